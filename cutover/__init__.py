@@ -1,0 +1,11 @@
+"""Take a service from V1 to V2 on many hosts over SSH, and back. Knows nothing of what the service does.
+
+Rooms, in the order in which they may import each other (tests/architecture holds them to it):
+
+    hostside  what travels to the hosts; standard library only, imports none of the others
+    words     verdicts, errors with their exit codes, the values that everything else speaks in
+    decide    inventory, variables, roles, phases, plan, gate: pure; only the loaders read files
+    world     remote/ (the only import of fabric), journal, run directories, release artifacts
+    conduct   prepare, commit, rollback, verify: where the others meet
+    tell      console, report, runbook: print and draw what the journal says
+"""

@@ -1,0 +1,1 @@
+"""How a run goes: prepare everywhere, commit batch by batch, or go back."""

@@ -1,0 +1,1 @@
+"""testinfra over our own connections: in-process after each phase, or alone with plain pytest."""

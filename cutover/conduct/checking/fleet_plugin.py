@@ -1,0 +1,55 @@
+"""pytest plugin that gives each check its host: `host` (testinfra), `wanted` (the host's plan), once for each host.
+
+testinfra's own plugin stays off (`-p no:pytest11.testinfra`): without a host it would quietly check this machine.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from cutover.decide.plan import HostPlan
+from cutover.world.remote.base import Transport
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The hosts that checks are run on, and the plan that each is held against."""
+
+    transports: Mapping[str, Transport]
+    plans: Mapping[str, HostPlan]
+
+
+FLEET = pytest.StashKey[Checked]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the markers known."""
+    config.addinivalue_line("markers", "warn: a check whose failure is WARN, not FAIL")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test a host for everything that asks for `host` or `wanted`."""
+    if not {"host", "wanted"} & set(metafunc.fixturenames):
+        return
+    fleet = metafunc.config.stash.get(FLEET, None)
+    if fleet is None or not fleet.plans:
+        raise pytest.UsageError("checks need hosts: give --hosts PATTERN (and --inventory DIR); they are never run on this machine")
+    metafunc.parametrize("host_name", list(fleet.plans), scope="session")
+
+
+@pytest.fixture(scope="session")
+def host(host_name: str, request: pytest.FixtureRequest) -> Any:
+    """The host as testinfra sees it, over our connection, as root."""
+    from testinfra.host import Host
+
+    from cutover.world.remote.testinfra_backend import TransportBackend
+
+    return Host(TransportBackend(request.config.stash[FLEET].transports[host_name]))
+
+
+@pytest.fixture(scope="session")
+def wanted(host_name: str, request: pytest.FixtureRequest) -> HostPlan:
+    """The plan that the host is held against: its variables, facts and steps."""
+    return request.config.stash[FLEET].plans[host_name]

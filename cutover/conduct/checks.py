@@ -1,0 +1,51 @@
+"""The checks of a phase on some hosts: roles/<phase>/checks.py, one pytest session, over the run's own connections."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+from cutover.conduct.session import Session
+from cutover.decide.gate import Finding
+from cutover.decide.phases import Phase
+from cutover.decide.plan import HostPlan
+from cutover.words.verdict import Verdict
+from cutover.world.remote.base import Transport
+
+# Nothing of the checkout's pytest settings, and not testinfra's own plugin, whose `host` would win over ours.
+OPTIONS = ["-p", "no:cacheprovider", "-p", "no:pytest11.testinfra", "-p", "no:terminal", "--override-ini=addopts=", "--override-ini=filterwarnings="]
+
+
+def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
+    """Run the checks of a phase and keep their JUnit file as evidence. Main thread only: pytest is not made for others."""
+    number = 1 + len(list(session.evidence.glob(f"checks-*-{phase.name}.xml")))
+    junit = session.evidence / f"checks-{number}-{phase.name}.xml"
+    plans = {name: session.plans[name] for name in hosts}
+    return run_checks(session.root, phase, {name: session.fleet.transports[name] for name in hosts}, plans, junit)
+
+
+def run_checks(
+    root: Path, phase: Phase, transports: Mapping[str, Transport], plans: Mapping[str, HostPlan], junit: Path | None
+) -> list[Finding]:
+    """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
+    import pytest
+
+    from cutover.conduct.checking import fleet_plugin
+    from cutover.conduct.checking.results import Findings
+
+    file = root / "roles" / phase.name / "checks.py"
+    results, said = Findings(), StringIO()
+
+    class Hand:
+        """Hands the hosts to the plugin before it collects."""
+
+        def pytest_configure(self, config: pytest.Config) -> None:
+            config.stash[fleet_plugin.FLEET] = fleet_plugin.Checked(transports, plans)
+
+    options = [*OPTIONS, f"--rootdir={root}", str(file), *([f"--junit-xml={junit}"] if junit else [])]
+    with redirect_stdout(said), redirect_stderr(said):
+        code = pytest.main(options, plugins=[Hand(), fleet_plugin, results])
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or results.broken:
+        why = "; ".join(results.broken) or said.getvalue().strip()[-2000:] or f"pytest ended with {int(code)}"
+        return [Finding(name, f"{phase.name}.checks", Verdict.ERROR, f"the checks did not run: {why}", f"see {file}") for name in plans]
+    return results.found

@@ -1,0 +1,57 @@
+"""Phases 3-5, batch by batch. Each host arms its own revert before its V1 stops; the last gate of the last batch confirms."""
+
+from collections.abc import Sequence
+
+from cutover.conduct.bake import bake
+from cutover.conduct.phase import run_phase
+from cutover.conduct.session import Session
+from cutover.decide.phases import COMMITTING, ROLLBACK
+from cutover.words.errors import CutoverError, Problem
+from cutover.world.agent import HostAgent
+
+ARM_S = 60.0
+
+
+class GateShut(CutoverError):
+    """A gate said no after V1 was stopped somewhere: the way is back."""
+
+
+def commit(session: Session, batches: Sequence[Sequence[str]]) -> None:
+    """Take batch after batch from V1 to V2; raises GateShut or Interrupted, and the caller goes back."""
+    for number, hosts in enumerate(batches, start=1):
+        session.stop.check()
+        session.tell("batch.started", number=number, of=len(batches), hosts=list(hosts))
+        _arm(session, hosts)
+        for phase in COMMITTING:
+            session.stop.check()
+            _still_ours(session)
+            answer = run_phase(session, phase, hosts)
+            if not answer.opens:
+                raise GateShut(answer.problems)
+        bake(session, hosts)
+        _still_ours(session)
+    confirm(session)
+
+
+def confirm(session: Session) -> None:
+    """Take the armed reverts away: from here on a silent controller changes nothing."""
+    session.fleet.every(lambda agent: agent.disarm(token=session.tokens[agent.name]), session.hosts, deadline=ARM_S)
+    session.tell("confirmed", hosts=list(session.hosts))
+
+
+def _arm(session: Session, hosts: Sequence[str]) -> None:
+    def arm(agent: HostAgent) -> object:
+        return agent.arm(
+            token=session.tokens[agent.name], run=session.run, undo=session.plans[agent.name].of(ROLLBACK),
+            confirm_s=session.times.confirm, budget_s=session.times.rollback_budget,
+        )  # fmt: skip
+
+    session.fleet.every(arm, hosts, deadline=ARM_S)
+    session.tell("armed", hosts=list(hosts), confirm_s=session.times.confirm)
+
+
+def _still_ours(session: Session) -> None:
+    """A host that took its lease back (it reverted by itself, or another run has it) ends the run."""
+    lost = [host for host in session.hosts if host not in session.tokens]
+    if lost:
+        raise GateShut(Problem(host=host, found="the lease is lost: the host went back by itself or another run holds it", next="see `invoke status`") for host in lost)

@@ -1,0 +1,131 @@
+"""The main story: plan, approve, prepare everywhere, commit batch by batch, or go back."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover.conduct.commit import commit
+from cutover.conduct.fleet import Fleet, connect
+from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.leases import held
+from cutover.conduct.planning import Planned, contents_for, make_plan
+from cutover.conduct.prepare import prepare
+from cutover.conduct.rollback import go_back
+from cutover.conduct.session import Session
+from cutover.conduct.targets import Targets
+from cutover.conduct.times import times_of
+from cutover.decide.plan import Plan
+from cutover.words.errors import CutoverError, ExitCode, Interrupted, MixedFleet, Problem, RolledBack
+from cutover.world.artifact import inspect
+from cutover.world.journal import Journal
+from cutover.world.rundir import RunDir
+
+Approve = Callable[[Plan], None]  # shows the plan and raises UsageError where nobody says yes
+Watch = Callable[[Journal], None]  # lets console and log listen before anything is written
+
+
+@dataclass(frozen=True)
+class Conductor:
+    """Who conducts a run: the targets, the run's directory, and the people around it."""
+
+    targets: Targets
+    run: RunDir
+    watch: Watch
+    approve: Approve
+    stop: StopSignal
+
+    def plan(self) -> Plan | None:
+        """Make a plan and keep it; None where every host runs the release already."""
+        with self._journal() as journal, _connected(self.targets) as fleet:
+            planned = self._make_plan(journal, fleet)
+        return planned.plan if planned.plan.hosts else None
+
+    def cutover(self, *, only_prepare: bool = False) -> ExitCode:
+        """All six phases from a fresh plan (or 0-2 of them)."""
+        with self._journal() as journal, _connected(self.targets) as fleet:
+            planned = self._make_plan(journal, fleet)
+            if not planned.plan.hosts:
+                journal.write("run.finished", exit_code=int(ExitCode.DONE), status="nothing to do")
+                return ExitCode.DONE
+            self.approve(planned.plan)
+            return self._apply(journal, fleet, planned.plan, planned.contents, planned.artifact, only_prepare=only_prepare)
+
+    def cutover_planned(self, *, only_prepare: bool = False) -> ExitCode:
+        """Apply just the plan that this run has; go on after `prepare` where that was done."""
+        plan = self.run.plan()
+        artifact = inspect(self.targets.root / ".cutover" / "releases" / plan.release.artifact)
+        contents = contents_for(self.targets, plan, artifact)
+        with self._journal() as journal, _connected(self.targets) as fleet:
+            self.approve(plan)
+            return self._apply(journal, fleet, plan, contents, artifact.path, only_prepare=only_prepare)
+
+    def _make_plan(self, journal: Journal, fleet: Fleet) -> Planned:
+        planned = make_plan(self.targets, fleet, self.run.id)
+        if planned.plan.hosts:
+            planned.plan.save(self.run.plan_file)
+        journal.write(
+            "plan.made", fingerprint=planned.plan.fingerprint, release=planned.plan.release.id, hosts=list(planned.plan.hosts),
+            batches=[list(batch) for batch in planned.plan.batches], already=list(planned.already),
+        )  # fmt: skip
+        return planned
+
+    def _apply(self, journal: Journal, fleet: Fleet, plan: Plan, contents: Mapping[str, str], artifact: Path, *, only_prepare: bool) -> ExitCode:
+        session = Session(
+            root=self.targets.root, run=plan.run, journal=journal, evidence=self.run.evidence, fleet=fleet, plans=plan.hosts,
+            times=times_of(self.targets), stop=self.stop, contents=contents, artifact=artifact,
+        )  # fmt: skip
+        journal.write("run.started", fingerprint=plan.fingerprint, hosts=list(plan.hosts))
+        try:
+            with held(session, {name: host.model_dump(mode="json") for name, host in plan.hosts.items()}):
+                prepare(session)
+                if not only_prepare:
+                    commit_or_go_back(session, plan)
+        except CutoverError as end:
+            journal.write("run.finished", exit_code=int(end.exit_code), status=type(end).__name__, problems=[p.as_json() for p in end.problems])
+            raise
+        journal.write("run.finished", exit_code=int(ExitCode.DONE), status="prepared" if only_prepare else "on V2")
+        return ExitCode.DONE
+
+    @contextmanager
+    def _journal(self) -> Iterator[Journal]:
+        fresh = not self.run.journal_file.exists()
+        journal = self.run.journal()
+        self.watch(journal)
+        if fresh:
+            journal.write("run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts)
+        try:
+            yield journal
+        finally:
+            journal.close()
+
+
+def commit_or_go_back(session: Session, plan: Plan) -> None:
+    """Phases 3-5; whatever ends them early, every touched host goes back to V1 first."""
+    try:
+        commit(session, plan.batches)
+    except (KeyboardInterrupt, Exception) as failure:
+        problems = failure.problems if isinstance(failure, CutoverError) else (_surprise(failure),)
+        try:
+            back = go_back(session, cause="; ".join(problem.found for problem in problems))
+        except MixedFleet as mixed:
+            raise MixedFleet([*mixed.problems, *problems]) from failure
+        told = [*problems, Problem(found=f"rolled back: {', '.join(back.hosts) or 'no host was touched'}; all on V1, verified", next="see the report")]
+        if isinstance(failure, Interrupted | KeyboardInterrupt):
+            raise Interrupted(told) from failure
+        raise RolledBack(told) from failure
+
+
+def _surprise(failure: BaseException) -> Problem:
+    return Problem(found=f"{type(failure).__name__}: {failure}", next="this is a bug of ours: see the log")
+
+
+@contextmanager
+def _connected(targets: Targets) -> Iterator[Fleet]:
+    fleet = connect(targets)
+    try:
+        yield fleet
+    finally:
+        fleet.close()
+
+

@@ -1,0 +1,106 @@
+"""The chosen hosts, connected: one connection and one agent each, and a way to ask them all at once."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from cutover.conduct.targets import Targets
+from cutover.words.errors import CutoverError, Problem, Unreachable
+from cutover.world.agent import HostAgent
+from cutover.world.remote.base import RemoteError, Transport
+from cutover.world.remote.login import LoginFacts, probe_login
+from cutover.world.remote.pool import FORKS, Outcome, Pool
+
+R = TypeVar("R")
+LOGIN_S = 60.0  # for all hosts of a fleet to answer the first questions
+OLDEST_PYTHON = (3, 11)
+
+
+@dataclass
+class Fleet:
+    """Agents by host name, in the order of the inventory."""
+
+    agents: Mapping[str, HostAgent]
+    pool: Pool
+    logins: dict[str, LoginFacts] = field(default_factory=dict)
+
+    @property
+    def transports(self) -> dict[str, Transport]:
+        """The connections, for checks."""
+        return {name: agent.transport for name, agent in self.agents.items()}
+
+    def each(self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float) -> dict[str, Outcome[R]]:
+        """Do something on many hosts at once; one outcome a host, value or error."""
+        return self.pool.map(work, [self.agents[name] for name in (self.agents if names is None else names)], deadline=deadline)
+
+    def every(self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float) -> dict[str, R]:
+        """Do something on many hosts and need it from all: raises with everything that went wrong."""
+        outcomes = self.each(work, names, deadline=deadline)
+        raise_all(outcomes)
+        return {name: outcome.unwrap() for name, outcome in outcomes.items()}
+
+    def close(self) -> None:
+        """End all connections."""
+        for agent in self.agents.values():
+            agent.transport.close()
+
+
+def connect(targets: Targets) -> Fleet:
+    """Reach every host and ask the first questions; hosts that cannot be used are told all at once (Unreachable)."""
+    from cutover.world.remote.connecting import SshAccess
+    from cutover.world.remote.ssh import SshTransport
+
+    access = SshAccess()
+    agents = {
+        host.name: HostAgent(
+            SshTransport(host, access), python=host.python, state_dir=str(targets.variables[host.name]["cutover_state_dir"])
+        )
+        for host in targets.hosts
+    }
+    fleet = Fleet(agents, Pool(targets.options.forks or FORKS))
+    pythons = {host.name: host.python for host in targets.hosts}
+    fleet.logins = fleet.every(lambda agent: probe_login(agent.transport, python=pythons[agent.name]), deadline=LOGIN_S)
+    if problems := [problem for name, login in fleet.logins.items() for problem in _unusable(name, login)]:
+        raise Unreachable(problems)
+    return fleet
+
+
+def raise_all(outcomes: Mapping[str, Outcome[R]]) -> None:
+    """Raise one error with the problems of all hosts that failed, of the gravest class among them; a bug goes through as it is."""
+    errors = [outcome.error for outcome in outcomes.values() if outcome.error is not None]
+    if not errors:
+        return
+    problems: list[Problem] = []
+    kinds: list[type[CutoverError]] = []
+    for error in errors:
+        if isinstance(error, CutoverError):
+            problems += error.problems
+            kinds.append(type(error))
+        elif isinstance(error, RemoteError):
+            problems.append(error.problem)
+            kinds.append(Unreachable)
+        else:
+            raise error
+    raise max(kinds, key=lambda kind: kind.exit_code)(problems)
+
+
+def as_problems(error: BaseException, host: str) -> Sequence[Problem]:
+    """The problems of any error that came of a host."""
+    if isinstance(error, CutoverError):
+        return error.problems
+    if isinstance(error, RemoteError):
+        return (error.problem,)
+    return (Problem(host=host, found=f"{type(error).__name__}: {error}", next="this is a bug of ours: see the log"),)
+
+
+def _unusable(name: str, login: LoginFacts) -> list[Problem]:
+    try:
+        login.require_sudo(name)
+    except Unreachable as refused:
+        return list(refused.problems)
+    if login.python_version is None:
+        return [Problem(host=name, found="no Python 3 was found", next="install python3 (3.11 or later), or name it with ansible_python_interpreter")]
+    if login.python_version[:2] < OLDEST_PYTHON:
+        found = ".".join(map(str, login.python_version))
+        return [Problem(host=name, path=login.python_path or "", found=f"Python {found} is too old", next="install 3.11 or later, or name one with ansible_python_interpreter")]
+    return []

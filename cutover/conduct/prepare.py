@@ -1,0 +1,43 @@
+"""Phases 0-2 on all hosts. One no, and nothing of V1 has been touched anywhere."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cutover.conduct.phase import run_phase
+from cutover.conduct.session import Session
+from cutover.decide.phases import PREPARING, Phase
+from cutover.words.errors import Problem, Refused
+from cutover.world.agent import HostAgent
+
+UPLOAD_S = 600.0
+
+
+def prepare(session: Session) -> None:
+    """Validate, back up and stage on every host; raises Refused at the first gate that stays shut."""
+    for phase in PREPARING:
+        session.stop.check()
+        answer = run_phase(session, phase, session.hosts, before=_sender(session, phase))
+        if not answer.opens:
+            raise Refused(answer.problems)
+    session.tell("prepared", hosts=list(session.hosts))
+
+
+def _sender(session: Session, phase: Phase) -> Callable[[HostAgent], None] | None:
+    """What sends the artifact before the phase that unpacks it; None for the other phases."""
+    if not any(step.kind == "release" for plan in session.plans.values() for step in plan.of(phase)):
+        return None
+
+    def send(agent: HostAgent) -> None:
+        for step in session.plans[agent.name].of(phase):
+            if step.kind == "release" and not agent.look([step])[step.id].get("present"):
+                _upload(session, agent, step.args["artifact"], step.args["sha256"])
+
+    return send
+
+
+def _upload(session: Session, agent: HostAgent, target: str, digest: str) -> None:
+    artifact: Path | None = session.artifact
+    if artifact is None or not artifact.is_file():
+        raise Refused(Problem(host=agent.name, path=str(artifact), found="the release's artifact is not on this machine any more", next="plan again, which builds it"))
+    agent.transport.upload(artifact, target, sha256=digest, deadline=UPLOAD_S)
+    session.tell("uploaded", host=agent.name, bytes=artifact.stat().st_size, sha256=digest, target=target)

@@ -1,0 +1,52 @@
+"""The way back: every touched host returns to V1, verified, what V2 wrote kept aside. Works from any state of phases 3-5."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from cutover.conduct.leases import regain
+from cutover.conduct.phase import run_phase
+from cutover.conduct.session import Session
+from cutover.decide.gate import Answer
+from cutover.decide.phases import COMMITTING, ROLLBACK
+from cutover.words.errors import MixedFleet, Problem
+from cutover.world.agent import HostAgent
+
+DISARM_S = 60.0
+BY_HAND = "on the host: systemctl status of both units; docs/runbook.md, «rollback incomplete», says how to bring V1 back by hand"
+
+
+@dataclass(frozen=True)
+class Back:
+    """How a rollback ended: the hosts that went back, and the gate's answer."""
+
+    hosts: tuple[str, ...]
+    answer: Answer | None
+
+
+def go_back(session: Session, cause: str, hosts: Sequence[str] | None = None) -> Back:
+    """Take hosts back (those on which phases 3-5 began, where None). Raises MixedFleet with the hosts that are not back."""
+    touched = tuple(session.begun([phase.name for phase in COMMITTING]) if hosts is None else hosts)
+    session.tell("rollback.started", hosts=list(touched), cause=cause)
+    regain(session)
+    answer = run_phase(session, ROLLBACK, touched) if touched else None
+    failed = {problem.host for problem in (answer.problems if answer else [])}
+    unconfirmed = _disarm(session, failed)
+    session.tell("rollback.finished", hosts=[host for host in touched if host not in failed], failed=sorted(failed), cause=cause)
+    if failed or unconfirmed:
+        raise MixedFleet([*(answer.problems if answer else []), *unconfirmed])
+    return Back(touched, answer)
+
+
+def _disarm(session: Session, failed: Collection[str]) -> list[Problem]:
+    """Take away the armed reverts of hosts that are back. One that failed keeps its own, which will try again."""
+    held = [host for host in session.hosts if host in session.tokens and host not in failed]
+
+    def disarm(agent: HostAgent) -> object:
+        return agent.disarm(token=session.tokens[agent.name])
+
+    outcomes = session.fleet.each(disarm, held, deadline=DISARM_S)
+    return [
+        Problem(host=name, found=f"its own revert could not be taken away: {outcome.error}", next=f"it will go back by itself; {BY_HAND}")
+        for name, outcome in outcomes.items()
+        if outcome.error is not None
+    ]

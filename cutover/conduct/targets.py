@@ -1,0 +1,70 @@
+"""Which hosts are meant, and what is set for them: inventory, pattern, variables. Asks no host."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover.decide.declarations import Declarations, declarations
+from cutover.decide.inventory.loading import load
+from cutover.decide.inventory.locating import locate
+from cutover.decide.inventory.model import Inventory
+from cutover.decide.variables import Variables, resolve_all
+from cutover.words.errors import Problem, UsageError
+from cutover.words.host import Host
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a person asked for on the command line."""
+
+    root: Path
+    hosts: str
+    inventory: str = ""
+    limit: str = ""
+    serial: str = ""
+    forks: int = 0
+    release: str = ""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The chosen hosts with their variables."""
+
+    options: Options
+    inventory: Inventory
+    declared: Declarations
+    hosts: tuple[Host, ...]
+    variables: Mapping[str, Variables]
+
+    @property
+    def root(self) -> Path:
+        """The checkout: inventory/, roles/, templates/."""
+        return self.options.root
+
+    @property
+    def environment(self) -> str:
+        """The environment's name."""
+        return self.inventory.environment
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The chosen hosts' names in the order of the inventory."""
+        return tuple(host.name for host in self.hosts)
+
+    def shared(self, variable: str) -> object:
+        """A variable that concerns the run as a whole, and so must be the same on all its hosts."""
+        values = {str(self.variables[name][variable]): name for name in self.names}
+        if len(values) > 1:
+            said = ", ".join(f"{value} on {name}" for value, name in values.items())
+            raise UsageError(Problem(path=variable, found=f"it differs between hosts: {said}", next="set it once, for the whole group"))
+        value: object = self.variables[self.names[0]][variable]
+        return value
+
+
+def choose(options: Options) -> Targets:
+    """Load the inventory and choose hosts; all that is wrong with their variables is told at once (UsageError)."""
+    inventory = load(locate(options.hosts, options.inventory, options.root))
+    roles = sorted(path.parent.name for path in (options.root / "roles").glob("*/defaults.yml"))
+    declared = declarations(options.root / "roles", roles)
+    hosts = inventory.select(options.hosts, options.limit)
+    return Targets(options, inventory, declared, hosts, resolve_all(hosts, declared))

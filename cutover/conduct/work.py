@@ -1,0 +1,55 @@
+"""One batch of steps on one host: intents first, then the effect, then what was seen; a lost connection loses no result."""
+
+import time
+from collections.abc import Sequence
+
+from cutover.conduct.fleet import as_problems
+from cutover.conduct.session import Session
+from cutover.decide.gate import Finding, judge_outcomes
+from cutover.decide.phases import Phase
+from cutover.words.errors import Unreachable
+from cutover.words.step import State, Step
+from cutover.words.verdict import Verdict
+from cutover.world.agent import HostAgent
+from cutover.world.remote.base import DeadlinePassed, Lost
+
+ASK_AGAIN_S = 1.0  # between two questions for the result of a batch whose connection was lost
+
+
+def work_on(session: Session, phase: Phase, agent: HostAgent, steps: Sequence[Step], *, deadline_s: float) -> list[Finding]:
+    """Carry out steps on a host and judge each by its second look; a remote error is a finding, never silence."""
+    batch = f"{phase.name}-{1 + len([r for r in session.journal.of('intent') if (r.host, r.phase) == (agent.name, phase.name)])}"
+    session.tell("intent", host=agent.name, phase=phase.name, batch=batch, steps=[step.id for step in steps])
+    started = time.monotonic()
+    try:
+        outcomes = _apply(session, phase, agent, steps, batch, deadline_s)
+    except Exception as failure:
+        return [_unknown(session, phase, agent.name, failure)]
+    words = {step.id: step.words for step in steps}
+    about = {"host": agent.name, "phase": phase.name}
+    session.journal.write_all("outcome", [{**about, "words": words[outcome["id"]], **outcome} for outcome in outcomes])
+    session.tell("batch.done", host=agent.name, phase=phase.name, batch=batch, seconds=round(time.monotonic() - started, 3))
+    return judge_outcomes(agent.name, steps, outcomes)
+
+
+def _apply(session: Session, phase: Phase, agent: HostAgent, steps: Sequence[Step], batch: str, deadline_s: float) -> list[State]:
+    """Ask the host to do the batch, and ask for its result again as long as the deadline allows, should the connection go."""
+    files = {step.content: session.contents[step.content] for step in steps if step.content}
+    end = time.monotonic() + deadline_s
+    while True:
+        try:
+            return agent.apply(
+                run=session.run, batch=batch, token=session.tokens.get(agent.name, 0), steps=steps, files=files,
+                deadline_s=deadline_s, keep_going=phase.gathers,
+            )  # fmt: skip
+        except (Lost, DeadlinePassed, Unreachable) as gone:
+            if time.monotonic() + ASK_AGAIN_S >= end:
+                raise
+            session.tell("connection.lost", host=agent.name, phase=phase.name, found=as_problems(gone, agent.name)[0].found)
+            time.sleep(ASK_AGAIN_S)
+
+
+def _unknown(session: Session, phase: Phase, host: str, failure: Exception) -> Finding:
+    problem = as_problems(failure, host)[0]
+    session.tell("failed", host=host, phase=phase.name, found=problem.found, next=problem.next)
+    return Finding(host, f"{phase.name}.remote", Verdict.ERROR, problem.found, problem.next)

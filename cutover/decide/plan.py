@@ -1,0 +1,127 @@
+"""A plan: every step on every host, frozen before anything is changed. Only a plan is ever applied."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cutover.decide.phases import Phase
+from cutover.words.errors import Problem, UsageError
+from cutover.words.step import State, Step
+
+SCHEMA = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlannedFile(_Frozen):
+    """A file's content as the plan shows it; `masked` means that secrets stand in it as digests only."""
+
+    text: str
+    masked: bool
+
+
+class Change(_Frozen):
+    """What a step finds on the host at planning: nothing to do, or what differs."""
+
+    step: str
+    differences: tuple[str, ...]
+
+
+class FileDiff(_Frozen):
+    """A file that will be written: its diff against the one that it replaces, as lines and as keys."""
+
+    path: str
+    against: str
+    lines: str
+    keys: tuple[str, ...]
+
+
+class HostPlan(_Frozen):
+    """The plan of one host: how to reach it, what was read from it, its steps by phase, and what they will change."""
+
+    name: str
+    address: str
+    variables: dict[str, Any]
+    facts: dict[str, State]
+    steps: dict[str, tuple[Step, ...]]
+    changes: tuple[Change, ...]
+    diffs: tuple[FileDiff, ...]
+
+    def of(self, phase: Phase) -> tuple[Step, ...]:
+        """The steps of one phase."""
+        return self.steps[phase.name]
+
+
+class ReleasePlan(_Frozen):
+    """The release that the plan activates: id, and the artifact that brings it, by digest."""
+
+    id: str
+    sha256: str
+    artifact: str
+    size: int
+
+
+class Plan(_Frozen):
+    """What will be done, where, in which order."""
+
+    schema_version: int = SCHEMA
+    run: str
+    stamp: str
+    created_at: str
+    created_by: str
+    environment: str
+    pattern: str
+    batches: tuple[tuple[str, ...], ...]
+    release: ReleasePlan
+    hosts: dict[str, HostPlan]
+    files: dict[str, PlannedFile]
+
+    @property
+    def fingerprint(self) -> str:
+        """What is approved: the digest over everything in the plan."""
+        document = self.model_dump(mode="json")
+        return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write the plan with its fingerprint."""
+        document = {"fingerprint": self.fingerprint, **self.model_dump(mode="json")}
+        path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
+        path.chmod(0o400)
+
+
+def load(path: Path) -> Plan:
+    """Read a plan back and refuse one whose content is not what its fingerprint was made of."""
+    try:
+        document = json.loads(path.read_text())
+        fingerprint = document.pop("fingerprint")
+        plan = Plan.model_validate(document)
+    except (OSError, ValueError, KeyError, ValidationError) as unusable:
+        raise UsageError(Problem(path=str(path), found=f"not a plan: {unusable}", next="make a new one with `invoke plan`")) from unusable
+    if plan.fingerprint != fingerprint:
+        raise UsageError(Problem(path=str(path), found=f"its fingerprint is {plan.fingerprint[:12]}, it says {fingerprint[:12]}: it was edited", next="make a new one with `invoke plan`"))
+    return plan
+
+
+def batches(hosts: Sequence[str], serial: str) -> tuple[tuple[str, ...], ...]:
+    """Split hosts as Ansible's serial does: counts or percentages, the last one repeated until all are in."""
+    sizes = [_size(part.strip(), len(hosts), serial) for part in serial.split(",")]
+    found: list[tuple[str, ...]] = []
+    start = 0
+    while start < len(hosts):
+        size = sizes[min(len(found), len(sizes) - 1)]
+        found.append(tuple(hosts[start : start + size]))
+        start += size
+    return tuple(found)
+
+
+def _size(part: str, total: int, serial: str) -> int:
+    number = part.removesuffix("%")
+    if not number.isdigit() or int(number) < 1 or (part.endswith("%") and int(number) > 100):
+        raise UsageError(Problem(path="--serial", found=f"«{part}» in «{serial}»", next="give counts and percentages of at least 1, such as 1,50%,100%"))
+    return max(1, total * int(number) // 100) if part.endswith("%") else int(number)

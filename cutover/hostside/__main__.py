@@ -1,0 +1,133 @@
+"""The agent's command line on a host: one verb, a JSON request on standard input, one JSON answer on standard output.
+
+Exit status 0 with {"ok": true, ...}; 3 with {"ok": false, "reason", "message"} where the host refuses; anything else is a bug.
+"""
+
+import base64
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from cutover.hostside import batch, lease, revert
+from cutover.hostside.clock import boot_id, now
+from cutover.hostside.durable import read_json, write_json
+from cutover.hostside.kinds import KINDS
+from cutover.hostside.place import Place, Refusal
+from cutover.hostside.work import Work, look_at, work_off
+
+MEASURING = {"command", "http"}  # a command of the release measures; waiting for an endpoint changes nothing
+
+Request = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+def look(_place: Place, request: Request) -> Answer:
+    """Look at what the steps are about; change nothing."""
+    files = {digest: base64.b64decode(content) for digest, content in request.get("files", {}).items()}
+    work = Work(files=files, deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
+    return {"states": {step["id"]: look_at(KINDS, step, work) for step in request["steps"]}, "at": now()}
+
+
+def measure(_place: Place, request: Request) -> Answer:
+    """Run commands and probes outside any run. Kinds that could change the host are not let in."""
+    if others := {step["kind"] for step in request["steps"] if not step["probe"]} - MEASURING:
+        raise Refusal("usage", f"not for measuring: {', '.join(sorted(others))}")
+    work = Work(deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
+    return {"outcomes": list(work_off(KINDS, request["steps"], work, keep_going=True, guard=nullcontext))}
+
+
+def begin(place: Place, request: Request) -> Answer:
+    """Take the lease for a run and keep the run's plan for this host, so that it can be rolled back from anywhere."""
+    taken = lease.acquire(place, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"])
+    folder = place.run(request["run"])
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if "plan" in request:
+        write_json(folder / "plan.json", request["plan"])
+    place.incoming.mkdir(mode=0o700, exist_ok=True)
+    os.chown(place.incoming, int(os.environ.get("SUDO_UID", "0")), -1)  # uploads arrive as the user who logs in
+    return {"lease": taken, "reverted": read_json(folder / "reverted.json") is not None}
+
+
+def renew(place: Place, request: Request) -> Answer:
+    """Prolong the lease and put off the armed revert."""
+    renewed = lease.renew(place, token=request["token"], seconds=request["lease_s"])
+    revert.put_off(place)
+    return {"lease": renewed}
+
+
+def release(place: Place, request: Request) -> Answer:
+    """Give the lease back."""
+    return {"lease": lease.release(place, token=request["token"])}
+
+
+def arm(place: Place, request: Request) -> Answer:
+    """Arm the host's own revert."""
+    wanted = {key: request[key] for key in ("token", "run", "undo", "confirm_s", "budget_s")}
+    return revert.arm(place, **wanted)
+
+
+def disarm(place: Place, request: Request) -> Answer:
+    """Confirm the cutover on this host."""
+    return revert.disarm(place, token=request["token"])
+
+
+def record(place: Place, request: Request) -> Answer:
+    """Keep how far a run has come on this host (a small document that the next controller reads)."""
+    with place.locked():
+        lease.check(place, request["token"])
+        write_json(place.run(request["run"]) / "state.json", request["state"])
+    return {}
+
+
+def status(place: Place, _request: Request) -> Answer:
+    """Lease, armed revert, and every run that this host remembers, newest first."""
+    runs = sorted((path for path in place.runs.glob("*") if path.is_dir()), reverse=True) if place.runs.exists() else []
+    known = [{"run": path.name, "state": read_json(path / "state.json"), "reverted": read_json(path / "reverted.json")} for path in runs]
+    return {"lease": lease.current(place), "revert": revert.state(place), "runs": known, "boot_id": boot_id(), "at": now()}
+
+
+def plan(place: Place, request: Request) -> Answer:
+    """The plan of a run as this host keeps it."""
+    return {"plan": read_json(place.run(request["run"]) / "plan.json")}
+
+
+VERBS: dict[str, Callable[[Place, Request], Answer]] = {
+    "look": look,
+    "measure": measure,
+    "begin": begin,
+    "renew": renew,
+    "release": release,
+    "arm": arm,
+    "disarm": disarm,
+    "record": record,
+    "status": status,
+    "plan": plan,
+    "apply": batch.start,
+    "revert": lambda place, _request: revert.revert(place),
+}
+
+
+def main() -> int:
+    """Answer one request."""
+    verb, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2], strict=True))  # our own callers; argparse costs 12 ms
+    place = Place(Path(options["--state"]))
+    if verb == "work":
+        batch.work_through(place, Path(options["--folder"]))
+        return 0
+    request = {} if verb == "revert" else json.load(sys.stdin)
+    answer: Answer
+    try:
+        answer = {"ok": True, **VERBS[verb](place, request)}
+    except Refusal as refusal:
+        answer = {"ok": False, "reason": refusal.reason, "message": str(refusal), "details": refusal.details}
+    json.dump(answer, sys.stdout)
+    return 0 if answer["ok"] else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

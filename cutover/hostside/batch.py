@@ -1,0 +1,97 @@
+"""A batch of steps, worked through under a named transient unit, with a result on disk that outlives any connection."""
+
+import base64
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cutover.hostside import process
+from cutover.hostside.clock import now
+from cutover.hostside.durable import read_json, write_json
+from cutover.hostside.kinds import KINDS
+from cutover.hostside.lease import check
+from cutover.hostside.place import Place, Refusal
+from cutover.hostside.systemd import show
+from cutover.hostside.work import Work, work_off
+
+Request = Mapping[str, Any]
+
+
+def start(place: Place, request: Request) -> dict[str, Any]:
+    """Run a batch to its end and give its result. Asked again for the same batch, it waits for or gives the first result."""
+    folder = place.run(request["run"]) / "batches" / request["batch"]
+    result = folder / "result.json"
+    unit = unit_name(request["run"], request["batch"])
+    with place.locked():
+        check(place, request["token"])
+        fresh = not folder.exists()
+        if fresh:
+            folder.mkdir(parents=True, mode=0o700)
+            write_json(folder / "request.json", request)
+    if fresh:
+        _launch(place, unit, folder, request["deadline_s"])
+    _wait(unit, result, request["deadline_s"])
+    (folder / "request.json").unlink(missing_ok=True)  # it may carry secrets, and is not needed any more
+    return {"result": _result(unit, result)}
+
+
+def work_through(place: Place, folder: Path) -> None:
+    """The transient unit's own work: each step under the host's lock, with the token checked first."""
+    request = read_json(folder / "request.json")
+    files = {digest: base64.b64decode(content) for digest, content in request["files"].items()}
+    work = Work(files=files, deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
+    outcomes: list[dict[str, Any]] = []
+    answer: dict[str, Any] = {"batch": request["batch"], "started_at": now(), "outcomes": outcomes, "refused": None}
+
+    @contextmanager
+    def guarded() -> Iterator[None]:
+        with place.locked():
+            check(place, request["token"])
+            yield
+
+    try:
+        outcomes.extend(work_off(KINDS, request["steps"], work, keep_going=request["keep_going"], guard=guarded))
+    except Refusal as refusal:
+        answer["refused"] = {"reason": refusal.reason, "message": str(refusal)}
+    write_json(folder / "result.json", answer | {"finished_at": now()})
+
+
+def unit_name(run: str, batch: str) -> str:
+    """Name of the transient unit: what `systemctl list-units 'cutover-*'` shows while the batch runs."""
+    return f"cutover-{run}-{batch}.service"
+
+
+def _launch(place: Place, unit: str, folder: Path, deadline_s: float) -> None:
+    ended = process.run(
+        [
+            "systemd-run", "--quiet", "--collect", f"--unit={unit}",
+            f"--property=RuntimeMaxSec={deadline_s + 5}", "--property=TimeoutStopSec=5",
+            sys.executable, "-I", str(place.install()), "work", "--state", str(place.root), "--folder", str(folder),
+        ],
+        deadline_s=15,
+    )  # fmt: skip
+    if ended.exit_code != 0:
+        raise RuntimeError(f"systemd-run {unit}: {ended.end} {ended.exit_code}: {ended.stderr.strip()}")
+
+
+def _wait(unit: str, result: Path, deadline_s: float) -> None:
+    """Wait for the result; give up when the unit is gone without one, or its deadline is well past."""
+    end = time.monotonic() + deadline_s + 10
+    asked = 0.0
+    while not result.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+        if time.monotonic() - asked > 1:
+            asked = time.monotonic()
+            if show(unit, ["ActiveState"])["ActiveState"] in ("inactive", "failed") and not result.exists():
+                return
+
+
+def _result(unit: str, result: Path) -> dict[str, Any]:
+    answer: dict[str, Any] | None = read_json(result)
+    if answer is None:
+        said = process.run(["journalctl", "--no-pager", "-o", "cat", "-n", "20", "-u", unit], deadline_s=5).stdout.strip()
+        raise RuntimeError(f"{unit} ended without a result\n{said}")
+    return answer

@@ -1,0 +1,25 @@
+"""The two clocks of a host: the one that people read, and the one that nobody can set."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def now() -> str:
+    """This moment as ISO 8601 in UTC, with milliseconds."""
+    return iso(time.time())
+
+
+def iso(unix_seconds: float) -> str:
+    """A Unix time as ISO 8601 in UTC, with milliseconds."""
+    return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def boot_seconds() -> float:
+    """Seconds since boot, suspended time included. Leases and deadlines use it, since a wall clock can jump."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def boot_id() -> str:
+    """Which boot this is: seconds since boot mean nothing in another one."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -1,0 +1,84 @@
+"""Compare what a host shows with what should be. Used on the host and on the controller, so both mean the same.
+
+An observed state is a JSON object. What is desired names some of its keys (dots lead into nested objects) and, for each,
+either the value itself or one expectation: {"at_least": n}, {"at_most": n}, {"between": [a, b]}, {"one_of": [...]},
+{"not": value}, {"matches": regular expression}. What was not observed (missing, null, NaN) never meets anything.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+State = Mapping[str, Any]
+
+EXPECTATIONS: dict[str, Callable[[Any, Any], bool]] = {
+    "at_least": lambda seen, limit: seen >= limit,
+    "at_most": lambda seen, limit: seen <= limit,
+    "between": lambda seen, limits: limits[0] <= seen <= limits[1],
+    "one_of": lambda seen, values: seen in values,
+    "not": lambda seen, value: seen != value,
+    "matches": lambda seen, pattern: re.fullmatch(pattern, seen) is not None,
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One key whose observed value is not what was desired."""
+
+    key: str
+    observed: Any
+    desired: Any
+
+    def __str__(self) -> str:
+        return f"{self.key} is {_say(self.observed)}, should be {in_words(self.desired)}"
+
+
+def differences(observed: State, desired: State) -> list[Difference]:
+    """List every desired key that the observed state does not meet; empty means that nothing is to be done."""
+    found = ((key, dig(observed, key), want) for key, want in desired.items())
+    return [Difference(key, seen, want) for key, seen, want in found if not meets(seen, want)]
+
+
+def dig(state: Any, key: str) -> Any:
+    """Follow a dotted key into nested objects; a key that has dots itself is found as well. None where the way ends."""
+    if not isinstance(state, Mapping):
+        return None
+    if key in state:
+        return state[key]
+    parts = key.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        if (found := dig(state.get(".".join(parts[:end])), ".".join(parts[end:]))) is not None:
+            return found
+    return None
+
+
+def meets(seen: Any, desired: Any) -> bool:
+    """Whether one observed value meets one desired value or expectation; an unknown value never does."""
+    if seen is None or seen != seen:  # NaN is the one value that differs from itself
+        return False
+    name, limit = _expectation(desired)
+    if name is None:
+        return isinstance(seen, bool) == isinstance(desired, bool) and bool(seen == desired)  # 1 is not True
+    try:
+        return EXPECTATIONS[name](seen, limit)
+    except TypeError:  # a text where a number should be: not what was desired
+        return False
+
+
+def in_words(desired: Any) -> str:
+    """An expectation as a person would say it."""
+    name, limit = _expectation(desired)
+    return _say(desired) if name is None else f"{name.replace('_', ' ')} {_say(limit)}"
+
+
+def _expectation(desired: Any) -> tuple[str | None, Any]:
+    if isinstance(desired, Mapping) and len(desired) == 1:
+        name, limit = next(iter(desired.items()))
+        if name in EXPECTATIONS:
+            return name, limit
+    return None, None
+
+
+def _say(value: Any) -> str:
+    return "unknown" if value is None else f"«{value}»" if isinstance(value, str) else str(value)

@@ -1,0 +1,73 @@
+"""A release: unpacked beside the others from an artifact that was verified on arrival, then never changed."""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cutover.hostside.durable import sha256_file, sync_directory, sync_filesystem
+from cutover.hostside.work import CannotChange, State, Work
+
+Args = Mapping[str, Any]
+MANIFEST = "manifest.json"
+LOCK = 0o222  # the permission bits that a release loses
+
+
+def look_release(args: Args, _work: Work) -> State:
+    """present, id, verified (every file of its manifest has its digest and nothing else lies there), wrong (the first few)."""
+    root = Path(args["path"])
+    if not (root / MANIFEST).is_file():
+        return {"present": False}
+    manifest = json.loads((root / MANIFEST).read_text())
+    wrong = deviations(root, manifest["files"])
+    state = {"present": True, "id": manifest["id"], "verified": not wrong, "files": len(manifest["files"])}
+    return state | ({"wrong": wrong[:10]} if wrong else {})
+
+
+def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
+    """Unpack args["artifact"] into a scratch directory, verify it, and rename it into place."""
+    import tarfile  # here, since only one request of a run needs it
+
+    root, artifact = Path(args["path"]), Path(args["artifact"])
+    if before["present"]:
+        raise CannotChange(f"{root} is there and is not what its manifest says; releases are never repaired in place: remove it, or make a new release")
+    if (found := sha256_file(artifact)) != args["sha256"]:
+        raise CannotChange(f"{artifact} has digest {found[:12]}, not {args['sha256'][:12]}")
+    scratch = root.with_name(f".{root.name}.unpacking")
+    if scratch.exists():
+        shutil.rmtree(scratch)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(artifact) as archive:
+        archive.extractall(scratch)  # Debian 12's Python has no filter=; the digest of what we built was compared above
+    make_read_only(scratch)
+    sync_filesystem(scratch)
+    scratch.rename(root)
+    sync_directory(root.parent)
+    artifact.unlink()
+
+
+def deviations(root: Path, files: Mapping[str, str]) -> list[str]:
+    """Files that are missing, changed, or there without being in the manifest (byte code aside: the artifact's digest covers it)."""
+    found = {
+        str(Path(folder, name).relative_to(root))
+        for folder, _, names in os.walk(root)
+        if Path(folder).name != "__pycache__"
+        for name in names
+    } - {MANIFEST}
+    wrong = [f"{name}: not in the manifest" for name in sorted(found - set(files))]
+    wrong += [f"{name}: missing" for name in sorted(set(files) - found)]
+    return wrong + [f"{name}: changed" for name in sorted(found & set(files)) if sha256_file(root / name) != files[name]]
+
+
+def make_read_only(root: Path) -> None:
+    """Take the write permission from everything below, owner root, so that only a deliberate hand can change it."""
+    for folder, _, names in os.walk(root):
+        os.lchown(folder, 0, 0)
+        for name in names:
+            path = Path(folder, name)
+            if not path.is_symlink():
+                os.chown(path, 0, 0)
+                path.chmod(path.stat().st_mode & ~LOCK)
+        Path(folder).chmod(Path(folder).stat().st_mode & ~LOCK)

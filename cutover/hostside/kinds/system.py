@@ -1,0 +1,105 @@
+"""What the host itself is: facts, disk, clock, log rotation, and what might restart services behind our back."""
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cutover.hostside import process
+from cutover.hostside.clock import boot_id
+from cutover.hostside.systemd import show
+from cutover.hostside.work import State, Work
+
+Args = Mapping[str, Any]
+
+# What is known to restart services without asking: needrestart in automatic mode, and unattended upgrades.
+NEEDRESTART = ("/etc/needrestart/needrestart.conf", "/etc/needrestart/conf.d")
+UPGRADERS = ("apt-daily-upgrade.timer", "unattended-upgrades.service", "dnf-automatic.timer", "dnf-automatic-install.timer")
+
+
+def look_facts(_args: Args, _work: Work) -> State:
+    """What the plan depends on: operating system, kernel, machine, Python, systemd, boot, memory, processors."""
+    release = platform.freedesktop_os_release()
+    return {
+        "hostname": platform.node(),
+        "os": release.get("PRETTY_NAME", "unknown"),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "python_minor": ".".join(map(str, sys.version_info[:2])),
+        "systemd": process.run(["systemctl", "--version"], deadline_s=5).stdout.split("\n")[0],
+        "pid_1": Path("/proc/1/comm").read_text().strip(),
+        "boot_id": boot_id(),
+        "processors": os.cpu_count(),
+        "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
+    }
+
+
+def look_disk(args: Args, _work: Work) -> State:
+    """free_bytes and free_inodes where args["path"] is, or would be made; read_only."""
+    path = existing(Path(args["path"]))
+    seen = os.statvfs(path)
+    # Some file systems have no fixed number of inodes and report 0 of 0.
+    inodes = seen.f_favail if seen.f_files else sys.maxsize
+    return {
+        "path": str(path),
+        "free_bytes": shutil.disk_usage(path).free,
+        "free_inodes": inodes,
+        "read_only": bool(seen.f_flag & os.ST_RDONLY),
+    }
+
+
+def look_clock(_args: Args, work: Work) -> State:
+    """offset_s against the controller (the way of the request included), and whether the host keeps its clock by itself."""
+    offset = None if work.sent_at is None else round(time.time() - work.sent_at, 3)
+    ended = process.run(["timedatectl", "show", "--property=NTPSynchronized", "--value"], deadline_s=5)
+    return {"offset_s": offset, "synchronized": ended.stdout.strip() == "yes" if ended.exit_code == 0 else None}
+
+
+def look_log_rotation(args: Args, _work: Work) -> State:
+    """Whether logs are kept from growing without bound: journald always limits its own; files need a logrotate rule each."""
+    rules = [path for path in (Path("/etc/logrotate.conf"), *Path("/etc/logrotate.d").glob("*")) if path.is_file()]
+    text = "\n".join(path.read_text(errors="replace") for path in rules)
+    unrotated = [name for name in args["files"] if name not in text]
+    journald = show("systemd-journald.service", ["ActiveState"])["ActiveState"]
+    return {"journald": journald, "unrotated": unrotated, "rules": len(rules)}
+
+
+def look_restart_risks(_args: Args, _work: Work) -> State:
+    """Services and settings that may restart a unit in the middle of a run."""
+    risks = [unit for unit in UPGRADERS if show(unit, ["ActiveState"])["ActiveState"] == "active"]
+    if _needrestart_is_automatic():
+        risks.append("needrestart restarts services automatically ($nrconf{restart} = 'a')")
+    return {"risks": risks}
+
+
+def look_writable(args: Args, _work: Work) -> State:
+    """Whether a file can be written, flushed and removed where args["path"] is, or would be made."""
+    probe = existing(Path(args["path"])) / f".cutover-probe-{os.getpid()}"
+    try:
+        with probe.open("xb") as file:
+            file.write(b"x" * 4096)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as failure:
+        return {"writable": False, "why": str(failure)}
+    finally:
+        probe.unlink(missing_ok=True)
+    return {"writable": True}
+
+
+def existing(path: Path) -> Path:
+    """The path, or the nearest directory above it that exists."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _needrestart_is_automatic() -> bool:
+    files = [Path(NEEDRESTART[0]), *Path(NEEDRESTART[1]).glob("*.conf")]
+    lines = [line.strip() for path in files if path.is_file() for line in path.read_text(errors="replace").splitlines()]
+    return any(line.startswith("$nrconf{restart}") and "'a'" in line for line in lines)

@@ -1,0 +1,108 @@
+"""systemd units: bring one to the desired activity and enablement, and prove it by asking systemd and the kernel."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cutover.hostside.process import run
+from cutover.hostside.systemd import show, systemctl, systemctl_or_fail
+from cutover.hostside.work import CannotChange, State, Work
+
+Args = Mapping[str, Any]
+
+
+def look_unit(args: Args, _work: Work) -> State:
+    """load, active, sub, enabled, main_pid, result, restarts, invocation, processes (pids in its cgroup), file, drop_ins."""
+    seen = show(args["unit"])
+    return {
+        "unit": args["unit"],
+        "load": seen["LoadState"],
+        "active": seen["ActiveState"],
+        "sub": seen["SubState"],
+        "enabled": seen["UnitFileState"] or "absent",
+        "main_pid": int(seen["MainPID"]),
+        "result": seen["Result"],
+        "restarts": int(seen["NRestarts"]),
+        "invocation": seen["InvocationID"],
+        "processes": processes_of(seen["ControlGroup"]),
+        "need_daemon_reload": seen["NeedDaemonReload"] == "yes",
+        "file": seen["FragmentPath"],
+        "drop_ins": seen["DropInPaths"].split(),
+        "since": seen["ActiveEnterTimestamp"],
+    }
+
+
+def change_unit(args: Args, _desired: Args, before: State, work: Work) -> None:
+    """Do what args ask for: want ("started" | "stopped" | None) and enable (True | False | None = leave it)."""
+    unit, want, enable = args["unit"], args.get("want"), args.get("enable")
+    if before["need_daemon_reload"]:
+        systemctl_or_fail("daemon-reload", deadline_s=30)
+    if want == "stopped":
+        _stop(unit, args, work)
+    if enable is not None and before["load"] != "not-found":
+        systemctl_or_fail("enable" if enable else "disable", unit)
+    if want == "started" and before["active"] != "active":
+        _start(unit, args, work)
+
+
+def processes_of(control_group: str) -> list[int]:
+    """Process ids in a unit's control group, asked of the kernel; empty when it is gone."""
+    found: list[int] = []
+    for hierarchy in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+        root = Path(hierarchy + control_group)
+        if control_group and (root / "cgroup.procs").exists():
+            for listing in (root / "cgroup.procs", *root.rglob("*/cgroup.procs")):
+                found += [int(pid) for pid in listing.read_text().split()]
+            break
+    return sorted(set(found))
+
+
+def look_unit_files(args: Args, _work: Work) -> State:
+    """Whether systemd has read the unit files as they are on disk (stale: the units that it has not)."""
+    stale = [unit for unit in args["units"] if show(unit, ["NeedDaemonReload"])["NeedDaemonReload"] == "yes"]
+    unknown = [unit for unit in args["units"] if show(unit, ["LoadState"])["LoadState"] == "not-found"]
+    return {"stale": stale, "not_found": unknown}
+
+
+def reload_unit_files(_args: Args, _desired: Args, _before: State, _work: Work) -> None:
+    """Have systemd read its unit files again."""
+    systemctl_or_fail("daemon-reload", deadline_s=30)
+
+
+def _start(unit: str, args: Args, work: Work) -> None:
+    systemctl("reset-failed", unit)  # starts by hand count toward the start limit; a unit not failed makes it complain
+    ended = systemctl("start", unit, deadline_s=work.seconds_left(args.get("timeout_s", 30)))
+    if ended.end == "deadline passed":
+        systemctl_or_fail("stop", "--no-block", unit)
+        raise CannotChange(f"{unit} was not ready within {ended.seconds:.1f} s and was stopped again")
+    if ended.exit_code != 0:
+        raise CannotChange(f"{unit} did not start: {ended.stderr.strip()}\n{last_words(unit)}")
+
+
+def _stop(unit: str, args: Args, work: Work) -> None:
+    systemctl_or_fail("stop", "--no-block", unit)
+    if _wait_until_settled(unit, work.seconds_left(args.get("timeout_s", 20))):
+        return
+    if not args.get("force_stop", False):
+        raise CannotChange(f"{unit} was asked to stop and is still running after {args.get('timeout_s', 20)} s; not killed, since force is not allowed")
+    systemctl_or_fail("kill", "--signal=SIGKILL", "--kill-whom=all", unit)
+    if not _wait_until_settled(unit, work.seconds_left(5)):
+        raise CannotChange(f"{unit} is still there after SIGKILL")
+
+
+def _wait_until_settled(unit: str, seconds: float) -> bool:
+    """Wait for a stop to come through: not active, and no process left. Asks often, since this wait is the outage."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = show(unit, ["ActiveState", "ControlGroup"])
+        if seen["ActiveState"] in ("inactive", "failed") and not processes_of(seen["ControlGroup"]):
+            return True
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.02)
+
+
+def last_words(unit: str, lines: int = 15) -> str:
+    """The end of a unit's journal, for an error message."""
+    return run(["journalctl", "--no-pager", "-o", "cat", "-n", str(lines), "-u", unit], deadline_s=5).stdout.strip()

@@ -1,0 +1,79 @@
+"""Where the engine keeps its own things on a host, and the lock that all its processes there share."""
+
+import fcntl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover.hostside.durable import sha256_bytes, write_atomically
+
+SCHEMA = 1  # of everything below the state directory; a newer one is refused, not guessed at
+
+
+@dataclass(frozen=True)
+class Place:
+    """The state directory of the engine on a host (default /var/lib/cutover)."""
+
+    root: Path
+
+    @property
+    def lease(self) -> Path:
+        """Who may change this host."""
+        return self.root / "lease.json"
+
+    @property
+    def armed(self) -> Path:
+        """The revert that this host does by itself unless it is confirmed."""
+        return self.root / "armed.json"
+
+    @property
+    def incoming(self) -> Path:
+        """Where uploads arrive; belongs to the user who logs in."""
+        return self.root / "incoming"
+
+    @property
+    def runs(self) -> Path:
+        """One directory a run: its plan for this host, results of batches, the record of a revert."""
+        return self.root / "runs"
+
+    def install(self) -> Path:
+        """Put the running agent on disk, for units that outlive this connection; it is named by its digest."""
+        content = Path(sys.argv[0]).read_bytes()
+        path = self.root / "agent" / f"{sha256_bytes(content)}.pyz"
+        if not path.exists():
+            path.parent.mkdir(mode=0o755, exist_ok=True)
+            write_atomically(path, content, mode=0o644)
+        return path
+
+    def run(self, run: str) -> Path:
+        """The directory of one run."""
+        return self.runs / run
+
+    def make(self) -> None:
+        """Make the state directory, and refuse one that a newer version has written."""
+        self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.runs.mkdir(mode=0o700, exist_ok=True)
+        version = self.root / "schema"
+        if not version.exists():
+            version.write_text(f"{SCHEMA}\n")
+        elif version.read_text().strip() != str(SCHEMA):
+            raise Refusal("schema", f"{version} says {version.read_text().strip()}, this version of the tool writes {SCHEMA}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the host's one lock: around each step, each change of the lease, and the revert."""
+        self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        with (self.root / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+class Refusal(Exception):
+    """The host says no: `reason` is a word for programs (locked, fenced, schema, reverted), the message is for people."""
+
+    def __init__(self, reason: str, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.details = details

@@ -1,0 +1,102 @@
+"""The host's own revert: armed before V1 is stopped, put off while the controller renews it, gone when it disarms it.
+
+It is a timer and a service on disk, both enabled, so a reboot does not lose them: whoever goes silent, this host goes
+back by itself. Before it does, it raises the fencing token, so that a controller that comes back late is refused.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from cutover.hostside.clock import now
+from cutover.hostside.durable import read_json, write_atomically, write_json
+from cutover.hostside.kinds import KINDS
+from cutover.hostside.lease import check, raise_token
+from cutover.hostside.place import Place
+from cutover.hostside.systemd import systemctl_or_fail
+from cutover.hostside.work import Work, work_off
+
+UNITS = Path("/etc/systemd/system")
+NAME = "cutover-revert"
+
+SERVICE = """\
+[Unit]
+Description=Go back to the version before the cutover, since it was not confirmed
+[Service]
+Type=oneshot
+ExecStart={python} -I {agent} revert --state {state}
+TimeoutStartSec={budget}
+"""
+
+TIMER = """\
+[Unit]
+Description=Revert the cutover {seconds} s after the controller was last heard of
+[Timer]
+OnActiveSec={seconds}
+AccuracySec=100ms
+Unit={name}.service
+[Install]
+WantedBy=timers.target
+"""
+
+
+def arm(place: Place, *, token: int, run: str, undo: Sequence[Mapping[str, Any]], confirm_s: float, budget_s: float) -> dict[str, Any]:
+    """Write down how to go back and start the timer (seconds) that will do it."""
+    with place.locked():
+        check(place, token)
+        write_json(place.armed, {"run": run, "token": token, "armed_at": now(), "confirm_s": confirm_s, "undo": list(undo)})
+        service = SERVICE.format(python=sys.executable, agent=place.install(), state=place.root, budget=budget_s)
+        timer = TIMER.format(seconds=confirm_s, name=NAME)
+        write_atomically(UNITS / f"{NAME}.service", service.encode(), mode=0o644)
+        write_atomically(UNITS / f"{NAME}.timer", timer.encode(), mode=0o644)
+        systemctl_or_fail("daemon-reload", deadline_s=30)
+        systemctl_or_fail("enable", f"{NAME}.timer")
+        systemctl_or_fail("restart", f"{NAME}.timer")
+    return state(place)
+
+
+def put_off(place: Place) -> None:
+    """Start the timer anew, if a revert is armed; the lease is renewed with it."""
+    if place.armed.exists():
+        systemctl_or_fail("restart", f"{NAME}.timer")
+
+
+def disarm(place: Place, *, token: int) -> dict[str, Any]:
+    """Confirm: take the revert away."""
+    with place.locked():
+        check(place, token)
+        _take_away(place)
+    return state(place)
+
+
+def revert(place: Place) -> dict[str, Any]:
+    """Go back now: raise the token, work through what was armed, write down how it went."""
+    with place.locked():
+        armed = read_json(place.armed)
+        if armed is None:
+            return {"reverted": False, "why": "nothing is armed"}
+        raise_token(place, by="the host's own revert")
+        record = place.run(armed["run"]) / "reverted.json"
+        outcomes = list(work_off(KINDS, armed["undo"], Work(), keep_going=True, guard=nullcontext))
+        done = {"run": armed["run"], "at": now(), "ok": all(outcome["ok"] for outcome in outcomes), "steps": outcomes}
+        write_json(record, done)
+        if done["ok"]:
+            _take_away(place)  # else the timer stays enabled: after a reboot it tries again
+        return {"reverted": True} | done
+
+
+def state(place: Place) -> dict[str, Any]:
+    """Whether a revert is armed, for which run, since when, after how many seconds of silence it goes off."""
+    armed = read_json(place.armed)
+    return {"armed": False} if armed is None else {"armed": True} | {key: armed[key] for key in ("run", "armed_at", "confirm_s", "token")}
+
+
+def _take_away(place: Place) -> None:
+    for name in (f"{NAME}.timer", f"{NAME}.service"):
+        if (UNITS / name).exists() and name.endswith(".timer"):
+            systemctl_or_fail("disable", "--now", name)
+        (UNITS / name).unlink(missing_ok=True)
+    place.armed.unlink(missing_ok=True)
+    systemctl_or_fail("daemon-reload", deadline_s=30)

@@ -1,0 +1,96 @@
+"""Run the tests of the release this file lies in, with its own pytest, and print one JSON document with the counts.
+
+Travels in a release as bin/run_tests.py, where bin/run-tests starts it. Ends with 0 only when at least one test ran,
+all passed and none was skipped: a test that did not run has proved nothing. stdout carries the document alone; what
+pytest says goes to stderr.
+"""
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+OUTCOMES = ("passed", "failed", "errors", "skipped")
+
+
+class Counter:
+    """A pytest plugin that gives each test one outcome: what its setup, call and teardown came to together."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[str, str] = {}
+        self.failures: list[dict[str, str]] = []
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Take in one phase of one test; a worse outcome replaces a better one."""
+        if hasattr(
+            report, "wasxfail"
+        ):  # a failure that was expected, or one that did not come: not a plain pass either way
+            outcome = "skipped"
+        elif report.failed:
+            outcome = "failed" if report.when == "call" else "errors"
+        else:
+            outcome = "skipped" if report.skipped else "passed"
+        self._note(report.nodeid, outcome, report)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Take in a file that could not be read as tests, or that skipped itself whole."""
+        if not report.passed:
+            self._note(report.nodeid, "errors" if report.failed else "skipped", report)
+
+    def _note(self, test: str, outcome: str, report: Any) -> None:
+        rank = {"passed": 0, "skipped": 1, "failed": 2, "errors": 3}
+        if rank[outcome] >= rank[self.outcomes.get(test, "passed")]:
+            self.outcomes[test] = outcome
+        if outcome != "passed":
+            self.failures.append({"test": test, "message": message_of(report)})
+
+    def summary(self) -> dict[str, Any]:
+        """The counts, in all and by file."""
+        by_file: dict[str, dict[str, int]] = {}
+        for test, outcome in self.outcomes.items():
+            by_file.setdefault(test.split("::")[0], dict.fromkeys(OUTCOMES, 0))[outcome] += 1
+        totals = {outcome: sum(counts[outcome] for counts in by_file.values()) for outcome in OUTCOMES}
+        return {**totals, "by_file": by_file, "failures": self.failures}
+
+
+def message_of(report: Any) -> str:
+    """The end of what pytest says about a test, where the reason is."""
+    if isinstance(report.longrepr, tuple):  # a skip: file, line, reason
+        return str(report.longrepr[2])
+    return str(report.longrepr or getattr(report, "wasxfail", ""))[-2000:]
+
+
+def run(tests: str) -> dict[str, Any]:
+    """Run all tests below a directory, writing nothing into it."""
+    import pytest  # of the release's testing/
+
+    for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        os.environ.pop(name, None)
+    counter = Counter()
+    started = time.monotonic()
+    options = ["-p", "no:cacheprovider", "--config-file", os.devnull, "--rootdir", tests, tests]
+    ended = int(pytest.main(options, plugins=[counter]))
+    document = counter.summary()
+    if ended not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not document["errors"]:
+        document["errors"] = 1
+        document["failures"].append({"test": "pytest", "message": f"ended with {ended}: {pytest.ExitCode(ended).name}"})
+    document["seconds"] = round(time.monotonic() - started, 3)
+    return document
+
+
+def main(tests: str) -> int:
+    """Run the tests and print the document; see the top for the exit status."""
+    answer = os.dup(1)
+    os.dup2(2, 1)  # from here on, whatever a test prints is on stderr
+    document = run(tests)
+    sys.stdout.flush()
+    with os.fdopen(answer, "w") as stdout:
+        json.dump(document, stdout)
+        stdout.write("\n")
+    good = document["passed"] > 0 and not any(document[outcome] for outcome in OUTCOMES[1:])
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

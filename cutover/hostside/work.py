@@ -1,0 +1,104 @@
+"""Work through a batch of steps: look, compare, change, look again; stop at the first that is not as it should be."""
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from cutover.hostside.clock import now
+from cutover.hostside.compare import differences
+
+State = dict[str, Any]
+
+
+class CannotChange(Exception):
+    """The host is not in a state from which the change may be made; the message says why."""
+
+
+@dataclass
+class Work:
+    """What a step may need beside its arguments: file contents by digest, the time left, results of earlier steps."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    deadline: float = float("inf")  # on time.monotonic()
+    results: dict[str, State] = field(default_factory=dict)
+    sent_at: float | None = None  # the controller's clock (Unix seconds) when it asked
+
+    def seconds_left(self, wanted: float = float("inf")) -> float:
+        """Seconds that a part of the work may take: what it wants, but not more than is left of the whole."""
+        return max(0.0, min(wanted, self.deadline - time.monotonic()))
+
+
+Look = Callable[[Mapping[str, Any], Work], State]
+Change = Callable[[Mapping[str, Any], Mapping[str, Any], State, Work], None]  # args, desired, before, work
+
+
+Step = Mapping[str, Any]
+Guard = Callable[[], AbstractContextManager[Any]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How steps of one kind look at the host and change it; a kind without change is a probe."""
+
+    look: Look
+    change: Change | None = None
+
+
+def look_at(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
+    """Look once, changing nothing. What cannot be looked at is a state with an `error`, which never meets anything."""
+    try:
+        return kinds[step["kind"]].look(step["args"], work)
+    except Exception as failure:
+        return {"error": _say(failure)}
+
+
+def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
+    """Look, compare, change if need be, look again. Gives the outcome with both looks and what still differs."""
+    started, begun_at = time.monotonic(), now()
+    before = look_at(kinds, step, work)
+    outcome: State = {"id": step["id"], "started_at": begun_at, "before": before, "changed": False, "error": None}
+    after, change = before, None if step["probe"] else kinds[step["kind"]].change
+    if "error" in before:  # never change what cannot be seen
+        outcome["error"] = before["error"]
+    elif change is not None and differences(before, step["desired"]):
+        outcome["changed"] = True
+        try:
+            change(step["args"], step["desired"], before, work)
+        except Exception as failure:
+            outcome["error"] = _say(failure)
+        after = look_at(kinds, step, work)
+    left = differences(after, step["desired"])
+    outcome |= {"after": after, "differences": [str(difference) for difference in left]}
+    outcome |= {"ok": not left and outcome["error"] is None, "seconds": round(time.monotonic() - started, 4), "finished_at": now()}
+    return outcome
+
+
+def work_off(kinds: Mapping[str, Kind], steps: Sequence[Step], work: Work, *, keep_going: bool, guard: Guard) -> Iterator[State]:
+    """Carry out steps in order, each inside guard(); give their outcomes.
+
+    Stops after the first that fails and is not optional. With keep_going, as on the way back, only the steps that need a
+    failed one are left out.
+    """
+    failed: set[str] = set()
+    for step in steps:
+        lacking = failed.intersection(step.get("needs", ()))
+        if lacking:
+            outcome: State = {"id": step["id"], "ok": False, "changed": False, "before": {}, "after": {}, "seconds": 0.0}
+            outcome |= {"started_at": now(), "finished_at": now(), "error": f"left out, since it needs {', '.join(sorted(lacking))}"}
+        else:
+            with guard():
+                outcome = carry_out(kinds, step, work)
+        yield outcome
+        if not outcome["ok"]:
+            failed.add(step["id"])
+            if not keep_going and not step.get("optional", False):
+                return
+
+
+def _say(failure: Exception) -> str:
+    if isinstance(failure, CannotChange | OSError):
+        return f"{failure}" or type(failure).__name__
+    return "".join(traceback.format_exception(failure)[-3:]).strip()  # a bug of ours or a surprise: say where

@@ -1,0 +1,72 @@
+"""One line of the journal, and the chain that ties each to the one before."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+START = "0" * 64  # what the first record follows
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened: sequence number, time (ISO 8601 UTC), kind, details; `hash` covers all of it and the previous hash."""
+
+    seq: int
+    at: str
+    kind: str
+    data: dict[str, Any] = field(default_factory=dict)
+    prev: str = START
+    hash: str = ""
+
+    @classmethod
+    def following(cls, before: "Record | None", at: str, kind: str, data: dict[str, Any]) -> "Record":
+        """The record that comes after another one."""
+        seq, prev = (before.seq + 1, before.hash) if before else (1, START)
+        bare = cls(seq, at, kind, data, prev)
+        return cls(seq, at, kind, data, prev, bare.digest())
+
+    def digest(self) -> str:
+        """SHA-256 over everything but the hash itself."""
+        body = {"seq": self.seq, "at": self.at, "kind": self.kind, "data": self.data, "prev": self.prev}
+        return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def line(self) -> str:
+        """The record as one line of JSON."""
+        body = {"seq": self.seq, "at": self.at, "kind": self.kind, "data": self.data, "prev": self.prev, "hash": self.hash}
+        return json.dumps(body, separators=(",", ":")) + "\n"
+
+    @property
+    def host(self) -> str:
+        """The host it is about; empty where it is about the run."""
+        host: str = self.data.get("host", "")
+        return host
+
+    @property
+    def phase(self) -> str:
+        """The phase it is about; empty where it is about the run."""
+        phase: str = self.data.get("phase", "")
+        return phase
+
+
+class BrokenChain(ValueError):
+    """A record was changed, removed, added or moved; the message says where."""
+
+
+def parse(lines: Iterable[str], source: str) -> Iterator[Record]:
+    """Records of a journal in order, each checked against the one before; a torn last line (a crash in mid-write) is left out."""
+    before: Record | None = None
+    texts = list(lines)
+    for number, text in enumerate(texts, start=1):
+        if number == len(texts) and not text.endswith("\n"):
+            return
+        try:
+            record = Record(**json.loads(text))
+        except (ValueError, TypeError) as unreadable:
+            raise BrokenChain(f"{source}:{number}: not a journal record: {unreadable}") from unreadable
+        expected = Record.following(before, record.at, record.kind, record.data)
+        if record != expected:
+            raise BrokenChain(f"{source}:{number}: the chain is broken: record {record.seq} is not what followed record {before.seq if before else 0}")
+        yield record
+        before = record

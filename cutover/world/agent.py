@@ -1,0 +1,154 @@
+"""The controller's side of the host agent: it travels with each request, and gives one answer."""
+
+import base64
+import importlib.util
+import io
+import json
+import marshal
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from cutover.words.errors import Locked, Problem
+from cutover.words.step import State, Step
+from cutover.world.remote.base import RemoteError, Transport
+
+HOSTSIDE = Path(__file__).parent.parent / "hostside"
+ANSWER_S = 10.0  # what a request may take beyond the work that it asks for: connection, start, result
+
+# Runs the agent from memory, so that looking at a host leaves nothing on it. What comes on standard input is the agent, then the request.
+BOOT = """\
+import os, sys
+size = int(sys.argv.pop(1))
+file = os.memfd_create("cutover-agent")
+os.write(file, sys.stdin.buffer.read(size))
+sys.argv[0] = f"/proc/self/fd/{file}"
+sys.path.insert(0, sys.argv[0])
+from cutover.hostside.__main__ import main
+sys.exit(main())
+"""
+
+
+class Fenced(RemoteError):
+    """The host no longer accepts this run: another holds the lease, or the host went back by itself."""
+
+    def __init__(self, host: str, message: str) -> None:
+        super().__init__(host, message, "see who rules the host with `invoke status`; this run may not change it any more")
+
+
+class AgentFailed(RemoteError):
+    """The agent itself failed, or answered something that is not an answer."""
+
+    def __init__(self, host: str, message: str) -> None:
+        super().__init__(host, message, "see the log for what the host said; `invoke status` asks it again")
+
+
+@cache
+def packed() -> bytes:
+    """The agent as one file, the same bytes each time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "__main__.py", "import sys\nfrom cutover.hostside.__main__ import main\nsys.exit(main())\n")
+        _add(archive, "cutover/__init__.py", "")
+        for path in sorted(HOSTSIDE.rglob("*.py")):
+            _add(archive, f"cutover/hostside/{path.relative_to(HOSTSIDE)}", path.read_text())
+    return buffer.getvalue()
+
+
+class HostAgent:
+    """One host's agent. Raises Locked, Fenced, AgentFailed, or what the transport raises."""
+
+    def __init__(self, transport: Transport, *, python: str = "/usr/bin/python3", state_dir: str = "/var/lib/cutover") -> None:
+        self.transport = transport
+        self.name = transport.name
+        self.state_dir = state_dir
+        self._python = python
+
+    def look(self, steps: Sequence[Step], *, deadline_s: float = 30) -> dict[str, State]:
+        """What each step finds on the host; changes nothing."""
+        answer = self._ask("look", deadline_s, steps=[step.for_host() for step in steps])
+        states: dict[str, State] = answer["states"]
+        return states
+
+    def measure(self, steps: Sequence[Step], *, deadline_s: float) -> list[State]:
+        """Run commands and probes outside any run, for `validate` and the like; needs no lease."""
+        answer = self._ask("measure", deadline_s, steps=[step.for_host() for step in steps])
+        outcomes: list[State] = answer["outcomes"]
+        return outcomes
+
+    def begin(self, *, run: str, holder: str, nonce: str, lease_s: float, plan: Mapping[str, Any] | None = None) -> State:
+        """Take the lease; raises Locked when another run holds it. The plan is kept on the host."""
+        request: dict[str, Any] = {"run": run, "holder": holder, "nonce": nonce, "lease_s": lease_s}
+        return self._ask("begin", ANSWER_S, **request, **({"plan": plan} if plan is not None else {}))
+
+    def renew(self, *, token: int, lease_s: float) -> State:
+        """Prolong the lease and put the armed revert off."""
+        return self._ask("renew", ANSWER_S, token=token, lease_s=lease_s)
+
+    def release(self, *, token: int) -> State:
+        """Give the lease back."""
+        return self._ask("release", ANSWER_S, token=token)
+
+    def arm(self, *, token: int, run: str, undo: Sequence[Step], confirm_s: float, budget_s: float) -> State:
+        """Arm the host's own revert: it goes back by itself after confirm_s seconds without renewal."""
+        steps = [step.for_host() for step in undo]
+        return self._ask("arm", 30, token=token, run=run, undo=steps, confirm_s=confirm_s, budget_s=budget_s)
+
+    def disarm(self, *, token: int) -> State:
+        """Confirm: take the host's own revert away."""
+        return self._ask("disarm", 30, token=token)
+
+    def record(self, *, token: int, run: str, state: Mapping[str, Any]) -> None:
+        """Leave word on the host of how far the run has come."""
+        self._ask("record", ANSWER_S, token=token, run=run, state=state)
+
+    def status(self) -> State:
+        """Lease, armed revert and known runs of the host."""
+        return self._ask("status", ANSWER_S)
+
+    def plan(self, run: str) -> State | None:
+        """The plan of a run as the host keeps it; None where it has none."""
+        kept: State | None = self._ask("plan", ANSWER_S, run=run)["plan"]
+        return kept
+
+    def apply(
+        self, *, run: str, batch: str, token: int, steps: Sequence[Step], files: Mapping[str, str], deadline_s: float, keep_going: bool = False
+    ) -> list[State]:
+        """Have the host work through a batch under a unit of its own; asked again after a lost connection, it gives the same result."""
+        contents = {digest: base64.b64encode(text.encode()).decode() for digest, text in files.items()}
+        answer = self._ask(
+            "apply", deadline_s, run=run, batch=batch, token=token, steps=[step.for_host() for step in steps], files=contents, keep_going=keep_going
+        )["result"]  # fmt: skip
+        if answer["refused"]:
+            raise Fenced(self.name, answer["refused"]["message"])
+        outcomes: list[State] = answer["outcomes"]
+        return outcomes
+
+    def _ask(self, verb: str, deadline_s: float, **request: Any) -> State:
+        document = json.dumps({"deadline_s": deadline_s, "sent_at": time.time(), **request}).encode()
+        agent = packed()
+        argv = [self._python, "-I", "-c", BOOT, str(len(agent)), verb, "--state", self.state_dir]
+        result = self.transport.run(argv, stdin=agent + document, sudo=True, deadline=deadline_s + ANSWER_S)
+        try:
+            answer: State = json.loads(result.stdout)
+        except ValueError:
+            said = result.stderr.decode(errors="replace").strip()[-2000:]
+            raise AgentFailed(self.name, f"agent {verb} ended with {result.exit_code} {result.signal or ''}: {said}") from None
+        if answer["ok"]:
+            return answer
+        if answer["reason"] == "locked":
+            raise Locked(Problem(host=self.name, found=answer["message"], next="wait for it, or end it with `invoke abort`"))
+        raise Fenced(self.name, answer["message"])
+
+
+def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    """Add a module as source and as byte code, which a host of another Python passes over; it saves a third of each request."""
+    # Byte code that need not be compared with its source, PEP 552: magic number, flags 1, no hash.
+    code = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(compile(text, name, "exec", optimize=0))
+    for path, content in ((name, text.encode()), (f"{name}c", code)):
+        info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))  # the same sources make the same bytes
+        info.compress_type = zipfile.ZIP_DEFLATED
+        archive.writestr(info, content)

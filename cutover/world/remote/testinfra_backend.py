@@ -1,0 +1,49 @@
+"""Lets testinfra ask hosts through our own connections, so that a check never asks the wrong machine."""
+
+from typing import Any
+
+from testinfra.backend.base import BaseBackend, CommandResult  # type: ignore[import-untyped]
+from testinfra.host import Host  # type: ignore[import-untyped]
+
+from cutover.world.remote.base import Transport
+
+DEADLINE = 60.0
+# A shell tells "ended by a signal" as 128 + its number; testinfra knows only numbers.
+_SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "SEGV": 11, "PIPE": 13, "TERM": 15}
+
+
+class TransportBackend(BaseBackend):  # type: ignore[misc]
+    """A testinfra backend over one of our transports; as root through `sudo -n`, unless told otherwise.
+
+    A host that cannot be asked raises Lost, DeadlinePassed or Unreachable: an error of the check, never its "no".
+    """
+
+    NAME = "cutover"
+
+    def __init__(self, transport: Transport, *, sudo: bool = True, deadline: float = DEADLINE) -> None:
+        super().__init__(transport.name, sudo=sudo)
+        self._transport, self._deadline = transport, deadline
+
+    def run(self, command: str, *args: str, **_options: Any) -> CommandResult:
+        """Run shell text; `args` are quoted into it."""
+        text = self.quote(command, *args)
+        other = self.sudo and self.sudo_user is not None
+        line = self.quote("sudo -n -u %s -- sh -c %s", str(self.sudo_user), text) if other else text
+        result = self._transport.shell(line, sudo=self.sudo and not other, deadline=self._deadline)
+        code = result.exit_code
+        if code is None:
+            code = 128 + _SIGNALS.get(result.signal or "", 127)
+        return self.result(code, text.encode(), result.stdout, result.stderr)
+
+    def decode(self, data: bytes) -> str:
+        """Text of a host is UTF-8; asking each host for its locale would cost a round trip."""
+        return data.decode("utf-8", "backslashreplace")
+
+    def encode(self, data: str) -> bytes:
+        """As `decode`."""
+        return data.encode("utf-8")
+
+
+def host_over(transport: Transport, *, sudo: bool = True, deadline: float = DEADLINE) -> Host:
+    """The `host` that checks.py asks, over this transport."""
+    return Host(TransportBackend(transport, sudo=sudo, deadline=deadline))

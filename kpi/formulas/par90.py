@@ -1,0 +1,16 @@
+"""PAR90: the share of the receivable that is 90 days or more past due."""
+
+from kpi.formulas.base import LOWER_IS_BETTER, Ratio
+
+KPI = Ratio(
+    name="PAR90",
+    unit="%",
+    direction=LOWER_IS_BETTER,
+    valid_range=(0.0, 100.0),
+    warn=3.0,
+    critical=5.0,
+    formula="100 x sum(dpd_90_plus) / sum(total_receivable)",
+    position=2,
+    numerator=("dpd_90_plus_usd",),
+    denominator="total_receivable_usd",
+)

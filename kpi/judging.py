@@ -1,0 +1,127 @@
+"""Judge tapes before a cutover: compute each, judge ranges and states, and compare with what V1 recorded for it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kpi.engine import Evaluation, evaluate, refused
+from kpi.findings import Finding, RefusedTapeError, UsageError
+from kpi.reading import parse_tape
+from kpi.verdict import Verdict, worst
+
+# SPEC's row "KPI, V2 against V1 on the same input": relative.
+WARN_DEVIATION = 1e-9
+FAIL_DEVIATION = 0.01
+V1_NAMES = {"PortfolioHealth": "HealthScore"}
+V1_DECIMALS = {"PAR30": 2}  # V1 rounds this one and no other
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One tape: its evaluation, and the comparison with V1 where one was asked for."""
+
+    path: Path
+    evaluation: Evaluation
+    comparison: dict[str, dict[str, Any]] | None
+    problem: Finding | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of its own state and of the comparison."""
+        verdicts = [self.evaluation.verdict]
+        if self.problem:
+            verdicts.append(Verdict.INCONCLUSIVE)
+        if self.comparison is not None:
+            verdicts += [Verdict(entry["verdict"]) for entry in self.comparison.values()]
+        return worst(verdicts)
+
+    def as_json(self) -> dict[str, Any]:
+        """As `judge --json` shows it."""
+        problem = [self.problem.as_json()] if self.problem else []
+        return {
+            "tape": str(self.path),
+            **self.evaluation.as_json(),
+            "verdict": str(self.verdict),
+            "against_v1": self.comparison,
+            "problems": problem,
+        }
+
+
+def judge_tape(path: Path, policy: str, against: Path | None = None) -> Judgement:
+    """Compute one tape and judge it; `against` is V1's metrics file of it, or the directory that has it."""
+    content = _read(path)
+    try:
+        evaluation = evaluate(parse_tape(path.name, content).apply_policy(policy))
+    except RefusedTapeError as error:
+        evaluation = refused(error)
+    if against is None:
+        return Judgement(path, evaluation, None)
+    record, problem = _v1_metrics(against, hashlib.sha256(content).hexdigest())
+    if problem is None and len(evaluation.by_date) > 1:
+        step = "judge it by the shadow mode, date by date"
+        problem = Finding("several_dates", path.name, "V1 adds up all dates of a tape; V2 does not", step)
+    if problem or record is None:
+        return Judgement(path, evaluation, None, problem)
+    return Judgement(path, evaluation, compare(evaluation, record))
+
+
+def newest(paths: Sequence[Path], most: int) -> list[Path]:
+    """The tapes that are meant: files as they are, and of each directory its newest few."""
+    tapes: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            files = [entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
+            tapes += sorted(files, key=lambda entry: entry.stat().st_mtime_ns)[-most:]
+        else:
+            tapes.append(path)
+    return tapes
+
+
+def compare(evaluation: Evaluation, v1: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each KPI of both: V2's value is given V1's declared rounding first; both and the difference are shown."""
+    compared: dict[str, dict[str, Any]] = {}
+    for name, result in evaluation.headline.items():
+        theirs = v1.get(V1_NAMES.get(name, name))
+        ours, decimals = result.value, V1_DECIMALS.get(name)
+        entry: dict[str, Any] = {"v1": theirs, "v2": ours, "v1_decimals": decimals}
+        if ours is None or isinstance(theirs, bool) or not isinstance(theirs, int | float):
+            verdict = Verdict.INCONCLUSIVE
+            entry["reason"] = f"V2 is {result.status}" if ours is None else "V1 recorded no number"
+        else:
+            rounded = ours if decimals is None else round(ours, decimals)
+            entry["difference"] = rounded - theirs
+            entry["relative"] = relative = _relative(rounded, float(theirs))
+            verdict = Verdict.PASS if relative <= WARN_DEVIATION else Verdict.WARN
+            verdict = Verdict.FAIL if relative > FAIL_DEVIATION else verdict
+        compared[name] = {**entry, "verdict": str(verdict)}
+    return compared
+
+
+def _relative(ours: float, theirs: float) -> float:
+    if theirs == 0.0:
+        return 0.0 if ours == 0.0 else 1.0  # against nothing, anything is all of it
+    return abs(ours - theirs) / abs(theirs)
+
+
+def _v1_metrics(against: Path, digest: str) -> tuple[dict[str, Any] | None, Finding | None]:
+    path = against / f"v1_{digest[:16]}.json" if against.is_dir() else against
+    step = "give V1's metrics of this very tape, or its metrics directory"
+    try:
+        document = json.loads(path.read_bytes())
+        metrics, recorded = document["metrics"], document["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return None, Finding("no_v1_metrics", str(path), f"no metrics of V1: {type(error).__name__}: {error}", step)
+    if recorded != digest:
+        return None, Finding("other_tape", str(path), f"these are V1's metrics of another tape ({recorded[:16]})", step)
+    return (metrics, None) if isinstance(metrics, dict) else (None, Finding("no_v1_metrics", str(path), "none", step))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        step = "give the path of a tape"
+        raise UsageError(Finding("unreadable", str(path), f"cannot be read: {error.strerror}", step)) from error

@@ -1,0 +1,162 @@
+"""One tape through ingest -> transform -> calculate -> output: a run, recorded in full also when it fails."""
+
+import hashlib
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kpi import clock
+from kpi.audit import Event
+from kpi.config import PipelineConfig
+from kpi.engine import Evaluation, evaluate, refused
+from kpi.findings import Finding, RefusedTapeError
+from kpi.outputs import write_outputs
+from kpi.reading import parse_tape
+from kpi.release import code_digest, release_id, run_id
+from kpi.tape import Tape
+
+SCHEMA = 1
+STAGES = ("ingest", "transform", "calculate", "output")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A tape as it was delivered: its name, its bytes, and whether it is one of the tool's own."""
+
+    name: str
+    content: bytes
+    canary: bool = False
+
+    @property
+    def digest(self) -> str:
+        """What it is keyed by."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run came to: the record that was written, and the events for the audit trail."""
+
+    record: dict[str, Any]
+    events: tuple[Event, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the tape goes to done, not to rejected."""
+        return bool(self.record["status"] == "ok")
+
+
+@dataclass
+class _Stopwatch:
+    alive: Callable[[], None]
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.alive()
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.milliseconds[name] = round((time.perf_counter() - begun) * 1000.0, 3)
+
+
+def _no_sign() -> None:
+    """Nobody watches a one-shot run."""
+
+
+def run_tape(config: PipelineConfig, delivery: Delivery, metrics: Path, alive: Callable[[], None] = _no_sign) -> Run:
+    """Run the whole pipeline on one tape and write its outputs; raises only where outputs cannot be written."""
+    started = clock.stamp()
+    watch = _Stopwatch(alive)
+    tape, evaluation, error = _compute(config, delivery, watch)
+    record = _record(config, delivery, tape, evaluation, started)
+    if error:
+        record["error"] = error
+    record["latency_ms"] = dict(watch.milliseconds)
+    with watch.stage("output"):
+        digests = write_outputs(metrics, record, config.outputs)
+    record["latency_ms"] = dict(watch.milliseconds)
+    return Run(record, tuple(_events(record, digests)))
+
+
+def _compute(config: PipelineConfig, delivery: Delivery, watch: _Stopwatch) -> tuple[Tape | None, Evaluation, str]:
+    tape: Tape | None = None
+    try:
+        with watch.stage("ingest"):
+            tape = parse_tape(delivery.name, delivery.content)
+        with watch.stage("transform"):
+            usable = tape.apply_policy(config.quarantine_policy)
+        with watch.stage("calculate"):
+            return usable, evaluate(usable), ""
+    except RefusedTapeError as error:
+        return tape, refused(error), ""
+    except Exception as error:  # noqa: BLE001 - one poisoned tape must not stop the next; the traceback is kept
+        step = "a fault of this release: keep the tape and report it with the traceback in the reason file"
+        finding = Finding("internal_error", delivery.name, f"{type(error).__name__}: {error}", step)
+        return tape, refused(RefusedTapeError(finding)), traceback.format_exc()
+
+
+def _record(
+    config: PipelineConfig, delivery: Delivery, tape: Tape | None, evaluation: Evaluation, started: str
+) -> dict[str, Any]:
+    digest = delivery.digest
+    return {
+        "schema": SCHEMA,
+        "run_id": run_id(digest, config.digest),
+        "release": release_id(),
+        "environment": config.environment,
+        "status": "failed" if evaluation.findings else "ok",
+        "tape": {
+            "name": delivery.name,
+            "sha256": digest,
+            "canary": delivery.canary,
+            "rows_read": tape.rows_read if tape else 0,
+            "rows_used": tape.rows_used if tape else 0,
+            "nulls": {name: int(count) for name, count in _nulls(tape).items()},
+            "quarantined": tape.quarantined_by_reason if tape else {},
+            "extra_columns": list(tape.extra) if tape else [],
+        },
+        "digests": {"input": digest, "config": config.digest, "code": code_digest()},
+        "started_at": started,
+        "finished_at": clock.stamp(),
+        **evaluation.as_json(),
+    }
+
+
+def _nulls(tape: Tape | None) -> dict[str, int]:
+    if tape is None:
+        return {}
+    totals: dict[str, int] = {}
+    for rows in tape.by_date():
+        for name, count in rows.nulls.items():
+            totals[name] = totals.get(name, 0) + count
+    return {name: count for name, count in totals.items() if count}
+
+
+def _events(record: dict[str, Any], digests: dict[str, str]) -> Iterator[Event]:
+    known = {
+        "run_id": record["run_id"],
+        "tape": record["tape"]["name"],
+        "sha256": record["tape"]["sha256"],
+        "canary": record["tape"]["canary"],
+    }
+    latency = record["latency_ms"]
+    yield Event("tape_ingested", details={**known, "rows": record["tape"]["rows_read"], "ms": latency.get("ingest")})
+    quarantined = record["tape"]["quarantined"]
+    yield Event("tape_transformed", "warn" if quarantined else "ok", {**known, "quarantined": quarantined})
+    for name, kpi in record["kpis"].items():
+        seen = {"kpi": name, "value": kpi["value"], "kpi_status": kpi["status"], "reason": kpi["reason"]}
+        yield Event("kpi_calculated", "ok" if kpi["status"] == "ok" else "error", {**known, **seen})
+    yield Event("outputs_written", details={**known, "outputs": digests, "ms": latency.get("output")})
+    codes = sorted({finding["code"] for finding in record["findings"]})
+    outcome = {**known, "verdict": record["verdict"], "codes": codes, "as_of": record["as_of"], "latency_ms": latency}
+    yield Event("run_completed" if record["status"] == "ok" else "run_failed", _status(record), outcome)
+
+
+def _status(record: dict[str, Any]) -> str:
+    return "ok" if record["status"] == "ok" else "error"

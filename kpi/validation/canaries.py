@@ -1,0 +1,120 @@
+"""Tapes of the validator's own, sent through the live inbox: three good ones, and one for each way to be bad."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kpi.config import PipelineConfig
+from kpi.durable import sync_directories
+from kpi.inbox import CANARY, REASON, SEPARATOR
+from kpi.outputs import output_paths
+from kpi.pipeline import Delivery
+from kpi.recipes import Draws, as_csv, draw
+
+GOOD_TAPES = 3
+LOOK_AGAIN_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Canary:
+    """One tape to send; `expected` is the code it must be rejected with, empty when it must be accepted."""
+
+    kind: str
+    delivery: Delivery
+    expected: str = ""
+
+    def place(self, config: PipelineConfig, room: str) -> Path:
+        """Where it ends when it is accepted (`done`) or not (`rejected`)."""
+        name = f"{CANARY}{self.delivery.digest}{SEPARATOR}{self.delivery.name}"
+        return config.paths[room] / "canary" / name
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the service made of a canary: the room it ended in (empty: none in time), its reason and its metrics."""
+
+    canary: Canary
+    room: str
+    seconds: float
+    reason: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def build(token: str) -> list[Canary]:
+    """The canaries of one validation; the token makes their names and contents new each time."""
+    sound = draw("A")
+    good = [_canary(f"good{number}", as_csv(sound, f"{token}-{number}-"), token) for number in range(GOOD_TAPES)]
+    few = {name: column[:20] for name, column in sound.items()}
+    without = {name: column for name, column in few.items() if name != "total_receivable_usd"}
+    negative: Draws = {**few, "cash_available_usd": -few["cash_available_usd"] - 1.0}
+    return [
+        *good,
+        _canary("empty", b"", token, "empty_tape"),
+        _canary("missing-column", as_csv(without, f"{token}-"), token, "missing_columns"),
+        _canary("negative", as_csv(negative, f"{token}-"), token, "quarantined_rows"),
+    ]
+
+
+def send(config: PipelineConfig, canaries: list[Canary]) -> None:
+    """Put them into the inbox as a deliverer does, but for the ledger: they are not arrivals."""
+    inbox = config.paths["inbox"]
+    for canary in canaries:
+        part = inbox / f".{canary.delivery.name}.part"
+        with part.open("wb") as out:
+            out.write(canary.delivery.content)
+            out.flush()
+            os.fsync(out.fileno())
+        part.chmod(0o644)
+        part.rename(inbox / canary.delivery.name)
+    sync_directories([inbox])
+
+
+def await_answers(config: PipelineConfig, canaries: list[Canary], deadline: float) -> list[Answer]:
+    """Wait until each has ended somewhere, or the deadline (monotonic) is there."""
+    begun = time.monotonic()
+    ended: dict[str, Answer] = {}
+    while len(ended) < len(canaries):
+        for canary in canaries:
+            room = next((room for room in ("done", "rejected") if canary.place(config, room).exists()), "")
+            if room and canary.kind not in ended:
+                ended[canary.kind] = _answer(config, canary, room, time.monotonic() - begun)
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(LOOK_AGAIN_SECONDS)
+    silent = time.monotonic() - begun
+    return [ended.get(canary.kind, Answer(canary, "", silent, {}, {})) for canary in canaries]
+
+
+def clean_up(config: PipelineConfig, canaries: list[Canary]) -> None:
+    """Take the canaries and what came of them away again; the audit trail keeps that they were there."""
+    for canary in canaries:
+        places = [config.paths["inbox"] / canary.delivery.name, config.paths["inbox"] / f".{canary.delivery.name}.part"]
+        for room in ("done", "rejected"):
+            place = canary.place(config, room)
+            places += [place, place.with_name(place.name + REASON)]
+        metrics = config.paths["metrics"] / "canary"
+        places += output_paths(metrics, canary.delivery.digest, config.outputs).values()
+        for place in places:
+            place.unlink(missing_ok=True)
+
+
+def _canary(kind: str, content: bytes, token: str, expected: str = "") -> Canary:
+    return Canary(kind, Delivery(f"{CANARY}{token}-{kind}.csv", content, canary=True), expected)
+
+
+def _answer(config: PipelineConfig, canary: Canary, room: str, seconds: float) -> Answer:
+    place = canary.place(config, room)
+    metrics = output_paths(config.paths["metrics"] / "canary", canary.delivery.digest, config.outputs)["json"]
+    return Answer(canary, room, seconds, read_json(place.with_name(place.name + REASON)), read_json(metrics))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The document in a file; empty when there is none or it cannot be read, which the checks then name."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,56 @@
+"""The way back, asked again: V1 is in service as it was, V2 is gone, and what V2 wrote is kept."""
+
+import json
+from typing import Any
+
+from cutover.decide.plan import HostPlan
+
+
+def place(wanted: HostPlan) -> str:
+    """The directory of this run's backup."""
+    return str(next(step.args["directory"] for step in wanted.steps["backup"] if step.id == "backup.snapshot"))
+
+
+def test_v1_runs_and_is_enabled(host: Any, wanted: HostPlan) -> None:
+    """V1 runs and would come back after a reboot. If not: systemctl enable --now of its unit, then see its journal."""
+    shown = host.check_output("systemctl show -p ActiveState,SubState,UnitFileState %s", wanted.variables["abaco_v1_unit"])
+    state = dict(line.split("=", 1) for line in shown.splitlines())
+    assert state == {"ActiveState": "active", "SubState": "running", "UnitFileState": "enabled"}
+
+
+def test_v2_is_gone(host: Any, wanted: HostPlan) -> None:
+    """V2 has no process and would not come back. If not: systemctl disable --now of its unit."""
+    unit = wanted.variables["abaco_v2_unit"]
+    assert host.check_output("systemctl show -p MainPID --value %s", unit) == "0"
+    assert host.run("systemctl is-enabled %s", unit).stdout.strip() in ("disabled", "not-found", "")
+
+
+def test_the_config_is_v1s_byte_for_byte(host: Any, wanted: HostPlan) -> None:
+    """The config is what it was before the cutover. If not: copy pipeline_backup_*.yml of the run's backup over it."""
+    assert host.file(wanted.variables["abaco_config"]).sha256sum == wanted.facts["config"]["sha256"]
+
+
+def test_the_release_is_v1s(host: Any, wanted: HostPlan) -> None:
+    """current points at what it pointed at before. If not: point it back by hand."""
+    assert host.check_output("readlink %s/current", wanted.variables["abaco_home"]) == wanted.facts["current"]["target"]
+
+
+def test_the_metrics_of_v1_are_there(host: Any, wanted: HostPlan) -> None:
+    """Every file of V1's last metrics snapshot is in place. If not: final/metrics_backup of the run's backup has them."""
+    last = host.file(f"{place(wanted)}/final/manifest.json")
+    if not last.exists:
+        return  # V1 was never proven stopped, so V2 never wrote
+    names = json.loads(last.content_string)["entries"]["metrics"]["files"]
+    metrics = f"{wanted.variables['abaco_data']}/metrics"
+    there = set(host.check_output("find %s -mindepth 1 -printf '%%P\\n'", metrics).splitlines())
+    assert set(names) <= there, sorted(set(names) - there)[:5]
+
+
+def test_what_v2_wrote_is_kept(host: Any, wanted: HostPlan) -> None:
+    """What V2 wrote lies beside the backup, with its manifest. If not: look into the metrics directory before V1 writes more."""
+    assert host.file(f"{place(wanted)}/v2_kept/manifest.json").is_file
+
+
+def test_nothing_is_armed(host: Any) -> None:
+    """The host's own revert is not running. If not: it is about to act a second time; see `invoke status`."""
+    assert not host.run("systemctl is-active --quiet cutover-revert.service").succeeded

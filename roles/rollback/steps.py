@@ -1,0 +1,35 @@
+"""Back to V1: V2 ends, what it wrote is kept, V1's things come back byte for byte, V1 runs. Each step looks first.
+
+V1 never starts while a process of V2 is left. The metrics are restored only where the last snapshot was taken: before
+that V2 cannot have run, and an older snapshot would lose what V1 wrote in between.
+"""
+
+from cutover.decide.roles import Role
+from cutover.words.step import Step
+from cutover.words.steps import http, probe, restore, snapshot, unit_files_read, unit_started, unit_stopped
+
+
+def steps(role: Role) -> list[Step]:
+    """Stop V2, keep, restore, start V1, prove."""
+    run, v1, v2 = role.run.id, role["abaco_v1_unit"], role["abaco_v2_unit"]
+    data, place = role["abaco_data"], f"{role['abaco_data']}/.rollback/{role.run.id}"
+    kept = [
+        {"name": "metrics", "kind": "tree", "source": f"{data}/metrics", "as": "metrics"},
+        {"name": "audit", "kind": "tree", "source": f"{data}/audit", "as": "audit"},
+        {"name": "config", "kind": "file", "source": role["abaco_config"], "as": "pipeline.yml"},
+        {"name": "v2-unit", "kind": "file", "source": f"{role['abaco_unit_dir']}/{v2}", "as": v2},
+        {"name": "v2-log", "kind": "output", "argv": ["journalctl", "--no-pager", "-o", "short-iso-precise", "-n", "5000", "-u", v2], "as": "v2.log"},
+    ]
+    v2_gone = ("rollback.v2",)
+    return [
+        unit_stopped("rollback.v2", v2, timeout_s=role["abaco_v2_stop_s"], force=True, next=f"V2 cannot be ended: systemctl kill -s KILL {v2}; V1 was not started beside it"),
+        snapshot("rollback.keep", f"{place}/v2_kept", run, kept, reuse=f"{place}/final", needs=v2_gone, next="see the disk: what V2 wrote could not be kept, so its metrics were left in place"),
+        restore("rollback.config", place, run, ["config", "v1-unit", "v1-drop-ins", "v2-unit", "release"], needs=v2_gone, next=f"put the files of {place} back by hand"),
+        restore("rollback.metrics", f"{place}/final", run, ["metrics"], if_taken=True, needs=(*v2_gone, "rollback.keep"), next=f"put {place}/final/metrics_backup back by hand"),
+        unit_files_read("rollback.units-read", [v1, v2], needs=("rollback.config",)),
+        unit_started("rollback.v1", v1, timeout_s=role["abaco_v1_start_s"], needs=(*v2_gone, "rollback.config"), next=f"V1 did not come up: journalctl -u {v1}"),
+        http("rollback.v1-healthy", role["abaco_v1_health"], {"status": 200}, wait_s=role["abaco_v1_start_s"], words="wait until V1 says that it is well", needs=("rollback.v1",),
+             next=f"V1 runs but is not well: journalctl -u {v1}"),
+        probe("rollback.away", "gap", "how long V1 was away", {}, args={"stopped": v1, "started": v1}, needs=("rollback.v1",)),
+        probe("rollback.outage", "gap", "how long nobody was in service on the way back", {}, args={"stopped": v2, "started": v1}, needs=("rollback.v1",)),
+    ]  # fmt: skip

@@ -1,0 +1,253 @@
+"""The rules of the rooms (see cutover/__init__.py) as data: what each is for, how it is seen, and why it is there."""
+
+import ast
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+ROOMS = ("hostside", "words", "decide", "world", "conduct", "tell")
+MAX_LINES = 300
+SSH = {"fabric", "paramiko"}
+HEAVY = {"fabric", "jinja2", "numpy", "pandas", "paramiko", "pydantic", "pytest", "rich"}
+SERVICE_WORDS = re.compile(r"abaco|loan|kpi|par_?30", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module; `top` when importing the file already imports it."""
+
+    module: str
+    line: int
+    top: bool
+
+    @property
+    def package(self) -> str:
+        """Its first part."""
+        return self.module.split(".")[0]
+
+
+@dataclass(frozen=True)
+class Module:
+    """One Python file: its path from the root of the project, and its text."""
+
+    path: str
+    source: str
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """Its syntax."""
+        return ast.parse(self.source, self.path)
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
+        """All its imports, those inside functions too."""
+        return tuple(_imports(self, self.tree, top=True))
+
+
+Check = Callable[[Module], Iterator[str]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check, the directories or files it is for, those it is not for, and the reason in one sentence."""
+
+    name: str
+    check: Check
+    within: tuple[str, ...]
+    why: str
+    except_for: tuple[str, ...] = ()
+
+    def applies(self, path: str) -> bool:
+        """Whether a file is under the rule."""
+        return _below(path, self.within) and not _below(path, self.except_for)
+
+    def violations(self, module: Module) -> list[str]:
+        """What in the file breaks the rule, with its line."""
+        return [f"{module.path}:{found}" for found in self.check(module)] if self.applies(module.path) else []
+
+
+def _below(path: str, places: tuple[str, ...]) -> bool:
+    return any(place in {"", path} or path.startswith(f"{place}/") for place in places)
+
+
+def _imports(module: Module, node: ast.AST, *, top: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, child.lineno, top) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            base = _absolute(module.path, child)
+            yield Import(base, child.lineno, top)
+            # `from package import module` imports the module as well; where it is a name instead, no such file is found
+            yield from (Import(f"{base}.{alias.name}", child.lineno, top) for alias in child.names)
+        else:
+            runs = not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not _for_types_only(
+                child
+            )
+            yield from _imports(module, child, top=top and runs)
+
+
+def _absolute(path: str, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = path.split("/")[: -node.level]
+    return ".".join([*package, *([node.module] if node.module else [])])
+
+
+def _for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def _forbidden(*packages: str) -> Check:
+    """No import of these packages or modules, anywhere in the file."""
+
+    def check(module: Module) -> Iterator[str]:
+        for found in module.imports:
+            if any(found.module == package or found.module.startswith(f"{package}.") for package in packages):
+                yield f"{found.line}: imports {found.module}"
+
+    return check
+
+
+def _only(*allowed: str, lazily: tuple[str, ...] = ()) -> Check:
+    """Imports of the standard library and these packages alone; `lazily` are allowed inside functions."""
+
+    def check(module: Module) -> Iterator[str]:
+        for found in module.imports:
+            known = found.package in sys.stdlib_module_names or _below(found.module.replace(".", "/"), allowed)
+            if not known and not (found.package in lazily and not found.top):
+                yield f"{found.line}: imports {found.module}"
+
+    return check
+
+
+def in_order(module: Module) -> Iterator[str]:
+    """A room imports itself and earlier ones; tasks.py is above all of them."""
+    parts = module.path.split("/")
+    rank = ROOMS.index(parts[1]) if len(parts) > 2 and parts[1] in ROOMS else -1
+    for found in module.imports:
+        room = found.module.split(".")[1:2]
+        later = found.package == "cutover" and room and room[0] in ROOMS and ROOMS.index(room[0]) > rank
+        if later or found.package == "tasks":
+            yield f"{found.line}: imports {found.module}"
+
+
+def prints(module: Module) -> Iterator[str]:
+    """Calls of print, and any use of sys.stdout or sys.stderr."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Name) and node.id == "print":
+            yield f"{node.lineno}: print"
+        elif isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.stdout", "sys.stderr"}:
+            yield f"{node.lineno}: {ast.unparse(node)}"
+
+
+def service_words(module: Module) -> Iterator[str]:
+    """The service's words in an identifier, a string or a comment."""
+    for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
+        for found in SERVICE_WORDS.finditer(token.string):
+            yield f"{token.start[0] + token.string[: found.start()].count(chr(10))}: {found.group()}"
+
+
+def heavy_at_import(module: Module) -> Iterator[str]:
+    """A heavy package that importing the file already imports."""
+    for found in module.imports:
+        if found.top and found.package in HEAVY:
+            yield f"{found.line}: imports {found.package}"
+
+
+def too_long(module: Module) -> Iterator[str]:
+    """More lines than one can hold in the head."""
+    lines = module.source.count("\n")
+    if lines > MAX_LINES:
+        yield f"{lines}: lines, {MAX_LINES} are the limit"
+
+
+RULES = (
+    Rule(
+        "order of rooms",
+        in_order,
+        ("cutover",),
+        "Data flows one way; a room that imports a later one has two reasons to change.",
+    ),
+    Rule(
+        "one room does SSH",
+        _forbidden(*SSH),
+        ("cutover", "kpi", "lab", "legacy", "roles", "tasks.py"),
+        "Deadlines, host keys and lost connections are solved once, in cutover/world/remote.",
+        except_for=("cutover/world/remote",),
+    ),
+    Rule(
+        "hostside is standard library",
+        _only("cutover/hostside"),
+        ("cutover/hostside",),
+        "It runs on hosts that have a bare python3 and nothing of ours but its own zip file.",
+        except_for=("cutover/hostside/run_tests.py",),
+    ),
+    Rule(
+        "run_tests needs its release only",
+        _only(lazily=("pytest",)),
+        ("cutover/hostside/run_tests.py",),
+        "It travels alone in a release, whose testing/ has pytest and whose app/ has nothing of the engine.",
+    ),
+    Rule(
+        "words and decide ask nobody",
+        _forbidden("subprocess", "socket", "time", "threading", "urllib", "invoke"),
+        ("cutover/words", "cutover/decide"),
+        "A plan is known before any change, so what makes it can neither ask a host nor look at the clock.",
+    ),
+    Rule(
+        "roles ask nobody",
+        _forbidden(
+            *(f"cutover.{room}" for room in ("world", "conduct", "tell")), "subprocess", "socket", "time", "invoke"
+        ),
+        ("roles",),
+        "A role says what should be and never asks a host; its checks ask only through testinfra's `host`.",
+    ),
+    Rule(
+        "kpi brings numpy and pandas only",
+        _only("kpi", "numpy", "pandas", lazily=("pyarrow",)),
+        ("kpi",),
+        "It travels to hosts, where a release holds only what requirements/release-runtime.lock pins.",
+    ),
+    Rule(
+        "kpi and engine know nothing of each other",
+        _forbidden("kpi", "legacy", "lab", "roles"),
+        ("cutover",),
+        "The engine moves any pair of services; what it knows of one comes from roles, variables and the release spec.",
+    ),
+    Rule(
+        "V1 shares nothing with V2",
+        _forbidden("kpi", "cutover", "roles", "lab", "tasks"),
+        ("legacy",),
+        "In the original a change of V2 broke V1, and then there was nothing to roll back to.",
+    ),
+    Rule(
+        "nobody shares V1",
+        _forbidden("legacy"),
+        ("kpi", "roles", "tasks.py"),
+        "What compares with V1 or restores it must run V1's own unit and not a copy inside itself.",
+    ),
+    Rule(
+        "the engine does not speak of the service",
+        service_words,
+        ("cutover",),
+        "Another pair of services needs other roles and variables and no change in cutover/.",
+    ),
+    Rule(
+        "only tell prints",
+        prints,
+        ("cutover", "roles"),
+        "With --json stdout carries one document; hostside is apart, since its stdout is its answer to the controller.",
+        except_for=("cutover/tell", "cutover/hostside"),
+    ),
+    Rule(
+        "tasks.py starts fast",
+        heavy_at_import,
+        ("tasks.py",),
+        "`invoke --list` pays for each import at the top of tasks.py; a heavy one stands in the function that uses it.",
+    ),
+    Rule("small files", too_long, ("",), "A file that cannot be held in the head is two files."),
+)

@@ -1,0 +1,94 @@
+"""The ways to a host that the contract holds for: in memory, this machine, real sshd on loopback, the lab."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cutover.world.remote.base import Result, Transport
+from cutover.world.remote.connecting import SshAccess
+from cutover.world.remote.fake import Call, FakeTransport
+from cutover.world.remote.local import LocalTransport
+from cutover.world.remote.ssh import SshTransport
+from tests.contract import sshd
+
+LAB = Path("inventory/lab/hosts.yml")
+
+
+@pytest.fixture(scope="session")
+def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
+    """A real sshd on loopback."""
+    if sshd.SSHD is None:
+        pytest.skip("no sshd on this machine: install openssh-server")
+    server = sshd.start(tmp_path_factory.mktemp("sshd"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def ssh_config(tmp_path: Path) -> Path:
+    """An SSH configuration of the test's own, so that the user's does not count."""
+    path = tmp_path / "ssh_config"
+    path.write_text("", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def access(ssh_config: Path) -> SshAccess:
+    """What connections share, without any key the user's own files know."""
+    return SshAccess(ssh_config=ssh_config, system=())
+
+
+@pytest.fixture
+def over_ssh(loopback: sshd.Sshd, access: SshAccess) -> Iterator[SshTransport]:
+    """A transport over real SSH to loopback."""
+    transport = SshTransport(loopback.host(), access)
+    yield transport
+    transport.close()
+
+
+@pytest.fixture(params=["fake", "local", "loopback", pytest.param("lab", marks=pytest.mark.lab)])
+def transport(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transport]:
+    """Each way to a host in turn."""
+    made = _made(request, tmp_path, monkeypatch)
+    yield made
+    made.close()
+
+
+def _made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Transport:
+    if request.param == "fake":
+        return FakeTransport("fake", play)
+    if request.param == "local":
+        tools = tmp_path / "bin"
+        tools.mkdir()
+        (tools / "sudo").write_text(sshd.SUDO, encoding="utf-8")
+        (tools / "sudo").chmod(0o755)
+        monkeypatch.setenv("PATH", str(tools), prepend=":")
+        return LocalTransport()
+    if request.param == "loopback":
+        over: SshTransport = request.getfixturevalue("over_ssh")
+        return over
+    return lab_transport()
+
+
+def lab_transport() -> SshTransport:
+    """The first host of the lab, over its real inventory."""
+    if not LAB.is_file():
+        pytest.skip("the lab is not up: `invoke lab.up`")
+    from cutover.decide import inventory
+
+    return SshTransport(next(iter(inventory.load(LAB.parent).hosts.values())), SshAccess())
+
+
+def play(call: Call) -> Result:
+    """Let this machine's programs play the fake host's: the fake itself knows no command."""
+    began = time.monotonic()
+    environment = {"PATH": "/usr/bin:/bin", **({"BY_SUDO": "yes"} if call.sudo else {})}
+    done = subprocess.run(call.argv, input=call.stdin, capture_output=True, check=False, env=environment)
+    seconds = time.monotonic() - began
+    if done.returncode < 0:
+        names = {9: "KILL", 15: "TERM"}
+        return Result(None, done.stdout, done.stderr, seconds, names[-done.returncode])
+    return Result(done.returncode, done.stdout, done.stderr, seconds)

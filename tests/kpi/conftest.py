@@ -1,0 +1,103 @@
+"""A config on a temporary root, and services that really run in processes of their own."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpi.config import PipelineConfig
+from kpi.probes import EXAMPLE
+
+REPOSITORY = Path(__file__).parents[2]
+PATIENCE_SECONDS = 20.0
+
+
+def free_port() -> int:
+    """A port that nothing listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_config(root: Path, **changes: Any) -> Path:
+    """The example config on this root and a free port, with changes to its top level."""
+    document = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    document |= {"paths": {"root": str(root)}, "http": {"address": "127.0.0.1", "port": free_port()}, **changes}
+    document["service"] = {"poll_seconds": 0.02, "stall_seconds": 60}
+    path = root / "pipeline.yml"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def wait_for(what: Callable[[], Any]) -> Any:
+    """The first true answer; fails when there is none in good time."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        answer = what()
+        if answer:
+            return answer
+        time.sleep(0.02)
+    return pytest.fail(f"waited {PATIENCE_SECONDS:g} s in vain")
+
+
+@dataclass
+class Running:
+    """A service in a process of its own."""
+
+    process: subprocess.Popen[str]
+    config_path: Path
+    root: Path
+
+    @property
+    def config(self) -> PipelineConfig:
+        """The config it was started with."""
+        return PipelineConfig.load(self.config_path)
+
+    def stop(self) -> tuple[int, str]:
+        """SIGTERM; its exit status and all that it said."""
+        self.process.send_signal(signal.SIGTERM)
+        said, _ = self.process.communicate(timeout=PATIENCE_SECONDS)
+        return self.process.returncode, said
+
+
+@contextmanager
+def serving(root: Path, code: Path = REPOSITORY, **environment: str) -> Iterator[Running]:
+    """`kpi serve` on this root, ready; `code` is the directory that has the package."""
+    config = root / "pipeline.yml"
+    if not config.exists():
+        write_config(root)
+    command = [sys.executable, "-m", "kpi", "serve", "--config", str(config)]
+    variables = {**os.environ, "PYTHONPATH": str(code), **environment}
+    with subprocess.Popen(
+        command, cwd=code, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            assert first.startswith("ready"), first + process.stdout.read()
+            yield Running(process, config, root)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def altered_code(tmp_path: Path, module: str, old: str, new: str) -> Path:
+    """A copy of the package with one thing changed in it."""
+    shutil.copytree(REPOSITORY / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    path = tmp_path / "kpi" / module
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return tmp_path

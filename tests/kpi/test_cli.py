@@ -1,0 +1,116 @@
+"""The command line: one document on stdout, exit status by verdict, errors that name cause and next step."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpi.cli import main
+from kpi.recipes import as_csv, draw
+from kpi.schema import Listing, Number, Section, Text
+from tests.kpi.conftest import write_config
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any, str]:
+    status = main(arguments)
+    said = capsys.readouterr()
+    return status, json.loads(said.out) if "--json" in arguments else said.out, said.err
+
+
+@pytest.fixture
+def tapes(tmp_path: Path) -> dict[str, str]:
+    paths = {}
+    for recipe in "ABC":
+        path = tmp_path / f"{recipe}.csv"
+        path.write_bytes(as_csv(draw(recipe)))
+        paths[recipe] = str(path)
+    return paths
+
+
+def test_compute_a_sound_tape(capsys: pytest.CaptureFixture[str], tapes: dict[str, str]) -> None:
+    status, document, _ = _run(capsys, "compute", tapes["A"], "--json")
+    assert (status, document["verdict"], document["kpis"]["PAR30"]["display"]) == (0, "PASS", "2.21 %")
+
+
+def test_compute_for_people(capsys: pytest.CaptureFixture[str], tapes: dict[str, str]) -> None:
+    status, text, _ = _run(capsys, "compute", tapes["C"])
+    assert status == 9
+    assert "PAR30 373.03 % is outside 0-100 %" in text
+
+
+def test_judge_ends_with_the_worst(capsys: pytest.CaptureFixture[str], tapes: dict[str, str]) -> None:
+    assert _run(capsys, "judge", tapes["A"], tapes["B"], "--json")[0] == 0
+    status, document, _ = _run(capsys, "judge", *tapes.values(), "--json")
+    assert (status, document["verdict"], document["n"]) == (9, "FAIL", 3)
+    assert [tape["verdict"] for tape in document["tapes"]] == ["PASS", "PASS", "FAIL"]
+
+
+def test_judge_without_v1s_metrics_is_inconclusive(
+    capsys: pytest.CaptureFixture[str], tapes: dict[str, str], tmp_path: Path
+) -> None:
+    status, document, _ = _run(capsys, "judge", tapes["A"], "--against", str(tmp_path), "--json")
+    assert (status, document["tapes"][0]["problems"][0]["code"]) == (10, "no_v1_metrics")
+
+
+@pytest.mark.parametrize("probe", ["engine", "orchestrator"])
+def test_health_probes_of_this_code_pass(capsys: pytest.CaptureFixture[str], probe: str) -> None:
+    status, document, _ = _run(capsys, "health", probe, "--json")
+    assert (status, document["probe"], document["verdict"]) == (0, probe, "PASS")
+
+
+def test_health_config_tells_all_errors(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    good = write_config(tmp_path)
+    assert _run(capsys, "health", "config", "--config", str(good), "--json")[0] == 0
+    bad = tmp_path / "bad.yml"
+    bad.write_text(json.dumps({**json.loads(good.read_text()), "outputs": ["csv"], "realease": "x"}), encoding="utf-8")
+    status, document, said = _run(capsys, "health", "config", "--config", str(bad), "--json")
+    assert status == 2
+    assert [error["where"].rpartition(": ")[2] for error in document["errors"]] == ["realease", "outputs"]
+    assert "next: " in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compute", "/nowhere/tape.csv"), "cannot be read"),
+        (("validate", "--config", "/nowhere/pipeline.yml"), "cannot be read"),
+        (("log-review", "--since", "yesterday"), "yesterday"),
+        (("log-review", "--since", "2026-01-01T00:00:00"), "no time zone"),
+    ],
+)
+def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str) -> None:
+    status, _, error = _run(capsys, *arguments)
+    assert status == 2
+    assert said in error
+    assert "next: " in error
+
+
+def test_log_review_of_silence_is_inconclusive(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "audit").mkdir()
+    config = str(write_config(tmp_path))
+    status, document, _ = _run(capsys, "log-review", "--since", "2026-01-01T00:00:00Z", "--config", config, "--json")
+    assert (status, document["status"], document["n"]) == (10, "INCONCLUSIVE", 0)
+
+
+def test_generate_writes_the_recipe(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "tape.csv"
+    assert main(["generate", "B", "--rows", "7", "--seed", "1", "--out", str(out)]) == 0
+    assert out.read_bytes() == as_csv(draw("B", 7, 1))
+    assert capsys.readouterr().out == ""
+
+
+def test_a_schema_tells_everything_at_once() -> None:
+    schema = Section({"a": Number(0, 10), "b": Section({"c": Text(("x",)), "d": Listing(Text())})})
+    findings = schema.check({"a": True, "b": {"c": "y", "d": ["1", "1"], "e": 0}, "f": 1}, "")
+    assert [finding.where for finding in findings] == ["f", "a", "b.e", "b.c", "b.d"]
+    assert schema.check({"a": 10, "b": {"c": "x", "d": ["1"]}}, "") == []
+
+
+def test_keys_given_twice_and_broken_json_are_usage_errors(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for text, said in (('{"version": "2.0", "version": "2.0"}', "given twice"), ('{"version": ', "line 1, column")):
+        path = tmp_path / "pipeline.yml"
+        path.write_text(text, encoding="utf-8")
+        status, _, error = _run(capsys, "health", "config", "--config", str(path))
+        assert status == 2
+        assert said in error

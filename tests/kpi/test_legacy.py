@@ -1,0 +1,197 @@
+"""V1 as a service, V1 against V2 on the same tapes, and the deliverer."""
+
+import hashlib
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from kpi.judging import judge_tape
+from kpi.recipes import as_csv, draw
+from kpi.verdict import Verdict
+from legacy.deliver_tapes import Deliverer, LegacyDice
+from legacy.deliver_tapes import as_csv as delivered_csv
+from legacy.deliver_tapes import draw as delivered_draw
+from tests.kpi.conftest import REPOSITORY, free_port, serving, wait_for
+
+V1 = REPOSITORY / "legacy" / "abaco_v1"
+
+
+def _v1_config(root: Path, port: int) -> Path:
+    config = yaml.safe_load((V1 / "pipeline.yml").read_text(encoding="utf-8"))
+    config["pipeline"]["root"] = str(root)
+    config["pipeline"]["phases"]["ingestion"]["poll_seconds"] = 0.02
+    config["observability"]["health"]["port"] = port
+    path = root / "v1.yml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def _v1(root: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(_v1_config(root, port))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            assert "started" in first, first + process.stdout.read()
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+def _stop(process: subprocess.Popen[str]) -> tuple[int, str]:
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=20)
+    return process.returncode, said
+
+
+def _wait_for_done(root: Path, names: set[str]) -> None:
+    wait_for(lambda: {path.name.partition("__")[2] for path in (root / "done").glob("*__tape-*")} == names)
+
+
+def _names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_v1_serves_and_v2_agrees_with_what_it_recorded(tmp_path: Path) -> None:
+    port = free_port()
+    with _v1(tmp_path, port) as process:
+        deliverer = Deliverer(tmp_path)
+        names = {deliverer.deliver(recipe, 500) for recipe in "AABB"}
+        (tmp_path / "inbox" / "canary-x.csv").write_bytes(b"not for V1")
+        (tmp_path / "inbox" / "bad.csv").write_bytes(b"nothing,in,it\n")
+        _wait_for_done(tmp_path, names)
+        reason = wait_for(lambda: list((tmp_path / "rejected").glob("*__bad.csv.reason.json")))[0]
+        assert "missing required columns" in json.loads(reason.read_bytes())["reason"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            assert json.load(answer)["processed"] == 4
+        status, said = _stop(process)
+    assert status == 0, said
+    assert (tmp_path / "inbox" / "canary-x.csv").exists()
+    assert len((tmp_path / "audit" / "v1_audit.jsonl").read_text(encoding="utf-8").splitlines()) == 4 * 4
+    for tape in (tmp_path / "done").glob("*__tape-*"):
+        judged = judge_tape(tape, "fail", tmp_path / "metrics")
+        assert judged.verdict is Verdict.PASS, judged.as_json()
+        assert judged.comparison is not None
+        assert max(entry["relative"] for entry in judged.comparison.values()) <= 1e-9
+
+
+def test_tapes_go_through_v1_v2_and_v1_again_each_exactly_once(tmp_path: Path) -> None:
+    deliverer = Deliverer(tmp_path)
+    names: set[str] = set()
+    for turn in range(3):
+        names |= {deliverer.deliver("A", 30) for _ in range(2)}
+        if turn == 1:
+            with serving(tmp_path) as running:
+                _wait_for_done(tmp_path, names)
+                assert running.stop()[0] == 0
+        else:
+            with _v1(tmp_path, free_port()) as process:
+                _wait_for_done(tmp_path, names)
+                assert _stop(process)[0] == 0
+    assert len(list((tmp_path / "done").glob("*__tape-*"))) == 6
+    assert [path for path in (tmp_path / "rejected").iterdir() if path.is_file()] == []
+    written = [path.name[:3] for path in (tmp_path / "metrics").glob("v?_????????????????.json")]
+    assert sorted(written) == ["v1_"] * 4 + ["v2_"] * 2
+
+
+def test_v1_finishes_what_was_claimed_and_puts_duplicates_aside(tmp_path: Path) -> None:
+    content = as_csv(draw("A", 20))
+    digest = hashlib.sha256(content).hexdigest()
+    for room, name in (("processing", f"{digest}__tape-1.csv"), ("inbox", "tape-2.csv"), ("inbox", "tape-3.csv")):
+        (tmp_path / room).mkdir(exist_ok=True)
+        (tmp_path / room / name).write_bytes(content)
+    with _v1(tmp_path, free_port()) as process:
+        wait_for((tmp_path / "rejected" / f"{digest}__tape-3.csv.duplicate-2").exists)
+        assert _stop(process)[0] == 0
+    assert (tmp_path / "done" / f"{digest}__tape-1.csv").exists()
+    assert (tmp_path / "rejected" / f"{digest}__tape-2.csv.duplicate-1.reason.json").exists()
+
+
+def test_v1_once_prints_and_writes_nothing(tmp_path: Path) -> None:
+    config = _v1_config(tmp_path, 0)
+    tape = tmp_path / "tape.csv"
+    tape.write_bytes(as_csv(draw("B")))
+    before = _names(tmp_path)
+    command = [sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(config), "--once", str(tape)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    metrics = json.loads(run.stdout)["metrics"]
+    assert metrics["PAR30"] == 11.58
+    assert f"{metrics['PAR90']:.6f}" == "6.081477"
+    assert list(metrics) == ["PAR30", "PAR90", "CollectionRate", "HealthScore"]
+    assert _names(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict"), [(1 + 1e-10, Verdict.PASS), (1.0001, Verdict.WARN), (1.02, Verdict.FAIL)]
+)
+def test_a_v2_that_moved_a_value_is_found(tmp_path: Path, factor: float, verdict: Verdict) -> None:
+    tape = tmp_path / "tape.csv"
+    tape.write_bytes(as_csv(draw("A")))
+    digest = hashlib.sha256(tape.read_bytes()).hexdigest()
+    kpis = judge_tape(tape, "fail").evaluation.headline
+    values = {name: result.value for name, result in kpis.items()}
+    assert values["PAR90"] is not None
+    recorded = {**values, "PAR30": 2.21, "PAR90": values["PAR90"] * factor, "HealthScore": values["PortfolioHealth"]}
+    metrics = tmp_path / "v1.json"
+    metrics.write_text(json.dumps({"sha256": digest, "metrics": recorded}), encoding="utf-8")
+    assert judge_tape(tape, "fail", metrics).verdict is verdict
+
+
+def test_metrics_of_another_tape_are_not_compared(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.csv"
+    tape.write_bytes(as_csv(draw("A")))
+    metrics = tmp_path / "v1.json"
+    metrics.write_text(json.dumps({"sha256": "0" * 64, "metrics": {"PAR30": 2.21}}), encoding="utf-8")
+    judged = judge_tape(tape, "fail", metrics)
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert judged.problem is not None
+    assert judged.problem.code == "other_tape"
+
+
+@pytest.mark.parametrize("seed", [0, 42, 4294967295])
+def test_the_deliverers_dice_are_numpys(seed: int) -> None:
+    ours, theirs = LegacyDice(seed), np.random.RandomState(seed)
+    assert ours.uniform(-3, 1e5, 700) == theirs.uniform(-3, 1e5, 700).tolist()
+    assert ours.lognormal(9, 2, 701) == theirs.lognormal(9, 2, 701).tolist()
+    assert ours.uniform(0, 1, 5) == theirs.uniform(0, 1, 5).tolist()
+    assert ours.lognormal(0, 1, 3) == theirs.lognormal(0, 1, 3).tolist()
+
+
+@pytest.mark.parametrize("recipe", ["A", "B"])
+def test_the_deliverers_tapes_are_the_recipes(recipe: str) -> None:
+    assert delivered_csv(delivered_draw(recipe, 200, 42), "L", "2025-12-26") == as_csv(draw(recipe, 200))
+
+
+def test_the_deliverer_goes_on_after_a_crash(tmp_path: Path) -> None:
+    first = Deliverer(tmp_path)
+    assert [first.deliver("A", 5), first.deliver("A", 5)] == ["tape-000001.csv", "tape-000002.csv"]
+    inbox = tmp_path / "inbox"
+    # Crashed after the ledger and before the rename; and, earlier in another tape, before its ledger line was whole.
+    (inbox / "tape-000002.csv").rename(inbox / ".tape-000002.csv.part")
+    (inbox / ".tape-000003.csv.part").write_bytes(b"half")
+    with (tmp_path / "arrivals.jsonl").open("a", encoding="utf-8") as ledger:
+        ledger.write('{"name": "tape-0000')
+    assert Deliverer(tmp_path).deliver("A", 5) == "tape-000003.csv"
+    assert _names(inbox) == ["tape-000001.csv", "tape-000002.csv", "tape-000003.csv"]
+    lines = [json.loads(line) for line in (tmp_path / "arrivals.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["sha256"] for line in lines] == [
+        hashlib.sha256((inbox / line["name"]).read_bytes()).hexdigest() for line in lines
+    ]
+
+
+def test_v1_shares_no_code_with_v2() -> None:
+    text = (V1 / "pipeline_v1.py").read_text(encoding="utf-8")
+    assert "import kpi" not in text
+    assert "from kpi" not in text

@@ -1,0 +1,208 @@
+"""The five checks on a service that really runs, each with a fault planted that it must find."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpi.outputs import LATEST
+from kpi.validation import Report, validate
+from kpi.verdict import Verdict
+from legacy.deliver_tapes import Deliverer
+from tests.kpi.conftest import Running, altered_code, serving, wait_for
+
+CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
+
+
+def _wait_for_done(running: Running, name: str) -> None:
+    wait_for(lambda: list((running.root / "done").glob(f"*__{name}")))
+
+
+def _deliver(running: Running, count: int = 2) -> None:
+    deliverer = Deliverer(running.root)
+    for _ in range(count):
+        _wait_for_done(running, deliverer.deliver("A", 200))
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(tmp_path_factory.mktemp("live")) as running:
+        _deliver(running, 3)
+        yield running
+
+
+def _found(report: Report) -> dict[str, set[str]]:
+    return {check.name: codes for check in report.checks if (codes := {finding.code for _, finding in check.issues})}
+
+
+@contextmanager
+def _changed(path: Path, change: Callable[[bytes], bytes | None]) -> Iterator[None]:
+    """A file with other content, or without one; healed afterwards."""
+    before = path.read_bytes()
+    after = change(before)
+    if after is None:
+        path.unlink()
+    else:
+        path.write_bytes(after)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+def _newest(running: Running) -> tuple[str, Path]:
+    tape = max((running.root / "done").glob("*__tape-*"), key=lambda path: path.name.partition("__")[2])
+    return tape.name.partition("__")[0], tape
+
+
+def test_a_sound_service_passes_with_values_thresholds_and_n(live: Running) -> None:
+    report = validate(live.config)
+    document = report.as_json()
+    problems = {name: codes for name, codes in _found(report).items() if name != "performance"}
+    assert problems == {}  # how fast a busy test machine is says nothing of the code
+    assert list(document["checks"]) == CHECKS
+    assert all(check["n"] and check["values"] and check["thresholds"] for check in document["checks"].values())
+    assert document["checks"]["kpi_calculations"]["values"]["largest_deviation"] < 1e-12
+    assert document["checks"]["data_integrity"]["values"]["arrivals"] == 3
+    assert set(document["checks"]["performance"]["values"]) >= {"kpi_latency_ms", "memory_mb"}
+
+
+def test_the_canaries_leave_nothing_behind(live: Running) -> None:
+    validate(live.config)
+    for room in ("inbox", "done/canary", "rejected/canary", "metrics/canary"):
+        assert [path for path in (live.root / room).iterdir() if path.is_file()] == []
+
+
+def test_a_wrong_result_is_found(live: Running) -> None:
+    digest, _ = _newest(live)
+
+    def falsify(content: bytes) -> bytes:
+        document = json.loads(content)
+        document["kpis"]["PAR30"]["value"] *= 1.000001
+        return json.dumps(document).encode()
+
+    with _changed(live.root / "metrics" / f"v2_{digest[:16]}.json", falsify):
+        report = validate(live.config)
+    assert _found(report)["kpi_calculations"] == {"wrong_result", "output_changed"}
+    assert report.status is Verdict.FAIL
+
+
+def test_a_missing_output_is_found(live: Running) -> None:
+    digest, _ = _newest(live)
+    with _changed(live.root / "metrics" / f"v2_{digest[:16]}.csv", lambda _: None):
+        report = validate(live.config)
+    assert _found(report)["kpi_calculations"] == {"output_missing"}
+
+
+def test_a_stale_output_is_found(live: Running) -> None:
+    digest, _ = _newest(live)
+    older = next(
+        path for path in (live.root / "metrics").glob("v2_*.json")
+        if digest[:16] not in path.name and not path.name.endswith(".manifest.json")
+    )  # fmt: skip
+    with _changed(live.root / "metrics" / LATEST, lambda _: older.read_bytes()):
+        report = validate(live.config)
+    assert _found(report)["kpi_calculations"] == {"stale_output"}
+
+
+def test_a_lost_tape_is_found(live: Running) -> None:
+    tape = min((live.root / "done").glob("*__tape-*"), key=lambda path: path.name.partition("__")[2])
+    with _changed(tape, lambda _: None):
+        report = validate(live.config)
+    assert "tape_lost" in _found(report)["data_integrity"]
+    assert report.status is Verdict.FAIL
+
+
+def test_a_doubled_tape_is_found(live: Running) -> None:
+    digest, tape = _newest(live)
+    double = live.root / "done" / f"{digest}__again.csv"
+    shutil.copy(tape, double)
+    report = validate(live.config)
+    double.unlink()
+    assert _found(report)["data_integrity"] == {"tape_doubled"}
+
+
+def test_a_late_tape_is_a_warning(live: Running) -> None:
+    content = b"late"
+    entry = {"name": "late.csv", "sha256": hashlib.sha256(content).hexdigest(), "at": "2026-01-01T00:00:00Z"}
+    part = live.root / "inbox" / ".late.csv.part"
+    part.write_bytes(content)
+    with _changed(live.root / "arrivals.jsonl", lambda lines: lines + json.dumps(entry).encode() + b"\n"):
+        report = validate(live.config)
+    part.unlink()
+    assert _found(report)["data_integrity"] == {"tape_late"}
+    assert report.checks[1].status is Verdict.WARN
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda trail: trail[: trail.rindex(b"\n", 0, -1) + 1],
+        lambda trail: trail[trail.index(b"\n") + 1 :],
+        lambda trail: trail.replace(b'"PAR90"', b'"PAR99"', 1),
+    ],
+)
+def test_a_cut_or_edited_audit_trail_is_found(live: Running, cut: Callable[[bytes], bytes]) -> None:
+    # The service goes on appending while we look, so the trail is changed after the canaries went through.
+    trail = live.root / "audit" / "trail.jsonl"
+    with _changed(trail, cut), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kpi.validation.canaries.build", lambda _: [])
+        report = validate(live.config, timeout=1.0)
+    assert "audit_chain" in _found(report)["audit_trail"]
+    assert report.checks[4].status is Verdict.FAIL
+
+
+def _report_on(tmp_path: Path, module: str, old: str, new: str) -> Report:
+    root = tmp_path / "root"
+    root.mkdir()
+    with serving(root, altered_code(tmp_path, module, old, new)) as running:
+        _deliver(running)
+        return validate(running.config)
+
+
+def test_an_error_that_is_swallowed_is_found(tmp_path: Path) -> None:
+    report = _report_on(tmp_path, "tape.py", 'if self.quarantined and (policy == "fail"', "if False and (policy")
+    assert "wrong_refusal" in _found(report)["error_handling"]
+
+
+def test_slow_code_is_found(tmp_path: Path) -> None:
+    slow = "import time; time.sleep(0.15)\n    by_date: dict"
+    report = _report_on(tmp_path, "engine.py", "by_date: dict", slow)
+    assert _found(report)["performance"] >= {"kpi_latency_ms_warn", "throughput_rows_per_second_warn"}
+
+
+def test_a_wrong_formula_does_not_even_start(tmp_path: Path) -> None:
+    code = altered_code(tmp_path, "formulas/par90.py", 'numerator=("dpd_90_plus_usd",)', 'numerator=("dpd_60_90_usd",)')
+    root = tmp_path / "root"
+    root.mkdir()
+    with pytest.raises(AssertionError, match="recipe A, PAR90"), serving(root, code):
+        pass
+
+
+def test_a_wrong_formula_that_passes_its_own_test_is_found(tmp_path: Path) -> None:
+    wrong = "return self.with_value(rows, 100.0 * above / below * (1.0 + 1e-6 * (rows.count == 200)), **sums)"
+    right = "return self.with_value(rows, 100.0 * above / below, **sums)"
+    report = _report_on(tmp_path, "formulas/base.py", right, wrong)
+    assert _found(report)["kpi_calculations"] == {"wrong_result"}
+
+
+def test_a_service_that_is_down_fails(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        _deliver(running)
+        assert running.stop()[0] == 0
+        report = validate(running.config, timeout=1.0)
+    found = _found(report)
+    assert found["performance"] == found["error_handling"] == {"service_not_ready"}
+    assert report.status is Verdict.FAIL
+
+
+def test_a_service_without_a_tape_is_inconclusive_and_never_a_pass(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        report = validate(running.config, timeout=1.0)
+    statuses: dict[str, Any] = {check.name: check.status for check in report.checks}
+    assert statuses["kpi_calculations"] is statuses["data_integrity"] is Verdict.INCONCLUSIVE
