@@ -8,4 +8,5 @@ Rooms, in the order in which they may import each other (tests/architecture hold
     world     remote/ (the only import of fabric), journal, run directories, release artifacts
     conduct   prepare, commit, rollback, verify: where the others meet
     tell      console, report, runbook: print and draw what the journal says
+    entry     what each Invoke task does: options in, exit code out
 """

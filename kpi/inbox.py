@@ -5,6 +5,7 @@ a crash at any point is finished at the next start. The same content delivered t
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ class Inbox:
         self._trail = trail
         self._alive = alive
         self._paths = config.paths
+        self._unreadable: set[str] = set()
         self._prepare()
         self._seen = {split_key(path.name)[0]: path for name in ("rejected", "done") for path in self._committed(name)}
 
@@ -51,13 +53,24 @@ class Inbox:
 
     def next_tape(self) -> Path | None:
         """The first tape of the inbox by name; names that start with a dot are not tapes yet."""
-        names = [path for path in self._paths["inbox"].iterdir() if not path.name.startswith(".") and path.is_file()]
-        return min(names, key=lambda path: path.name, default=None)
+        with os.scandir(self._paths["inbox"]) as entries:
+            names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+        tapes = (name for name in names if not name.startswith(".") and name not in self._unreadable)
+        first = min(tapes, default=None)
+        return self._paths["inbox"] / first if first else None
 
-    def claim(self, path: Path) -> Path:
-        """Move a tape from the inbox into processing, under its key."""
+    def claim(self, path: Path) -> Path | None:
+        """Move a tape from the inbox into processing, under its key; None when it is gone or may not be read."""
         canary = path.name.startswith(CANARY)
-        key = (CANARY if canary else "") + _digest(path)
+        try:
+            key = (CANARY if canary else "") + _digest(path)
+        except FileNotFoundError:
+            return None  # its sender took it back
+        except PermissionError as error:
+            # Left where it is, and no obstacle to the others; validation reports it as late.
+            self._unreadable.add(path.name)
+            self._trail.record([Event("tape_unreadable", "error", {"tape": path.name, "reason": str(error)})])
+            return None
         claimed = self._paths["processing"] / f"{key}{SEPARATOR}{path.name}"
         durable.move(path, claimed)
         return claimed

@@ -15,6 +15,8 @@ from kpi.selftest import self_test
 
 EXAMPLE = Path(__file__).with_name("example_config.json")
 
+NOT_THIS = "this release must not be used"
+
 
 class ProbeError(KpiError):
     """The deployed code does not do what it must."""
@@ -44,14 +46,17 @@ def orchestrator() -> dict[str, Any]:
         inbox = Inbox(config, trail, lambda: None)
         tape = config.paths["inbox"] / "probe.csv"
         tape.write_bytes(as_csv(draw("A")))
-        outcome = inbox.finish(inbox.claim(tape))
+        claimed = inbox.claim(tape)
+        if claimed is None:
+            raise ProbeError(Finding("orchestrator", "inbox to done", "the tape could not be claimed", NOT_THIS))
+        outcome = inbox.finish(claimed)
         trail.close()
         seen = verify(config.paths["audit"])
         written = sorted(path.name for path in config.paths["metrics"].iterdir() if path.is_file())
         done = [path.name for path in config.paths["done"].iterdir() if path.is_file()]
         if outcome.kind != "processed" or len(done) != 1 or seen.problems or outcome.run is None:
             found = f"the tape was {outcome.kind}, done has {done}, audit: {[str(one) for one in seen.problems]}"
-            raise ProbeError(Finding("orchestrator", "inbox to done", found, "this release must not be used"))
+            raise ProbeError(Finding("orchestrator", "inbox to done", found, NOT_THIS))
         return {
             "outcome": outcome.kind,
             "outputs": written,

@@ -65,14 +65,13 @@ class Service:
             self._alive()
             try:
                 claimed = next(inbox.leftovers(), None)
-                if claimed is None:
-                    tape = inbox.next_tape()
-                    claimed = inbox.claim(tape) if tape else None
-                if claimed is None:
+                if claimed is None and (tape := inbox.next_tape()):
+                    claimed = inbox.claim(tape)
+                if claimed:
+                    self._process(inbox, claimed)
+                else:
                     self._reason = ""
                     self._stop.wait(self._config.poll_seconds)
-                    continue
-                self._process(inbox, claimed)
             except OSError as error:
                 self._hold_on(error)
 

@@ -71,6 +71,7 @@ def test_zero_risk_is_a_number_of_its_own(of_rows: Rows) -> None:
     [
         ("PAR30", 5.0, "normal"),
         ("PAR30", 5.1, "warn"),
+        ("PAR30", 8.0, "warn"),
         ("PAR30", 8.1, "critical"),
         ("PAR90", 3.1, "warn"),
         ("PAR90", 5.1, "critical"),

@@ -35,7 +35,9 @@ def inbox(config: PipelineConfig) -> Iterator[Inbox]:
 def _run(config: PipelineConfig, inbox: Inbox, name: str, content: bytes) -> Outcome:
     tape = config.paths["inbox"] / name
     tape.write_bytes(content)
-    return inbox.finish(inbox.claim(tape))
+    claimed = inbox.claim(tape)
+    assert claimed is not None
+    return inbox.finish(claimed)
 
 
 def _files(directory: Path) -> set[str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.conduct.commit import commit
-from cutover.conduct.fleet import Fleet, connect
+from cutover.conduct.fleet import Fleet, connected
 from cutover.conduct.interrupts import StopSignal
-from cutover.conduct.leases import held
+from cutover.conduct.leases import held, holder
 from cutover.conduct.planning import Planned, contents_for, make_plan
 from cutover.conduct.prepare import prepare
 from cutover.conduct.rollback import go_back
@@ -37,18 +37,18 @@ class Conductor:
 
     def plan(self) -> Plan | None:
         """Make a plan and keep it; None where every host runs the release already."""
-        with self._journal() as journal, _connected(self.targets) as fleet:
+        with self._journal() as journal, connected(self.targets) as fleet:
             planned = self._make_plan(journal, fleet)
         return planned.plan if planned.plan.hosts else None
 
     def cutover(self, *, only_prepare: bool = False) -> ExitCode:
         """All six phases from a fresh plan (or 0-2 of them)."""
-        with self._journal() as journal, _connected(self.targets) as fleet:
+        with self._journal() as journal, connected(self.targets) as fleet:
             planned = self._make_plan(journal, fleet)
             if not planned.plan.hosts:
                 journal.write("run.finished", exit_code=int(ExitCode.DONE), status="nothing to do")
                 return ExitCode.DONE
-            self.approve(planned.plan)
+            self._approved(journal, planned.plan)
             return self._apply(journal, fleet, planned.plan, planned.contents, planned.artifact, only_prepare=only_prepare)
 
     def cutover_planned(self, *, only_prepare: bool = False) -> ExitCode:
@@ -56,9 +56,13 @@ class Conductor:
         plan = self.run.plan()
         artifact = inspect(self.targets.root / ".cutover" / "releases" / plan.release.artifact)
         contents = contents_for(self.targets, plan, artifact)
-        with self._journal() as journal, _connected(self.targets) as fleet:
-            self.approve(plan)
+        with self._journal() as journal, connected(self.targets) as fleet:
+            self._approved(journal, plan)
             return self._apply(journal, fleet, plan, contents, artifact.path, only_prepare=only_prepare)
+
+    def _approved(self, journal: Journal, plan: Plan) -> None:
+        self.approve(plan)
+        journal.write("approved", by=holder(), fingerprint=plan.fingerprint)
 
     def _make_plan(self, journal: Journal, fleet: Fleet) -> Planned:
         planned = make_plan(self.targets, fleet, self.run.id)
@@ -118,14 +122,5 @@ def commit_or_go_back(session: Session, plan: Plan) -> None:
 
 def _surprise(failure: BaseException) -> Problem:
     return Problem(found=f"{type(failure).__name__}: {failure}", next="this is a bug of ours: see the log")
-
-
-@contextmanager
-def _connected(targets: Targets) -> Iterator[Fleet]:
-    fleet = connect(targets)
-    try:
-        yield fleet
-    finally:
-        fleet.close()
 
 

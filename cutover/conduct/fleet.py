@@ -1,6 +1,7 @@
 """The chosen hosts, connected: one connection and one agent each, and a way to ask them all at once."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -43,6 +44,16 @@ class Fleet:
         """End all connections."""
         for agent in self.agents.values():
             agent.transport.close()
+
+
+@contextmanager
+def connected(targets: Targets) -> Iterator[Fleet]:
+    """The fleet of these hosts, for as long as it is needed."""
+    fleet = connect(targets)
+    try:
+        yield fleet
+    finally:
+        fleet.close()
 
 
 def connect(targets: Targets) -> Fleet:

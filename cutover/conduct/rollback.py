@@ -10,6 +10,7 @@ from cutover.decide.gate import Answer
 from cutover.decide.phases import COMMITTING, ROLLBACK
 from cutover.words.errors import MixedFleet, Problem
 from cutover.world.agent import HostAgent
+from cutover.world.journal import utc_now
 
 DISARM_S = 60.0
 BY_HAND = "on the host: systemctl status of both units; docs/runbook.md, «rollback incomplete», says how to bring V1 back by hand"
@@ -30,11 +31,18 @@ def go_back(session: Session, cause: str, hosts: Sequence[str] | None = None) ->
     regain(session)
     answer = run_phase(session, ROLLBACK, touched) if touched else None
     failed = {problem.host for problem in (answer.problems if answer else [])}
+    _record(session, [host for host in touched if host not in failed], cause)
     unconfirmed = _disarm(session, failed)
     session.tell("rollback.finished", hosts=[host for host in touched if host not in failed], failed=sorted(failed), cause=cause)
     if failed or unconfirmed:
         raise MixedFleet([*(answer.problems if answer else []), *unconfirmed])
     return Back(touched, answer)
+
+
+def _record(session: Session, hosts: Sequence[str], cause: str) -> None:
+    """Leave word on each host that it is back, so that no later rollback restores over what V1 has written since."""
+    state = {"status": ROLLBACK.name, "at": utc_now(), "cause": cause}
+    session.fleet.every(lambda agent: agent.record(token=session.tokens[agent.name], run=session.run, state=state), hosts, deadline=DISARM_S)
 
 
 def _disarm(session: Session, failed: Collection[str]) -> list[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from cutover.decide.phases import Phase
 from cutover.words.errors import Problem, UsageError
@@ -101,7 +101,7 @@ def load(path: Path) -> Plan:
         document = json.loads(path.read_text())
         fingerprint = document.pop("fingerprint")
         plan = Plan.model_validate(document)
-    except (OSError, ValueError, KeyError, ValidationError) as unusable:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as unusable:  # ValidationError is a ValueError
         raise UsageError(Problem(path=str(path), found=f"not a plan: {unusable}", next="make a new one with `invoke plan`")) from unusable
     if plan.fingerprint != fingerprint:
         raise UsageError(Problem(path=str(path), found=f"its fingerprint is {plan.fingerprint[:12]}, it says {fingerprint[:12]}: it was edited", next="make a new one with `invoke plan`"))
@@ -122,6 +122,6 @@ def batches(hosts: Sequence[str], serial: str) -> tuple[tuple[str, ...], ...]:
 
 def _size(part: str, total: int, serial: str) -> int:
     number = part.removesuffix("%")
-    if not number.isdigit() or int(number) < 1 or (part.endswith("%") and int(number) > 100):
+    if not (number.isascii() and number.isdecimal()) or int(number) < 1 or (part.endswith("%") and int(number) > 100):
         raise UsageError(Problem(path="--serial", found=f"«{part}» in «{serial}»", next="give counts and percentages of at least 1, such as 1,50%,100%"))
     return max(1, total * int(number) // 100) if part.endswith("%") else int(number)

@@ -78,7 +78,7 @@ def disarm(place: Place, request: Request) -> Answer:
 
 def record(place: Place, request: Request) -> Answer:
     """Keep how far a run has come on this host (a small document that the next controller reads)."""
-    with place.locked():
+    with place.ruling():
         lease.check(place, request["token"])
         write_json(place.run(request["run"]) / "state.json", request["state"])
     return {}
@@ -86,9 +86,20 @@ def record(place: Place, request: Request) -> Answer:
 
 def status(place: Place, _request: Request) -> Answer:
     """Lease, armed revert, and every run that this host remembers, newest first."""
-    runs = sorted((path for path in place.runs.glob("*") if path.is_dir()), reverse=True) if place.runs.exists() else []
-    known = [{"run": path.name, "state": read_json(path / "state.json"), "reverted": read_json(path / "reverted.json")} for path in runs]
-    return {"lease": lease.current(place), "revert": revert.state(place), "runs": known, "boot_id": boot_id(), "at": now()}
+    runs = sorted((path for path in place.runs.glob("*") if (path / "plan.json").exists()), reverse=True)
+    return {"lease": lease.current(place), "revert": revert.state(place), "runs": [_known(path) for path in runs], "boot_id": boot_id(), "at": now()}
+
+
+def _known(folder: Path) -> dict[str, Any]:
+    """What the host remembers of a run: the batches that were begun, in order, its last state, whether the host reverted."""
+    begun = sorted((folder / "batches").glob("*"), key=lambda path: path.stat().st_mtime_ns)
+    reverted = read_json(folder / "reverted.json")
+    return {
+        "run": folder.name,
+        "batches": [path.name for path in begun],
+        "state": read_json(folder / "state.json"),
+        "reverted": None if reverted is None else {"at": reverted["at"], "ok": reverted["ok"]},
+    }
 
 
 def plan(place: Place, request: Request) -> Answer:

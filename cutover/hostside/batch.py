@@ -25,21 +25,19 @@ def start(place: Place, request: Request) -> dict[str, Any]:
     folder = place.run(request["run"]) / "batches" / request["batch"]
     result = folder / "result.json"
     unit = unit_name(request["run"], request["batch"])
-    with place.locked():
+    with place.ruling():  # until the unit is there: who asks for the same batch meanwhile must not find a folder without one
         check(place, request["token"])
-        fresh = not folder.exists()
-        if fresh:
+        if not folder.exists():
             folder.mkdir(parents=True, mode=0o700)
             write_json(folder / "request.json", request)
-    if fresh:
-        _launch(place, unit, folder, request["deadline_s"])
+            _launch(place, unit, folder, request["deadline_s"])
     _wait(unit, result, request["deadline_s"])
     (folder / "request.json").unlink(missing_ok=True)  # it may carry secrets, and is not needed any more
     return {"result": _result(unit, result)}
 
 
 def work_through(place: Place, folder: Path) -> None:
-    """The transient unit's own work: each step under the host's lock, with the token checked first."""
+    """The transient unit's own work: each step holds the host, with the token checked first."""
     request = read_json(folder / "request.json")
     files = {digest: base64.b64decode(content) for digest, content in request["files"].items()}
     work = Work(files=files, deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
@@ -48,7 +46,7 @@ def work_through(place: Place, folder: Path) -> None:
 
     @contextmanager
     def guarded() -> Iterator[None]:
-        with place.locked():
+        with place.working():
             check(place, request["token"])
             yield
 

@@ -5,6 +5,7 @@ either the value itself or one expectation: {"at_least": n}, {"at_most": n}, {"b
 {"not": value}, {"matches": regular expression}. What was not observed (missing, null, NaN) never meets anything.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ from typing import Any
 State = Mapping[str, Any]
 
 EXPECTATIONS: dict[str, Callable[[Any, Any], bool]] = {
-    "at_least": lambda seen, limit: seen >= limit,
-    "at_most": lambda seen, limit: seen <= limit,
-    "between": lambda seen, limits: limits[0] <= seen <= limits[1],
-    "one_of": lambda seen, values: seen in values,
-    "not": lambda seen, value: seen != value,
+    "at_least": lambda seen, limit: _number(seen) >= limit,
+    "at_most": lambda seen, limit: _number(seen) <= limit,
+    "between": lambda seen, limits: limits[0] <= _number(seen) <= limits[1],
+    "one_of": lambda seen, values: any(_same(seen, value) for value in values),
+    "not": lambda seen, value: not _same(seen, value),
     "matches": lambda seen, pattern: re.fullmatch(pattern, seen) is not None,
 }
 
@@ -55,11 +56,11 @@ def dig(state: Any, key: str) -> Any:
 
 def meets(seen: Any, desired: Any) -> bool:
     """Whether one observed value meets one desired value or expectation; an unknown value never does."""
-    if seen is None or seen != seen:  # NaN is the one value that differs from itself
+    if seen is None or (isinstance(seen, float) and math.isnan(seen)):
         return False
     name, limit = _expectation(desired)
     if name is None:
-        return isinstance(seen, bool) == isinstance(desired, bool) and bool(seen == desired)  # 1 is not True
+        return _same(seen, desired)
     try:
         return EXPECTATIONS[name](seen, limit)
     except TypeError:  # a text where a number should be: not what was desired
@@ -70,6 +71,17 @@ def in_words(desired: Any) -> str:
     """An expectation as a person would say it."""
     name, limit = _expectation(desired)
     return _say(desired) if name is None else f"{name.replace('_', ' ')} {_say(limit)}"
+
+
+def _same(seen: Any, value: Any) -> bool:
+    """Equality in which True is not 1, as Python would have it."""
+    return isinstance(seen, bool) == isinstance(value, bool) and bool(seen == value)
+
+
+def _number(seen: Any) -> Any:
+    if isinstance(seen, bool):
+        raise TypeError("a truth value is no number")
+    return seen
 
 
 def _expectation(desired: Any) -> tuple[str | None, Any]:

@@ -1,7 +1,8 @@
 """One run at a time: a lease on the host with a fencing token that only rises.
 
-Whoever holds the lease may change the host until it ends; each change names the token, and a lower one is refused. Time
-is counted since boot, so that setting a clock changes nothing; a lease of another boot has ended.
+Whoever holds the lease may change the host; each change names the token, and a lower one is refused. A lease that has
+ended can be taken by another run, which raises the token; until one does, its holder can still go on. Time is counted since
+boot, so that setting a clock changes nothing; a lease of another boot has ended.
 """
 
 from typing import Any
@@ -22,7 +23,7 @@ def current(place: Place) -> Lease:
 
 def acquire(place: Place, *, run: str, holder: str, nonce: str, seconds: float) -> Lease:
     """Take the lease for a run (again, if the same run and nonce hold it). Refused as `locked` while another holds it."""
-    with place.locked():
+    with place.ruling():
         place.make()
         lease = current(place)
         ours = lease["run"] == run and lease.get("nonce") == nonce
@@ -35,18 +36,18 @@ def acquire(place: Place, *, run: str, holder: str, nonce: str, seconds: float) 
 
 def renew(place: Place, *, token: int, seconds: float) -> Lease:
     """Prolong the lease; refused as `fenced` when another has taken it or the host has reverted by itself."""
-    with place.locked():
+    with place.ruling():
         return _write(place, check(place, token), seconds)
 
 
 def release(place: Place, *, token: int) -> Lease:
     """Give the lease back."""
-    with place.locked():
+    with place.ruling():
         return _write(place, check(place, token) | {"released": True}, 0)
 
 
 def check(place: Place, token: int) -> Lease:
-    """The lease, if this token still rules; call it with the lock held, before each change."""
+    """The lease, if this token still rules; ask before each change, holding the host or the lease."""
     lease: Lease = read_json(place.lease) or {"token": 0, "released": True}
     if lease["token"] != token or lease["released"]:
         raise Refusal("fenced", f"token {token} no longer rules this host (now {lease['token']}, run {lease.get('run')})", lease=lease)
@@ -54,10 +55,11 @@ def check(place: Place, token: int) -> Lease:
 
 
 def raise_token(place: Place, *, by: str) -> int:
-    """Lock every earlier holder out, when the host acts by itself; call it with the lock held."""
-    lease = read_json(place.lease) or {"token": 0}
-    token: int = lease["token"] + 1
-    write_json(place.lease, lease | {"token": token, "holder": by, "released": True, "ends": 0.0})
+    """Lock every earlier holder out, when the host acts by itself."""
+    with place.ruling():
+        lease = read_json(place.lease) or {"token": 0, "run": None}
+        token: int = lease["token"] + 1
+        write_json(place.lease, lease | {"token": token, "holder": by, "released": True, "ends": 0.0})
     return token
 
 

@@ -1,4 +1,4 @@
-"""Where the engine keeps its own things on a host, and the lock that all its processes there share."""
+"""Where the engine keeps its own things on a host, and the locks that all its processes there share."""
 
 import fcntl
 import sys
@@ -62,10 +62,24 @@ class Place:
             raise Refusal("schema", f"{version} says {version.read_text().strip()}, this version of the tool writes {SCHEMA}")
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the host's one lock: around each step, each change of the lease, and the revert."""
+    def working(self) -> Iterator[None]:
+        """Hold the host for one piece of work that changes it: a step, arming, the revert. It may take minutes."""
+        with self._holding("work.lock"):
+            yield
+
+    @contextmanager
+    def ruling(self) -> Iterator[None]:
+        """Hold the lease's own lock, for moments only: a renewal must not wait for a long step, or the lease would end in it.
+
+        Who needs both takes `working` first.
+        """
+        with self._holding("lease.lock"):
+            yield
+
+    @contextmanager
+    def _holding(self, name: str) -> Iterator[None]:
         self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
-        with (self.root / "lock").open("w") as file:
+        with (self.root / name).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 

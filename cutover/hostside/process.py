@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 KEEP = 64_000  # characters of output kept from each stream: the end, where errors stand
@@ -45,8 +46,8 @@ def run(argv: Sequence[str], *, deadline_s: float, env: Mapping[str, str] | None
         out, err = process.communicate(timeout=max(deadline_s, 0.01))
         end = "exited" if process.returncode >= 0 else f"signal {-process.returncode}"
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        out, err = process.communicate()
+        _kill_session(process.pid)
+        out, err = _rest(process)
         end = "deadline passed"
     code = process.returncode if end == "exited" else None
     return Ended(code, _text(out), _text(err), time.monotonic() - started, end)
@@ -55,6 +56,26 @@ def run(argv: Sequence[str], *, deadline_s: float, env: Mapping[str, str] | None
 def clean_environment() -> dict[str, str]:
     """The environment for programs that we start: nothing inherited from whoever logged in."""
     return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/root"}
+
+
+def _kill_session(leader: int) -> None:
+    """End every process of a session, those in process groups of their own included."""
+    for entry in os.scandir("/proc"):
+        if entry.name.isdecimal():
+            with suppress(ProcessLookupError):  # it ended by itself
+                if os.getsid(int(entry.name)) == leader:
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+    """What was said until the end; a process that left the session may hold the pipes open for ever, so not all may come."""
+    try:
+        return process.communicate(timeout=1)
+    except subprocess.TimeoutExpired as held:
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+        return held.output or b"", held.stderr or b""
 
 
 def _text(output: bytes) -> str:

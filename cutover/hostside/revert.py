@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.hostside.clock import now
-from cutover.hostside.durable import read_json, write_atomically, write_json
+from cutover.hostside.durable import read_json, sha256_bytes, write_atomically, write_json
 from cutover.hostside.kinds import KINDS
 from cutover.hostside.lease import check, raise_token
 from cutover.hostside.place import Place
@@ -20,6 +20,7 @@ from cutover.hostside.work import Work, work_off
 
 UNITS = Path("/etc/systemd/system")
 NAME = "cutover-revert"
+DEFAULT = Path("/var/lib/cutover")
 
 SERVICE = """\
 [Unit]
@@ -44,28 +45,30 @@ WantedBy=timers.target
 
 def arm(place: Place, *, token: int, run: str, undo: Sequence[Mapping[str, Any]], confirm_s: float, budget_s: float) -> dict[str, Any]:
     """Write down how to go back and start the timer (seconds) that will do it."""
-    with place.locked():
+    name = unit_name(place)
+    with place.working(), place.ruling():
         check(place, token)
         write_json(place.armed, {"run": run, "token": token, "armed_at": now(), "confirm_s": confirm_s, "undo": list(undo)})
         service = SERVICE.format(python=sys.executable, agent=place.install(), state=place.root, budget=budget_s)
-        timer = TIMER.format(seconds=confirm_s, name=NAME)
-        write_atomically(UNITS / f"{NAME}.service", service.encode(), mode=0o644)
-        write_atomically(UNITS / f"{NAME}.timer", timer.encode(), mode=0o644)
+        timer = TIMER.format(seconds=confirm_s, name=name)
+        write_atomically(UNITS / f"{name}.service", service.encode(), mode=0o644)
+        write_atomically(UNITS / f"{name}.timer", timer.encode(), mode=0o644)
         systemctl_or_fail("daemon-reload", deadline_s=30)
-        systemctl_or_fail("enable", f"{NAME}.timer")
-        systemctl_or_fail("restart", f"{NAME}.timer")
+        systemctl_or_fail("enable", f"{name}.timer")
+        systemctl_or_fail("restart", f"{name}.timer")
     return state(place)
 
 
 def put_off(place: Place) -> None:
     """Start the timer anew, if a revert is armed; the lease is renewed with it."""
-    if place.armed.exists():
-        systemctl_or_fail("restart", f"{NAME}.timer")
+    with place.ruling():
+        if place.armed.exists():
+            systemctl_or_fail("restart", f"{unit_name(place)}.timer")
 
 
 def disarm(place: Place, *, token: int) -> dict[str, Any]:
     """Confirm: take the revert away."""
-    with place.locked():
+    with place.working(), place.ruling():
         check(place, token)
         _take_away(place)
     return state(place)
@@ -73,7 +76,7 @@ def disarm(place: Place, *, token: int) -> dict[str, Any]:
 
 def revert(place: Place) -> dict[str, Any]:
     """Go back now: raise the token, work through what was armed, write down how it went."""
-    with place.locked():
+    with place.working():
         armed = read_json(place.armed)
         if armed is None:
             return {"reverted": False, "why": "nothing is armed"}
@@ -93,10 +96,16 @@ def state(place: Place) -> dict[str, Any]:
     return {"armed": False} if armed is None else {"armed": True} | {key: armed[key] for key in ("run", "armed_at", "confirm_s", "token")}
 
 
+def unit_name(place: Place) -> str:
+    """Name of timer and service: the default state directory's is NAME, each other's has its own, so that two can be armed."""
+    return NAME if place.root == DEFAULT else f"{NAME}-{sha256_bytes(str(place.root).encode())[:8]}"
+
+
 def _take_away(place: Place) -> None:
-    for name in (f"{NAME}.timer", f"{NAME}.service"):
-        if (UNITS / name).exists() and name.endswith(".timer"):
-            systemctl_or_fail("disable", "--now", name)
-        (UNITS / name).unlink(missing_ok=True)
+    timer, service = (UNITS / f"{unit_name(place)}.{kind}" for kind in ("timer", "service"))
+    if timer.exists():
+        systemctl_or_fail("disable", "--now", timer.name)
+    for path in (timer, service):
+        path.unlink(missing_ok=True)
     place.armed.unlink(missing_ok=True)
     systemctl_or_fail("daemon-reload", deadline_s=30)

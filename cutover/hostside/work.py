@@ -51,7 +51,7 @@ def look_at(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
     """Look once, changing nothing. What cannot be looked at is a state with an `error`, which never meets anything."""
     try:
         return kinds[step["kind"]].look(step["args"], work)
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the host could not be seen
         return {"error": _say(failure)}
 
 
@@ -60,14 +60,14 @@ def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
     started, begun_at = time.monotonic(), now()
     before = look_at(kinds, step, work)
     outcome: State = {"id": step["id"], "started_at": begun_at, "before": before, "changed": False, "error": None}
-    after, change = before, None if step["probe"] else kinds[step["kind"]].change
+    after = before
     if "error" in before:  # never change what cannot be seen
         outcome["error"] = before["error"]
-    elif change is not None and differences(before, step["desired"]):
+    elif not step["probe"] and (change := kinds[step["kind"]].change) is not None and differences(before, step["desired"]):
         outcome["changed"] = True
         try:
             change(step["args"], step["desired"], before, work)
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the second look tells what came of it
             outcome["error"] = _say(failure)
         after = look_at(kinds, step, work)
     left = differences(after, step["desired"])
@@ -86,8 +86,9 @@ def work_off(kinds: Mapping[str, Kind], steps: Sequence[Step], work: Work, *, ke
     for step in steps:
         lacking = failed.intersection(step.get("needs", ()))
         if lacking:
-            outcome: State = {"id": step["id"], "ok": False, "changed": False, "before": {}, "after": {}, "seconds": 0.0}
-            outcome |= {"started_at": now(), "finished_at": now(), "error": f"left out, since it needs {', '.join(sorted(lacking))}"}
+            outcome = _left_out(step, f"it needs {', '.join(sorted(lacking))}")
+        elif work.seconds_left() <= 0:  # nobody waits for it any more
+            outcome = _left_out(step, "the deadline of the batch has passed")
         else:
             with guard():
                 outcome = carry_out(kinds, step, work)
@@ -96,6 +97,11 @@ def work_off(kinds: Mapping[str, Kind], steps: Sequence[Step], work: Work, *, ke
             failed.add(step["id"])
             if not keep_going and not step.get("optional", False):
                 return
+
+
+def _left_out(step: Step, why: str) -> State:
+    outcome: State = {"id": step["id"], "ok": False, "changed": False, "before": {}, "after": {}, "differences": [], "seconds": 0.0}
+    return outcome | {"started_at": now(), "finished_at": now(), "error": f"left out: {why}"}
 
 
 def _say(failure: Exception) -> str:

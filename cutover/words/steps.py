@@ -77,9 +77,9 @@ def rehearsal(name: str, directory: str, run: str, **extra: Any) -> Step:
     return _step(name, "rehearsal", f"restore {directory} to a scratch place and compare", {"directory": directory, "run": run}, {"identical": True}, extra)
 
 
-def restore(name: str, directory: str, run: str, entries: Sequence[str], *, if_taken: bool = False, **extra: Any) -> Step:
-    """Entries of a snapshot put back byte for byte; with if_taken, nothing is to be restored where it was never taken."""
-    args = {"directory": directory, "run": run, "entries": list(entries), "if_taken": if_taken}
+def restore(name: str, directory: str, run: str, entries: Sequence[str], *, once: bool = False, **extra: Any) -> Step:
+    """Entries of a snapshot put back byte for byte; with once, not if it was never taken, nor a second time."""
+    args = {"directory": directory, "run": run, "entries": list(entries), "once": once}
     return _step(name, "restore", f"restore {', '.join(entries)} from {directory}", args, {"identical": True}, extra)
 
 

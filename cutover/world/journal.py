@@ -47,8 +47,7 @@ class Journal:
             for data in several:
                 before = fresh[-1] if fresh else self.records[-1] if self.records else None
                 fresh.append(Record.following(before, self._now(), kind, data))
-            os.write(self._file, "".join(record.line() for record in fresh).encode())
-            os.fsync(self._file)
+            _append(self._file, "".join(record.line() for record in fresh).encode())
             self.records += fresh
             for record in fresh:
                 for listener in self._listeners:
@@ -76,6 +75,18 @@ def read(path: Path) -> list[Record]:
                 next="the journal was altered: compare it with the copies on the hosts before going on",
             )
         ) from broken
+
+
+def _append(file: int, content: bytes) -> None:
+    """Append all of it and flush it, or (disk full) none: a later record must never follow half of one."""
+    size = os.fstat(file).st_size
+    try:
+        while content:
+            content = content[os.write(file, content) :]
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, size)
+        raise
 
 
 def _open(path: Path, records: list[Record]) -> int:

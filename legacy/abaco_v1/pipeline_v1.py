@@ -225,7 +225,7 @@ def serve(config: dict[str, Any]) -> int:
     service = PipelineV1(config)
     health = config["observability"]["health"]
     server = health_server(health["address"], int(health["port"]), service)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: service.stop.set())
     notify("READY=1")

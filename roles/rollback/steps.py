@@ -1,7 +1,7 @@
 """Back to V1: V2 ends, what it wrote is kept, V1's things come back byte for byte, V1 runs. Each step looks first.
 
-V1 never starts while a process of V2 is left. The metrics are restored only where the last snapshot was taken: before
-that V2 cannot have run, and an older snapshot would lose what V1 wrote in between.
+V1 never starts while a process of V2 is left. The metrics are restored only where the last snapshot was taken (before
+that V2 cannot have run, and an older snapshot would lose what V1 wrote in between), and once (V1 has written since).
 """
 
 from cutover.decide.roles import Role
@@ -25,7 +25,7 @@ def steps(role: Role) -> list[Step]:
         unit_stopped("rollback.v2", v2, timeout_s=role["abaco_v2_stop_s"], force=True, next=f"V2 cannot be ended: systemctl kill -s KILL {v2}; V1 was not started beside it"),
         snapshot("rollback.keep", f"{place}/v2_kept", run, kept, reuse=f"{place}/final", needs=v2_gone, next="see the disk: what V2 wrote could not be kept, so its metrics were left in place"),
         restore("rollback.config", place, run, ["config", "v1-unit", "v1-drop-ins", "v2-unit", "release"], needs=v2_gone, next=f"put the files of {place} back by hand"),
-        restore("rollback.metrics", f"{place}/final", run, ["metrics"], if_taken=True, needs=(*v2_gone, "rollback.keep"), next=f"put {place}/final/metrics_backup back by hand"),
+        restore("rollback.metrics", f"{place}/final", run, ["metrics"], once=True, needs=(*v2_gone, "rollback.keep"), next=f"put {place}/final/metrics_backup back by hand"),
         unit_files_read("rollback.units-read", [v1, v2], needs=("rollback.config",)),
         unit_started("rollback.v1", v1, timeout_s=role["abaco_v1_start_s"], needs=(*v2_gone, "rollback.config"), next=f"V1 did not come up: journalctl -u {v1}"),
         http("rollback.v1-healthy", role["abaco_v1_health"], {"status": 200}, wait_s=role["abaco_v1_start_s"], words="wait until V1 says that it is well", needs=("rollback.v1",),

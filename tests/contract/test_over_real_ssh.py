@@ -18,7 +18,6 @@ from cutover.words.errors import Unreachable
 from cutover.words.host import Host
 from cutover.world.remote.base import DeadlinePassed, Lost, RemoteError, UploadFailed
 from cutover.world.remote.connecting import SshAccess
-from cutover.world.remote.deadline import Deadline
 from cutover.world.remote.login import probe_login
 from cutover.world.remote.pool import Pool
 from cutover.world.remote.scan import scan
@@ -423,10 +422,3 @@ def test_testinfra_asks_the_host_itself(over_ssh: SshTransport, tmp_path: Path) 
     assert host.run("kill -TERM $$").rc == 128 + 15
     assert not host.file(f"{path} $(id)").exists
     assert host.backend.get_pytest_id() == "cutover://loop"
-
-
-def test_the_deadline_covers_the_connect(loopback: sshd.Sshd, access: SshAccess) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        until = Deadline(5)
-        problem_of(loopback.host(port=silent.getsockname()[1]), access, deadline=0.3)
-        assert not until.passed

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kpi import durable
+from kpi import inbox as inbox_module
 from kpi.audit import AuditTrail, verify
 from kpi.config import PipelineConfig
 from kpi.inbox import Inbox
@@ -33,7 +34,8 @@ def _work_off(config: PipelineConfig) -> None:
         while claimed := next(inbox.leftovers(), None):
             inbox.finish(claimed)
         while tape := inbox.next_tape():
-            inbox.finish(inbox.claim(tape))
+            if claimed := inbox.claim(tape):
+                inbox.finish(claimed)
     finally:
         trail.close()
 
@@ -148,3 +150,22 @@ def test_canaries_stay_out_of_production(tmp_path: Path) -> None:
     digest = hashlib.sha256(GOOD).hexdigest()
     assert (config.paths["done"] / "canary" / f"canary-{digest}__canary-x.csv").read_bytes() == GOOD
     assert (config.paths["metrics"] / "canary" / f"{stem(digest)}.json").is_file()
+
+
+def test_a_tape_that_may_not_be_read_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = PipelineConfig.load(write_config(tmp_path))
+    config.paths["inbox"].mkdir()
+    for name in ("1.csv", "2.csv"):
+        (config.paths["inbox"] / name).write_bytes(GOOD)
+    real = inbox_module._digest
+
+    def refuse(path: Path) -> str:
+        if path.name == "1.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(inbox_module, "_digest", refuse)
+    _work_off(config)
+    assert [path.name for path in config.paths["inbox"].iterdir()] == ["1.csv"]
+    assert [path.name.partition("__")[2] for path in config.paths["done"].iterdir() if path.is_file()] == ["2.csv"]
+    assert "tape_unreadable" in [record["event"] for record in verify(config.paths["audit"]).records]

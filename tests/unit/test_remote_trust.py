@@ -10,8 +10,6 @@ from cutover.words.errors import Refused, UsageError
 from cutover.world.remote.known_hosts import KnownHosts, entry_name
 from cutover.world.trust import HostKey, Shown, conflicts, pin, pinned
 
-KEY = "AAAAC3NzaC1lZDI1NTE5AAAAI"
-
 
 def key(number: int, kind: str = "ssh-ed25519") -> HostKey:
     raw = len(kind).to_bytes(4, "big") + kind.encode() + (32).to_bytes(4, "big") + bytes([number]) * 32

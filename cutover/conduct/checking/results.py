@@ -17,7 +17,7 @@ class Findings:
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]  # the type of a hook wrapper is pluggy's affair
         """Judge the check itself, and its set-up where that failed."""
         report: pytest.TestReport = yield
-        if report.when == "call" or (report.when == "setup" and not report.passed):
+        if report.when == "call" or not report.passed:
             self.found.append(_finding(item, call, report))
         return report
 

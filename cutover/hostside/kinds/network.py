@@ -15,17 +15,26 @@ POLL_S = 0.05  # how often a wait asks again
 
 def look_http(args: Args, _work: Work) -> State:
     """answers, status, body (parsed JSON, else text) of args["url"], without proxies or redirects to elsewhere."""
-    import urllib.error  # here, since it costs 20 ms that most requests need not pay
+    import http.client  # here, since it costs 20 ms that most requests need not pay
+    import urllib.error
     import urllib.request
 
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    class Stay(urllib.request.HTTPRedirectHandler):
+        """A redirect is an answer with its own status; the endpoint asked about is the only one that is asked."""
+
+        def redirect_request(self, *_: Any) -> None:
+            """Go nowhere."""
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
     try:
-        with opener.open(args["url"], timeout=args.get("answer_s", 5)) as answer:
+        try:
+            answer = opener.open(args["url"], timeout=args.get("answer_s", 5))
+        except urllib.error.HTTPError as refused:  # it is the answer as well
+            answer = refused
+        with answer:
             return {"answers": True, "status": answer.status, "body": _body(answer.read())}
-    except urllib.error.HTTPError as refused:
-        return {"answers": True, "status": refused.code, "body": _body(refused.read())}
-    except OSError as failure:
-        return {"answers": False, "status": "none", "why": str(failure)}
+    except (OSError, http.client.HTTPException) as failure:  # the latter: it speaks, but not HTTP, or broke off
+        return {"answers": False, "status": "none", "why": str(failure) or type(failure).__name__}
 
 
 def wait_for_http(args: Args, desired: Args, _before: State, work: Work) -> None:

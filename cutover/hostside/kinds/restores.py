@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cutover.hostside.durable import link_atomically, read_json, sha256_file, sync_directory, sync_filesystem, write_atomically
+from cutover.hostside.clock import now
+from cutover.hostside.durable import link_atomically, read_json, sha256_file, sync_directory, sync_filesystem, write_atomically, write_json
 from cutover.hostside.kinds.files import describe, owner_ids
 from cutover.hostside.kinds.snapshots import MANIFEST, describe_snapshot, tree_files
 from cutover.hostside.work import CannotChange, State, Work
@@ -20,11 +21,14 @@ Args = Mapping[str, Any]
 def look_restored(args: Args, _work: Work) -> State:
     """Whether args["entries"] stand on the host as the snapshot has them: identical, and the first few differences.
 
-    With args["if_taken"], a snapshot that was never taken has nothing to restore: that is identical too, and says so.
+    With args["once"], a snapshot that was never taken has nothing to restore, and one that was restored already is not
+    restored again: the service has written since. Both are identical, and say so.
     """
     snapshot = Path(args["directory"])
-    if not (snapshot / MANIFEST).is_file() and args["if_taken"]:
+    if args["once"] and not (snapshot / MANIFEST).is_file():
         return {"snapshot": "none was taken", "identical": True}
+    if args["once"] and (done := read_json(_mark(snapshot))) is not None:
+        return {"snapshot": str(snapshot), "identical": True, "restored_at": done["at"]}
     differs = [line for entry in _entries(snapshot, args) for line in entry_differences(entry, Path(entry["source"]))]
     return {"snapshot": str(snapshot), "identical": not differs, "differs": differs[:10]}
 
@@ -35,6 +39,17 @@ def restore(args: Args, _desired: Args, _before: State, _work: Work) -> None:
     _refuse_unverified(snapshot, args["run"])
     for entry in _entries(snapshot, args):
         put_back(entry, snapshot, Path(entry["source"]))
+    if args["once"]:
+        differs = [line for entry in _entries(snapshot, args) for line in entry_differences(entry, Path(entry["source"]))]
+        if differs:
+            raise CannotChange(f"restored, and yet {'; '.join(differs[:3])}")
+        _mark(snapshot).parent.mkdir(mode=0o700, exist_ok=True)
+        write_json(_mark(snapshot), {"at": now(), "entries": list(args["entries"])})
+
+
+def _mark(snapshot: Path) -> Path:
+    """Where it is written down that a snapshot has been restored: beside it, since a snapshot is never written to."""
+    return snapshot.parent / ".restored" / snapshot.name
 
 
 def look_rehearsal(args: Args, work: Work) -> State:

@@ -1,5 +1,7 @@
 """systemd units: bring one to the desired activity and enablement, and prove it by asking systemd and the kernel."""
 
+import errno
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,10 +54,20 @@ def processes_of(control_group: str) -> list[int]:
     for hierarchy in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
         root = Path(hierarchy + control_group)
         if control_group and (root / "cgroup.procs").exists():
-            for listing in (root / "cgroup.procs", *root.rglob("*/cgroup.procs")):
-                found += [int(pid) for pid in listing.read_text().split()]
+            for folder, _, _ in os.walk(root):  # which passes over what has gone in the meantime
+                found += _pids(Path(folder, "cgroup.procs"))
             break
     return sorted(set(found))
+
+
+def _pids(listing: Path) -> list[int]:
+    """Process ids in one control group; none where it went away between finding and reading it."""
+    try:
+        return [int(pid) for pid in listing.read_text().split()]
+    except OSError as gone:
+        if gone.errno in (errno.ENOENT, errno.ENODEV):
+            return []
+        raise
 
 
 def look_unit_files(args: Args, _work: Work) -> State:

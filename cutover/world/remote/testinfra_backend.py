@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from testinfra.backend.base import BaseBackend, CommandResult  # type: ignore[import-untyped]
-from testinfra.host import Host  # type: ignore[import-untyped]
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.host import Host
 
 from cutover.world.remote.base import Transport
 

@@ -1,0 +1,53 @@
+"""`rollback` and `abort`: go back to V1 any time after a cutover, from any machine with the same inventory."""
+
+from collections.abc import Callable
+
+from cutover.conduct.fleet import connected
+from cutover.conduct.history import Known, directory_of, known_run
+from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.leases import held
+from cutover.conduct.rollback import go_back
+from cutover.conduct.session import Session
+from cutover.conduct.targets import Targets
+from cutover.conduct.times import times_of
+from cutover.words.errors import CutoverError, ExitCode
+from cutover.world.journal import Journal
+from cutover.world.rundir import RunDir, RunDirs
+
+Approve = Callable[[Known, tuple[str, ...]], None]
+Watch = Callable[[RunDir, Journal], None]
+
+
+def rollback(targets: Targets, runs: RunDirs, *, run: str, reason: str, approve: Approve, watch: Watch) -> tuple[RunDir | None, tuple[str, ...]]:
+    """Take every touched host of a run back to V1, verified. Gives the run's directory and the hosts; none: nothing to do."""
+    with connected(targets) as fleet:
+        known = known_run(targets, fleet, runs, run)
+        if known is None or not known.owed:
+            return (None if known is None else directory_of(runs, known)), ()
+        approve(known, known.owed)
+        directory = directory_of(runs, known)
+        fresh = not directory.journal_file.exists()
+        journal = directory.journal()
+        watch(directory, journal)
+        try:
+            if fresh:
+                journal.write("run.created", run=known.run, environment=targets.environment, pattern=targets.options.hosts, recovered_from="hosts")
+            session = Session(
+                root=targets.root, run=known.run, journal=journal, evidence=directory.evidence, fleet=fleet,
+                plans={name: known.plans[name] for name in known.owed}, times=times_of(targets), stop=StopSignal(),
+            )  # fmt: skip
+            _go(session, known.owed, reason)
+        finally:
+            journal.close()
+    return directory, known.owed
+
+
+def _go(session: Session, hosts: tuple[str, ...], reason: str) -> None:
+    session.tell("run.started", hosts=list(hosts), purpose="rollback")
+    try:
+        with held(session):
+            go_back(session, reason, hosts)
+    except CutoverError as end:
+        session.tell("run.finished", exit_code=int(end.exit_code), status=type(end).__name__, problems=[problem.as_json() for problem in end.problems])
+        raise
+    session.tell("run.finished", exit_code=int(ExitCode.DONE), status="on V1")

@@ -1,0 +1,95 @@
+"""Read-only judging outside a run: `verify` runs a phase's checks, `validate` has the deployed service judged on its hosts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover.conduct.checks import run_checks
+from cutover.conduct.fleet import Fleet, as_problems, connected
+from cutover.conduct.history import Known, known_run
+from cutover.conduct.planning import read_facts
+from cutover.conduct.targets import Targets
+from cutover.decide.gate import Finding, judge_outcomes
+from cutover.decide.phases import PHASES, Phase, phase_named
+from cutover.decide.roles import Role, RunFacts, steps_of
+from cutover.words.errors import Problem, UsageError
+from cutover.words.step import State, Step
+from cutover.words.verdict import Verdict, worst
+from cutover.world.agent import HostAgent
+from cutover.world.journal import utc_now
+from cutover.world.rundir import RunDirs
+
+MEASURE_S = 180.0
+VALIDATING = PHASES[-1].name  # the role that judges the service
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of judging: findings, and the documents that the hosts measured, by host and step."""
+
+    phase: Phase
+    findings: tuple[Finding, ...]
+    documents: Mapping[str, Mapping[str, State]]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all findings."""
+        return worst(finding.verdict for finding in self.findings)
+
+
+def verify(targets: Targets, runs: RunDirs, *, run: str, phase: str, junit: Path | None) -> Judged:
+    """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
+    with connected(targets) as fleet:
+        known = known_run(targets, fleet, runs, run)
+        if known is None:
+            raise UsageError(Problem(path="--hosts", found="no run is known for these hosts, neither here nor on them", next="checks are held against a run's plan: `invoke prepare` makes one"))
+        missing = [name for name in targets.names if name not in known.plans]
+        if missing:
+            raise UsageError(Problem(host=name, found=f"it has no part in run {known.run}", next="leave it out with --limit, or name another --run") for name in missing)
+        chosen = _named(phase) if phase else _last(known)
+        findings = run_checks(targets.root, chosen, fleet.transports, known.plans, junit)
+    return Judged(chosen, tuple(findings), {})
+
+
+def validate(targets: Targets) -> Judged:
+    """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
+    phase = phase_named(VALIDATING)
+    with connected(targets) as fleet:
+        run = RunFacts("validate", utc_now().replace("-", "").replace(":", ""))
+        facts = read_facts(targets, fleet, run, None)
+        steps = {name: steps_of(Role(VALIDATING, targets.root, targets.variables[name], run, facts=facts[name]), "validate") for name in targets.names}
+        return _measure(fleet, phase, steps)
+
+
+def _measure(fleet: Fleet, phase: Phase, steps: Mapping[str, tuple[Step, ...]]) -> Judged:
+    findings: list[Finding] = []
+    documents: dict[str, dict[str, State]] = {}
+
+    def measure(agent: HostAgent) -> list[State]:
+        return agent.measure(steps[agent.name], deadline_s=MEASURE_S)
+
+    for name, outcome in fleet.each(measure, deadline=MEASURE_S * 2).items():
+        if outcome.error is not None:
+            problem = as_problems(outcome.error, name)[0]
+            findings.append(Finding(name, f"{phase.name}.remote", Verdict.ERROR, problem.found, problem.next))
+            continue
+        outcomes = outcome.unwrap()
+        findings += judge_outcomes(name, steps[name], outcomes)
+        documents[name] = {one["id"]: one["after"]["document"] for one in outcomes if one["after"].get("document") is not None}
+    return Judged(phase, tuple(findings), documents)
+
+
+def _named(phase: str) -> Phase:
+    try:
+        return phase_named(phase)
+    except KeyError:
+        raise UsageError(Problem(path="--phase", found=f"no phase {phase}", next=f"one of {', '.join(p.name for p in PHASES)}, rollback")) from None
+
+
+def _last(known: Known) -> Phase:
+    """The last phase that ran on all the hosts; where they differ, one must be named."""
+    last = {name: ((known.entry(name) or {}).get("batches") or [f"{PHASES[0].name}-0"])[-1].rpartition("-")[0] for name in known.plans}
+    if len(set(last.values())) > 1:
+        said = ", ".join(f"{name}: {phase}" for name, phase in last.items())
+        raise UsageError(Problem(path="--phase", found=f"the hosts are at different phases ({said})", next="name one with --phase, and hosts with --limit"))
+    return phase_named(next(iter(last.values())))

@@ -1,0 +1,76 @@
+"""How every command ends: with its code from the one table, its problems told, and one JSON document where that was asked for."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cutover.words.errors import CutoverError, ExitCode, Problem
+from cutover.world.journal import utc_now
+
+
+@dataclass
+class Ask:
+    """What all commands share: the checkout, who is asked, and how the answer should look."""
+
+    root: Path
+    command: str
+    json: bool = False
+    yes: bool = False
+    verbose: bool = False
+    started_at: str = field(default_factory=utc_now)
+    run_id: str = ""
+    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def say(self, words: str) -> None:
+        """A line for people: on stderr where stdout belongs to the JSON document."""
+        stream = sys.stderr if self.json else sys.stdout
+        stream.write(words.rstrip("\n") + "\n")
+        stream.flush()
+
+    def progress(self, words: str) -> None:
+        """A line about what is being done, never part of a result."""
+        sys.stderr.write(words + "\n")
+        sys.stderr.flush()
+
+
+def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
+    """Do the work of a command; whatever happens, one exit code comes of it, and every problem is told."""
+    problems: list[Problem] = []
+    try:
+        code = work(ask)
+    except CutoverError as ended:
+        problems, code = list(ended.problems), ended.exit_code
+    except KeyboardInterrupt:
+        problems, code = [Problem(found="interrupted before anything was begun", next="run it again when you are ready")], ExitCode.INTERRUPTED
+    except Exception as bug:  # noqa: BLE001 - the last line of defence: a bug must end with its own code, and say where
+        traceback.print_exc()
+        problems, code = [Problem(found=f"{type(bug).__name__}: {bug}", next="this is a bug of ours: please report it with the lines above")], ExitCode.BUG
+    _tell(ask, code, problems)
+    return code
+
+
+def _tell(ask: Ask, code: ExitCode, problems: list[Problem]) -> None:
+    from cutover.tell.answer import answer
+    from cutover.tell.problems import show_problems
+
+    if problems:
+        show_problems(problems, code)
+    if ask.json:
+        sys.stdout.write(answer(ask.command, ask.run_id, code, ask.started_at, ask.hosts, problems) + "\n")
+
+
+def confirm(ask: Ask, question: str) -> None:
+    """Have a person say yes. Without a terminal and without --yes nothing is done (exit 2)."""
+    from cutover.words.errors import UsageError
+
+    if ask.yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(Problem(found=f"«{question}» needs a yes, and there is no terminal to ask on", next="add --yes once you have seen the plan (`invoke plan`)"))
+    sys.stderr.write(f"{question} [yes/no] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError(Problem(found="not approved", next="nothing was done"))

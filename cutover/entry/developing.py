@@ -1,0 +1,41 @@
+"""`check`, `test`, `runbook`: for those who work on this project."""
+
+from pathlib import Path
+
+from invoke.context import Context
+
+from cutover.words.errors import ExitCode
+
+CHECKS = {
+    "format": ".venv/bin/ruff format --check .",
+    "lint": ".venv/bin/ruff check .",
+    "types": ".venv/bin/mypy",
+    "architecture and generated documents": ".venv/bin/python -m pytest -q tests/architecture",
+}
+
+
+def check(c: Context, root: Path) -> ExitCode:
+    """Run every check, also after one has failed, so that all that is wrong is told at once."""
+    failed = []
+    with c.cd(str(root)):
+        for name, command in CHECKS.items():
+            if not c.run(command, warn=True, pty=False):
+                failed.append(name)
+    return ExitCode.BUG if failed else ExitCode.DONE
+
+
+def test(c: Context, root: Path, only: str) -> ExitCode:
+    """All tests; those that need real hosts make a lab of their own."""
+    import shlex
+
+    with c.cd(str(root)):
+        result = c.run(f".venv/bin/python -m pytest {'-k ' + shlex.quote(only) if only else ''}", warn=True, pty=False)
+    return ExitCode.DONE if result else ExitCode.BUG
+
+
+def runbook(root: Path) -> ExitCode:
+    """Write docs/runbook.md anew."""
+    from cutover.tell.runbook import generate
+
+    (root / "docs" / "runbook.md").write_text(generate(root))
+    return ExitCode.DONE

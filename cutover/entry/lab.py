@@ -1,0 +1,81 @@
+"""The lab's tasks: test hosts up with V1 in service under a stream of tapes, and the things one does to them."""
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import lab
+from cutover.conduct.provision import provision
+from cutover.conduct.targets import Options, choose
+from cutover.entry.app import Ask, end
+from cutover.words.errors import ExitCode
+
+ROLE = "lab_v1"
+INSTALLED = "/etc/systemd/system/lab-tapes.service"  # the last thing that the role puts on a host
+# What differs in the lab from production: the environment's name, and a bake time that a person can wait for.
+VARIABLES: dict[str, object] = {"abaco_environment": "lab", "cutover_bake_s": 3, "cutover_bake_every_s": 0.5}
+
+
+@dataclass
+class Lab:
+    """One of the lab's commands."""
+
+    root: Path
+    command: str
+    json: bool = False
+
+    def up(self, count: int) -> ExitCode:
+        """Make the hosts that are missing, and put V1 in service on them."""
+        return end(self._ask(), lambda ask: _up(ask, count))
+
+    def down(self, *, purge: bool) -> ExitCode:
+        """Take everything away."""
+        return end(self._ask(), lambda ask: _down(ask, purge=purge))
+
+    def status(self) -> ExitCode:
+        """How the hosts are."""
+        return end(self._ask(), lambda ask: _show(ask, lab.status()))
+
+    def fault(self, name: str, host: str) -> ExitCode:
+        """Cut, heal or reboot a host."""
+        what = {"cut": lab.cut, "heal": lab.heal, "reboot": lab.reboot}[name]
+        return end(self._ask(), lambda ask: _show(ask, (what(host),)))
+
+    def fill(self, host: str, leave_mb: int) -> ExitCode:
+        """Fill a host's disk."""
+        return end(self._ask(), lambda ask: _show(ask, (lab.fill(host, leave_mb=leave_mb),)))
+
+    def _ask(self) -> Ask:
+        return Ask(self.root, self.command, self.json)
+
+
+def make(ask: Ask, count: int) -> tuple[str, ...]:
+    """Make hosts, write inventory/lab, put V1 in service where it is not installed yet. Gives the hosts' names."""
+    hosts = lab.up(count, inventory=ask.root / "inventory" / "lab", group_vars=VARIABLES, tell=ask.progress)
+    fresh = [host.name for host in hosts if lab.exec_in(host.name, ["test", "-e", INSTALLED]).exit_code != 0]
+    if fresh:
+        ask.progress(f"putting V1 in service on {', '.join(fresh)}, under a stream of tapes")
+        provision(choose(Options(root=ask.root, hosts="lab", limit=",".join(fresh))), ROLE, f"lab-{time.time_ns()}")
+    return tuple(host.name for host in hosts)
+
+
+def _up(ask: Ask, count: int) -> ExitCode:
+    make(ask, count)
+    return _show(ask, lab.status())
+
+
+def _down(ask: Ask, *, purge: bool) -> ExitCode:
+    gone = lab.down(purge=purge, tell=ask.progress)
+    ask.say(f"taken away: {', '.join(gone) or 'nothing, there was no lab'}")
+    return ExitCode.DONE
+
+
+def _show(ask: Ask, states: tuple[lab.HostStatus, ...]) -> ExitCode:
+    for state in states:
+        ask.hosts[state.host.name] = {**asdict(state), "host": {"name": state.host.name, "address": state.host.address}}
+        cable, ssh = "plugged" if state.cable else "cut", "answers" if state.ssh else "silent"
+        disk = f"{state.disk_free_mb} MB free{' (filled)' if state.filled else ''}"
+        ask.say(f"{state.host.name:8} {state.host.address:16} {state.system:10} cable {cable}, ssh {ssh}, {disk}")
+    if not states:
+        ask.say("no lab is up: invoke lab.up")
+    return ExitCode.DONE

@@ -1,0 +1,144 @@
+"""Charts as SVG inside the page: the course of a run, and how long the service was away. Colours come from the page's CSS."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from markupsafe import Markup, escape
+
+from cutover.tell.outages import Outage
+from cutover.tell.timeline import Story, moment, phase_title
+
+WIDTH, LEFT, ROW = 1000, 120, 34
+STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From seconds (or Unix time) to the place across the chart."""
+
+    first: float
+    last: float
+    right: float = WIDTH - 16
+
+    def x(self, value: float) -> float:
+        """The place of a value, kept inside the chart."""
+        share = (value - self.first) / ((self.last - self.first) or 1)
+        return round(LEFT + min(1.0, max(0.0, share)) * (self.right - LEFT), 1)
+
+    def ticks(self, most: int = 9) -> list[float]:
+        """Round values to draw lines at."""
+        step = next((step for step in STEPS_S if (self.last - self.first) / step <= most), STEPS_S[-1])
+        count = int(self.first // step)
+        return [value for value in (step * (count + number) for number in range(most + 3)) if self.first <= value <= self.last]
+
+
+def _unix(at: str) -> float:
+    return moment(at).timestamp()
+
+
+def _bar(scale: Scale, start: float, end: float, y: float, height: float, css: str, title: str, words: str = "") -> Iterator[str]:
+    left = scale.x(start)
+    width = max(2.0, scale.x(end) - left)
+    yield f'<rect class="{css}" x="{left}" y="{y}" width="{width:.1f}" height="{height}" rx="3"><title>{escape(title)}</title></rect>'
+    if words and width > 7.2 * len(words):
+        yield f'<text class="in" x="{left + width / 2:.1f}" y="{y + height / 2 + 4}" text-anchor="middle">{escape(words)}</text>'
+
+
+def _svg(body: Sequence[str], height: float, label: str) -> Markup:
+    opening = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
+    return Markup(f"{opening}{''.join(body)}</svg>")  # noqa: S704 - every text in it went through escape()
+
+
+def course(story: Story, away: Sequence[Outage]) -> Markup:
+    """Hosts by time: phases, bake times, batches, rollback, and a red line where the service was away."""
+    times = [_unix(record.at) for record in story.records]
+    scale = Scale(min(times), max(times) if max(times) > min(times) else min(times) + 1)
+    hosts, top = story.hosts, 44
+    bottom = top + ROW * len(hosts)
+    body = [*_axis(scale, top, bottom), *_batches(story, scale, bottom)]
+    lost = {outage.host: outage for outage in away}
+    for number, host in enumerate(hosts):
+        y = top + ROW * number
+        body.append(f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(host if len(host) < 18 else host[:16] + "…")}</text>')
+        body += _spans(story, scale, host, y)
+        for stretch in lost[host].stretches if host in lost else ():
+            title = f"{host}: service away for {stretch.seconds:.2f} s {stretch.why}"
+            body += _bar(scale, _unix(stretch.start), _unix(stretch.end), y + 25, 5, "away", title)
+    words = f"Course of the run on {len(hosts)} hosts, {story.records[0].at} to {story.records[-1].at} UTC; the table below says the same in numbers"
+    return _svg(body, bottom + 8, words)
+
+
+def _axis(scale: Scale, top: float, bottom: float) -> Iterator[str]:
+    for tick in scale.ticks():
+        at = datetime.fromtimestamp(tick, UTC).strftime("%H:%M:%S")
+        yield f'<line class="grid" x1="{scale.x(tick)}" x2="{scale.x(tick)}" y1="{top - 6}" y2="{bottom}"/>'
+        yield f'<text class="tick" x="{scale.x(tick)}" y="14" text-anchor="middle">{at}</text>'
+
+
+def _batches(story: Story, scale: Scale, bottom: float) -> Iterator[str]:
+    """A mark at the top where a batch or the rollback begins."""
+    for record in story.of("batch.started", "rollback.started"):
+        x = scale.x(_unix(record.at))
+        batch = record.kind == "batch.started"
+        words = f"batch {record.data['number']} of {record.data['of']}" if batch else "rollback"
+        yield f'<line class="{"mark" if batch else "mark back"}" x1="{x}" x2="{x}" y1="22" y2="{bottom}"/>'
+        yield f'<text class="marked" x="{x + 4}" y="31">{words}</text>'
+
+
+def _spans(story: Story, scale: Scale, host: str, y: float) -> Iterator[str]:
+    last = story.records[-1].at
+    for span in story.spans:
+        if host in span.hosts:
+            end = span.end or last
+            seconds = _unix(end) - _unix(span.start)
+            verdict = str(span.of(host) or "no answer")
+            title = f"{host}: {phase_title(span.name)}, {seconds:.1f} s, {verdict}"
+            bad = " shut" if span.verdict is None or not span.opens else ""
+            short = phase_title(span.name).split(" ")[0]
+            yield from _bar(scale, _unix(span.start), _unix(end), y + 6, 19, f"span {span.name}{bad}", title, short)
+
+
+def outage_chart(away: Sequence[Outage], budget: float | None, baseline: float, baseline_words: str, parts: Sequence[str]) -> Markup:
+    """One bar a host, made of its parts; the budget and the baseline as lines."""
+    shown = [outage for outage in away if outage.stretches]
+    longest = max((outage.seconds for outage in shown), default=0.0)
+    most = max(longest, baseline) * 1.18 or 1.0
+    scale = Scale(0, most)
+    top = 44
+    bottom = top + ROW * len(shown)
+    body = [
+        part
+        for tick in scale.ticks(8)
+        for part in (
+            f'<line class="grid" x1="{scale.x(tick)}" x2="{scale.x(tick)}" y1="{top - 6}" y2="{bottom}"/>',
+            f'<text class="tick" x="{scale.x(tick)}" y="{bottom + 16}" text-anchor="middle">{tick:g} s</text>',
+        )
+    ]
+    for number, outage in enumerate(shown):
+        body += _outage(outage, scale, top + ROW * number, parts)
+    body += _limit(scale, baseline, baseline_words, "mark", 31, bottom)
+    if budget is not None:
+        body += _limit(scale, budget, f"budget {budget:g} s", "mark limit", 14, bottom)
+    return _svg(body, bottom + 24, f"Seconds without service on {len(shown)} hosts; the longest is {longest:.2f} s. The table below has every part.")
+
+
+def _outage(outage: Outage, scale: Scale, y: float, parts: Sequence[str]) -> Iterator[str]:
+    yield f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(outage.host)}</text>'
+    at = 0.0
+    for stretch in outage.stretches:
+        for words, seconds in stretch.parts:
+            title = f"{outage.host}, {stretch.why}: {words} {seconds:.3f} s"
+            yield from _bar(scale, at, at + seconds, y + 6, 19, f"part p{parts.index(words) if words in parts else 9}", title, f"{seconds:.2f}")
+            at += seconds
+    yield f'<text class="total" x="{scale.x(outage.seconds) + 8}" y="{y + 20}">{outage.seconds:.2f} s</text>'
+
+
+def _limit(scale: Scale, seconds: float, words: str, css: str, y: float, bottom: float) -> Iterator[str]:
+    """A line at a limit; where the limit lies beyond the chart, an arrow at the edge."""
+    beyond = seconds > scale.last
+    x = scale.right if beyond else scale.x(seconds)
+    arrow = " →" if beyond else ""
+    dashed = " beyond" if beyond else ""
+    yield f'<line class="{css}{dashed}" x1="{x}" x2="{x}" y1="{y + 4}" y2="{bottom}"/>'
+    yield f'<text class="marked" x="{x - 5}" y="{y}" text-anchor="end">{escape(words)}{arrow}</text>'

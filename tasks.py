@@ -1,0 +1,260 @@
+"""The Invoke surface: names, help and options. What each does is in cutover/entry; nothing heavy is imported before it is asked for."""
+
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+ROOT = Path(__file__).parent
+
+HELP = {
+    "hosts": "pattern as in Ansible: prod, web*:&prod:!db1",
+    "inventory": "environment directory (default: inventory/<first word of the pattern>/)",
+    "i": "short for --inventory",
+    "limit": "a second pattern: only hosts in both are meant",
+    "forks": "hosts at work at once (default: 10)",
+    "json": "one JSON document on stdout, everything else on stderr",
+    "yes": "do not ask; a person's lines of the checklist are never answered by it",
+    "verbose": "a line for every step",
+    "serial": "batches of phases 3-5: 1,50%,100% (default: one canary, then the rest)",
+    "release": "release artifact to use instead of building one",
+    "run": "the run that is meant (default: the last one of the environment)",
+    "check": "stop after the plan; change nothing",
+    "diff": "show rendered files as diffs against what is on the hosts",
+    "reason": "why, for the incident record",
+    "phase": "name or number of a phase, or rollback",
+    "junit": "write the checks' results to this file as JUnit XML",
+    "replace": "pin another key in the place of a pinned one",
+    "count": "how many hosts",
+    "purge": "remove the cached base system too",
+    "host": "name of a lab host, such as lab1",
+    "leave-mb": "MB left free",
+    "k": "only tests whose name matches, as in pytest",
+}
+
+
+def _help(*names: str) -> dict[str, str]:
+    """Help texts of a task's options, each worded once."""
+    return {name: HELP[name] for name in names}
+
+
+WHERE = ("hosts", "inventory", "i", "limit", "forks", "json")
+
+
+def _end(code: int) -> None:
+    """End with a code from the one table (cutover/words/errors.py)."""
+    if code:
+        raise Exit(code=int(code))
+
+
+@task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "diff", "verbose"))
+def plan(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
+    release: str = "", diff: bool = False, verbose: bool = False,
+) -> None:  # fmt: skip
+    """Show what a cutover would do, host by host; makes a run and prints its id and fingerprint. Changes no host."""
+    from cutover.entry.cutting import Cutting
+
+    _end(Cutting(ROOT, "plan", hosts, inventory or i, limit, forks, json, serial, release, diff=diff, verbose=verbose).plan())
+
+
+@task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "run", "yes", "diff", "verbose"))
+def prepare(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
+    release: str = "", run: str = "", yes: bool = False, diff: bool = False, verbose: bool = False,
+) -> None:  # fmt: skip
+    """Phases 0-2 on all hosts: validate, back up, stage. V1 is not touched."""
+    from cutover.entry.cutting import Cutting
+
+    _end(Cutting(ROOT, "prepare", hosts, inventory or i, limit, forks, json, serial, release, run, yes, diff, verbose).cutover(only_prepare=True))
+
+
+@task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "run", "check", "diff", "yes", "verbose"))
+def cutover(
+    c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
+    release: str = "", run: str = "", check: bool = False, diff: bool = False, yes: bool = False, verbose: bool = False,
+) -> None:  # fmt: skip
+    """All six phases on every host of a pattern: prepare everywhere, then V1 to V2 batch by batch, or back."""
+    from cutover.entry.cutting import Cutting
+
+    cutting = Cutting(ROOT, "cutover", hosts, inventory or i, limit, forks, json, serial, release, run, yes, diff, verbose)
+    _end(cutting.plan() if check or c.config.run.dry else cutting.cutover(only_prepare=False))
+
+
+@task(auto_shortflags=False, help=_help(*WHERE, "run", "reason", "yes", "verbose"))
+def rollback(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, run: str = "",
+    reason: str = "", yes: bool = False, verbose: bool = False,
+) -> None:  # fmt: skip
+    """Back to V1, verified, with nothing lost: any time after a cutover, also from another machine."""
+    from cutover.entry.back import Back
+
+    _end(Back(ROOT, "rollback", hosts, inventory or i, limit, forks, json, run, reason, yes, verbose).rollback())
+
+
+@task(auto_shortflags=False, help=_help(*WHERE, "run", "yes", "verbose"))
+def abort(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, run: str = "",
+    yes: bool = False, verbose: bool = False,
+) -> None:  # fmt: skip
+    """End a run: before phase 3 it is given up, after that it is rolled back. Idle: says so."""
+    from cutover.entry.back import Back
+
+    _end(Back(ROOT, "abort", hosts, inventory or i, limit, forks, json, run, "aborted by a person", yes, verbose).abort())
+
+
+@task(auto_shortflags=False, help=_help(*WHERE))
+def status(_c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False) -> None:
+    """What each host is running, who holds it, and whether a revert is armed."""
+    from cutover.entry.looking import Looking
+
+    _end(Looking(ROOT, "status", hosts, inventory or i, limit, forks, json).status())
+
+
+@task(auto_shortflags=False, help=_help(*WHERE, "run", "phase", "junit"))
+def verify(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, run: str = "",
+    phase: str = "", junit: str = "",
+) -> None:  # fmt: skip
+    """Run the testinfra checks of a phase against the hosts, alone."""
+    from cutover.entry.looking import Looking
+
+    _end(Looking(ROOT, "verify", hosts, inventory or i, limit, forks, json).verify(run, phase, junit))
+
+
+@task(auto_shortflags=False, help=_help(*WHERE))
+def validate(_c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False) -> None:
+    """The five checks on the live service, through its deployed entry point."""
+    from cutover.entry.looking import Looking
+
+    _end(Looking(ROOT, "validate", hosts, inventory or i, limit, forks, json).validate())
+
+
+@task(auto_shortflags=False, help=_help("hosts", "inventory", "i", "run"))
+def report(_c: Context, hosts: str = "", inventory: str = "", i: str = "", run: str = "") -> None:
+    """Draw the report of a run anew from its journal, and print where it is."""
+    from cutover.entry.looking import report as write
+
+    _end(write(ROOT, hosts, inventory or i, run))
+
+
+@task(auto_shortflags=False, name="list", help=_help("hosts", "inventory", "i", "limit", "json"))
+def hosts_list(_c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", json: bool = False) -> None:
+    """The hosts of a pattern, with their groups and addresses. Asks no host."""
+    from cutover.entry.hosts import Hosts
+
+    _end(Hosts(ROOT, "hosts.list", hosts, inventory or i, limit, 0, json).list())
+
+
+@task(auto_shortflags=False, help=_help(*WHERE))
+def ping(_c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False) -> None:
+    """Reach every host: login, sudo, Python."""
+    from cutover.entry.hosts import Hosts
+
+    _end(Hosts(ROOT, "hosts.ping", hosts, inventory or i, limit, forks, json).ping())
+
+
+@task(auto_shortflags=False, help=_help(*WHERE, "replace", "yes"))
+def trust(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, replace: bool = False,
+    yes: bool = False,
+) -> None:  # fmt: skip
+    """Show the hosts' key fingerprints and pin them in the environment's known_hosts after a yes."""
+    from cutover.entry.hosts import Hosts
+
+    _end(Hosts(ROOT, "hosts.trust", hosts, inventory or i, limit, forks, json, yes).trust(replace=replace))
+
+
+@task(auto_shortflags=False, help=_help("count", "json"))
+def up(_c: Context, count: int = 3, json: bool = False) -> None:
+    """Make test hosts (root, Linux), put V1 in service on them, write inventory/lab."""
+    from cutover.entry.lab import Lab
+
+    _end(Lab(ROOT, "lab.up", json).up(count))
+
+
+@task(auto_shortflags=False, help=_help("purge", "json"))
+def down(_c: Context, purge: bool = False, json: bool = False) -> None:
+    """Take the test hosts away, with everything that was made for them."""
+    from cutover.entry.lab import Lab
+
+    _end(Lab(ROOT, "lab.down", json).down(purge=purge))
+
+
+@task(auto_shortflags=False, name="status", help=_help("json"))
+def lab_status(_c: Context, json: bool = False) -> None:
+    """The test hosts and how they are."""
+    from cutover.entry.lab import Lab
+
+    _end(Lab(ROOT, "lab.status", json).status())
+
+
+@task(auto_shortflags=False, help=_help("host", "json"))
+def cut(_c: Context, host: str, json: bool = False) -> None:
+    """Cut a test host's cable."""
+    from cutover.entry.lab import Lab
+
+    _end(Lab(ROOT, "lab.cut", json).fault("cut", host))
+
+
+@task(auto_shortflags=False, help=_help("host", "json"))
+def heal(_c: Context, host: str, json: bool = False) -> None:
+    """Plug a test host's cable in again, and empty its disk."""
+    from cutover.entry.lab import Lab
+
+    _end(Lab(ROOT, "lab.heal", json).fault("heal", host))
+
+
+@task(auto_shortflags=False, help=_help("host", "json"))
+def reboot(_c: Context, host: str, json: bool = False) -> None:
+    """Reboot a test host and wait for it."""
+    from cutover.entry.lab import Lab
+
+    _end(Lab(ROOT, "lab.reboot", json).fault("reboot", host))
+
+
+@task(auto_shortflags=False, help=_help("host", "leave-mb", "json"))
+def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> None:
+    """Fill a test host's disk."""
+    from cutover.entry.lab import Lab
+
+    _end(Lab(ROOT, "lab.fill", json).fill(host, leave_mb))
+
+
+@task(auto_shortflags=False, help=_help("count", "json", "verbose"))
+def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = False) -> None:
+    """On fresh test hosts: V1 in service, cutover, rollback, cutover again; prints outage, rollback time and where the report is."""
+    from cutover.entry.rehearse import rehearse as run
+
+    _end(run(ROOT, count, json=json, verbose=verbose))
+
+
+@task(auto_shortflags=False, help=_help("k"))
+def test(c: Context, k: str = "") -> None:
+    """All tests, those on real test hosts included (root)."""
+    from cutover.entry.developing import test as run
+
+    _end(run(c, ROOT, k))
+
+
+@task(auto_shortflags=False)
+def check(c: Context) -> None:
+    """Format, lint, types and architecture."""
+    from cutover.entry.developing import check as run
+
+    _end(run(c, ROOT))
+
+
+@task(auto_shortflags=False)
+def runbook(_c: Context) -> None:
+    """Write docs/runbook.md anew from the phases, the roles and their checks."""
+    from cutover.entry.developing import runbook as run
+
+    _end(run(ROOT))
+
+
+namespace = Collection(plan, prepare, cutover, rollback, abort, status, verify, validate, report, rehearse, test, check, runbook)
+namespace.add_collection(Collection("hosts", hosts_list, ping, trust))
+namespace.add_collection(Collection("lab", up, down, lab_status, cut, heal, reboot, fill))
