@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cutover.conduct.fleet import connected
+from cutover.conduct.fleet import connected_as_far_as_possible
 from cutover.conduct.history import Known, directory_of, known_run
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.leases import held
@@ -10,7 +10,7 @@ from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
-from cutover.words.errors import CutoverError, ExitCode
+from cutover.words.errors import CutoverError, ExitCode, MixedFleet, Problem
 from cutover.world.journal import Journal
 from cutover.world.rundir import RunDir, RunDirs
 
@@ -19,11 +19,16 @@ Watch = Callable[[RunDir, Journal], None]
 
 
 def rollback(targets: Targets, runs: RunDirs, *, run: str, reason: str, approve: Approve, watch: Watch) -> tuple[RunDir | None, tuple[str, ...]]:
-    """Take every touched host of a run back to V1, verified. Gives the run's directory and the hosts; none: nothing to do."""
-    with connected(targets) as fleet:
-        known = known_run(targets, fleet, runs, run)
+    """Take every touched host of a run back to V1, verified. Gives the run's directory and the hosts; none: nothing to do.
+
+    Hosts that cannot be reached are left out, and told in the end with exit 5: whether they are on V2 is not known.
+    """
+    with connected_as_far_as_possible(targets) as (fleet, unreachable):
+        known = known_run(fleet, run, owed=True)
         if known is None or not known.owed:
-            return (None if known is None else directory_of(runs, known)), ()
+            if unreachable:
+                raise MixedFleet(unreachable)
+            return None, ()
         approve(known, known.owed)
         directory = directory_of(runs, known)
         fresh = not directory.journal_file.exists()
@@ -36,17 +41,19 @@ def rollback(targets: Targets, runs: RunDirs, *, run: str, reason: str, approve:
                 root=targets.root, run=known.run, journal=journal, evidence=directory.evidence, fleet=fleet,
                 plans={name: known.plans[name] for name in known.owed}, times=times_of(targets), stop=StopSignal(),
             )  # fmt: skip
-            _go(session, known.owed, reason)
+            _go(session, known.owed, reason, unreachable)
         finally:
             journal.close()
     return directory, known.owed
 
 
-def _go(session: Session, hosts: tuple[str, ...], reason: str) -> None:
+def _go(session: Session, hosts: tuple[str, ...], reason: str, unreachable: list[Problem]) -> None:
     session.tell("run.started", hosts=list(hosts), purpose="rollback")
     try:
         with held(session):
             go_back(session, reason, hosts)
+            if unreachable:
+                raise MixedFleet(unreachable)
     except CutoverError as end:
         session.tell("run.finished", exit_code=int(end.exit_code), status=type(end).__name__, problems=[problem.as_json() for problem in end.problems])
         raise

@@ -52,7 +52,12 @@ def _look(session: Session, hosts: Sequence[str]) -> dict[str, dict[str, State]]
 def _changes(host: str, first: dict[str, State], now: dict[str, State]) -> list[Problem]:
     """What must stay the same and did not: the invocation, and with it the main process and the count of restarts."""
     return [
-        Problem(host=host, path=name, found=f"{key} was {state[key]} and is {now[name].get(key)}: it was restarted", next="see the unit's journal on the host")
+        Problem(
+            host=host,
+            path=name,
+            found=f"{key} was {state[key]} and is {now[name].get(key)}: it was restarted",
+            next="see the unit's journal on the host",
+        )
         for name, state in first.items()
         for key in ("invocation", "restarts", "main_pid")
         if key in state and state[key] != now[name].get(key)
@@ -62,5 +67,3 @@ def _changes(host: str, first: dict[str, State], now: dict[str, State]) -> list[
 def _unstable(session: Session, problems: Sequence[Problem]) -> Unstable:
     session.tell("bake.failed", problems=[problem.as_json() for problem in problems])
     return Unstable(problems)
-
-

@@ -13,7 +13,16 @@ from cutover.words.verdict import Verdict
 from cutover.world.remote.base import Transport
 
 # Nothing of the checkout's pytest settings, and not testinfra's own plugin, whose `host` would win over ours.
-OPTIONS = ["-p", "no:cacheprovider", "-p", "no:pytest11.testinfra", "-p", "no:terminal", "--override-ini=addopts=", "--override-ini=filterwarnings="]
+OPTIONS = [
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:pytest11.testinfra",
+    "-p",
+    "no:terminal",
+    "--override-ini=addopts=",
+    "--override-ini=filterwarnings=",
+]
 
 
 def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
@@ -47,5 +56,8 @@ def run_checks(
         code = pytest.main(options, plugins=[Hand(), fleet_plugin, results])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or results.broken:
         why = "; ".join(results.broken) or said.getvalue().strip()[-2000:] or f"pytest ended with {int(code)}"
-        return [Finding(name, f"{phase.name}.checks", Verdict.ERROR, f"the checks did not run: {why}", f"see {file}") for name in plans]
+        return [
+            Finding(name, f"{phase.name}.checks", Verdict.ERROR, f"the checks did not run: {why}", f"see {file}")
+            for name in plans
+        ]
     return results.found

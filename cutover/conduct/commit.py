@@ -8,6 +8,7 @@ from cutover.conduct.session import Session
 from cutover.decide.phases import COMMITTING, ROLLBACK
 from cutover.words.errors import CutoverError, Problem
 from cutover.world.agent import HostAgent
+from cutover.world.journal import utc_now
 
 ARM_S = 60.0
 
@@ -35,14 +36,20 @@ def commit(session: Session, batches: Sequence[Sequence[str]]) -> None:
 
 def confirm(session: Session) -> None:
     """Take the armed reverts away: from here on a silent controller changes nothing."""
-    session.fleet.every(lambda agent: agent.disarm(token=session.tokens[agent.name]), session.hosts, deadline=ARM_S)
+    state = {"status": "confirmed", "at": utc_now()}
+
+    def keep(agent: HostAgent) -> None:
+        agent.record(token=session.token(agent.name), run=session.run, state=state)
+        agent.disarm(token=session.token(agent.name))
+
+    session.fleet.every(keep, session.hosts, deadline=ARM_S)
     session.tell("confirmed", hosts=list(session.hosts))
 
 
 def _arm(session: Session, hosts: Sequence[str]) -> None:
     def arm(agent: HostAgent) -> object:
         return agent.arm(
-            token=session.tokens[agent.name], run=session.run, undo=session.plans[agent.name].of(ROLLBACK),
+            token=session.token(agent.name), run=session.run, undo=session.plans[agent.name].of(ROLLBACK),
             confirm_s=session.times.confirm, budget_s=session.times.rollback_budget,
         )  # fmt: skip
 
@@ -54,4 +61,11 @@ def _still_ours(session: Session) -> None:
     """A host that took its lease back (it reverted by itself, or another run has it) ends the run."""
     lost = [host for host in session.hosts if host not in session.tokens]
     if lost:
-        raise GateShut(Problem(host=host, found="the lease is lost: the host went back by itself or another run holds it", next="see `invoke status`") for host in lost)
+        raise GateShut(
+            Problem(
+                host=host,
+                found="the lease is lost: the host went back by itself or another run holds it",
+                next="see `invoke status`",
+            )
+            for host in lost
+        )

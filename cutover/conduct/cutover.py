@@ -16,7 +16,7 @@ from cutover.conduct.session import Session
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
 from cutover.decide.plan import Plan
-from cutover.words.errors import CutoverError, ExitCode, Interrupted, MixedFleet, Problem, RolledBack
+from cutover.words.errors import CutoverError, ExitCode, Interrupted, MixedFleet, Problem, Refused, RolledBack
 from cutover.world.artifact import inspect
 from cutover.world.journal import Journal
 from cutover.world.rundir import RunDir
@@ -80,14 +80,10 @@ class Conductor:
             times=times_of(self.targets), stop=self.stop, contents=contents, artifact=artifact,
         )  # fmt: skip
         journal.write("run.started", fingerprint=plan.fingerprint, hosts=list(plan.hosts))
-        try:
-            with held(session, {name: host.model_dump(mode="json") for name, host in plan.hosts.items()}):
-                prepare(session)
-                if not only_prepare:
-                    commit_or_go_back(session, plan)
-        except CutoverError as end:
-            journal.write("run.finished", exit_code=int(end.exit_code), status=type(end).__name__, problems=[p.as_json() for p in end.problems])
-            raise
+        with held(session, {name: plan.of_host(name).model_dump(mode="json") for name in plan.hosts}):
+            prepare(session, again=bool(journal.of("prepared")))
+            if not only_prepare:
+                commit_or_go_back(session, plan)
         journal.write("run.finished", exit_code=int(ExitCode.DONE), status="prepared" if only_prepare else "on V2")
         return ExitCode.DONE
 
@@ -100,6 +96,9 @@ class Conductor:
             journal.write("run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts)
         try:
             yield journal
+        except CutoverError as end:
+            journal.write("run.finished", exit_code=int(end.exit_code), status=type(end).__name__, problems=[problem.as_json() for problem in end.problems])
+            raise
         finally:
             journal.close()
 
@@ -114,10 +113,11 @@ def commit_or_go_back(session: Session, plan: Plan) -> None:
             back = go_back(session, cause="; ".join(problem.found for problem in problems))
         except MixedFleet as mixed:
             raise MixedFleet([*mixed.problems, *problems]) from failure
-        told = [*problems, Problem(found=f"rolled back: {', '.join(back.hosts) or 'no host was touched'}; all on V1, verified", next="see the report")]
+        where = f"rolled back: {', '.join(back.hosts)}; all on V1, verified" if back.hosts else "no host was touched; all are on V1"
+        told = [*problems, Problem(found=where, next="see the report")]
         if isinstance(failure, Interrupted | KeyboardInterrupt):
             raise Interrupted(told) from failure
-        raise RolledBack(told) from failure
+        raise (RolledBack if back.hosts else Refused)(told) from failure
 
 
 def _surprise(failure: BaseException) -> Problem:

@@ -48,16 +48,32 @@ class Fleet:
 
 @contextmanager
 def connected(targets: Targets) -> Iterator[Fleet]:
-    """The fleet of these hosts, for as long as it is needed."""
-    fleet = connect(targets)
+    """The fleet of these hosts, for as long as it is needed; hosts that cannot be used are told all at once (Unreachable)."""
+    fleet, problems = connect(targets)
     try:
+        if problems:
+            raise Unreachable(problems)
         yield fleet
     finally:
         fleet.close()
 
 
-def connect(targets: Targets) -> Fleet:
-    """Reach every host and ask the first questions; hosts that cannot be used are told all at once (Unreachable)."""
+@contextmanager
+def connected_as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
+    """The fleet of the hosts that can be used, and why the others cannot: the way back does not wait for a dead host."""
+    fleet, problems = connect(targets)
+    try:
+        lost = {problem.host for problem in problems}
+        usable = {name: agent for name, agent in fleet.agents.items() if name not in lost}
+        if not usable:
+            raise Unreachable(problems)
+        yield Fleet(usable, fleet.pool, fleet.logins), problems
+    finally:
+        fleet.close()
+
+
+def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
+    """Reach every host and ask the first questions. Gives the fleet, and what is wrong with those that cannot be used."""
     from cutover.world.remote.connecting import SshAccess
     from cutover.world.remote.ssh import SshTransport
 
@@ -70,10 +86,14 @@ def connect(targets: Targets) -> Fleet:
     }
     fleet = Fleet(agents, Pool(targets.options.forks or FORKS))
     pythons = {host.name: host.python for host in targets.hosts}
-    fleet.logins = fleet.every(lambda agent: probe_login(agent.transport, python=pythons[agent.name]), deadline=LOGIN_S)
-    if problems := [problem for name, login in fleet.logins.items() for problem in _unusable(name, login)]:
-        raise Unreachable(problems)
-    return fleet
+    problems: list[Problem] = []
+    for name, outcome in fleet.each(lambda agent: probe_login(agent.transport, python=pythons[agent.name]), deadline=LOGIN_S).items():
+        if outcome.error is not None:
+            problems += as_problems(outcome.error, name)
+        else:
+            fleet.logins[name] = outcome.unwrap()
+            problems += _unusable(name, fleet.logins[name])
+    return fleet, problems
 
 
 def raise_all(outcomes: Mapping[str, Outcome[R]]) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from cutover.conduct.fleet import Fleet
-from cutover.conduct.targets import Targets
 from cutover.decide.phases import COMMITTING, ROLLBACK
-from cutover.decide.plan import HostPlan
+from cutover.decide.plan import HostPlan, Plan, joined
 from cutover.words.errors import Problem, UsageError
 from cutover.words.step import State
 from cutover.world.rundir import RunDir, RunDirs
@@ -20,8 +21,13 @@ class Known:
     """A run as the hosts remember it: the plan of each host, and what was begun there."""
 
     run: str
-    plans: Mapping[str, HostPlan]
+    plan: Plan
     statuses: Mapping[str, State]
+
+    @property
+    def plans(self) -> Mapping[str, HostPlan]:
+        """The plan of each host that has a part in the run."""
+        return self.plan.hosts
 
     @property
     def touched(self) -> tuple[str, ...]:
@@ -53,24 +59,40 @@ def ask(fleet: Fleet) -> dict[str, State]:
     return fleet.every(lambda agent: agent.status(), deadline=ASK_S)
 
 
-def known_run(targets: Targets, fleet: Fleet, runs: RunDirs, run: str) -> Known | None:
-    """The run that is named, else the last one of this environment; None where neither this machine nor a host knows one."""
+def known_run(fleet: Fleet, run: str, *, owed: bool) -> Known | None:
+    """The run that is named, else the newest that the hosts know; with `owed`, the newest with a host that is still on V2.
+
+    The hosts are asked, since they hold what is needed and cannot be out of date; None where they know no such run.
+    """
     statuses = ask(fleet)
     on_hosts = sorted({entry["run"] for status in statuses.values() for entry in status["runs"]}, reverse=True)
-    local = runs.last(targets.environment) if not run else None
-    chosen = run or next((name for name in ([local.id] if local else []) if name in on_hosts), None) or next(iter(on_hosts), None)
-    if chosen is None:
-        return None
-    holding = [name for name in targets.names if any(entry["run"] == chosen for entry in statuses[name]["runs"])]
-    if not holding:
-        raise UsageError(Problem(path="--run", found=f"no host knows run {chosen}; they know {', '.join(on_hosts[:5]) or 'none'}", next="name one of these"))
-    kept = fleet.every(lambda agent: agent.plan(chosen), holding, deadline=ASK_S)
-    plans = {name: HostPlan.model_validate(plan["host"]) for name, plan in kept.items() if plan is not None}
-    return Known(chosen, plans, statuses)
+    if run and run not in on_hosts:
+        raise UsageError(Problem(path="--run", found=f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}", next="name one of these"))
+    for candidate in [run] if run else on_hosts:
+        known = _known(fleet, candidate, statuses)
+        if run or not owed or known.owed:
+            return known
+    return None
+
+
+def _known(fleet: Fleet, run: str, statuses: Mapping[str, State]) -> Known:
+    holding = [name for name, status in statuses.items() if any(entry["run"] == run for entry in status["runs"])]
+    kept = fleet.every(lambda agent: agent.plan(run), holding, deadline=ASK_S)
+    return Known(run, joined([_parse(plan, name) for name, plan in kept.items() if plan is not None]), statuses)
+
+
+def _parse(document: Mapping[str, Any], host: str) -> Plan:
+    try:
+        return Plan.model_validate(document)
+    except ValidationError as wrong:
+        found = f"it keeps a plan that this version of the tool cannot read: {wrong.errors()[0]['msg']}"
+        raise UsageError(Problem(host=host, path=f"run {document.get('run', '?')}", found=found, next="use the version that began the run")) from wrong
 
 
 def directory_of(runs: RunDirs, known: Known) -> RunDir:
     """The run's directory on this machine, made anew where this machine never had it (another controller began the run)."""
     directory = RunDir(runs.root / known.run)
     directory.evidence.mkdir(parents=True, exist_ok=True)
+    if not directory.plan_file.exists():
+        known.plan.save(directory.plan_file)
     return directory

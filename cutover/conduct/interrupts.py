@@ -56,6 +56,9 @@ class StopSignal:
         if self._times == 1:
             self._say(f"{name}: stopping at the next safe place")
         elif self._times == 2:
-            self._say(f"{name} again: the safe path is under way, and cutting it short could leave a host in between; once more ends at once, and armed hosts go back by themselves")
+            self._say(
+                f"{name} again: the safe path is under way, and cutting it short could leave a host in between; "
+                "once more ends at once, and armed hosts go back by themselves"
+            )
         else:
             os._exit(ExitCode.INTERRUPTED)

@@ -17,7 +17,6 @@ from cutover.words.step import State, Step
 from cutover.words.verdict import Verdict, worst
 from cutover.world.agent import HostAgent
 from cutover.world.journal import utc_now
-from cutover.world.rundir import RunDirs
 
 MEASURE_S = 180.0
 VALIDATING = PHASES[-1].name  # the role that judges the service
@@ -37,10 +36,10 @@ class Judged:
         return worst(finding.verdict for finding in self.findings)
 
 
-def verify(targets: Targets, runs: RunDirs, *, run: str, phase: str, junit: Path | None) -> Judged:
+def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
     """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
     with connected(targets) as fleet:
-        known = known_run(targets, fleet, runs, run)
+        known = known_run(fleet, run, owed=False)
         if known is None:
             raise UsageError(Problem(path="--hosts", found="no run is known for these hosts, neither here nor on them", next="checks are held against a run's plan: `invoke prepare` makes one"))
         missing = [name for name in targets.names if name not in known.plans]

@@ -38,20 +38,21 @@ class Planned:
 def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
     """Plan a cutover of all chosen hosts."""
     artifact = release_for(targets, fleet)
-    stamp = run.split("-")[0]
+    stamp = run.split("-", 1)[0]
     facts = read_facts(targets, fleet, RunFacts(run, stamp), facts_of(artifact))
-    roles = {name: _roles(targets, name, RunFacts(run, stamp), facts_of(artifact), facts[name]) for name in targets.names}
-    already = tuple(name for name in targets.names if load(targets.root / "roles", FACTS_ROLE).already(roles[name][FACTS_ROLE]))
+    roles = {
+        name: _roles(targets, name, RunFacts(run, stamp), facts_of(artifact), facts[name]) for name in targets.names
+    }
+    already = tuple(
+        name for name in targets.names if load(targets.root / "roles", FACTS_ROLE).already(roles[name][FACTS_ROLE])
+    )
     files: dict[str, Rendered] = {}
-    steps = {name: _steps(by_phase, facts[name], targets) for name, by_phase in roles.items()}
+    steps = {name: _steps(by_phase, facts[name]) for name, by_phase in roles.items()}
     for by_phase in roles.values():
         for role in by_phase.values():
             files |= role.files
     seen = fleet.every(lambda agent: _look_at_all(agent, steps[agent.name]), deadline=LOOK_S)
-    hosts = {
-        name: _host_plan(targets, name, facts[name], steps[name], seen[name], files)
-        for name in targets.names
-    }
+    hosts = {name: _host_plan(targets, name, facts[name], steps[name], seen[name], files) for name in targets.names}
     left = [name for name in targets.names if name not in already]
     plan = Plan(
         run=run,
@@ -68,10 +69,13 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
     return Planned(plan, {digest: file.text for digest, file in files.items()}, artifact.path, already)
 
 
-def read_facts(targets: Targets, fleet: Fleet, run: RunFacts, release: ReleaseFacts | None) -> dict[str, dict[str, State]]:
+def read_facts(
+    targets: Targets, fleet: Fleet, run: RunFacts, release: ReleaseFacts | None
+) -> dict[str, dict[str, State]]:
     """What the first role wants to know of each host before anything is planned: one look a host."""
     probes = {
-        name: steps_of(Role(FACTS_ROLE, targets.root, targets.variables[name], run, release), "facts") for name in targets.names
+        name: steps_of(Role(FACTS_ROLE, targets.root, targets.variables[name], run, release), "facts")
+        for name in targets.names
     }
     return fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=LOOK_S)
 
@@ -90,17 +94,23 @@ def contents_for(targets: Targets, plan: Plan, release: Artifact) -> dict[str, s
     return texts
 
 
-def _roles(targets: Targets, name: str, run: RunFacts, release: ReleaseFacts, facts: Mapping[str, State]) -> dict[str, Role]:
+def _roles(
+    targets: Targets, name: str, run: RunFacts, release: ReleaseFacts, facts: Mapping[str, State]
+) -> dict[str, Role]:
     return {
-        phase.name: Role(phase.name, targets.root, targets.variables[name], run, release, facts) for phase in (*PHASES, ROLLBACK)
+        phase.name: Role(phase.name, targets.root, targets.variables[name], run, release, facts)
+        for phase in (*PHASES, ROLLBACK)
     }
 
 
-def _steps(roles: Mapping[str, Role], facts: Mapping[str, State], targets: Targets) -> dict[str, tuple[Step, ...]]:
+def _steps(roles: Mapping[str, Role], facts: Mapping[str, State]) -> dict[str, tuple[Step, ...]]:
     """All steps of a host by phase. Phase 0 also holds the facts against the host once more: what drifted stops the run."""
     steps = {name: steps_of(role) for name, role in roles.items()}
     probes = steps_of(roles[FACTS_ROLE], "facts")
-    steps[FACTS_ROLE] = (*(_unchanged(fact, facts[fact.id]) for fact in probes if fact.args.get("bind")), *steps[FACTS_ROLE])
+    steps[FACTS_ROLE] = (
+        *(_unchanged(fact, facts[fact.id]) for fact in probes if fact.args.get("bind")),
+        *steps[FACTS_ROLE],
+    )
     last = PHASES[-1].name
     return steps | {"bake": steps_of(roles[last], "bake")}
 
@@ -132,20 +142,36 @@ def _host_plan(
         facts=dict(facts),
         steps=dict(steps),
         changes=tuple(
-            Change(step=step.id, differences=tuple(str(difference) for difference in differences(seen[step.id], step.desired)))
+            Change(
+                step=step.id,
+                differences=tuple(str(difference) for difference in differences(seen[step.id], step.desired)),
+            )
             for step in planned
         ),
-        diffs=tuple(_file_diff(step, seen[f"text {step.id}"]["text"], files[step.content].masked) for step in planned if step.content),
+        diffs=tuple(
+            _file_diff(step, seen[f"text {step.id}"]["text"], files[step.content].masked)
+            for step in planned
+            if step.content
+        ),
     )
 
 
 def _file_diff(step: Step, before: str, after: str) -> FileDiff:
     path = step.args["path"]
     try:
-        keys = tuple(str(change) for change in structural_diff(before, after, f"{path} (now)", f"{path} (planned)")) if before else ()
+        keys = (
+            tuple(str(change) for change in structural_diff(before, after, f"{path} (now)", f"{path} (planned)"))
+            if before
+            else ()
+        )
     except UsageError:  # one of the two is not YAML, such as a unit file: its lines say it all
         keys = ()
-    return FileDiff(path=path, against=path if before else "nothing", lines=diff(before, after, f"{path} (now)", f"{path} (planned)"), keys=keys)
+    return FileDiff(
+        path=path,
+        against=path if before else "nothing",
+        lines=diff(before, after, f"{path} (now)", f"{path} (planned)"),
+        keys=keys,
+    )
 
 
 def _changed_since(digests: Sequence[str]) -> UsageError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from cutover.conduct.phase import run_phase
+from cutover.conduct.phase import recheck, run_phase
 from cutover.conduct.session import Session
 from cutover.decide.phases import PREPARING, Phase
 from cutover.words.errors import Problem, Refused
@@ -12,11 +12,14 @@ from cutover.world.agent import HostAgent
 UPLOAD_S = 600.0
 
 
-def prepare(session: Session) -> None:
-    """Validate, back up and stage on every host; raises Refused at the first gate that stays shut."""
+def prepare(session: Session, *, again: bool = False) -> None:
+    """Validate, back up and stage on every host; raises Refused at the first gate that stays shut.
+
+    Where that was done before, phase 0 is done anew, and of the others only the checks: is it still as it was prepared?
+    """
     for phase in PREPARING:
         session.stop.check()
-        answer = run_phase(session, phase, session.hosts, before=_sender(session, phase))
+        answer = recheck(session, phase) if again and phase is not PREPARING[0] else run_phase(session, phase, session.hosts, before=_sender(session, phase))
         if not answer.opens:
             raise Refused(answer.problems)
     session.tell("prepared", hosts=list(session.hosts))
@@ -38,6 +41,13 @@ def _sender(session: Session, phase: Phase) -> Callable[[HostAgent], None] | Non
 def _upload(session: Session, agent: HostAgent, target: str, digest: str) -> None:
     artifact: Path | None = session.artifact
     if artifact is None or not artifact.is_file():
-        raise Refused(Problem(host=agent.name, path=str(artifact), found="the release's artifact is not on this machine any more", next="plan again, which builds it"))
+        raise Refused(
+            Problem(
+                host=agent.name,
+                path=str(artifact),
+                found="the release's artifact is not on this machine any more",
+                next="plan again, which builds it",
+            )
+        )
     agent.transport.upload(artifact, target, sha256=digest, deadline=UPLOAD_S)
     session.tell("uploaded", host=agent.name, bytes=artifact.stat().st_size, sha256=digest, target=target)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cutover.conduct.fleet import connect
+from cutover.conduct.fleet import connected
 from cutover.conduct.leases import holder
 from cutover.conduct.targets import Targets
 from cutover.decide.gate import Finding, judge_outcomes
@@ -18,13 +18,9 @@ def provision(targets: Targets, role_name: str, run: str) -> None:
     """Bring all chosen hosts to what a role says; Refused with everything that did not come to be."""
     roles = {name: Role(role_name, targets.root, targets.variables[name], RunFacts(run, run.split("-")[0])) for name in targets.names}
     steps = {name: steps_of(role) for name, role in roles.items()}
-    fleet = connect(targets)
-    try:
-        findings = fleet.every(
-            lambda agent: _apply(agent, run, steps[agent.name], {d: f.text for d, f in roles[agent.name].files.items()}), deadline=APPLY_S * 2
-        )
-    finally:
-        fleet.close()
+    files = {name: {digest: file.text for digest, file in role.files.items()} for name, role in roles.items()}
+    with connected(targets) as fleet:
+        findings = fleet.every(lambda agent: _apply(agent, run, steps[agent.name], files[agent.name]), deadline=APPLY_S * 2)
     if wrong := [finding.problem() for found in findings.values() for finding in found if not finding.verdict.lets_pass]:
         raise Refused(wrong)
 

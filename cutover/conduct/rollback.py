@@ -1,6 +1,6 @@
 """The way back: every touched host returns to V1, verified, what V2 wrote kept aside. Works from any state of phases 3-5."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cutover.conduct.leases import regain
@@ -12,7 +12,7 @@ from cutover.words.errors import MixedFleet, Problem
 from cutover.world.agent import HostAgent
 from cutover.world.journal import utc_now
 
-DISARM_S = 60.0
+SETTLE_S = 60.0
 BY_HAND = "on the host: systemctl status of both units; docs/runbook.md, «rollback incomplete», says how to bring V1 back by hand"
 
 
@@ -31,30 +31,26 @@ def go_back(session: Session, cause: str, hosts: Sequence[str] | None = None) ->
     regain(session)
     answer = run_phase(session, ROLLBACK, touched) if touched else None
     failed = {problem.host for problem in (answer.problems if answer else [])}
-    _record(session, [host for host in touched if host not in failed], cause)
-    unconfirmed = _disarm(session, failed)
+    unconfirmed = _settle(session, [host for host in session.hosts if host not in failed], touched, cause)
     session.tell("rollback.finished", hosts=[host for host in touched if host not in failed], failed=sorted(failed), cause=cause)
     if failed or unconfirmed:
         raise MixedFleet([*(answer.problems if answer else []), *unconfirmed])
     return Back(touched, answer)
 
 
-def _record(session: Session, hosts: Sequence[str], cause: str) -> None:
-    """Leave word on each host that it is back, so that no later rollback restores over what V1 has written since."""
+def _settle(session: Session, hosts: Sequence[str], touched: Sequence[str], cause: str) -> list[Problem]:
+    """Leave word on each host that it is back, and take its own revert away. One that failed keeps it: it will try again."""
     state = {"status": ROLLBACK.name, "at": utc_now(), "cause": cause}
-    session.fleet.every(lambda agent: agent.record(token=session.tokens[agent.name], run=session.run, state=state), hosts, deadline=DISARM_S)
 
+    def settle(agent: HostAgent) -> None:
+        token = session.token(agent.name)
+        if agent.name in touched:
+            agent.record(token=token, run=session.run, state=state)
+        agent.disarm(token=token)
 
-def _disarm(session: Session, failed: Collection[str]) -> list[Problem]:
-    """Take away the armed reverts of hosts that are back. One that failed keeps its own, which will try again."""
-    held = [host for host in session.hosts if host in session.tokens and host not in failed]
-
-    def disarm(agent: HostAgent) -> object:
-        return agent.disarm(token=session.tokens[agent.name])
-
-    outcomes = session.fleet.each(disarm, held, deadline=DISARM_S)
+    outcomes = session.fleet.each(settle, [host for host in hosts if host in session.tokens], deadline=SETTLE_S)
     return [
-        Problem(host=name, found=f"its own revert could not be taken away: {outcome.error}", next=f"it will go back by itself; {BY_HAND}")
+        Problem(host=name, found=f"it is back, but its own revert could not be taken away: {outcome.error}", next=f"it may go back once more by itself; {BY_HAND}")
         for name, outcome in outcomes.items()
         if outcome.error is not None
     ]

@@ -1,5 +1,6 @@
 """A run under way: its hosts, its journal, its leases. What every phase is given."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,9 @@ class Session:
     contents: Mapping[str, str] = field(default_factory=dict)
     artifact: Path | None = None
     tokens: dict[str, int] = field(default_factory=dict)
+    nonce: str = field(
+        default_factory=lambda: secrets.token_hex(8)
+    )  # tells this session's leases from another's of the same run
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -37,6 +41,16 @@ class Session:
         """Hosts on which any of these phases was begun, by the journal's intents."""
         touched = {record.host for record in self.journal.of("intent") if record.phase in phases}
         return tuple(host for host in self.hosts if host in touched)
+
+    def token(self, host: str) -> int:
+        """The token of a host's lease; 0, which rules nowhere, where the lease is lost."""
+        return self.tokens.get(host, 0)
+
+    def lose(self, host: str, token: int, found: str) -> None:
+        """A host refused a token: nothing more may be changed there under it. One taken anew meanwhile is kept."""
+        if self.tokens.get(host) == token:
+            del self.tokens[host]
+            self.tell("lease.lost", host=host, found=found)
 
     def tell(self, kind: str, **data: Any) -> None:
         """Write to the journal."""

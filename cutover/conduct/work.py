@@ -10,42 +10,60 @@ from cutover.decide.phases import Phase
 from cutover.words.errors import Unreachable
 from cutover.words.step import State, Step
 from cutover.words.verdict import Verdict
-from cutover.world.agent import HostAgent
+from cutover.world.agent import Fenced, HostAgent
 from cutover.world.remote.base import DeadlinePassed, Lost
 
 ASK_AGAIN_S = 1.0  # between two questions for the result of a batch whose connection was lost
 
 
-def work_on(session: Session, phase: Phase, agent: HostAgent, steps: Sequence[Step], *, deadline_s: float) -> list[Finding]:
+def work_on(
+    session: Session, phase: Phase, agent: HostAgent, steps: Sequence[Step], *, deadline_s: float
+) -> list[Finding]:
     """Carry out steps on a host and judge each by its second look; a remote error is a finding, never silence."""
-    batch = f"{phase.name}-{1 + len([r for r in session.journal.of('intent') if (r.host, r.phase) == (agent.name, phase.name)])}"
+    batch = _batch_name(session, phase, agent.name)
     session.tell("intent", host=agent.name, phase=phase.name, batch=batch, steps=[step.id for step in steps])
     started = time.monotonic()
     try:
         outcomes = _apply(session, phase, agent, steps, batch, deadline_s)
-    except Exception as failure:
+    except Exception as failure:  # noqa: BLE001 - whatever it is, what happened on this host is unknown, and told
         return [_unknown(session, phase, agent.name, failure)]
     words = {step.id: step.words for step in steps}
     about = {"host": agent.name, "phase": phase.name}
     session.journal.write_all("outcome", [{**about, "words": words[outcome["id"]], **outcome} for outcome in outcomes])
-    session.tell("batch.done", host=agent.name, phase=phase.name, batch=batch, seconds=round(time.monotonic() - started, 3))
+    session.tell(
+        "batch.done", host=agent.name, phase=phase.name, batch=batch, seconds=round(time.monotonic() - started, 3)
+    )
     return judge_outcomes(agent.name, steps, outcomes)
 
 
-def _apply(session: Session, phase: Phase, agent: HostAgent, steps: Sequence[Step], batch: str, deadline_s: float) -> list[State]:
+def _batch_name(session: Session, phase: Phase, host: str) -> str:
+    """<phase>-<token>.<n>, unique on the host for ever: another machine, whose journal of the run is new, has another token."""
+    before = [record for record in session.journal.of("intent") if (record.host, record.phase) == (host, phase.name)]
+    return f"{phase.name}-{session.token(host)}.{1 + len(before)}"
+
+
+def _apply(
+    session: Session, phase: Phase, agent: HostAgent, steps: Sequence[Step], batch: str, deadline_s: float
+) -> list[State]:
     """Ask the host to do the batch, and ask for its result again as long as the deadline allows, should the connection go."""
     files = {step.content: session.contents[step.content] for step in steps if step.content}
     end = time.monotonic() + deadline_s
     while True:
+        token = session.token(agent.name)
         try:
             return agent.apply(
-                run=session.run, batch=batch, token=session.tokens.get(agent.name, 0), steps=steps, files=files,
+                run=session.run, batch=batch, token=token, steps=steps, files=files,
                 deadline_s=deadline_s, keep_going=phase.gathers,
             )  # fmt: skip
+        except Fenced as fenced:
+            session.lose(agent.name, token, str(fenced))
+            raise
         except (Lost, DeadlinePassed, Unreachable) as gone:
             if time.monotonic() + ASK_AGAIN_S >= end:
                 raise
-            session.tell("connection.lost", host=agent.name, phase=phase.name, found=as_problems(gone, agent.name)[0].found)
+            session.tell(
+                "connection.lost", host=agent.name, phase=phase.name, found=as_problems(gone, agent.name)[0].found
+            )
             time.sleep(ASK_AGAIN_S)
 
 

@@ -54,9 +54,10 @@ class Answer:
 
 
 def decide(phase: Phase, findings: Sequence[Finding], expected_hosts: Sequence[str]) -> Answer:
-    """Open when every expected host was judged and nothing is worse than WARN. A host without findings is INCONCLUSIVE,
+    """Open when every expected host was judged and nothing is worse than WARN.
 
-    and so shut: before phase 3 nothing is lost by stopping, and from there on waiting would be an outage.
+    A host without findings is INCONCLUSIVE, and so shut: before phase 3 nothing is lost by stopping, and from there on
+    waiting would be an outage.
     """
     silent = [
         Finding(

@@ -29,7 +29,8 @@ PHASES: tuple[Phase, ...] = (
           "V1's config, units, release, metrics and state are copied from the running V1, verified, and restorable",
           "nothing of V1 was changed; the backup that was refused is named"),
     Phase(2, "staging", "V2 staging validation",
-          "V2's release lies beside V1's as it was built, its own tests pass on this host, and it computes plausible values from this host's data",
+          "V2's release lies beside V1's as it was built, its own tests pass on this host, and it computes plausible values "
+          "from this host's data",
           "nothing of V1 was changed; the release stays beside it, unused"),
     Phase(3, "shutdown", "V1 graceful shutdown",
           "V1 has ended by itself, not one of its processes is left, its last state and logs are kept",

@@ -88,6 +88,10 @@ class Plan(_Frozen):
         document = self.model_dump(mode="json")
         return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
+    def of_host(self, name: str) -> "Plan":
+        """What one host keeps of it, so that any machine can go back from there."""
+        return self.model_copy(update={"hosts": {name: self.hosts[name]}})
+
     def save(self, path: Path) -> None:
         """Write the plan with its fingerprint."""
         document = {"fingerprint": self.fingerprint, **self.model_dump(mode="json")}
@@ -102,10 +106,23 @@ def load(path: Path) -> Plan:
         fingerprint = document.pop("fingerprint")
         plan = Plan.model_validate(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as unusable:  # ValidationError is a ValueError
-        raise UsageError(Problem(path=str(path), found=f"not a plan: {unusable}", next="make a new one with `invoke plan`")) from unusable
+        raise UsageError(
+            Problem(path=str(path), found=f"not a plan: {unusable}", next="make a new one with `invoke plan`")
+        ) from unusable
     if plan.fingerprint != fingerprint:
-        raise UsageError(Problem(path=str(path), found=f"its fingerprint is {plan.fingerprint[:12]}, it says {fingerprint[:12]}: it was edited", next="make a new one with `invoke plan`"))
+        raise UsageError(
+            Problem(
+                path=str(path),
+                found=f"its fingerprint is {plan.fingerprint[:12]}, it says {fingerprint[:12]}: it was edited",
+                next="make a new one with `invoke plan`",
+            )
+        )
     return plan
+
+
+def joined(parts: Sequence[Plan]) -> Plan:
+    """The plan put together again from what the hosts kept of it."""
+    return parts[0].model_copy(update={"hosts": {name: host for part in parts for name, host in part.hosts.items()}})
 
 
 def batches(hosts: Sequence[str], serial: str) -> tuple[tuple[str, ...], ...]:
@@ -123,5 +140,11 @@ def batches(hosts: Sequence[str], serial: str) -> tuple[tuple[str, ...], ...]:
 def _size(part: str, total: int, serial: str) -> int:
     number = part.removesuffix("%")
     if not (number.isascii() and number.isdecimal()) or int(number) < 1 or (part.endswith("%") and int(number) > 100):
-        raise UsageError(Problem(path="--serial", found=f"«{part}» in «{serial}»", next="give counts and percentages of at least 1, such as 1,50%,100%"))
+        raise UsageError(
+            Problem(
+                path="--serial",
+                found=f"«{part}» in «{serial}»",
+                next="give counts and percentages of at least 1, such as 1,50%,100%",
+            )
+        )
     return max(1, total * int(number) // 100) if part.endswith("%") else int(number)

@@ -53,7 +53,13 @@ class Role:
     def the_release(self) -> ReleaseFacts:
         """The release of the run; a role that needs one cannot be used without."""
         if self.release is None:
-            raise UsageError(Problem(host=self.variables.host, found=f"role {self.name} needs a release, and there is none", next="name one with --release"))
+            raise UsageError(
+                Problem(
+                    host=self.variables.host,
+                    found=f"role {self.name} needs a release, and there is none",
+                    next="name one with --release",
+                )
+            )
         return self.release
 
     def render(self, template: str, **extra: Any) -> str:
@@ -79,7 +85,9 @@ def load(roles_dir: Path, name: str) -> ModuleType:
     """Import roles/<name>/steps.py."""
     path = roles_dir / name / "steps.py"
     if not path.is_file():
-        raise UsageError(Problem(path=str(path), found=f"role {name} has no steps.py", next="add one, or name another role"))
+        raise UsageError(
+            Problem(path=str(path), found=f"role {name} has no steps.py", next="add one, or name another role")
+        )
     if path not in _LOADED:
         spec = importlib.util.spec_from_file_location(f"roles.{name}.steps", path)
         if spec is None or spec.loader is None:
@@ -96,5 +104,11 @@ def steps_of(role: Role, function: str = "steps") -> tuple[Step, ...]:
     steps = tuple(wanted(role)) if wanted else ()
     ids = [step.id for step in steps]
     if doubled := {step_id for step_id in ids if ids.count(step_id) > 1}:
-        raise UsageError(Problem(path=f"roles/{role.name}/steps.py", found=f"two steps with one id: {', '.join(doubled)}", next="name each step once"))
+        raise UsageError(
+            Problem(
+                path=f"roles/{role.name}/steps.py",
+                found=f"two steps with one id: {', '.join(doubled)}",
+                next="name each step once",
+            )
+        )
     return steps

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cutover.words.errors import CutoverError, ExitCode, Problem
+from cutover.words.errors import CutoverError, ExitCode, Interrupted, Problem, UsageError
 from cutover.world.journal import utc_now
 
 
@@ -23,6 +23,7 @@ class Ask:
     started_at: str = field(default_factory=utc_now)
     run_id: str = ""
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    told: bool = False  # a summary has shown the problems already
 
     def say(self, words: str) -> None:
         """A line for people: on stderr where stdout belongs to the JSON document."""
@@ -38,34 +39,35 @@ class Ask:
 
 def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
     """Do the work of a command; whatever happens, one exit code comes of it, and every problem is told."""
-    problems: list[Problem] = []
+    ended: CutoverError | None = None
+    code = ExitCode.BUG
     try:
         code = work(ask)
-    except CutoverError as ended:
-        problems, code = list(ended.problems), ended.exit_code
+    except CutoverError as error:
+        ended = error
     except KeyboardInterrupt:
-        problems, code = [Problem(found="interrupted before anything was begun", next="run it again when you are ready")], ExitCode.INTERRUPTED
+        ended = Interrupted(Problem(found="interrupted before anything was begun", next="run it again when you are ready"))
     except Exception as bug:  # noqa: BLE001 - the last line of defence: a bug must end with its own code, and say where
         traceback.print_exc()
-        problems, code = [Problem(found=f"{type(bug).__name__}: {bug}", next="this is a bug of ours: please report it with the lines above")], ExitCode.BUG
-    _tell(ask, code, problems)
+        ended = CutoverError(Problem(found=f"{type(bug).__name__}: {bug}", next="this is a bug of ours: please report it with the lines above"))
+    if ended is not None:
+        code = ended.exit_code
+    _tell(ask, code, ended)
     return code
 
 
-def _tell(ask: Ask, code: ExitCode, problems: list[Problem]) -> None:
+def _tell(ask: Ask, code: ExitCode, ended: CutoverError | None) -> None:
     from cutover.tell.answer import answer
-    from cutover.tell.problems import show_problems
+    from cutover.tell.problems import show_error
 
-    if problems:
-        show_problems(problems, code)
+    if ended is not None and not ask.told:
+        show_error(ended, sys.stderr)
     if ask.json:
-        sys.stdout.write(answer(ask.command, ask.run_id, code, ask.started_at, ask.hosts, problems) + "\n")
+        sys.stdout.write(answer(ask.command, ask.run_id, code, ask.started_at, ask.hosts, ended.problems if ended else ()))
 
 
 def confirm(ask: Ask, question: str) -> None:
     """Have a person say yes. Without a terminal and without --yes nothing is done (exit 2)."""
-    from cutover.words.errors import UsageError
-
     if ask.yes:
         return
     if not sys.stdin.isatty():

@@ -48,7 +48,6 @@ class Back:
         def watch(run: RunDir, journal: Journal) -> None:
             listening.append(Listeners(ask, run))
             listening[0].watch(journal)
-            listening[0].start()
 
         try:
             _, hosts = rollback(
@@ -56,7 +55,7 @@ class Back:
             )
         finally:
             for listeners in listening:
-                listeners.finish(ask)
+                listeners.finish()
         if not hosts:
             ask.say(nothing)
         return ExitCode.DONE

@@ -2,10 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from cutover.conduct.cutover import Conductor
+from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.targets import Options, choose
+from cutover.decide.plan import Plan
 from cutover.entry.app import Ask, confirm, end
-from cutover.words.errors import CutoverError, ExitCode
+from cutover.entry.telling import Listeners
+from cutover.tell.planview import plan_view
+from cutover.words.errors import ExitCode
+from cutover.world.rundir import RunDirs
 
 
 @dataclass
@@ -38,47 +44,37 @@ class Cutting:
         return Ask(self.root, self.command, self.json, self.yes, self.verbose)
 
     def _plan(self, ask: Ask) -> ExitCode:
-        from cutover.tell.planview import show_plan
-
-        conductor, _listeners = self._conductor(ask)
-        plan = conductor.plan()
+        conductor, listeners = self._conductor(ask)
+        try:
+            plan = conductor.plan()
+        finally:
+            listeners.console.close()
         if plan is None:
             ask.say("nothing to do: every host runs this release already, healthy")
             return ExitCode.DONE
-        show_plan(plan, diff=self.diff, say=ask.say)
+        listeners.console.show(plan_view(plan, diff=self.diff))
         ask.hosts = {name: {"changes": [change.model_dump() for change in host.changes if change.differences]} for name, host in plan.hosts.items()}
-        ask.say(f"run {plan.run}, fingerprint {plan.fingerprint}\nto apply just this: invoke cutover --hosts {self.hosts} --run {plan.run}")
+        ask.say(f"\nrun {plan.run}, fingerprint {plan.fingerprint}\nto apply just this: invoke cutover --hosts '{self.hosts}' --run {plan.run}")
         return ExitCode.DONE
 
     def _cutover(self, ask: Ask, *, only_prepare: bool) -> ExitCode:
         conductor, listeners = self._conductor(ask)
         try:
             with conductor.stop.watching():
-                code = conductor.cutover_planned(only_prepare=only_prepare) if self.run else conductor.cutover(only_prepare=only_prepare)
-        except CutoverError:
-            listeners.finish(ask)
-            raise
-        listeners.finish(ask)
-        return code
+                return conductor.cutover_planned(only_prepare=only_prepare) if self.run else conductor.cutover(only_prepare=only_prepare)
+        finally:
+            listeners.finish()
 
-    def _conductor(self, ask: Ask) -> Any:
+    def _conductor(self, ask: Ask) -> tuple[Conductor, Listeners]:
         """Targets, run directory, and who listens."""
-        from cutover.conduct.cutover import Conductor
-        from cutover.conduct.interrupts import StopSignal
-        from cutover.conduct.targets import Options, choose
-        from cutover.entry.telling import Listeners
-        from cutover.tell.planview import show_plan
-        from cutover.world.rundir import RunDirs
-
         targets = choose(Options(self.root, self.hosts, self.inventory, self.limit, self.serial, self.forks, self.release))
         runs = RunDirs(self.root / ".cutover" / "runs")
         run = runs.named(self.run) if self.run else runs.create()
         ask.run_id = run.id
         listeners = Listeners(ask, run)
 
-        def approve(plan: Any) -> None:
-            show_plan(plan, diff=self.diff, say=ask.progress)
+        def approve(plan: Plan) -> None:
+            listeners.console.show(plan_view(plan, diff=self.diff))
             confirm(ask, f"{self.command} {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}, as planned above ({plan.fingerprint[:12]})?")
-            listeners.start()
 
-        return Conductor(targets, run, listeners.watch, approve, StopSignal(ask.progress)), listeners
+        return Conductor(targets, run, listeners.watch, approve, StopSignal(listeners.console.say)), listeners

@@ -50,7 +50,7 @@ class Looking:
         from cutover.conduct.judging import verify
         from cutover.tell.judged import show_judged
 
-        judged = verify(choose(self._options), RunDirs(self.root / ".cutover" / "runs"), run=run, phase=phase, junit=Path(junit) if junit else None)
+        judged = verify(choose(self._options), run=run, phase=phase, junit=Path(junit) if junit else None)
         ask.hosts = show_judged(judged.phase.label, judged.findings, judged.verdict, say=ask.say)
         return judged.verdict.exit_code
 

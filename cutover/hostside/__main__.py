@@ -43,7 +43,9 @@ def measure(_place: Place, request: Request) -> Answer:
 
 def begin(place: Place, request: Request) -> Answer:
     """Take the lease for a run and keep the run's plan for this host, so that it can be rolled back from anywhere."""
-    taken = lease.acquire(place, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"])
+    taken = lease.acquire(
+        place, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"]
+    )
     folder = place.run(request["run"])
     folder.mkdir(mode=0o700, exist_ok=True)
     if "plan" in request:
@@ -87,7 +89,13 @@ def record(place: Place, request: Request) -> Answer:
 def status(place: Place, _request: Request) -> Answer:
     """Lease, armed revert, and every run that this host remembers, newest first."""
     runs = sorted((path for path in place.runs.glob("*") if (path / "plan.json").exists()), reverse=True)
-    return {"lease": lease.current(place), "revert": revert.state(place), "runs": [_known(path) for path in runs], "boot_id": boot_id(), "at": now()}
+    return {
+        "lease": lease.current(place),
+        "revert": revert.state(place),
+        "runs": [_known(path) for path in runs],
+        "boot_id": boot_id(),
+        "at": now(),
+    }
 
 
 def _known(folder: Path) -> dict[str, Any]:
@@ -125,7 +133,10 @@ VERBS: dict[str, Callable[[Place, Request], Answer]] = {
 
 def main() -> int:
     """Answer one request."""
-    verb, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2], strict=True))  # our own callers; argparse costs 12 ms
+    verb, options = (
+        sys.argv[1],
+        dict(zip(sys.argv[2::2], sys.argv[3::2], strict=True)),
+    )  # our own callers; argparse costs 12 ms
     place = Place(Path(options["--state"]))
     if verb == "work":
         batch.work_through(place, Path(options["--folder"]))

@@ -25,7 +25,9 @@ def start(place: Place, request: Request) -> dict[str, Any]:
     folder = place.run(request["run"]) / "batches" / request["batch"]
     result = folder / "result.json"
     unit = unit_name(request["run"], request["batch"])
-    with place.ruling():  # until the unit is there: who asks for the same batch meanwhile must not find a folder without one
+    with (
+        place.ruling()
+    ):  # until the unit is there: who asks for the same batch meanwhile must not find a folder without one
         check(place, request["token"])
         if not folder.exists():
             folder.mkdir(parents=True, mode=0o700)
@@ -90,6 +92,8 @@ def _wait(unit: str, result: Path, deadline_s: float) -> None:
 def _result(unit: str, result: Path) -> dict[str, Any]:
     answer: dict[str, Any] | None = read_json(result)
     if answer is None:
-        said = process.run(["journalctl", "--no-pager", "-o", "cat", "-n", "20", "-u", unit], deadline_s=5).stdout.strip()
+        said = process.run(
+            ["journalctl", "--no-pager", "-o", "cat", "-n", "20", "-u", unit], deadline_s=5
+        ).stdout.strip()
         raise RuntimeError(f"{unit} ended without a result\n{said}")
     return answer

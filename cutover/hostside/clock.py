@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def now() -> str:
-    """This moment as ISO 8601 in UTC, with milliseconds."""
+    """The moment, as ISO 8601 in UTC, with milliseconds."""
     return iso(time.time())
 
 

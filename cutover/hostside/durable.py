@@ -10,8 +10,10 @@ from typing import Any
 CHUNK = 1 << 20
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, uid: int = -1, gid: int = -1) -> None:
-    """Write content to a file beside path, flush it to disk, and rename it into place."""
+def write_atomically(
+    path: Path, content: bytes, *, mode: int = 0o600, uid: int = -1, gid: int = -1, mtime_ns: int | None = None
+) -> None:
+    """Write content to a file beside path, flush it to disk, and rename it into place; its time is now, or the one given."""
     scratch = path.with_name(f".{path.name}.cutover-new")
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
@@ -20,8 +22,10 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, uid: int 
             os.fchown(file.fileno(), uid, gid)
             os.fchmod(file.fileno(), mode)  # after chown, which clears set-id bits
             file.flush()
+            if mtime_ns is not None:
+                os.utime(file.fileno(), ns=(mtime_ns, mtime_ns))
             os.fsync(file.fileno())
-        os.replace(scratch, path)
+        scratch.replace(path)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
@@ -33,7 +37,7 @@ def link_atomically(path: Path, target: str) -> None:
     scratch = path.with_name(f".{path.name}.cutover-new")
     scratch.unlink(missing_ok=True)
     scratch.symlink_to(target)
-    os.replace(scratch, path)
+    scratch.replace(path)
     sync_directory(path.parent)
 
 

@@ -28,7 +28,11 @@ def acquire(place: Place, *, run: str, holder: str, nonce: str, seconds: float) 
         lease = current(place)
         ours = lease["run"] == run and lease.get("nonce") == nonce
         if lease["held"] and not ours:
-            raise Refusal("locked", f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more", lease=lease)
+            raise Refusal(
+                "locked",
+                f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more",
+                lease=lease,
+            )
         token = lease["token"] if lease["held"] and ours else lease["token"] + 1
         taken = {"token": token, "run": run, "holder": holder, "nonce": nonce, "taken_at": now(), "released": False}
         return _write(place, taken, seconds)
@@ -50,7 +54,11 @@ def check(place: Place, token: int) -> Lease:
     """The lease, if this token still rules; ask before each change, holding the host or the lease."""
     lease: Lease = read_json(place.lease) or {"token": 0, "released": True}
     if lease["token"] != token or lease["released"]:
-        raise Refusal("fenced", f"token {token} no longer rules this host (now {lease['token']}, run {lease.get('run')})", lease=lease)
+        raise Refusal(
+            "fenced",
+            f"token {token} no longer rules this host (now {lease['token']}, run {lease.get('run')})",
+            lease=lease,
+        )
     return lease
 
 

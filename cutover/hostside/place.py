@@ -59,7 +59,9 @@ class Place:
         if not version.exists():
             version.write_text(f"{SCHEMA}\n")
         elif version.read_text().strip() != str(SCHEMA):
-            raise Refusal("schema", f"{version} says {version.read_text().strip()}, this version of the tool writes {SCHEMA}")
+            raise Refusal(
+                "schema", f"{version} says {version.read_text().strip()}, this version of the tool writes {SCHEMA}"
+            )
 
     @contextmanager
     def working(self) -> Iterator[None]:

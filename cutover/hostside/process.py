@@ -22,7 +22,9 @@ class Ended:
     end: str = "exited"  # exited | signal N | deadline passed | not found
 
 
-def run(argv: Sequence[str], *, deadline_s: float, env: Mapping[str, str] | None = None, user: str | None = None) -> Ended:
+def run(
+    argv: Sequence[str], *, deadline_s: float, env: Mapping[str, str] | None = None, user: str | None = None
+) -> Ended:
     """Run a program in a session of its own and kill the whole session when its deadline (seconds) passes."""
     started = time.monotonic()
     try:
@@ -55,7 +57,12 @@ def run(argv: Sequence[str], *, deadline_s: float, env: Mapping[str, str] | None
 
 def clean_environment() -> dict[str, str]:
     """The environment for programs that we start: nothing inherited from whoever logged in."""
-    return {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/root"}
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": "/root",
+    }
 
 
 def _kill_session(leader: int) -> None:

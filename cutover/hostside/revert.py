@@ -43,12 +43,16 @@ WantedBy=timers.target
 """
 
 
-def arm(place: Place, *, token: int, run: str, undo: Sequence[Mapping[str, Any]], confirm_s: float, budget_s: float) -> dict[str, Any]:
+def arm(
+    place: Place, *, token: int, run: str, undo: Sequence[Mapping[str, Any]], confirm_s: float, budget_s: float
+) -> dict[str, Any]:
     """Write down how to go back and start the timer (seconds) that will do it."""
     name = unit_name(place)
     with place.working(), place.ruling():
         check(place, token)
-        write_json(place.armed, {"run": run, "token": token, "armed_at": now(), "confirm_s": confirm_s, "undo": list(undo)})
+        write_json(
+            place.armed, {"run": run, "token": token, "armed_at": now(), "confirm_s": confirm_s, "undo": list(undo)}
+        )
         service = SERVICE.format(python=sys.executable, agent=place.install(), state=place.root, budget=budget_s)
         timer = TIMER.format(seconds=confirm_s, name=name)
         write_atomically(UNITS / f"{name}.service", service.encode(), mode=0o644)
@@ -83,7 +87,8 @@ def revert(place: Place) -> dict[str, Any]:
         raise_token(place, by="the host's own revert")
         record = place.run(armed["run"]) / "reverted.json"
         outcomes = list(work_off(KINDS, armed["undo"], Work(), keep_going=True, guard=nullcontext))
-        done = {"run": armed["run"], "at": now(), "ok": all(outcome["ok"] for outcome in outcomes), "steps": outcomes}
+        ok = all(outcome["ok"] or step["optional"] for outcome, step in zip(outcomes, armed["undo"], strict=True))
+        done = {"run": armed["run"], "at": now(), "ok": ok, "steps": outcomes}
         write_json(record, done)
         if done["ok"]:
             _take_away(place)  # else the timer stays enabled: after a reboot it tries again
@@ -93,7 +98,11 @@ def revert(place: Place) -> dict[str, Any]:
 def state(place: Place) -> dict[str, Any]:
     """Whether a revert is armed, for which run, since when, after how many seconds of silence it goes off."""
     armed = read_json(place.armed)
-    return {"armed": False} if armed is None else {"armed": True} | {key: armed[key] for key in ("run", "armed_at", "confirm_s", "token")}
+    return (
+        {"armed": False}
+        if armed is None
+        else {"armed": True} | {key: armed[key] for key in ("run", "armed_at", "confirm_s", "token")}
+    )
 
 
 def unit_name(place: Place) -> str:

@@ -6,9 +6,25 @@ from cutover.hostside import process
 from cutover.hostside.work import CannotChange
 
 PROPERTIES = (
-    "LoadState ActiveState SubState UnitFileState MainPID Result NRestarts InvocationID NeedDaemonReload FragmentPath DropInPaths "
-    "ActiveEnterTimestamp InactiveEnterTimestamp ExecMainStatus ExecMainCode ControlGroup TimeoutStopUSec MemoryCurrent"
-).split()
+    "LoadState",
+    "ActiveState",
+    "SubState",
+    "UnitFileState",
+    "MainPID",
+    "Result",
+    "NRestarts",
+    "InvocationID",
+    "NeedDaemonReload",
+    "FragmentPath",
+    "DropInPaths",
+    "ActiveEnterTimestamp",
+    "InactiveEnterTimestamp",
+    "ExecMainStatus",
+    "ExecMainCode",
+    "ControlGroup",
+    "TimeoutStopUSec",
+    "MemoryCurrent",
+)
 
 
 def show(unit: str, properties: Sequence[str] = PROPERTIES) -> dict[str, str]:
@@ -28,4 +44,6 @@ def systemctl_or_fail(*arguments: str, deadline_s: float = 15) -> None:
     """Run systemctl and raise with its words when it says no."""
     ended = systemctl(*arguments, deadline_s=deadline_s)
     if ended.exit_code != 0:
-        raise CannotChange(f"systemctl {' '.join(arguments)}: {ended.end} {ended.exit_code}: {ended.stderr.strip() or ended.stdout.strip()}")
+        raise CannotChange(
+            f"systemctl {' '.join(arguments)}: {ended.end} {ended.exit_code}: {ended.stderr.strip() or ended.stdout.strip()}"
+        )

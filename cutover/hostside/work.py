@@ -63,7 +63,11 @@ def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
     after = before
     if "error" in before:  # never change what cannot be seen
         outcome["error"] = before["error"]
-    elif not step["probe"] and (change := kinds[step["kind"]].change) is not None and differences(before, step["desired"]):
+    elif (
+        not step["probe"]
+        and (change := kinds[step["kind"]].change) is not None
+        and differences(before, step["desired"])
+    ):
         outcome["changed"] = True
         try:
             change(step["args"], step["desired"], before, work)
@@ -72,11 +76,17 @@ def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
         after = look_at(kinds, step, work)
     left = differences(after, step["desired"])
     outcome |= {"after": after, "differences": [str(difference) for difference in left]}
-    outcome |= {"ok": not left and outcome["error"] is None, "seconds": round(time.monotonic() - started, 4), "finished_at": now()}
+    outcome |= {
+        "ok": not left and outcome["error"] is None,
+        "seconds": round(time.monotonic() - started, 4),
+        "finished_at": now(),
+    }
     return outcome
 
 
-def work_off(kinds: Mapping[str, Kind], steps: Sequence[Step], work: Work, *, keep_going: bool, guard: Guard) -> Iterator[State]:
+def work_off(
+    kinds: Mapping[str, Kind], steps: Sequence[Step], work: Work, *, keep_going: bool, guard: Guard
+) -> Iterator[State]:
     """Carry out steps in order, each inside guard(); give their outcomes.
 
     Stops after the first that fails and is not optional. With keep_going, as on the way back, only the steps that need a
@@ -100,7 +110,15 @@ def work_off(kinds: Mapping[str, Kind], steps: Sequence[Step], work: Work, *, ke
 
 
 def _left_out(step: Step, why: str) -> State:
-    outcome: State = {"id": step["id"], "ok": False, "changed": False, "before": {}, "after": {}, "differences": [], "seconds": 0.0}
+    outcome: State = {
+        "id": step["id"],
+        "ok": False,
+        "changed": False,
+        "before": {},
+        "after": {},
+        "differences": [],
+        "seconds": 0.0,
+    }
     return outcome | {"started_at": now(), "finished_at": now(), "error": f"left out: {why}"}
 
 

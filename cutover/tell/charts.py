@@ -42,7 +42,7 @@ def _bar(scale: Scale, start: float, end: float, y: float, height: float, css: s
     width = max(2.0, scale.x(end) - left)
     yield f'<rect class="{css}" x="{left}" y="{y}" width="{width:.1f}" height="{height}" rx="3"><title>{escape(title)}</title></rect>'
     if words and width > 7.2 * len(words):
-        yield f'<text class="in" x="{left + width / 2:.1f}" y="{y + height / 2 + 4}" text-anchor="middle">{escape(words)}</text>'
+        yield f'<text class="in{" dim" if css.startswith("span bake") else ""}" x="{left + width / 2:.1f}" y="{y + height / 2 + 4}" text-anchor="middle">{escape(words)}</text>'
 
 
 def _svg(body: Sequence[str], height: float, label: str) -> Markup:
@@ -50,22 +50,21 @@ def _svg(body: Sequence[str], height: float, label: str) -> Markup:
     return Markup(f"{opening}{''.join(body)}</svg>")  # noqa: S704 - every text in it went through escape()
 
 
-def course(story: Story, away: Sequence[Outage]) -> Markup:
-    """Hosts by time: phases, bake times, batches, rollback, and a red line where the service was away."""
-    times = [_unix(record.at) for record in story.records]
-    scale = Scale(min(times), max(times) if max(times) > min(times) else min(times) + 1)
+def course(story: Story, away: Sequence[Outage], leg: tuple[str, str]) -> Markup:
+    """Hosts by time for one leg of a run: phases, bake times, batches, rollback, and a red line where the service was away."""
+    scale = Scale(_unix(leg[0]), max(_unix(leg[1]), _unix(leg[0]) + 1))
     hosts, top = story.hosts, 44
     bottom = top + ROW * len(hosts)
-    body = [*_axis(scale, top, bottom), *_batches(story, scale, bottom)]
+    body = [*_axis(scale, top, bottom), *_batches(story, scale, bottom, leg)]
     lost = {outage.host: outage for outage in away}
     for number, host in enumerate(hosts):
         y = top + ROW * number
         body.append(f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(host if len(host) < 18 else host[:16] + "…")}</text>')
-        body += _spans(story, scale, host, y)
-        for stretch in lost[host].stretches if host in lost else ():
+        body += _spans(story, scale, host, y, leg)
+        for stretch in (stretch for stretch in (lost[host].stretches if host in lost else ()) if leg[0] <= stretch.start <= leg[1]):
             title = f"{host}: service away for {stretch.seconds:.2f} s {stretch.why}"
             body += _bar(scale, _unix(stretch.start), _unix(stretch.end), y + 25, 5, "away", title)
-    words = f"Course of the run on {len(hosts)} hosts, {story.records[0].at} to {story.records[-1].at} UTC; the table below says the same in numbers"
+    words = f"Course of the run on {len(hosts)} hosts, {leg[0]} to {leg[1]} UTC; the table below says the same in numbers"
     return _svg(body, bottom + 8, words)
 
 
@@ -73,12 +72,13 @@ def _axis(scale: Scale, top: float, bottom: float) -> Iterator[str]:
     for tick in scale.ticks():
         at = datetime.fromtimestamp(tick, UTC).strftime("%H:%M:%S")
         yield f'<line class="grid" x1="{scale.x(tick)}" x2="{scale.x(tick)}" y1="{top - 6}" y2="{bottom}"/>'
-        yield f'<text class="tick" x="{scale.x(tick)}" y="14" text-anchor="middle">{at}</text>'
+        anchor = "end" if scale.x(tick) > WIDTH - 45 else "middle"
+        yield f'<text class="tick" x="{scale.x(tick)}" y="14" text-anchor="{anchor}">{at}</text>'
 
 
-def _batches(story: Story, scale: Scale, bottom: float) -> Iterator[str]:
+def _batches(story: Story, scale: Scale, bottom: float, leg: tuple[str, str]) -> Iterator[str]:
     """A mark at the top where a batch or the rollback begins."""
-    for record in story.of("batch.started", "rollback.started"):
+    for record in (record for record in story.of("batch.started", "rollback.started") if leg[0] <= record.at <= leg[1]):
         x = scale.x(_unix(record.at))
         batch = record.kind == "batch.started"
         words = f"batch {record.data['number']} of {record.data['of']}" if batch else "rollback"
@@ -86,11 +86,10 @@ def _batches(story: Story, scale: Scale, bottom: float) -> Iterator[str]:
         yield f'<text class="marked" x="{x + 4}" y="31">{words}</text>'
 
 
-def _spans(story: Story, scale: Scale, host: str, y: float) -> Iterator[str]:
-    last = story.records[-1].at
+def _spans(story: Story, scale: Scale, host: str, y: float, leg: tuple[str, str]) -> Iterator[str]:
     for span in story.spans:
-        if host in span.hosts:
-            end = span.end or last
+        if host in span.hosts and leg[0] <= span.start <= leg[1]:
+            end = span.end or leg[1]
             seconds = _unix(end) - _unix(span.start)
             verdict = str(span.of(host) or "no answer")
             title = f"{host}: {phase_title(span.name)}, {seconds:.1f} s, {verdict}"

@@ -63,7 +63,7 @@ def _done(story: Story, away: list[Outage]) -> Ending:
     warned = sum(1 for verdict, _ in attention(story) if verdict is not Verdict.PASS)
     gates = f" Every gate opened, {'with ' + str(warned) + ' warning' + ('s' if warned > 1 else '') if warned else 'without a warning'}."
     first = f"{_hosts(confirmed.data['hosts'])} went from V1 to V2 (release {release}), confirmed at {clock(confirmed.at)} UTC."
-    return Ending(status or "done", "warn" if warned else "good", first, _away(away) + gates)
+    return Ending(status or "done", "good", first, _away(away) + gates)
 
 
 def _refused(story: Story, _away_: list[Outage]) -> Ending:

@@ -24,6 +24,12 @@ def _finished(data: Data) -> str:
     return f"run ended: {data['status']}, exit code {data['exit_code']}"
 
 
+def _started(data: Data) -> str:
+    if "purpose" in data:
+        return f"{data['purpose']} begun on {listed(data['hosts'])}"
+    return f"run started from plan {data['fingerprint'][:12]} on {listed(data['hosts'])}"
+
+
 def _rolled_back(data: Data) -> str:
     failed = f"; not back: {listed(data['failed'])}" if data["failed"] else ""
     return f"rollback ended; back on V1: {listed(data['hosts']) or 'none'}{failed}"
@@ -33,7 +39,7 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "run.created": lambda data: f"run {data['run']} created for «{data['pattern']}» in {data['environment']}",
     "plan.made": lambda data: f"plan {data['fingerprint'][:12]} made: release {data['release']} on {listed(data['hosts']) or 'no host'}",
     "approved": lambda data: f"plan approved by {data.get('by', 'a person')}",
-    "run.started": lambda data: f"run started from plan {data['fingerprint'][:12]} on {listed(data['hosts'])}",
+    "run.started": _started,
     "lease.taken": lambda data: f"hosts held by {data['holder']}, fencing tokens {', '.join(f'{name} {token}' for name, token in data['tokens'].items())}",
     "uploaded": lambda data: f"release sent to {data['host']}: {data['bytes'] / 1e6:.1f} MB, verified by digest",
     "phase.started": lambda data: f"{data['title']} started on {listed(data['hosts'])}",

@@ -1,7 +1,7 @@
 """The run as plain lines: who, which phase, what happened. For pipes, CI logs and the log file."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -36,10 +36,11 @@ class Line:
 def lines_of(record: Record) -> Iterator[Line]:
     """Everything that a record says, most of it on one line. A kind that is not known here is shown as it is."""
     tell = _TELL.get(record.kind)
-    if tell is None:
-        yield Line(record.kind, json.dumps(record.data, ensure_ascii=False, sort_keys=True), record.host, Weight.LOG)
-    else:
-        yield from tell(record.data)
+    as_it_is = Line(record.kind, json.dumps(record.data, ensure_ascii=False, sort_keys=True), record.host, Weight.LOG)
+    try:
+        yield from list(tell(record.data)) if tell else [as_it_is]
+    except (KeyError, TypeError, ValueError):
+        yield as_it_is
 
 
 def shown(record: Record, weight: Weight, host_width: int = 8) -> Iterator[str]:
@@ -57,13 +58,18 @@ def _findings(data: dict[str, Any], weight: Weight) -> Iterator[Line]:
     for finding in data["findings"]:
         groups.setdefault((finding["verdict"], finding["name"], finding["message"]), []).append(finding["host"])
     for (verdict, name, message), hosts in groups.items():
-        yield Line(verdict, f"{name}: {message}", names(hosts, 3), weight)
+        yield Line(verdict, f"{name}: {message}" + (f" ({names(hosts)})" if len(hosts) > 1 else ""), who(hosts), weight)
+
+
+def who(hosts: Sequence[str]) -> str:
+    """A host by name, several as a number: the names stand in the text."""
+    return hosts[0] if len(hosts) == 1 else count(len(hosts), "host")
 
 
 def _gate(data: dict[str, Any]) -> Iterator[Line]:
     yield from _findings(data, Weight.ALWAYS)
     opens = "go on" if data["opens"] else "the gate stays shut"
-    yield Line(data["verdict"], f"{count(data['judged'], 'finding')} on {names(data['hosts'])}: {opens}", names(data["hosts"], 3))
+    yield Line(data["verdict"], f"{count(data['judged'], 'finding')} on {names(data['hosts'])}: {opens}", who(data["hosts"]))
 
 
 def _outcome(data: dict[str, Any]) -> Iterator[Line]:
@@ -101,7 +107,7 @@ def _simple(what: str, said: Callable[[dict[str, Any]], str], weight: Weight = W
     """A kind that is one line; `hosts` names the key that holds the hosts it is about."""
 
     def tell(data: dict[str, Any]) -> Iterator[Line]:
-        yield Line(what, said(data), names(data[hosts], 3) if hosts else data.get("host", ""), weight)
+        yield Line(what, said(data), who(data[hosts]) if hosts else data.get("host", ""), weight)
 
     return tell
 
@@ -109,7 +115,8 @@ def _simple(what: str, said: Callable[[dict[str, Any]], str], weight: Weight = W
 _TELL: dict[str, Callable[[dict[str, Any]], Iterator[Line]]] = {
     "run.created": _simple("run", lambda d: f"{d['run']} of {d['environment']} ({d['pattern']})"),
     "plan.made": _plan,
-    "run.started": _simple("approved", lambda d: f"plan {d['fingerprint'][:12]} on {names(d['hosts'])}"),
+    "approved": _simple("approved", lambda d: f"plan {d['fingerprint'][:12]} by {d['by']}"),
+    "run.started": _simple("starts", lambda d: f"{d.get('purpose', 'cutover')} of {names(d['hosts'])}"),
     "lease.taken": _simple("lease", lambda d: f"held by {d['holder']}: {names(d['tokens'])}", Weight.VERBOSE),
     "lease.released": _simple("lease", lambda d: f"given back: {names(d['hosts'])}", Weight.VERBOSE),
     "lease.lost": _simple("lease lost", lambda d: d["found"]),
@@ -125,12 +132,12 @@ _TELL: dict[str, Callable[[dict[str, Any]], Iterator[Line]]] = {
     "connection.lost": _simple(Verdict.WARN, lambda d: f"connection lost, the host is asked again: {d['found']}"),
     "prepared": _simple("prepared", lambda d: f"{names(d['hosts'])}: ready to commit, V1 untouched"),
     "batch.started": _simple("batch", lambda d: f"{d['number']} of {d['of']}: {names(d['hosts'])}", hosts="hosts"),
-    "armed": _simple("armed", lambda d: f"goes back by itself after {d['confirm_s']:g} s without this run", hosts="hosts"),
-    "bake.started": _simple("bake", lambda d: f"watched for {short(d['seconds'])} before the batch counts as good", hosts="hosts"),
-    "bake.done": _simple(Verdict.PASS, lambda d: f"stable for {short(d['seconds'])}, {count(d['looks'], 'look')}", hosts="hosts"),
+    "armed": _simple("armed", lambda d: f"{names(d['hosts'])}: goes back by itself after {d['confirm_s']:g} s without this run", hosts="hosts"),
+    "bake.started": _simple("bake", lambda d: f"{names(d['hosts'])}: watched for {short(d['seconds'])} before the batch counts as good", hosts="hosts"),
+    "bake.done": _simple(Verdict.PASS, lambda d: f"{names(d['hosts'])}: stable for {short(d['seconds'])}, {count(d['looks'], 'look')}", hosts="hosts"),
     "bake.failed": _bake_failed,
-    "confirmed": _simple("confirmed", lambda _: "the cutover stands; nothing goes back by itself any more", hosts="hosts"),
-    "rollback.started": _simple("rollback", lambda d: f"begins, because: {one_line(d['cause'])}", hosts="hosts"),
+    "confirmed": _simple("confirmed", lambda d: f"{names(d['hosts'])}: the cutover stands; nothing goes back by itself any more", hosts="hosts"),
+    "rollback.started": _simple("rollback", lambda d: f"of {names(d['hosts']) or 'no host'}, because: {one_line(d['cause'])}", hosts="hosts"),
     "rollback.finished": _simple("rollback", lambda d: f"back on V1: {names(d['hosts']) or 'none'}" + (f"; NOT back: {names(d['failed'])}" if d["failed"] else "")),
     "run.finished": _finished,
 }

@@ -1,9 +1,10 @@
 """What everything here is drawn on and with: marks, durations, colours, and a stream that is never garbled."""
 
+import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, cast
 
 from cutover.words.verdict import Verdict
 
@@ -25,39 +26,35 @@ CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def paper(stream: TextIO, width: int | None = None) -> "Paper":
-    """A rich console for a stream: wide where it is piped, in plain characters where the stream has no others."""
+    """A rich console for a stream, wide where it is piped. A terminal that goes away in mid-run must not end the run."""
     from rich.console import Console as Paper
 
     terminal = stream.isatty()
     return Paper(
-        file=Plain(stream) if not speaks_unicode(stream) else stream, force_terminal=terminal, width=width or (None if terminal else PIPE_WIDTH),
+        file=cast(TextIO, Outlet(stream)), force_terminal=terminal, width=width or (None if terminal else PIPE_WIDTH),
         markup=False, emoji=False, highlight=False, legacy_windows=False,
     )  # fmt: skip
 
 
-def speaks_unicode(stream: TextIO) -> bool:
-    """Whether the stream can carry our marks."""
-    try:
-        "✓▸…".encode(getattr(stream, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-class Plain:
-    """A stream that is given nothing that it cannot encode: our marks as ASCII, anything else escaped."""
+class Outlet:
+    """A stream that is given nothing that it cannot encode, and that falls silent when nobody reads it any more."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self.encoding = stream.encoding
+        self.encoding = getattr(stream, "encoding", None) or "utf-8"
+        self.gone = False
+        self._unicode = "✓▸…".encode(self.encoding, "replace").decode(self.encoding) == "✓▸…"
 
     def write(self, text: str) -> int:
-        """Write what the stream has characters for."""
-        return self._stream.write(text.translate(ASCII).encode(self.encoding, "backslashreplace").decode(self.encoding))
+        """Write; our marks as ASCII where the stream has no others, anything else escaped."""
+        if not self._unicode:
+            text = text.translate(ASCII)
+        self._attempt(lambda: self._stream.write(text.encode(self.encoding, "backslashreplace").decode(self.encoding)))
+        return len(text)
 
     def flush(self) -> None:
         """Flush the stream."""
-        self._stream.flush()
+        self._attempt(self._stream.flush)
 
     def isatty(self) -> bool:
         """Whether the stream is a terminal."""
@@ -66,6 +63,18 @@ class Plain:
     def fileno(self) -> int:
         """The stream's file."""
         return self._stream.fileno()
+
+    def _attempt(self, act: Callable[[], object]) -> None:
+        """A closed pipe or terminal: the run goes on, and log, journal and report have what is not shown any more."""
+        if self.gone:
+            return
+        try:
+            act()
+        except OSError:
+            self.gone = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())  # so that the last flush at exit does not fail either
+            os.close(nowhere)
 
 
 def clean(text: str) -> str:
@@ -79,6 +88,11 @@ def one_line(text: str) -> str:
     if len(lines) > 2 and any(line.startswith('File "') or 'File "' in line for line in lines):
         lines = [lines[0], lines[-1]]
     return " ".join(line for line in lines if not set(line) <= set("^~ "))
+
+
+def without_host(found: str, host: str) -> str:
+    """What was found, with the host's own name taken out, so that the same finding of several hosts is the same."""
+    return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "<host>", found) if host else found
 
 
 def short(seconds: float) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.decide.phases import COMMITTING, PHASES, ROLLBACK
-from cutover.tell.paper import between, count, one_line
+from cutover.tell.paper import between, count, one_line, without_host
 from cutover.words.record import Record
 from cutover.words.verdict import Verdict, worst
 
@@ -37,6 +37,7 @@ class Note:
     verdict: Verdict
     name: str
     found: str
+    alike: str  # what was found, without the name of its host
     next: str = ""
     hosts: list[str] = field(default_factory=list)
 
@@ -56,19 +57,24 @@ class Progress:
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)  # hosts on which V1 was to be stopped
     armed_s: float | None = None
     applying: bool = False  # from the approved plan to the end
     rolling_back: bool = False  # a rollback was begun
     cause: str = ""
     prepared: bool = False
     finished: Record | None = None
-    last: Record | None = None
 
     def take(self, record: Record) -> None:
-        """Take one more record in. Kinds that do not move the run are left to the log."""
-        self.last = record
+        """Take one more record in. Kinds that do not move the run are left to the log.
+
+        A record that is not as expected is told and left out: a display must never end a run.
+        """
         if move := _MOVES.get(record.kind):
-            move(self, record, record.data)
+            try:
+                move(self, record, record.data)
+            except (KeyError, TypeError, ValueError) as odd:
+                self.note(Verdict.ERROR, record.host, record.kind, f"this record cannot be shown ({odd!r})", "see it in the journal")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -93,11 +99,13 @@ class Progress:
 
     def note(self, verdict: Verdict, host: str, name: str, found: str, advice: str = "") -> None:
         """Remember something, once for all hosts that show the same."""
-        same = next((n for n in self.notes if (n.verdict, n.name, n.found) == (verdict, name, found)), None)
+        alone = without_host(found, host)
+        same = next((n for n in self.notes if (n.verdict, n.name, n.alike) == (verdict, name, alone)), None)
         if same is None:
-            self.notes.append(same := Note(verdict, name, found, advice))
+            self.notes.append(same := Note(verdict, name, found, alone, advice))
         if host and host not in same.hosts:
             same.hosts.append(host)
+            same.found = same.alike if len(same.hosts) > 1 else found
 
 
 def progress_of(records: Iterable[Record]) -> Progress:
@@ -135,6 +143,7 @@ def _phase(p: Progress, record: Record, data: dict[str, Any]) -> None:
 def _intent(p: Progress, record: Record, data: dict[str, Any]) -> None:
     if record.phase in COMMITS:
         p.versions[record.host] = UNKNOWN
+        p.touched.add(record.host)
     _doing(p, record.host, record.phase, f"at work on {count(len(data['steps']), 'step')}")
 
 

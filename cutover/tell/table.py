@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.tell.paper import MARKS, RUNNING, clean, count, joined, moment, names, one_line, short, text, verdict_text
+from cutover.tell.problems import CONSEQUENCE
 from cutover.tell.progress import BAKE, Cell, Progress, alike
 from cutover.words.verdict import Verdict
 
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 TITLES = {**{phase.name: f"{phase.number} {phase.name}" for phase in PHASES}, BAKE: "bake", ROLLBACK.name: ROLLBACK.name}
-ONE_LINE, TWO_LINES, LIST = 13, 9, 0  # width of a cell in each shape
-SHORT = {Verdict.INCONCLUSIVE: "INCONCL."}  # where the word is wider than its cell; the notes below have it in full
+ONE_LINE, TWO_LINES, LIST = 15, 7, 0  # width of a cell in each shape
+BREAKS = {"preflight": 3, "activation": 4, "validation": 4, "shutdown": 4, "rollback": 4}  # where a title is cut that is wider than its cell
+NARROW = {Verdict.INCONCLUSIVE: "INCONCL"}  # a word that is wider than its cell; the notes below have it in full
 NOW = 26  # width of the column that says what a host does
+AROUND = 14  # lines that header, notes and a prompt take
 LATEST = 6  # notes shown while the run goes on; the summary has them all
 
 
@@ -25,10 +28,14 @@ def board(progress: Progress, now: datetime, elapsed: str, width: int, height: i
     """Header, table, and what was noticed. With a height, hosts that look alike share a row as far as that is needed."""
     from rich.console import Group
 
-    rows = _rows(progress, height)
+    rows = _single(progress)
     shape = _shape(progress, rows, width)
-    table = _as_list(progress, rows, now) if shape == LIST else _as_table(progress, rows, now, shape, now_column=_fits_now(progress, rows, width, shape))
-    below = _notes(progress, height is not None)
+    if height is not None and len(rows) * (2 if shape == TWO_LINES else 1) + AROUND > height:
+        rows = _grouped(progress)
+        shape = _shape(progress, rows, width)
+    with_now = shape != LIST and _needed(progress, rows, shape) + 1 + NOW <= width
+    table = _as_list(progress, rows, now) if shape == LIST else _as_table(progress, rows, now, shape, now_column=with_now)
+    below = _below(progress, rows, live=height is not None, doing=not with_now)
     return Group(header(progress, elapsed), table, *([below] if below else []))
 
 
@@ -41,19 +48,19 @@ def header(progress: Progress, elapsed: str) -> "Text":
 Row = tuple[int, list[str]]  # batch, hosts
 
 
-def _rows(progress: Progress, height: int | None) -> list[Row]:
-    """One row a host; where they are too many for the screen, one for all that look alike."""
-    batches = progress.batches or [progress.hosts]
-    single = [(number, [host]) for number, hosts in enumerate(batches, start=1) for host in hosts]
-    if height is None or len(single) + 12 <= height:
-        return single
+def _single(progress: Progress) -> list[Row]:
+    """One row a host, batch by batch."""
+    return [(number, [host]) for number, hosts in enumerate(progress.batches or [progress.hosts], start=1) for host in hosts]
+
+
+def _grouped(progress: Progress) -> list[Row]:
+    """One row for all hosts of a batch that look alike."""
 
     def look(host: str) -> object:
         states = tuple((column, cell.verdict) for column in progress.columns if (cell := progress.cell(host, column)))
-        running = progress.running(host)
-        return states, running and running[1].doing
+        return states, _doing(progress, host)
 
-    return [(number, group) for number, hosts in enumerate(batches, start=1) for group in alike(hosts, look)]
+    return [(number, group) for number, hosts in enumerate(progress.batches or [progress.hosts], start=1) for group in alike(hosts, look)]
 
 
 def _label(hosts: Sequence[str]) -> str:
@@ -65,28 +72,28 @@ def _shape(progress: Progress, rows: Sequence[Row], width: int) -> int:
 
 
 def _needed(progress: Progress, rows: Sequence[Row], shape: int) -> int:
-    columns = sum(max(shape, len(_title(column, shape)) if shape == ONE_LINE else 0) + 1 for column in progress.columns)
-    return 6 + max((len(_label(hosts)) for _, hosts in rows), default=4) + 1 + columns
-
-
-def _fits_now(progress: Progress, rows: Sequence[Row], width: int, shape: int) -> bool:
-    return _needed(progress, rows, shape) + NOW <= width
+    return 6 + max((len(_label(hosts)) for _, hosts in rows), default=4) + 1 + len(progress.columns) * (shape + 1)
 
 
 def _title(column: str, shape: int) -> str:
     title = TITLES[column]
-    return title if shape == ONE_LINE or len(title) <= shape else title.replace(" ", "\n", 1)
+    if shape == ONE_LINE or len(title) <= shape:
+        return title
+    if (cut := BREAKS.get(column)) is None:
+        return title.replace(" ", "\n", 1)
+    at = len(title) - len(column) + cut
+    return f"{title[:at]}-\n{title[at:]}"
 
 
 def _as_table(progress: Progress, rows: Sequence[Row], now: datetime, shape: int, *, now_column: bool) -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, collapse_padding=True, header_style="bold")
+    table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False, header_style="bold")
     table.add_column("batch", style="dim", width=5)
     table.add_column("host", no_wrap=True)
     for column in progress.columns:
-        table.add_column(_title(column, shape), min_width=shape, max_width=shape + 2, overflow="fold")
+        table.add_column(_title(column, shape), width=shape, overflow="fold")
     if now_column:
         table.add_column("now", width=NOW, overflow="ellipsis", no_wrap=True, style="cyan")
     for index, (batch, hosts) in enumerate(rows):
@@ -123,9 +130,10 @@ def _cell(progress: Progress, host: str, column: str, now: datetime, gap: str) -
         return text("not run" if progress.finished else "waiting", "dim")
     if cell.verdict is not None:
         mark, style = MARKS[cell.verdict]
-        return text(f"{mark} {SHORT.get(cell.verdict, cell.verdict) if gap != ' ' else cell.verdict}{gap}{short(cell.seconds or 0.0)}", style)
+        word = f"{mark} {cell.verdict}" if gap == " " or cell.verdict not in NARROW else NARROW[cell.verdict]
+        return text(f"{word}{gap}{short(cell.seconds or 0.0)}", style)
     mark, style = RUNNING
-    return text(f"{mark} {_time_of(cell, now, gap)}", style)
+    return text(f"{mark if gap == ' ' else ''} {_time_of(cell, now, gap)}".strip(), style)
 
 
 def _time_of(cell: Cell, now: datetime, gap: str) -> str:
@@ -140,14 +148,22 @@ def _doing(progress: Progress, host: str) -> str:
     return clean(running[1].doing) if running else ""
 
 
-def _notes(progress: Progress, latest: bool) -> "Text | None":
-    """What was noticed, the newest last; where there is a lot, the summary has the rest."""
-    shown = progress.notes[-LATEST:] if latest else progress.notes
-    left = len(progress.notes) - len(shown)
-    lines = [text(f"and {count(left, 'note')} before these", "dim")] if left else []
+def _below(progress: Progress, rows: Sequence[Row], *, live: bool, doing: bool) -> "Text | None":
+    """What hosts do, where the table has no room for it, and what was noticed, the newest last; the summary has all of it."""
+    lines = [text(line, "cyan") for line in _all_doing(progress, rows)] if live and doing else []
+    told = [note for note in progress.notes if CONSEQUENCE not in note.found]
+    shown = told[-LATEST:] if live else told
+    if left := len(told) - len(shown):
+        lines.append(text(f"and {count(left, 'note')} before these", "dim"))
     for note in shown:
         found = one_line(note.found)
         lines.append(joined([verdict_text(note.verdict), text(f"{names(note.hosts)}: {found}" if note.hosts else found)], "  "))
     if progress.armed_s is not None and progress.applying:
         lines.append(text(f"hosts that were begun go back by themselves {progress.armed_s:g} s after they last heard of this run", "dim"))
     return joined([text(""), *lines]) if lines else None
+
+
+def _all_doing(progress: Progress, rows: Sequence[Row]) -> list[str]:
+    busy = [host for _, hosts in rows for host in hosts if progress.running(host)]
+    groups = alike(busy, lambda host: _doing(progress, host))
+    return [f"{names(group, 3)}: {_doing(progress, group[0])}" for group in groups]

@@ -87,14 +87,26 @@ class Story:
         return self.last("plan.made") is not None and self.last("run.started", "run.finished") is None
 
     @property
+    def legs(self) -> tuple[tuple[str, str], ...]:
+        """From when until when it was at work: a rollback on another day is a leg of its own."""
+        ends: list[tuple[str, str]] = []
+        fresh = True
+        for record in self.records:
+            first = record.at if fresh else ends[-1][0]
+            ends[len(ends) if fresh else -1 :] = [(first, record.at)]
+            fresh = record.kind == "run.finished"
+        return tuple(ends)
+
+    @property
     def seconds(self) -> float:
-        """From the first record to the last."""
-        return between(self.records[0].at, self.records[-1].at) if self.records else 0.0
+        """How long it was at work."""
+        return sum(between(start, end) for start, end in self.legs)
 
     def touched(self) -> tuple[str, ...]:
-        """Hosts on which phases 3-5 were begun, by the intents."""
+        """Hosts on which phases 3-5 were begun, by the intents, or that were taken back."""
         names = {phase.name for phase in COMMITTING}
         begun = {record.host for record in self.of("intent") if record.phase in names}
+        begun.update(host for record in self.of("rollback.started") for host in record.data["hosts"])
         return tuple(host for host in self.hosts if host in begun)
 
     def back(self) -> tuple[tuple[str, ...], tuple[str, ...]]:

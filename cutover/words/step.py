@@ -17,7 +17,9 @@ class Step(BaseModel):
     words: str = Field(description="what it does, for the plan and the table")
     args: State
     desired: State
-    severity: Literal["FAIL", "WARN"] = Field("FAIL", description="what it means when it does not hold; WARN goes on, visibly")
+    severity: Literal["FAIL", "WARN"] = Field(
+        "FAIL", description="what it means when it does not hold; WARN goes on, visibly"
+    )
     next: str = Field("", description="what a person does when it does not hold")
     probe: bool = Field(default=False, description="only looks, whatever its kind could change")
     needs: tuple[str, ...] = Field((), description="on the way back: left out when one of these failed")

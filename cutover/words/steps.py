@@ -6,16 +6,22 @@ from typing import Any
 from cutover.words.step import Step
 
 
-def _step(name: str, kind: str, words: str, args: Mapping[str, Any], desired: Mapping[str, Any], extra: Mapping[str, Any]) -> Step:
+def _step(
+    name: str, kind: str, words: str, args: Mapping[str, Any], desired: Mapping[str, Any], extra: Mapping[str, Any]
+) -> Step:
     return Step(id=name, kind=kind, words=words, args=dict(args), desired=dict(desired), **extra)
 
 
-def probe(name: str, kind: str, words: str, desired: Mapping[str, Any], *, args: Mapping[str, Any] | None = None, **extra: Any) -> Step:
+def probe(
+    name: str, kind: str, words: str, desired: Mapping[str, Any], *, args: Mapping[str, Any] | None = None, **extra: Any
+) -> Step:
     """Require something of the host; changes nothing."""
     return _step(name, kind, words, args or {}, desired, {"probe": True, **extra})
 
 
-def directory(name: str, path: str, *, owner: str = "root", group: str = "root", mode: str = "0755", **extra: Any) -> Step:
+def directory(
+    name: str, path: str, *, owner: str = "root", group: str = "root", mode: str = "0755", **extra: Any
+) -> Step:
     """A directory with its owner and mode."""
     desired = {"type": "directory", "owner": owner, "group": group, "mode": mode}
     return _step(name, "directory", f"make {path} ({mode} {owner}:{group})", {"path": path}, desired, extra)
@@ -26,7 +32,9 @@ def user(name: str, login: str, *, home: str, **extra: Any) -> Step:
     return _step(name, "user", f"add the system user {login}", {"user": login, "home": home}, {"exists": True}, extra)
 
 
-def file(name: str, path: str, digest: str, *, owner: str = "root", group: str = "root", mode: str = "0644", **extra: Any) -> Step:
+def file(
+    name: str, path: str, digest: str, *, owner: str = "root", group: str = "root", mode: str = "0644", **extra: Any
+) -> Step:
     """A file with exactly the content of that digest, put into place by an atomic rename."""
     desired = {"type": "file", "sha256": digest, "owner": owner, "group": group, "mode": mode}
     return _step(name, "file", f"write {path} ({digest[:12]})", {"path": path}, desired, extra)
@@ -40,7 +48,12 @@ def link(name: str, path: str, target: str, **extra: Any) -> Step:
 def unit_started(name: str, unit: str, *, timeout_s: float, enable: bool | None = True, **extra: Any) -> Step:
     """A unit active and enabled: it has a main process, did not restart, and systemd has read its file as it is."""
     args = {"unit": unit, "want": "started", "enable": enable, "timeout_s": timeout_s}
-    desired: dict[str, Any] = {"active": "active", "sub": "running", "main_pid": {"at_least": 1}, "need_daemon_reload": False}
+    desired: dict[str, Any] = {
+        "active": "active",
+        "sub": "running",
+        "main_pid": {"at_least": 1},
+        "need_daemon_reload": False,
+    }
     if enable is not None:
         desired["enabled"] = "enabled" if enable else {"one_of": ["disabled", "absent"]}
     return _step(name, "unit", f"start {'and enable ' if enable else ''}{unit}", args, desired, extra)
@@ -54,27 +67,55 @@ def unit_stopped(name: str, unit: str, *, timeout_s: float, force: bool = False,
     args = {"unit": unit, "want": "stopped", "enable": False, "timeout_s": timeout_s, "force_stop": force}
     desired: dict[str, Any] = {"processes": [], "main_pid": 0, "enabled": {"one_of": ["disabled", "absent"]}}
     desired |= {"active": {"one_of": ["inactive", "failed"]}} if force else {"active": "inactive", "result": "success"}
-    return _step(name, "unit", f"stop and disable {unit}{', by force after ' + str(timeout_s) + ' s' if force else ''}", args, desired, extra)
+    return _step(
+        name,
+        "unit",
+        f"stop and disable {unit}{', by force after ' + str(timeout_s) + ' s' if force else ''}",
+        args,
+        desired,
+        extra,
+    )
 
 
 def unit_files_read(name: str, units: Sequence[str], **extra: Any) -> Step:
-    """systemd has read these unit files as they are on disk now."""
+    """What systemd has read: these unit files as they are on disk now."""
     return _step(name, "unit_files", "have systemd read its unit files", {"units": list(units)}, {"stale": []}, extra)
 
 
 def snapshot(
-    name: str, directory: str, run: str, entries: Sequence[Mapping[str, Any]], *, reuse: str | None = None, differs: Mapping[str, str] | None = None, **extra: Any
+    name: str,
+    directory: str,
+    run: str,
+    entries: Sequence[Mapping[str, Any]],
+    *,
+    reuse: str | None = None,
+    differs: Mapping[str, str] | None = None,
+    **extra: Any,
 ) -> Step:
     """A verified, read-only snapshot; `differs` names entries whose digest must not be the given one."""
     args = {"directory": directory, "run": run, "entries": [dict(entry) for entry in entries], "reuse": reuse}
     desired: dict[str, Any] = {"exists": True, "run": run, "verified": True, "read_only": True}
     desired |= {f"digests.{entry}": {"not": digest} for entry, digest in (differs or {}).items()}
-    return _step(name, "snapshot", f"snapshot {', '.join(entry['name'] for entry in entries)} to {directory}", args, desired, extra)
+    return _step(
+        name,
+        "snapshot",
+        f"snapshot {', '.join(entry['name'] for entry in entries)} to {directory}",
+        args,
+        desired,
+        extra,
+    )
 
 
 def rehearsal(name: str, directory: str, run: str, **extra: Any) -> Step:
     """The snapshot restored to a scratch place and compared, with the live files as well."""
-    return _step(name, "rehearsal", f"restore {directory} to a scratch place and compare", {"directory": directory, "run": run}, {"identical": True}, extra)
+    return _step(
+        name,
+        "rehearsal",
+        f"restore {directory} to a scratch place and compare",
+        {"directory": directory, "run": run},
+        {"identical": True},
+        extra,
+    )
 
 
 def restore(name: str, directory: str, run: str, entries: Sequence[str], *, once: bool = False, **extra: Any) -> Step:
@@ -86,11 +127,25 @@ def restore(name: str, directory: str, run: str, entries: Sequence[str], *, once
 def release(name: str, path: str, release_id: str, artifact: str, digest: str, **extra: Any) -> Step:
     """A release unpacked beside the others, every file as its manifest says."""
     args = {"path": path, "artifact": artifact, "sha256": digest}
-    return _step(name, "release", f"unpack release {release_id} to {path}", args, {"present": True, "id": release_id, "verified": True}, extra)
+    return _step(
+        name,
+        "release",
+        f"unpack release {release_id} to {path}",
+        args,
+        {"present": True, "id": release_id, "verified": True},
+        extra,
+    )
 
 
 def command(
-    name: str, words: str, argv: Sequence[str], desired: Mapping[str, Any], *, timeout_s: float, user: str | None = None, **extra: Any
+    name: str,
+    words: str,
+    argv: Sequence[str],
+    desired: Mapping[str, Any],
+    *,
+    timeout_s: float,
+    user: str | None = None,
+    **extra: Any,
 ) -> Step:
     """A program of the release, run once; its JSON document is the measurement that `desired` judges (document.<key>)."""
     args = {"name": name, "argv": list(argv), "timeout_s": timeout_s, "user": user}
@@ -101,5 +156,3 @@ def http(name: str, url: str, desired: Mapping[str, Any], *, wait_s: float, word
     """An endpoint on the host that must come to answer as desired within a time (seconds)."""
     args = {"url": url, "wait_s": wait_s}
     return _step(name, "http", words or f"wait for {url}", args, {"answers": True, **desired}, extra)
-
-

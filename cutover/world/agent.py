@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cutover.words.errors import Locked, Problem
+from cutover.words.errors import Locked, Problem, Refused
 from cutover.words.step import State, Step
 from cutover.world.remote.base import RemoteError, Transport
 
@@ -36,7 +36,9 @@ class Fenced(RemoteError):
     """The host no longer accepts this run: another holds the lease, or the host went back by itself."""
 
     def __init__(self, host: str, message: str) -> None:
-        super().__init__(host, message, "see who rules the host with `invoke status`; this run may not change it any more")
+        super().__init__(
+            host, message, "see who rules the host with `invoke status`; this run may not change it any more"
+        )
 
 
 class AgentFailed(RemoteError):
@@ -59,9 +61,11 @@ def packed() -> bytes:
 
 
 class HostAgent:
-    """One host's agent. Raises Locked, Fenced, AgentFailed, or what the transport raises."""
+    """One host's agent. Raises Locked, Fenced, Refused, AgentFailed, or what the transport raises."""
 
-    def __init__(self, transport: Transport, *, python: str = "/usr/bin/python3", state_dir: str = "/var/lib/cutover") -> None:
+    def __init__(
+        self, transport: Transport, *, python: str = "/usr/bin/python3", state_dir: str = "/var/lib/cutover"
+    ) -> None:
         self.transport = transport
         self.name = transport.name
         self.state_dir = state_dir
@@ -79,7 +83,9 @@ class HostAgent:
         outcomes: list[State] = answer["outcomes"]
         return outcomes
 
-    def begin(self, *, run: str, holder: str, nonce: str, lease_s: float, plan: Mapping[str, Any] | None = None) -> State:
+    def begin(
+        self, *, run: str, holder: str, nonce: str, lease_s: float, plan: Mapping[str, Any] | None = None
+    ) -> State:
         """Take the lease; raises Locked when another run holds it. The plan is kept on the host."""
         request: dict[str, Any] = {"run": run, "holder": holder, "nonce": nonce, "lease_s": lease_s}
         return self._ask("begin", ANSWER_S, **request, **({"plan": plan} if plan is not None else {}))
@@ -115,13 +121,26 @@ class HostAgent:
         return kept
 
     def apply(
-        self, *, run: str, batch: str, token: int, steps: Sequence[Step], files: Mapping[str, str], deadline_s: float, keep_going: bool = False
+        self,
+        *,
+        run: str,
+        batch: str,
+        token: int,
+        steps: Sequence[Step],
+        files: Mapping[str, str],
+        deadline_s: float,
+        keep_going: bool = False,
     ) -> list[State]:
         """Have the host work through a batch under a unit of its own; asked again after a lost connection, it gives the same result."""
-        contents = {digest: base64.b64encode(text.encode()).decode() for digest, text in files.items()}
-        answer = self._ask(
-            "apply", deadline_s, run=run, batch=batch, token=token, steps=[step.for_host() for step in steps], files=contents, keep_going=keep_going
-        )["result"]  # fmt: skip
+        request = {
+            "run": run,
+            "batch": batch,
+            "token": token,
+            "steps": [step.for_host() for step in steps],
+            "files": {digest: base64.b64encode(text.encode()).decode() for digest, text in files.items()},
+            "keep_going": keep_going,
+        }
+        answer = self._ask("apply", deadline_s, **request)["result"]
         if answer["refused"]:
             raise Fenced(self.name, answer["refused"]["message"])
         outcomes: list[State] = answer["outcomes"]
@@ -136,18 +155,36 @@ class HostAgent:
             answer: State = json.loads(result.stdout)
         except ValueError:
             said = result.stderr.decode(errors="replace").strip()[-2000:]
-            raise AgentFailed(self.name, f"agent {verb} ended with {result.exit_code} {result.signal or ''}: {said}") from None
+            raise AgentFailed(
+                self.name, f"agent {verb} ended with {result.exit_code} {result.signal or ''}: {said}"
+            ) from None
         if answer["ok"]:
             return answer
         if answer["reason"] == "locked":
-            raise Locked(Problem(host=self.name, found=answer["message"], next="wait for it, or end it with `invoke abort`"))
-        raise Fenced(self.name, answer["message"])
+            raise Locked(
+                Problem(host=self.name, found=answer["message"], next="wait for it, or end it with `invoke abort`")
+            )
+        if answer["reason"] == "fenced":
+            raise Fenced(self.name, answer["message"])
+        raise Refused(
+            Problem(
+                host=self.name,
+                path=self.state_dir,
+                found=answer["message"],
+                next="use the version of this tool that fits",
+            )
+        )
 
 
 def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
     """Add a module as source and as byte code, which a host of another Python passes over; it saves a third of each request."""
     # Byte code that need not be compared with its source, PEP 552: magic number, flags 1, no hash.
-    code = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8) + marshal.dumps(compile(text, name, "exec", optimize=0))
+    code = (
+        importlib.util.MAGIC_NUMBER
+        + (1).to_bytes(4, "little")
+        + bytes(8)
+        + marshal.dumps(compile(text, name, "exec", optimize=0))
+    )
     for path, content in ((name, text.encode()), (f"{name}c", code)):
         info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))  # the same sources make the same bytes
         info.compress_type = zipfile.ZIP_DEFLATED

@@ -17,7 +17,7 @@ Listener = Callable[[Record], None]
 
 
 def utc_now() -> str:
-    """This moment as ISO 8601 in UTC, with milliseconds."""
+    """The moment, as ISO 8601 in UTC, with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -74,7 +74,13 @@ class RunDirs:
         found = RunDir(self.root / run)
         if not found.path.is_dir() or os.sep in run:
             known = ", ".join(path.name for path in self._all()[:5]) or "none"
-            raise UsageError(Problem(path=str(self.root), found=f"no run {run} here (newest: {known})", next="name one of these, or leave --run away"))
+            raise UsageError(
+                Problem(
+                    path=str(self.root),
+                    found=f"no run {run} here (newest: {known})",
+                    next="name one of these, or leave --run away",
+                )
+            )
         return found
 
     def last(self, environment: str) -> RunDir | None:
@@ -83,4 +89,6 @@ class RunDirs:
         return next((run for run in runs if run.journal_file.exists() and run.environment() == environment), None)
 
     def _all(self) -> list[Path]:
-        return sorted((path for path in self.root.glob("*") if path.is_dir()), reverse=True) if self.root.exists() else []
+        return (
+            sorted((path for path in self.root.glob("*") if path.is_dir()), reverse=True) if self.root.exists() else []
+        )

@@ -35,7 +35,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     fleet = metafunc.config.stash.get(FLEET, None)
     if fleet is None or not fleet.plans:
-        raise pytest.UsageError("checks need hosts: give --hosts PATTERN (and --inventory DIR); they are never run on this machine")
+        raise pytest.UsageError(
+            "checks need hosts: give --hosts PATTERN (and --inventory DIR); they are never run on this machine"
+        )
     metafunc.parametrize("host_name", list(fleet.plans), scope="session")
 
 

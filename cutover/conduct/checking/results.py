@@ -32,7 +32,14 @@ def _finding(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     name = f"{item.path.parent.name}.{getattr(item, 'originalname', item.name).removeprefix('test_')}"
     proves, advice = words_of(item)
     error = call.excinfo.value if call.excinfo is not None else None
-    return Finding(str(host), name, _verdict(item, report, error), _message(report, proves, error), advice, round(report.duration, 4))
+    return Finding(
+        str(host),
+        name,
+        _verdict(item, report, error),
+        _message(report, proves, error),
+        advice,
+        round(report.duration, 4),
+    )
 
 
 def _verdict(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Verdict:
@@ -49,7 +56,11 @@ def _message(report: pytest.TestReport, proves: str, error: BaseException | None
     if report.passed:
         return proves
     reason = str(error).split("\n")[0] if error is not None else str(report.longrepr)
-    return f"not so: {proves}: {reason}" if isinstance(error, AssertionError) else f"could not be judged: {proves}: {type(error).__name__}: {reason}"
+    return (
+        f"not so: {proves}: {reason}"
+        if isinstance(error, AssertionError)
+        else f"could not be judged: {proves}: {type(error).__name__}: {reason}"
+    )
 
 
 def words_of(item: pytest.Item) -> tuple[str, str]:

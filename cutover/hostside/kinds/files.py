@@ -16,7 +16,7 @@ TEXT_MOST = 1 << 16
 
 
 def look_file(args: Args, _work: Work) -> State:
-    """exists, type, sha256, mode (text such as 0644), owner and group of args["path"]."""
+    """What stands at args["path"]: exists, type, sha256, mode (text such as 0644), owner, group."""
     path = Path(args["path"])
     state = describe(path)
     if state["type"] == "file":
@@ -25,7 +25,7 @@ def look_file(args: Args, _work: Work) -> State:
 
 
 def look_text(args: Args, _work: Work) -> State:
-    """exists and text of a small text file (64 KiB at most), for the plan's diff."""
+    """Whether it exists, and the text of a small text file (64 KiB at most), for the plan's diff."""
     path = Path(args["path"])
     if not path.is_file():
         return {"exists": False, "text": ""}

@@ -30,7 +30,11 @@ def look_gap(args: Args, _work: Work) -> State:
     if ready is None:
         return {"gap_s": None, "why": f"{args['started']} has not been started"}
     told_to_start = next((at for name, at in reversed(ups) if name == "starting" and at <= ready), ready)
-    downs = [event for event in life(args["stopped"]) if event[1] <= told_to_start and event[0] in ("stopping", "stopped", "failed")]
+    downs = [
+        event
+        for event in life(args["stopped"])
+        if event[1] <= told_to_start and event[0] in ("stopping", "stopped", "failed")
+    ]
     gone = next((at for name, at in reversed(downs) if name in ("stopped", "failed")), None)
     if gone is None:
         return {"gap_s": None, "why": f"{args['stopped']} has not been stopped before"}
@@ -44,7 +48,18 @@ def life(unit: str) -> list[tuple[str, float]]:
     """What PID 1 logged about a unit, in order: (event, Unix time)."""
     matches = [f"MESSAGE_ID={message}" for message in EVENTS]
     ended = process.run(
-        ["journalctl", "--no-pager", "-o", "json", "--output-fields=MESSAGE_ID,UNIT", "-n", "200", "_PID=1", f"UNIT={unit}", *matches],
+        [
+            "journalctl",
+            "--no-pager",
+            "-o",
+            "json",
+            "--output-fields=MESSAGE_ID,UNIT",
+            "-n",
+            "200",
+            "_PID=1",
+            f"UNIT={unit}",
+            *matches,
+        ],
         deadline_s=10,
     )
     if ended.exit_code != 0:

@@ -32,7 +32,9 @@ def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
 
     root, artifact = Path(args["path"]), Path(args["artifact"])
     if before["present"]:
-        raise CannotChange(f"{root} is there and is not what its manifest says; releases are never repaired in place: remove it, or make a new release")
+        raise CannotChange(
+            f"{root} is there and is not what its manifest says; releases are never repaired in place: remove it, or make a new release"
+        )
     if (found := sha256_file(artifact)) != args["sha256"]:
         raise CannotChange(f"{artifact} has digest {found[:12]}, not {args['sha256'][:12]}")
     scratch = root.with_name(f".{root.name}.unpacking")
@@ -40,7 +42,7 @@ def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
         shutil.rmtree(scratch)
     root.parent.mkdir(parents=True, exist_ok=True)
     with tarfile.open(artifact) as archive:
-        archive.extractall(scratch)  # Debian 12's Python has no filter=; the digest of what we built was compared above
+        archive.extractall(scratch)  # noqa: S202 - Debian 12's Python has no filter=; the digest of what we built was compared above
     make_read_only(scratch)
     sync_filesystem(scratch)
     scratch.rename(root)
@@ -58,7 +60,9 @@ def deviations(root: Path, files: Mapping[str, str]) -> list[str]:
     } - {MANIFEST}
     wrong = [f"{name}: not in the manifest" for name in sorted(found - set(files))]
     wrong += [f"{name}: missing" for name in sorted(set(files) - found)]
-    return wrong + [f"{name}: changed" for name in sorted(found & set(files)) if sha256_file(root / name) != files[name]]
+    return wrong + [
+        f"{name}: changed" for name in sorted(found & set(files)) if sha256_file(root / name) != files[name]
+    ]
 
 
 def make_read_only(root: Path) -> None:

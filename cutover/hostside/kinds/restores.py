@@ -5,46 +5,67 @@ Nothing is restored from a snapshot that does not verify or that belongs to anot
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from cutover.hostside.clock import now
-from cutover.hostside.durable import link_atomically, read_json, sha256_file, sync_directory, sync_filesystem, write_atomically, write_json
+from cutover.hostside.durable import (
+    link_atomically,
+    read_json,
+    sha256_file,
+    sync_directory,
+    sync_filesystem,
+    write_atomically,
+    write_json,
+)
 from cutover.hostside.kinds.files import describe, owner_ids
-from cutover.hostside.kinds.snapshots import MANIFEST, describe_snapshot, tree_files
+from cutover.hostside.kinds.snapshots import MANIFEST, about, describe_snapshot, tree
+from cutover.hostside.systemd import systemctl_or_fail
 from cutover.hostside.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
+UNITS = ("/etc/systemd/", "/run/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
 
 
 def look_restored(args: Args, _work: Work) -> State:
     """Whether args["entries"] stand on the host as the snapshot has them: identical, and the first few differences.
 
     With args["once"], a snapshot that was never taken has nothing to restore, and one that was restored already is not
-    restored again: the service has written since. Both are identical, and say so.
+    restored again: the service has written since. Both are identical, and say so. One that was not restored yet is not
+    identical, whatever stands there: it has to be marked.
     """
     snapshot = Path(args["directory"])
-    if args["once"] and not (snapshot / MANIFEST).is_file():
+    if not args["once"]:
+        differs = _all_differences(snapshot, args)
+        return {"snapshot": str(snapshot), "identical": not differs, "differs": differs[:10]}
+    if not snapshot.exists():
         return {"snapshot": "none was taken", "identical": True}
-    if args["once"] and (done := read_json(_mark(snapshot))) is not None:
-        return {"snapshot": str(snapshot), "identical": True, "restored_at": done["at"]}
-    differs = [line for entry in _entries(snapshot, args) for line in entry_differences(entry, Path(entry["source"]))]
-    return {"snapshot": str(snapshot), "identical": not differs, "differs": differs[:10]}
+    done = read_json(_mark(snapshot))
+    return {"snapshot": str(snapshot), "identical": done is not None, "restored_at": done["at"] if done else None}
 
 
 def restore(args: Args, _desired: Args, _before: State, _work: Work) -> None:
-    """Put args["entries"] back where they came from."""
+    """Put those of args["entries"] back where they came from that are not as they were."""
     snapshot = Path(args["directory"])
     _refuse_unverified(snapshot, args["run"])
-    for entry in _entries(snapshot, args):
+    wrong = [entry for entry in _entries(snapshot, args) if entry_differences(entry, Path(entry["source"]))]
+    for entry in wrong:
         put_back(entry, snapshot, Path(entry["source"]))
+    if any(entry["source"].startswith(UNITS) for entry in wrong):
+        systemctl_or_fail(
+            "daemon-reload", deadline_s=30
+        )  # systemd takes a unit file as read that came back with an older time
     if args["once"]:
-        differs = [line for entry in _entries(snapshot, args) for line in entry_differences(entry, Path(entry["source"]))]
-        if differs:
+        if differs := _all_differences(snapshot, args):
             raise CannotChange(f"restored, and yet {'; '.join(differs[:3])}")
         _mark(snapshot).parent.mkdir(mode=0o700, exist_ok=True)
         write_json(_mark(snapshot), {"at": now(), "entries": list(args["entries"])})
+
+
+def _all_differences(snapshot: Path, args: Args) -> list[str]:
+    return [line for entry in _entries(snapshot, args) for line in entry_differences(entry, Path(entry["source"]))]
 
 
 def _mark(snapshot: Path) -> Path:
@@ -65,7 +86,11 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
     if scratch.exists():
         shutil.rmtree(scratch)
     differs: list[str] = []
-    entries = [entry for entry in read_json(snapshot / MANIFEST)["entries"].values() if entry["kind"] in ("file", "link", "tree")]
+    entries = [
+        entry
+        for entry in read_json(snapshot / MANIFEST)["entries"].values()
+        if entry["kind"] in ("file", "link", "tree")
+    ]
     for entry in entries:
         place = scratch / entry["source"].lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -74,14 +99,23 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
         if entry["kind"] != "tree":  # trees belong to the running service and go on changing
             differs += [f"live: {line}" for line in entry_differences(entry, Path(entry["source"]))]
     shutil.rmtree(scratch)
-    work.results[f"rehearsal {snapshot}"] = {"rehearsed": True, "identical": not differs, "differs": differs[:10], "entries": len(entries)}
+    work.results[f"rehearsal {snapshot}"] = {
+        "rehearsed": True,
+        "identical": not differs,
+        "differs": differs[:10],
+        "entries": len(entries),
+    }
 
 
 def entry_differences(entry: Args, place: Path) -> list[str]:
     """Where a place differs from what the snapshot recorded for it: kind, owner, mode, content; one line each."""
     found, recorded = describe(place), entry["state"]
     keys = sorted(found.keys() | recorded.keys() - {"target"})
-    lines = [f"{place}: {key} is {found.get(key)}, was {recorded.get(key)}" for key in keys if found.get(key) != recorded.get(key)]
+    lines = [
+        f"{place}: {key} is {found.get(key)}, was {recorded.get(key)}"
+        for key in keys
+        if found.get(key) != recorded.get(key)
+    ]
     if lines or not recorded["exists"]:
         return lines
     if entry["kind"] == "link":
@@ -89,22 +123,21 @@ def entry_differences(entry: Args, place: Path) -> list[str]:
         return [] if target == recorded["target"] else [f"{place}: points to {target}, pointed to {recorded['target']}"]
     if entry["kind"] == "file":
         return [] if sha256_file(place) == entry["sha256"] else [f"{place}: content differs"]
-    return _tree_differences(entry["files"], place)
+    return _tree_differences(entry, place)
 
 
 def put_back(entry: Args, snapshot: Path, place: Path) -> None:
     """Make a place what the snapshot recorded for it, each file, link or tree in one atomic move; absence included."""
     recorded = entry["state"]
+    place.parent.mkdir(parents=True, exist_ok=True)
     if not recorded["exists"]:
-        if describe(place)["type"] in ("file", "link"):
-            place.unlink()
-            sync_directory(place.parent)
+        _take_away(place)
     elif entry["kind"] == "link":
         link_atomically(place, recorded["target"])
     elif entry["kind"] == "file":
         content = (snapshot / entry["as"]).read_bytes()
         uid, gid = owner_ids(recorded)
-        write_atomically(place, content, mode=int(recorded["mode"], 8), uid=uid, gid=gid)
+        write_atomically(place, content, mode=int(recorded["mode"], 8), uid=uid, gid=gid, mtime_ns=entry["mtime_ns"])
     else:
         _put_tree_back(entry, snapshot / entry["as"], place)
 
@@ -113,53 +146,80 @@ def _put_tree_back(entry: Args, copy: Path, place: Path) -> None:
     """Build the tree beside its place, then exchange the two by rename; the files that were there go last."""
     scratch, old = place.with_name(f".{place.name}.cutover-new"), place.with_name(f".{place.name}.cutover-old")
     for leftover in (scratch, old):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-    scratch.mkdir(parents=True)
-    uid, gid = owner_ids(entry["state"])
+        _take_away(leftover)
+    scratch.mkdir()
+    for name in entry["folders"]:
+        (scratch / name).mkdir()
     for name, file in entry["files"].items():
-        target = scratch / name
-        target.parent.mkdir(parents=True, exist_ok=True)
         if "link" in file:
-            target.symlink_to(file["link"])
-            continue
-        shutil.copyfile(copy / name, target)
-        os.chown(target, file["uid"], file["gid"])
-        target.chmod(int(file["mode"], 8))
-        os.utime(target, ns=(file["mtime_ns"], file["mtime_ns"]))
-    for folder, _, _ in os.walk(scratch):
-        os.chown(folder, uid, gid)
-        os.chmod(folder, int(entry["state"]["mode"], 8))
+            (scratch / name).symlink_to(file["link"])
+        else:
+            shutil.copyfile(copy / name, scratch / name)
+        _dress(scratch / name, file)
+    for name, folder in sorted(
+        entry["folders"].items(), reverse=True
+    ):  # inner ones first: what is made in a directory moves its time
+        _dress(scratch / name, folder)
+    uid, gid = owner_ids(entry["state"])
+    _dress(scratch, {"uid": uid, "gid": gid, "mode": entry["state"]["mode"], "mtime_ns": entry["mtime_ns"]})
     sync_filesystem(scratch)
-    if place.exists():
+    if describe(place)["exists"]:
         place.rename(old)
     scratch.rename(place)
     sync_directory(place.parent)
-    if old.exists():
-        shutil.rmtree(old)
+    _take_away(old)
 
 
-def _tree_differences(recorded: Mapping[str, Any], place: Path) -> list[str]:
-    found = tree_files(place)
+def _dress(path: Path, recorded: Mapping[str, Any]) -> None:
+    """Give a file, link or directory its recorded owner, mode and time."""
+    os.lchown(path, recorded["uid"], recorded["gid"])
+    if not path.is_symlink():
+        path.chmod(int(recorded["mode"], 8))
+    os.utime(path, ns=(recorded["mtime_ns"], recorded["mtime_ns"]), follow_symlinks=False)
+
+
+def _take_away(place: Path) -> None:
+    """Remove whatever stands at a place, if anything does."""
+    kind = describe(place)["type"]
+    if kind == "directory":
+        shutil.rmtree(place)
+    elif kind != "absent":
+        place.unlink()
+    sync_directory(place.parent)
+
+
+def _tree_differences(entry: Args, place: Path) -> list[str]:
+    recorded, found = {**entry["files"], **entry["folders"]}, tree(place)
     lines = [f"{place / name}: missing" for name in sorted(set(recorded) - set(found))]
     lines += [f"{place / name}: was not there" for name in sorted(set(found) - set(recorded))]
-    for name in sorted(set(found) & set(recorded)):
-        file, path = recorded[name], place / name
-        if "link" in file:
-            same = path.is_symlink() and str(path.readlink()) == file["link"]
-        else:
-            same = not path.is_symlink() and sha256_file(path) == file["sha256"] and f"{found[name].st_mode & 0o7777:04o}" == file["mode"]
-            same = same and (found[name].st_uid, found[name].st_gid) == (file["uid"], file["gid"])
-        lines += [] if same else [f"{path}: differs"]
-    return lines
+    return lines + [
+        f"{place / name}: differs"
+        for name in sorted(set(found) & set(recorded))
+        if not _same(recorded[name], found[name], place / name)
+    ]
+
+
+def _same(recorded: Mapping[str, Any], seen: os.stat_result, path: Path) -> bool:
+    """Whether kind, content, mode and owner are as recorded."""
+    if "link" in recorded:
+        return path.is_symlink() and str(path.readlink()) == recorded["link"]
+    if any(about(seen)[key] != recorded[key] for key in ("mode", "uid", "gid")):
+        return False
+    if "sha256" in recorded:
+        return stat.S_ISREG(seen.st_mode) and sha256_file(path) == recorded["sha256"]
+    return stat.S_ISDIR(seen.st_mode)
 
 
 def _refuse_unverified(snapshot: Path, run: str) -> None:
     state = describe_snapshot(snapshot)
     if not state["exists"] or not state["verified"]:
-        raise CannotChange(f"snapshot {snapshot} does not verify: {state.get('wrong', 'it does not exist')}; nothing was restored from it")
+        raise CannotChange(
+            f"snapshot {snapshot} does not verify: {state.get('wrong', 'it does not exist')}; nothing was restored from it"
+        )
     if state["run"] != run:
-        raise CannotChange(f"snapshot {snapshot} belongs to run {state['run']}, not to {run}; nothing was restored from it")
+        raise CannotChange(
+            f"snapshot {snapshot} belongs to run {state['run']}, not to {run}; nothing was restored from it"
+        )
 
 
 def _entries(snapshot: Path, args: Args) -> list[dict[str, Any]]:
@@ -171,4 +231,3 @@ def _entries(snapshot: Path, args: Args) -> list[dict[str, Any]]:
     if missing:
         raise CannotChange(f"snapshot {snapshot} has no entry {', '.join(missing)}")
     return [entries[name] for name in args["entries"]]
-

@@ -8,7 +8,9 @@ counts; one that exists is never written again.
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any
 
 from cutover.hostside import process
@@ -32,14 +34,18 @@ def take_snapshot(args: Args, _desired: Args, before: State, work: Work) -> None
     """Copy args["entries"] into args["directory"]; unchanged files are linked from the snapshot args["reuse"] where named."""
     directory = Path(args["directory"])
     if before["exists"]:
-        raise CannotChange(f"{directory} holds a snapshot that is not what it must be, and a snapshot is never overwritten")
+        raise CannotChange(
+            f"{directory} holds a snapshot that is not what it must be, and a snapshot is never overwritten"
+        )
     scratch = directory.with_name(f".{directory.name}.taking")
     if scratch.exists():
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True, mode=0o700)
     reuse = Reusable.of(args.get("reuse"))
     entries = {entry["name"]: _take(entry, scratch, reuse, work) for entry in args["entries"]}
-    write_json(scratch / MANIFEST, {"schema": SCHEMA, "run": args["run"], "taken_at": now(), "entries": entries}, mode=0o400)
+    write_json(
+        scratch / MANIFEST, {"schema": SCHEMA, "run": args["run"], "taken_at": now(), "entries": entries}, mode=0o400
+    )
     _make_read_only(scratch)
     sync_filesystem(scratch)
     scratch.rename(directory)
@@ -65,9 +71,9 @@ class Reusable:
         return cls(root, read_json(root / MANIFEST) or {})
 
     def link(self, source: str, name: str, found: os.stat_result, target: Path) -> dict[str, Any] | None:
-        """Link the earlier copy to target when size, time and owner of the source are as they were; else None."""
+        """Link the earlier copy to target when size, time, owner and mode of the source are as they were; else None."""
         kept, file = self.files.get((source, name), ("", {}))
-        if (found.st_size, found.st_mtime_ns, found.st_uid, found.st_gid) != tuple(file.get(key) for key in ("size", "mtime_ns", "uid", "gid")):
+        if file != about(found) | {"sha256": file.get("sha256"), "size": found.st_size}:
             return None
         os.link(self.directory / kept / name, target)
         return file
@@ -86,7 +92,11 @@ def describe_snapshot(directory: Path) -> State:
         "run": manifest["run"],
         "taken_at": manifest["taken_at"],
         "verified": not wrong,
-        "read_only": not any(path.lstat().st_mode & 0o222 for path in _below(directory) if not path.is_symlink()),
+        "read_only": not any(
+            seen.st_mode & 0o222
+            for seen in (*own(directory, manifest).values(), directory.lstat())
+            if not S_ISLNK(seen.st_mode)
+        ),
         "digests": single,
         "entries": sorted(manifest["entries"]),
         "files": len(files) + len(single),
@@ -98,22 +108,62 @@ def describe_snapshot(directory: Path) -> State:
 
 def deviations(directory: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Everything in a snapshot that is not as its manifest says: missing, changed, or not named."""
-    expected = {MANIFEST: None}
+    expected: dict[str, str | None] = {MANIFEST: None}
     for entry in manifest["entries"].values():
         if "sha256" in entry:
             expected[entry["as"]] = entry["sha256"]
-        expected |= {f"{entry['as']}/{name}": file["sha256"] for name, file in entry.get("files", {}).items() if "sha256" in file}
-    found = {str(path.relative_to(directory)) for path in _below(directory) if path.is_file() and not path.is_symlink()}
-    yield from (f"{name}: missing" for name in sorted(set(expected) - found))
-    yield from (f"{name}: not in the manifest" for name in sorted(found - set(expected)))
+        expected |= {f"{entry['as']}/{name}": file.get("sha256") for name, file in entry.get("files", {}).items()}
+    found = {name: seen for name, seen in own(directory, manifest).items() if not S_ISDIR(seen.st_mode)}
+    yield from (f"{name}: missing" for name in sorted(set(expected) - set(found)))
+    yield from (f"{name}: not in the manifest" for name in sorted(set(found) - set(expected)))
     for name, digest in expected.items():
-        if digest is not None and name in found and sha256_file(directory / name) != digest:
+        if (
+            digest is not None
+            and name in found
+            and (S_ISLNK(found[name].st_mode) or sha256_file(directory / name) != digest)
+        ):
             yield f"{name}: changed"
 
 
-def tree_files(root: Path) -> dict[str, os.stat_result]:
-    """Every file and link below root, by relative name."""
-    return {str(path.relative_to(root)): path.lstat() for path in _below(root) if path.is_symlink() or path.is_file()}
+def tree(root: Path) -> dict[str, os.stat_result]:
+    """Every file, link and directory below root, by relative name. What vanishes while we look (root is in use) is left out."""
+    found: dict[str, os.stat_result] = {}
+    for folder, folders, names in os.walk(root, onerror=_unless_gone):
+        for path in (Path(folder, name) for name in (*folders, *names)):
+            with suppress(FileNotFoundError):
+                seen = path.lstat()
+                if any(is_it(seen.st_mode) for is_it in (S_ISREG, S_ISLNK, S_ISDIR)):
+                    found[str(path.relative_to(root))] = seen
+    return found
+
+
+def own(directory: Path, manifest: Mapping[str, Any]) -> dict[str, os.stat_result]:
+    """What a snapshot directory holds of its own: not the other snapshots of the run that lie in it, whole or half made."""
+    ours = {entry["as"].split("/")[0] for entry in manifest["entries"].values()}
+    others = {
+        path.name
+        for path in directory.iterdir()
+        if path.name not in ours
+        and path.is_dir()
+        and not path.is_symlink()
+        and (path.name.startswith(".") or (path / MANIFEST).is_file())
+    }
+    return {name: seen for name, seen in tree(directory).items() if name.split("/")[0] not in others}
+
+
+def about(seen: os.stat_result) -> State:
+    """What a manifest keeps of a file, link or directory beside its content."""
+    return {
+        "mode": f"{S_IMODE(seen.st_mode):04o}",
+        "uid": seen.st_uid,
+        "gid": seen.st_gid,
+        "mtime_ns": seen.st_mtime_ns,
+    }
+
+
+def _unless_gone(failure: OSError) -> None:
+    if not isinstance(failure, FileNotFoundError):
+        raise failure
 
 
 def _take(entry: Args, scratch: Path, reuse: Reusable, work: Work) -> State:
@@ -123,7 +173,9 @@ def _take(entry: Args, scratch: Path, reuse: Reusable, work: Work) -> State:
         return taken | {"state": look_unit(entry, work)}
     if kind == "output":
         ended = process.run(entry["argv"], deadline_s=work.seconds_left(20))
-        content = f"$ {' '.join(entry['argv'])}\n(exit {ended.exit_code}, {now()})\n{ended.stdout}{ended.stderr}".encode()
+        content = (
+            f"$ {' '.join(entry['argv'])}\n(exit {ended.exit_code}, {now()})\n{ended.stdout}{ended.stderr}".encode()
+        )
         return taken | {"sha256": _write(scratch / entry["as"], content)}
     source = Path(entry["source"])
     taken["state"] = describe(source)
@@ -133,32 +185,37 @@ def _take(entry: Args, scratch: Path, reuse: Reusable, work: Work) -> State:
         return taken
     if kind == "link":
         taken["state"]["target"] = str(source.readlink())
-    elif kind == "file":
-        taken["sha256"] = _write(scratch / entry["as"], source.read_bytes())
-    else:
-        taken["files"] = _copy_tree(source, scratch / entry["as"], reuse)
-    return taken
+        return taken
+    taken["mtime_ns"] = source.lstat().st_mtime_ns
+    if kind == "file":
+        return taken | {"sha256": _write(scratch / entry["as"], source.read_bytes())}
+    return taken | _copy_tree(source, scratch / entry["as"], reuse)
 
 
-def _copy_tree(source: Path, target: Path, reuse: Reusable) -> dict[str, Any]:
+def _copy_tree(source: Path, target: Path, reuse: Reusable) -> State:
+    """Copy what is below source; gives `files` (and links) and `folders`, empty ones included."""
     target.mkdir(parents=True)
     files: dict[str, Any] = {}
-    for name, found in sorted(tree_files(source).items()):
-        copy = target / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if (source / name).is_symlink():
-            copy.symlink_to((source / name).readlink())
-            files[name] = {"link": str((source / name).readlink()), "size": 0}
-        elif (known := reuse.link(str(source), name, found, copy)) is not None:
-            files[name] = known
-        else:
-            try:
-                digest = _write(copy, (source / name).read_bytes())
-            except FileNotFoundError:  # the running service moved it away between the listing and now
-                continue
-            files[name] = {"sha256": digest, "size": copy.stat().st_size, "mode": f"{found.st_mode & 0o7777:04o}", "uid": found.st_uid}
-            files[name] |= {"gid": found.st_gid, "mtime_ns": found.st_mtime_ns}
-    return files
+    folders: dict[str, Any] = {}
+    for name, found in sorted(tree(source).items()):
+        if S_ISDIR(found.st_mode):
+            (target / name).mkdir(exist_ok=True)
+            folders[name] = about(found)
+            continue
+        with suppress(FileNotFoundError):  # the running service moved it away between the listing and now
+            files[name] = _copy(source, name, found, target / name, reuse)
+    return {"files": files, "folders": folders}
+
+
+def _copy(source: Path, name: str, found: os.stat_result, copy: Path, reuse: Reusable) -> State:
+    if S_ISLNK(found.st_mode):
+        link = str((source / name).readlink())
+        copy.symlink_to(link)
+        return about(found) | {"link": link, "size": 0}
+    if (known := reuse.link(str(source), name, found, copy)) is not None:
+        return known
+    content = (source / name).read_bytes()
+    return about(found) | {"sha256": _write(copy, content), "size": len(content)}
 
 
 def _write(path: Path, content: bytes) -> str:
@@ -167,19 +224,8 @@ def _write(path: Path, content: bytes) -> str:
     return sha256_bytes(content)
 
 
-def _below(directory: Path) -> Iterator[Path]:
-    """Everything below a directory, not descending into snapshots of their own that lie in it."""
-    for path in sorted(directory.iterdir()):
-        if path.is_dir() and not path.is_symlink():
-            if (path / MANIFEST).is_file() or path.name.startswith("."):
-                continue
-            yield path
-            yield from _below(path)
-        else:
-            yield path
-
-
 def _make_read_only(directory: Path) -> None:
-    for path in (*_below(directory), directory):
-        if not path.is_symlink():
-            path.chmod(path.lstat().st_mode & 0o555)
+    for name, seen in tree(directory).items():
+        if not S_ISLNK(seen.st_mode):
+            (directory / name).chmod(seen.st_mode & 0o555)
+    directory.chmod(0o500)

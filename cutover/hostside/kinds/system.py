@@ -18,7 +18,12 @@ Args = Mapping[str, Any]
 
 # What is known to restart services without asking: needrestart in automatic mode, and unattended upgrades.
 NEEDRESTART = ("/etc/needrestart/needrestart.conf", "/etc/needrestart/conf.d")
-UPGRADERS = ("apt-daily-upgrade.timer", "unattended-upgrades.service", "dnf-automatic.timer", "dnf-automatic-install.timer")
+UPGRADERS = (
+    "apt-daily-upgrade.timer",
+    "unattended-upgrades.service",
+    "dnf-automatic.timer",
+    "dnf-automatic-install.timer",
+)
 
 
 def look_facts(_args: Args, _work: Work) -> State:

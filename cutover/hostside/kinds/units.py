@@ -97,7 +97,9 @@ def _stop(unit: str, args: Args, work: Work) -> None:
     if _wait_until_settled(unit, work.seconds_left(args.get("timeout_s", 20))):
         return
     if not args.get("force_stop", False):
-        raise CannotChange(f"{unit} was asked to stop and is still running after {args.get('timeout_s', 20)} s; not killed, since force is not allowed")
+        raise CannotChange(
+            f"{unit} was asked to stop and is still running after {args.get('timeout_s', 20)} s; not killed, since force is not allowed"
+        )
     systemctl_or_fail("kill", "--signal=SIGKILL", "--kill-whom=all", unit)
     if not _wait_until_settled(unit, work.seconds_left(5)):
         raise CannotChange(f"{unit} is still there after SIGKILL")

@@ -21,7 +21,15 @@ def look_user(args: Args, _work: Work) -> State:
 
 def add_user(args: Args, _desired: Args, _before: State, work: Work) -> None:
     """Add it with a group of its own and no way to log in."""
-    options = ["--system", "--user-group", "--no-create-home", "--home-dir", args["home"], "--shell", "/usr/sbin/nologin"]
+    options = [
+        "--system",
+        "--user-group",
+        "--no-create-home",
+        "--home-dir",
+        args["home"],
+        "--shell",
+        "/usr/sbin/nologin",
+    ]
     ended = process.run(["useradd", *options, args["user"]], deadline_s=work.seconds_left(20))
     if ended.exit_code != 0:
         raise CannotChange(f"useradd {args['user']}: {ended.stderr.strip()}")

@@ -1,0 +1,63 @@
+"""The eleven operations with this project's engine: `python -m bench.ours CHECKOUT`, one cold process like the other contenders.
+
+Connect, take the leases, one batch of steps a host, every intent and outcome journalled, the gate, leases given back.
+"""
+
+import sys
+from pathlib import Path
+
+from cutover.conduct.fleet import Fleet, connected
+from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.leases import held
+from cutover.conduct.session import Session
+from cutover.conduct.targets import Options, Targets, choose
+from cutover.conduct.times import times_of
+from cutover.conduct.work import work_on
+from cutover.decide.gate import decide
+from cutover.decide.phases import phase_named
+from cutover.decide.plan import HostPlan
+from cutover.decide.roles import Role, RunFacts, steps_of
+from cutover.words.errors import Refused
+from cutover.world.journal import Journal
+from cutover.world.rundir import RunDir, RunDirs
+
+PHASE = phase_named("activation")
+WORK_S = 60.0
+
+
+def main(checkout: Path) -> None:
+    """Do the job on all hosts of the environment `bench`; Refused where the gate stays shut."""
+    targets = choose(Options(root=checkout, hosts="bench"))
+    run = RunDirs(checkout / ".cutover" / "runs").create()
+    journal = run.journal()
+    journal.write("run.created", run=run.id, environment=targets.environment, pattern="bench")
+    with connected(targets) as fleet:
+        session = _session(targets, run, journal, fleet)
+        with held(session):
+            found = fleet.every(
+                lambda agent: work_on(session, PHASE, agent, session.plans[agent.name].of(PHASE), deadline_s=WORK_S), deadline=WORK_S * 2
+            )
+        answer = decide(PHASE, [finding for findings in found.values() for finding in findings], session.hosts)
+        journal.write("gate", phase=PHASE.name, opens=answer.opens)
+    journal.close()
+    if not answer.opens:
+        raise Refused(answer.problems)
+
+
+def _session(targets: Targets, run: RunDir, journal: Journal, fleet: Fleet) -> Session:
+    roles = {name: Role("toy", targets.root, targets.variables[name], RunFacts(run.id, run.id.split("-")[0])) for name in targets.names}
+    plans = {
+        host.name: HostPlan(
+            name=host.name, address=host.address, variables={}, facts={}, steps={PHASE.name: steps_of(roles[host.name])}, changes=(), diffs=()
+        )
+        for host in targets.hosts
+    }
+    contents = {digest: file.text for role in roles.values() for digest, file in role.files.items()}
+    return Session(
+        root=targets.root, run=run.id, journal=journal, evidence=run.evidence, fleet=fleet, plans=plans,
+        times=times_of(targets), stop=StopSignal(), contents=contents,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,130 @@
+"""`rehearse`: the whole job on fresh test hosts. V1 in service under a stream of tapes, to V2, back, and to V2 again."""
+
+import json as jsonlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import lab
+from cutover.entry.app import Ask, end
+from cutover.entry.back import Back
+from cutover.entry.cutting import Cutting
+from cutover.entry.lab import make
+from cutover.words.errors import CutoverError, ExitCode, Problem, Refused
+from cutover.world.rundir import RunDir, RunDirs
+
+HOSTS = "lab"
+SETTLE_S = 30.0  # for the tapes under way to be done, once nothing more is delivered
+
+# Run on a host: what was delivered, what became of it, and what happened to a tape twice.
+COUNT = """
+import json, pathlib
+root = pathlib.Path("/var/lib/abaco")
+lines = [json.loads(line) for line in (root / "arrivals.jsonl").read_text().splitlines()]
+keys = lambda folder: [path.name.split("__")[0] for path in (root / folder).iterdir() if path.is_file() and not path.name.endswith(".reason.json")]
+done, rejected = keys("done"), keys("rejected")
+ended = done + rejected
+print(json.dumps({
+    "delivered": len(lines), "done": len(done), "rejected": len(rejected),
+    "twice": len(ended) - len(set(ended)), "lost": len({line["sha256"] for line in lines} - set(ended)),
+    "by_v1": len(list((root / "metrics").glob("v1_*.json"))), "by_v2": len(list((root / "metrics").glob("v2_*.manifest.json"))),
+}))
+"""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One part of the rehearsal: what it was, its run, and how long it took from the command to its end."""
+
+    name: str
+    run: RunDir
+    seconds: float
+
+
+def rehearse(root: Path, count: int, *, json: bool, verbose: bool) -> ExitCode:
+    """Everything for real; ends on V2."""
+    return end(Ask(root, "rehearse", json, yes=True, verbose=verbose), lambda ask: _rehearse(ask, count))
+
+
+def _rehearse(ask: Ask, count: int) -> ExitCode:
+    started = time.monotonic()
+    lab.down(tell=ask.progress)
+    hosts = make(ask, count)
+    _wait_for_tapes(hosts)
+    ready = time.monotonic() - started
+    legs = [_leg(ask, "cutover"), _leg(ask, "rollback"), _leg(ask, "cutover again")]
+    tapes = _settled(hosts)
+    ask.run_id = legs[-1].run.id
+    ask.hosts = {host: {"tapes": tapes[host]} for host in hosts}
+    _tell(ask, legs, tapes, ready, time.monotonic() - started)
+    return ExitCode.DONE
+
+
+def _leg(ask: Ask, name: str) -> Leg:
+    """One command, as a user gives it; its end is ours."""
+    ask.progress(f"\n=== rehearsal: {name} ===")
+    began = time.monotonic()
+    if name == "rollback":
+        code = Back(ask.root, name, HOSTS, "", "", 0, json=False, run="", reason="rehearsal", yes=True, verbose=ask.verbose).rollback()
+    else:
+        code = Cutting(ask.root, "cutover", HOSTS, "", "", 0, json=False, serial="", release="", yes=True, verbose=ask.verbose).cutover(only_prepare=False)
+    if code is not ExitCode.DONE:
+        raise _Ended(code, name)
+    run = RunDirs(ask.root / ".cutover" / "runs").last(HOSTS)
+    if run is None:
+        raise Refused(Problem(found=f"{name} left no run behind", next="this is a bug of ours"))
+    return Leg(name, run, time.monotonic() - began)
+
+
+class _Ended(CutoverError):
+    """A part of the rehearsal ended with another code than 0; the rehearsal ends with the same."""
+
+    def __init__(self, code: ExitCode, name: str) -> None:
+        super().__init__(Problem(path=f"rehearsal: {name}", found=f"it ended with exit code {int(code)}", next="see its own messages above"))
+        self.exit_code = code
+
+
+def _wait_for_tapes(hosts: tuple[str, ...]) -> None:
+    """Until V1 has done a tape on every host: without one there is nothing to judge V2 by."""
+    deadline = time.monotonic() + SETTLE_S
+    while any(_count(host)["done"] == 0 for host in hosts):
+        if time.monotonic() > deadline:
+            raise Refused(Problem(found=f"V1 has done no tape within {SETTLE_S:g} s on some host", next="see lab-tapes.service and V1's journal on the hosts"))
+        time.sleep(0.2)
+
+
+def _settled(hosts: tuple[str, ...]) -> dict[str, dict[str, int]]:
+    """Stop the stream, wait until every tape has ended, count, and let the stream go on. A tape lost or done twice ends the rehearsal."""
+    for host in hosts:
+        lab.exec_in(host, ["systemctl", "stop", "lab-tapes.service"])
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        tapes = {host: _count(host) for host in hosts}
+        if all(one["lost"] == 0 for one in tapes.values()) or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    for host in hosts:
+        lab.exec_in(host, ["systemctl", "start", "lab-tapes.service"])
+    wrong = [Problem(host=host, found=f"{one['lost']} tapes lost, {one['twice']} done twice, of {one['delivered']}", next="see V1's and V2's audit trails on the host") for host, one in tapes.items() if one["lost"] or one["twice"]]
+    if wrong:
+        raise Refused(wrong)
+    return tapes
+
+
+def _count(host: str) -> dict[str, int]:
+    counted: dict[str, int] = jsonlib.loads(lab.exec_in(host, ["python3", "-c", COUNT]).stdout)
+    return counted
+
+
+def _tell(ask: Ask, legs: list[Leg], tapes: dict[str, dict[str, int]], ready: float, total: float) -> None:
+    from cutover.tell.outages import outages
+    from cutover.tell.presentation import presentation
+    from cutover.tell.timeline import read_story
+
+    ask.say(f"\nrehearsal: {total:.1f} s in all; test hosts with V1 in service after {ready:.1f} s")
+    for leg in legs:
+        away = ", ".join(f"{outage.host} {outage.stretches[-1].seconds:.2f} s" for outage in outages(read_story(leg.run.journal_file), presentation(ask.root).outage) if outage.stretches)
+        ask.say(f"  {leg.name:14} {leg.seconds:5.1f} s   without service: {away}")
+    for host, one in tapes.items():
+        ask.say(f"  {host:14} {one['delivered']} tapes delivered, {one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice")
+    ask.say(f"\nreport: {legs[-1].run.report}")

@@ -1,0 +1,150 @@
+"""report.html: one page that says what a run did, to somebody who was not there. It only reads plan, journal and evidence."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cutover
+from cutover.decide.difference import Change
+from cutover.decide.phases import PHASES, ROLLBACK
+from cutover.decide.plan import FileDiff, Plan
+from cutover.tell.charts import course, outage_chart
+from cutover.tell.endings import ending
+from cutover.tell.events import told
+from cutover.tell.exitcodes import CODES
+from cutover.tell.outages import Outage, outages
+from cutover.tell.presentation import Presentation, presentation
+from cutover.tell.report_values import fleet_table
+from cutover.tell.report_verified import matrix, verified
+from cutover.tell.timeline import Story, attention, phase_title, read_story
+from cutover.tell.validation import fleet_document, host_documents
+from cutover.words.errors import ExitCode
+from cutover.words.verdict import Verdict
+from cutover.world.rundir import RunDir
+
+CHECKOUT = Path(cutover.__file__).resolve().parents[1]
+
+
+def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
+    """Write the page of a run, whatever state the run is in, and give its path."""
+    story = read_story(run.journal_file)
+    plan = run.plan() if run.plan_file.exists() else None
+    page = render(run, story, plan, root)
+    run.report.write_text(page)
+    return run.report
+
+
+def render(run: RunDir, story: Story, plan: Plan | None, root: Path) -> str:
+    """The page as text. Everything that came from a host is escaped by the template engine."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(root / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "phase_title": phase_title, "size": size}
+    return environment.get_template("report.html.j2").render(_context(run, story, plan, presentation(root)))
+
+
+def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
+    away = outages(story, shown.outage)
+    budget = _budget(plan, shown)
+    trouble = grouped(story)
+    code = story.exit_code
+    return {
+        "run": run.id, "story": story, "plan": plan, "shown": shown, "ending": ending(story, away),
+        "facts": _tiles(story, away, code), "code": code, "codes": CODES,
+        "trouble": [item for item in trouble if not item["verdict"].lets_pass], "warnings": [item for item in trouble if item["verdict"].lets_pass],
+        "values": fleet_table(story, shown.values, story.hosts) if plan else None,
+        "checks": fleet_document(host_documents(story, shown.validation)) if plan else None,
+        "away": away, "budget": budget,
+        "away_chart": outage_chart(away, budget, shown.outage.baseline.seconds, shown.outage.baseline.words, list(shown.outage.parts.values())) if any(outage.stretches for outage in away) else None,
+        "courses": [(leg, course(story, away, leg)) for leg in story.legs if story.hosts and any(leg[0] <= span.start <= leg[1] for span in story.spans)],
+        "columns": [phase.label for phase in PHASES] + ["Bake", ROLLBACK.title], "matrix": matrix(story, story.spans),
+        "verified": verified(story, plan, shown) if plan else [], "diffs": _diffs(plan) if plan else [],
+        "approved": story.last("approved"), "rolled_back": story.last("rollback.started") is not None,
+        "events": told(story), "evidence": evidence(run),
+    }  # fmt: skip
+
+
+def _tiles(story: Story, away: Sequence[Outage], code: int | None) -> list[tuple[str, str]]:
+    """The few figures at the top."""
+    measured = [outage.seconds for outage in away if outage.stretches]
+    judged = sum(span.judged for span in story.spans if span.name != "bake")
+    return [
+        ("hosts", str(len(story.hosts))),
+        ("longest time away", f"{max(measured):.2f} s" if measured else "none" if not away else "not measured"),
+        ("the whole run took", f"{story.seconds:.1f} s" if story.seconds < 600 else f"{story.seconds / 60:.0f} min"),
+        ("steps and checks judged", str(judged)),
+        ("exit code", "none yet" if code is None else f"{code} ({CODES[ExitCode(code)].name})"),
+    ]
+
+
+def _budget(plan: Plan | None, shown: Presentation) -> float | None:
+    values = [host.variables.get(shown.outage.budget_variable) for host in plan.hosts.values()] if plan else []
+    return next((float(value) for value in values if isinstance(value, int | float)), None)
+
+
+def grouped(story: Story) -> list[dict[str, Any]]:
+    """Problems and warnings, those that several hosts share as one."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for verdict, problem in attention(story):
+        item = found.setdefault((problem.path, problem.found, problem.next), {"verdict": verdict, "problem": problem, "hosts": []})
+        item["hosts"] += [problem.host] if problem.host and problem.host not in item["hosts"] else []
+    return list(found.values())
+
+
+def _diffs(plan: Plan) -> list[dict[str, Any]]:
+    """Every file that was to be written, hosts with the same difference as one."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for host, planned in plan.hosts.items():
+        for diff in planned.diffs:
+            entry = found.setdefault((diff.path, diff.lines), {"path": diff.path, "new": diff.against == "nothing", "keys": _keys(diff), "lines": diff.lines.splitlines(), "hosts": []})
+            entry["hosts"].append(host)
+    return list(found.values())
+
+
+def _keys(diff: FileDiff) -> list[Change]:
+    """The key-wise differences, taken apart again: the plan keeps each as one line (see Change.__str__)."""
+    changes: list[Change] = []
+    for line in diff.keys:
+        path, _, rest = line[2:].partition(": ")
+        before, arrow, after = rest.partition(" -> ") if line[0] == "~" else ("", "", rest)
+        kinds = {"~": Change(path, "changed", before, after if arrow else ""), "+": Change(path, "added", "", rest), "-": Change(path, "removed", rest, "")}
+        changes.append(kinds[line[0]])
+    return changes
+
+
+def evidence(run: RunDir) -> list[tuple[str, int, str]]:
+    """The files beside the journal: name, size, digest."""
+    files = sorted(path for path in run.evidence.rglob("*") if path.is_file()) if run.evidence.is_dir() else []
+    return [(str(path.relative_to(run.evidence)), path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+
+
+def pretty(value: Any) -> str:
+    """A document as indented JSON."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+
+
+def tidy(value: Any) -> str:
+    """A small value in few characters: numbers short, lists joined, an object as key: value."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", " ")
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {tidy(item)}" for key, item in value.items()) or "none"
+    return (", ".join(tidy(item) for item in value) or "none") if isinstance(value, list) else str(value)
+
+
+def tone(verdict: Verdict | str | None) -> str:
+    """How a verdict is coloured; the word stands beside it always."""
+    return {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCLUSIVE": "bad"}.get(str(verdict), "quiet")
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB" if count >= 1e3 else f"{count} B"
