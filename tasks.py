@@ -57,7 +57,11 @@ def plan(
     """Show what a cutover would do, host by host; makes a run and prints its id and fingerprint. Changes no host."""
     from cutover.entry.cutting import Cutting
 
-    _end(Cutting(ROOT, "plan", hosts, inventory or i, limit, forks, json, serial, release, diff=diff, verbose=verbose).plan())
+    _end(
+        Cutting(
+            ROOT, "plan", hosts, inventory or i, limit, forks, json, serial, release, diff=diff, verbose=verbose
+        ).plan()
+    )
 
 
 @task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "run", "yes", "diff", "verbose"))
@@ -68,7 +72,11 @@ def prepare(
     """Phases 0-2 on all hosts: validate, back up, stage. V1 is not touched."""
     from cutover.entry.cutting import Cutting
 
-    _end(Cutting(ROOT, "prepare", hosts, inventory or i, limit, forks, json, serial, release, run, yes, diff, verbose).cutover(only_prepare=True))
+    _end(
+        Cutting(
+            ROOT, "prepare", hosts, inventory or i, limit, forks, json, serial, release, run, yes, diff, verbose
+        ).cutover(only_prepare=True)
+    )
 
 
 @task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "run", "check", "diff", "yes", "verbose"))
@@ -79,7 +87,9 @@ def cutover(
     """All six phases on every host of a pattern: prepare everywhere, then V1 to V2 batch by batch, or back."""
     from cutover.entry.cutting import Cutting
 
-    cutting = Cutting(ROOT, "cutover", hosts, inventory or i, limit, forks, json, serial, release, run, yes, diff, verbose)
+    cutting = Cutting(
+        ROOT, "cutover", hosts, inventory or i, limit, forks, json, serial, release, run, yes, diff, verbose
+    )
     _end(cutting.plan() if check or c.config.run.dry else cutting.cutover(only_prepare=False))
 
 
@@ -102,11 +112,15 @@ def abort(
     """End a run: before phase 3 it is given up, after that it is rolled back. Idle: says so."""
     from cutover.entry.back import Back
 
-    _end(Back(ROOT, "abort", hosts, inventory or i, limit, forks, json, run, "aborted by a person", yes, verbose).abort())
+    _end(
+        Back(ROOT, "abort", hosts, inventory or i, limit, forks, json, run, "aborted by a person", yes, verbose).abort()
+    )
 
 
 @task(auto_shortflags=False, help=_help(*WHERE))
-def status(_c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False) -> None:
+def status(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
+) -> None:
     """What each host is running, who holds it, and whether a revert is armed."""
     from cutover.entry.looking import Looking
 
@@ -125,7 +139,9 @@ def verify(
 
 
 @task(auto_shortflags=False, help=_help(*WHERE))
-def validate(_c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False) -> None:
+def validate(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
+) -> None:
     """The five checks on the live service, through its deployed entry point."""
     from cutover.entry.looking import Looking
 
@@ -141,7 +157,9 @@ def report(_c: Context, hosts: str = "", inventory: str = "", i: str = "", run: 
 
 
 @task(auto_shortflags=False, name="list", help=_help("hosts", "inventory", "i", "limit", "json"))
-def hosts_list(_c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", json: bool = False) -> None:
+def hosts_list(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", json: bool = False
+) -> None:
     """The hosts of a pattern, with their groups and addresses. Asks no host."""
     from cutover.entry.hosts import Hosts
 
@@ -149,7 +167,9 @@ def hosts_list(_c: Context, hosts: str = "", inventory: str = "", i: str = "", l
 
 
 @task(auto_shortflags=False, help=_help(*WHERE))
-def ping(_c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False) -> None:
+def ping(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
+) -> None:
     """Reach every host: login, sudo, Python."""
     from cutover.entry.hosts import Hosts
 
@@ -170,7 +190,7 @@ def trust(
 @task(auto_shortflags=False, help=_help("count", "json"))
 def up(_c: Context, count: int = 3, json: bool = False) -> None:
     """Make test hosts (root, Linux), put V1 in service on them, write inventory/lab."""
-    from cutover.entry.lab import Lab
+    from rehearsal.labtasks import Lab
 
     _end(Lab(ROOT, "lab.up", json).up(count))
 
@@ -178,7 +198,7 @@ def up(_c: Context, count: int = 3, json: bool = False) -> None:
 @task(auto_shortflags=False, help=_help("purge", "json"))
 def down(_c: Context, purge: bool = False, json: bool = False) -> None:
     """Take the test hosts away, with everything that was made for them."""
-    from cutover.entry.lab import Lab
+    from rehearsal.labtasks import Lab
 
     _end(Lab(ROOT, "lab.down", json).down(purge=purge))
 
@@ -186,7 +206,7 @@ def down(_c: Context, purge: bool = False, json: bool = False) -> None:
 @task(auto_shortflags=False, name="status", help=_help("json"))
 def lab_status(_c: Context, json: bool = False) -> None:
     """The test hosts and how they are."""
-    from cutover.entry.lab import Lab
+    from rehearsal.labtasks import Lab
 
     _end(Lab(ROOT, "lab.status", json).status())
 
@@ -194,7 +214,7 @@ def lab_status(_c: Context, json: bool = False) -> None:
 @task(auto_shortflags=False, help=_help("host", "json"))
 def cut(_c: Context, host: str, json: bool = False) -> None:
     """Cut a test host's cable."""
-    from cutover.entry.lab import Lab
+    from rehearsal.labtasks import Lab
 
     _end(Lab(ROOT, "lab.cut", json).fault("cut", host))
 
@@ -202,7 +222,7 @@ def cut(_c: Context, host: str, json: bool = False) -> None:
 @task(auto_shortflags=False, help=_help("host", "json"))
 def heal(_c: Context, host: str, json: bool = False) -> None:
     """Plug a test host's cable in again, and empty its disk."""
-    from cutover.entry.lab import Lab
+    from rehearsal.labtasks import Lab
 
     _end(Lab(ROOT, "lab.heal", json).fault("heal", host))
 
@@ -210,7 +230,7 @@ def heal(_c: Context, host: str, json: bool = False) -> None:
 @task(auto_shortflags=False, help=_help("host", "json"))
 def reboot(_c: Context, host: str, json: bool = False) -> None:
     """Reboot a test host and wait for it."""
-    from cutover.entry.lab import Lab
+    from rehearsal.labtasks import Lab
 
     _end(Lab(ROOT, "lab.reboot", json).fault("reboot", host))
 
@@ -218,7 +238,7 @@ def reboot(_c: Context, host: str, json: bool = False) -> None:
 @task(auto_shortflags=False, help=_help("host", "leave-mb", "json"))
 def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> None:
     """Fill a test host's disk."""
-    from cutover.entry.lab import Lab
+    from rehearsal.labtasks import Lab
 
     _end(Lab(ROOT, "lab.fill", json).fill(host, leave_mb))
 
@@ -226,7 +246,7 @@ def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> Non
 @task(auto_shortflags=False, help=_help("count", "json", "verbose"))
 def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = False) -> None:
     """On fresh test hosts: V1 in service, cutover, rollback, cutover again; prints outage, rollback time and where the report is."""
-    from cutover.entry.rehearse import rehearse as run
+    from rehearsal.rehearse import rehearse as run
 
     _end(run(ROOT, count, json=json, verbose=verbose))
 
@@ -255,6 +275,8 @@ def runbook(_c: Context) -> None:
     _end(run(ROOT))
 
 
-namespace = Collection(plan, prepare, cutover, rollback, abort, status, verify, validate, report, rehearse, test, check, runbook)
+namespace = Collection(
+    plan, prepare, cutover, rollback, abort, status, verify, validate, report, rehearse, test, check, runbook
+)
 namespace.add_collection(Collection("hosts", hosts_list, ping, trust))
 namespace.add_collection(Collection("lab", up, down, lab_status, cut, heal, reboot, fill))

@@ -11,7 +11,9 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("--hosts", default="3,10", help="sizes of the fleets, smallest first (default: 3,10)")
     options.add_argument("--rounds", type=int, default=3, help="how often each figure is measured (default: 3)")
-    options.add_argument("--contenders", type=Path, help="virtual environment with ansible-core and pyinfra (default: .venv-bench)")
+    options.add_argument(
+        "--contenders", type=Path, help="virtual environment with ansible-core and pyinfra (default: .venv-bench)"
+    )
     options.add_argument("--page", type=Path, help="where to write the page (default: docs/bench.md)")
     asked = options.parse_args()
     sizes = tuple(int(size) for size in asked.hosts.split(","))

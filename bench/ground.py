@@ -12,9 +12,7 @@ from cutover.words.errors import Problem, Refused
 
 LAB = lab.Lab(prefix="cutlabb", network=IPv4Network("198.18.79.0/24"), state=Path("/var/lib/cutover-lab-bench"))
 ENVIRONMENT = "bench"
-LINKED = (
-    "cutover", "kpi", "lab", "legacy", "release.yml", "release_tests", "requirements", "pyproject.toml", "roles", "tasks.py", "templates",
-)  # fmt: skip
+OWN = ("inventory", "logs")  # what the checkout of links has by itself, besides its runs
 KEPT = ("cache", "releases")  # of .cutover: what was built once is not built again
 
 
@@ -34,7 +32,13 @@ class Ground:
         """Run a bash script as root on a host, behind SSH's back; Refused with what it said where it fails."""
         done = lab.exec_in(name, ["bash", "-eu"], stdin=script, timeout=60, lab=LAB)
         if done.exit_code != 0:
-            raise Refused(Problem(host=name, found=f"{done.stderr.strip() or done.stdout.strip()} (exit status {done.exit_code})", next="see bench/toys.py"))
+            raise Refused(
+                Problem(
+                    host=name,
+                    found=f"{done.stderr.strip() or done.stdout.strip()} (exit status {done.exit_code})",
+                    next="see bench/toys.py",
+                )
+            )
         return done.stdout
 
 
@@ -55,8 +59,9 @@ def linked_checkout(root: Path, place: Path) -> Path:
     """A checkout with the code and the caches of `root`, but with inventory, runs and logs of its own."""
     place.mkdir()
     (place / ".cutover").mkdir()
-    for name in LINKED:
-        (place / name).symlink_to(root / name)
+    for entry in root.iterdir():
+        if entry.name not in OWN and not entry.name.startswith("."):
+            (place / entry.name).symlink_to(entry)
     for name in KEPT:
         (root / ".cutover" / name).mkdir(parents=True, exist_ok=True)
         (place / ".cutover" / name).symlink_to(root / ".cutover" / name)

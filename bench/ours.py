@@ -35,7 +35,8 @@ def main(checkout: Path) -> None:
         session = _session(targets, run, journal, fleet)
         with held(session):
             found = fleet.every(
-                lambda agent: work_on(session, PHASE, agent, session.plans[agent.name].of(PHASE), deadline_s=WORK_S), deadline=WORK_S * 2
+                lambda agent: work_on(session, PHASE, agent, session.plans[agent.name].of(PHASE), deadline_s=WORK_S),
+                deadline=WORK_S * 2,
             )
         answer = decide(PHASE, [finding for findings in found.values() for finding in findings], session.hosts)
         journal.write("gate", phase=PHASE.name, opens=answer.opens)
@@ -45,10 +46,19 @@ def main(checkout: Path) -> None:
 
 
 def _session(targets: Targets, run: RunDir, journal: Journal, fleet: Fleet) -> Session:
-    roles = {name: Role("toy", targets.root, targets.variables[name], RunFacts(run.id, run.id.split("-")[0])) for name in targets.names}
+    roles = {
+        name: Role("toy", targets.root, targets.variables[name], RunFacts(run.id, run.id.split("-")[0]))
+        for name in targets.names
+    }
     plans = {
         host.name: HostPlan(
-            name=host.name, address=host.address, variables={}, facts={}, steps={PHASE.name: steps_of(roles[host.name])}, changes=(), diffs=()
+            name=host.name,
+            address=host.address,
+            variables={},
+            facts={},
+            steps={PHASE.name: steps_of(roles[host.name])},
+            changes=(),
+            diffs=(),
         )
         for host in targets.hosts
     }

@@ -86,7 +86,12 @@ def misses(host: str, contender: str, mark: str, seen: dict[str, object]) -> lis
         "config": config, "backups": [OLD], "answer": config,
     }  # fmt: skip
     return [
-        Problem(host=host, path=what, found=f"{contender} left {seen.get(what)!r}, not {value!r}", next="correct this contender's job in bench/")
+        Problem(
+            host=host,
+            path=what,
+            found=f"{contender} left {seen.get(what)!r}, not {value!r}",
+            next="correct this contender's job in bench/",
+        )
         for what, value in wanted.items()
         if seen.get(what) != value
     ]

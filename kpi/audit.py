@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,14 +124,15 @@ class AuditTrail:
             self._write_head()  # of a new trail too, before its first record: a head that is missing later was removed
 
 
+_WRITING_S = 0.05  # far longer than one record takes to write
 _TORN_FOUND = "the last line is torn"
 
 
 def verify(directory: Path) -> Verification:
     """Read the whole trail and find every break: edited, removed, reordered, cut short."""
     seen = Verification()
-    path = directory / TRAIL
-    lines = path.read_bytes().split(b"\n") if path.is_file() else []
+    head = _parse_head(directory / HEAD)  # before the trail: a service in use may write both while we read, and the trail comes first
+    lines = _read_trail(directory / TRAIL).split(b"\n")
     ended = lines.pop() if lines else b""
     unexplained: tuple[str, bytes] | None = None
     for number, line in enumerate(lines, 1):
@@ -149,8 +151,17 @@ def verify(directory: Path) -> Verification:
         seen.blame(*_unexplained(unexplained))
     if ended:
         seen.blame(f"{TRAIL}, line {len(lines) + 1}", f"{_TORN_FOUND}: {len(ended)} bytes without a line end")
-    _compare_head(directory, seen)
+    _compare_head(head, seen)
     return seen
+
+
+def _read_trail(path: Path) -> bytes:
+    """The trail's bytes. A last line without its end may be one that is being written: then it is read once more."""
+    content = path.read_bytes() if path.is_file() else b""
+    if content and not content.endswith(b"\n"):
+        time.sleep(_WRITING_S)
+        content = path.read_bytes()
+    return content
 
 
 def _link(seen: Verification, record: Record, where: str) -> None:
@@ -164,9 +175,7 @@ def _link(seen: Verification, record: Record, where: str) -> None:
     seen.records.append(record)
 
 
-def _compare_head(directory: Path, seen: Verification) -> None:
-    path = directory / HEAD
-    head = _parse_head(path)
+def _compare_head(head: tuple[int, str] | None, seen: Verification) -> None:
     if head is None:
         if seen.records:
             seen.blame(HEAD, "missing or unreadable, so a cut trail could not be noticed")

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - it is sent to a host and runs there by itself
 """A toy service: answers every GET with the text of its config file, as it was when the service started."""
 
 import sys

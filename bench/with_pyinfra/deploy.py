@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - pyinfra runs it as a file
 """The eleven operations with pyinfra: facts for what is asked, its own operations where it has them."""
 
 from pathlib import Path
@@ -19,8 +20,10 @@ if not host.get_fact(File, path="/etc/toy/config.json"):
     raise RuntimeError("there is no config")
 
 files.directory(name="directory", path="/var/lib/toy/backup")
-files.copy(name="backup", src="/etc/toy/config.json", dest="/var/lib/toy/backup/config.json")
-files.template(name="unit", src=str(TOY / "toy-v2.service.j2"), dest="/etc/systemd/system/toy-v2.service", mode="644", **KNOWN)
+files.copy(name="backup", src="/etc/toy/config.json", dest="/var/lib/toy/backup")
+files.template(
+    name="unit", src=str(TOY / "toy-v2.service.j2"), dest="/etc/systemd/system/toy-v2.service", mode="644", **KNOWN
+)
 systemd.service(name="stop V1", service="toy-v1", running=False)
 files.template(name="config", src=str(TOY / "config.json.j2"), dest="/etc/toy/config.json", mode="644", **KNOWN)
 systemd.service(name="start V2", service="toy-v2", running=True, daemon_reload=True)

@@ -18,7 +18,9 @@ Approve = Callable[[Known, tuple[str, ...]], None]
 Watch = Callable[[RunDir, Journal], None]
 
 
-def rollback(targets: Targets, runs: RunDirs, *, run: str, reason: str, approve: Approve, watch: Watch) -> tuple[RunDir | None, tuple[str, ...]]:
+def rollback(
+    targets: Targets, runs: RunDirs, *, run: str, reason: str, approve: Approve, watch: Watch
+) -> tuple[RunDir | None, tuple[str, ...]]:
     """Take every touched host of a run back to V1, verified. Gives the run's directory and the hosts; none: nothing to do.
 
     Hosts that cannot be reached are left out, and told in the end with exit 5: whether they are on V2 is not known.
@@ -36,7 +38,13 @@ def rollback(targets: Targets, runs: RunDirs, *, run: str, reason: str, approve:
         watch(directory, journal)
         try:
             if fresh:
-                journal.write("run.created", run=known.run, environment=targets.environment, pattern=targets.options.hosts, recovered_from="hosts")
+                journal.write(
+                    "run.created",
+                    run=known.run,
+                    environment=targets.environment,
+                    pattern=targets.options.hosts,
+                    recovered_from="hosts",
+                )
             session = Session(
                 root=targets.root, run=known.run, journal=journal, evidence=directory.evidence, fleet=fleet,
                 plans={name: known.plans[name] for name in known.owed}, times=times_of(targets), stop=StopSignal(),
@@ -55,6 +63,11 @@ def _go(session: Session, hosts: tuple[str, ...], reason: str, unreachable: list
             if unreachable:
                 raise MixedFleet(unreachable)
     except CutoverError as end:
-        session.tell("run.finished", exit_code=int(end.exit_code), status=type(end).__name__, problems=[problem.as_json() for problem in end.problems])
+        session.tell(
+            "run.finished",
+            exit_code=int(end.exit_code),
+            status=type(end).__name__,
+            problems=[problem.as_json() for problem in end.problems],
+        )
         raise
     session.tell("run.finished", exit_code=int(ExitCode.DONE), status="on V1")

@@ -49,7 +49,9 @@ class Conductor:
                 journal.write("run.finished", exit_code=int(ExitCode.DONE), status="nothing to do")
                 return ExitCode.DONE
             self._approved(journal, planned.plan)
-            return self._apply(journal, fleet, planned.plan, planned.contents, planned.artifact, only_prepare=only_prepare)
+            return self._apply(
+                journal, fleet, planned.plan, planned.contents, planned.artifact, only_prepare=only_prepare
+            )
 
     def cutover_planned(self, *, only_prepare: bool = False) -> ExitCode:
         """Apply just the plan that this run has; go on after `prepare` where that was done."""
@@ -74,7 +76,16 @@ class Conductor:
         )  # fmt: skip
         return planned
 
-    def _apply(self, journal: Journal, fleet: Fleet, plan: Plan, contents: Mapping[str, str], artifact: Path, *, only_prepare: bool) -> ExitCode:
+    def _apply(
+        self,
+        journal: Journal,
+        fleet: Fleet,
+        plan: Plan,
+        contents: Mapping[str, str],
+        artifact: Path,
+        *,
+        only_prepare: bool,
+    ) -> ExitCode:
         session = Session(
             root=self.targets.root, run=plan.run, journal=journal, evidence=self.run.evidence, fleet=fleet, plans=plan.hosts,
             times=times_of(self.targets), stop=self.stop, contents=contents, artifact=artifact,
@@ -93,11 +104,18 @@ class Conductor:
         journal = self.run.journal()
         self.watch(journal)
         if fresh:
-            journal.write("run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts)
+            journal.write(
+                "run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts
+            )
         try:
             yield journal
         except CutoverError as end:
-            journal.write("run.finished", exit_code=int(end.exit_code), status=type(end).__name__, problems=[problem.as_json() for problem in end.problems])
+            journal.write(
+                "run.finished",
+                exit_code=int(end.exit_code),
+                status=type(end).__name__,
+                problems=[problem.as_json() for problem in end.problems],
+            )
             raise
         finally:
             journal.close()
@@ -113,7 +131,11 @@ def commit_or_go_back(session: Session, plan: Plan) -> None:
             back = go_back(session, cause="; ".join(problem.found for problem in problems))
         except MixedFleet as mixed:
             raise MixedFleet([*mixed.problems, *problems]) from failure
-        where = f"rolled back: {', '.join(back.hosts)}; all on V1, verified" if back.hosts else "no host was touched; all are on V1"
+        where = (
+            f"rolled back: {', '.join(back.hosts)}; all on V1, verified"
+            if back.hosts
+            else "no host was touched; all are on V1"
+        )
         told = [*problems, Problem(found=where, next="see the report")]
         if isinstance(failure, Interrupted | KeyboardInterrupt):
             raise Interrupted(told) from failure
@@ -122,5 +144,3 @@ def commit_or_go_back(session: Session, plan: Plan) -> None:
 
 def _surprise(failure: BaseException) -> Problem:
     return Problem(found=f"{type(failure).__name__}: {failure}", next="this is a bug of ours: see the log")
-
-

@@ -67,7 +67,13 @@ def known_run(fleet: Fleet, run: str, *, owed: bool) -> Known | None:
     statuses = ask(fleet)
     on_hosts = sorted({entry["run"] for status in statuses.values() for entry in status["runs"]}, reverse=True)
     if run and run not in on_hosts:
-        raise UsageError(Problem(path="--run", found=f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}", next="name one of these"))
+        raise UsageError(
+            Problem(
+                path="--run",
+                found=f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}",
+                next="name one of these",
+            )
+        )
     for candidate in [run] if run else on_hosts:
         known = _known(fleet, candidate, statuses)
         if run or not owed or known.owed:
@@ -86,7 +92,14 @@ def _parse(document: Mapping[str, Any], host: str) -> Plan:
         return Plan.model_validate(document)
     except ValidationError as wrong:
         found = f"it keeps a plan that this version of the tool cannot read: {wrong.errors()[0]['msg']}"
-        raise UsageError(Problem(host=host, path=f"run {document.get('run', '?')}", found=found, next="use the version that began the run")) from wrong
+        raise UsageError(
+            Problem(
+                host=host,
+                path=f"run {document.get('run', '?')}",
+                found=found,
+                next="use the version that began the run",
+            )
+        ) from wrong
 
 
 def directory_of(runs: RunDirs, known: Known) -> RunDir:

@@ -41,10 +41,23 @@ def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Jud
     with connected(targets) as fleet:
         known = known_run(fleet, run, owed=False)
         if known is None:
-            raise UsageError(Problem(path="--hosts", found="no run is known for these hosts, neither here nor on them", next="checks are held against a run's plan: `invoke prepare` makes one"))
+            raise UsageError(
+                Problem(
+                    path="--hosts",
+                    found="no run is known for these hosts, neither here nor on them",
+                    next="checks are held against a run's plan: `invoke prepare` makes one",
+                )
+            )
         missing = [name for name in targets.names if name not in known.plans]
         if missing:
-            raise UsageError(Problem(host=name, found=f"it has no part in run {known.run}", next="leave it out with --limit, or name another --run") for name in missing)
+            raise UsageError(
+                Problem(
+                    host=name,
+                    found=f"it has no part in run {known.run}",
+                    next="leave it out with --limit, or name another --run",
+                )
+                for name in missing
+            )
         chosen = _named(phase) if phase else _last(known)
         findings = run_checks(targets.root, chosen, fleet.transports, known.plans, junit)
     return Judged(chosen, tuple(findings), {})
@@ -56,7 +69,10 @@ def validate(targets: Targets) -> Judged:
     with connected(targets) as fleet:
         run = RunFacts("validate", utc_now().replace("-", "").replace(":", ""))
         facts = read_facts(targets, fleet, run, None)
-        steps = {name: steps_of(Role(VALIDATING, targets.root, targets.variables[name], run, facts=facts[name]), "validate") for name in targets.names}
+        steps = {
+            name: steps_of(Role(VALIDATING, targets.root, targets.variables[name], run, facts=facts[name]), "validate")
+            for name in targets.names
+        }
         return _measure(fleet, phase, steps)
 
 
@@ -74,7 +90,9 @@ def _measure(fleet: Fleet, phase: Phase, steps: Mapping[str, tuple[Step, ...]]) 
             continue
         outcomes = outcome.unwrap()
         findings += judge_outcomes(name, steps[name], outcomes)
-        documents[name] = {one["id"]: one["after"]["document"] for one in outcomes if one["after"].get("document") is not None}
+        documents[name] = {
+            one["id"]: one["after"]["document"] for one in outcomes if one["after"].get("document") is not None
+        }
     return Judged(phase, tuple(findings), documents)
 
 
@@ -82,13 +100,26 @@ def _named(phase: str) -> Phase:
     try:
         return phase_named(phase)
     except KeyError:
-        raise UsageError(Problem(path="--phase", found=f"no phase {phase}", next=f"one of {', '.join(p.name for p in PHASES)}, rollback")) from None
+        raise UsageError(
+            Problem(
+                path="--phase", found=f"no phase {phase}", next=f"one of {', '.join(p.name for p in PHASES)}, rollback"
+            )
+        ) from None
 
 
 def _last(known: Known) -> Phase:
     """The last phase that ran on all the hosts; where they differ, one must be named."""
-    last = {name: ((known.entry(name) or {}).get("batches") or [f"{PHASES[0].name}-0"])[-1].rpartition("-")[0] for name in known.plans}
+    last = {
+        name: ((known.entry(name) or {}).get("batches") or [f"{PHASES[0].name}-0"])[-1].rpartition("-")[0]
+        for name in known.plans
+    }
     if len(set(last.values())) > 1:
         said = ", ".join(f"{name}: {phase}" for name, phase in last.items())
-        raise UsageError(Problem(path="--phase", found=f"the hosts are at different phases ({said})", next="name one with --phase, and hosts with --limit"))
+        raise UsageError(
+            Problem(
+                path="--phase",
+                found=f"the hosts are at different phases ({said})",
+                next="name one with --phase, and hosts with --limit",
+            )
+        )
     return phase_named(next(iter(last.values())))

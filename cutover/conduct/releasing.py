@@ -62,7 +62,11 @@ def spec(root: Path, python: str, machine: str) -> ReleaseSpec:
         said = ReleaseFile.model_validate(document.value)
     except ValidationError as wrong:
         raise UsageError(
-            Problem(path=document.where(*error["loc"]), found=f"{error['msg']} ({error['input']!r})", next=f"see {SPEC} of the project for an example")
+            Problem(
+                path=document.where(*error["loc"]),
+                found=f"{error['msg']} ({error['input']!r})",
+                next=f"see {SPEC} of the project for an example",
+            )
             for error in wrong.errors()
         ) from wrong
     return ReleaseSpec(
@@ -82,10 +86,17 @@ def spec(root: Path, python: str, machine: str) -> ReleaseSpec:
 
 def _the_one_target(fleet: Fleet) -> tuple[str, str]:
     """Python's minor version and the architecture that all hosts share; Refused where they differ."""
-    targets = {name: (".".join(map(str, (login.python_version or ())[:2])), login.machine) for name, login in fleet.logins.items()}
+    targets = {
+        name: (".".join(map(str, (login.python_version or ())[:2])), login.machine)
+        for name, login in fleet.logins.items()
+    }
     if len(set(targets.values())) == 1:
         return next(iter(targets.values()))
     raise Refused(
-        Problem(host=name, found=f"Python {python} on {machine}, while other hosts differ", next="take hosts of one kind at a time, with --limit")
+        Problem(
+            host=name,
+            found=f"Python {python} on {machine}, while other hosts differ",
+            next="take hosts of one kind at a time, with --limit",
+        )
         for name, (python, machine) in targets.items()
     )

@@ -13,7 +13,10 @@ LOOK_S = 30.0
 def look_at_state(targets: Targets) -> dict[str, State]:
     """Per host: lease, revert, runs (as the agent says them), and `facts`: what the first role reads of a host."""
     role = PHASES[0].name
-    probes = {name: steps_of(Role(role, targets.root, targets.variables[name], RunFacts("status", "")), "facts") for name in targets.names}
+    probes = {
+        name: steps_of(Role(role, targets.root, targets.variables[name], RunFacts("status", "")), "facts")
+        for name in targets.names
+    }
 
     def look(agent: HostAgent) -> State:
         return {**agent.status(), "facts": agent.look(probes[agent.name])}

@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from cutover.words.errors import CutoverError, ExitCode, Interrupted, Problem, UsageError
 from cutover.world.journal import utc_now
@@ -25,11 +25,15 @@ class Ask:
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     told: bool = False  # a summary has shown the problems already
 
+    @property
+    def stream(self) -> TextIO:
+        """Where people read the result: stderr where stdout belongs to the JSON document."""
+        return sys.stderr if self.json else sys.stdout
+
     def say(self, words: str) -> None:
-        """A line for people: on stderr where stdout belongs to the JSON document."""
-        stream = sys.stderr if self.json else sys.stdout
-        stream.write(words.rstrip("\n") + "\n")
-        stream.flush()
+        """A line of the result, for people."""
+        self.stream.write(words.rstrip("\n") + "\n")
+        self.stream.flush()
 
     def progress(self, words: str) -> None:
         """A line about what is being done, never part of a result."""
@@ -46,10 +50,17 @@ def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
     except CutoverError as error:
         ended = error
     except KeyboardInterrupt:
-        ended = Interrupted(Problem(found="interrupted before anything was begun", next="run it again when you are ready"))
+        ended = Interrupted(
+            Problem(found="interrupted before anything was begun", next="run it again when you are ready")
+        )
     except Exception as bug:  # noqa: BLE001 - the last line of defence: a bug must end with its own code, and say where
         traceback.print_exc()
-        ended = CutoverError(Problem(found=f"{type(bug).__name__}: {bug}", next="this is a bug of ours: please report it with the lines above"))
+        ended = CutoverError(
+            Problem(
+                found=f"{type(bug).__name__}: {bug}",
+                next="this is a bug of ours: please report it with the lines above",
+            )
+        )
     if ended is not None:
         code = ended.exit_code
     _tell(ask, code, ended)
@@ -63,7 +74,9 @@ def _tell(ask: Ask, code: ExitCode, ended: CutoverError | None) -> None:
     if ended is not None and not ask.told:
         show_error(ended, sys.stderr)
     if ask.json:
-        sys.stdout.write(answer(ask.command, ask.run_id, code, ask.started_at, ask.hosts, ended.problems if ended else ()))
+        sys.stdout.write(
+            answer(ask.command, ask.run_id, code, ask.started_at, ask.hosts, ended.problems if ended else ())
+        )
 
 
 def confirm(ask: Ask, question: str) -> None:
@@ -71,7 +84,12 @@ def confirm(ask: Ask, question: str) -> None:
     if ask.yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(Problem(found=f"«{question}» needs a yes, and there is no terminal to ask on", next="add --yes once you have seen the plan (`invoke plan`)"))
+        raise UsageError(
+            Problem(
+                found=f"«{question}» needs a yes, and there is no terminal to ask on",
+                next="add --yes once you have seen the plan (`invoke plan`)",
+            )
+        )
     sys.stderr.write(f"{question} [yes/no] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

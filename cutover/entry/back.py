@@ -31,11 +31,17 @@ class Back:
 
     def rollback(self) -> ExitCode:
         """Back to V1."""
-        return end(Ask(self.root, self.command, self.json, self.yes, self.verbose), lambda ask: self._go(ask, "nothing to roll back: no host of this pattern is on V2"))
+        return end(
+            Ask(self.root, self.command, self.json, self.yes, self.verbose),
+            lambda ask: self._go(ask, "nothing to roll back: no host of this pattern is on V2"),
+        )
 
     def abort(self) -> ExitCode:
         """Give a run up; where V1 was stopped already, that is a rollback."""
-        return end(Ask(self.root, self.command, self.json, self.yes, self.verbose), lambda ask: self._go(ask, "idle: nothing of V1 has been touched, and nothing is to be undone"))
+        return end(
+            Ask(self.root, self.command, self.json, self.yes, self.verbose),
+            lambda ask: self._go(ask, "idle: nothing of V1 has been touched, and nothing is to be undone"),
+        )
 
     def _go(self, ask: Ask, nothing: str) -> ExitCode:
         targets = choose(Options(self.root, self.hosts, self.inventory, self.limit, forks=self.forks))
@@ -46,12 +52,17 @@ class Back:
             confirm(ask, f"{self.command}: take {', '.join(hosts)} back to V1, undoing run {known.run}?")
 
         def watch(run: RunDir, journal: Journal) -> None:
-            listening.append(Listeners(ask, run))
+            listening.append(Listeners(ask, run, targets.environment))
             listening[0].watch(journal)
 
         try:
             _, hosts = rollback(
-                targets, RunDirs(self.root / ".cutover" / "runs"), run=self.run, reason=self.reason or "asked for by a person", approve=approve, watch=watch
+                targets,
+                RunDirs(self.root / ".cutover" / "runs"),
+                run=self.run,
+                reason=self.reason or "asked for by a person",
+                approve=approve,
+                watch=watch,
             )
         finally:
             for listeners in listening:

@@ -53,28 +53,42 @@ class Cutting:
             ask.say("nothing to do: every host runs this release already, healthy")
             return ExitCode.DONE
         listeners.console.show(plan_view(plan, diff=self.diff))
-        ask.hosts = {name: {"changes": [change.model_dump() for change in host.changes if change.differences]} for name, host in plan.hosts.items()}
-        ask.say(f"\nrun {plan.run}, fingerprint {plan.fingerprint}\nto apply just this: invoke cutover --hosts '{self.hosts}' --run {plan.run}")
+        ask.hosts = {
+            name: {"changes": [change.model_dump() for change in host.changes if change.differences]}
+            for name, host in plan.hosts.items()
+        }
+        ask.say(
+            f"\nrun {plan.run}, fingerprint {plan.fingerprint}\nto apply just this: invoke cutover --hosts '{self.hosts}' --run {plan.run}"
+        )
         return ExitCode.DONE
 
     def _cutover(self, ask: Ask, *, only_prepare: bool) -> ExitCode:
         conductor, listeners = self._conductor(ask)
         try:
             with conductor.stop.watching():
-                return conductor.cutover_planned(only_prepare=only_prepare) if self.run else conductor.cutover(only_prepare=only_prepare)
+                return (
+                    conductor.cutover_planned(only_prepare=only_prepare)
+                    if self.run
+                    else conductor.cutover(only_prepare=only_prepare)
+                )
         finally:
             listeners.finish()
 
     def _conductor(self, ask: Ask) -> tuple[Conductor, Listeners]:
         """Targets, run directory, and who listens."""
-        targets = choose(Options(self.root, self.hosts, self.inventory, self.limit, self.serial, self.forks, self.release))
+        targets = choose(
+            Options(self.root, self.hosts, self.inventory, self.limit, self.serial, self.forks, self.release)
+        )
         runs = RunDirs(self.root / ".cutover" / "runs")
         run = runs.named(self.run) if self.run else runs.create()
         ask.run_id = run.id
-        listeners = Listeners(ask, run)
+        listeners = Listeners(ask, run, targets.environment)
 
         def approve(plan: Plan) -> None:
             listeners.console.show(plan_view(plan, diff=self.diff))
-            confirm(ask, f"{self.command} {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}, as planned above ({plan.fingerprint[:12]})?")
+            confirm(
+                ask,
+                f"{self.command} {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}, as planned above ({plan.fingerprint[:12]})?",
+            )
 
         return Conductor(targets, run, listeners.watch, approve, StopSignal(listeners.console.say)), listeners

@@ -37,7 +37,12 @@ class Hosts:
 
         inventory = load(locate(self.hosts, self.inventory, self.root))
         for host in inventory.select(self.hosts or "all", self.limit):
-            ask.hosts[host.name] = {"address": host.address, "port": host.port, "user": host.user, "groups": list(host.groups)}
+            ask.hosts[host.name] = {
+                "address": host.address,
+                "port": host.port,
+                "user": host.user,
+                "groups": list(host.groups),
+            }
             ask.say(f"{host.name:20} {host.address:24} {', '.join(host.groups)}")
         return ExitCode.DONE
 
@@ -48,7 +53,12 @@ class Hosts:
         with connected(choose(Options(self.root, self.hosts, self.inventory, self.limit, forks=self.forks))) as fleet:
             for name, login in fleet.logins.items():
                 python = ".".join(map(str, login.python_version or ()))
-                ask.hosts[name] = {"user": login.user, "python": python, "machine": login.machine, "hostname": login.hostname}
+                ask.hosts[name] = {
+                    "user": login.user,
+                    "python": python,
+                    "machine": login.machine,
+                    "hostname": login.hostname,
+                }
                 ask.say(f"{name:20} {login.user} with sudo, Python {python} on {login.machine}")
         return ExitCode.DONE
 
@@ -68,8 +78,13 @@ class Hosts:
         shown = [outcome.unwrap() for outcome in outcomes.values()]
         for keys in shown:
             ask.hosts[keys.host] = {"fingerprints": keys.fingerprints}
-            ask.say("\n".join(f"{keys.host:20} {kind:24} {fingerprint}" for kind, fingerprint in keys.fingerprints.items()))
-        confirm(ask, f"pin these keys in {inventory.known_hosts.relative_to(self.root)}, compared with what each host's console says?")
+            ask.say(
+                "\n".join(f"{keys.host:20} {kind:24} {fingerprint}" for kind, fingerprint in keys.fingerprints.items())
+            )
+        confirm(
+            ask,
+            f"pin these keys in {inventory.known_hosts.relative_to(self.root)}, compared with what each host's console says?",
+        )
         pinned = pin(inventory.known_hosts, shown, replace=replace)
         ask.say(f"pinned: {', '.join(pinned) or 'nothing new'}")
         return ExitCode.DONE

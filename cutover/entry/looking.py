@@ -39,11 +39,12 @@ class Looking:
 
     def _status(self, ask: Ask) -> ExitCode:
         from cutover.conduct.state import look_at_state
-        from cutover.tell.statusview import show_status
+        from cutover.tell.paper import paper
+        from cutover.tell.statusview import status_view
 
         states = look_at_state(choose(self._options))
         ask.hosts = dict(states)
-        show_status(states, say=ask.say)
+        paper(ask.stream).print(status_view(states))
         return ExitCode.DONE
 
     def _verify(self, ask: Ask, run: str, phase: str, junit: str) -> ExitCode:
@@ -77,7 +78,13 @@ def _report(ask: Ask, hosts: str, inventory: str, run: str) -> ExitCode:
     runs = RunDirs(ask.root / ".cutover" / "runs")
     directory = runs.named(run) if run else runs.last(locate(hosts, inventory, ask.root).name)
     if directory is None:
-        raise UsageError(Problem(path=str(runs.root), found="there is no run of this environment here", next="name it with --run, or begin one with `invoke plan`"))
+        raise UsageError(
+            Problem(
+                path=str(runs.root),
+                found="there is no run of this environment here",
+                next="name it with --run, or begin one with `invoke plan`",
+            )
+        )
     write_all(ask.root, directory)
     ask.say(str(directory.report))
     return ExitCode.DONE

@@ -14,11 +14,11 @@ from cutover.world.rundir import RunDir
 class Listeners:
     """The people's side of one run."""
 
-    def __init__(self, ask: Ask, run: RunDir) -> None:
+    def __init__(self, ask: Ask, run: RunDir, environment: str) -> None:
         self._ask, self._run = ask, run
         history = read(run.journal_file) if run.journal_file.exists() else []
         self.console = for_people(json=ask.json, verbose=ask.verbose, history=history)
-        self._log = Log(ask.root / "logs", run.id)
+        self._log = Log(ask.root / "logs", run.id, environment, self.console.say)
 
     def watch(self, journal: Journal) -> None:
         """Have console and log hear everything."""
@@ -28,7 +28,6 @@ class Listeners:
     def finish(self) -> None:
         """Close the live table, write what stays, and tell how it ended."""
         self.console.close()
-        self._log.close()
         if not self._run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
             return
         plans = self._run.plan().hosts
@@ -39,7 +38,9 @@ class Listeners:
 
     def _places(self, written: Written) -> dict[str, str]:
         """Where to read on, by name."""
-        return {name: _short(path) for name, path in (*written.paths.items(), ("log", self._log.path)) if path is not None}
+        return {
+            name: _short(path) for name, path in (*written.paths.items(), ("log", self._log.path)) if path is not None
+        }
 
 
 def _short(path: Path) -> str:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cutover.tell.incident import write_incident
 from cutover.tell.presentation import presentation
 from cutover.tell.report import write_report
-from cutover.tell.validation import write_validation_reports
+from cutover.tell.validation import write_reports, write_validation_reports
+from cutover.world.journal import utc_now
 from cutover.world.rundir import RunDir
 
 
@@ -23,3 +25,10 @@ def write_all(root: Path, run: RunDir) -> Written:
     incident = write_incident(run, root)
     validation = write_validation_reports(run, presentation(root).validation)
     return Written({"report": write_report(run, root), "incident record": incident, "validation": validation})
+
+
+def write_validation(root: Path, documents: Mapping[str, Mapping[str, dict[str, Any]]]) -> Path:
+    """The reports of a validation outside any run: fleet and hosts, in a directory named by the time."""
+    step = presentation(root).validation
+    found = {host: by_step.get(step) for host, by_step in documents.items()}
+    return write_reports(root / ".cutover" / "validations" / utc_now().replace("-", "").replace(":", ""), found, {})

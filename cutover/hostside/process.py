@@ -82,6 +82,8 @@ def _rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
+        with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: PID 1 gets it
+            process.wait(timeout=1)
         return held.output or b"", held.stderr or b""
 
 

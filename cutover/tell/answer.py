@@ -25,6 +25,8 @@ def answer(
         "started_at": started_at,
         "finished_at": finished_at or utc_now(),
         "hosts": {name: dict(said) for name, said in hosts.items()},
-        "errors": [{"host": error.host, "path": error.path, "found": error.found, "next": error.next} for error in errors],
+        "errors": [
+            {"host": error.host, "path": error.path, "found": error.found, "next": error.next} for error in errors
+        ],
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

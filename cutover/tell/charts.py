@@ -53,7 +53,7 @@ def _svg(body: Sequence[str], height: float, label: str) -> Markup:
 def course(story: Story, away: Sequence[Outage], leg: tuple[str, str]) -> Markup:
     """Hosts by time for one leg of a run: phases, bake times, batches, rollback, and a red line where the service was away."""
     scale = Scale(_unix(leg[0]), max(_unix(leg[1]), _unix(leg[0]) + 1))
-    hosts, top = story.hosts, 44
+    hosts, top = story.hosts, 60
     bottom = top + ROW * len(hosts)
     body = [*_axis(scale, top, bottom), *_batches(story, scale, bottom, leg)]
     lost = {outage.host: outage for outage in away}
@@ -82,8 +82,8 @@ def _batches(story: Story, scale: Scale, bottom: float, leg: tuple[str, str]) ->
         x = scale.x(_unix(record.at))
         batch = record.kind == "batch.started"
         words = f"batch {record.data['number']} of {record.data['of']}" if batch else "rollback"
-        yield f'<line class="{"mark" if batch else "mark back"}" x1="{x}" x2="{x}" y1="22" y2="{bottom}"/>'
-        yield f'<text class="marked" x="{x + 4}" y="31">{words}</text>'
+        yield f'<line class="{"mark" if batch else "mark back"}" x1="{x}" x2="{x}" y1="{22 if batch else 38}" y2="{bottom}"/>'
+        yield f'<text class="marked" x="{x + 4}" y="{31 if batch else 47}">{words}</text>'
 
 
 def _spans(story: Story, scale: Scale, host: str, y: float, leg: tuple[str, str]) -> Iterator[str]:

@@ -25,7 +25,9 @@ CLOSING = {"plan.made", "run.finished"}  # a question may follow, or the end
 
 def for_people(*, json: bool = False, verbose: bool = False, history: Sequence[Record] = ()) -> "Console":
     """The console of a command: on stdout, or with --json on stderr, since stdout then carries one document."""
-    return Console(sys.stderr if json else sys.stdout, live=None if not json else False, verbose=verbose, history=history)
+    return Console(
+        sys.stderr if json else sys.stdout, live=None if not json else False, verbose=verbose, history=history
+    )
 
 
 class Console:
@@ -36,7 +38,9 @@ class Console:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self._paper: Paper = paper(stream, width)
-        self._wants_live = live if live is not None else stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+        self._wants_live = (
+            live if live is not None else stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+        )
         self._weight = Weight.VERBOSE if verbose else Weight.ALWAYS
         self._progress: Progress = progress_of(history)
         self._since = ""
@@ -46,7 +50,9 @@ class Console:
 
     def __call__(self, record: Record) -> None:
         """Take a record of the journal in; called from whatever thread wrote it."""
-        with self._lock:  # never held while printing: rich has a lock of its own, and asks for a drawing while it holds it
+        with (
+            self._lock
+        ):  # never held while printing: rich has a lock of its own, and asks for a drawing while it holds it
             self._since = self._since or record.at
             self._progress.take(record)
         if not self._wants_live or (self._weight is Weight.VERBOSE and record.kind == "outcome"):

@@ -52,7 +52,9 @@ def _done(story: Story, away: list[Outage]) -> Ending:
     status = str(story.finish.data["status"]) if story.finish else ""
     if story.rolled_back():
         back, _ = story.back()
-        return Ending("back on V1", "warn", f"On request, {_hosts(back)} went back to V1, verified.", _away(away))
+        began = story.last("rollback.started")
+        reason = str(began.data["cause"]).strip().rstrip(".") if began else ""
+        return Ending("back on V1", "warn", f"On request, {_hosts(back)} went back to V1, verified.", f"Reason given: {reason or 'none'}. {_away(away)}")
     confirmed = story.last("confirmed")
     made = story.last("plan.made")
     if confirmed is None:

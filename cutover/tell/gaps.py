@@ -10,7 +10,9 @@ from cutover.words.record import Record
 from cutover.words.step import Step
 
 KIND = "gap"
-PARTS = "stop: told to stop until gone; between: until the other is told to start; start: until it says that it is ready"
+PARTS = (
+    "stop: told to stop until gone; between: until the other is told to start; start: until it says that it is ready"
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,13 @@ class Gap:
 
 def gaps(records: Iterable[Record], plans: Mapping[str, HostPlan]) -> list[Gap]:
     """All of them, host by host in the order of the plan; of a step that ran more than once the last."""
-    steps = {(name, step.id): (phase, step) for name, plan in plans.items() for phase, phase_steps in plan.steps.items() for step in phase_steps if step.kind == KIND}
+    steps = {
+        (name, step.id): (phase, step)
+        for name, plan in plans.items()
+        for phase, phase_steps in plan.steps.items()
+        for step in phase_steps
+        if step.kind == KIND
+    }
     found: dict[tuple[str, str], Gap] = {}
     for record in records:
         key = (record.host, str(record.data.get("id")))

@@ -69,7 +69,9 @@ def who(hosts: Sequence[str]) -> str:
 def _gate(data: dict[str, Any]) -> Iterator[Line]:
     yield from _findings(data, Weight.ALWAYS)
     opens = "go on" if data["opens"] else "the gate stays shut"
-    yield Line(data["verdict"], f"{count(data['judged'], 'finding')} on {names(data['hosts'])}: {opens}", who(data["hosts"]))
+    yield Line(
+        data["verdict"], f"{count(data['judged'], 'finding')} on {names(data['hosts'])}: {opens}", who(data["hosts"])
+    )
 
 
 def _outcome(data: dict[str, Any]) -> Iterator[Line]:
@@ -87,7 +89,10 @@ def _plan(data: dict[str, Any]) -> Iterator[Line]:
         yield Line("plan", f"nothing to do: {names(data['already'])} on release {data['release']} already, and healthy")
         return
     batches = " then ".join(names(batch) for batch in data["batches"])
-    yield Line("plan", f"{data['fingerprint'][:12]}: release {data['release']} on {count(len(data['hosts']), 'host')}: {batches}")
+    yield Line(
+        "plan",
+        f"{data['fingerprint'][:12]}: release {data['release']} on {count(len(data['hosts']), 'host')}: {batches}",
+    )
     if data.get("already"):
         yield Line("nothing to do", f"on this release already, and healthy: {names(data['already'])}")
 
@@ -95,7 +100,9 @@ def _plan(data: dict[str, Any]) -> Iterator[Line]:
 def _finished(data: dict[str, Any]) -> Iterator[Line]:
     yield Line("end", f"exit {data['exit_code']}: {data['status']}")
     for problem in data.get("problems", []):
-        yield Line("problem", f"{problem['path']}: {problem['found']}; next: {problem['next']}", problem["host"], Weight.LOG)
+        yield Line(
+            "problem", f"{problem['path']}: {problem['found']}; next: {problem['next']}", problem["host"], Weight.LOG
+        )
 
 
 def _bake_failed(data: dict[str, Any]) -> Iterator[Line]:
@@ -103,7 +110,9 @@ def _bake_failed(data: dict[str, Any]) -> Iterator[Line]:
         yield Line(Verdict.FAIL, f"{problem['path']}: {problem['found']}", problem["host"])
 
 
-def _simple(what: str, said: Callable[[dict[str, Any]], str], weight: Weight = Weight.ALWAYS, hosts: str = "") -> Callable[[dict[str, Any]], Iterator[Line]]:
+def _simple(
+    what: str, said: Callable[[dict[str, Any]], str], weight: Weight = Weight.ALWAYS, hosts: str = ""
+) -> Callable[[dict[str, Any]], Iterator[Line]]:
     """A kind that is one line; `hosts` names the key that holds the hosts it is about."""
 
     def tell(data: dict[str, Any]) -> Iterator[Line]:
@@ -132,12 +141,35 @@ _TELL: dict[str, Callable[[dict[str, Any]], Iterator[Line]]] = {
     "connection.lost": _simple(Verdict.WARN, lambda d: f"connection lost, the host is asked again: {d['found']}"),
     "prepared": _simple("prepared", lambda d: f"{names(d['hosts'])}: ready to commit, V1 untouched"),
     "batch.started": _simple("batch", lambda d: f"{d['number']} of {d['of']}: {names(d['hosts'])}", hosts="hosts"),
-    "armed": _simple("armed", lambda d: f"{names(d['hosts'])}: goes back by itself after {d['confirm_s']:g} s without this run", hosts="hosts"),
-    "bake.started": _simple("bake", lambda d: f"{names(d['hosts'])}: watched for {short(d['seconds'])} before the batch counts as good", hosts="hosts"),
-    "bake.done": _simple(Verdict.PASS, lambda d: f"{names(d['hosts'])}: stable for {short(d['seconds'])}, {count(d['looks'], 'look')}", hosts="hosts"),
+    "armed": _simple(
+        "armed",
+        lambda d: f"{names(d['hosts'])}: goes back by itself after {d['confirm_s']:g} s without this run",
+        hosts="hosts",
+    ),
+    "bake.started": _simple(
+        "bake",
+        lambda d: f"{names(d['hosts'])}: watched for {short(d['seconds'])} before the batch counts as good",
+        hosts="hosts",
+    ),
+    "bake.done": _simple(
+        Verdict.PASS,
+        lambda d: f"{names(d['hosts'])}: stable for {short(d['seconds'])}, {count(d['looks'], 'look')}",
+        hosts="hosts",
+    ),
     "bake.failed": _bake_failed,
-    "confirmed": _simple("confirmed", lambda d: f"{names(d['hosts'])}: the cutover stands; nothing goes back by itself any more", hosts="hosts"),
-    "rollback.started": _simple("rollback", lambda d: f"of {names(d['hosts']) or 'no host'}, because: {one_line(d['cause'])}", hosts="hosts"),
-    "rollback.finished": _simple("rollback", lambda d: f"back on V1: {names(d['hosts']) or 'none'}" + (f"; NOT back: {names(d['failed'])}" if d["failed"] else "")),
+    "confirmed": _simple(
+        "confirmed",
+        lambda d: f"{names(d['hosts'])}: the cutover stands; nothing goes back by itself any more",
+        hosts="hosts",
+    ),
+    "rollback.started": _simple(
+        "rollback", lambda d: f"of {names(d['hosts']) or 'no host'}, because: {one_line(d['cause'])}", hosts="hosts"
+    ),
+    "rollback.finished": _simple(
+        "rollback",
+        lambda d: (
+            f"back on V1: {names(d['hosts']) or 'none'}" + (f"; NOT back: {names(d['failed'])}" if d["failed"] else "")
+        ),
+    ),
     "run.finished": _finished,
 }

@@ -22,6 +22,7 @@ MARKS = {
 }
 RUNNING = ("▸", "cyan")
 ASCII = str.maketrans({"✓": "+", "✗": "x", "▸": ">", "·": "-", "…": "~", "«": '"', "»": '"', "—": "-", "↳": ">"})
+TRAILING = re.compile(r" +\n")  # tables are drawn to their full width
 CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -31,7 +32,7 @@ def paper(stream: TextIO, width: int | None = None) -> "Paper":
 
     terminal = stream.isatty()
     return Paper(
-        file=cast(TextIO, Outlet(stream)), force_terminal=terminal, width=width or (None if terminal else PIPE_WIDTH),
+        file=cast("TextIO", Outlet(stream)), force_terminal=terminal, width=width or (None if terminal else PIPE_WIDTH),
         markup=False, emoji=False, highlight=False, legacy_windows=False,
     )  # fmt: skip
 
@@ -49,6 +50,8 @@ class Outlet:
         """Write; our marks as ASCII where the stream has no others, anything else escaped."""
         if not self._unicode:
             text = text.translate(ASCII)
+        if not self._stream.isatty():
+            text = TRAILING.sub("\n", text)
         self._attempt(lambda: self._stream.write(text.encode(self.encoding, "backslashreplace").decode(self.encoding)))
         return len(text)
 

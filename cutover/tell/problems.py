@@ -31,7 +31,9 @@ def grouped(problems: Iterable[Problem]) -> list[Grouped]:
     everything = list(problems)
     causes = [problem for problem in everything if CONSEQUENCE not in problem.found]
     with_cause = {problem.host for problem in causes}
-    followed = Counter(problem.host for problem in everything if CONSEQUENCE in problem.found and problem.host in with_cause)
+    followed = Counter(
+        problem.host for problem in everything if CONSEQUENCE in problem.found and problem.host in with_cause
+    )
     groups: dict[tuple[str, str, str, int], list[Problem]] = {}
     for problem in [*causes, *(other for other in everything if other.host not in with_cause)]:
         key = (problem.path, without_host(problem.found, problem.host), problem.next, followed.pop(problem.host, 0))
@@ -58,7 +60,17 @@ def show_error(error: CutoverError, stream: TextIO) -> None:
     known = grouped(error.problems)
     hosts = {problem.host for problem in error.problems if problem.host}
     on = f" on {count(len(hosts), 'host')}" if hosts else ""
-    out.print(joined([verdict_text(Verdict.ERROR), text(f"{count(len(known), 'problem')}{on}; exit {int(error.exit_code)}, {EXITS[error.exit_code].status}")], "  "))
+    out.print(
+        joined(
+            [
+                verdict_text(Verdict.ERROR),
+                text(
+                    f"{count(len(known), 'problem')}{on}; exit {int(error.exit_code)}, {EXITS[error.exit_code].status}"
+                ),
+            ],
+            "  ",
+        )
+    )
     out.print(told(error.problems))
 
 
@@ -66,7 +78,9 @@ def _block(group: Grouped, *, whole: bool) -> list["RenderableType"]:
     from rich.padding import Padding
 
     title = ": ".join(part for part in (names(group.hosts, 8), group.problem.path) if part)
-    found = [line for line in clean(group.problem.found).rstrip().splitlines() if not set(line) <= set(" ^~")]  # a traceback's pointers
+    found = [
+        line for line in clean(group.problem.found).rstrip().splitlines() if not set(line) <= set(" ^~")
+    ]  # a traceback's pointers
     lines = [text(line) for line in (found if whole else _cut(found))]
     if group.left_out:
         lines.append(text(f"({count(group.left_out, 'step')} left out because of it)", "dim"))

@@ -74,7 +74,13 @@ class Progress:
             try:
                 move(self, record, record.data)
             except (KeyError, TypeError, ValueError) as odd:
-                self.note(Verdict.ERROR, record.host, record.kind, f"this record cannot be shown ({odd!r})", "see it in the journal")
+                self.note(
+                    Verdict.ERROR,
+                    record.host,
+                    record.kind,
+                    f"this record cannot be shown ({odd!r})",
+                    "see it in the journal",
+                )
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -87,7 +93,9 @@ class Progress:
 
     def running(self, host: str) -> tuple[str, Cell] | None:
         """The phase that a host is in."""
-        return next(((phase, cell) for (name, phase), cell in self.cells.items() if name == host and cell.verdict is None), None)
+        return next(
+            ((phase, cell) for (name, phase), cell in self.cells.items() if name == host and cell.verdict is None), None
+        )
 
     def batch_of(self, host: str) -> int:
         """The number of the host's batch, from 1; 0 where it is in none."""

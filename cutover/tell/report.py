@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cutover
 from cutover.decide.difference import Change
 from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.decide.plan import FileDiff, Plan
 from cutover.tell.charts import course, outage_chart
+from cutover.tell.checkout import CHECKOUT
 from cutover.tell.endings import ending
 from cutover.tell.events import told
 from cutover.tell.exitcodes import CODES
@@ -23,8 +23,6 @@ from cutover.tell.validation import fleet_document, host_documents
 from cutover.words.errors import ExitCode
 from cutover.words.verdict import Verdict
 from cutover.world.rundir import RunDir
-
-CHECKOUT = Path(cutover.__file__).resolve().parents[1]
 
 
 def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:

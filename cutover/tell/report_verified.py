@@ -20,7 +20,7 @@ class Found:
 
     hosts: tuple[str, ...]
     verdict: Verdict
-    lines: tuple[str, ...]
+    lines: tuple[tuple[str, str], ...]  # what was found, and what was wanted where that is not the same
     changed: bool
     seconds: float
 
@@ -41,7 +41,6 @@ class Item:
     name: str
     words: str
     kind: str
-    wanted: tuple[str, ...]
     found: tuple[Found, ...]
     measured: tuple[Measured, ...]
 
@@ -92,28 +91,32 @@ def _step(story: Story, plan: Plan, shown: Presentation, phase: Phase, step_id: 
         for host in steps
         if first.kind == "command" and document(story, host, step_id) is not None
     )
-    wanted = () if first.kind == "result" else tuple(f"{key}: {in_words(want)}" for key, want in first.desired.items())
-    return Item(step_id, first.words, "look" if first.probe else "step", wanted, found, measured)
+    return Item(step_id, first.words, "look" if first.probe else "step", found, measured)
 
 
-def _judged(step: Step, outcome: dict[str, Any] | None) -> tuple[Verdict, tuple[str, ...], bool]:
+def _judged(step: Step, outcome: dict[str, Any] | None) -> tuple[Verdict, tuple[tuple[str, str], ...], bool]:
     """The verdict, the found value of each desired key (or what differs), whether something was changed."""
     if outcome is None:
-        return Verdict.INCONCLUSIVE, ("not run",), False
+        return Verdict.INCONCLUSIVE, (("not run", ""),), False
     if outcome["ok"]:
-        lines = tuple(f"{key} {_short(dig(outcome['after'], key))}" for key in step.desired)
+        lines = tuple(_met(key, dig(outcome["after"], key), want) for key, want in step.desired.items())
         return Verdict.PASS, lines or _everything(outcome["after"]), bool(outcome["changed"])
-    lines = tuple(line for line in (outcome["error"] or "", *outcome.get("differences", ())) if line)
-    return Verdict(step.severity), lines, bool(outcome["changed"])
+    differs = tuple((line, "") for line in (outcome["error"] or "", *outcome.get("differences", ())) if line)
+    return Verdict(step.severity), differs, bool(outcome["changed"])
 
 
-def _everything(after: dict[str, Any]) -> tuple[str, ...]:
+def _met(key: str, seen: Any, want: Any) -> tuple[str, str]:
+    """A desired key and its value; what was wanted is said where it leaves room."""
+    return f"{key}: {_short(seen)}", "" if seen == want else in_words(want)
+
+
+def _everything(after: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """What was measured where nothing was demanded."""
-    return tuple(f"{key} {_short(value)}" for key, value in after.items() if not isinstance(value, dict | list))
+    return tuple((f"{key}: {_short(value)}", "") for key, value in after.items() if not isinstance(value, dict | list))
 
 
 def _short(value: Any) -> str:
-    text = "none" if value in ([], {}) else str(value)
+    text = "none" if value in ([], {}) else f"{value:,}".replace(",", " ") if isinstance(value, int) and not isinstance(value, bool) else str(value)
     return text if len(text) <= 90 else f"{text[:60]}… ({len(text)} characters)"
 
 
@@ -133,10 +136,10 @@ def _check(name: str, findings: Sequence[dict[str, Any]]) -> Item:
         groups.setdefault((Verdict(finding["verdict"]), finding["message"]), []).append(finding)
     passed = next((message for verdict, message in groups if verdict is Verdict.PASS), "")
     found = tuple(
-        Found(tuple(member["host"] for member in members), verdict, () if message == passed else (message,), False, max(member["seconds"] for member in members))
+        Found(tuple(member["host"] for member in members), verdict, () if message == passed else ((message, ""),), False, max(member["seconds"] for member in members))
         for (verdict, message), members in groups.items()
     )
-    return Item(name, passed or name, "check", (), found, ())
+    return Item(name, passed or name, "check", found, ())
 
 
 def matrix(story: Story, spans: Sequence[Span]) -> list[tuple[str, list[tuple[Verdict | None, float] | None], str]]:

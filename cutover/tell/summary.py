@@ -92,7 +92,11 @@ def _done(progress: Progress) -> str:
         return f"{hosts} back on V1, verified"
     if progress.on(V2):
         return f"{hosts} on V2, release {progress.release}"
-    return f"{hosts} prepared for release {progress.release}; V1 is in service and untouched" if progress.prepared else "nothing was changed"
+    return (
+        f"{hosts} prepared for release {progress.release}; V1 is in service and untouched"
+        if progress.prepared
+        else "nothing was changed"
+    )
 
 
 def _hosts(progress: Progress, measured: Sequence[Gap]) -> "Table":
@@ -128,7 +132,10 @@ def _cells(gap: Gap | None, *, touched: bool) -> list["Text"]:
     if gap is None or gap.seconds is None:
         what = ("not measured" if touched else "not touched") if gap is None else f"{gap.what}: not measured"
         return [text(what, "dim"), *[text("") for _ in SECONDS]]
-    return [text(gap.what), *[text("" if (value := getattr(gap, name)) is None else f"{value:.2f} s") for name in SECONDS]]
+    return [
+        text(gap.what),
+        *[text("" if (value := getattr(gap, name)) is None else f"{value:.2f} s") for name in SECONDS],
+    ]
 
 
 def _warnings(progress: Progress) -> "Text | None":
@@ -144,8 +151,17 @@ def _warnings(progress: Progress) -> "Text | None":
 def _problems(progress: Progress) -> list[Problem]:
     """What ended the run, as it was raised; without an end, what the gates found."""
     if progress.finished is not None:
-        return [Problem(**problem) for problem in progress.finished.data.get("problems", []) if problem["host"] or problem["path"]]
-    return [Problem(note.found, note.next, host, note.name) for note in progress.notes for host in note.hosts or [""] if not note.verdict.lets_pass]
+        return [
+            Problem(**problem)
+            for problem in progress.finished.data.get("problems", [])
+            if problem["host"] or problem["path"]
+        ]
+    return [
+        Problem(note.found, note.next, host, note.name)
+        for note in progress.notes
+        for host in note.hosts or [""]
+        if not note.verdict.lets_pass
+    ]
 
 
 def _where(places: Mapping[str, str]) -> "Text":

@@ -15,9 +15,19 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-TITLES = {**{phase.name: f"{phase.number} {phase.name}" for phase in PHASES}, BAKE: "bake", ROLLBACK.name: ROLLBACK.name}
+TITLES = {
+    **{phase.name: f"{phase.number} {phase.name}" for phase in PHASES},
+    BAKE: "bake",
+    ROLLBACK.name: ROLLBACK.name,
+}
 ONE_LINE, TWO_LINES, LIST = 15, 7, 0  # width of a cell in each shape
-BREAKS = {"preflight": 3, "activation": 4, "validation": 4, "shutdown": 4, "rollback": 4}  # where a title is cut that is wider than its cell
+BREAKS = {
+    "preflight": 3,
+    "activation": 4,
+    "validation": 4,
+    "shutdown": 4,
+    "rollback": 4,
+}  # where a title is cut that is wider than its cell
 NARROW = {Verdict.INCONCLUSIVE: "INCONCL"}  # a word that is wider than its cell; the notes below have it in full
 NOW = 26  # width of the column that says what a host does
 AROUND = 14  # lines that header, notes and a prompt take
@@ -34,14 +44,21 @@ def board(progress: Progress, now: datetime, elapsed: str, width: int, height: i
         rows = _grouped(progress)
         shape = _shape(progress, rows, width)
     with_now = shape != LIST and _needed(progress, rows, shape) + 1 + NOW <= width
-    table = _as_list(progress, rows, now) if shape == LIST else _as_table(progress, rows, now, shape, now_column=with_now)
+    table = (
+        _as_list(progress, rows, now) if shape == LIST else _as_table(progress, rows, now, shape, now_column=with_now)
+    )
     below = _below(progress, rows, live=height is not None, doing=not with_now)
     return Group(header(progress, elapsed), table, *([below] if below else []))
 
 
 def header(progress: Progress, elapsed: str) -> "Text":
     """Run, environment, release, and how long it has been going."""
-    parts = [f"run {progress.run}", progress.environment, f"release {progress.release}" if progress.release else "", f"elapsed {elapsed}"]
+    parts = [
+        f"run {progress.run}",
+        progress.environment,
+        f"release {progress.release}" if progress.release else "",
+        f"elapsed {elapsed}",
+    ]
     return text(" · ".join(part for part in parts if part) + "\n", "bold")
 
 
@@ -50,7 +67,9 @@ Row = tuple[int, list[str]]  # batch, hosts
 
 def _single(progress: Progress) -> list[Row]:
     """One row a host, batch by batch."""
-    return [(number, [host]) for number, hosts in enumerate(progress.batches or [progress.hosts], start=1) for host in hosts]
+    return [
+        (number, [host]) for number, hosts in enumerate(progress.batches or [progress.hosts], start=1) for host in hosts
+    ]
 
 
 def _grouped(progress: Progress) -> list[Row]:
@@ -60,7 +79,11 @@ def _grouped(progress: Progress) -> list[Row]:
         states = tuple((column, cell.verdict) for column in progress.columns if (cell := progress.cell(host, column)))
         return states, _doing(progress, host)
 
-    return [(number, group) for number, hosts in enumerate(progress.batches or [progress.hosts], start=1) for group in alike(hosts, look)]
+    return [
+        (number, group)
+        for number, hosts in enumerate(progress.batches or [progress.hosts], start=1)
+        for group in alike(hosts, look)
+    ]
 
 
 def _label(hosts: Sequence[str]) -> str:
@@ -98,9 +121,17 @@ def _as_table(progress: Progress, rows: Sequence[Row], now: datetime, shape: int
         table.add_column("now", width=NOW, overflow="ellipsis", no_wrap=True, style="cyan")
     for index, (batch, hosts) in enumerate(rows):
         first = index == 0 or rows[index - 1][0] != batch
-        cells = [_cell(progress, hosts[0], column, now, "\n" if shape == TWO_LINES else " ") for column in progress.columns]
+        cells = [
+            _cell(progress, hosts[0], column, now, "\n" if shape == TWO_LINES else " ") for column in progress.columns
+        ]
         doing = [_doing(progress, hosts[0])] if now_column else []
-        table.add_row(f"{batch}/{len(progress.batches) or 1}" if first else "", _label(hosts), *cells, *doing, end_section=_last(rows, index))
+        table.add_row(
+            f"{batch}/{len(progress.batches) or 1}" if first else "",
+            _label(hosts),
+            *cells,
+            *doing,
+            end_section=_last(rows, index),
+        )
     return table
 
 
@@ -119,7 +150,11 @@ def _as_list(progress: Progress, rows: Sequence[Row], now: datetime) -> "Table":
     for batch, hosts in rows:
         begun = [column for column in progress.columns if progress.cell(hosts[0], column)]
         where = _cell(progress, hosts[0], begun[-1], now, " ") if begun else text("waiting", "dim")
-        table.add_row(f"{batch}/{len(progress.batches) or 1}", _label(hosts), joined([text(TITLES[begun[-1]]), where], " ") if begun else where)
+        table.add_row(
+            f"{batch}/{len(progress.batches) or 1}",
+            _label(hosts),
+            joined([text(TITLES[begun[-1]]), where], " ") if begun else where,
+        )
     return table
 
 
@@ -139,7 +174,7 @@ def _cell(progress: Progress, host: str, column: str, now: datetime, gap: str) -
 def _time_of(cell: Cell, now: datetime, gap: str) -> str:
     so_far = (now - moment(cell.started_at)).total_seconds()
     if cell.lasts is not None:
-        return f"{'bake' + gap if gap != ' ' else ''}{short(max(0.0, cell.lasts - so_far))} left"
+        return f"{short(max(0.0, cell.lasts - so_far))}{gap}left"
     return f"running{gap}{short(so_far if cell.seconds is None else cell.seconds)}"
 
 
@@ -157,9 +192,16 @@ def _below(progress: Progress, rows: Sequence[Row], *, live: bool, doing: bool) 
         lines.append(text(f"and {count(left, 'note')} before these", "dim"))
     for note in shown:
         found = one_line(note.found)
-        lines.append(joined([verdict_text(note.verdict), text(f"{names(note.hosts)}: {found}" if note.hosts else found)], "  "))
+        lines.append(
+            joined([verdict_text(note.verdict), text(f"{names(note.hosts)}: {found}" if note.hosts else found)], "  ")
+        )
     if progress.armed_s is not None and progress.applying:
-        lines.append(text(f"hosts that were begun go back by themselves {progress.armed_s:g} s after they last heard of this run", "dim"))
+        lines.append(
+            text(
+                f"hosts that were begun go back by themselves {progress.armed_s:g} s after they last heard of this run",
+                "dim",
+            )
+        )
     return joined([text(""), *lines]) if lines else None
 
 

@@ -17,15 +17,17 @@ Document = dict[str, Any]
 def write_validation_reports(run: RunDir, step: str) -> Path | None:
     """Write the reports out of the outcomes of the step that judged the service; None where it ran nowhere."""
     documents = host_documents(read_story(run.journal_file), step)
-    fleet = fleet_document(documents)
-    if fleet is None:
-        return None
+    return write_reports(run.path, documents, {"run": run.id}) if documents else None
+
+
+def write_reports(directory: Path, documents: Mapping[str, Document | None], about: Document) -> Path:
+    """Write one report for each host below a directory, and the fleet's into it; gives the fleet's path."""
     for host, found in documents.items():
-        path = run.path / "hosts" / host / NAME
+        path = directory / "hosts" / host / NAME
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, _of_host(found) | {"host": host, "run": run.id})
-    _write(run.path / NAME, fleet | {"run": run.id})
-    return run.path / NAME
+        _write(path, _of_host(found) | {"host": host} | about)
+    _write(directory / NAME, fleet_document(documents) | about)
+    return directory / NAME
 
 
 def host_documents(story: Story, step: str) -> dict[str, Document | None]:
@@ -35,16 +37,14 @@ def host_documents(story: Story, step: str) -> dict[str, Document | None]:
     return documents if any(documents.values()) else {}
 
 
-def fleet_document(documents: Mapping[str, Document | None]) -> Document | None:
+def fleet_document(documents: Mapping[str, Document | None]) -> Document:
     """The fleet's report: for each check the worst of the hosts, with the values of each. A host without one is INCONCLUSIVE."""
-    if not documents:
-        return None
     names = dict.fromkeys(name for found in documents.values() if found for name in found["checks"])
     hosts = {host: str(_status(found)) for host, found in documents.items()}
     return {
         "status": str(worst(Verdict(status) for status in hosts.values())),
         "checks": {name: _check(name, documents) for name in names},
-        "timestamp": max(str(found["timestamp"]) for found in documents.values() if found),
+        "timestamp": max((str(found["timestamp"]) for found in documents.values() if found), default=None),
         "issues": [{"host": host} | issue for host, found in documents.items() for issue in _of_host(found)["issues"]],
         "hosts": hosts,
     }

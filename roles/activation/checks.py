@@ -13,7 +13,9 @@ def planned(wanted: HostPlan, step_id: str) -> Any:
 
 def test_v2_runs_and_is_enabled(host: Any, wanted: HostPlan) -> None:
     """V2 runs, has not been restarted, and would come back after a reboot. If not: journalctl -u of its unit says why."""
-    shown = host.check_output("systemctl show -p ActiveState,SubState,UnitFileState,NRestarts %s", wanted.variables["abaco_v2_unit"])
+    shown = host.check_output(
+        "systemctl show -p ActiveState,SubState,UnitFileState,NRestarts %s", wanted.variables["abaco_v2_unit"]
+    )
     state = dict(line.split("=", 1) for line in shown.splitlines())
     assert state == {"ActiveState": "active", "SubState": "running", "UnitFileState": "enabled", "NRestarts": "0"}
 
@@ -35,7 +37,9 @@ def test_the_config_is_the_planned_one(host: Any, wanted: HostPlan) -> None:
 def test_v2_says_that_it_is_well(host: Any, wanted: HostPlan) -> None:
     """V2 answers on its port that it is ready. If not: its answer says what is wrong."""
     url = planned(wanted, "activation.ready").args["url"]
-    script = "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+    script = (
+        "import sys, urllib.request; sys.stdout.write(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+    )
     answer = json.loads(host.check_output("python3 -I -c %s %s", script, url))
     assert answer["ready"] is True, answer
 

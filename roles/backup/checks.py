@@ -21,7 +21,9 @@ def listed(document: dict[str, Any]) -> dict[str, str]:
     """Every file that a manifest names, with its digest."""
     files = {entry["as"]: entry["sha256"] for entry in document["entries"].values() if "sha256" in entry}
     for entry in document["entries"].values():
-        files |= {f"{entry['as']}/{name}": file["sha256"] for name, file in entry.get("files", {}).items() if "sha256" in file}
+        files |= {
+            f"{entry['as']}/{name}": file["sha256"] for name, file in entry.get("files", {}).items() if "sha256" in file
+        }
     return files
 
 

@@ -25,12 +25,22 @@ def entries(role: Role) -> list[dict[str, object]]:
     v1_file = role.facts["v1"].get("file") or f"{units}/{v1}"
     lines = str(role["abaco_backup_log_lines"])
     return [
-        {"name": "config", "kind": "file", "source": role["abaco_config"], "as": f"pipeline_backup_{role.run.stamp}.yml"},
+        {
+            "name": "config",
+            "kind": "file",
+            "source": role["abaco_config"],
+            "as": f"pipeline_backup_{role.run.stamp}.yml",
+        },
         {"name": "v1-unit", "kind": "file", "source": v1_file, "as": f"units/{v1}"},
         {"name": "v1-drop-ins", "kind": "tree", "source": f"{units}/{v1}.d", "as": f"units/{v1}.d"},
         {"name": "v2-unit", "kind": "file", "source": f"{units}/{v2}", "as": f"units/{v2}"},
         {"name": "release", "kind": "link", "source": f"{role['abaco_home']}/current"},
         {"name": "metrics", "kind": "tree", "source": f"{role['abaco_data']}/metrics", "as": "metrics_backup"},
         {"name": "v1-state", "kind": "unit", "unit": v1},
-        {"name": "v1-status", "kind": "output", "argv": ["systemctl", "--no-pager", "--full", "-n", lines, "status", v1], "as": "v1_status_before.log"},
+        {
+            "name": "v1-status",
+            "kind": "output",
+            "argv": ["systemctl", "--no-pager", "--full", "-n", lines, "status", v1],
+            "as": "v1_status_before.log",
+        },
     ]

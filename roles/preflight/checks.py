@@ -18,7 +18,9 @@ def test_v1_runs_and_is_enabled(host: Any, wanted: HostPlan) -> None:
 def test_v1_works_from_the_config(host: Any, wanted: HostPlan) -> None:
     """V1's config is a file that its user can read. If not: see abaco_config, and the owner of the file."""
     config, user = wanted.variables["abaco_config"], wanted.variables["abaco_user"]
-    assert host.run("setpriv --reuid=%s --regid=%s --clear-groups test -r %s", user, user, config).succeeded, f"{user} cannot read {config}"
+    assert host.run("setpriv --reuid=%s --regid=%s --clear-groups test -r %s", user, user, config).succeeded, (
+        f"{user} cannot read {config}"
+    )
 
 
 def test_v2_is_not_running(host: Any, wanted: HostPlan) -> None:

@@ -13,7 +13,9 @@ def place(wanted: HostPlan) -> str:
 
 def test_v1_runs_and_is_enabled(host: Any, wanted: HostPlan) -> None:
     """V1 runs and would come back after a reboot. If not: systemctl enable --now of its unit, then see its journal."""
-    shown = host.check_output("systemctl show -p ActiveState,SubState,UnitFileState %s", wanted.variables["abaco_v1_unit"])
+    shown = host.check_output(
+        "systemctl show -p ActiveState,SubState,UnitFileState %s", wanted.variables["abaco_v1_unit"]
+    )
     state = dict(line.split("=", 1) for line in shown.splitlines())
     assert state == {"ActiveState": "active", "SubState": "running", "UnitFileState": "enabled"}
 

@@ -18,7 +18,12 @@ def steps(role: Role) -> list[Step]:
         {"name": "audit", "kind": "tree", "source": f"{data}/audit", "as": "audit"},
         {"name": "config", "kind": "file", "source": role["abaco_config"], "as": "pipeline.yml"},
         {"name": "v2-unit", "kind": "file", "source": f"{role['abaco_unit_dir']}/{v2}", "as": v2},
-        {"name": "v2-log", "kind": "output", "argv": ["journalctl", "--no-pager", "-o", "short-iso-precise", "-n", "5000", "-u", v2], "as": "v2.log"},
+        {
+            "name": "v2-log",
+            "kind": "output",
+            "argv": ["journalctl", "--no-pager", "-o", "short-iso-precise", "-n", "5000", "-u", v2],
+            "as": "v2.log",
+        },
     ]
     v2_gone = ("rollback.v2",)
     return [

@@ -24,7 +24,10 @@ def test_no_process_of_v1_is_left(host: Any, wanted: HostPlan) -> None:
 
 def test_v1_would_not_come_back(host: Any, wanted: HostPlan) -> None:
     """V1 is disabled: a reboot does not bring it back beside V2. If not: disable it."""
-    assert host.run("systemctl is-enabled %s", wanted.variables["abaco_v1_unit"]).stdout.strip() in ("disabled", "not-found")
+    assert host.run("systemctl is-enabled %s", wanted.variables["abaco_v1_unit"]).stdout.strip() in (
+        "disabled",
+        "not-found",
+    )
 
 
 def test_its_last_state_is_kept(host: Any, wanted: HostPlan) -> None:

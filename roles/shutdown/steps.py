@@ -11,7 +11,12 @@ def steps(role: Role) -> list[Step]:
     lines = str(role["abaco_backup_log_lines"])
     last: list[dict[str, object]] = [
         {"name": "metrics", "kind": "tree", "source": f"{role['abaco_data']}/metrics", "as": "metrics_backup"},
-        {"name": "v1-log", "kind": "output", "argv": ["journalctl", "--no-pager", "-o", "short-iso-precise", "-n", lines, "-u", v1], "as": "v1_final.log"},
+        {
+            "name": "v1-log",
+            "kind": "output",
+            "argv": ["journalctl", "--no-pager", "-o", "short-iso-precise", "-n", lines, "-u", v1],
+            "as": "v1_final.log",
+        },
         {"name": "v1-state", "kind": "unit", "unit": v1},
     ]
     return [

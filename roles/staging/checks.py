@@ -22,7 +22,9 @@ def test_the_release_is_the_planned_one(host: Any, wanted: HostPlan) -> None:
 def test_its_entry_point_runs_as_the_service(host: Any, wanted: HostPlan) -> None:
     """The release's entry point starts as the service's user and says which release it is. If not: see the permissions on the way to it."""
     step, user = release(wanted), wanted.variables["abaco_user"]
-    said = host.check_output("setpriv --reuid=%s --regid=%s --clear-groups %s/bin/kpi --version", user, user, step.args["path"])
+    said = host.check_output(
+        "setpriv --reuid=%s --regid=%s --clear-groups %s/bin/kpi --version", user, user, step.args["path"]
+    )
     assert step.desired["id"] in said, said
 
 

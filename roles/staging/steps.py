@@ -5,7 +5,12 @@ from cutover.words.step import Step
 from cutover.words.steps import command, directory, probe, release
 
 # The seeds' files and the fewest tests that each must bring.
-LEAST = {"test_kpi_base.py": 9, "test_kpi_calculators_v2.py": 10, "test_kpi_engine_v2.py": 5, "test_pipeline_orchestrator.py": 5}
+LEAST = {
+    "test_kpi_base.py": 9,
+    "test_kpi_calculators_v2.py": 10,
+    "test_kpi_engine_v2.py": 5,
+    "test_pipeline_orchestrator.py": 5,
+}
 
 
 def steps(role: Role) -> list[Step]:
@@ -15,7 +20,16 @@ def steps(role: Role) -> list[Step]:
     path = f"{home}/releases/{this.id}"
     arrived = f"{role['cutover_state_dir']}/incoming/{this.id}.tar.gz"
     passed = {f"document.by_file.{file}.passed": {"at_least": least} for file, least in LEAST.items()}
-    judge = [f"{path}/bin/kpi", "judge", "--json", "--newest", str(role["abaco_judged_tapes"]), "--against", f"{data}/metrics", f"{data}/done"]
+    judge = [
+        f"{path}/bin/kpi",
+        "judge",
+        "--json",
+        "--newest",
+        str(role["abaco_judged_tapes"]),
+        "--against",
+        f"{data}/metrics",
+        f"{data}/done",
+    ]
     return [
         directory("staging.releases", f"{home}/releases"),
         release("staging.release", path, this.id, arrived, this.sha256,

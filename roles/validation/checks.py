@@ -11,7 +11,11 @@ KPIS = {"PAR30", "PAR90", "CollectionRate", "PortfolioHealth"}
 def test_v2_wrote_all_four_values(host: Any, wanted: HostPlan) -> None:
     """The newest metrics of V2 hold all four KPIs as finite numbers. If not: see the tape that it computed."""
     metrics = f"{wanted.variables['abaco_data']}/metrics"
-    newest = host.check_output("find %s -name '*.json' -newer %s -printf '%%T@ %%p\\n' | sort -n | tail -1 | cut -d' ' -f2", metrics, wanted.variables["abaco_config"])
+    newest = host.check_output(
+        "find %s -name '*.json' -newer %s -printf '%%T@ %%p\\n' | sort -n | tail -1 | cut -d' ' -f2",
+        metrics,
+        wanted.variables["abaco_config"],
+    )
     assert newest, "V2 has written no metrics since its config was put in place"
     document = host.file(newest).content_string
     assert KPIS <= {name for name in KPIS if f'"{name}"' in document}, newest
@@ -34,4 +38,6 @@ def test_no_tape_is_left_behind(host: Any, wanted: HostPlan) -> None:
 
 def test_v2_still_runs_unrestarted(host: Any, wanted: HostPlan) -> None:
     """V2 has been running since it was started, without a restart. If not: it crashed; see its journal."""
-    assert host.check_output("systemctl show -p ActiveState,NRestarts %s", wanted.variables["abaco_v2_unit"]).splitlines() == ["NRestarts=0", "ActiveState=active"]
+    assert host.check_output(
+        "systemctl show -p ActiveState,NRestarts %s", wanted.variables["abaco_v2_unit"]
+    ).splitlines() == ["NRestarts=0", "ActiveState=active"]

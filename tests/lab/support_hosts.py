@@ -3,8 +3,9 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ rm -rf /etc/abaco /etc/systemd/system /opt/abaco/current /opt/abaco/releases/1.0
 tar -C / -xf /srv/v1-in-service.tar
 systemctl daemon-reload
 systemctl reset-failed
-systemctl start {V1}
+systemctl start {V1} lab-tapes.service
 """
 # Everything of a host that a cutover could change, but for V1's own work and the host's log of who came in.
 FINGERPRINT = """
@@ -107,12 +108,21 @@ class Hosts:
 
         return self.each(take, names)
 
+    @contextmanager
+    def unchanged(self, *names: str) -> Iterator[None]:
+        """What happens inside must leave these hosts as they were, V1's process included."""
+        before, process = self.fingerprint(*names), self.each(self.v1_process, names)
+        yield
+        assert self.fingerprint(*names) == before
+        assert self.each(self.v1_process, names) == process
+
     def v1_process(self, name: str) -> str:
         """Which start of V1 is in service: another one after each start."""
         return self.inside(name, f"systemctl show -p MainPID,InvocationID --value {V1}")
 
     def stream(self, name: str, *, every: float = 0.1, rows: int = 50) -> None:
         """Begin to deliver tapes."""
+        self.inside(name, "systemctl stop lab-tapes.service")  # two deliverers would number alike
         deliver = f"/usr/bin/python3 /opt/abaco/lab/deliver_tapes.py --root {DATA} --every {every} --rows {rows}"
         self.inside(name, f"systemd-run --quiet --unit=lab-tapes-fast --uid=abaco --gid=abaco {deliver}")
 

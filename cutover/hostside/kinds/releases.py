@@ -53,10 +53,11 @@ def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
 def deviations(root: Path, files: Mapping[str, str]) -> list[str]:
     """Files that are missing, changed, or there without being in the manifest (byte code aside: the artifact's digest covers it)."""
     found = {
-        str(Path(folder, name).relative_to(root))
-        for folder, _, names in os.walk(root)
+        str(path.relative_to(root))
+        for folder, folders, names in os.walk(root)
         if Path(folder).name != "__pycache__"
-        for name in names
+        for path in (Path(folder, name) for name in (*names, *folders))
+        if not path.is_dir() or path.is_symlink()
     } - {MANIFEST}
     wrong = [f"{name}: not in the manifest" for name in sorted(found - set(files))]
     wrong += [f"{name}: missing" for name in sorted(set(files) - found)]

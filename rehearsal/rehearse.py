@@ -9,7 +9,7 @@ import lab
 from cutover.entry.app import Ask, end
 from cutover.entry.back import Back
 from cutover.entry.cutting import Cutting
-from cutover.entry.lab import make
+from rehearsal.labtasks import make
 from cutover.words.errors import CutoverError, ExitCode, Problem, Refused
 from cutover.world.rundir import RunDir, RunDirs
 
@@ -65,9 +65,13 @@ def _leg(ask: Ask, name: str) -> Leg:
     ask.progress(f"\n=== rehearsal: {name} ===")
     began = time.monotonic()
     if name == "rollback":
-        code = Back(ask.root, name, HOSTS, "", "", 0, json=False, run="", reason="rehearsal", yes=True, verbose=ask.verbose).rollback()
+        code = Back(
+            ask.root, name, HOSTS, "", "", 0, json=False, run="", reason="rehearsal", yes=True, verbose=ask.verbose
+        ).rollback()
     else:
-        code = Cutting(ask.root, "cutover", HOSTS, "", "", 0, json=False, serial="", release="", yes=True, verbose=ask.verbose).cutover(only_prepare=False)
+        code = Cutting(
+            ask.root, "cutover", HOSTS, "", "", 0, json=False, serial="", release="", yes=True, verbose=ask.verbose
+        ).cutover(only_prepare=False)
     if code is not ExitCode.DONE:
         raise _Ended(code, name)
     run = RunDirs(ask.root / ".cutover" / "runs").last(HOSTS)
@@ -80,7 +84,13 @@ class _Ended(CutoverError):
     """A part of the rehearsal ended with another code than 0; the rehearsal ends with the same."""
 
     def __init__(self, code: ExitCode, name: str) -> None:
-        super().__init__(Problem(path=f"rehearsal: {name}", found=f"it ended with exit code {int(code)}", next="see its own messages above"))
+        super().__init__(
+            Problem(
+                path=f"rehearsal: {name}",
+                found=f"it ended with exit code {int(code)}",
+                next="see its own messages above",
+            )
+        )
         self.exit_code = code
 
 
@@ -89,7 +99,12 @@ def _wait_for_tapes(hosts: tuple[str, ...]) -> None:
     deadline = time.monotonic() + SETTLE_S
     while any(_count(host)["done"] == 0 for host in hosts):
         if time.monotonic() > deadline:
-            raise Refused(Problem(found=f"V1 has done no tape within {SETTLE_S:g} s on some host", next="see lab-tapes.service and V1's journal on the hosts"))
+            raise Refused(
+                Problem(
+                    found=f"V1 has done no tape within {SETTLE_S:g} s on some host",
+                    next="see lab-tapes.service and V1's journal on the hosts",
+                )
+            )
         time.sleep(0.2)
 
 
@@ -105,7 +120,15 @@ def _settled(hosts: tuple[str, ...]) -> dict[str, dict[str, int]]:
         time.sleep(0.2)
     for host in hosts:
         lab.exec_in(host, ["systemctl", "start", "lab-tapes.service"])
-    wrong = [Problem(host=host, found=f"{one['lost']} tapes lost, {one['twice']} done twice, of {one['delivered']}", next="see V1's and V2's audit trails on the host") for host, one in tapes.items() if one["lost"] or one["twice"]]
+    wrong = [
+        Problem(
+            host=host,
+            found=f"{one['lost']} tapes lost, {one['twice']} done twice, of {one['delivered']}",
+            next="see V1's and V2's audit trails on the host",
+        )
+        for host, one in tapes.items()
+        if one["lost"] or one["twice"]
+    ]
     if wrong:
         raise Refused(wrong)
     return tapes
@@ -123,8 +146,14 @@ def _tell(ask: Ask, legs: list[Leg], tapes: dict[str, dict[str, int]], ready: fl
 
     ask.say(f"\nrehearsal: {total:.1f} s in all; test hosts with V1 in service after {ready:.1f} s")
     for leg in legs:
-        away = ", ".join(f"{outage.host} {outage.stretches[-1].seconds:.2f} s" for outage in outages(read_story(leg.run.journal_file), presentation(ask.root).outage) if outage.stretches)
+        away = ", ".join(
+            f"{outage.host} {outage.stretches[-1].seconds:.2f} s"
+            for outage in outages(read_story(leg.run.journal_file), presentation(ask.root).outage)
+            if outage.stretches
+        )
         ask.say(f"  {leg.name:14} {leg.seconds:5.1f} s   without service: {away}")
     for host, one in tapes.items():
-        ask.say(f"  {host:14} {one['delivered']} tapes delivered, {one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice")
+        ask.say(
+            f"  {host:14} {one['delivered']} tapes delivered, {one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice"
+        )
     ask.say(f"\nreport: {legs[-1].run.report}")

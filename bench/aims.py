@@ -1,0 +1,50 @@
+"""What was to be reached, and what the original reached, beside what was measured."""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bench.whole import Command, Whole
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One figure: seconds measured (None: not part of this bench), the aim, the original's figure where it has one."""
+
+    what: str
+    seconds: float | None
+    below: float | None
+    original: str = ""
+
+    @property
+    def met(self) -> str:
+        """In a word."""
+        if self.seconds is None:
+            return "not measured"
+        if self.below is None:
+            return ""
+        return "yes" if self.seconds < self.below else "**no**"
+
+
+def against(whole: Whole) -> list[Aim]:
+    """Medians of all rounds, held against the aims (CONTRACT.md and the project's issues), bake time apart everywhere."""
+    first = [command for command in whole.commands if command.what == "cutover"]
+    back = [command for command in whole.commands if command.what == "rollback"]
+    away = [one.seconds for command in whole.commands if command.what != "rollback" for one in command.away]
+    return [
+        Aim("`rehearse` of 3: hosts up, V1 in service, cutover, rollback, cutover", _median(whole.rehearsals), 120),
+        Aim("cutover of 3, all phases and all checks", _seconds(first, 3), 20),
+        Aim("cutover of 10, all phases and all checks", _seconds(first, 10), 40),
+        Aim("rollback of 3", _seconds(back, 3), 8, "promised below 300 s, never run"),
+        Aim("tasks listed (`invoke --list`)", _median(whole.listings), 0.5),
+        Aim("outage of a host, V1 told to stop until V2 ready", _median(away), 4, "4 s, with V1 never stopped"),
+    ]
+
+
+def _seconds(commands: Iterable[Command], hosts: int) -> float | None:
+    return _median(command.seconds for command in commands if command.hosts == hosts)
+
+
+def _median(values: Iterable[float]) -> float | None:
+    several = list(values)
+    return statistics.median(several) if several else None

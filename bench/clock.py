@@ -1,0 +1,44 @@
+"""Runs one command as a cold process and tells how long it took."""
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover.words.errors import Problem, Refused
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds from start to end, seconds of CPU of the process and its children on this side, and what it wrote to stdout."""
+
+    wall: float
+    cpu: float
+    stdout: str
+
+
+def timed(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, most_s: float = 900) -> Took:
+    """Run it to its end; Refused with the end of what it said where it fails. A figure of something that failed is worth nothing."""
+    before = _children()
+    started = time.perf_counter()
+    done = subprocess.run(
+        argv, cwd=cwd, env=env, capture_output=True, text=True, timeout=most_s, check=False, stdin=subprocess.DEVNULL
+    )
+    wall = time.perf_counter() - started
+    if done.returncode != 0:
+        said = f"{done.stdout[-2500:]}\n{done.stderr[-2500:]}".strip()
+        raise Refused(
+            Problem(
+                path=" ".join(argv),
+                found=f"exit status {done.returncode}: {said}",
+                next="make it work by itself, then measure again",
+            )
+        )
+    return Took(wall, _children() - before, done.stdout)
+
+
+def _children() -> float:
+    now = os.times()
+    return now.children_user + now.children_system

@@ -1,0 +1,107 @@
+"""The second comparison: this project's own commands on V1 under a stream of tapes, as a person runs them, beside the aims."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.clock import Took, timed
+from bench.ground import ENVIRONMENT, LAB, Ground, hosts_up, linked_checkout
+from bench.journals import Away, Spent, Story
+from cutover.conduct.provision import provision
+from cutover.conduct.targets import Options, choose
+from cutover.tell.presentation import presentation
+
+Tell = Callable[[str], None]
+ROLE = "lab_v1"  # puts V1 in service on a test host
+VARIABLES = {"abaco_environment": "lab", "cutover_bake_s": 1, "cutover_bake_every_s": 0.5}
+LISTINGS = 5  # how often `invoke --list` is run for one figure
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command on a fleet: seconds without the bake time, the bake time, what it consists of, the outage of each host."""
+
+    what: str
+    hosts: int
+    seconds: float
+    bake: float
+    cpu: float
+    phases: tuple[Spent, ...]
+    away: tuple[Away, ...]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Everything measured: the commands of all rounds, rehearsals (seconds without bake time), and listings of the tasks."""
+
+    commands: tuple[Command, ...]
+    rehearsals: tuple[float, ...]
+    listings: tuple[float, ...]
+
+
+def measure(root: Path, sizes: Sequence[int], rounds: int, tell: Tell) -> Whole:
+    """The smallest fleet goes through a whole rehearsal, the others through one cutover; `rounds` times."""
+    listings = [timed(_invoke("--list"), cwd=root).wall for _ in range(LISTINGS)]
+    commands: list[Command] = []
+    rehearsals: list[float] = []
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        checkout = linked_checkout(root, Path(name) / "checkout")
+        with _service_up(1, checkout):
+            timed(
+                _invoke("plan", "--hosts", ENVIRONMENT), cwd=checkout
+            )  # builds the release, so that it is cached for all
+        for _ in range(rounds):
+            began = time.perf_counter()
+            with _service_up(min(sizes), checkout) as ground:
+                made = [_cutover(ground, "cutover"), _rollback(ground), _cutover(ground, "cutover again")]
+                rehearsals.append(time.perf_counter() - began - sum(command.bake for command in made))
+                commands += made
+            for size in sizes[1:]:
+                with _service_up(size, checkout) as ground:
+                    commands.append(_cutover(ground, "cutover"))
+            for command in commands[-len(sizes) - 2 :]:
+                tell(
+                    f"{command.what} of {command.hosts}: {command.seconds:.1f} s and {command.bake:.1f} s of bake time"
+                )
+    return Whole(tuple(commands), tuple(rehearsals), tuple(listings))
+
+
+@contextmanager
+def _service_up(count: int, checkout: Path) -> Iterator[Ground]:
+    """Fresh hosts with V1 in service on them, under a stream of tapes."""
+    with hosts_up(count, checkout, VARIABLES) as ground:
+        provision(choose(Options(root=checkout, hosts=ENVIRONMENT)), ROLE, f"{LAB.prefix}-{time.time_ns()}")
+        yield ground
+
+
+def _cutover(ground: Ground, what: str) -> Command:
+    took = timed(_invoke("cutover", "--hosts", ENVIRONMENT, "--yes", "--json"), cwd=ground.checkout)
+    return _told(ground, what, took, after=0)
+
+
+def _rollback(ground: Ground) -> Command:
+    """The last run of the environment goes back; its journal goes on, so only what comes after counts."""
+    last = max((ground.checkout / ".cutover" / "runs").iterdir())
+    after = Story.of(last / "journal.jsonl").records[-1].seq
+    took = timed(
+        _invoke("rollback", "--hosts", ENVIRONMENT, "--reason", "bench", "--yes", "--json"), cwd=ground.checkout
+    )
+    return _told(ground, "rollback", took, after=after)
+
+
+def _told(ground: Ground, what: str, took: Took, *, after: int) -> Command:
+    run = json.loads(took.stdout)["run_id"]
+    story = Story.of(ground.checkout / ".cutover" / "runs" / run / "journal.jsonl", after=after)
+    steps = presentation(ground.checkout).outage
+    away = story.away(steps.back if what == "rollback" else steps.forward, steps)
+    bake = story.bake
+    return Command(what, len(ground.hosts), took.wall - bake, bake, took.cpu, tuple(story.phases()), tuple(away))
+
+
+def _invoke(*words: str) -> list[str]:
+    return [sys.executable, "-m", "cutover.entry", *words]

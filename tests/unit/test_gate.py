@@ -1,0 +1,78 @@
+"""The gate opens only on what was seen, on every host."""
+
+from typing import Any
+
+import pytest
+
+from cutover.decide.gate import Finding, decide, judge_outcomes
+from cutover.decide.phases import PHASES
+from cutover.words.step import Step
+from cutover.words.verdict import Verdict
+
+PHASE = PHASES[3]
+
+
+def finding(host: str, verdict: Verdict) -> Finding:
+    return Finding(host, "shutdown.v1", verdict, "V1 is stopped", "look")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "opens"),
+    [(Verdict.PASS, True), (Verdict.WARN, True), (Verdict.FAIL, False), (Verdict.INCONCLUSIVE, False), (Verdict.ERROR, False)],
+)
+def test_only_pass_and_warn_open_it(verdict: Verdict, opens: bool) -> None:
+    answer = decide(PHASE, [finding("a", Verdict.PASS), finding("b", verdict)], ["a", "b"])
+    assert (answer.opens, answer.verdict) == (opens, verdict)
+    assert [problem.host for problem in answer.problems] == ([] if opens else ["b"])
+    assert len(answer.findings) == (0 if verdict is Verdict.PASS else 1)  # a warning stays visible
+
+
+def test_a_silent_host_keeps_it_shut() -> None:
+    answer = decide(PHASE, [finding("a", Verdict.PASS)], ["a", "b"])
+    assert (answer.opens, answer.verdict, answer.problems[0].host) == (False, Verdict.INCONCLUSIVE, "b")
+
+
+def test_nothing_at_all_keeps_it_shut() -> None:
+    assert decide(PHASE, [], []).opens is False
+    assert decide(PHASE, [], ["a"]).opens is False
+
+
+def test_what_was_found_on_another_host_does_not_speak_for_the_expected_one() -> None:
+    assert decide(PHASE, [finding("stranger", Verdict.PASS)], ["a"]).opens is False
+
+
+def test_what_was_found_of_no_host_can_shut_it_but_not_open_it() -> None:
+    assert decide(PHASE, [finding("", Verdict.PASS)], ["a"]).opens is False
+    assert decide(PHASE, [finding("a", Verdict.PASS), finding("", Verdict.FAIL)], ["a"]).opens is False
+
+
+def test_every_problem_is_told() -> None:
+    answer = decide(PHASE, [finding("a", Verdict.FAIL), finding("b", Verdict.ERROR)], ["a", "b", "c"])
+    assert [problem.host for problem in answer.problems] == ["a", "b", "c"]
+    assert all(problem.next for problem in answer.problems)
+
+
+def step(**more: Any) -> Step:
+    return Step(id="shutdown.v1", kind="unit", words="stop V1", args={}, desired={"active": "inactive"}, next="see what it does", **more)
+
+
+def outcome(**more: Any) -> dict[str, Any]:
+    return {"id": "shutdown.v1", "ok": False, "error": None, "differences": ["active is «active»"], "seconds": 1.5} | more
+
+
+def test_a_step_is_judged_by_its_second_look() -> None:
+    (passed,) = judge_outcomes("a", [step()], [outcome(ok=True, differences=[])])
+    assert (passed.verdict, passed.seconds) == (Verdict.PASS, 1.5)
+    (failed,) = judge_outcomes("a", [step()], [outcome(error="it will not")])
+    assert (failed.verdict, failed.message, failed.next) == (Verdict.FAIL, "stop V1: it will not; active is «active»", "see what it does")
+
+
+def test_a_step_that_only_warns_warns() -> None:
+    (warned,) = judge_outcomes("a", [step(severity="WARN")], [outcome()])
+    assert warned.verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize("severity", ["FAIL", "WARN"])
+def test_a_step_that_was_not_run_is_inconclusive_whatever_its_severity(severity: str) -> None:
+    (missing,) = judge_outcomes("a", [step(severity=severity)], [outcome(id="another", ok=True)])
+    assert missing.verdict is Verdict.INCONCLUSIVE
