@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bench.clock import timed
 from bench.contenders import FLOOR, Contender, contenders, environment_of, group_vars
@@ -12,6 +13,7 @@ from bench.ground import ENVIRONMENT, Ground, hosts_up
 from bench.toys import TOY, install, require_done, reset
 
 Tell = Callable[[str], None]
+C = TypeVar("C")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def _one(ground: Ground, contender: Contender, mark: str, number: int, place: Pa
     return Timing(contender.name, len(ground.hosts), number, took.wall, took.cpu)
 
 
-def rotated(everyone: Sequence[Contender], by: int) -> list[Contender]:
+def rotated(everyone: Sequence[C], by: int) -> list[C]:
     """The same contenders, another one first: nobody always has the warm caches."""
     by %= len(everyone)
     return [*everyone[by:], *everyone[:by]]

@@ -92,9 +92,12 @@ def _validate(options: argparse.Namespace) -> tuple[Verdict, dict[str, Any]]:
 def _health(options: argparse.Namespace) -> tuple[Verdict, dict[str, Any]]:
     from kpi import probes
 
-    chosen = {"engine": probes.engine, "orchestrator": probes.orchestrator}
-    seen = probes.config(options.config) if options.probe == "config" else chosen[options.probe]()
-    return Verdict.PASS, {"probe": options.probe, "verdict": "PASS", "release": release_id(), **seen}
+    chosen = {"engine": probes.engine, "orchestrator": probes.orchestrator, "config": lambda: probes.config(options.config)}
+    if unknown := [name for name in options.probes if name not in chosen]:
+        raise UsageError(Finding("usage", "health", f"no probe {', '.join(unknown)}", f"name some of {', '.join(chosen)}"))
+    seen = {name: probes.probe(chosen[name]) for name in options.probes or chosen}
+    verdict = worst(Verdict(one["verdict"]) for one in seen.values())
+    return verdict, {"verdict": str(verdict), "release": release_id(), "probes": seen}
 
 
 def _log_review(options: argparse.Namespace) -> tuple[Verdict, dict[str, Any]]:
@@ -152,8 +155,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = _add(commands, "serve", None, "run as the service, until SIGTERM")
     validate = _add(commands, "validate", _validate, "judge the live service by the five checks")
     validate.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for the service (default: 30)")
-    health = _add(commands, "health", _health, "probe the deployed code")
-    health.add_argument("probe", choices=("engine", "orchestrator", "config"))
+    health = _add(commands, "health", _health, "probe the deployed code: engine, orchestrator, config")
+    health.add_argument("probes", nargs="*", metavar="PROBE", help="which of them (default: all)")
     review = _add(commands, "log-review", _log_review, "errors, latency and audit events since a moment")
     review.add_argument("--since", required=True, help="ISO 8601 with zone, such as 2026-01-31T12:00:00Z")
     for command in (serve, validate, health, review):

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ NOT_THIS = "this release must not be used"
 
 class ProbeError(KpiError):
     """The deployed code does not do what it must."""
+
+
+def probe(one: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a probe saw, or how it failed: the others are still worth asking."""
+    try:
+        return {"verdict": "PASS", **one()}
+    except KpiError as error:
+        return {"verdict": "FAIL", "errors": [finding.as_json() for finding in error.findings]}
 
 
 def engine() -> dict[str, Any]:

@@ -10,6 +10,9 @@ from cutover.entry.app import Ask, end
 from cutover.entry.back import Back
 from cutover.entry.cutting import Cutting
 from rehearsal.labtasks import make
+from cutover.tell.outages import outages
+from cutover.tell.presentation import presentation
+from cutover.tell.timeline import read_story
 from cutover.words.errors import CutoverError, ExitCode, Problem, Refused
 from cutover.world.rundir import RunDir, RunDirs
 
@@ -39,6 +42,7 @@ class Leg:
     name: str
     run: RunDir
     seconds: float
+    away: str  # how long each host was without service in this part
 
 
 def rehearse(root: Path, count: int, *, json: bool, verbose: bool) -> ExitCode:
@@ -77,7 +81,13 @@ def _leg(ask: Ask, name: str) -> Leg:
     run = RunDirs(ask.root / ".cutover" / "runs").last(HOSTS)
     if run is None:
         raise Refused(Problem(found=f"{name} left no run behind", next="this is a bug of ours"))
-    return Leg(name, run, time.monotonic() - began)
+    return Leg(name, run, time.monotonic() - began, _away(ask.root, run))
+
+
+def _away(root: Path, run: RunDir) -> str:
+    """How long each host was without service in the part of the run that has just ended."""
+    found = outages(read_story(run.journal_file), presentation(root).outage)
+    return ", ".join(f"{outage.host} {outage.stretches[-1].seconds:.2f} s" for outage in found if outage.stretches)
 
 
 class _Ended(CutoverError):
@@ -140,18 +150,9 @@ def _count(host: str) -> dict[str, int]:
 
 
 def _tell(ask: Ask, legs: list[Leg], tapes: dict[str, dict[str, int]], ready: float, total: float) -> None:
-    from cutover.tell.outages import outages
-    from cutover.tell.presentation import presentation
-    from cutover.tell.timeline import read_story
-
     ask.say(f"\nrehearsal: {total:.1f} s in all; test hosts with V1 in service after {ready:.1f} s")
     for leg in legs:
-        away = ", ".join(
-            f"{outage.host} {outage.stretches[-1].seconds:.2f} s"
-            for outage in outages(read_story(leg.run.journal_file), presentation(ask.root).outage)
-            if outage.stretches
-        )
-        ask.say(f"  {leg.name:14} {leg.seconds:5.1f} s   without service: {away}")
+        ask.say(f"  {leg.name:14} {leg.seconds:5.1f} s   without service: {leg.away}")
     for host, one in tapes.items():
         ask.say(
             f"  {host:14} {one['delivered']} tapes delivered, {one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice"

@@ -49,8 +49,15 @@ def _settle(session: Session, hosts: Sequence[str], touched: Sequence[str], caus
         agent.disarm(token=token)
 
     outcomes = session.fleet.each(settle, [host for host in hosts if host in session.tokens], deadline=SETTLE_S)
-    return [
-        Problem(host=name, found=f"it is back, but its own revert could not be taken away: {outcome.error}", next=f"it may go back once more by itself; {BY_HAND}")
+    problems = [
+        Problem(
+            host=name,
+            found=f"its own revert could not be taken away: {outcome.error}",
+            next=f"it may go back once more by itself; {BY_HAND}",
+        )
         for name, outcome in outcomes.items()
         if outcome.error is not None
     ]
+    for problem in problems:
+        session.tell("failed", host=problem.host, phase=ROLLBACK.name, found=problem.found, next=problem.next)
+    return [problem for problem in problems if problem.host in touched]  # on the others V1 was never stopped

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
+from cutover.tell.moments import moment, phase_title
 from cutover.tell.outages import Outage
-from cutover.tell.timeline import Story, moment, phase_title
+from cutover.tell.timeline import Story
 
 WIDTH, LEFT, ROW = 1000, 120, 34
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
@@ -30,19 +31,39 @@ class Scale:
         """Round values to draw lines at."""
         step = next((step for step in STEPS_S if (self.last - self.first) / step <= most), STEPS_S[-1])
         count = int(self.first // step)
-        return [value for value in (step * (count + number) for number in range(most + 3)) if self.first <= value <= self.last]
+        return [
+            value
+            for value in (step * (count + number) for number in range(most + 3))
+            if self.first <= value <= self.last
+        ]
 
 
 def _unix(at: str) -> float:
     return moment(at).timestamp()
 
 
-def _bar(scale: Scale, start: float, end: float, y: float, height: float, css: str, title: str, words: str = "") -> Iterator[str]:
-    left = scale.x(start)
-    width = max(2.0, scale.x(end) - left)
-    yield f'<rect class="{css}" x="{left}" y="{y}" width="{width:.1f}" height="{height}" rx="3"><title>{escape(title)}</title></rect>'
-    if words and width > 7.2 * len(words):
-        yield f'<text class="in{" dim" if css.startswith("span bake") else ""}" x="{left + width / 2:.1f}" y="{y + height / 2 + 4}" text-anchor="middle">{escape(words)}</text>'
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of a row, its colour (a class of the page's CSS), what a pointer shows, and what stands in it if there is room."""
+
+    start: float
+    end: float
+    css: str
+    title: str
+    words: str = ""
+    lift: float = 6  # from the top of its row
+    height: float = 19
+
+    def drawn(self, scale: Scale, row: float) -> Iterator[str]:
+        """Its SVG in the row that begins there."""
+        left, y = scale.x(self.start), row + self.lift
+        width = max(2.0, scale.x(self.end) - left)
+        box = f'x="{left}" y="{y}" width="{width:.1f}" height="{self.height}" rx="3"'
+        yield f'<rect class="{self.css}" {box}><title>{escape(self.title)}</title></rect>'
+        if self.words and width > 7.2 * len(self.words):
+            css = "in dim" if self.css.startswith("span bake") else "in"
+            middle = f'x="{left + width / 2:.1f}" y="{y + self.height / 2 + 4}"'
+            yield f'<text class="{css}" {middle} text-anchor="middle">{escape(self.words)}</text>'
 
 
 def _svg(body: Sequence[str], height: float, label: str) -> Markup:
@@ -59,13 +80,23 @@ def course(story: Story, away: Sequence[Outage], leg: tuple[str, str]) -> Markup
     lost = {outage.host: outage for outage in away}
     for number, host in enumerate(hosts):
         y = top + ROW * number
-        body.append(f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(host if len(host) < 18 else host[:16] + "…")}</text>')
+        body.append(_name(host, y))
         body += _spans(story, scale, host, y, leg)
-        for stretch in (stretch for stretch in (lost[host].stretches if host in lost else ()) if leg[0] <= stretch.start <= leg[1]):
+        for stretch in (
+            stretch for stretch in (lost[host].stretches if host in lost else ()) if leg[0] <= stretch.start <= leg[1]
+        ):
             title = f"{host}: service away for {stretch.seconds:.2f} s {stretch.why}"
-            body += _bar(scale, _unix(stretch.start), _unix(stretch.end), y + 25, 5, "away", title)
-    words = f"Course of the run on {len(hosts)} hosts, {leg[0]} to {leg[1]} UTC; the table below says the same in numbers"
+            body += Bar(_unix(stretch.start), _unix(stretch.end), "away", title, lift=25, height=5).drawn(scale, y)
+    words = (
+        f"Course of the run on {len(hosts)} hosts, {leg[0]} to {leg[1]} UTC; the table below says the same in numbers"
+    )
     return _svg(body, bottom + 8, words)
+
+
+def _name(host: str, y: float) -> str:
+    """A row's host, cut where it is long; the table has it in full."""
+    short = host if len(host) < 18 else f"{host[:16]}…"
+    return f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(short)}</text>'
 
 
 def _axis(scale: Scale, top: float, bottom: float) -> Iterator[str]:
@@ -95,10 +126,12 @@ def _spans(story: Story, scale: Scale, host: str, y: float, leg: tuple[str, str]
             title = f"{host}: {phase_title(span.name)}, {seconds:.1f} s, {verdict}"
             bad = " shut" if span.verdict is None or not span.opens else ""
             short = phase_title(span.name).split(" ")[0]
-            yield from _bar(scale, _unix(span.start), _unix(end), y + 6, 19, f"span {span.name}{bad}", title, short)
+            yield from Bar(_unix(span.start), _unix(end), f"span {span.name}{bad}", title, short).drawn(scale, y)
 
 
-def outage_chart(away: Sequence[Outage], budget: float | None, baseline: float, baseline_words: str, parts: Sequence[str]) -> Markup:
+def outage_chart(
+    away: Sequence[Outage], budget: float | None, baseline: float, baseline_words: str, parts: Sequence[str]
+) -> Markup:
     """One bar a host, made of its parts; the budget and the baseline as lines."""
     shown = [outage for outage in away if outage.stretches]
     longest = max((outage.seconds for outage in shown), default=0.0)
@@ -119,16 +152,21 @@ def outage_chart(away: Sequence[Outage], budget: float | None, baseline: float, 
     body += _limit(scale, baseline, baseline_words, "mark", 31, bottom)
     if budget is not None:
         body += _limit(scale, budget, f"budget {budget:g} s", "mark limit", 14, bottom)
-    return _svg(body, bottom + 24, f"Seconds without service on {len(shown)} hosts; the longest is {longest:.2f} s. The table below has every part.")
+    return _svg(
+        body,
+        bottom + 24,
+        f"Seconds without service on {len(shown)} hosts; the longest is {longest:.2f} s. The table below has every part.",
+    )
 
 
 def _outage(outage: Outage, scale: Scale, y: float, parts: Sequence[str]) -> Iterator[str]:
-    yield f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(outage.host)}</text>'
+    yield _name(outage.host, y)
     at = 0.0
     for stretch in outage.stretches:
         for words, seconds in stretch.parts:
             title = f"{outage.host}, {stretch.why}: {words} {seconds:.3f} s"
-            yield from _bar(scale, at, at + seconds, y + 6, 19, f"part p{parts.index(words) if words in parts else 9}", title, f"{seconds:.2f}")
+            css = f"part p{parts.index(words) if words in parts else 9}"
+            yield from Bar(at, at + seconds, css, title, f"{seconds:.2f}").drawn(scale, y)
             at += seconds
     yield f'<text class="total" x="{scale.x(outage.seconds) + 8}" y="{y + 20}">{outage.seconds:.2f} s</text>'
 

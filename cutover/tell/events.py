@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cutover.tell.timeline import Story, clock
+from cutover.tell.moments import clock
+from cutover.tell.timeline import Story
 from cutover.words.record import Record
 
 Data = Mapping[str, Any]
@@ -37,10 +38,14 @@ def _rolled_back(data: Data) -> str:
 
 WORDS: dict[str, Callable[[Data], str]] = {
     "run.created": lambda data: f"run {data['run']} created for «{data['pattern']}» in {data['environment']}",
-    "plan.made": lambda data: f"plan {data['fingerprint'][:12]} made: release {data['release']} on {listed(data['hosts']) or 'no host'}",
+    "plan.made": lambda data: (
+        f"plan {data['fingerprint'][:12]} made: release {data['release']} on {listed(data['hosts']) or 'no host'}"
+    ),
     "approved": lambda data: f"plan approved by {data.get('by', 'a person')}",
     "run.started": _started,
-    "lease.taken": lambda data: f"hosts held by {data['holder']}, fencing tokens {', '.join(f'{name} {token}' for name, token in data['tokens'].items())}",
+    "lease.taken": lambda data: (
+        f"hosts held by {data['holder']}, fencing tokens {', '.join(f'{name} {token}' for name, token in data['tokens'].items())}"
+    ),
     "uploaded": lambda data: f"release sent to {data['host']}: {data['bytes'] / 1e6:.1f} MB, verified by digest",
     "phase.started": lambda data: f"{data['title']} started on {listed(data['hosts'])}",
     "gate": _gate,
@@ -48,12 +53,18 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "batch.started": lambda data: f"batch {data['number']} of {data['of']}: {listed(data['hosts'])}",
     "armed": lambda data: f"{listed(data['hosts'])} would go back by itself after {data['confirm_s']:g} s of silence",
     "bake.started": lambda data: f"watching {listed(data['hosts'])} for {data['seconds']:g} s",
-    "bake.done": lambda data: f"{listed(data['hosts'])} stayed stable for {data['seconds']:g} s ({data['looks']} looks)",
+    "bake.done": lambda data: (
+        f"{listed(data['hosts'])} stayed stable for {data['seconds']:g} s ({data['looks']} looks)"
+    ),
     "bake.failed": lambda data: "did not stay stable: " + "; ".join(problem["found"] for problem in data["problems"]),
     "confirmed": lambda data: f"confirmed: {listed(data['hosts'])} stay on V2",
-    "rollback.started": lambda data: f"rollback of {listed(data['hosts']) or 'no host'} started; cause: {data['cause']}",
+    "rollback.started": lambda data: (
+        f"rollback of {listed(data['hosts']) or 'no host'} started; cause: {data['cause']}"
+    ),
     "rollback.finished": _rolled_back,
-    "connection.lost": lambda data: f"connection to {data['host']} lost in {data['phase']}: {data['found']}; its result was asked for again",
+    "connection.lost": lambda data: (
+        f"connection to {data['host']} lost in {data['phase']}: {data['found']}; its result was asked for again"
+    ),
     "failed": lambda data: f"{data['host']} failed in {data['phase']}: {data['found']}",
     "lease.lost": lambda data: f"lease of {data['host']} lost: {data['found']}",
     "lease.not_renewed": lambda data: f"lease of {data['host']} not renewed: {data['found']}",
@@ -66,13 +77,23 @@ QUIET = ("intent", "outcome", "checks", "batch.done")  # the tables of the phase
 def in_words(record: Record) -> str:
     """One record as a sentence; a kind that is not known here is shown as it is."""
     say = WORDS.get(record.kind)
-    return say(record.data) if say else f"{record.kind}: {', '.join(f'{key} {value}' for key, value in record.data.items())}"
+    return (
+        say(record.data)
+        if say
+        else f"{record.kind}: {', '.join(f'{key} {value}' for key, value in record.data.items())}"
+    )
 
 
 def told(story: Story) -> list[dict[str, str]]:
     """The time line: record number, time, kind and words."""
     return [
-        {"seq": str(record.seq), "at": record.at, "clock": clock(record.at), "kind": record.kind, "words": in_words(record)}
+        {
+            "seq": str(record.seq),
+            "at": record.at,
+            "clock": clock(record.at),
+            "kind": record.kind,
+            "words": in_words(record),
+        }
         for record in story.records
         if record.kind not in QUIET
     ]

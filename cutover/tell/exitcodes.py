@@ -35,13 +35,14 @@ _SEEN: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.ROLLED_BACK: (
         "A gate of phase 3, 4 or 5 stayed shut, or a batch was not stable in its bake time.",
-        "Read incident.md and report.html in the run's directory; what V2 wrote lies in v2_kept of the run's backup on the host. "
-        "Fill in the incident record, correct the cause, plan again.",
+        """Read incident.md and report.html in the run's directory; what V2 wrote lies in v2_kept of the run's backup
+        on the host. Fill in the incident record, correct the cause, plan again.""",
     ),
     ExitCode.MIXED: (
         "The rollback is incomplete; the hosts are listed.",
-        "This is the one end that cannot wait. For each host that is listed: `invoke rollback` again once it can be reached; else bring V1 back "
-        "by hand (see «Rollback by hand»). A host whose revert is armed tries by itself, also after a reboot.",
+        """This is the one end that cannot wait. For each host that is listed: `invoke rollback` again once it can be
+        reached; else bring V1 back by hand (see «Rollback by hand»). A host whose revert is armed tries by itself, also
+        after a reboot.""",
     ),
     ExitCode.LOCKED: (
         "A run, its holder and the seconds left are named.",
@@ -68,4 +69,11 @@ _SEEN: dict[ExitCode, tuple[str, str]] = {
         "Read the summary: either nothing was touched, or every touched host is back on V1, verified. Then plan again.",
     ),
 }
-CODES = {code: Code(EXITS[code].status, EXITS[code].means, *_SEEN[code]) for code in ExitCode}
+
+
+def _code(code: ExitCode) -> Code:
+    symptom, do = _SEEN[code]
+    return Code(EXITS[code].status, EXITS[code].means, symptom, " ".join(do.split()))
+
+
+CODES = {code: _code(code) for code in ExitCode}

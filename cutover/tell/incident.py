@@ -7,11 +7,12 @@ from typing import Any
 
 from cutover.decide.phases import ROLLBACK
 from cutover.decide.plan import Plan
+from cutover.tell.attention import attention
 from cutover.tell.checkout import CHECKOUT
 from cutover.tell.events import told
 from cutover.tell.outages import outages
 from cutover.tell.presentation import presentation
-from cutover.tell.timeline import Story, attention, read_story
+from cutover.tell.timeline import Story, read_story
 from cutover.words.record import Record
 from cutover.words.step import Step
 from cutover.world.rundir import RunDir
@@ -34,14 +35,18 @@ def write_incident(run: RunDir, root: Path = CHECKOUT) -> Path | None:
     text = _page(facts, root)
     page = _place(run.path, text)
     page.write_text(text)
-    _json(run).write_text(json.dumps(facts | {"page": page.name, "page_sha256": _digest(text)}, indent=2, ensure_ascii=False) + "\n")
+    _json(run).write_text(
+        json.dumps(facts | {"page": page.name, "page_sha256": _digest(text)}, indent=2, ensure_ascii=False) + "\n"
+    )
     return page
 
 
 def incident(run: str, story: Story, plan: Plan | None, began: Record, root: Path) -> Facts:
     """What is known of the last rollback of a run."""
     after = [event for event in told(story) if int(event["seq"]) >= began.seq]
-    ended = next((record for record in story.records if record.seq > began.seq and record.kind == "rollback.finished"), None)
+    ended = next(
+        (record for record in story.records if record.seq > began.seq and record.kind == "rollback.finished"), None
+    )
     back, failed = (ended.data["hosts"], ended.data["failed"]) if ended else ([], [])
     away = {outage.host: outage for outage in outages(story, presentation(root).outage)}
     return {
@@ -53,11 +58,18 @@ def incident(run: str, story: Story, plan: Plan | None, began: Record, root: Pat
         "began": began.at,
         "ended": ended.at if ended else None,
         "complete": ended is not None and not failed,
-        "hosts": {host: _host(story, plan, host, away[host].seconds if away[host].stretches else None) for host in story.touched()},
+        "hosts": {
+            host: _host(story, plan, host, away[host].seconds if away[host].stretches else None)
+            for host in story.touched()
+        },
         "back_on_v1": list(back),
         "not_back": list(failed),
         "untouched": [host for host in story.hosts if host not in story.touched()],
-        "problems": [{"verdict": str(verdict)} | problem.as_json() for verdict, problem in attention(story) if not verdict.lets_pass],
+        "problems": [
+            {"verdict": str(verdict)} | problem.as_json()
+            for verdict, problem in attention(story)
+            if not verdict.lets_pass
+        ],
         "timeline": [{"at": event["at"], "what": event["words"]} for event in told(story)],
         "way_back": [{"at": event["at"], "what": event["words"]} for event in after],
     }
@@ -72,7 +84,11 @@ def _host(story: Story, plan: Plan | None, host: str, away: float | None) -> Fac
         "service_away_s": round(away, 3) if away is not None else None,
         "v1_away_s": next((found["after"].get("gap_s") for step, found in done if _v1_to_v1(step)), None),
         "kept": [_kept(step.args["directory"], found) for step, found in done if step.kind == "snapshot"],
-        "restored": [{"what": step.words, "ok": found["ok"], "found": _restored(found)} for step, found in done if step.kind == "restore"],
+        "restored": [
+            {"what": step.words, "ok": found["ok"], "found": _restored(found)}
+            for step, found in done
+            if step.kind == "restore"
+        ],
     }
 
 
@@ -83,7 +99,9 @@ def _v1_to_v1(step: Step) -> bool:
 
 def _kept(directory: str, outcome: Facts) -> Facts:
     after = outcome["after"] or {}
-    return {"path": directory, "ok": outcome["ok"]} | {key: after.get(key) for key in ("files", "bytes", "read_only", "manifest_sha256", "taken_at")}
+    return {"path": directory, "ok": outcome["ok"]} | {
+        key: after.get(key) for key in ("files", "bytes", "read_only", "manifest_sha256", "taken_at")
+    }
 
 
 def _restored(outcome: Facts) -> str:
@@ -98,7 +116,11 @@ def _page(facts: Facts, root: Path) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(  # noqa: S701 - Markdown, not HTML; `line` keeps what a host said on one line
-        loader=FileSystemLoader(root / "templates"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=FileSystemLoader(root / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters["line"] = line
     return environment.get_template("incident.md.j2").render(facts)
@@ -108,7 +130,14 @@ def line(value: object) -> str:
     """A host's words inside Markdown: one line, cut to a length, with what Markdown and HTML would act on disarmed."""
     text = " ".join(str(value).split())
     text = text if len(text) <= 600 else f"{text[:600]}…"
-    return text.replace("\\", "\\\\").replace("`", "'").replace("<", "&lt;").replace("|", "\\|").replace("*", "\\*").replace("[", "\\[")
+    return (
+        text.replace("\\", "\\\\")
+        .replace("`", "'")
+        .replace("<", "&lt;")
+        .replace("|", "\\|")
+        .replace("*", "\\*")
+        .replace("[", "\\[")
+    )
 
 
 def _place(folder: Path, text: str) -> Path:

@@ -7,7 +7,9 @@ from enum import IntEnum
 from typing import Any
 
 from cutover.decide.phases import PHASES, ROLLBACK
+from cutover.tell.exits import EXITS
 from cutover.tell.paper import clean, count, names, one_line, short
+from cutover.words.errors import ExitCode
 from cutover.words.record import Record
 from cutover.words.verdict import Verdict
 
@@ -76,7 +78,7 @@ def _gate(data: dict[str, Any]) -> Iterator[Line]:
 
 def _outcome(data: dict[str, Any]) -> Iterator[Line]:
     state = "changed" if data["changed"] else "as wanted"
-    said = f"{data['id']}: {data['words']} ({short(data['seconds'])})"
+    said = f"{data['id']}: {data['words']} ({data['seconds']:.3f} s)"
     if data["ok"]:
         yield Line(state, said, data["host"], Weight.VERBOSE if data["changed"] else Weight.LOG)
         return
@@ -98,7 +100,8 @@ def _plan(data: dict[str, Any]) -> Iterator[Line]:
 
 
 def _finished(data: dict[str, Any]) -> Iterator[Line]:
-    yield Line("end", f"exit {data['exit_code']}: {data['status']}")
+    code = ExitCode(data["exit_code"])
+    yield Line("end", f"exit {int(code)}: {data['status'] if code is ExitCode.DONE else EXITS[code].means}")
     for problem in data.get("problems", []):
         yield Line(
             "problem", f"{problem['path']}: {problem['found']}; next: {problem['next']}", problem["host"], Weight.LOG

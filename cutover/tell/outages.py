@@ -46,7 +46,11 @@ def _outage(story: Story, host: str, steps: OutageSteps) -> Outage:
         return Outage(host, (forward, back) if back else (forward,))
     if whole is not None:  # V2 never came into service: from V1's stop to V1's start
         return Outage(host, (whole,))
-    seen = [outcome["after"].get("why") for step in (steps.forward, steps.whole) if (outcome := story.outcomes.get((host, step)))]
+    seen = [
+        outcome["after"].get("why")
+        for step in (steps.forward, steps.whole)
+        if (outcome := story.outcomes.get((host, step)))
+    ]
     return Outage(host, (), next((why for why in seen if why), "not measured: the run did not come that far"))
 
 
@@ -55,5 +59,7 @@ def _stretch(story: Story, host: str, step: str, parts: Mapping[str, str], why: 
     seen: Mapping[str, Any] = outcome["after"] if outcome else {}
     if not isinstance(seen.get("gap_s"), int | float):
         return None
-    named = tuple((words, float(seen[part])) for part, words in parts.items() if isinstance(seen.get(part), int | float))
+    named = tuple(
+        (words, float(seen[part])) for part, words in parts.items() if isinstance(seen.get(part), int | float)
+    )
     return Stretch(why, seen["from"], seen["until"], float(seen["gap_s"]), named)

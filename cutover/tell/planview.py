@@ -36,7 +36,7 @@ def plan_view(plan: Plan, *, diff: bool) -> "RenderableType":
     parts: list[RenderableType] = []
     for hosts in groups:
         parts += _hosts(plan, hosts, diff=diff)
-    return Group(*parts, _matrix(plan, groups), text(LEGEND, "dim"), text(""), _approve(plan, diff=diff))
+    return Group(*parts, _matrix(plan, groups), text(f"\n{LEGEND}", "dim"), text(""), _approve(plan, diff=diff))
 
 
 def state(phase: Phase, step: Step, found: Sequence[str]) -> str:
@@ -67,13 +67,25 @@ def _hosts(plan: Plan, hosts: Sequence[str], *, diff: bool) -> list["RenderableT
     found = {name: {change.step: change.differences for change in plan.hosts[name].changes} for name in hosts}
     parts: list[RenderableType] = [text(names(hosts, 12), "bold underline"), text("")]
     for phase in PHASES:
-        parts += [text(phase.label, "bold"), _table(phase, first.of(phase), [found[name] for name in hosts]), text("")]
+        parts += [
+            text(phase.label, "bold"),
+            _table(phase, _of_all(first.of(phase), hosts), [found[name] for name in hosts]),
+            text(""),
+        ]
     parts += [text(f"{ROLLBACK.title}, should a gate say no from phase 3 on", "bold")]
-    parts += [text(f"  < {step.words}", "dim") for step in first.of(ROLLBACK)]
+    parts += [text(f"  < {step.words}", "dim") for step in _of_all(first.of(ROLLBACK), hosts)]
     parts += [text(""), text("Files that are written", "bold")]
     for file in first.diffs:
         parts += _file(file, diff=diff)
     return [*parts, text("")]
+
+
+def _of_all(steps: Sequence[Step], hosts: Sequence[str]) -> list[Step]:
+    """The steps of the first host in words that are true of all of them."""
+    return [
+        step if len(hosts) == 1 else step.model_copy(update={"words": without_host(step.words, hosts[0])})
+        for step in steps
+    ]
 
 
 def _table(phase: Phase, steps: Sequence[Step], found: Sequence[Mapping[str, Sequence[str]]]) -> "Table":
@@ -110,7 +122,9 @@ def _file(file: FileDiff, *, diff: bool) -> list["RenderableType"]:
     added, gone = (sum(line.startswith(sign) for line in lines) for sign in "+-")
     if not lines:
         return [text(f"  = {file.path}: as it is", "dim")]
-    kind = "new" if file.against == "nothing" else f"{count(len(file.keys), 'key')} differ" if file.keys else "changed"
+    kind = (
+        "new" if file.against == "nothing" else f"differs in {count(len(file.keys), 'key')}" if file.keys else "changed"
+    )
     head = text(f"  + {file.path}: {kind}, lines +{added} -{gone}")
     if not diff:
         return [head]

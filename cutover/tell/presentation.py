@@ -73,10 +73,16 @@ def presentation(root: Path) -> Presentation:
         document: Any = yaml.safe_load(path.read_text())
         return Presentation.model_validate(document)
     except (OSError, yaml.YAMLError) as unreadable:
-        raise UsageError(Problem(path=str(path), found=f"cannot be read: {unreadable}", next="restore it")) from unreadable
+        raise UsageError(
+            Problem(path=str(path), found=f"cannot be read: {unreadable}", next="restore it")
+        ) from unreadable
     except ValidationError as misfit:
         problems = [
-            Problem(path=f"{path}: {'.'.join(str(part) for part in error['loc'])}", found=error["msg"], next="correct the entry")
+            Problem(
+                path=f"{path}: {'.'.join(str(part) for part in error['loc'])}",
+                found=error["msg"],
+                next="correct the entry",
+            )
             for error in misfit.errors()
         ]
         raise UsageError(problems) from misfit

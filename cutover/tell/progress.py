@@ -150,8 +150,9 @@ def _phase(p: Progress, record: Record, data: dict[str, Any]) -> None:
 
 def _intent(p: Progress, record: Record, data: dict[str, Any]) -> None:
     if record.phase in COMMITS:
-        p.versions[record.host] = UNKNOWN
         p.touched.add(record.host)
+        if p.versions.get(record.host) != V2:  # judging V2 in service does not take it out of service
+            p.versions[record.host] = UNKNOWN
     _doing(p, record.host, record.phase, f"at work on {count(len(data['steps']), 'step')}")
 
 
@@ -201,8 +202,10 @@ def _failed(p: Progress, record: Record, data: dict[str, Any]) -> None:
 
 
 def _lost(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    p.note(Verdict.WARN, record.host, record.kind, data["found"])
-    _doing(p, record.host, record.phase, "connection lost, being asked again")
+    what = record.kind.replace(".", " ").replace("_", " ")
+    p.note(Verdict.WARN, record.host, record.kind, f"{what}: {data['found']}")
+    if record.kind == "connection.lost":
+        _doing(p, record.host, record.phase, f"{what}, being asked again")
 
 
 def _batch(p: Progress, _record: Record, data: dict[str, Any]) -> None:

@@ -9,16 +9,18 @@ from typing import Any
 from cutover.decide.difference import Change
 from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.decide.plan import FileDiff, Plan
+from cutover.tell.attention import grouped
 from cutover.tell.charts import course, outage_chart
 from cutover.tell.checkout import CHECKOUT
 from cutover.tell.endings import ending
 from cutover.tell.events import told
 from cutover.tell.exitcodes import CODES
+from cutover.tell.moments import phase_title
 from cutover.tell.outages import Outage, outages
 from cutover.tell.presentation import Presentation, presentation
 from cutover.tell.report_values import fleet_table
 from cutover.tell.report_verified import matrix, verified
-from cutover.tell.timeline import Story, attention, phase_title, read_story
+from cutover.tell.timeline import Story, read_story
 from cutover.tell.validation import fleet_document, host_documents
 from cutover.words.errors import ExitCode
 from cutover.words.verdict import Verdict
@@ -39,7 +41,11 @@ def render(run: RunDir, story: Story, plan: Plan | None, root: Path) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(root / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(root / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "phase_title": phase_title, "size": size}
     return environment.get_template("report.html.j2").render(_context(run, story, plan, presentation(root)))
@@ -47,27 +53,46 @@ def render(run: RunDir, story: Story, plan: Plan | None, root: Path) -> str:
 
 def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
     away = outages(story, shown.outage)
-    budget = _budget(plan, shown)
     trouble = grouped(story)
-    code = story.exit_code
     return {
-        "run": run.id, "story": story, "plan": plan, "shown": shown, "ending": ending(story, away),
-        "facts": _tiles(story, away, code), "code": code, "codes": CODES,
-        "trouble": [item for item in trouble if not item["verdict"].lets_pass], "warnings": [item for item in trouble if item["verdict"].lets_pass],
-        "values": fleet_table(story, shown.values, story.hosts) if plan else None,
-        "checks": fleet_document(host_documents(story, shown.validation)) if plan else None,
-        "away": away, "budget": budget,
-        "away_chart": outage_chart(away, budget, shown.outage.baseline.seconds, shown.outage.baseline.words, list(shown.outage.parts.values())) if any(outage.stretches for outage in away) else None,
-        "courses": [(leg, course(story, away, leg)) for leg in story.legs if story.hosts and any(leg[0] <= span.start <= leg[1] for span in story.spans)],
-        "columns": [phase.label for phase in PHASES] + ["Bake", ROLLBACK.title], "matrix": matrix(story, story.spans),
-        "verified": verified(story, plan, shown) if plan else [], "diffs": _diffs(plan) if plan else [],
-        "approved": story.last("approved"), "rolled_back": story.last("rollback.started") is not None,
-        "events": told(story), "evidence": evidence(run),
-    }  # fmt: skip
+        "run": run.id,
+        "story": story,
+        "plan": plan,
+        "shown": shown,
+        "ending": ending(story, away),
+        "facts": _tiles(story, away),
+        "codes": CODES,
+        "trouble": [item for item in trouble if not item["verdict"].lets_pass],
+        "warnings": [item for item in trouble if item["verdict"].lets_pass],
+        "values": fleet_table(story, shown.values, story.hosts),
+        "checks": fleet_document(host_documents(story, shown.validation)),
+        "columns": [phase.label for phase in PHASES] + ["Bake", ROLLBACK.title],
+        "matrix": matrix(story, story.spans),
+        "verified": verified(story, plan, shown) if plan else [],
+        "diffs": _diffs(plan) if plan else [],
+        "events": told(story),
+        "evidence": evidence(run),
+        **_charts(story, plan, shown, away),
+    }
 
 
-def _tiles(story: Story, away: Sequence[Outage], code: int | None) -> list[tuple[str, str]]:
+def _charts(story: Story, plan: Plan | None, shown: Presentation, away: list[Outage]) -> dict[str, Any]:
+    """The charts, where there is something to draw."""
+    budget = _budget(plan, shown)
+    baseline, parts = shown.outage.baseline, list(shown.outage.parts.values())
+    drawn = any(outage.stretches for outage in away)
+    legs = [leg for leg in story.legs if any(leg[0] <= span.start <= leg[1] for span in story.spans)]
+    return {
+        "away": away,
+        "budget": budget,
+        "away_chart": outage_chart(away, budget, baseline.seconds, baseline.words, parts) if drawn else None,
+        "courses": [(leg, course(story, away, leg)) for leg in legs],
+    }
+
+
+def _tiles(story: Story, away: Sequence[Outage]) -> list[tuple[str, str]]:
     """The few figures at the top."""
+    code = story.exit_code
     measured = [outage.seconds for outage in away if outage.stretches]
     judged = sum(span.judged for span in story.spans if span.name != "bake")
     return [
@@ -84,21 +109,21 @@ def _budget(plan: Plan | None, shown: Presentation) -> float | None:
     return next((float(value) for value in values if isinstance(value, int | float)), None)
 
 
-def grouped(story: Story) -> list[dict[str, Any]]:
-    """Problems and warnings, those that several hosts share as one."""
-    found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for verdict, problem in attention(story):
-        item = found.setdefault((problem.path, problem.found, problem.next), {"verdict": verdict, "problem": problem, "hosts": []})
-        item["hosts"] += [problem.host] if problem.host and problem.host not in item["hosts"] else []
-    return list(found.values())
-
-
 def _diffs(plan: Plan) -> list[dict[str, Any]]:
     """Every file that was to be written, hosts with the same difference as one."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for host, planned in plan.hosts.items():
         for diff in planned.diffs:
-            entry = found.setdefault((diff.path, diff.lines), {"path": diff.path, "new": diff.against == "nothing", "keys": _keys(diff), "lines": diff.lines.splitlines(), "hosts": []})
+            entry = found.setdefault(
+                (diff.path, diff.lines),
+                {
+                    "path": diff.path,
+                    "new": diff.against == "nothing",
+                    "keys": _keys(diff),
+                    "lines": diff.lines.splitlines(),
+                    "hosts": [],
+                },
+            )
             entry["hosts"].append(host)
     return list(found.values())
 
@@ -109,7 +134,11 @@ def _keys(diff: FileDiff) -> list[Change]:
     for line in diff.keys:
         path, _, rest = line[2:].partition(": ")
         before, arrow, after = rest.partition(" -> ") if line[0] == "~" else ("", "", rest)
-        kinds = {"~": Change(path, "changed", before, after if arrow else ""), "+": Change(path, "added", "", rest), "-": Change(path, "removed", rest, "")}
+        kinds = {
+            "~": Change(path, "changed", before, after if arrow else ""),
+            "+": Change(path, "added", "", rest),
+            "-": Change(path, "removed", rest, ""),
+        }
         changes.append(kinds[line[0]])
     return changes
 
@@ -117,7 +146,10 @@ def _keys(diff: FileDiff) -> list[Change]:
 def evidence(run: RunDir) -> list[tuple[str, int, str]]:
     """The files beside the journal: name, size, digest."""
     files = sorted(path for path in run.evidence.rglob("*") if path.is_file()) if run.evidence.is_dir() else []
-    return [(str(path.relative_to(run.evidence)), path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+    return [
+        (str(path.relative_to(run.evidence)), path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in files
+    ]
 
 
 def pretty(value: Any) -> str:
@@ -140,7 +172,9 @@ def tidy(value: Any) -> str:
 
 def tone(verdict: Verdict | str | None) -> str:
     """How a verdict is coloured; the word stands beside it always."""
-    return {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCLUSIVE": "bad"}.get(str(verdict), "quiet")
+    return {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCLUSIVE": "bad"}.get(
+        str(verdict), "quiet"
+    )
 
 
 def size(count: int) -> str:

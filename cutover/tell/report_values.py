@@ -35,7 +35,14 @@ def fleet_table(story: Story, spec: ValueTable, hosts: Sequence[str]) -> Table:
     rows: list[tuple[str, str, tuple[Cell, ...]]] = []
     for host in hosts:
         names = _names(story, host, spec)
-        rows += [(host, _label(story, host, spec, name), tuple(_cell(story, host, spec, column, name) for column in spec.columns)) for name in names]
+        rows += [
+            (
+                host,
+                _label(story, host, spec, name),
+                tuple(_cell(story, host, spec, column, name) for column in spec.columns),
+            )
+            for name in names
+        ]
         if not names and document(story, host, spec.step) is not None:
             rows.append((host, MISSING, tuple(Cell(MISSING) for _ in spec.columns)))
     return Table(spec.title, tuple(column.title for column in spec.columns), tuple(rows))
@@ -50,11 +57,21 @@ def step_tables(story: Story, specs: Sequence[ValueTable], host: str, step: str)
         for item in items if isinstance(items, list) else []:
             names = follow(item, spec.rows.split("."))
             rows = [
-                ("", _with_unit(name, follow(item, _path(spec.unit, name)) if spec.unit else None), tuple(_printed(follow(item, _path(column.at, name)), column) for column in spec.columns))
+                (
+                    "",
+                    _with_unit(name, follow(item, _path(spec.unit, name)) if spec.unit else None),
+                    tuple(_printed(follow(item, _path(column.at, name)), column) for column in spec.columns),
+                )
                 for name in (names if isinstance(names, Mapping) else {})
             ]
             title = PurePosixPath(str(follow(item, [spec.name]))).name if spec.name else spec.title
-            tables.append(Table(f"{spec.title}: {title}" if spec.name else title, tuple(column.title for column in spec.columns), tuple(rows)))
+            tables.append(
+                Table(
+                    f"{spec.title}: {title}" if spec.name else title,
+                    tuple(column.title for column in spec.columns),
+                    tuple(rows),
+                )
+            )
     return tables
 
 
@@ -102,7 +119,11 @@ def _printed(value: Any, column: Column) -> Cell:
     if value is None:
         return Cell(column.missing)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Cell(format(value, column.format) if column.format else f"{value:,}".replace(",", " "), repr(value), number=True)
+        return Cell(
+            format(value, column.format) if column.format else f"{value:,}".replace(",", " "), repr(value), number=True
+        )
     if isinstance(value, list):
-        return Cell(" to ".join(str(item) for item in value) if len(value) == 2 else ", ".join(str(item) for item in value))
+        return Cell(
+            " to ".join(str(item) for item in value) if len(value) == 2 else ", ".join(str(item) for item in value)
+        )
     return Cell(str(value), verdict=column.verdict)

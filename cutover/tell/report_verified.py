@@ -7,6 +7,7 @@ from typing import Any
 from cutover.decide.phases import PHASES, ROLLBACK, Phase
 from cutover.decide.plan import Plan
 from cutover.hostside.compare import dig, in_words
+from cutover.tell.moments import between
 from cutover.tell.presentation import Presentation
 from cutover.tell.report_values import Table, document, step_tables
 from cutover.tell.timeline import Span, Story
@@ -77,7 +78,9 @@ def _phase(story: Story, plan: Plan, shown: Presentation, phase: Phase) -> Verif
 
 def _step(story: Story, plan: Plan, shown: Presentation, phase: Phase, step_id: str, hosts: Sequence[str]) -> Item:
     groups: dict[tuple[Any, ...], list[tuple[str, float]]] = {}
-    steps = {host: step for host in hosts if host in plan.hosts for step in plan.hosts[host].of(phase) if step.id == step_id}
+    steps = {
+        host: step for host in hosts if host in plan.hosts for step in plan.hosts[host].of(phase) if step.id == step_id
+    }
     for host, step in steps.items():
         outcome = story.outcomes.get((host, step_id))
         groups.setdefault(_judged(step, outcome), []).append((host, float(outcome["seconds"]) if outcome else 0.0))
@@ -116,7 +119,13 @@ def _everything(after: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _short(value: Any) -> str:
-    text = "none" if value in ([], {}) else f"{value:,}".replace(",", " ") if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    text = (
+        "none"
+        if value in ([], {})
+        else f"{value:,}".replace(",", " ")
+        if isinstance(value, int) and not isinstance(value, bool)
+        else str(value)
+    )
     return text if len(text) <= 90 else f"{text[:60]}… ({len(text)} characters)"
 
 
@@ -136,7 +145,13 @@ def _check(name: str, findings: Sequence[dict[str, Any]]) -> Item:
         groups.setdefault((Verdict(finding["verdict"]), finding["message"]), []).append(finding)
     passed = next((message for verdict, message in groups if verdict is Verdict.PASS), "")
     found = tuple(
-        Found(tuple(member["host"] for member in members), verdict, () if message == passed else ((message, ""),), False, max(member["seconds"] for member in members))
+        Found(
+            tuple(member["host"] for member in members),
+            verdict,
+            () if message == passed else ((message, ""),),
+            False,
+            max(member["seconds"] for member in members),
+        )
         for (verdict, message), members in groups.items()
     )
     return Item(name, passed or name, "check", found, ())
@@ -156,6 +171,4 @@ def matrix(story: Story, spans: Sequence[Span]) -> list[tuple[str, list[tuple[Ve
 
 
 def _seconds(span: Span, story: Story) -> float:
-    from cutover.tell.timeline import between
-
     return between(span.start, span.end or story.records[-1].at)

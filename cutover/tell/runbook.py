@@ -14,12 +14,18 @@ def generate(root: Path = CHECKOUT) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(  # noqa: S701 - Markdown from our own sources
-        loader=FileSystemLoader(root / "templates"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+        loader=FileSystemLoader(root / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters |= {"sentence": sentence, "cell": cell}
     phases = [(phase, entries_of(root, phase)) for phase in (*PHASES, ROLLBACK)]
     context: dict[str, Any] = dict(example_variables(root))
-    return environment.get_template("runbook.md.j2").render(context | {"phases": phases, "common": COMMON, "exits": list(exit_entries()), "checks": is_check})
+    return environment.get_template("runbook.md.j2").render(
+        context | {"phases": phases, "common": COMMON, "exits": list(exit_entries()), "checks": is_check}
+    )
 
 
 def lookup(name: str, root: Path = CHECKOUT) -> Entry | None:

@@ -72,19 +72,36 @@ def _role(root: Path, phase: Phase) -> Role:
 
 
 def _of_step(step: Step, phase: Phase) -> Entry:
-    wanted = "; ".join(f"`{key}` is not {_plain(in_words(want))}" for key, want in step.desired.items())
+    wanted = "; ".join(f"`{key}` is {_otherwise(want)}" for key, want in step.desired.items())
     if step.id.startswith(f"{BAKE}."):
         means = "V2 did not stay as it was after the gate: every host that was touched goes back to V1"
     else:
         means = "a warning; the run goes on" if step.severity == "WARN" else phase.on_no
-    return Entry(step.id, wanted or "it could not be measured", means, step.next or KINDS.get(step.kind, LOOK), step.severity, _plain(step.words))
+    return Entry(
+        step.id,
+        wanted or "it could not be measured",
+        means,
+        step.next or KINDS.get(step.kind, LOOK),
+        step.severity,
+        _plain(step.words),
+    )
+
+
+def _otherwise(want: Any) -> str:
+    """What a value is when it is not as wanted."""
+    forbidden = isinstance(want, dict) and list(want) == ["not"]
+    return _plain(in_words(want["not"]) if forbidden else f"not {in_words(want)}")
 
 
 def checks_of(root: Path, phase: Phase) -> tuple[Entry, ...]:
     """The checks of a phase, from their docstrings: what each proves, and the part after «If not:»."""
     path = root / "roles" / phase.name / "checks.py"
     tree = ast.parse(path.read_text(), str(path))
-    return tuple(_of_check(node, phase) for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"))
+    return tuple(
+        _of_check(node, phase)
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    )
 
 
 def _of_check(node: ast.FunctionDef, phase: Phase) -> Entry:
@@ -99,17 +116,41 @@ def _of_check(node: ast.FunctionDef, phase: Phase) -> Entry:
 
 def _plain(words: str) -> str:
     """Words of a step without what is different in every release or run."""
-    for pattern, instead in ((r" \([0-9a-f]{12}\)", ""), (r"«?[0-9a-f]{64}»?", "the planned digest"), (r"2026-01-01T00:00:00Z", "the start of the run"), ("20260101T000000Z", "<time>")):
+    for pattern, instead in (
+        (r" \([0-9a-f]{12}\)", ""),
+        (r"«?[0-9a-f]{64}»?", "the planned digest"),
+        (r"2026-01-01T00:00:00Z", "the start of the run"),
+        ("20260101T000000Z", "<time>"),
+    ):
         words = re.sub(pattern, instead, words)
     return words
 
 
 COMMON = (
-    Entry("<phase>.remote", "«could not be reached», «connection lost», «deadline», in place of the phase's steps", "the host did not answer in time, so what it did is not known from here; before phase 3 the run is refused, after it every touched host goes back",
-        "`invoke hosts.ping`; on the host: `systemctl list-units 'cutover-*'` shows work that still runs; what it did is kept in the state directory and is asked for again", "ERROR", "the remote work of a phase gave no answer"),
-    Entry("<phase>.checks", "«the checks did not run», or «no check ran on this host»", "nothing was judged, which is never a pass", "see roles/<phase>/checks.py and the log; `invoke verify --phase <phase>` runs the checks alone", "ERROR", "the checks of a phase could not be run"),
-    Entry("preflight.since-plan.<fact>", "«as at planning» does not hold", "the host has changed since the plan was made; nothing was changed by this run", "find out who changed it, then plan again", "FAIL", "what was read when the plan was made is still so"),
-)  # fmt: skip
+    Entry(
+        name="<phase>.remote",
+        words="the remote work of a phase gave no answer",
+        symptom="«could not be reached», «connection lost» or a deadline, in place of the phase's steps",
+        means="what the host did is not known from here; before phase 3 the run is refused, after it every touched host goes back",
+        do="`invoke hosts.ping`; on the host `systemctl list-units 'cutover-*'` shows work that still runs, and its result is kept there",
+        severity="ERROR",
+    ),
+    Entry(
+        name="<phase>.checks",
+        words="the checks of a phase could not be run",
+        symptom="«the checks did not run», or «no check ran on this host»",
+        means="nothing was judged, which is never a pass",
+        do="see roles/<phase>/checks.py and the log; `invoke verify --phase <phase>` runs the checks alone",
+        severity="ERROR",
+    ),
+    Entry(
+        name="preflight.since-plan.<fact>",
+        words="what was read when the plan was made is still so",
+        symptom="«as at planning» does not hold",
+        means="the host has changed since the plan was made; nothing was changed by this run",
+        do="find out who changed it, then plan again",
+    ),
+)
 
 
 def exit_entries() -> Iterator[Entry]:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cutover.decide.phases import COMMITTING, ROLLBACK
-from cutover.words.errors import Problem
+from cutover.decide.phases import COMMITTING
+from cutover.tell.moments import between
 from cutover.words.record import BrokenChain, Record, parse
 from cutover.words.verdict import Verdict, worst
 
@@ -144,7 +143,11 @@ def read_story(path: Path) -> Story:
         broken = str(found)
     head = records[-1].hash if records else ""
     integrity = Integrity(len(records), head, broken, torn=bool(text) and not text.endswith("\n"))
-    outcomes = {(record.host, record.data["id"]): record.data | {"seq": record.seq} for record in records if record.kind == "outcome"}
+    outcomes = {
+        (record.host, record.data["id"]): record.data | {"seq": record.seq}
+        for record in records
+        if record.kind == "outcome"
+    }
     return Story(tuple(records), integrity, tuple(_spans(records)), outcomes)
 
 
@@ -188,64 +191,34 @@ def _close(spans: list[Span], name: str, record: Record) -> None:
 def _closed(span: Span, record: Record) -> Span:
     data = record.data
     if record.kind == "gate":
-        return Span(span.name, span.hosts, span.start, record.at, Verdict(data["verdict"]), data["opens"], data["judged"], tuple(data["findings"]))
+        return Span(
+            span.name,
+            span.hosts,
+            span.start,
+            record.at,
+            Verdict(data["verdict"]),
+            data["opens"],
+            data["judged"],
+            tuple(data["findings"]),
+        )
     findings = tuple(
-        {"host": problem["host"], "name": problem["path"], "verdict": "FAIL", "message": problem["found"], "next": problem["next"]}
+        {
+            "host": problem["host"],
+            "name": problem["path"],
+            "verdict": "FAIL",
+            "message": problem["found"],
+            "next": problem["next"],
+        }
         for problem in data.get("problems", ())
     )
     good = record.kind == "bake.done"
-    return Span(span.name, span.hosts, span.start, record.at, Verdict.PASS if good else Verdict.FAIL, good, data.get("looks", 0), findings)
-
-
-def attention(story: Story) -> list[tuple[Verdict, Problem]]:
-    """Everything in the journal that was not as it should be, each once, the worst first."""
-    found: dict[Problem, Verdict] = {}
-
-    def note(verdict: Verdict, problem: Problem) -> None:
-        known = found.get(problem)
-        found[problem] = verdict if known is None else worst([known, verdict])
-
-    for span in story.spans:
-        for finding in span.findings:
-            note(Verdict(finding["verdict"]), Problem(finding["message"], finding["next"] or "see the report", finding["host"], finding["name"]))
-    for record in story.records:
-        for verdict, problem in _troubles(record):
-            note(verdict, problem)
-    return sorted(((verdict, problem) for problem, verdict in found.items()), key=lambda pair: -pair[0].severity)
-
-
-def _troubles(record: Record) -> list[tuple[Verdict, Problem]]:
-    """What a record that is no gate has to complain about."""
-    data, host = record.data, record.host
-    if record.kind == "run.finished":
-        return [(Verdict.FAIL, Problem(**problem)) for problem in data.get("problems", ()) if not problem["found"].startswith("rolled back:")]
-    if record.kind == "failed":
-        return [(Verdict.ERROR, Problem(data["found"], data["next"], host, f"{record.phase}.remote"))]
-    if record.kind in ("connection.lost", "lease.lost", "lease.not_renewed"):
-        told = {"connection.lost": "the result was asked for again", "lease.lost": "see `invoke status`", "lease.not_renewed": "it was tried again"}
-        return [(Verdict.WARN, Problem(f"{record.kind.replace('.', ' ').replace('_', ' ')}: {data['found']}", told[record.kind], host))]
-    if record.kind == "lease.released":
-        return [(Verdict.WARN, Problem(f"the lease was not given back: {why}", "it ends by itself", name)) for name, why in data["failed"].items()]
-    return []
-
-
-def moment(at: str) -> datetime:
-    """A time of the journal."""
-    return datetime.fromisoformat(at)
-
-
-def between(start: str, end: str) -> float:
-    """Seconds from one time of the journal to another."""
-    return (moment(end) - moment(start)).total_seconds()
-
-
-def clock(at: str) -> str:
-    """The time of day in UTC, to the second."""
-    return moment(at).strftime("%H:%M:%S")
-
-
-def phase_title(name: str) -> str:
-    """How a stretch is called on the page."""
-    from cutover.decide.phases import phase_named
-
-    return "Bake time" if name == "bake" else ROLLBACK.title if name == ROLLBACK.name else phase_named(name).label
+    return Span(
+        span.name,
+        span.hosts,
+        span.start,
+        record.at,
+        Verdict.PASS if good else Verdict.FAIL,
+        good,
+        data.get("looks", 0),
+        findings,
+    )

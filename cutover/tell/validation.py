@@ -33,7 +33,10 @@ def write_reports(directory: Path, documents: Mapping[str, Document | None], abo
 def host_documents(story: Story, step: str) -> dict[str, Document | None]:
     """The document of every host that phases 3-5 were begun on; None where the host gave none. Empty where no host did."""
     found = {host: document(story, host, step) for host in story.touched()}
-    documents = {host: value if isinstance(value, dict) and isinstance(value.get("checks"), dict) else None for host, value in found.items()}
+    documents = {
+        host: value if isinstance(value, dict) and isinstance(value.get("checks"), dict) else None
+        for host, value in found.items()
+    }
     return documents if any(documents.values()) else {}
 
 
@@ -51,7 +54,10 @@ def fleet_document(documents: Mapping[str, Document | None]) -> Document:
 
 
 def _check(name: str, documents: Mapping[str, Document | None]) -> Document:
-    hosts = {host: (found or {"checks": {}})["checks"].get(name, {"status": str(Verdict.INCONCLUSIVE), "n": 0}) for host, found in documents.items()}
+    hosts = {
+        host: (found or {"checks": {}})["checks"].get(name, {"status": str(Verdict.INCONCLUSIVE), "n": 0})
+        for host, found in documents.items()
+    }
     return {
         "status": str(worst(Verdict(check["status"]) for check in hosts.values())),
         "n": sum(check.get("n", 0) for check in hosts.values()),
@@ -67,7 +73,11 @@ def _of_host(found: Document | None) -> Document:
     """A host's own document; one that says so where the host gave none."""
     if found is not None:
         return found | {"issues": found.get("issues", [])}
-    issue = {"verdict": str(Verdict.INCONCLUSIVE), "found": "the service was not judged on this host", "next": "see the journal of the run"}
+    issue = {
+        "verdict": str(Verdict.INCONCLUSIVE),
+        "found": "the service was not judged on this host",
+        "next": "see the journal of the run",
+    }
     return {"status": str(Verdict.INCONCLUSIVE), "checks": {}, "timestamp": None, "issues": [issue]}
 
 

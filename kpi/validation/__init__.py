@@ -50,7 +50,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """`production_validation_report.json`."""
-        issues = [f"{verdict} {issue}" for check in self.checks for verdict, issue in check.issues]
+        issues = [issue for check in self.checks for issue in check.as_json()["issues"]]
         return {
             "status": str(self.status),
             "timestamp": clock.stamp(),

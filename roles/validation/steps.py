@@ -13,11 +13,14 @@ def steps(role: Role) -> list[Step]:
 
 
 def health(role: Role) -> list[Step]:
-    """Each part of the deployed code, probed on the host (M16)."""
+    """Each part of the deployed code, probed on the host in one process (M16)."""
+    argv = kpi(role, "health", "--json", "--config", role["abaco_config"])
     return [
-        command(f"validation.health-{part}", f"the deployed {part} works", [*kpi(role, "health", part), "--json", *more], {"exit_code": 0, "document.verdict": "PASS"},
-                timeout_s=60, user=role["abaco_user"], next=f"the deployed {part} does not work on this host: see its words in the report")
-        for part, more in (("engine", []), ("orchestrator", []), ("config", ["--config", role["abaco_config"]]))
+        command("validation.health", "probe the deployed engine, orchestrator and config", argv, {"document.verdict": {"one_of": ["PASS", "FAIL"]}},
+                timeout_s=60, user=role["abaco_user"], next="the deployed entry point does not work on this host: see its words in the report"),
+        *(probe(f"validation.health-{part}", "result", f"the deployed {part} works", {f"document.probes.{part}.verdict": "PASS"},
+                args={"name": "validation.health"}, next=f"the deployed {part} does not work on this host: see its errors in the report")
+          for part in ("engine", "orchestrator", "config")),
     ]  # fmt: skip
 
 

@@ -53,10 +53,16 @@ def test_judge_without_v1s_metrics_is_inconclusive(
     assert (status, document["tapes"][0]["problems"][0]["code"]) == (10, "no_v1_metrics")
 
 
-@pytest.mark.parametrize("probe", ["engine", "orchestrator"])
-def test_health_probes_of_this_code_pass(capsys: pytest.CaptureFixture[str], probe: str) -> None:
-    status, document, _ = _run(capsys, "health", probe, "--json")
-    assert (status, document["probe"], document["verdict"]) == (0, probe, "PASS")
+def test_health_probes_of_this_code_pass(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, document, _ = _run(capsys, "health", "--config", str(write_config(tmp_path)), "--json")
+    assert (status, document["verdict"]) == (0, "PASS")
+    assert {name: seen["verdict"] for name, seen in document["probes"].items()} == dict.fromkeys(("engine", "orchestrator", "config"), "PASS")
+    assert document["probes"]["engine"]["digits"]["A"]
+
+
+def test_an_unknown_health_probe_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, said = _run(capsys, "health", "engin", "--json")
+    assert (status, "engin" in said) == (2, True)
 
 
 def test_health_config_tells_all_errors(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -64,10 +70,11 @@ def test_health_config_tells_all_errors(capsys: pytest.CaptureFixture[str], tmp_
     assert _run(capsys, "health", "config", "--config", str(good), "--json")[0] == 0
     bad = tmp_path / "bad.yml"
     bad.write_text(json.dumps({**json.loads(good.read_text()), "outputs": ["csv"], "realease": "x"}), encoding="utf-8")
-    status, document, said = _run(capsys, "health", "config", "--config", str(bad), "--json")
-    assert status == 2
-    assert [error["where"].rpartition(": ")[2] for error in document["errors"]] == ["realease", "outputs"]
-    assert "next: " in said
+    status, document, _ = _run(capsys, "health", "config", "--config", str(bad), "--json")
+    assert status == 9
+    errors = document["probes"]["config"]["errors"]
+    assert [error["where"].rpartition(": ")[2] for error in errors] == ["realease", "outputs"]
+    assert all(error["next"] for error in errors)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +118,6 @@ def test_keys_given_twice_and_broken_json_are_usage_errors(capsys: pytest.Captur
     for text, said in (('{"version": "2.0", "version": "2.0"}', "given twice"), ('{"version": ', "line 1, column")):
         path = tmp_path / "pipeline.yml"
         path.write_text(text, encoding="utf-8")
-        status, _, error = _run(capsys, "health", "config", "--config", str(path))
+        status, _, error = _run(capsys, "validate", "--config", str(path))
         assert status == 2
         assert said in error

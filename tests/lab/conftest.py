@@ -14,6 +14,7 @@ from cutover.conduct.provision import provision
 from cutover.conduct.targets import Options, choose
 from tests.lab.support import PROJECT, Checkout
 from tests.lab.support_hosts import Hosts
+from tests.lab.support_releases import BrokenRelease, build_broken
 
 COUNT = 3
 # Quick where a person would wait, and few rows: what is tested is not how long a tape takes.
@@ -64,6 +65,12 @@ def hosts(fleet: Hosts) -> Hosts:
 def checkout(tmp_path: Path, fleet: Hosts) -> Checkout:
     """A checkout that has never seen these hosts, with an inventory of its own that a test may change."""
     return fresh_checkout(tmp_path / "checkout", fleet)
+
+
+@pytest.fixture(scope="session")
+def broken_release(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> BrokenRelease:
+    """A release that breaks as a file on the host says; its tests pass unless the host says otherwise."""
+    return build_broken(fresh_checkout(tmp_path_factory.mktemp("broken") / "checkout", fleet))
 
 
 def fresh_checkout(root: Path, fleet: Hosts) -> Checkout:

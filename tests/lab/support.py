@@ -57,9 +57,6 @@ class Checkout:
                 shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, root / name)
-        if os.environ.get("E2E_OVERLAY"):  # SCRATCH
-            shutil.rmtree(root / "cutover/tell")  # SCRATCH
-            shutil.copytree("/tmp/e2e-overlay", root, dirs_exist_ok=True)  # SCRATCH
         for name in SHARED:
             kept = PROJECT / ".cutover" / name
             kept.mkdir(parents=True, exist_ok=True)
@@ -82,6 +79,13 @@ class Checkout:
         text = (self.root / path).read_text()
         assert old in text, f"{path} does not contain {old!r}"
         (self.root / path).write_text(text.replace(old, new))
+
+    def set(self, **variables: object) -> None:
+        """Set variables of the whole environment."""
+        import yaml
+
+        file = self.inventory / "group_vars" / "lab" / "main.yml"
+        file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **variables}))
 
     def run_directory(self, run: str) -> Path:
         """Where a run's files are."""

@@ -70,7 +70,7 @@ def test_the_config_in_place_is_the_one_of_the_plan(done: Answer, machine: Check
     for name in fleet.names:
         config = json.loads(fleet.ssh(name, f"sudo cat {CONFIG}"))
         assert (config["version"], config["environment"], config["release"]) == ("2.0", "lab", plan["release"]["id"])
-        planned = next(step["content"] for step in plan["hosts"][name]["steps"]["activation"] if step["id"] == "activation.config")
+        planned = next(step["desired"]["sha256"] for step in plan["hosts"][name]["steps"]["activation"] if step["id"] == "activation.config")
         assert fleet.ssh(name, f"sudo sha256sum {CONFIG}").split()[0] == planned
 
 

@@ -11,6 +11,8 @@ from cutover.words.step import Step
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUN = "20260102T030405Z-abc123"
 RELEASE = "2.0.0-cafe"
+V1_AWAY = {"stopped": "v1.service", "started": "v1.service"}
+WAY_BACK = {"stopped": "v2.service", "started": "v1.service"}
 CLOCK = "the clock is kept: synchronized is False, should be True"
 
 
@@ -20,17 +22,19 @@ def at(seconds: float) -> datetime:
 
 
 class Tape:
-    """Records one after the other; `wait` lets time pass."""
+    """Records one after the other."""
 
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.seconds = 0.0
 
     def wait(self, seconds: float) -> "Tape":
+        """Let time pass."""
         self.seconds += seconds
         return self
 
     def write(self, kind: str, **data: Any) -> "Tape":
+        """One more record, now."""
         now = at(self.seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.records.append(Record.following(self.records[-1] if self.records else None, now, kind, data))
         return self
@@ -42,7 +46,9 @@ class Tape:
         self.write("plan.made", fingerprint="f" * 64, release=RELEASE, hosts=hosts, batches=list(batches), already=[])
         return self.write("run.started", fingerprint="f" * 64, hosts=hosts)
 
-    def phase(self, phase: Phase, hosts: list[str], *findings: dict[str, Any], outcomes: tuple[dict[str, Any], ...] = ()) -> "Tape":
+    def phase(
+        self, phase: Phase, hosts: list[str], *findings: dict[str, Any], outcomes: tuple[dict[str, Any], ...] = ()
+    ) -> "Tape":
         """A phase from start to gate: half a second of work, half a second of checks."""
         self.write("phase.started", phase=phase.name, title=phase.title, hosts=hosts)
         for host in hosts:
@@ -57,7 +63,13 @@ class Tape:
         bad = [found for found in findings if found["verdict"] not in ("PASS", "WARN")]
         verdict = bad[0]["verdict"] if bad else "WARN" if findings else "PASS"
         return self.write(
-            "gate", phase=phase.name, hosts=hosts, verdict=verdict, opens=not bad, judged=2 * len(hosts), findings=list(findings)
+            "gate",
+            phase=phase.name,
+            hosts=hosts,
+            verdict=verdict,
+            opens=not bad,
+            judged=2 * len(hosts),
+            findings=list(findings),
         )
 
     def bake(self, hosts: list[str]) -> "Tape":
@@ -67,18 +79,36 @@ class Tape:
 
     def finish(self, code: int, status: str, *problems: dict[str, str]) -> "Tape":
         """The end of the run."""
-        return self.write("run.finished", exit_code=code, status=status, **({"problems": list(problems)} if problems else {}))
+        return self.write(
+            "run.finished", exit_code=code, status=status, **({"problems": list(problems)} if problems else {})
+        )
 
 
 def outcome(host: str, phase: Phase, **said: Any) -> dict[str, Any]:
     """What a host answers for a step."""
-    usual = {"words": "do it", "before": {}, "after": {}, "changed": True, "ok": True, "differences": [], "error": None, "seconds": 0.25}
+    usual = {
+        "words": "do it",
+        "before": {},
+        "after": {},
+        "changed": True,
+        "ok": True,
+        "differences": [],
+        "error": None,
+        "seconds": 0.25,
+    }
     return {"host": host, "phase": phase.name, **usual, **said}
 
 
 def finding(host: str, name: str, verdict: str, message: str) -> dict[str, Any]:
     """What a gate keeps of a finding."""
-    return {"host": host, "name": name, "verdict": verdict, "message": message, "next": f"look after {name}", "seconds": 0.1}
+    return {
+        "host": host,
+        "name": name,
+        "verdict": verdict,
+        "message": message,
+        "next": f"look after {name}",
+        "seconds": 0.1,
+    }
 
 
 def problem(host: str, path: str, found: str) -> dict[str, str]:
@@ -122,7 +152,10 @@ def failing() -> Tape:
 
 def rolled_back() -> Tape:
     """The failing run, back on V1."""
-    measured = (gap("rollback.away", 0.2, 4.0, 0.3), {"id": "rollback.outage", "after": {"gap_s": None, "why": "V2 never ran"}})
+    measured = (
+        gap("rollback.away", 0.2, 4.0, 0.3),
+        {"id": "rollback.outage", "after": {"gap_s": None, "why": "V2 never ran"}},
+    )
     tape = failing().phase(ROLLBACK, ["web1"], outcomes=measured)
     tape.write("rollback.finished", hosts=["web1"], failed=[], cause="it never said that it is ready")
     return tape.finish(4, "RolledBack", problem("web1", "activation.ready", "it never said that it is ready"))
@@ -132,32 +165,77 @@ def mixed() -> Tape:
     """The failing run, and the way back fails too."""
     error = 'File "x.py", line 1, in f\n    f()\n    ^^^\nOSError: the disk is gone'
     left_out = "start V1: left out: it needs rollback.config"
-    tape = failing().phase(ROLLBACK, ["web1"], finding("web1", "rollback.config", "FAIL", f"restore: {error}"), finding("web1", "rollback.v1", "FAIL", left_out))
+    tape = failing().phase(
+        ROLLBACK,
+        ["web1"],
+        finding("web1", "rollback.config", "FAIL", f"restore: {error}"),
+        finding("web1", "rollback.v1", "FAIL", left_out),
+    )
     tape.write("rollback.finished", hosts=[], failed=["web1"], cause="it never said that it is ready")
-    return tape.finish(5, "MixedFleet", problem("web1", "rollback.config", f"restore: {error}"), problem("web1", "rollback.v1", left_out))
+    return tape.finish(
+        5,
+        "MixedFleet",
+        problem("web1", "rollback.config", f"restore: {error}"),
+        problem("web1", "rollback.v1", left_out),
+    )
 
 
 def plan(*batches: list[str]) -> Plan:
     """The plan of these runs; what was found differs between hosts in figures only."""
-    hosts = {name: host_plan(name, number) for number, name in enumerate((name for batch in batches for name in batch), start=1)}
+    hosts = {
+        name: host_plan(name, number)
+        for number, name in enumerate((name for batch in batches for name in batch), start=1)
+    }
     return Plan(
-        run=RUN, stamp=RUN[:16], created_at="2026-01-02T03:04:05.000Z", created_by="ann@desk (process 7)", environment="stage", pattern="web*",
-        batches=tuple(tuple(batch) for batch in batches), release=ReleasePlan(id=RELEASE, sha256="ab" * 32, artifact="r.tar.gz", size=38_900_000),
-        hosts=hosts, files={},
-    )  # fmt: skip
+        run=RUN,
+        stamp=RUN[:16],
+        created_at="2026-01-02T03:04:05.000Z",
+        created_by="ann@desk (process 7)",
+        environment="stage",
+        pattern="web*",
+        batches=tuple(tuple(batch) for batch in batches),
+        release=ReleasePlan(id=RELEASE, sha256="ab" * 32, artifact="r.tar.gz", size=38_900_000),
+        hosts=hosts,
+        files={},
+    )
 
 
 def host_plan(name: str, number: int) -> HostPlan:
     """A step or two a phase, and one file."""
-    steps: dict[str, tuple[Step, ...]] = {phase.name: (_step(f"{phase.name}.step", "directory", f"do what {phase.name} needs on {name}"),) for phase in PHASES}
-    steps["preflight"] = (_step("preflight.up", "unit", "V1 runs", probe=True), _step("preflight.clock", "clock", "the clock is kept", probe=True, severity="WARN"))
-    both = {"stopped": "v1.service", "started": "v2.service"}
-    steps["activation"] = (_step("activation.config", "file", "write /etc/svc.yml"), _step("activation.outage", "gap", "at most 30 s away", probe=True, args=both))
-    steps["rollback"] = (
-        _step("rollback.away", "gap", "how long V1 was away", probe=True, args={"stopped": "v1.service", "started": "v1.service"}),
-        _step("rollback.outage", "gap", "how long nobody served", probe=True, args={"stopped": "v2.service", "started": "v1.service"}),
+    steps: dict[str, tuple[Step, ...]] = {
+        phase.name: (_step(f"{phase.name}.step", "directory", f"do what {phase.name} needs on {name}"),)
+        for phase in PHASES
+    }
+    steps["preflight"] = (
+        _step("preflight.up", "unit", "V1 runs", probe=True),
+        _step("preflight.clock", "clock", "the clock is kept", probe=True, severity="WARN"),
     )
-    found = {"preflight.clock": (f"offset is {number}, should be 0",), "backup.step": ("exists is False, should be True",), "activation.config": ("sha256 is a, should be b",)}
+    both = {"stopped": "v1.service", "started": "v2.service"}
+    steps["activation"] = (
+        _step("activation.config", "file", "write /etc/svc.yml"),
+        _step("activation.outage", "gap", "at most 30 s away", probe=True, args=both),
+    )
+    steps["rollback"] = (
+        _step(
+            "rollback.away",
+            "gap",
+            "how long V1 was away",
+            probe=True,
+            args={"stopped": "v1.service", "started": "v1.service"},
+        ),
+        _step(
+            "rollback.outage",
+            "gap",
+            "how long nobody served",
+            probe=True,
+            args={"stopped": "v2.service", "started": "v1.service"},
+        ),
+    )
+    found = {
+        "preflight.clock": (f"offset is {number}, should be 0",),
+        "backup.step": ("exists is False, should be True",),
+        "activation.config": ("sha256 is a, should be b",),
+    }
     lines = "--- /etc/svc.yml (now)\n+++ /etc/svc.yml (planned)\n@@ -1 +1 @@\n-port: 1\n+port: 2\n"
     return HostPlan(
         name=name, address="198.18.0.1", variables={}, facts={}, steps=steps,

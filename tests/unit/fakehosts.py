@@ -1,0 +1,166 @@
+"""Hosts in memory that run the real host-side agent (leases, batches, reverts), over a world of marks instead of services.
+
+A step of kind "mark" sets its key on the host; "unmark" takes keys away. What breaks, hangs up or happens meanwhile is
+told to the host beforehand.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.conduct.fleet import Fleet
+from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.session import Session
+from cutover.conduct.times import Times
+from cutover.decide.gate import Finding
+from cutover.decide.phases import COMMITTING, PHASES, ROLLBACK, Phase
+from cutover.decide.plan import HostPlan
+from cutover.hostside import __main__ as agent_main
+from cutover.hostside import batch, revert
+from cutover.hostside.kinds import KINDS
+from cutover.hostside.place import Place, Refusal
+from cutover.hostside.work import CannotChange, Kind, State, Work
+from cutover.words.step import Step
+from cutover.words.verdict import Verdict
+from cutover.world.agent import HostAgent
+from cutover.world.journal import Journal
+from cutover.world.remote.base import Lost, Result
+from cutover.world.remote.fake import Call, FakeTransport, says
+from cutover.world.remote.pool import Pool
+
+RUN = "20260102T030405Z-abc123"
+ON_V1: frozenset[str] = frozenset()
+
+
+@dataclass
+class FakeHost:
+    """One host: its marks, what was changed in which order, and what is wrong with it."""
+
+    name: str
+    place: Place
+    marks: set[str] = field(default_factory=set)
+    changes: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    lose: dict[str, int] = field(default_factory=dict)  # verb -> how many answers get lost after they took effect
+    silent: bool = False
+    invocation: str = "i1"
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)  # key -> what happens while it is changed
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, call: Call) -> Result:
+        """What the agent on this host answers."""
+        size, verb = int(call.argv[4]), call.argv[5]
+        self.asked.append(verb)
+        if self.silent:
+            raise Lost(self.name, "no route to host")
+        request = json.loads(call.stdin[size:])
+        try:
+            result = says(json.dumps({"ok": True, **agent_main.VERBS[verb](self.place, request)}))
+        except Refusal as no:
+            result = says(json.dumps({"ok": False, "reason": no.reason, "message": str(no), "details": no.details}), exit_code=3)
+        if self.lose.get(verb, 0) > 0:
+            self.lose[verb] -= 1
+            raise Lost(self.name, "the connection was lost with a command in flight")
+        return result
+
+    @property
+    def armed(self) -> bool:
+        """Whether its own revert is armed."""
+        return bool(revert.state(self.place)["armed"])
+
+    @property
+    def lease(self) -> State:
+        """Its lease as it stands."""
+        return agent_main.lease.current(self.place)
+
+    def goes_back_by_itself(self) -> None:
+        """What its timer would do."""
+        assert revert.revert(self.place)["reverted"]
+
+
+class World:
+    """All fake hosts, and the kinds of steps that change them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hosts: dict[str, FakeHost] = {}
+
+    def host(self, name: str) -> FakeHost:
+        """A host of the world, made when it is named first."""
+        if name not in self.hosts:
+            (self.folder / name).mkdir()
+            self.hosts[name] = FakeHost(name, Place(self.folder / name / "state"))
+        return self.hosts[name]
+
+    def look(self, args: Mapping[str, Any], _work: Work) -> State:
+        host = self.hosts[args["host"]]
+        return {"marks": sorted(host.marks), "invocation": host.invocation, **{key: key in host.marks for key in args["keys"]}}
+
+    def mark(self, args: Mapping[str, Any], _desired: object, _before: object, _work: Work) -> None:
+        self._change(args, lambda host, key: host.marks.add(key))
+
+    def unmark(self, args: Mapping[str, Any], _desired: object, _before: object, _work: Work) -> None:
+        self._change(args, lambda host, key: host.marks.discard(key))
+
+    def _change(self, args: Mapping[str, Any], act: Callable[[FakeHost, str], None]) -> None:
+        host = self.hosts[args["host"]]
+        host.changes.append(args["name"])
+        host.meanwhile.get(args["name"], lambda: None)()
+        if args["name"] in host.broken:
+            raise CannotChange(f"{args['name']} is broken")
+        for key in args["keys"]:
+            act(host, key)
+
+
+def host_plan(name: str) -> HostPlan:
+    """A plan of one mark a phase, and a way back that takes those of phases 3-5 away."""
+
+    def step(phase: str, kind: str, keys: Sequence[str], *, want: bool, probe: bool = False) -> Step:
+        args = {"host": name, "name": phase, "keys": list(keys)}
+        return Step(id=f"{phase}.step", kind=kind, words=f"do {phase}", args=args, desired=dict.fromkeys(keys, want), probe=probe, next="look")
+
+    steps = {phase.name: (step(phase.name, "mark", [phase.name], want=True),) for phase in PHASES}
+    steps[ROLLBACK.name] = (step(ROLLBACK.name, "unmark", [phase.name for phase in COMMITTING], want=False),)
+    steps["bake"] = (step("bake", "mark", ["activation"], want=True, probe=True),)
+    return HostPlan(name=name, address=name, variables={}, facts={}, steps=steps, changes=(), diffs=())
+
+
+def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
+    """Checks that all pass."""
+    return [Finding(name, f"{phase.name}.checked", Verdict.PASS, "as it should be") for name in hosts]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""
+    here = World(tmp_path)
+    kinds = {**KINDS, "mark": Kind(here.look, here.mark), "unmark": Kind(here.look, here.unmark)}
+    for module in (agent_main, batch, revert):
+        monkeypatch.setattr(module, "KINDS", kinds)
+    (tmp_path / "units").mkdir()
+    monkeypatch.setattr(revert, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(revert, "systemctl_or_fail", lambda *_, **__: None)
+    monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
+    monkeypatch.setattr(
+        batch, "_launch", lambda place, _unit, folder, _s: threading.Thread(target=batch.work_through, args=(place, folder), daemon=True).start()
+    )
+    monkeypatch.setattr("cutover.conduct.work.ASK_AGAIN_S", 0.01)
+    monkeypatch.setattr("cutover.conduct.phase.check_hosts", passes)
+    return here
+
+
+def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600.0, phase: float = 20.0) -> Session:
+    """A run on hosts of the world."""
+    agents = {name: HostAgent(FakeTransport(name, world.host(name).answer)) for name in names}
+    times = Times(lease=60, confirm=60, renew=renew, phase=phase, rollback_budget=phase, bake=bake, bake_every=0.01)
+    evidence = world.folder / "evidence"
+    evidence.mkdir(exist_ok=True)
+    return Session(
+        root=world.folder, run=RUN, journal=Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl"), evidence=evidence,
+        fleet=Fleet(agents, Pool(4)), plans={name: host_plan(name) for name in names}, times=times, stop=StopSignal(),
+    )  # fmt: skip
