@@ -178,8 +178,8 @@ def ping(
 
 @task(auto_shortflags=False, help=_help(*WHERE, "replace", "yes"))
 def trust(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, replace: bool = False,
-    yes: bool = False,
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False,
+    replace: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Show the hosts' key fingerprints and pin them in the environment's known_hosts after a yes."""
     from cutover.entry.hosts import Hosts

@@ -9,12 +9,12 @@ import lab
 from cutover.entry.app import Ask, end
 from cutover.entry.back import Back
 from cutover.entry.cutting import Cutting
-from rehearsal.labtasks import make
 from cutover.tell.outages import outages
 from cutover.tell.presentation import presentation
 from cutover.tell.timeline import read_story
 from cutover.words.errors import CutoverError, ExitCode, Problem, Refused
 from cutover.world.rundir import RunDir, RunDirs
+from rehearsal.labtasks import make
 
 HOSTS = "lab"
 SETTLE_S = 30.0  # for the tapes under way to be done, once nothing more is delivered
@@ -24,7 +24,8 @@ COUNT = """
 import json, pathlib
 root = pathlib.Path("/var/lib/abaco")
 lines = [json.loads(line) for line in (root / "arrivals.jsonl").read_text().splitlines()]
-keys = lambda folder: [path.name.split("__")[0] for path in (root / folder).iterdir() if path.is_file() and not path.name.endswith(".reason.json")]
+files = lambda folder: [path for path in (root / folder).iterdir() if path.is_file() and not path.name.endswith(".reason.json")]
+keys = lambda folder: [path.name.split("__")[0] for path in files(folder)]
 done, rejected = keys("done"), keys("rejected")
 ended = done + rejected
 print(json.dumps({
@@ -154,7 +155,6 @@ def _tell(ask: Ask, legs: list[Leg], tapes: dict[str, dict[str, int]], ready: fl
     for leg in legs:
         ask.say(f"  {leg.name:14} {leg.seconds:5.1f} s   without service: {leg.away}")
     for host, one in tapes.items():
-        ask.say(
-            f"  {host:14} {one['delivered']} tapes delivered, {one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice"
-        )
+        ended = f"{one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice"
+        ask.say(f"  {host:14} {one['delivered']} tapes delivered: {ended}")
     ask.say(f"\nreport: {legs[-1].run.report}")

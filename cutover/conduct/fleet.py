@@ -15,6 +15,7 @@ from cutover.world.remote.pool import FORKS, Outcome, Pool
 R = TypeVar("R")
 LOGIN_S = 60.0  # for all hosts of a fleet to answer the first questions
 OLDEST_PYTHON = (3, 11)
+PYTHON_NEXT = "install python3, 3.11 or later, or name one with ansible_python_interpreter"
 
 
 @dataclass
@@ -130,8 +131,8 @@ def _unusable(name: str, login: LoginFacts) -> list[Problem]:
     except Unreachable as refused:
         return list(refused.problems)
     if login.python_version is None:
-        return [Problem(host=name, found="no Python 3 was found", next="install python3 (3.11 or later), or name it with ansible_python_interpreter")]
+        return [Problem(host=name, found="no Python 3 was found", next=PYTHON_NEXT)]
     if login.python_version[:2] < OLDEST_PYTHON:
         found = ".".join(map(str, login.python_version))
-        return [Problem(host=name, path=login.python_path or "", found=f"Python {found} is too old", next="install 3.11 or later, or name one with ansible_python_interpreter")]
+        return [Problem(host=name, path=login.python_path or "", found=f"Python {found} is too old", next=PYTHON_NEXT)]
     return []

@@ -19,7 +19,10 @@ def prepare(session: Session, *, again: bool = False) -> None:
     """
     for phase in PREPARING:
         session.stop.check()
-        answer = recheck(session, phase) if again and phase is not PREPARING[0] else run_phase(session, phase, session.hosts, before=_sender(session, phase))
+        if again and phase is not PREPARING[0]:
+            answer = recheck(session, phase)
+        else:
+            answer = run_phase(session, phase, session.hosts, before=_sender(session, phase))
         if not answer.opens:
             raise Refused(answer.problems)
     session.tell("prepared", hosts=list(session.hosts))

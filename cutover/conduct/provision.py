@@ -17,7 +17,7 @@ APPLY_S = 180.0
 def provision(targets: Targets, role_name: str, run: str) -> None:
     """Bring all chosen hosts to what a role says; Refused with everything that did not come to be."""
     roles = {
-        name: Role(role_name, targets.root, targets.variables[name], RunFacts(run, run.split("-")[0]))
+        name: Role(role_name, targets.root, targets.variables[name], RunFacts(run, run.split("-", maxsplit=1)[0]))
         for name in targets.names
     }
     steps = {name: steps_of(role) for name, role in roles.items()}

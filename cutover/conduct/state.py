@@ -1,17 +1,18 @@
-"""`status`: what each host runs, who holds it, whether a revert is armed. One look a host."""
+"""`status`: what each host runs, who holds it, whether a revert is armed. A host that does not answer does not hide the others."""
 
-from cutover.conduct.fleet import connected
+from cutover.conduct.fleet import as_problems, connected_as_far_as_possible
 from cutover.conduct.targets import Targets
-from cutover.decide.roles import Role, RunFacts, steps_of
 from cutover.decide.phases import PHASES
+from cutover.decide.roles import Role, RunFacts, steps_of
+from cutover.words.errors import Problem
 from cutover.words.step import State
 from cutover.world.agent import HostAgent
 
 LOOK_S = 30.0
 
 
-def look_at_state(targets: Targets) -> dict[str, State]:
-    """Per host: lease, revert, runs (as the agent says them), and `facts`: what the first role reads of a host."""
+def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
+    """Per host: lease, revert, runs (as the agent says them), and `facts`: what the first role reads; and who could not be asked."""
     role = PHASES[0].name
     probes = {
         name: steps_of(Role(role, targets.root, targets.variables[name], RunFacts("status", "")), "facts")
@@ -21,5 +22,7 @@ def look_at_state(targets: Targets) -> dict[str, State]:
     def look(agent: HostAgent) -> State:
         return {**agent.status(), "facts": agent.look(probes[agent.name])}
 
-    with connected(targets) as fleet:
-        return fleet.every(look, deadline=LOOK_S)
+    with connected_as_far_as_possible(targets) as (fleet, problems):
+        outcomes = fleet.each(look, deadline=LOOK_S)
+    unasked = [problem for name, one in outcomes.items() if one.error is not None for problem in as_problems(one.error, name)]
+    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, [*problems, *unasked]

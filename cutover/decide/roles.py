@@ -33,6 +33,12 @@ class RunFacts:
     id: str
     stamp: str
 
+    @property
+    def started_at(self) -> str:
+        """The start as ISO 8601 in UTC, to the second."""
+        day, clock = self.stamp[:8], self.stamp[9:15]
+        return f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}Z"
+
 
 @dataclass
 class Role:

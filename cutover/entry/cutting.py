@@ -86,9 +86,7 @@ class Cutting:
 
         def approve(plan: Plan) -> None:
             listeners.console.show(plan_view(plan, diff=self.diff))
-            confirm(
-                ask,
-                f"{self.command} {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}, as planned above ({plan.fingerprint[:12]})?",
-            )
+            what = f"{self.command} of {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}"
+            confirm(ask, f"{what}, as planned above ({plan.fingerprint[:12]})?")
 
         return Conductor(targets, run, listeners.watch, approve, StopSignal(listeners.console.say)), listeners

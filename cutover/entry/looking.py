@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cutover.conduct.targets import Options, choose
 from cutover.entry.app import Ask, end
-from cutover.words.errors import ExitCode, Problem, UsageError
+from cutover.words.errors import ExitCode, Problem, Unreachable, UsageError
 from cutover.world.rundir import RunDirs
 
 
@@ -42,9 +42,11 @@ class Looking:
         from cutover.tell.paper import paper
         from cutover.tell.statusview import status_view
 
-        states = look_at_state(choose(self._options))
+        states, unasked = look_at_state(choose(self._options))
         ask.hosts = dict(states)
         paper(ask.stream).print(status_view(states))
+        if unasked:
+            raise Unreachable(unasked)
         return ExitCode.DONE
 
     def _verify(self, ask: Ask, run: str, phase: str, junit: str) -> ExitCode:

@@ -15,7 +15,7 @@ def answer(
     command: str, run_id: str, exit_code: int, started_at: str, hosts: Mapping[str, Mapping[str, Any]], errors: Iterable[Problem],
     *, finished_at: str | None = None,
 ) -> str:  # fmt: skip
-    """One JSON document with the fields of docs/contract; times are ISO 8601 UTC, `status` is the exit code's word."""
+    """One JSON document with the fields that scripts rely on; times are ISO 8601 UTC, `status` is the exit code's word."""
     document = {
         "schema": SCHEMA,
         "command": command,

@@ -14,9 +14,27 @@ def steps(role: Role) -> list[Step]:
         file("activation.config", role["abaco_config"], role.render("pipeline.yml.j2"), group=user, mode="0640"),
         link("activation.release", f"{role['abaco_home']}/current", f"{role['abaco_home']}/releases/{this.id}"),
         unit_files_read("activation.unit-read", [v2]),
-        unit_started("activation.v2", v2, timeout_s=role["abaco_start_s"], next=f"V2 did not come up: its last words are above; journalctl -u {v2} has the rest"),
-        http("activation.ready", f"http://127.0.0.1:{role['abaco_v2_port']}/healthz", {"status": 200, "body.ready": True, "body.release": this.id},
-             wait_s=role["abaco_start_s"], words="wait until V2 says that it is ready, and that it is this release", next="V2 runs but is not ready: its answer says why"),
-        probe("activation.outage", "gap", f"the service was away for at most {budget:g} s", {"gap_s": {"between": [0, budget]}},
-              args={"stopped": v1, "started": v2}, severity="WARN", next="see what the outage consists of in the report"),
-    ]  # fmt: skip
+        unit_started(
+            "activation.v2",
+            v2,
+            timeout_s=role["abaco_start_s"],
+            next=f"V2 did not come up: its last words are above; journalctl -u {v2} has the rest",
+        ),
+        http(
+            "activation.ready",
+            f"http://127.0.0.1:{role['abaco_v2_port']}/healthz",
+            {"status": 200, "body.ready": True, "body.release": this.id},
+            wait_s=role["abaco_start_s"],
+            words="wait until V2 says that it is ready, and that it is this release",
+            next="V2 runs but is not ready: its answer says why",
+        ),
+        probe(
+            "activation.outage",
+            "gap",
+            f"the service was away for at most {budget:g} s",
+            {"gap_s": {"between": [0, budget]}},
+            args={"stopped": v1, "started": v2},
+            severity="WARN",
+            next="see what the outage consists of in the report",
+        ),
+    ]

@@ -12,11 +12,20 @@ def steps(role: Role) -> list[Step]:
     return [
         directory("backup.place", place, mode="0700"),
         snapshot(
-            "backup.snapshot", f"{place}/{role.run.id}", role.run.id, entries(role), differs={"config": v2_config},
+            "backup.snapshot",
+            f"{place}/{role.run.id}",
+            role.run.id,
+            entries(role),
+            differs={"config": v2_config},
             next="a backup that does not verify, or that equals V2's config, is no way back: see what changed the files while it was taken",
         ),
-        rehearsal("backup.rehearsal", f"{place}/{role.run.id}", role.run.id, next="something changed V1's config or units during the backup: find out what, then plan again"),
-    ]  # fmt: skip
+        rehearsal(
+            "backup.rehearsal",
+            f"{place}/{role.run.id}",
+            role.run.id,
+            next="something changed V1's config or units during the backup: find out what, then plan again",
+        ),
+    ]
 
 
 def entries(role: Role) -> list[dict[str, object]]:

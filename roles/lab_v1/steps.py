@@ -14,9 +14,18 @@ def steps(role: Role) -> list[Step]:
     return [
         user("lab.user", owner, home=data),
         *(directory(f"lab.{path}", path) for path in ("/etc/abaco", home, f"{home}/releases", release, f"{home}/lab")),
-        *(directory(f"lab.{name or 'data'}", f"{data}/{name}".rstrip("/"), **ours) for name in ("", "inbox", "processing", "done", "rejected", "metrics", "audit")),
+        *(
+            directory(f"lab.{name or 'data'}", f"{data}/{name}".rstrip("/"), **ours)
+            for name in ("", "inbox", "processing", "done", "rejected", "metrics", "audit")
+        ),
         file("lab.v1-code", f"{release}/pipeline_v1.py", role.content("legacy/abaco_v1/pipeline_v1.py")),
-        file("lab.v1-config", role["abaco_config"], role.content("legacy/abaco_v1/pipeline.yml"), group=owner, mode="0640"),
+        file(
+            "lab.v1-config",
+            role["abaco_config"],
+            role.content("legacy/abaco_v1/pipeline.yml"),
+            group=owner,
+            mode="0640",
+        ),
         link("lab.current", f"{home}/current", release),
         file("lab.v1-unit", f"{units}/{v1}", role.render("abaco-pipeline-v1.service.j2")),
         file("lab.tapes-code", f"{home}/lab/deliver_tapes.py", role.content("legacy/deliver_tapes.py")),
@@ -25,4 +34,4 @@ def steps(role: Role) -> list[Step]:
         unit_started("lab.v1", v1, timeout_s=30),
         http("lab.v1-healthy", role["abaco_v1_health"], {"status": 200}, wait_s=30),
         unit_started("lab.tapes", tapes, timeout_s=15),
-    ]  # fmt: skip
+    ]

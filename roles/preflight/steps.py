@@ -54,48 +54,137 @@ def _host(role: Role) -> list[Step]:
     places = {"data": role["abaco_data"], "releases": role["abaco_home"], "state": role["cutover_state_dir"]}
     offset = role["abaco_clock_offset_s"]
     return [
-        probe("preflight.host", "facts", "systemd runs the host, and its Python and architecture are those of the release",
-              {"pid_1": "systemd", "python_minor": release.python, "machine": release.machine},
-              next="build a release for this host's Python and architecture, or take the host out with --limit"),
-        *(probe(f"preflight.disk-{name}", "disk", f"at least {role['abaco_disk_free_gb']:g} GB free and writable for {name} ({path})",
-                {"free_bytes": {"at_least": need}, "free_inodes": {"at_least": 20_000}, "read_only": False}, args={"path": path},
-                next=f"make room on the file system of {path}, or mount a larger one there") for name, path in places.items()),
-        probe("preflight.clock", "clock", f"the host's clock is within {offset:g} s of the controller's",
-              {"offset_s": {"between": [-offset, offset]}}, next="set the clocks by NTP, on the host and here"),
-    ]  # fmt: skip
+        probe(
+            "preflight.host",
+            "facts",
+            "systemd runs the host, and its Python and architecture are those of the release",
+            {"pid_1": "systemd", "python_minor": release.python, "machine": release.machine},
+            next="build a release for this host's Python and architecture, or take the host out with --limit",
+        ),
+        *(
+            probe(
+                f"preflight.disk-{name}",
+                "disk",
+                f"at least {role['abaco_disk_free_gb']:g} GB free and writable for {name} ({path})",
+                {"free_bytes": {"at_least": need}, "free_inodes": {"at_least": 20_000}, "read_only": False},
+                args={"path": path},
+                next=f"make room on the file system of {path}, or mount a larger one there",
+            )
+            for name, path in places.items()
+        ),
+        probe(
+            "preflight.clock",
+            "clock",
+            f"the host's clock is within {offset:g} s of the controller's",
+            {"offset_s": {"between": [-offset, offset]}},
+            next="set the clocks by NTP, on the host and here",
+        ),
+    ]
 
 
 def _services(role: Role) -> list[Step]:
     v1, v2 = role["abaco_v1_unit"], role["abaco_v2_unit"]
     return [
-        probe("preflight.v1-installed", "unit", f"{v1} is installed and its unit file has been read", {"load": "loaded", "need_daemon_reload": False},
-              args={"unit": v1}, next="this host has no V1 to take over from: check the unit's name (abaco_v1_unit) and the pattern"),
-        probe("preflight.v1-in-service", "unit", f"{v1} is running and enabled", {"active": "active", "sub": "running", "enabled": "enabled"},
-              args={"unit": v1}, next=f"bring V1 into service first (systemctl status {v1}), or find out who stopped it"),
-        probe("preflight.v1-healthy", "http", "V1 says that it is well", {"answers": True, "status": 200},
-              args={"url": role["abaco_v1_health"], "wait_s": 0}, next="a backup of a sick V1 is no way back: see its journal"),
-        probe("preflight.v2-not-in-service", "unit", f"{v2} is not running", {"active": {"one_of": ["inactive", "failed"]}},
-              args={"unit": v2}, next="another V2 is active here: roll it back with `invoke rollback`, or stop it, before a new cutover"),
-        probe("preflight.port-free", "listening", f"port {role['abaco_v2_port']} is free for V2", {"listening": False},
-              args={"address": "127.0.0.1", "port": role["abaco_v2_port"]}, next="see who listens there (ss -tlnp), or set abaco_v2_port"),
-        probe("preflight.config", "file", f"V1's config {role['abaco_config']} is there", {"type": "file"},
-              args={"path": role["abaco_config"]}, next="V1 must run from the file that V2's config will replace: set abaco_config"),
-        probe("preflight.data", "directory", f"the data directory {role['abaco_data']} is there", {"type": "directory"},
-              args={"path": role["abaco_data"]}, next="set abaco_data to the directory that V1 works in"),
-    ]  # fmt: skip
+        probe(
+            "preflight.v1-installed",
+            "unit",
+            f"{v1} is installed and its unit file has been read",
+            {"load": "loaded", "need_daemon_reload": False},
+            args={"unit": v1},
+            next="this host has no V1 to take over from: check the unit's name (abaco_v1_unit) and the pattern",
+        ),
+        probe(
+            "preflight.v1-in-service",
+            "unit",
+            f"{v1} is running and enabled",
+            {"active": "active", "sub": "running", "enabled": "enabled"},
+            args={"unit": v1},
+            next=f"bring V1 into service first (systemctl status {v1}), or find out who stopped it",
+        ),
+        probe(
+            "preflight.v1-healthy",
+            "http",
+            "V1 says that it is well",
+            {"answers": True, "status": 200},
+            args={"url": role["abaco_v1_health"], "wait_s": 0},
+            next="a backup of a sick V1 is no way back: see its journal",
+        ),
+        probe(
+            "preflight.v2-not-in-service",
+            "unit",
+            f"{v2} is not running",
+            {"active": {"one_of": ["inactive", "failed"]}},
+            args={"unit": v2},
+            next="another V2 is active here: roll it back with `invoke rollback`, or stop it, before a new cutover",
+        ),
+        probe(
+            "preflight.port-free",
+            "listening",
+            f"port {role['abaco_v2_port']} is free for V2",
+            {"listening": False},
+            args={"address": "127.0.0.1", "port": role["abaco_v2_port"]},
+            next="see who listens there (ss -tlnp), or set abaco_v2_port",
+        ),
+        probe(
+            "preflight.config",
+            "file",
+            f"V1's config {role['abaco_config']} is there",
+            {"type": "file"},
+            args={"path": role["abaco_config"]},
+            next="V1 must run from the file that V2's config will replace: set abaco_config",
+        ),
+        probe(
+            "preflight.data",
+            "directory",
+            f"the data directory {role['abaco_data']} is there",
+            {"type": "directory"},
+            args={"path": role["abaco_data"]},
+            next="set abaco_data to the directory that V1 works in",
+        ),
+    ]
 
 
 def _surroundings(role: Role) -> list[Step]:
     return [
-        probe("preflight.connections", "connections", f"the host reaches what the pipeline needs ({len(role['abaco_connections'])} addresses)",
-              {"unreachable": {}, "tried": len(role["abaco_connections"])}, args={"targets": role["abaco_connections"]},
-              next="open the way from this host to what is named, or correct abaco_connections"),
-        probe("preflight.backup-storage", "writable", f"backups can be written below {role['abaco_data']}", {"writable": True},
-              args={"path": f"{role['abaco_data']}/.rollback"}, next="see the file system: mounted read-only, full, or broken"),
-        probe("preflight.log-rotation", "log_rotation", "logs cannot grow without bound", {"journald": "active", "unrotated": []},
-              args={"files": role["abaco_log_files"]}, severity="WARN", next="add a logrotate rule for each file that is named"),
-        probe("preflight.clock-kept", "clock", "the host keeps its clock by NTP", {"synchronized": True}, severity="WARN",
-              next="enable systemd-timesyncd or chrony: audit trails and time lines depend on it"),
-        probe("preflight.restart-risks", "restart_risks", "nothing restarts services behind our back", {"risks": []}, severity="WARN",
-              next="pause unattended upgrades and needrestart for the time of the cutover and the watch"),
-    ]  # fmt: skip
+        probe(
+            "preflight.connections",
+            "connections",
+            f"the host reaches what the pipeline needs ({len(role['abaco_connections'])} addresses)",
+            {"unreachable": {}, "tried": len(role["abaco_connections"])},
+            args={"targets": role["abaco_connections"]},
+            next="open the way from this host to what is named, or correct abaco_connections",
+        ),
+        probe(
+            "preflight.backup-storage",
+            "writable",
+            f"backups can be written below {role['abaco_data']}",
+            {"writable": True},
+            args={"path": f"{role['abaco_data']}/.rollback"},
+            next="see the file system: mounted read-only, full, or broken",
+        ),
+        probe(
+            "preflight.log-rotation",
+            "log_rotation",
+            "logs cannot grow without bound",
+            {"journald": "active", "unrotated": []},
+            args={"files": role["abaco_log_files"]},
+            severity="WARN",
+            next="add a logrotate rule for each file that is named",
+        ),
+        probe(
+            "preflight.clock-kept",
+            "clock",
+            "the host keeps its clock by NTP",
+            {"synchronized": True},
+            severity="WARN",
+            next="enable systemd-timesyncd or chrony: audit trails and time lines depend on it",
+        ),
+        probe(
+            "preflight.restart-risks",
+            "restart_risks",
+            "nothing restarts services behind our back",
+            {"risks": []},
+            severity="WARN",
+            next="pause unattended upgrades and needrestart for the time of the cutover and the watch",
+        ),
+    ]

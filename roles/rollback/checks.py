@@ -33,7 +33,7 @@ def test_the_config_is_v1s_byte_for_byte(host: Any, wanted: HostPlan) -> None:
 
 
 def test_the_release_is_v1s(host: Any, wanted: HostPlan) -> None:
-    """current points at what it pointed at before. If not: point it back by hand."""
+    """The link current points at what it pointed at before. If not: point it back by hand."""
     assert host.check_output("readlink %s/current", wanted.variables["abaco_home"]) == wanted.facts["current"]["target"]
 
 

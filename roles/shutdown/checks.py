@@ -6,7 +6,7 @@ from cutover.decide.plan import HostPlan
 
 
 def test_v1_is_stopped(host: Any, wanted: HostPlan) -> None:
-    """systemd has no process of V1 any more, and it ended by itself. If not: see what it is busy with before it is killed."""
+    """Systemd has no process of V1 any more, and it ended by itself. If not: see what it is busy with before it is killed."""
     shown = host.check_output("systemctl show -p ActiveState,MainPID,Result %s", wanted.variables["abaco_v1_unit"])
     state = dict(line.split("=", 1) for line in shown.splitlines())
     forced = wanted.variables["v1_force_stop"]

@@ -21,8 +21,18 @@ def steps(role: Role) -> list[Step]:
     ]
     return [
         unit_stopped(
-            "shutdown.v1", v1, timeout_s=role["abaco_stop_s"], force=role["v1_force_stop"],
+            "shutdown.v1",
+            v1,
+            timeout_s=role["abaco_stop_s"],
+            force=role["v1_force_stop"],
             next="V1 did not end by itself: see what it is busy with; v1_force_stop: true lets it be killed, if that is safe for its data",
         ),
-        snapshot("shutdown.last-snapshot", f"{place}/final", role.run.id, last, reuse=place, next="see the disk: V1's last state could not be kept"),
-    ]  # fmt: skip
+        snapshot(
+            "shutdown.last-snapshot",
+            f"{place}/final",
+            role.run.id,
+            last,
+            reuse=place,
+            next="see the disk: V1's last state could not be kept",
+        ),
+    ]

@@ -16,45 +16,98 @@ def health(role: Role) -> list[Step]:
     """Each part of the deployed code, probed on the host in one process (M16)."""
     argv = kpi(role, "health", "--json", "--config", role["abaco_config"])
     return [
-        command("validation.health", "probe the deployed engine, orchestrator and config", argv, {"document.verdict": {"one_of": ["PASS", "FAIL"]}},
-                timeout_s=60, user=role["abaco_user"], next="the deployed entry point does not work on this host: see its words in the report"),
-        *(probe(f"validation.health-{part}", "result", f"the deployed {part} works", {f"document.probes.{part}.verdict": "PASS"},
-                args={"name": "validation.health"}, next=f"the deployed {part} does not work on this host: see its errors in the report")
-          for part in ("engine", "orchestrator", "config")),
-    ]  # fmt: skip
+        command(
+            "validation.health",
+            "probe the deployed engine, orchestrator and config",
+            argv,
+            {"document.verdict": {"one_of": ["PASS", "FAIL"]}},
+            timeout_s=60,
+            user=role["abaco_user"],
+            next="the deployed entry point does not work on this host: see its words in the report",
+        ),
+        *(
+            probe(
+                f"validation.health-{part}",
+                "result",
+                f"the deployed {part} works",
+                {f"document.probes.{part}.verdict": "PASS"},
+                args={"name": "validation.health"},
+                next=f"the deployed {part} does not work on this host: see its errors in the report",
+            )
+            for part in ("engine", "orchestrator", "config")
+        ),
+    ]
 
 
 def validate(role: Role) -> list[Step]:
     """The five checks: kpi_calculations, data_integrity, performance, error_handling, audit_trail (M10)."""
     seconds = role["abaco_validate_timeout_s"]
     return [
-        command("validation.validate", "judge the live service: values, data, performance, error handling, audit trail",
-                kpi(role, "validate", "--json", "--config", role["abaco_config"], "--timeout", f"{seconds:g}"), {"document.status": GOOD},
-                timeout_s=seconds + 15, user=role["abaco_user"], next="see the check that failed in production_validation_report.json"),
-        probe("validation.validate-clean", "result", "the five checks raise no warning", {"document.status": "PASS"},
-              args={"name": "validation.validate"}, severity="WARN", next="see the check that warns in production_validation_report.json"),
-    ]  # fmt: skip
+        command(
+            "validation.validate",
+            "judge the live service: values, data, performance, error handling, audit trail",
+            kpi(role, "validate", "--json", "--config", role["abaco_config"], "--timeout", f"{seconds:g}"),
+            {"document.status": GOOD},
+            timeout_s=seconds + 15,
+            user=role["abaco_user"],
+            next="see the check that failed in production_validation_report.json",
+        ),
+        probe(
+            "validation.validate-clean",
+            "result",
+            "the five checks raise no warning",
+            {"document.status": "PASS"},
+            args={"name": "validation.validate"},
+            severity="WARN",
+            next="see the check that warns in production_validation_report.json",
+        ),
+    ]
 
 
 def log_review(role: Role) -> list[Step]:
     """Errors, latency and audit events since the run began, from V2's own audit trail (M17)."""
-    since = f"{role.run.stamp[:4]}-{role.run.stamp[4:6]}-{role.run.stamp[6:8]}T{role.run.stamp[9:11]}:{role.run.stamp[11:13]}:{role.run.stamp[13:15]}Z"
+    since = role.run.started_at
     return [
-        command("validation.log-review", f"review the log since {since}", kpi(role, "log-review", "--json", "--since", since, "--config", role["abaco_config"]),
-                {"document.status": GOOD}, timeout_s=60, user=role["abaco_user"], next="see the errors that are named"),
-    ]  # fmt: skip
+        command(
+            "validation.log-review",
+            f"review the log since {since}",
+            kpi(role, "log-review", "--json", "--since", since, "--config", role["abaco_config"]),
+            {"document.status": GOOD},
+            timeout_s=60,
+            user=role["abaco_user"],
+            next="see the errors that are named",
+        ),
+    ]
 
 
 def bake(role: Role) -> list[Step]:
     """What must stay so during the bake time."""
     return [
-        probe("bake.v2", "unit", "V2 keeps running", {"active": "active", "restarts": 0, "enabled": "enabled"}, args={"unit": role["abaco_v2_unit"]},
-              next=f"V2 was restarted or died: journalctl -u {role['abaco_v2_unit']}"),
-        probe("bake.v1", "unit", "V1 stays stopped", {"active": {"one_of": ["inactive", "failed"]}, "enabled": "disabled"}, args={"unit": role["abaco_v1_unit"]},
-              next="somebody started V1 beside V2: find out who"),
-        probe("bake.health", "http", "V2 stays healthy", {"status": 200, "body.ready": True},
-              args={"url": f"http://127.0.0.1:{role['abaco_v2_port']}/healthz", "wait_s": 0}, next="V2's answer says what is wrong"),
-    ]  # fmt: skip
+        probe(
+            "bake.v2",
+            "unit",
+            "V2 keeps running",
+            {"active": "active", "restarts": 0, "enabled": "enabled"},
+            args={"unit": role["abaco_v2_unit"]},
+            next=f"V2 was restarted or died: journalctl -u {role['abaco_v2_unit']}",
+        ),
+        probe(
+            "bake.v1",
+            "unit",
+            "V1 stays stopped",
+            {"active": {"one_of": ["inactive", "failed"]}, "enabled": "disabled"},
+            args={"unit": role["abaco_v1_unit"]},
+            next="somebody started V1 beside V2: find out who",
+        ),
+        probe(
+            "bake.health",
+            "http",
+            "V2 stays healthy",
+            {"status": 200, "body.ready": True},
+            args={"url": f"http://127.0.0.1:{role['abaco_v2_port']}/healthz", "wait_s": 0},
+            next="V2's answer says what is wrong",
+        ),
+    ]
 
 
 def kpi(role: Role, *arguments: str) -> list[str]:

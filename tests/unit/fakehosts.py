@@ -5,6 +5,7 @@ told to the host beforehand.
 """
 
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -142,6 +143,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     kinds = {**KINDS, "mark": Kind(here.look, here.mark), "unmark": Kind(here.look, here.unmark)}
     for module in (agent_main, batch, revert):
         monkeypatch.setattr(module, "KINDS", kinds)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing crashes here, and it is half of the time
     (tmp_path / "units").mkdir()
     monkeypatch.setattr(revert, "UNITS", tmp_path / "units")
     monkeypatch.setattr(revert, "systemctl_or_fail", lambda *_, **__: None)
