@@ -1,11 +1,15 @@
 """The Invoke surface: names, help and options. What each does is in cutover/entry; nothing heavy is imported before it is asked for."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
+
+if TYPE_CHECKING:
+    from cutover.entry.where import Where
 
 ROOT = Path(__file__).parent
 
@@ -43,6 +47,13 @@ def _help(*names: str) -> dict[str, str]:
 WHERE = ("hosts", "inventory", "i", "limit", "forks", "json")
 
 
+def _where(command: str, hosts: str, inventory: str, limit: str = "", forks: int = 0, *, json: bool = False) -> "Where":
+    """The options that nearly every command has."""
+    from cutover.entry.where import Where
+
+    return Where(ROOT, command, hosts, inventory, limit, forks, json)
+
+
 def _end(code: int) -> None:
     """End with a code from the one table (cutover/words/errors.py)."""
     if code:
@@ -57,11 +68,8 @@ def plan(
     """Show what a cutover would do, host by host; makes a run and prints its id and fingerprint. Changes no host."""
     from cutover.entry.cutting import Cutting
 
-    _end(
-        Cutting(
-            ROOT, "plan", hosts, inventory or i, limit, forks, json, serial, release, diff=diff, verbose=verbose
-        ).plan()
-    )
+    where = _where("plan", hosts, inventory or i, limit, forks, json=json)
+    _end(Cutting(where, serial, release, diff=diff, verbose=verbose).plan())
 
 
 @task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "run", "yes", "diff", "verbose"))
@@ -72,11 +80,8 @@ def prepare(
     """Phases 0-2 on all hosts: validate, back up, stage. V1 is not touched."""
     from cutover.entry.cutting import Cutting
 
-    _end(
-        Cutting(
-            ROOT, "prepare", hosts, inventory or i, limit, forks, json, serial, release, run, yes, diff, verbose
-        ).cutover(only_prepare=True)
-    )
+    where = _where("prepare", hosts, inventory or i, limit, forks, json=json)
+    _end(Cutting(where, serial, release, run, yes, diff, verbose).cutover(only_prepare=True))
 
 
 @task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "run", "check", "diff", "yes", "verbose"))
@@ -87,9 +92,8 @@ def cutover(
     """All six phases on every host of a pattern: prepare everywhere, then V1 to V2 batch by batch, or back."""
     from cutover.entry.cutting import Cutting
 
-    cutting = Cutting(
-        ROOT, "cutover", hosts, inventory or i, limit, forks, json, serial, release, run, yes, diff, verbose
-    )
+    where = _where("cutover", hosts, inventory or i, limit, forks, json=json)
+    cutting = Cutting(where, serial, release, run, yes, diff, verbose)
     _end(cutting.plan() if check or c.config.run.dry else cutting.cutover(only_prepare=False))
 
 
@@ -101,7 +105,8 @@ def rollback(
     """Back to V1, verified, with nothing lost: any time after a cutover, also from another machine."""
     from cutover.entry.back import Back
 
-    _end(Back(ROOT, "rollback", hosts, inventory or i, limit, forks, json, run, reason, yes, verbose).rollback())
+    where = _where("rollback", hosts, inventory or i, limit, forks, json=json)
+    _end(Back(where, run, reason or Back.reason, yes, verbose).rollback())
 
 
 @task(auto_shortflags=False, help=_help(*WHERE, "run", "yes", "verbose"))
@@ -112,9 +117,8 @@ def abort(
     """End a run: before phase 3 it is given up, after that it is rolled back. Idle: says so."""
     from cutover.entry.back import Back
 
-    _end(
-        Back(ROOT, "abort", hosts, inventory or i, limit, forks, json, run, "aborted by a person", yes, verbose).abort()
-    )
+    where = _where("abort", hosts, inventory or i, limit, forks, json=json)
+    _end(Back(where, run, "aborted by a person", yes, verbose).abort())
 
 
 @task(auto_shortflags=False, help=_help(*WHERE))
@@ -122,9 +126,9 @@ def status(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
 ) -> None:
     """What each host is running, who holds it, and whether a revert is armed."""
-    from cutover.entry.looking import Looking
+    from cutover.entry.looking import status as look
 
-    _end(Looking(ROOT, "status", hosts, inventory or i, limit, forks, json).status())
+    _end(look(_where("status", hosts, inventory or i, limit, forks, json=json)))
 
 
 @task(auto_shortflags=False, help=_help(*WHERE, "run", "phase", "junit"))
@@ -133,9 +137,9 @@ def verify(
     phase: str = "", junit: str = "",
 ) -> None:  # fmt: skip
     """Run the testinfra checks of a phase against the hosts, alone."""
-    from cutover.entry.looking import Looking
+    from cutover.entry.looking import verify as judge
 
-    _end(Looking(ROOT, "verify", hosts, inventory or i, limit, forks, json).verify(run, phase, junit))
+    _end(judge(_where("verify", hosts, inventory or i, limit, forks, json=json), run, phase, junit))
 
 
 @task(auto_shortflags=False, help=_help(*WHERE))
@@ -143,9 +147,9 @@ def validate(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
 ) -> None:
     """The five checks on the live service, through its deployed entry point."""
-    from cutover.entry.looking import Looking
+    from cutover.entry.looking import validate as judge
 
-    _end(Looking(ROOT, "validate", hosts, inventory or i, limit, forks, json).validate())
+    _end(judge(_where("validate", hosts, inventory or i, limit, forks, json=json)))
 
 
 @task(auto_shortflags=False, help=_help("hosts", "inventory", "i", "run"))
@@ -153,7 +157,7 @@ def report(_c: Context, hosts: str = "", inventory: str = "", i: str = "", run: 
     """Draw the report of a run anew from its journal, and print where it is."""
     from cutover.entry.looking import report as write
 
-    _end(write(ROOT, hosts, inventory or i, run))
+    _end(write(_where("report", hosts, inventory or i), run))
 
 
 @task(auto_shortflags=False, name="list", help=_help("hosts", "inventory", "i", "limit", "json"))
@@ -161,9 +165,9 @@ def hosts_list(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", json: bool = False
 ) -> None:
     """The hosts of a pattern, with their groups and addresses. Asks no host."""
-    from cutover.entry.hosts import Hosts
+    from cutover.entry.hosts import listing
 
-    _end(Hosts(ROOT, "hosts.list", hosts, inventory or i, limit, 0, json).list())
+    _end(listing(_where("hosts.list", hosts, inventory or i, limit, json=json)))
 
 
 @task(auto_shortflags=False, help=_help(*WHERE))
@@ -171,9 +175,9 @@ def ping(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
 ) -> None:
     """Reach every host: login, sudo, Python."""
-    from cutover.entry.hosts import Hosts
+    from cutover.entry.hosts import ping as reach
 
-    _end(Hosts(ROOT, "hosts.ping", hosts, inventory or i, limit, forks, json).ping())
+    _end(reach(_where("hosts.ping", hosts, inventory or i, limit, forks, json=json)))
 
 
 @task(auto_shortflags=False, help=_help(*WHERE, "replace", "yes"))
@@ -182,9 +186,9 @@ def trust(
     replace: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Show the hosts' key fingerprints and pin them in the environment's known_hosts after a yes."""
-    from cutover.entry.hosts import Hosts
+    from cutover.entry.hosts import trust as pin
 
-    _end(Hosts(ROOT, "hosts.trust", hosts, inventory or i, limit, forks, json, yes).trust(replace=replace))
+    _end(pin(_where("hosts.trust", hosts, inventory or i, limit, forks, json=json), replace=replace, yes=yes))
 
 
 @task(auto_shortflags=False, help=_help("count", "json"))

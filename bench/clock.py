@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cutover.words.errors import Problem, Refused
@@ -12,8 +13,9 @@ from cutover.words.errors import Problem, Refused
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds from start to end, seconds of CPU of the process and its children on this side, and what it wrote to stdout."""
+    """When it began, seconds to its end, seconds of CPU of it and its children on this side, and what it wrote to stdout."""
 
+    began: datetime
     wall: float
     cpu: float
     stdout: str
@@ -21,7 +23,7 @@ class Took:
 
 def timed(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, most_s: float = 900) -> Took:
     """Run it to its end; Refused with the end of what it said where it fails. A figure of something that failed is worth nothing."""
-    before = _children()
+    before, began = _children(), datetime.now(UTC)
     started = time.perf_counter()
     done = subprocess.run(
         argv, cwd=cwd, env=env, capture_output=True, text=True, timeout=most_s, check=False, stdin=subprocess.DEVNULL
@@ -36,7 +38,7 @@ def timed(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = Non
                 next="make it work by itself, then measure again",
             )
         )
-    return Took(wall, _children() - before, done.stdout)
+    return Took(began, wall, _children() - before, done.stdout)
 
 
 def _children() -> float:

@@ -45,6 +45,11 @@ class Story:
         """Seconds of the watches before batches count as good."""
         return sum(_between(start, end) for start, end in self._pairs("bake.started", "bake.done"))
 
+    def around(self, began: datetime, seconds: float) -> tuple[float, float]:
+        """Of a command that began then and took so long: seconds before the run was under way, and after it had ended."""
+        under_way = next(record for record in self.records if record.kind == "run.started")
+        return _seconds(began, _at(under_way)), seconds - _seconds(began, _at(self.records[-1]))
+
     def phases(self) -> list[Spent]:
         """Each phase that ran, in order."""
         spent: dict[str, Spent] = {}
@@ -84,4 +89,12 @@ class Story:
 
 
 def _between(first: Record, second: Record) -> float:
-    return (datetime.fromisoformat(second.at) - datetime.fromisoformat(first.at)).total_seconds()
+    return _seconds(_at(first), _at(second))
+
+
+def _at(record: Record) -> datetime:
+    return datetime.fromisoformat(record.at)
+
+
+def _seconds(first: datetime, second: datetime) -> float:
+    return (second - first).total_seconds()

@@ -43,8 +43,7 @@ journal included, the base of the hosts and the release cached. The bake time ({
 SPENT = """
 ## Where the time of a cutover of {hosts} hosts goes
 
-From the run's own journal, medians of the rounds, over all batches. *Work* lasts until the last host is done, *checks* are testinfra's,
-*else* is what lies before, between and after: start of the program, plan, leases, arming the hosts' own reverts, reports.
+From the run's own journal, medians of the rounds, over all batches. *Work* lasts until the last host is done, *checks* are testinfra's.
 
 """
 
@@ -106,11 +105,18 @@ def _aims(aims: Sequence[Aim]) -> str:
 def _spent(commands: Sequence[Command]) -> str:
     phases = [spent.phase for spent in commands[0].phases]
     rows = [(name, *(_s(_median(commands, name, part)) for part in ("whole", "work", "checks"))) for name in phases]
-    whole = statistics.median(command.seconds for command in commands)
-    inside = statistics.median(sum(spent.whole for spent in command.phases) for command in commands)
+    apart = {
+        "program, connections, plan": [command.before for command in commands],
+        "leases, reverts armed and taken away": [
+            command.seconds - command.before - command.after - sum(spent.whole for spent in command.phases)
+            for command in commands
+        ],
+        "reports": [command.after for command in commands],
+        "all, bake time apart": [command.seconds for command in commands],
+    }
+    rows += [(words, _s(statistics.median(several)), "", "") for words, several in apart.items()]
     cpu = statistics.median(command.cpu for command in commands)
-    rows += [("else", _s(whole - inside), "", ""), ("all, bake time apart", _s(whole), "", "")]
-    return _table(("phase", "seconds", "work", "checks"), rows) + f"\nCPU of the controller: {_s(cpu)}.\n"
+    return _table(("part", "seconds", "work", "checks"), rows) + f"\nCPU of the controller: {_s(cpu)}.\n"
 
 
 def _median(commands: Sequence[Command], phase: str, part: str) -> float:

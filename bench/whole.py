@@ -24,13 +24,18 @@ LISTINGS = 5  # how often `invoke --list` is run for one figure
 
 @dataclass(frozen=True)
 class Command:
-    """One command on a fleet: seconds without the bake time, the bake time, what it consists of, the outage of each host."""
+    """One command on a fleet: seconds without the bake time, the bake time, what it consists of, the outage of each host.
+
+    before: from its start until the run was under way (program, connections, plan); after: reports, once the run had ended.
+    """
 
     what: str
     hosts: int
     seconds: float
     bake: float
     cpu: float
+    before: float
+    after: float
     phases: tuple[Spent, ...]
     away: tuple[Away, ...]
 
@@ -99,8 +104,10 @@ def _told(ground: Ground, what: str, took: Took, *, after: int) -> Command:
     story = Story.of(ground.checkout / ".cutover" / "runs" / run / "journal.jsonl", after=after)
     steps = presentation(ground.checkout).outage
     away = story.away(steps.back if what == "rollback" else steps.forward, steps)
-    bake = story.bake
-    return Command(what, len(ground.hosts), took.wall - bake, bake, took.cpu, tuple(story.phases()), tuple(away))
+    bake, around = story.bake, story.around(took.began, took.wall)
+    return Command(
+        what, len(ground.hosts), took.wall - bake, bake, took.cpu, *around, tuple(story.phases()), tuple(away)
+    )
 
 
 def _invoke(*words: str) -> list[str]:

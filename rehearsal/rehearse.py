@@ -9,6 +9,7 @@ import lab
 from cutover.entry.app import Ask, end
 from cutover.entry.back import Back
 from cutover.entry.cutting import Cutting
+from cutover.entry.where import Where
 from cutover.tell.outages import outages
 from cutover.tell.presentation import presentation
 from cutover.tell.timeline import read_story
@@ -69,14 +70,11 @@ def _leg(ask: Ask, name: str) -> Leg:
     """One command, as a user gives it; its end is ours."""
     ask.progress(f"\n=== rehearsal: {name} ===")
     began = time.monotonic()
+    where = Where(ask.root, name.split()[0], HOSTS)
     if name == "rollback":
-        code = Back(
-            ask.root, name, HOSTS, "", "", 0, json=False, run="", reason="rehearsal", yes=True, verbose=ask.verbose
-        ).rollback()
+        code = Back(where, reason="rehearsal", yes=True, verbose=ask.verbose).rollback()
     else:
-        code = Cutting(
-            ask.root, "cutover", HOSTS, "", "", 0, json=False, serial="", release="", yes=True, verbose=ask.verbose
-        ).cutover(only_prepare=False)
+        code = Cutting(where, yes=True, verbose=ask.verbose).cutover(only_prepare=False)
     if code is not ExitCode.DONE:
         raise _Ended(code, name)
     run = RunDirs(ask.root / ".cutover" / "runs").last(HOSTS)

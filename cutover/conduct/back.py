@@ -20,17 +20,17 @@ Watch = Callable[[RunDir, Journal], None]
 
 def rollback(
     targets: Targets, runs: RunDirs, *, run: str, reason: str, approve: Approve, watch: Watch
-) -> tuple[RunDir | None, tuple[str, ...]]:
-    """Take every touched host of a run back to V1, verified. Gives the run's directory and the hosts; none: nothing to do.
+) -> tuple[str, ...]:
+    """Take every touched host of a run back to V1, verified. Gives the hosts; none: nothing to do.
 
     Hosts that cannot be reached are left out, and told in the end with exit 5: whether they are on V2 is not known.
     """
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
-        known = known_run(fleet, run, owed=True)
+        known = known_run(fleet, run, lambda candidate: bool(candidate.owed))
         if known is None or not known.owed:
             if unreachable:
                 raise MixedFleet(unreachable)
-            return None, ()
+            return ()
         approve(known, known.owed)
         directory = directory_of(runs, known)
         fresh = not directory.journal_file.exists()
@@ -52,7 +52,7 @@ def rollback(
             _go(session, known.owed, reason, unreachable)
         finally:
             journal.close()
-    return directory, known.owed
+    return known.owed
 
 
 def _go(session: Session, hosts: tuple[str, ...], reason: str, unreachable: list[Problem]) -> None:

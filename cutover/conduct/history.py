@@ -1,6 +1,6 @@
 """Which run is meant, and what is known of it: from this machine's run directories, or from what the hosts hold."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,11 @@ class Known:
         found: State | None = next((entry for entry in self.statuses[name]["runs"] if entry["run"] == self.run), None)
         return found
 
-    def _batches(self, name: str, phases: list[str]) -> list[str]:
+    def ran(self, phases: Sequence[str]) -> bool:
+        """Whether any of these phases was begun on some host."""
+        return any(self._batches(name, phases) for name in self.plans)
+
+    def _batches(self, name: str, phases: Sequence[str]) -> list[str]:
         entry = self.entry(name) or {"batches": []}
         return [batch for batch in entry["batches"] if batch.rpartition("-")[0] in phases]
 
@@ -59,10 +63,10 @@ def ask(fleet: Fleet) -> dict[str, State]:
     return fleet.every(lambda agent: agent.status(), deadline=ASK_S)
 
 
-def known_run(fleet: Fleet, run: str, *, owed: bool) -> Known | None:
-    """The run that is named, else the newest that the hosts know; with `owed`, the newest with a host that is still on V2.
+def known_run(fleet: Fleet, run: str, wanted: Callable[[Known], bool]) -> Known | None:
+    """The run that is named, else the newest that is wanted; None where the hosts know no such run.
 
-    The hosts are asked, since they hold what is needed and cannot be out of date; None where they know no such run.
+    The hosts are asked, since they hold what is needed and cannot be out of date.
     """
     statuses = ask(fleet)
     on_hosts = sorted({entry["run"] for status in statuses.values() for entry in status["runs"]}, reverse=True)
@@ -76,7 +80,7 @@ def known_run(fleet: Fleet, run: str, *, owed: bool) -> Known | None:
         )
     for candidate in [run] if run else on_hosts:
         known = _known(fleet, candidate, statuses)
-        if run or not owed or known.owed:
+        if run or wanted(known):
             return known
     return None
 

@@ -10,7 +10,7 @@ from cutover.conduct.history import Known, known_run
 from cutover.conduct.planning import read_facts
 from cutover.conduct.targets import Targets
 from cutover.decide.gate import Finding, judge_outcomes
-from cutover.decide.phases import PHASES, Phase, phase_named
+from cutover.decide.phases import COMMITTING, PHASES, ROLLBACK, Phase, phase_named
 from cutover.decide.roles import Role, RunFacts, steps_of
 from cutover.words.errors import Problem, UsageError
 from cutover.words.step import State, Step
@@ -39,13 +39,14 @@ class Judged:
 def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
     """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
     with connected(targets) as fleet:
-        known = known_run(fleet, run, owed=False)
+        phases = [_named(phase).name] if phase else [one.name for one in (*COMMITTING, ROLLBACK)]
+        known = known_run(fleet, run, lambda candidate: candidate.ran(phases))
         if known is None:
             raise UsageError(
                 Problem(
                     path="--hosts",
-                    found="no run is known for these hosts, neither here nor on them",
-                    next="checks are held against a run's plan: `invoke prepare` makes one",
+                    found=f"the hosts know no run that came as far as {phase or COMMITTING[0].name}",
+                    next="checks are held against the plan of a run: name another --phase, or begin one with `invoke prepare`",
                 )
             )
         missing = [name for name in targets.names if name not in known.plans]

@@ -1,32 +1,24 @@
 """`plan`, `prepare` and `cutover`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from cutover.conduct.cutover import Conductor
 from cutover.conduct.interrupts import StopSignal
-from cutover.conduct.targets import Options, choose
 from cutover.decide.plan import Plan
 from cutover.entry.app import Ask, confirm, end
 from cutover.entry.telling import Listeners
+from cutover.entry.where import Where
 from cutover.tell.planview import plan_view
 from cutover.words.errors import ExitCode
-from cutover.world.rundir import RunDirs
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cutting:
-    """The options of the commands that lead from V1 to V2."""
+    """The commands that lead from V1 to V2, and their options."""
 
-    root: Path
-    command: str
-    hosts: str
-    inventory: str
-    limit: str
-    forks: int
-    json: bool
-    serial: str
-    release: str
+    where: Where
+    serial: str = ""
+    release: str = ""
     run: str = ""
     yes: bool = False
     diff: bool = False
@@ -34,14 +26,12 @@ class Cutting:
 
     def plan(self) -> ExitCode:
         """Make a plan and show it."""
-        return end(self._ask(), self._plan)
+        return end(self.where.ask(verbose=self.verbose), self._plan)
 
     def cutover(self, *, only_prepare: bool) -> ExitCode:
         """Prepare, or prepare and commit."""
-        return end(self._ask(), lambda ask: self._cutover(ask, only_prepare=only_prepare))
-
-    def _ask(self) -> Ask:
-        return Ask(self.root, self.command, self.json, self.yes, self.verbose)
+        ask = self.where.ask(yes=self.yes, verbose=self.verbose)
+        return end(ask, lambda _ask: self._cutover(ask, only_prepare=only_prepare))
 
     def _plan(self, ask: Ask) -> ExitCode:
         conductor, listeners = self._conductor(ask)
@@ -57,36 +47,30 @@ class Cutting:
             name: {"changes": [change.model_dump() for change in host.changes if change.differences]}
             for name, host in plan.hosts.items()
         }
-        ask.say(
-            f"\nrun {plan.run}, fingerprint {plan.fingerprint}\nto apply just this: invoke cutover --hosts '{self.hosts}' --run {plan.run}"
-        )
+        ask.say(f"\nrun {plan.run}, fingerprint {plan.fingerprint}")
+        ask.say(f"to apply just this: invoke cutover --hosts '{self.where.hosts}' --run {plan.run}")
         return ExitCode.DONE
 
     def _cutover(self, ask: Ask, *, only_prepare: bool) -> ExitCode:
         conductor, listeners = self._conductor(ask)
         try:
             with conductor.stop.watching():
-                return (
-                    conductor.cutover_planned(only_prepare=only_prepare)
-                    if self.run
-                    else conductor.cutover(only_prepare=only_prepare)
-                )
+                if self.run:
+                    return conductor.cutover_planned(only_prepare=only_prepare)
+                return conductor.cutover(only_prepare=only_prepare)
         finally:
             listeners.finish()
 
     def _conductor(self, ask: Ask) -> tuple[Conductor, Listeners]:
         """Targets, run directory, and who listens."""
-        targets = choose(
-            Options(self.root, self.hosts, self.inventory, self.limit, self.serial, self.forks, self.release)
-        )
-        runs = RunDirs(self.root / ".cutover" / "runs")
+        targets, runs = self.where.targets(serial=self.serial, release=self.release), self.where.runs
         run = runs.named(self.run) if self.run else runs.create()
         ask.run_id = run.id
         listeners = Listeners(ask, run, targets.environment)
 
         def approve(plan: Plan) -> None:
             listeners.console.show(plan_view(plan, diff=self.diff))
-            what = f"{self.command} of {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}"
+            what = f"{self.where.command} of {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}"
             confirm(ask, f"{what}, as planned above ({plan.fingerprint[:12]})?")
 
         return Conductor(targets, run, listeners.watch, approve, StopSignal(listeners.console.say)), listeners

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cutover.tell.problems import CONSEQUENCE
 from cutover.tell.timeline import Story
 from cutover.words.errors import Problem
 from cutover.words.record import Record
@@ -9,7 +10,7 @@ from cutover.words.verdict import Verdict, worst
 
 
 def attention(story: Story) -> list[tuple[Verdict, Problem]]:
-    """Everything in the journal that was not as it should be, each once, the worst first."""
+    """Everything in the journal that was not as it should be, each once: what shuts a gate first, each in the order of time."""
     found: dict[Problem, Verdict] = {}
 
     def note(verdict: Verdict, problem: Problem) -> None:
@@ -25,7 +26,12 @@ def attention(story: Story) -> list[tuple[Verdict, Problem]]:
     for record in story.records:
         for verdict, problem in _troubles(record):
             note(verdict, problem)
-    return sorted(((verdict, problem) for problem, verdict in found.items()), key=lambda pair: -pair[0].severity)
+    return sorted(((verdict, problem) for problem, verdict in found.items()), key=lambda pair: pair[0].lets_pass)
+
+
+def is_consequence(problem: Problem) -> bool:
+    """Whether a step only was not tried because another one had failed."""
+    return CONSEQUENCE in problem.found
 
 
 def _troubles(record: Record) -> list[tuple[Verdict, Problem]]:

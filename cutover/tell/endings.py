@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cutover.tell.attention import attention
+from cutover.tell.attention import attention, is_consequence
 from cutover.tell.events import in_words, listed
 from cutover.tell.moments import clock, phase_title
 from cutover.tell.outages import Outage
@@ -58,7 +58,7 @@ def _unfinished(story: Story) -> Ending:
     return Ending(
         "unfinished",
         "bad",
-        f"This run is unfinished: its journal ends at {clock(last.at)} UTC{torn} with «{in_words(last)}» and does not say how the run ended.",
+        f"This run is unfinished: its journal ends at {clock(last.at)} UTC{torn} with «{in_words(last)}» and names no end.",
         touched,
     )
 
@@ -106,14 +106,16 @@ def _refused(story: Story, _lost: list[Outage]) -> Ending:
 
 def _back(story: Story, away: list[Outage]) -> Ending:
     back, _ = story.back()
-    first = f"The cutover failed and {_hosts(back) if back else 'no host was touched, so none'} went back to V1, verified: all hosts are on V1."
+    went = f"{_hosts(back)} went back to V1, verified" if back else "no host had been touched"
+    first = f"The cutover failed and {went}: all hosts are on V1."
     return Ending("rolled back", "bad", first, f"{_cause(story)} {_away(away)}")
 
 
 def _mixed(story: Story, _lost: list[Outage]) -> Ending:
     _, failed = story.back()
     left = [host for host in story.hosts if story.where(host) in ("needs a person", "not known")]
-    first = f"The cutover failed and the way back is incomplete: {listed(failed or left) or 'some hosts'} must be looked after by a person, now."
+    hosts = listed(failed or left) or "a host"
+    first = f"The way back to V1 is incomplete: {hosts} must be looked after by a person, now."
     return Ending("a person is needed", "bad", first, _cause(story))
 
 
@@ -165,8 +167,10 @@ def _away(away: list[Outage]) -> str:
 
 
 def _cause(story: Story) -> str:
-    """The first line of the worst that was found."""
-    serious = [problem for verdict, problem in attention(story) if not verdict.lets_pass]
+    """The first line of the first thing that shut a gate."""
+    serious = [
+        problem for verdict, problem in attention(story) if not verdict.lets_pass and not is_consequence(problem)
+    ]
     if not serious:
         return "The journal names no cause."
     problem, more = serious[0], len(serious) - 1

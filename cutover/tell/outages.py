@@ -21,11 +21,12 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Outage:
-    """All stretches without service of a host. None at all: it was never away, or nobody could measure it (`note`)."""
+    """All stretches without service of a host. None at all: nobody could measure it (`note`). `open`: not known to be over."""
 
     host: str
     stretches: tuple[Stretch, ...]
     note: str = ""
+    open: bool = False
 
     @property
     def seconds(self) -> float:
@@ -39,24 +40,22 @@ def outages(story: Story, steps: OutageSteps) -> list[Outage]:
 
 
 def _outage(story: Story, host: str, steps: OutageSteps) -> Outage:
+    unknown = story.where(host) in ("needs a person", "not known")
     forward = _stretch(story, host, steps.forward, steps.parts, "on the way to V2")
     back = _stretch(story, host, steps.back, steps.parts, "on the way back")
     whole = _stretch(story, host, steps.whole, steps.parts, "until V1 was back")
     if forward is not None:
-        return Outage(host, (forward, back) if back else (forward,))
+        return Outage(host, (forward, back) if back else (forward,), open=unknown)
     if whole is not None:  # V2 never came into service: from V1's stop to V1's start
-        return Outage(host, (whole,))
-    seen = [
-        outcome["after"].get("why")
-        for step in (steps.forward, steps.whole)
-        if (outcome := story.outcomes.get((host, step)))
-    ]
-    return Outage(host, (), next((why for why in seen if why), "not measured: the run did not come that far"))
+        return Outage(host, (whole,), open=unknown)
+    seen = [outcome["after"] for step in (steps.forward, steps.whole) if (outcome := story.outcomes.get((host, step)))]
+    why = next((after["why"] for after in seen if after and after.get("why")), "")
+    return Outage(host, (), why or "not measured: the run did not come that far", open=unknown)
 
 
 def _stretch(story: Story, host: str, step: str, parts: Mapping[str, str], why: str) -> Stretch | None:
     outcome = story.outcomes.get((host, step))
-    seen: Mapping[str, Any] = outcome["after"] if outcome else {}
+    seen: Mapping[str, Any] = (outcome["after"] or {}) if outcome else {}
     if not isinstance(seen.get("gap_s"), int | float):
         return None
     named = tuple(

@@ -9,7 +9,7 @@ from typing import Any
 from cutover.decide.difference import Change
 from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.decide.plan import FileDiff, Plan
-from cutover.tell.attention import grouped
+from cutover.tell.attention import grouped, is_consequence
 from cutover.tell.charts import course, outage_chart
 from cutover.tell.checkout import CHECKOUT
 from cutover.tell.endings import ending
@@ -62,7 +62,8 @@ def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) 
         "ending": ending(story, away),
         "facts": _tiles(story, away),
         "codes": CODES,
-        "trouble": [item for item in trouble if not item["verdict"].lets_pass],
+        "trouble": [item for item in trouble if not item["verdict"].lets_pass and not is_consequence(item["problem"])],
+        "left_out": [item for item in trouble if not item["verdict"].lets_pass and is_consequence(item["problem"])],
         "warnings": [item for item in trouble if item["verdict"].lets_pass],
         "values": fleet_table(story, shown.values, story.hosts),
         "checks": fleet_document(host_documents(story, shown.validation)),
@@ -94,13 +95,18 @@ def _tiles(story: Story, away: Sequence[Outage]) -> list[tuple[str, str]]:
     """The few figures at the top."""
     code = story.exit_code
     measured = [outage.seconds for outage in away if outage.stretches]
+    still = sum(1 for outage in away if outage.open)
+    longest = f"{max(measured):.2f} s" if measured else "none" if not away else "not measured"
     judged = sum(span.judged for span in story.spans if span.name != "bake")
     return [
         ("hosts", str(len(story.hosts))),
-        ("longest time away", f"{max(measured):.2f} s" if measured else "none" if not away else "not measured"),
+        ("longest time away", f"not over on {still}" if still else longest),
         ("the whole run took", f"{story.seconds:.1f} s" if story.seconds < 600 else f"{story.seconds / 60:.0f} min"),
         ("steps and checks judged", str(judged)),
-        ("exit code", "none yet" if code is None else f"{code} ({CODES[ExitCode(code)].name})"),
+        (
+            "exit code" if code is None else f"exit code: {CODES[ExitCode(code)].name}",
+            "none yet" if code is None else str(code),
+        ),
     ]
 
 

@@ -78,7 +78,7 @@ def step_tables(story: Story, specs: Sequence[ValueTable], host: str, step: str)
 def document(story: Story, host: str, step: str) -> Any:
     """The JSON document that a step measured on a host; None where it did not."""
     outcome = story.outcomes.get((host, step))
-    return outcome["after"].get("document") if outcome else None
+    return (outcome["after"] or {}).get("document") if outcome else None
 
 
 def follow(value: Any, path: Sequence[str]) -> Any:

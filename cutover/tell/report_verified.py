@@ -1,5 +1,6 @@
 """What was verified in each phase: every step and every check, what was wanted, what was found, host by host, like with like."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,6 +74,7 @@ def _phase(story: Story, plan: Plan, shown: Presentation, phase: Phase) -> Verif
     steps = {step.id: step for host in hosts if host in plan.hosts for step in plan.hosts[host].of(phase)}
     items = [_step(story, plan, shown, phase, step_id, hosts) for step_id in steps] + _checks(story, phase)
     verdict = worst(span.verdict or Verdict.INCONCLUSIVE for span in spans)
+    items.sort(key=lambda item: item.verdict is Verdict.PASS)  # what was not PASS stands first
     return Verified(phase, hosts, verdict, sum(span.judged for span in spans), tuple(items))
 
 
@@ -92,7 +94,7 @@ def _step(story: Story, plan: Plan, shown: Presentation, phase: Phase, step_id: 
     measured = tuple(
         Measured(host, tuple(step_tables(story, shown.tables, host, step_id)), document(story, host, step_id))
         for host in steps
-        if first.kind == "command" and document(story, host, step_id) is not None
+        if first.kind == "command" and step_id != shown.validation and document(story, host, step_id) is not None
     )
     return Item(step_id, first.words, "look" if first.probe else "step", found, measured)
 
@@ -110,7 +112,12 @@ def _judged(step: Step, outcome: dict[str, Any] | None) -> tuple[Verdict, tuple[
 
 def _met(key: str, seen: Any, want: Any) -> tuple[str, str]:
     """A desired key and its value; what was wanted is said where it leaves room."""
-    return f"{key}: {_short(seen)}", "" if seen == want else in_words(want)
+    return f"{key}: {_short(seen)}", "" if seen == want else spaced(in_words(want))
+
+
+def spaced(words: str) -> str:
+    """Words with the digits of long whole numbers in groups of three."""
+    return re.sub(r"(?<![\w.])\d{5,}(?![\w.])", lambda found: f"{int(found[0]):,}".replace(",", " "), words)
 
 
 def _everything(after: dict[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -11,8 +11,9 @@ KPIS = {"PAR30", "PAR90", "CollectionRate", "PortfolioHealth"}
 def test_v2_wrote_all_four_values(host: Any, wanted: HostPlan) -> None:
     """The newest metrics of V2 hold all four KPIs as finite numbers. If not: see the tape that it computed."""
     metrics = f"{wanted.variables['abaco_data']}/metrics"
+    # What is being written still has a name with a dot: it is gone the next moment.
     newest = host.check_output(
-        "find %s -name '*.json' -newer %s -printf '%%T@ %%p\\n' | sort -n | tail -1 | cut -d' ' -f2",
+        "find %s -maxdepth 1 -name 'v2_*.json' -not -name '*.manifest.json' -newer %s -printf '%%T@ %%p\\n' | sort -n | tail -1 | cut -d' ' -f2",
         metrics,
         wanted.variables["abaco_config"],
     )

@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     """Three hosts, made once; the state is in a fixed place, so that what a killed run of these tests left is found again."""
     cache = lab.Lab.from_environment().cache
-    here = lab.Lab("cutlabe", IPv4Network("198.18.80.0/24"), Path("/var/lib/cutover-lab-tests-cutlabe"), cache)
+    here = lab.Lab("cutlabx", IPv4Network("198.18.90.0/24"), Path("/var/lib/cutover-lab-tests-cutlabx"), cache)
     inventory = tmp_path_factory.mktemp("environment") / "lab"
     lab.down(lab=here)
     try:

@@ -113,8 +113,15 @@ class Hosts:
         """What happens inside must leave these hosts as they were, V1's process included."""
         before, process = self.fingerprint(*names), self.each(self.v1_process, names)
         yield
-        assert self.fingerprint(*names) == before
+        self.same_as(before)
         assert self.each(self.v1_process, names) == process
+
+    def same_as(self, before: dict[str, Any]) -> None:
+        """Hosts must be as they were; what is not is named."""
+        for name, now in self.fingerprint(*before).items():
+            was = before[name]
+            changed = {what: (was.get(what), now.get(what)) for what in was.keys() | now.keys() if was.get(what) != now.get(what)}
+            assert not changed, f"{name} is not as it was: {changed}"
 
     def v1_process(self, name: str) -> str:
         """Which start of V1 is in service: another one after each start."""

@@ -1,5 +1,6 @@
 """The bench's own arithmetic: a wrong ratio or a forgotten second would be believed."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,12 @@ def test_a_later_part_of_a_journal_stands_by_itself(tmp_path: Path) -> None:
     assert told.bake == 0
 
 
+def test_what_lies_around_a_run_is_told_apart() -> None:
+    started = Record.following(None, "2026-01-01T00:00:03.000Z", "run.started", {})
+    finished = Record.following(started, "2026-01-01T00:00:07.000Z", "run.finished", {})
+    assert Story((started, finished)).around(datetime(2026, 1, 1, tzinfo=UTC), 9.0) == (3.0, 2.0)
+
+
 def done(host: str, mark: str) -> dict[str, object]:
     """What a host shows after a contender that really did the job."""
     unit, config = (
@@ -129,7 +136,7 @@ def test_the_work_of_another_run_does_not_pass() -> None:
 
 
 def whole(seconds: float) -> Whole:
-    return Whole((Command("cutover", 3, seconds, 2.0, 1.0, (), ()),), (50.0,), (0.2, 0.9, 0.3))
+    return Whole((Command("cutover", 3, seconds, 2.0, 1.0, 0.0, 0.0, (), ()),), (50.0,), (0.2, 0.9, 0.3))
 
 
 def test_an_aim_is_met_missed_or_not_measured() -> None:
@@ -142,7 +149,7 @@ def test_an_aim_is_met_missed_or_not_measured() -> None:
 
 def test_the_page_shows_the_table_and_what_was_not_reached(tmp_path: Path) -> None:
     told = Story.of(journal(tmp_path / "journal.jsonl"))
-    one = Command("cutover", 3, 21.0, 5.0, 1.0, tuple(told.phases()), tuple(told.away(STEPS.forward, STEPS)))
+    one = Command("cutover", 3, 21.0, 5.0, 1.0, 4.0, 2.0, tuple(told.phases()), tuple(told.away(STEPS.forward, STEPS)))
     measured = Whole((one,), (50.0,), (0.2,))
     text = page(
         Machine("2 cores", 0.1, "2026-01-01"), {"OpenSSH": "9.2"}, 1,
@@ -151,7 +158,7 @@ def test_the_page_shows_the_table_and_what_was_not_reached(tmp_path: Path) -> No
     assert f"| 3 | {OURS} | 2.50 s | 2.50 s | 2.50 s | 1.25 s | 2.50 |" in text
     assert "| cutover of 3, all phases and all checks | 21.00 s | < 20 s | **no** |  |" in text
     assert "| activation | 7.00 s | 5.00 s | 1.50 s |" in text
-    assert "| else | 14.00 s |  |  |" in text
+    assert "| leases, reverts armed and taken away | 8.00 s |  |  |" in text  # 21 less 4 before, 2 after, 7 in phases
     assert "| V1 stops | 0.10 s | 0.10 s |" in text
 
 
