@@ -55,16 +55,22 @@ def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
         )
     except Exception as bug:  # noqa: BLE001 - the last line of defence: a bug must end with its own code, and say where
         traceback.print_exc()
-        ended = CutoverError(
-            Problem(
-                found=f"{type(bug).__name__}: {bug}",
-                next="this is a bug of ours: please report it with the lines above",
-            )
-        )
+        ended = _with_bug(bug)
     if ended is not None:
         code = ended.exit_code
     _tell(ask, code, ended)
     return code
+
+
+def _with_bug(bug: BaseException) -> CutoverError:
+    """A bug as an end. One in telling of a run that had ended hides neither its exit code nor its problems."""
+    problem = Problem(
+        found=f"{type(bug).__name__}: {bug}", next="this is a bug of ours: please report it with the lines above"
+    )
+    before = bug.__context__
+    while before is not None and not isinstance(before, CutoverError):
+        before = before.__context__
+    return CutoverError(problem) if before is None else type(before)([*before.problems, problem])
 
 
 def _tell(ask: Ask, code: ExitCode, ended: CutoverError | None) -> None:

@@ -1,5 +1,6 @@
 """Everything in a journal that was not as it should be: findings of gates, failures, lost connections and leases."""
 
+from dataclasses import replace
 from typing import Any
 
 from cutover.tell.problems import CONSEQUENCE
@@ -25,7 +26,8 @@ def attention(story: Story) -> list[tuple[Verdict, Problem]]:
             )
     for record in story.records:
         for verdict, problem in _troubles(record):
-            note(verdict, problem)
+            if record.kind != "run.finished" or problem not in found:  # the gate's own verdict says more
+                note(verdict, problem)
     return sorted(((verdict, problem) for problem, verdict in found.items()), key=lambda pair: pair[0].lets_pass)
 
 
@@ -69,8 +71,9 @@ def grouped(story: Story) -> list[dict[str, Any]]:
     """Problems and warnings, those that several hosts share as one."""
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for verdict, problem in attention(story):
-        fresh: dict[str, Any] = {"verdict": verdict, "problem": problem, "hosts": []}
-        item = found.setdefault((problem.path, problem.found, problem.next), fresh)
+        words = problem.found.replace(f"{problem.host}: ", "") if problem.host else problem.found
+        fresh: dict[str, Any] = {"verdict": verdict, "problem": replace(problem, found=words), "hosts": []}
+        item = found.setdefault((problem.path, words, problem.next), fresh)
         if problem.host and problem.host not in item["hosts"]:
             item["hosts"].append(problem.host)
     return list(found.values())

@@ -70,18 +70,20 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "lease.not_renewed": lambda data: f"lease of {data['host']} not renewed: {data['found']}",
     "lease.released": lambda data: f"hosts given back: {listed(data['hosts'])}",
     "run.finished": _finished,
+    "intent": lambda data: f"{data['host']} is about to do {len(data['steps'])} steps of {data['phase']}",
+    "outcome": lambda data: f"{data['host']}: {data['words']}: {'holds' if data['ok'] else 'does not hold'}",
+    "checks": lambda data: f"{len(data['findings'])} checks of {data['phase']} answered",
+    "batch.done": lambda data: f"{data['host']} has done its steps of {data['phase']} in {data['seconds']:g} s",
 }
 QUIET = ("intent", "outcome", "checks", "batch.done")  # the tables of the phases show these in full
 
 
 def in_words(record: Record) -> str:
-    """One record as a sentence; a kind that is not known here is shown as it is."""
-    say = WORDS.get(record.kind)
-    return (
-        say(record.data)
-        if say
-        else f"{record.kind}: {', '.join(f'{key} {value}' for key, value in record.data.items())}"
-    )
+    """One record as a sentence; what is not known here, or was written by another version, is shown as it is."""
+    try:
+        return WORDS[record.kind](record.data)
+    except KeyError:  # an unknown kind, or a record without a key that this version writes
+        return f"{record.kind}: {', '.join(f'{key} {value}' for key, value in record.data.items())}"
 
 
 def told(story: Story) -> list[dict[str, str]]:

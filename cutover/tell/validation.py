@@ -55,7 +55,9 @@ def fleet_document(documents: Mapping[str, Document | None]) -> Document:
 
 def _check(name: str, documents: Mapping[str, Document | None]) -> Document:
     hosts = {
-        host: (found or {"checks": {}})["checks"].get(name, {"status": str(Verdict.INCONCLUSIVE), "n": 0, "values": {}, "thresholds": {}, "issues": []})
+        host: (found or {"checks": {}})["checks"].get(
+            name, {"status": str(Verdict.INCONCLUSIVE), "n": 0, "values": {}, "thresholds": {}, "issues": []}
+        )
         for host, found in documents.items()
     }
     return {

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from tests.lab.support import Checkout
 
-BREAK = ".break"  # below the data directory: the first line says how
+BREAK = ".break"  # below the data directory: its content says how
+FAIL_A_TEST = ".fail-a-test"  # below the data directory: one of the release's tests fails
 
 BREAKING = '''"""Breaks on purpose, as a file below the data directory says."""
 
@@ -29,7 +30,6 @@ def at_start(root: Path) -> None:
     if told(root) == "never ready":
         threading.Event().wait()
 '''
-AT_START = "        self_test()\n        inbox ="
 FAILING = '''"""Fails where the host says so."""
 
 from pathlib import Path

@@ -112,6 +112,17 @@ def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
     assert "none: the journal does not say how the run ended" in text
 
 
+def test_the_last_thing_of_an_unfinished_run_is_told_in_words(tmp_path: Path) -> None:
+    story = prepared().tell("phase.started", phase="shutdown", title="x", hosts=["h1"])
+    story.tell("intent", host="h1", phase="shutdown", batch="shutdown-1", steps=["a", "b"])
+    assert "with «h1 is about to do 2 steps of shutdown» and names no end" in plain(page(story, tmp_path))
+
+
+def test_a_record_of_another_version_does_not_stop_the_page(tmp_path: Path) -> None:
+    text = plain(page(prepared().tell("armed", somebody="else"), tmp_path))
+    assert "armed: somebody else" in text
+
+
 def test_a_torn_last_line_is_told_and_left_out(tmp_path: Path) -> None:
     text = plain(page(success(), tmp_path, cut=10))
     assert "This run is unfinished" in text
