@@ -1,7 +1,8 @@
 """The checks of a phase on some hosts: roles/<phase>/checks.py, one pytest session, over the run's own connections."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def run_checks(
             config.stash[fleet_plugin.FLEET] = fleet_plugin.Checked(transports, plans)
 
     options = [*OPTIONS, f"--rootdir={root}", str(file), *([f"--junit-xml={junit}"] if junit else [])]
-    with redirect_stdout(said), redirect_stderr(said):
+    with redirect_stdout(said), redirect_stderr(said), _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         code = pytest.main(options, plugins=[Hand(), fleet_plugin, results])
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or results.broken:
         why = "; ".join(results.broken) or said.getvalue().strip()[-2000:] or f"pytest ended with {int(code)}"
@@ -61,3 +62,13 @@ def run_checks(
             for name in plans
         ]
     return results.found
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Take variables out of the environment for a while: nobody's settings decide what is checked."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)

@@ -10,6 +10,7 @@ import pytest
 import lab
 from cutover.words.host import Host
 from cutover.world.agent import HostAgent
+from lab.lock import hold
 from tests.unit.fakehosts import world
 
 __all__ = ["world"]
@@ -46,6 +47,13 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHost]:
     cache = lab.Lab.from_environment().cache
     place = lab.Lab("cutlabu", IPv4Network("198.18.91.0/24"), Path("/var/lib/cutover-lab-tests-cutlabu"), cache)
     inventory = tmp_path_factory.mktemp("inventory") / "lab"
+    turn = Path(f"{place.state}.turn")  # two runs of these tests at once take turns
+    with hold(turn, wait=True):
+        yield from _up(place, inventory)
+        turn.rmdir()
+
+
+def _up(place: lab.Lab, inventory: Path) -> Iterator[RealHost]:
     lab.down(lab=place)
     try:
         (made,) = lab.up(1, lab=place, inventory=inventory)

@@ -38,9 +38,9 @@ def run(agent: HostAgent) -> tuple[str, int]:
     return name, int(agent.begin(run=name, holder="tests", nonce=name, lease_s=120)["lease"]["token"])
 
 
-def counted(name: str, seconds: float = 0.0) -> Step:
-    """A step that leaves a line each time it is done."""
-    script = f"echo $$ >> /srv/{name}; until [ -e /srv/go ] || [ {seconds} = 0 ]; do sleep 0.05; done; echo '{{}}'"
+def counted(name: str, *, waits: bool = False) -> Step:
+    """A step that leaves a line each time it is done; it may wait until it is told to go on."""
+    script = f"echo $$ >> /srv/{name}; until [ -e /srv/go ] || [ {waits} = False ]; do sleep 0.05; done; echo '{{}}'"
     return command(name, "count", ["sh", "-c", script], {"exit_code": 0}, timeout_s=20)
 
 
@@ -84,24 +84,24 @@ def test_a_batch_is_done_once_and_its_result_stays(agent: HostAgent, run: tuple[
 def test_the_work_survives_a_connection_that_is_cut_and_its_result_is_given_to_who_asks_again(
     agent: HostAgent, run: tuple[str, int], real: "RealHost"
 ) -> None:
-    thread, came = in_background(agent, run, counted("cut", seconds=1), counted("after"))
+    thread, came = in_background(agent, run, counted("cut", waits=True), counted("after"))
     begun(real, "cut")
     agent.transport.close()
     thread.join(30)
     assert isinstance(came[0], Lost)
     real.sh("touch /srv/go")
-    outcomes = apply(agent, run, counted("cut", seconds=1), counted("after"))
+    outcomes = apply(agent, run, counted("cut", waits=True), counted("after"))
     assert [(outcome["id"], outcome["ok"]) for outcome in outcomes] == [("cut", True), ("after", True)]
     assert (done(real, "cut"), done(real, "after")) == (1, 1)
 
 
 def test_the_work_survives_the_end_of_its_front_on_the_host(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
-    thread, came = in_background(agent, run, counted("front", seconds=1))
+    thread, came = in_background(agent, run, counted("front", waits=True))
     begun(real, "front")
     real.sh("kill -KILL $(pgrep -f '[ ]apply --state')")
     thread.join(30)
     assert isinstance(came[0], AgentFailed)
-    second, also = in_background(agent, run, counted("front", seconds=1))
+    second, also = in_background(agent, run, counted("front", waits=True))
     real.sh("touch /srv/go")
     second.join(30)
     assert isinstance(also[0], list)
@@ -110,7 +110,7 @@ def test_the_work_survives_the_end_of_its_front_on_the_host(agent: HostAgent, ru
 
 def test_two_who_ask_for_the_same_batch_at_once_get_the_same_result(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
     real.sh("touch /srv/go")
-    asked = [in_background(agent, run, counted("both", seconds=1)) for _ in range(4)]
+    asked = [in_background(agent, run, counted("both", waits=True)) for _ in range(4)]
     for thread, _ in asked:
         thread.join(60)
     results = [came[0] for _, came in asked]
@@ -122,26 +122,26 @@ def test_two_who_ask_for_the_same_batch_at_once_get_the_same_result(agent: HostA
 def test_a_batch_whose_unit_was_killed_ends_without_a_result_and_is_not_begun_again(
     agent: HostAgent, run: tuple[str, int], real: "RealHost"
 ) -> None:
-    thread, came = in_background(agent, run, counted("killed", seconds=1))
+    thread, came = in_background(agent, run, counted("killed", waits=True))
     begun(real, "killed")
     real.sh(f"systemctl kill -s KILL --kill-whom=all cutover-{run[0]}-b-1.service")
     thread.join(30)
     assert isinstance(came[0], AgentFailed)
     assert "ended without a result" in str(came[0])
     with pytest.raises(AgentFailed, match="ended without a result"):
-        apply(agent, run, counted("killed", seconds=1))
+        apply(agent, run, counted("killed", waits=True))
     assert done(real, "killed") == 1
 
 
 def test_what_hangs_is_ended_at_the_deadline_of_the_batch(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
-    outcomes = apply(agent, run, counted("hangs", seconds=1), counted("never"), deadline_s=1)
+    outcomes = apply(agent, run, counted("hangs", waits=True), counted("never"), deadline_s=1)
     assert [(outcome["id"], outcome["ok"]) for outcome in outcomes] == [("hangs", False)]
     assert outcomes[0]["after"]["end"] == "deadline passed"
     assert (done(real, "hangs"), done(real, "never")) == (1, 0)
 
 
 def test_who_lost_the_lease_in_the_middle_changes_nothing_more(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
-    thread, came = in_background(agent, run, counted("first", seconds=1), counted("second"))
+    thread, came = in_background(agent, run, counted("first", waits=True), counted("second"))
     begun(real, "first")
     agent.release(token=run[1])
     other = int(agent.begin(run="other", holder="somebody", nonce="o", lease_s=60)["lease"]["token"])
@@ -153,7 +153,7 @@ def test_who_lost_the_lease_in_the_middle_changes_nothing_more(agent: HostAgent,
 
 
 def test_a_lease_is_renewed_while_a_long_step_is_at_work(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
-    thread, came = in_background(agent, run, counted("long", seconds=1))
+    thread, came = in_background(agent, run, counted("long", waits=True))
     begun(real, "long")
     started = time.monotonic()
     assert agent.renew(token=run[1], lease_s=600)["lease"]["seconds_left"] > 500

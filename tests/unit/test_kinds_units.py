@@ -136,13 +136,19 @@ def test_starts_by_hand_do_not_run_into_the_start_limit(agent: HostAgent, unit: 
         assert do(agent, unit_stopped("s", name, timeout_s=10))["ok"]
 
 
-def test_a_stale_unit_file_is_seen_and_read_before_a_start(agent: HostAgent, unit: Callable[..., str]) -> None:
+def test_a_stale_unit_file_is_seen_and_can_be_read(agent: HostAgent, unit: Callable[..., str]) -> None:
     name = unit(SLEEPS)
+    assert do(agent, unit_started("s", name, timeout_s=10))["ok"]
     unit("ExecStart=/bin/sleep 700", reload=False)
     assert look(agent, name)["need_daemon_reload"] is True
     outcome = do(agent, unit_files_read("r", [name]))
     assert (outcome["ok"], outcome["before"]["stale"], outcome["after"]["stale"]) == (True, [name], [])
-    unit("ExecStart=/bin/sleep 800", reload=False)
+
+
+def test_a_stale_unit_file_is_read_before_a_start(agent: HostAgent, unit: Callable[..., str]) -> None:
+    name = unit("ExecStart=/bin/sh -c 'exit 3'", "Type=notify")
+    assert do(agent, unit_started("s", name, timeout_s=10))["ok"] is False  # a failed unit stays loaded as it was
+    unit(SLEEPS, reload=False)
     started = do(agent, unit_started("s", name, timeout_s=10))
     assert (started["before"]["need_daemon_reload"], started["ok"], started["after"]["need_daemon_reload"]) == (True, True, False)
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from cutover.conduct.checking.ahead import Remembering, gather
 from cutover.decide.plan import HostPlan
 from cutover.world.remote.base import Transport
+from cutover.world.remote.testinfra_backend import host_over
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Checked:
 
 
 FLEET = pytest.StashKey[Checked]()
+HOSTS = pytest.StashKey[dict[str, Any]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,14 +44,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("host_name", list(fleet.plans), scope="session")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Have all hosts asked at once, before the checks run one after another."""
+    fleet = session.config.stash.get(FLEET, None)
+    if fleet is not None and not session.config.option.collectonly:
+        transports = {name: Remembering(transport) for name, transport in fleet.transports.items()}
+        session.config.stash[HOSTS] = {name: host_over(transport) for name, transport in transports.items()}
+        hosts = session.config.stash[HOSTS]
+        gather(session.items, transports, lambda name: {"host": hosts[name], "wanted": fleet.plans[name]})
+
+
 @pytest.fixture(scope="session")
 def host(host_name: str, request: pytest.FixtureRequest) -> Any:
     """The host as testinfra sees it, over our connection, as root."""
-    from testinfra.host import Host
-
-    from cutover.world.remote.testinfra_backend import TransportBackend
-
-    return Host(TransportBackend(request.config.stash[FLEET].transports[host_name]))
+    return request.config.stash[HOSTS][host_name]
 
 
 @pytest.fixture(scope="session")
