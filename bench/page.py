@@ -50,7 +50,7 @@ From the run's own journal, medians of the rounds, over all batches. *Work* last
 AWAY = """
 ## What the outage of a host consists of
 
-By the hosts' own journals: from V1 being told to stop until V2 says that it is ready. {n} hosts in all rounds.
+By the hosts' own journals: from V1 being told to stop until V2 says that it is ready; median and longest of all hosts and rounds.
 
 """
 
@@ -75,7 +75,9 @@ def page(
     bake = statistics.median(command.bake for command in forward)
     largest = max(command.hosts for command in forward)
     whole = [command for command in forward if command.hosts == largest]
-    away = [one for command in forward for one in command.away]
+    away = {
+        size: [one for command in forward if command.hosts == size for one in command.away] for size in _sizes(forward)
+    }
     parts += [
         OWN.format(bake=bake),
         _aims(aims),
@@ -127,15 +129,21 @@ def _named(phases: Iterable[Spent], name: str) -> Spent:
     return next(spent for spent in phases if spent.phase == name)
 
 
-def _away(away: Sequence[Away]) -> str:
-    named = [words for words, _ in away[0].parts] if away else []
-    figures = {words: [dict(one.parts)[words] for one in away] for words in named} | {
-        "in all": [one.seconds for one in away]
-    }
-    return _table(
-        ("part", "median", "longest"),
-        [(words, _s(statistics.median(all_)), _s(max(all_))) for words, all_ in figures.items() if all_],
-    )
+def _away(away: Mapping[int, Sequence[Away]]) -> str:
+    rows = []
+    for size, several in away.items():
+        named = [words for words, _ in several[0].parts] if several else []
+        figures = {words: [dict(one.parts)[words] for one in several] for words in named} | {
+            "in all": [one.seconds for one in several]
+        }
+        rows += [
+            (str(size), words, _s(statistics.median(all_)), _s(max(all_))) for words, all_ in figures.items() if all_
+        ]
+    return _table(("hosts", "part", "median", "longest"), rows)
+
+
+def _sizes(commands: Iterable[Command]) -> list[int]:
+    return sorted({command.hosts for command in commands})
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

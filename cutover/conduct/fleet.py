@@ -31,11 +31,17 @@ class Fleet:
         """The connections, for checks."""
         return {name: agent.transport for name, agent in self.agents.items()}
 
-    def each(self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float) -> dict[str, Outcome[R]]:
+    def each(
+        self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float
+    ) -> dict[str, Outcome[R]]:
         """Do something on many hosts at once; one outcome a host, value or error."""
-        return self.pool.map(work, [self.agents[name] for name in (self.agents if names is None else names)], deadline=deadline)
+        return self.pool.map(
+            work, [self.agents[name] for name in (self.agents if names is None else names)], deadline=deadline
+        )
 
-    def every(self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float) -> dict[str, R]:
+    def every(
+        self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float
+    ) -> dict[str, R]:
         """Do something on many hosts and need it from all: raises with everything that went wrong."""
         outcomes = self.each(work, names, deadline=deadline)
         raise_all(outcomes)
@@ -81,14 +87,18 @@ def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
     access = SshAccess()
     agents = {
         host.name: HostAgent(
-            SshTransport(host, access), python=host.python, state_dir=str(targets.variables[host.name]["cutover_state_dir"])
+            SshTransport(host, access),
+            python=host.python,
+            state_dir=str(targets.variables[host.name]["cutover_state_dir"]),
         )
         for host in targets.hosts
     }
     fleet = Fleet(agents, Pool(targets.options.forks or FORKS))
     pythons = {host.name: host.python for host in targets.hosts}
     problems: list[Problem] = []
-    for name, outcome in fleet.each(lambda agent: probe_login(agent.transport, python=pythons[agent.name]), deadline=LOGIN_S).items():
+    for name, outcome in fleet.each(
+        lambda agent: probe_login(agent.transport, python=pythons[agent.name]), deadline=LOGIN_S
+    ).items():
         if outcome.error is not None:
             problems += as_problems(outcome.error, name)
         else:

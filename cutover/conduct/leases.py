@@ -50,7 +50,9 @@ def _take(session: Session, plans: Mapping[str, Mapping[str, Any]] | None) -> No
     raise_all(outcomes)
 
 
-def _begin(session: Session, hosts: Sequence[str], plans: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Outcome[int]]:
+def _begin(
+    session: Session, hosts: Sequence[str], plans: Mapping[str, Mapping[str, Any]] | None
+) -> dict[str, Outcome[int]]:
     who = holder()
 
     def begin(agent: HostAgent) -> int:

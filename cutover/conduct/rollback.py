@@ -32,7 +32,9 @@ def go_back(session: Session, cause: str, hosts: Sequence[str] | None = None) ->
     answer = run_phase(session, ROLLBACK, touched) if touched else None
     failed = {problem.host for problem in (answer.problems if answer else [])}
     unconfirmed = _settle(session, [host for host in session.hosts if host not in failed], touched, cause)
-    session.tell("rollback.finished", hosts=[host for host in touched if host not in failed], failed=sorted(failed), cause=cause)
+    session.tell(
+        "rollback.finished", hosts=[host for host in touched if host not in failed], failed=sorted(failed), cause=cause
+    )
     if failed or unconfirmed:
         raise MixedFleet([*(answer.problems if answer else []), *unconfirmed])
     return Back(touched, answer)

@@ -20,6 +20,7 @@ from jinja2 import (
     TemplateError,
     TemplateNotFound,
     TemplateSyntaxError,
+    Undefined,
     UndefinedError,
     meta,
     nodes,
@@ -98,6 +99,8 @@ def _guard(value: object, text_of: Callable[[Secret], str]) -> object:
 
 
 def _shown(value: object) -> object:
+    if isinstance(value, Undefined):
+        return str(value)  # which raises, and names it
     return object.__getattribute__(value, "_text") if isinstance(value, _Guarded) else value
 
 

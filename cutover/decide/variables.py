@@ -16,6 +16,10 @@ from cutover.words.host import Host
 from cutover.words.secret import Secret
 
 
+class UndeclaredError(UsageError, KeyError):
+    """A role or a template asks for a variable that no role declares; a KeyError too, as a mapping's own."""
+
+
 @dataclass(frozen=True)
 class Variables(Mapping[str, Any]):
     """The variables of one host, by name; `origins` says where each value was written."""
@@ -25,7 +29,13 @@ class Variables(Mapping[str, Any]):
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __getitem__(self, name: str) -> Any:
+        if name not in self.entries:
+            advice = f"{did_you_mean(name, self.entries)}declare it there, or correct who asks for it"
+            raise UndeclaredError(Problem(f"no role declares `{name}`, and it is asked for", advice, self.host, "roles/*/defaults.yml"))
         return self.entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.entries)

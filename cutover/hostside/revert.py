@@ -31,9 +31,11 @@ ExecStart={python} -I {agent} revert --state {state}
 TimeoutStartSec={budget}
 """
 
+# Each renewal starts the timer anew: systemd's limit on starts would take the timer away from a host renewed often.
 TIMER = """\
 [Unit]
 Description=Revert the cutover {seconds} s after the controller was last heard of
+StartLimitIntervalSec=0
 [Timer]
 OnActiveSec={seconds}
 AccuracySec=100ms

@@ -67,6 +67,12 @@ def checkout(tmp_path: Path, fleet: Hosts) -> Checkout:
     return fresh_checkout(tmp_path / "checkout", fleet)
 
 
+@pytest.fixture
+def other(tmp_path: Path, fleet: Hosts) -> Checkout:
+    """Another machine with the same inventory."""
+    return fresh_checkout(tmp_path / "other", fleet)
+
+
 @pytest.fixture(scope="session")
 def broken_release(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> BrokenRelease:
     """A release that breaks as a file on the host says; its tests pass unless the host says otherwise."""

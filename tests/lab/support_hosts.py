@@ -133,11 +133,11 @@ class Hosts:
         deliver = f"/usr/bin/python3 /opt/abaco/lab/deliver_tapes.py --root {DATA} --every {every} --rows {rows}"
         self.inside(name, f"systemd-run --quiet --unit=lab-tapes-fast --uid=abaco --gid=abaco {deliver}")
 
-    def end_stream(self, name: str) -> None:
+    def quiet(self, name: str) -> None:
         """Stop delivering, and wait until everything that was delivered has been taken out of the inbox."""
-        self.inside(name, "systemctl stop lab-tapes-fast.service")
-        empty = f"[ -z \"$(ls {DATA}/inbox {DATA}/processing | grep csv)\" ]"
-        self.inside(name, f"n=0; until {empty}; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done", timeout=60)
+        self.inside(name, "systemctl stop 'lab-tapes*'")
+        empty = f'[ -z "$(ls {DATA}/inbox {DATA}/processing | grep csv)" ]'
+        self.inside(name, f"n=0; until {empty}; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done; sleep 0.3")
 
 
 def until(true: Callable[[], bool], *, seconds: float) -> bool:

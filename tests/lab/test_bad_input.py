@@ -60,7 +60,7 @@ def test_a_yaml_error_names_its_line(fleet: Hosts, checkout: Checkout) -> None:
 def test_a_template_that_needs_an_undefined_variable(hosts: Hosts, checkout: Checkout) -> None:
     checkout.edit("templates/pipeline.yml.j2", '"version": "2.0",', '"version": "2.0", "note": {{ abaco_nobody_set_this | to_json }},')
     with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 2, "pipeline.yml.j2", "abaco_nobody_set_this")
+        refused(checkout.yes("cutover", hosts="lab1"), 2, "pipeline.yml.j2", "abaco_nobody_set_this", host="lab1")
 
 
 def test_a_variable_that_no_role_declares(fleet: Hosts, checkout: Checkout) -> None:
@@ -71,7 +71,7 @@ def test_a_variable_that_no_role_declares(fleet: Hosts, checkout: Checkout) -> N
 def test_a_misspelt_variable_in_the_defaults_of_a_role(hosts: Hosts, checkout: Checkout) -> None:
     checkout.edit("roles/service/defaults.yml", "abaco_v2_port:", "abaco_v2_prot:")
     with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 2, "abaco_v2_port")
+        refused(checkout.yes("cutover", hosts="lab1"), 2, "abaco_v2_port", "did you mean abaco_v2_prot", host="lab1")
 
 
 def test_an_unknown_key_in_the_defaults_of_a_role(fleet: Hosts, checkout: Checkout) -> None:

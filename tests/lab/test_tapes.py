@@ -24,7 +24,7 @@ def test_a_stream_of_tapes_is_processed_once_each_through_cutover_rollback_and_c
     for command in ("cutover", "rollback", "cutover"):
         answer = checkout.yes(command, hosts="lab1")
         assert answer.code == 0, str(answer)
-    hosts.end_stream("lab1")
+    hosts.quiet("lab1")
     seen = json.loads(hosts.inside("lab1", f"python3 -I -c '{COUNT}'"))
     assert len(seen["arrived"]) > 100
     assert len(set(seen["arrived"])) == len(seen["arrived"])  # else none could be told from another

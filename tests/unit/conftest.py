@@ -59,7 +59,14 @@ def _up(place: lab.Lab, inventory: Path) -> Iterator[RealHost]:
         (made,) = lab.up(1, lab=place, inventory=inventory)
         yield RealHost(
             place,
-            Host(made.name, str(place.seat(1).address), "lab", inventory / "known_hosts", user="deploy", identity_file=place.client_key),
+            Host(
+                made.name,
+                str(place.seat(1).address),
+                "lab",
+                inventory / "known_hosts",
+                user="deploy",
+                identity_file=place.client_key,
+            ),
         )
     finally:
         lab.down(lab=place)

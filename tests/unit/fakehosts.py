@@ -10,22 +10,26 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from cutover.conduct.cutover import commit_or_go_back
 from cutover.conduct.fleet import Fleet
 from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.leases import held
+from cutover.conduct.prepare import prepare
 from cutover.conduct.session import Session
 from cutover.conduct.times import Times
 from cutover.decide.gate import Finding
 from cutover.decide.phases import COMMITTING, PHASES, ROLLBACK, Phase
-from cutover.decide.plan import HostPlan
+from cutover.decide.plan import HostPlan, Plan
 from cutover.hostside import __main__ as agent_main
-from cutover.hostside import batch, revert
+from cutover.hostside import batch, lease, revert
 from cutover.hostside.kinds import KINDS
 from cutover.hostside.place import Place, Refusal
 from cutover.hostside.work import CannotChange, Kind, State, Work
+from cutover.words.errors import CutoverError
 from cutover.words.step import Step
 from cutover.words.verdict import Verdict
 from cutover.world.agent import HostAgent
@@ -35,7 +39,8 @@ from cutover.world.remote.fake import Call, FakeTransport, says
 from cutover.world.remote.pool import Pool
 
 RUN = "20260102T030405Z-abc123"
-ON_V1: frozenset[str] = frozenset()
+COMMITS = [phase.name for phase in COMMITTING]
+ALL = [phase.name for phase in PHASES]
 
 
 @dataclass
@@ -63,7 +68,9 @@ class FakeHost:
         try:
             result = says(json.dumps({"ok": True, **agent_main.VERBS[verb](self.place, request)}))
         except Refusal as no:
-            result = says(json.dumps({"ok": False, "reason": no.reason, "message": str(no), "details": no.details}), exit_code=3)
+            result = says(
+                json.dumps({"ok": False, "reason": no.reason, "message": str(no), "details": no.details}), exit_code=3
+            )
         if self.lose.get(verb, 0) > 0:
             self.lose[verb] -= 1
             raise Lost(self.name, "the connection was lost with a command in flight")
@@ -75,9 +82,9 @@ class FakeHost:
         return bool(revert.state(self.place)["armed"])
 
     @property
-    def lease(self) -> State:
+    def held_by(self) -> State:
         """Its lease as it stands."""
-        return agent_main.lease.current(self.place)
+        return dict(lease.current(self.place))
 
     def goes_back_by_itself(self) -> None:
         """What its timer would do."""
@@ -90,6 +97,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.hosts: dict[str, FakeHost] = {}
+        self.kinds = {**KINDS, "mark": Kind(self.look, self.mark), "unmark": Kind(self.look, self.unmark)}
 
     def host(self, name: str) -> FakeHost:
         """A host of the world, made when it is named first."""
@@ -99,13 +107,20 @@ class World:
         return self.hosts[name]
 
     def look(self, args: Mapping[str, Any], _work: Work) -> State:
+        """Which marks there are."""
         host = self.hosts[args["host"]]
-        return {"marks": sorted(host.marks), "invocation": host.invocation, **{key: key in host.marks for key in args["keys"]}}
+        return {
+            "marks": sorted(host.marks),
+            "invocation": host.invocation,
+            **{key: key in host.marks for key in args["keys"]},
+        }
 
     def mark(self, args: Mapping[str, Any], _desired: object, _before: object, _work: Work) -> None:
+        """Set marks."""
         self._change(args, lambda host, key: host.marks.add(key))
 
     def unmark(self, args: Mapping[str, Any], _desired: object, _before: object, _work: Work) -> None:
+        """Take marks away."""
         self._change(args, lambda host, key: host.marks.discard(key))
 
     def _change(self, args: Mapping[str, Any], act: Callable[[FakeHost, str], None]) -> None:
@@ -123,7 +138,15 @@ def host_plan(name: str) -> HostPlan:
 
     def step(phase: str, kind: str, keys: Sequence[str], *, want: bool, probe: bool = False) -> Step:
         args = {"host": name, "name": phase, "keys": list(keys)}
-        return Step(id=f"{phase}.step", kind=kind, words=f"do {phase}", args=args, desired=dict.fromkeys(keys, want), probe=probe, next="look")
+        return Step(
+            id=f"{phase}.step",
+            kind=kind,
+            words=f"do {phase}",
+            args=args,
+            desired=dict.fromkeys(keys, want),
+            probe=probe,
+            next="look",
+        )
 
     steps = {phase.name: (step(phase.name, "mark", [phase.name], want=True),) for phase in PHASES}
     steps[ROLLBACK.name] = (step(ROLLBACK.name, "unmark", [phase.name for phase in COMMITTING], want=False),)
@@ -140,16 +163,19 @@ def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Findin
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""
     here = World(tmp_path)
-    kinds = {**KINDS, "mark": Kind(here.look, here.mark), "unmark": Kind(here.look, here.unmark)}
     for module in (agent_main, batch, revert):
-        monkeypatch.setattr(module, "KINDS", kinds)
+        monkeypatch.setattr(module, "KINDS", here.kinds)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing crashes here, and it is half of the time
     (tmp_path / "units").mkdir()
     monkeypatch.setattr(revert, "UNITS", tmp_path / "units")
     monkeypatch.setattr(revert, "systemctl_or_fail", lambda *_, **__: None)
     monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
     monkeypatch.setattr(
-        batch, "_launch", lambda place, _unit, folder, _s: threading.Thread(target=batch.work_through, args=(place, folder), daemon=True).start()
+        batch,
+        "_launch",
+        lambda place, _unit, folder, _s: threading.Thread(
+            target=batch.work_through, args=(place, folder), daemon=True
+        ).start(),
     )
     monkeypatch.setattr("cutover.conduct.work.ASK_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.conduct.phase.check_hosts", passes)
@@ -166,3 +192,32 @@ def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600
         root=world.folder, run=RUN, journal=Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl"), evidence=evidence,
         fleet=Fleet(agents, Pool(4)), plans={name: host_plan(name) for name in names}, times=times, stop=StopSignal(),
     )  # fmt: skip
+
+
+class Batches:
+    """As much of a plan as conducting reads."""
+
+    def __init__(self, *batches: tuple[str, ...]) -> None:
+        self.batches = batches
+
+
+def run(session: Session, *batches: tuple[str, ...]) -> CutoverError | None:
+    """A whole run; gives how it ended, if not well."""
+    try:
+        with held(session, {name: {"name": name} for name in session.hosts}):
+            prepare(session)
+            commit_or_go_back(session, cast("Plan", Batches(*batches)))
+    except CutoverError as end:
+        return end
+    return None
+
+
+def began(session: Session, host: str) -> list[str]:
+    """The phases that the journal says were begun on a host."""
+    return [record.phase for record in session.journal.of("intent") if record.host == host]
+
+
+def is_on_v1(world: World, name: str) -> bool:
+    """Whether nothing of phases 3-5 is left on a host, nothing armed, no lease held."""
+    host = world.host(name)
+    return not host.marks & set(COMMITS) and not host.armed and not host.held_by["held"]

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from cutover.world.remote.local import LocalTransport
 
 
 class Here(LocalTransport):
-    """This machine, as whoever runs the tests."""
+    """The machine itself, as whoever runs the tests."""
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:  # noqa: ARG002 - nobody to become
+        """Run it without sudo, as there is nobody to become."""
         return super().run(argv, stdin=stdin, sudo=False, deadline=deadline)
 
 
@@ -45,7 +46,9 @@ def answering(result: Result) -> HostAgent:
 def test_the_packed_agent_is_the_same_each_time_and_needs_nothing_but_python(tmp_path: Path) -> None:
     assert packed() == packed.__wrapped__()
     names = zipfile.ZipFile(BytesIO(packed())).namelist()
-    assert [name for name in names if not name.startswith(("cutover/__init__.py", "cutover/hostside/", "__main__.py"))] == []
+    assert [
+        name for name in names if not name.startswith(("cutover/__init__.py", "cutover/hostside/", "__main__.py"))
+    ] == []
     (tmp_path / "agent.pyz").write_bytes(packed())
     ended = subprocess.run(
         [sys.executable, "-I", "-S", str(tmp_path / "agent.pyz"), "status", "--state", str(tmp_path / "none")],
@@ -66,7 +69,9 @@ def test_looking_finds_states_and_leaves_nothing(agent: HostAgent, tmp_path: Pat
 
 
 def test_measuring_runs_commands_and_lets_no_changes_in(agent: HostAgent, tmp_path: Path) -> None:
-    (outcome,) = agent.measure([command("m", "", ["echo", '{"n": 5}'], {"document.n": {"at_least": 5}}, timeout_s=5)], deadline_s=10)
+    (outcome,) = agent.measure(
+        [command("m", "", ["echo", '{"n": 5}'], {"document.n": {"at_least": 5}}, timeout_s=5)], deadline_s=10
+    )
     assert outcome["ok"] is True
     with pytest.raises(Refused, match="not for measuring: file"):
         agent.measure([file("f", str(tmp_path / "f"), "0" * 64)], deadline_s=10)
@@ -97,7 +102,7 @@ def test_another_run_is_locked_out(agent: HostAgent) -> None:
 def test_a_lower_token_is_refused_for_every_verb_that_changes(agent: HostAgent, verb: str, tmp_path: Path) -> None:
     token = begin(agent) - 1
     step = file("f", str(tmp_path / "f"), "0" * 64)
-    acts = {
+    acts: dict[str, Callable[[], object]] = {
         "renew": lambda: agent.renew(token=token, lease_s=60),
         "release": lambda: agent.release(token=token),
         "record": lambda: agent.record(token=token, run="run-1", state={}),

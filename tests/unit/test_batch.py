@@ -44,7 +44,9 @@ def counted(name: str, *, waits: bool = False) -> Step:
     return command(name, "count", ["sh", "-c", script], {"exit_code": 0}, timeout_s=20)
 
 
-def apply(agent: HostAgent, run: tuple[str, int], *steps: Step, batch: str = "b-1", deadline_s: float = 20) -> list[State]:
+def apply(
+    agent: HostAgent, run: tuple[str, int], *steps: Step, batch: str = "b-1", deadline_s: float = 20
+) -> list[State]:
     return agent.apply(run=run[0], batch=batch, token=run[1], steps=steps, files={}, deadline_s=deadline_s)
 
 
@@ -95,7 +97,9 @@ def test_the_work_survives_a_connection_that_is_cut_and_its_result_is_given_to_w
     assert (done(real, "cut"), done(real, "after")) == (1, 1)
 
 
-def test_the_work_survives_the_end_of_its_front_on_the_host(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
+def test_the_work_survives_the_end_of_its_front_on_the_host(
+    agent: HostAgent, run: tuple[str, int], real: "RealHost"
+) -> None:
     thread, came = in_background(agent, run, counted("front", waits=True))
     begun(real, "front")
     real.sh("kill -KILL $(pgrep -f '[ ]apply --state')")
@@ -108,7 +112,9 @@ def test_the_work_survives_the_end_of_its_front_on_the_host(agent: HostAgent, ru
     assert done(real, "front") == 1
 
 
-def test_two_who_ask_for_the_same_batch_at_once_get_the_same_result(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
+def test_two_who_ask_for_the_same_batch_at_once_get_the_same_result(
+    agent: HostAgent, run: tuple[str, int], real: "RealHost"
+) -> None:
     real.sh("touch /srv/go")
     asked = [in_background(agent, run, counted("both", waits=True)) for _ in range(4)]
     for thread, _ in asked:
@@ -133,14 +139,18 @@ def test_a_batch_whose_unit_was_killed_ends_without_a_result_and_is_not_begun_ag
     assert done(real, "killed") == 1
 
 
-def test_what_hangs_is_ended_at_the_deadline_of_the_batch(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
+def test_what_hangs_is_ended_at_the_deadline_of_the_batch(
+    agent: HostAgent, run: tuple[str, int], real: "RealHost"
+) -> None:
     outcomes = apply(agent, run, counted("hangs", waits=True), counted("never"), deadline_s=1)
     assert [(outcome["id"], outcome["ok"]) for outcome in outcomes] == [("hangs", False)]
     assert outcomes[0]["after"]["end"] == "deadline passed"
     assert (done(real, "hangs"), done(real, "never")) == (1, 0)
 
 
-def test_who_lost_the_lease_in_the_middle_changes_nothing_more(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
+def test_who_lost_the_lease_in_the_middle_changes_nothing_more(
+    agent: HostAgent, run: tuple[str, int], real: "RealHost"
+) -> None:
     thread, came = in_background(agent, run, counted("first", waits=True), counted("second"))
     begun(real, "first")
     agent.release(token=run[1])
@@ -152,7 +162,9 @@ def test_who_lost_the_lease_in_the_middle_changes_nothing_more(agent: HostAgent,
     assert (done(real, "first"), done(real, "second")) == (1, 0)
 
 
-def test_a_lease_is_renewed_while_a_long_step_is_at_work(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
+def test_a_lease_is_renewed_while_a_long_step_is_at_work(
+    agent: HostAgent, run: tuple[str, int], real: "RealHost"
+) -> None:
     thread, came = in_background(agent, run, counted("long", waits=True))
     begun(real, "long")
     started = time.monotonic()
@@ -175,7 +187,9 @@ def test_a_lease_that_nobody_renews_ends_and_its_holder_is_fenced(agent: HostAge
     assert real.sh("ls /srv") == ""
 
 
-def test_a_lease_does_not_survive_a_reboot_but_results_do(agent: HostAgent, run: tuple[str, int], real: "RealHost") -> None:
+def test_a_lease_does_not_survive_a_reboot_but_results_do(
+    agent: HostAgent, run: tuple[str, int], real: "RealHost"
+) -> None:
     first = apply(agent, run, counted("boot"))
     real.reboot()
     agent.transport.close()

@@ -159,7 +159,8 @@ def test_the_page_shows_the_table_and_what_was_not_reached(tmp_path: Path) -> No
     assert "| cutover of 3, all phases and all checks | 21.00 s | < 20 s | **no** |  |" in text
     assert "| activation | 7.00 s | 5.00 s | 1.50 s |" in text
     assert "| leases, reverts armed and taken away | 8.00 s |  |  |" in text  # 21 less 4 before, 2 after, 7 in phases
-    assert "| V1 stops | 0.10 s | 0.10 s |" in text
+    assert "| outage of a host in a cutover of 3 | 0.40 s | < 4 s | yes |" in text
+    assert "| 3 | V1 stops | 0.10 s | 0.10 s |" in text
 
 
 def test_all_that_is_wrong_is_told_before_anything_is_made(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Checks over our own connections: never PASS by silence, and never on another host than meant."""
 
 import itertools
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,11 +10,11 @@ from cutover.conduct.checks import run_checks
 from cutover.decide.gate import Finding, decide
 from cutover.decide.phases import Phase
 from cutover.words.verdict import Verdict
+from cutover.world.remote.base import Result
 from cutover.world.remote.fake import Call, FakeTransport, says
 from tests.unit.fakehosts import host_plan
 
 _names = itertools.count(1)
-Check = Callable[[str], list[Finding]]
 PASSES = '''
 def test_it(host):
     """V1 is stopped. If not: stop it."""
@@ -28,13 +28,15 @@ class Hosts:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.phase = Phase(0, f"phase{next(_names)}", "", "", "")  # a module is imported once in a process
-        self.transports = {name: FakeTransport(name, lambda call, name=name: self.answer(name, call)) for name in ("a", "b")}  # type: ignore[misc]
+        self.transports = {name: FakeTransport(name, partial(self.answer, name)) for name in ("a", "b")}
         self.say = {"a": "inactive\n", "b": "inactive\n"}
 
-    def answer(self, name: str, _call: Call) -> object:
+    def answer(self, name: str, _call: Call) -> Result:
+        """What a command on a host says."""
         return says(self.say[name])
 
     def check(self, text: str | None) -> list[Finding]:
+        """Run checks of this text on both hosts."""
         folder = self.root / "roles" / self.phase.name
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text("")
@@ -44,6 +46,7 @@ class Hosts:
         return run_checks(self.root, self.phase, self.transports, plans, self.root / "junit.xml")
 
     def opens(self, findings: list[Finding]) -> bool:
+        """Whether the gate would open on it."""
         return decide(self.phase, findings, list(self.transports)).opens
 
 
@@ -98,8 +101,14 @@ def test_a_warning_check_that_could_not_be_asked_is_an_error(hosts: Hosts) -> No
         ("import pytest\ndef test_it(host):\n    pytest.skip('not now')", Verdict.INCONCLUSIVE),
         ("import pytest\n@pytest.mark.skip\ndef test_it(host):\n    pass", Verdict.INCONCLUSIVE),
         ("import pytest\n@pytest.mark.xfail\ndef test_it(host):\n    assert False", Verdict.INCONCLUSIVE),
-        ("import pytest\n@pytest.fixture\ndef late():\n    yield\n    raise OSError('late')\ndef test_it(host, late):\n    pass", Verdict.ERROR),
-        ("import pytest\n@pytest.fixture\ndef early():\n    assert False\ndef test_it(host, early):\n    pass", Verdict.FAIL),
+        (
+            "import pytest\n@pytest.fixture\ndef late():\n    yield\n    raise OSError('late')\ndef test_it(host, late):\n    pass",
+            Verdict.ERROR,
+        ),
+        (
+            "import pytest\n@pytest.fixture\ndef early():\n    assert False\ndef test_it(host, early):\n    pass",
+            Verdict.FAIL,
+        ),
     ],
     ids=["error", "missing fixture", "skip", "skip mark", "xfail", "teardown", "setup"],
 )

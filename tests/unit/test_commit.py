@@ -1,53 +1,20 @@
 """Phases 3-5 and the way back, on hosts in memory that run the real agent."""
 
 import signal
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from cutover.conduct.cutover import commit_or_go_back
 from cutover.conduct.leases import held
-from cutover.conduct.prepare import prepare
+from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
 from cutover.decide.gate import Finding
-from cutover.decide.phases import COMMITTING, PHASES, Phase
-from cutover.decide.plan import Plan
+from cutover.decide.phases import Phase
 from cutover.hostside import lease
-from cutover.words.errors import CutoverError, Interrupted, Locked, MixedFleet, Refused, RolledBack
+from cutover.words.errors import Locked, MixedFleet, Refused, RolledBack
 from cutover.words.verdict import Verdict
 from tests.unit import fakehosts
-from tests.unit.fakehosts import World, session_of
-
-COMMITS = [phase.name for phase in COMMITTING]
-ALL = [phase.name for phase in PHASES]
-
-
-class Batches:
-    """As much of a plan as conducting reads."""
-
-    def __init__(self, *batches: tuple[str, ...]) -> None:
-        self.batches = batches
-
-
-def run(session: Session, *batches: tuple[str, ...]) -> CutoverError | None:
-    """A whole run; gives how it ended, if not well."""
-    try:
-        with held(session, {name: {"name": name} for name in session.hosts}):
-            prepare(session)
-            commit_or_go_back(session, cast(Plan, Batches(*batches)))
-    except CutoverError as end:
-        return end
-    return None
-
-
-def began(session: Session, host: str) -> list[str]:
-    """The phases that the journal says were begun on a host."""
-    return [record.phase for record in session.journal.of("intent") if record.host == host]
-
-
-def is_on_v1(world: World, name: str) -> bool:
-    host = world.host(name)
-    return not host.marks & set(COMMITS) and not host.armed and not host.lease["held"]
+from tests.unit.fakehosts import ALL, COMMITS, World, began, is_on_v1, run, session_of
 
 
 def test_all_hosts_go_to_v2_batch_by_batch(world: World) -> None:
@@ -56,7 +23,7 @@ def test_all_hosts_go_to_v2_batch_by_batch(world: World) -> None:
     for name in ("a", "b", "c"):
         assert began(session, name) == ALL
         assert world.host(name).marks == set(ALL)
-        assert (world.host(name).armed, world.host(name).lease["held"]) == (False, False)
+        assert (world.host(name).armed, world.host(name).held_by["held"]) == (False, False)
     order = [(record.host, record.phase) for record in session.journal.of("intent") if record.phase in COMMITS]
     assert order[:3] == [("a", phase) for phase in COMMITS]  # the canary is through before the others begin
     last = max(record.seq for record in session.journal.of("gate"))
@@ -66,8 +33,13 @@ def test_all_hosts_go_to_v2_batch_by_batch(world: World) -> None:
 def test_each_batch_is_armed_before_v1_is_stopped_on_it(world: World) -> None:
     session = session_of(world, "a", "b")
     armed: dict[str, list[bool]] = {"a": [], "b": []}
+
+    def note() -> None:
+        for name, states in armed.items():
+            states.append(world.host(name).armed)
+
     for name in armed:
-        world.host(name).meanwhile["shutdown"] = lambda: armed["a"].append(world.host("a").armed) or armed["b"].append(world.host("b").armed)
+        world.host(name).meanwhile["shutdown"] = note
     assert run(session, ("a",), ("b",)) is None
     assert armed == {"a": [True, True], "b": [False, True]}  # a's is not taken away before the last gate
 
@@ -89,9 +61,16 @@ def test_one_no_before_phase_3_and_nothing_of_v1_was_touched_anywhere(
     if how == "step":
         world.host("b").broken.add(phase)
     elif how == "silent":
-        world.host("b").meanwhile[phase] = lambda: (world.host("b").lose.update(apply=1), setattr(world.host("b"), "silent", True))
+
+        def gone() -> None:
+            world.host("b").lose["apply"] = 1
+            world.host("b").silent = True
+
+        world.host("b").meanwhile[phase] = gone
     else:
-        monkeypatch.setattr("cutover.conduct.phase.check_hosts", _checks(phase, "b", Verdict.FAIL if how == "check" else None))
+        monkeypatch.setattr(
+            "cutover.conduct.phase.check_hosts", _checks(phase, "b", Verdict.FAIL if how == "check" else None)
+        )
     end = run(session, ("a",), ("b",))
     if how == "silent":  # it took effect, and then the host was gone for good
         assert phase in world.host("b").marks
@@ -101,7 +80,7 @@ def test_one_no_before_phase_3_and_nothing_of_v1_was_touched_anywhere(
     assert session.journal.of("armed", "rollback.started") == []
     assert not world.host("a").marks & set(COMMITS)
     assert not world.host("b").marks & set(COMMITS)
-    assert world.host("a").lease["held"] is False
+    assert world.host("a").held_by["held"] is False
 
 
 def _checks(phase: str, host: str, verdict: Verdict | None) -> Any:
@@ -186,8 +165,8 @@ def test_a_host_that_another_run_holds_ends_the_run_before_anything(world: World
     end = run(session, ("a",), ("b",))
     assert isinstance(end, Locked)
     assert [problem.host for problem in end.problems] == ["b"]
-    assert world.host("a").lease["held"] is False
-    assert (world.host("b").lease["run"], world.host("b").lease["held"]) == ("another", True)
+    assert world.host("a").held_by["held"] is False
+    assert (world.host("b").held_by["run"], world.host("b").held_by["held"]) == ("another", True)
     assert session.journal.of("intent") == []
 
 
@@ -223,86 +202,14 @@ def test_that_a_host_went_back_unnoticed_does_not_make_a_mixed_fleet(world: Worl
 def test_a_fenced_host_is_not_changed_any_more(world: World) -> None:
     session = session_of(world, "a")
     host = world.host("a")
-    host.meanwhile["backup"] = lambda: (lease.raise_token(host.place, by="test"), lease.acquire(host.place, run="x", holder="y", nonce="z", seconds=60))
+    host.meanwhile["backup"] = lambda: (
+        lease.raise_token(host.place, by="test"),
+        lease.acquire(host.place, run="x", holder="y", nonce="z", seconds=60),
+    )
     end = run(session, ("a",))
     assert isinstance(end, Refused)
     assert host.changes == ["preflight", "backup"]
-    assert host.lease["run"] == "x"  # and the other run's lease is not given back in its place
-
-
-class TestBake:
-    """A batch counts as good after its bake time."""
-
-    def test_a_process_that_was_restarted_is_noticed(self, world: World) -> None:
-        session = session_of(world, "a", bake=30)
-        session.journal.listen(lambda record: setattr(world.host("a"), "invocation", "i2") if record.kind == "bake.started" else None)
-        original = world.look
-        looks: list[int] = []
-
-        def look(args: Any, work: Any) -> Any:
-            if args["name"] == "bake":
-                looks.append(1)
-                world.host("a").invocation = f"i{len(looks)}"
-            return original(args, work)
-
-        fakehosts.agent_main.KINDS["mark"] = fakehosts.Kind(look, world.mark)
-        end = run(session, ("a",))
-        assert isinstance(end, RolledBack)
-        assert "invocation was i" in end.problems[0].found
-        assert len(session.journal.of("bake.failed")) == 1
-        assert is_on_v1(world, "a")
-
-    def test_a_value_that_does_not_stay_is_noticed(self, world: World) -> None:
-        session = session_of(world, "a", bake=30)
-        session.journal.listen(lambda record: world.host("a").marks.discard("activation") if record.kind == "bake.started" else None)
-        end = run(session, ("a",))
-        assert isinstance(end, RolledBack)
-        assert "activation is False" in end.problems[0].found
-
-    def test_one_that_stays_as_it_was_is_good(self, world: World) -> None:
-        session = session_of(world, "a", bake=0.03)
-        assert run(session, ("a",)) is None
-        assert session.journal.of("bake.done")[0].data["looks"] >= 2
-
-
-class TestInterrupted:
-    """Whenever a person asks to stop, the safe path is taken."""
-
-    @pytest.mark.parametrize("phase", ALL[:3])
-    def test_before_phase_3_it_just_ends(self, world: World, phase: str) -> None:
-        session = session_of(world, "a", "b")
-        world.host("a").meanwhile[phase] = lambda: session.stop._on_signal(signal.SIGINT, None)
-        end = run(session, ("a",), ("b",))
-        assert isinstance(end, Interrupted)
-        assert phase in world.host("a").marks  # what was begun was finished
-        assert session.journal.of("rollback.started") == [] or phase == ALL[2]
-        assert is_on_v1(world, "a")
-        assert is_on_v1(world, "b")
-
-    @pytest.mark.parametrize("phase", COMMITS)
-    def test_from_phase_3_on_all_go_back(self, world: World, phase: str) -> None:
-        session = session_of(world, "a", "b", bake=30)
-        session.journal.listen(lambda _: None)
-        world.host("a").meanwhile[phase] = lambda: session.stop._on_signal(signal.SIGTERM, None)
-        end = run(session, ("a",), ("b",))
-        assert isinstance(end, Interrupted)
-        assert "rolled back: a" in end.problems[-1].found
-        assert world.host("a").changes == [*ALL[: ALL.index(phase) + 1], "rollback"]
-        assert is_on_v1(world, "a")
-        assert is_on_v1(world, "b")
-
-    def test_during_the_bake_time(self, world: World) -> None:
-        session = session_of(world, "a", bake=30)
-        session.journal.listen(lambda record: session.stop._on_signal(signal.SIGINT, None) if record.kind == "bake.started" else None)
-        assert isinstance(run(session, ("a",)), Interrupted)
-        assert is_on_v1(world, "a")
-
-    def test_during_the_way_back_it_goes_on(self, world: World) -> None:
-        session = session_of(world, "a")
-        world.host("a").broken.add("activation")
-        world.host("a").meanwhile["rollback"] = lambda: session.stop._on_signal(signal.SIGINT, None)
-        assert isinstance(run(session, ("a",)), RolledBack)
-        assert is_on_v1(world, "a")
+    assert host.held_by["run"] == "x"  # and the other run's lease is not given back in its place
 
 
 def test_a_bug_of_ours_goes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,8 +232,6 @@ def test_the_batches_of_another_session_of_the_run_have_other_names(world: World
     assert isinstance(run(first, ("a",)), MixedFleet)
     world.host("a").broken.clear()
     second = session_of(world, "a")
-    from cutover.conduct.rollback import go_back
-
     with held(second):
         assert go_back(second, "by hand", ["a"]).hosts == ("a",)
     assert is_on_v1(world, "a")

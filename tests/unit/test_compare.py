@@ -80,7 +80,9 @@ def test_between_is_at_least_and_at_most(seen: float, low: float, high: float) -
     ],
 )
 def test_dotted_keys_lead_into_objects_and_may_have_dots_themselves(key: str, value: Any) -> None:
-    state = {"document": {"passed": 29, "by_file": {"test_kpi_base.py": {"passed": 9}}, "a.b": "a key with a dot of its own"}}
+    state = {
+        "document": {"passed": 29, "by_file": {"test_kpi_base.py": {"passed": 9}}, "a.b": "a key with a dot of its own"}
+    }
     assert dig(state, key) == value
 
 
@@ -98,5 +100,12 @@ def test_nothing_is_found_in_what_is_no_object(state: Any) -> None:
 
 
 def test_every_difference_is_told_at_once() -> None:
-    lines = [str(each) for each in differences({"type": "link", "mode": "0644"}, {"type": "file", "mode": "0600", "owner": "root"})]
-    assert lines == ["type is «link», should be «file»", "mode is «0644», should be «0600»", "owner is unknown, should be «root»"]
+    lines = [
+        str(each)
+        for each in differences({"type": "link", "mode": "0644"}, {"type": "file", "mode": "0600", "owner": "root"})
+    ]
+    assert lines == [
+        "type is «link», should be «file»",
+        "mode is «0644», should be «0600»",
+        "owner is unknown, should be «root»",
+    ]

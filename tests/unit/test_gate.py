@@ -18,7 +18,13 @@ def finding(host: str, verdict: Verdict) -> Finding:
 
 @pytest.mark.parametrize(
     ("verdict", "opens"),
-    [(Verdict.PASS, True), (Verdict.WARN, True), (Verdict.FAIL, False), (Verdict.INCONCLUSIVE, False), (Verdict.ERROR, False)],
+    [
+        (Verdict.PASS, True),
+        (Verdict.WARN, True),
+        (Verdict.FAIL, False),
+        (Verdict.INCONCLUSIVE, False),
+        (Verdict.ERROR, False),
+    ],
 )
 def test_only_pass_and_warn_open_it(verdict: Verdict, opens: bool) -> None:
     answer = decide(PHASE, [finding("a", Verdict.PASS), finding("b", verdict)], ["a", "b"])
@@ -53,18 +59,36 @@ def test_every_problem_is_told() -> None:
 
 
 def step(**more: Any) -> Step:
-    return Step(id="shutdown.v1", kind="unit", words="stop V1", args={}, desired={"active": "inactive"}, next="see what it does", **more)
+    return Step(
+        id="shutdown.v1",
+        kind="unit",
+        words="stop V1",
+        args={},
+        desired={"active": "inactive"},
+        next="see what it does",
+        **more,
+    )
 
 
 def outcome(**more: Any) -> dict[str, Any]:
-    return {"id": "shutdown.v1", "ok": False, "error": None, "differences": ["active is «active»"], "seconds": 1.5} | more
+    return {
+        "id": "shutdown.v1",
+        "ok": False,
+        "error": None,
+        "differences": ["active is «active»"],
+        "seconds": 1.5,
+    } | more
 
 
 def test_a_step_is_judged_by_its_second_look() -> None:
     (passed,) = judge_outcomes("a", [step()], [outcome(ok=True, differences=[])])
     assert (passed.verdict, passed.seconds) == (Verdict.PASS, 1.5)
     (failed,) = judge_outcomes("a", [step()], [outcome(error="it will not")])
-    assert (failed.verdict, failed.message, failed.next) == (Verdict.FAIL, "stop V1: it will not; active is «active»", "see what it does")
+    assert (failed.verdict, failed.message, failed.next) == (
+        Verdict.FAIL,
+        "stop V1: it will not; active is «active»",
+        "see what it does",
+    )
 
 
 def test_a_step_that_only_warns_warns() -> None:

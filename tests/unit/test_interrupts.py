@@ -33,7 +33,9 @@ with stop.watching():
 
 
 def begin() -> "subprocess.Popen[str]":
-    run = subprocess.Popen([sys.executable, "-c", RUN], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        [sys.executable, "-c", RUN], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert said(run) == "ready"
     return run
 

@@ -37,7 +37,12 @@ def test_records_are_chained_and_read_back(path: Path) -> None:
     assert (records[2].host, records[2].phase, records[2].data["note"]) == ("web2", "backup", "é «»")
 
 
-@given(some.lists(some.dictionaries(some.text(), some.one_of(some.text(), some.integers(), some.none(), some.lists(some.text()))), min_size=1))
+@given(
+    some.lists(
+        some.dictionaries(some.text(), some.one_of(some.text(), some.integers(), some.none(), some.lists(some.text()))),
+        min_size=1,
+    )
+)
 def test_whatever_is_written_is_read_back_from_lines(details: list[dict[str, object]]) -> None:
     records: list[Record] = []
     for data in details:
@@ -50,7 +55,10 @@ def test_the_modes_keep_others_from_reading(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("alteration", ["edited", "rehashed", "deleted", "doubled", "swapped", "garbage", "truncated inside", "empty line", "extra key"])
+@pytest.mark.parametrize(
+    "alteration",
+    ["edited", "rehashed", "deleted", "doubled", "swapped", "garbage", "truncated inside", "empty line", "extra key"],
+)
 def test_every_alteration_is_found(path: Path, alteration: str) -> None:
     lines = path.read_text().splitlines(keepends=True)
     if alteration == "edited":
@@ -112,7 +120,14 @@ def test_listeners_are_told_in_order_after_the_record_is_on_disk(tmp_path: Path)
     journal.write("a")
     journal.write_all("b", [{"n": 1}, {"n": 2}])
     journal.close()
-    assert told == [("console", 1, 1), ("log", 1, 1), ("console", 2, 3), ("log", 2, 3), ("console", 3, 3), ("log", 3, 3)]
+    assert told == [
+        ("console", 1, 1),
+        ("log", 1, 1),
+        ("console", 2, 3),
+        ("log", 2, 3),
+        ("console", 3, 3),
+        ("log", 3, 3),
+    ]
 
 
 def test_records_that_travel_together_are_flushed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +151,13 @@ def test_a_full_disk_leaves_no_half_record_and_the_chain_goes_on(path: Path, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(os, "write", lambda file, content: full(file, content) if len(content) % 20 == 0 or len(content) < 20 else write(file, content[:20]))
+        patched.setattr(
+            os,
+            "write",
+            lambda file, content: (
+                full(file, content) if len(content) % 20 == 0 or len(content) < 20 else write(file, content[:20])
+            ),
+        )
         with pytest.raises(OSError, match="No space"):
             journal.write("outcome", note="x" * 200)
     assert len(journal.records) == 4

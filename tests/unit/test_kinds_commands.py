@@ -13,8 +13,15 @@ from cutover.hostside.kinds import KINDS
 from cutover.hostside.work import State, Work, carry_out, look_at
 
 
-def run(*argv: str, timeout_s: float = 10, work: Work | None = None, desired: dict[str, Any] | None = None, **args: Any) -> State:
-    step = {"id": "s", "kind": "command", "args": {"name": "s", "argv": argv, "timeout_s": timeout_s, **args}, "probe": False}
+def run(
+    *argv: str, timeout_s: float = 10, work: Work | None = None, desired: dict[str, Any] | None = None, **args: Any
+) -> State:
+    step = {
+        "id": "s",
+        "kind": "command",
+        "args": {"name": "s", "argv": argv, "timeout_s": timeout_s, **args},
+        "probe": False,
+    }
     return carry_out(KINDS, step | {"desired": desired or {"ran": True, "exit_code": 0}}, work or Work())
 
 
@@ -31,13 +38,17 @@ def gone(pid: int) -> bool:
 
 
 def test_its_json_document_is_the_measurement() -> None:
-    outcome = run("sh", "-c", 'echo \'{"passed": 29}\'; echo words >&2', desired={"document.passed": {"at_least": 29}})
+    outcome = run("sh", "-c", "echo '{\"passed\": 29}'; echo words >&2", desired={"document.passed": {"at_least": 29}})
     assert (outcome["ok"], outcome["after"]["stderr"], outcome["after"]["output"]) == (True, "words\n", "")
 
 
 def test_output_that_is_no_json_is_no_document_and_meets_nothing() -> None:
     outcome = run("echo", "all 29 tests passed", desired={"document.passed": 29})
-    assert (outcome["ok"], outcome["after"]["document"], outcome["after"]["output"]) == (False, None, "all 29 tests passed\n")
+    assert (outcome["ok"], outcome["after"]["document"], outcome["after"]["output"]) == (
+        False,
+        None,
+        "all 29 tests passed\n",
+    )
 
 
 def test_an_exit_status_of_0_is_not_enough_where_a_document_is_desired() -> None:
@@ -78,9 +89,12 @@ def test_nothing_is_inherited_from_whoever_logged_in(monkeypatch: pytest.MonkeyP
 
 def test_a_deadline_ends_the_whole_session_with_process_groups_of_their_own(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    other_group = "import os, time; os.setpgid(0, 0); print(os.getpid(), file=open(%r, 'a'), flush=True); time.sleep(60)"
-    script = f'python3 -c "{other_group % str(pids)}" & echo $$ >> {pids}; sleep 60 & echo $! >> {pids}; until [ $(wc -l < {pids}) = 3 ]; do :; done; wait'
-    outcome = run("bash", "-c", script, timeout_s=1)
+    other_group = (
+        "import os, time; os.setpgid(0, 0); print(os.getpid(), file=open(%r, 'a'), flush=True); time.sleep(60)"
+    )
+    script = f'python3 -c "{other_group % str(pids)}" & echo $$ >> {pids}; sleep 60 & echo $! >> {pids}; '
+    script += f"until [ $(wc -l < {pids}) = 3 ]; do sleep 0.01; done; wait"
+    outcome = run("bash", "-c", script, timeout_s=3)
     assert (outcome["ok"], outcome["after"]["end"], outcome["after"]["exit_code"]) == (False, "deadline passed", "none")
     found = [int(pid) for pid in pids.read_text().split()]
     assert len(found) == 3

@@ -18,7 +18,11 @@ DIGEST = hashlib.sha256(TEXT).hexdigest()
 
 def do(kind: str, path: Path, desired: dict[str, Any], **files: bytes) -> State:
     contents = {hashlib.sha256(content).hexdigest(): content for content in (TEXT, *files.values())}
-    return carry_out(KINDS, {"id": "s", "kind": kind, "args": {"path": str(path)}, "desired": desired, "probe": False}, Work(files=contents))
+    return carry_out(
+        KINDS,
+        {"id": "s", "kind": kind, "args": {"path": str(path)}, "desired": desired, "probe": False},
+        Work(files=contents),
+    )
 
 
 def look(kind: str, path: Path) -> State:
@@ -87,7 +91,9 @@ def test_an_unknown_owner_is_told_by_name(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_write_that_breaks_leaves_the_old_file_and_no_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_that_breaks_leaves_the_old_file_and_no_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"old")
 

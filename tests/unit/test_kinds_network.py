@@ -22,6 +22,7 @@ class Service(BaseHTTPRequestHandler):
     ready_at = 1
 
     def do_GET(self) -> None:
+        """Answer by path."""
         type(self).asked += 1
         status, body = 200, json.dumps({"ready": self.asked >= self.ready_at})
         if self.path == "/status/503":
@@ -84,7 +85,8 @@ def wait(url: str, desired: dict[str, Any], wait_s: float, *, probe: bool = Fals
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "body"), [("/healthz", 200, {"ready": True}), ("/status/503", 503, {"ready": True}), ("/text", 200, "not json")]
+    ("path", "status", "body"),
+    [("/healthz", 200, {"ready": True}), ("/status/503", 503, {"ready": True}), ("/text", 200, "not json")],
 )
 def test_status_and_body_are_seen(url: str, path: str, status: int, body: Any) -> None:
     assert look("http", url=url + path) == {"answers": True, "status": status, "body": body}

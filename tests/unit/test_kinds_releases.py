@@ -31,8 +31,18 @@ def artifact(tmp_path: Path) -> Path:
 
 
 def unpack(artifact: Path, **changed: Any) -> State:
-    args = {"path": str(artifact.parent.parent / "releases" / "r1"), "artifact": str(artifact), "sha256": digest(artifact)} | changed
-    step = {"id": "s", "kind": "release", "args": args, "desired": {"present": True, "id": "r1", "verified": True}, "probe": False}
+    args = {
+        "path": str(artifact.parent.parent / "releases" / "r1"),
+        "artifact": str(artifact),
+        "sha256": digest(artifact),
+    } | changed
+    step = {
+        "id": "s",
+        "kind": "release",
+        "args": args,
+        "desired": {"present": True, "id": "r1", "verified": True},
+        "probe": False,
+    }
     return carry_out(KINDS, step, Work())
 
 

@@ -67,7 +67,9 @@ def test_needrestart_in_automatic_mode_is_named(monkeypatch: pytest.MonkeyPatch,
     assert len(look("restart_risks")["risks"]) == 1
 
 
-def test_a_systemd_that_does_not_answer_is_an_error_and_not_an_absence_of_risks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_systemd_that_does_not_answer_is_an_error_and_not_an_absence_of_risks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def silent(unit: str, _: object) -> dict[str, str]:
         raise CannotChange(f"systemctl show {unit}: exited, 1")
 

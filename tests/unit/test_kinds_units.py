@@ -26,25 +26,29 @@ def agent(real: "RealHost") -> Iterator[HostAgent]:
 
 
 @pytest.fixture
-def unit(real: "RealHost", request: pytest.FixtureRequest) -> Iterator[Callable[..., str]]:
+def unit(real: "RealHost") -> Iterator[Callable[..., str]]:
     """Makes a unit on the host: name of its file, from lines of its [Service]."""
     name = f"cutover-test-{next(_batches)}.service"
 
     def make(*lines: str, more: str = "", reload: bool = True) -> str:
         text = "\n".join(["[Unit]", more, "[Service]", *lines, "[Install]", "WantedBy=multi-user.target"])
-        real.sh(f"cat > /etc/systemd/system/{name} <<'EOF'\n{text}\nEOF\n{'systemctl daemon-reload' if reload else 'true'}")
+        real.sh(
+            f"cat > /etc/systemd/system/{name} <<'EOF'\n{text}\nEOF\n{'systemctl daemon-reload' if reload else 'true'}"
+        )
         return name
 
     yield make
     real.sh(
-        f"systemctl kill -s KILL --kill-whom=all {name} 2>/dev/null || true; systemctl disable {name} 2>/dev/null || true; "
-        f"systemctl stop {name} 2>/dev/null || true; rm -f /etc/systemd/system/{name}; systemctl daemon-reload; systemctl reset-failed {name} 2>/dev/null || true"
+        f"for verb in 'kill -s KILL --kill-whom=all' disable stop; do systemctl $verb {name} 2>/dev/null || true; done; "
+        f"rm -f /etc/systemd/system/{name}; systemctl daemon-reload; systemctl reset-failed {name} 2>/dev/null || true"
     )
 
 
 def do(agent: HostAgent, step: Step) -> State:
     token = agent.begin(run="units", holder="tests", nonce="units", lease_s=60)["lease"]["token"]
-    (outcome,) = agent.apply(run="units", batch=f"b-{next(_batches)}", token=token, steps=[step], files={}, deadline_s=20)
+    (outcome,) = agent.apply(
+        run="units", batch=f"b-{next(_batches)}", token=token, steps=[step], files={}, deadline_s=20
+    )
     return outcome
 
 
@@ -67,7 +71,9 @@ def test_a_unit_is_started_and_enabled_and_stopped_and_disabled(agent: HostAgent
     assert do(agent, unit_stopped("s", name, timeout_s=10))["changed"] is False
 
 
-def test_enablement_alone_is_put_right_without_a_restart(agent: HostAgent, unit: Callable[..., str], real: "RealHost") -> None:
+def test_enablement_alone_is_put_right_without_a_restart(
+    agent: HostAgent, unit: Callable[..., str], real: "RealHost"
+) -> None:
     name = unit(SLEEPS)
     real.sh(f"systemctl start {name}")
     before = look(agent, name)
@@ -117,13 +123,17 @@ def test_one_that_never_says_ready_is_stopped_again(agent: HostAgent, unit: Call
         (("ExecStart=/bin/sleep 600", "Type=exec", "User=no-such-user"), "did not start"),
     ],
 )
-def test_one_that_dies_before_it_is_ready_says_why(agent: HostAgent, unit: Callable[..., str], lines: tuple[str, ...], said: str) -> None:
+def test_one_that_dies_before_it_is_ready_says_why(
+    agent: HostAgent, unit: Callable[..., str], lines: tuple[str, ...], said: str
+) -> None:
     outcome = do(agent, unit_started("s", unit(*lines), timeout_s=10))
     assert (outcome["ok"], said in outcome["error"]) == (False, True), outcome["error"]
 
 
 @pytest.mark.parametrize("line", ["ExecStart=/bin/true", "ExecStart=/bin/sh -c 'exit 3'", "ExecStart=/nowhere/kpi"])
-def test_one_that_exits_at_once_is_not_started_whatever_systemctl_says(agent: HostAgent, unit: Callable[..., str], line: str) -> None:
+def test_one_that_exits_at_once_is_not_started_whatever_systemctl_says(
+    agent: HostAgent, unit: Callable[..., str], line: str
+) -> None:
     outcome = do(agent, unit_started("s", unit(line, "Type=simple"), timeout_s=10))
     again = do(agent, probe("p", "unit", "", {"active": "active"}, args={"unit": outcome["after"]["unit"]}))
     assert again["ok"] is False
@@ -150,7 +160,11 @@ def test_a_stale_unit_file_is_read_before_a_start(agent: HostAgent, unit: Callab
     assert do(agent, unit_started("s", name, timeout_s=10))["ok"] is False  # a failed unit stays loaded as it was
     unit(SLEEPS, reload=False)
     started = do(agent, unit_started("s", name, timeout_s=10))
-    assert (started["before"]["need_daemon_reload"], started["ok"], started["after"]["need_daemon_reload"]) == (True, True, False)
+    assert (started["before"]["need_daemon_reload"], started["ok"], started["after"]["need_daemon_reload"]) == (
+        True,
+        True,
+        False,
+    )
 
 
 def test_a_unit_that_is_not_there_is_stopped_but_cannot_be_started(agent: HostAgent) -> None:
@@ -161,9 +175,15 @@ def test_a_unit_that_is_not_there_is_stopped_but_cannot_be_started(agent: HostAg
     assert do(agent, unit_started("s", name, timeout_s=5))["ok"] is False
 
 
-def test_how_long_a_service_was_away_comes_from_the_hosts_own_journal(agent: HostAgent, unit: Callable[..., str]) -> None:
+def test_how_long_a_service_was_away_comes_from_the_hosts_own_journal(
+    agent: HostAgent, unit: Callable[..., str]
+) -> None:
     name = unit(SLEEPS)
-    for step in (unit_started("s", name, timeout_s=10), unit_stopped("s", name, timeout_s=10), unit_started("s", name, timeout_s=10)):
+    for step in (
+        unit_started("s", name, timeout_s=10),
+        unit_stopped("s", name, timeout_s=10),
+        unit_started("s", name, timeout_s=10),
+    ):
         assert do(agent, step)["ok"]
     gap = agent.look([probe("g", "gap", "", {}, args={"stopped": name, "started": name})])["g"]
     assert 0 < gap["gap_s"] < 10

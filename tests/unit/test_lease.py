@@ -1,6 +1,7 @@
 """One run at a time: the token only rises, and a lower one is refused."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,12 @@ def test_a_lease_that_has_ended_can_be_taken_and_its_holder_is_then_fenced(place
     assert lease.current(place)["held"] is False
     second = take(place, "run-2")
     assert second > first
-    for act in (lambda: lease.renew(place, token=first, seconds=60), lambda: lease.release(place, token=first), lambda: lease.check(place, first)):
+    acts: list[Callable[[], object]] = [
+        lambda: lease.renew(place, token=first, seconds=60),
+        lambda: lease.release(place, token=first),
+        lambda: lease.check(place, first),
+    ]
+    for act in acts:
         with pytest.raises(Refusal) as refused:
             act()
         assert refused.value.reason == "fenced"
@@ -127,7 +133,9 @@ def test_only_one_of_many_at_once_gets_it(place: Place) -> None:
 def test_a_renewal_does_not_wait_for_a_long_step(place: Place) -> None:
     token = take(place)
     with place.working():  # as a step of two minutes does
-        renewal = threading.Thread(target=lease.renew, args=(place,), kwargs={"token": token, "seconds": 600}, daemon=True)
+        renewal = threading.Thread(
+            target=lease.renew, args=(place,), kwargs={"token": token, "seconds": 600}, daemon=True
+        )
         renewal.start()
         renewal.join(10)
         assert not renewal.is_alive()

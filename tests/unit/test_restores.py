@@ -38,7 +38,7 @@ def live(tmp_path: Path) -> Path:
     (metrics / "newest").symlink_to("a.json")
     (metrics / "dangling").symlink_to("/nowhere")
     (root / "current").symlink_to("/opt/v1")
-    rnd = random.Random(7)
+    rnd = random.Random(7)  # noqa: S311 - owners and modes to tell files apart, no secrets
     for path in sorted((metrics, *metrics.rglob("*"), root / "etc/pipeline.yml"), reverse=True):
         os.lchown(path, rnd.randrange(1000, 2000), rnd.randrange(1000, 2000))
         if not path.is_symlink():
@@ -65,7 +65,9 @@ def snapshot(tmp_path: Path, live: Path) -> Path:
 
 def restore(snapshot: Path, *, entries: list[str] | None = None, run: str = RUN, once: bool = False) -> State:
     args = {"directory": str(snapshot), "run": run, "entries": entries or ENTRIES, "once": once}
-    return carry_out(KINDS, {"id": "s", "kind": "restore", "args": args, "desired": {"identical": True}, "probe": False}, Work())
+    return carry_out(
+        KINDS, {"id": "s", "kind": "restore", "args": args, "desired": {"identical": True}, "probe": False}, Work()
+    )
 
 
 def v2_was_here(live: Path) -> None:
@@ -91,7 +93,11 @@ def test_everything_comes_back_as_it_was(live: Path, snapshot: Path) -> None:
     v2_was_here(live)
     outcome = restore(snapshot)
     assert outcome["ok"], outcome
-    assert (everything(live / "data/metrics"), everything(live / "etc/pipeline.yml"), (live / "current").readlink()) == before
+    assert (
+        everything(live / "data/metrics"),
+        everything(live / "etc/pipeline.yml"),
+        (live / "current").readlink(),
+    ) == before
 
 
 def test_what_was_absent_is_absent_again(live: Path, snapshot: Path) -> None:
@@ -213,7 +219,13 @@ class TestOnce:
 
 
 def rehearse(snapshot: Path) -> State:
-    step = {"id": "s", "kind": "rehearsal", "args": {"directory": str(snapshot), "run": RUN}, "desired": {"identical": True}, "probe": False}
+    step = {
+        "id": "s",
+        "kind": "rehearsal",
+        "args": {"directory": str(snapshot), "run": RUN},
+        "desired": {"identical": True},
+        "probe": False,
+    }
     return carry_out(KINDS, step, Work())
 
 

@@ -55,7 +55,9 @@ def wait_for_v1(real: "RealHost") -> None:
 
 def settled(agent: HostAgent, run: str, real: "RealHost") -> State:
     """What the host remembers of a run once its revert has written down how it went."""
-    real.sh(f"n=0; until [ -e {agent.state_dir}/runs/{run}/reverted.json ]; do n=$((n+1)); [ $n -lt 100 ]; sleep 0.05; done; sleep 0.3")
+    real.sh(
+        f"n=0; until [ -e {agent.state_dir}/runs/{run}/reverted.json ]; do n=$((n+1)); [ $n -lt 100 ]; sleep 0.05; done; sleep 0.3"
+    )
     agent_says = agent.status()
     return dict(agent_says)
 
@@ -66,17 +68,17 @@ def test_silence_makes_the_host_go_back_and_lock_its_holder_out(agent: HostAgent
     after = settled(agent, run, real)
     assert after["revert"] == {"armed": False}
     assert after["lease"]["token"] == token + 1
-    with pytest.raises(Fenced, match="host's own revert|no longer rules"):
+    with pytest.raises(Fenced, match="no longer rules"):
         agent.renew(token=token, lease_s=60)
     assert real.sh("ls /etc/systemd/system | grep cutover-revert || true") == ""
 
 
 def test_a_renewal_puts_it_off_until_there_is_none(agent: HostAgent, real: "RealHost") -> None:
-    _, token = arm(agent, 2)
-    for _ in range(6):
+    _, token = arm(agent, 4)
+    for _ in range(9):  # more than the five starts in ten seconds that systemd grants a unit by itself
         real.sh("sleep 0.6")
         agent.renew(token=token, lease_s=60)
-    assert points_at(real) == "/v2"  # 3.6 s and more after it was armed for 2
+    assert points_at(real) == "/v2"  # 5.4 s and more after it was armed for 4
     wait_for_v1(real)
 
 
@@ -96,7 +98,9 @@ def test_it_survives_a_reboot(agent: HostAgent, real: "RealHost") -> None:
     agent.transport.close()
     assert agent.status()["revert"]["run"] == run
     assert points_at(real) == "/v2"
-    real.sh("systemctl start $(basename -s .timer /etc/systemd/system/cutover-revert-*.timer).service")  # what the timer will do, at once
+    real.sh(
+        "systemctl start $(basename -s .timer /etc/systemd/system/cutover-revert-*.timer).service"
+    )  # what the timer will do, at once
     wait_for_v1(real)
     assert settled(agent, run, real)["lease"]["token"] == token + 1
 
@@ -130,7 +134,8 @@ def test_two_can_be_armed_beside_each_other(agent: HostAgent, real: "RealHost") 
 
 def test_only_who_rules_can_arm_or_disarm(agent: HostAgent) -> None:
     run, token = arm(agent, 60)
-    for act in (lambda: agent.disarm(token=token - 1), lambda: agent.arm(token=token + 1, run=run, undo=[], confirm_s=1, budget_s=1)):
-        with pytest.raises(Fenced):
-            act()
+    with pytest.raises(Fenced):
+        agent.disarm(token=token - 1)
+    with pytest.raises(Fenced):
+        agent.arm(token=token + 1, run=run, undo=[], confirm_s=1, budget_s=1)
     assert agent.status()["revert"]["armed"] is True

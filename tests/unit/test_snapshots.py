@@ -82,7 +82,9 @@ def test_a_tree_with_a_manifest_or_hidden_folders_of_its_own_is_copied_whole(tmp
     (live / "metrics/.hidden/x").write_text("x")
     outcome = take(tmp_path / "s", live)
     assert outcome["ok"], outcome
-    assert {"run-1/manifest.json", "manifest.json", ".hidden/x"} <= set(manifest(tmp_path / "s")["entries"]["metrics"]["files"])
+    assert {"run-1/manifest.json", "manifest.json", ".hidden/x"} <= set(
+        manifest(tmp_path / "s")["entries"]["metrics"]["files"]
+    )
 
 
 def test_it_is_never_overwritten(tmp_path: Path, live: Path) -> None:
@@ -189,7 +191,9 @@ def test_a_link_where_a_file_should_be_is_refused_and_nothing_is_left(tmp_path: 
 
 
 @pytest.mark.parametrize("victim", ["a.json", "deep/er/b.json", "deep", "newest"])
-def test_what_vanishes_while_it_is_copied_is_left_out(tmp_path: Path, live: Path, victim: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_vanishes_while_it_is_copied_is_left_out(
+    tmp_path: Path, live: Path, victim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     listed = snapshots.tree
 
     def and_then_it_goes(root: Path) -> dict[str, os.stat_result]:
@@ -234,7 +238,10 @@ class TestReuse:
             path.write_text("7")
         take(tmp_path / "s/final", live, reuse=tmp_path / "s", only="metrics")
         assert self.linked(tmp_path, "a.json") is False
-        assert manifest(tmp_path / "s/final")["entries"]["metrics"]["files"]["a.json"]["mode"] == f"{path.stat().st_mode & 0o7777:04o}"
+        assert (
+            manifest(tmp_path / "s/final")["entries"]["metrics"]["files"]["a.json"]["mode"]
+            == f"{path.stat().st_mode & 0o7777:04o}"
+        )
 
     def test_a_damaged_earlier_copy_does_not_pass_for_a_good_one(self, tmp_path: Path, live: Path) -> None:
         take(tmp_path / "s", live)

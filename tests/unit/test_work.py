@@ -19,12 +19,14 @@ class Lamp:
         self.looks = self.changes = 0
 
     def look(self, _args: Mapping[str, Any], _work: Work) -> State:
+        """Look whether it is lit."""
         self.looks += 1
         if not self.seen:
             raise PermissionError(13, "it is dark")
         return {"lit": self.lit}
 
     def change(self, args: Mapping[str, Any], desired: Mapping[str, Any], _before: State, _work: Work) -> None:
+        """Light it or put it out."""
         self.changes += 1
         if args.get("breaks"):
             raise CannotChange("the bulb is broken")
@@ -32,6 +34,7 @@ class Lamp:
             self.lit = desired["lit"]
 
     def kinds(self) -> dict[str, Kind]:
+        """Lamps, and sensors that only look."""
         return {"lamp": Kind(self.look, self.change), "sensor": Kind(self.look)}
 
 
@@ -39,14 +42,21 @@ def step(name: str = "on", *, kind: str = "lamp", lit: bool = True, probe: bool 
     return {"id": name, "kind": kind, "args": more.pop("args", {}), "desired": {"lit": lit}, "probe": probe, **more}
 
 
-def outcomes(lamp: Lamp, *steps: dict[str, Any], keep_going: bool = False, deadline: float = float("inf")) -> list[State]:
+def outcomes(
+    lamp: Lamp, *steps: dict[str, Any], keep_going: bool = False, deadline: float = float("inf")
+) -> list[State]:
     return list(work_off(lamp.kinds(), steps, Work(deadline=deadline), keep_going=keep_going, guard=nullcontext))
 
 
 def test_a_step_looks_changes_and_looks_again() -> None:
     lamp = Lamp()
     outcome = carry_out(lamp.kinds(), step(), Work())
-    assert (outcome["before"], outcome["after"], outcome["changed"], outcome["ok"]) == ({"lit": False}, {"lit": True}, True, True)
+    assert (outcome["before"], outcome["after"], outcome["changed"], outcome["ok"]) == (
+        {"lit": False},
+        {"lit": True},
+        True,
+        True,
+    )
     assert (lamp.looks, lamp.changes) == (2, 1)
 
 
@@ -115,7 +125,12 @@ def test_on_the_way_back_only_what_needs_a_failed_step_is_left_out() -> None:
     lamp = Lamp()
     steps = [step("a", args={"breaks": True}), step("b", needs=["a"]), step("c", needs=["b"]), step("d")]
     found = outcomes(lamp, *steps, keep_going=True)
-    assert [(outcome["id"], outcome["ok"]) for outcome in found] == [("a", False), ("b", False), ("c", False), ("d", True)]
+    assert [(outcome["id"], outcome["ok"]) for outcome in found] == [
+        ("a", False),
+        ("b", False),
+        ("c", False),
+        ("d", True),
+    ]
     assert (found[1]["error"], found[2]["error"]) == ("left out: it needs a", "left out: it needs b")
     assert lamp.changes == 2
 
@@ -134,7 +149,8 @@ def test_a_part_gets_no_more_time_than_the_whole_has_left() -> None:
 
 
 def test_a_guard_that_refuses_ends_the_work_and_keeps_what_was_done() -> None:
-    lamp, done = Lamp(), []
+    lamp = Lamp()
+    done: list[State] = []
     entered = iter([True, False])
 
     @contextmanager

@@ -48,7 +48,11 @@ def gather(
     """Go through the checks of all hosts, each host in a thread of its own."""
     by_host: dict[str, list[pytest.Function]] = defaultdict(list)
     for item in items:
-        if isinstance(item, pytest.Function) and "host" in item.fixturenames and set(item.fixturenames) - NAMES <= GIVEN:
+        if (
+            isinstance(item, pytest.Function)
+            and "host" in item.fixturenames
+            and set(item.fixturenames) - NAMES <= GIVEN
+        ):
             by_host[str(item.callspec.params["host_name"])].append(item)
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="ask-ahead") as threads:
         list(threads.map(lambda name: _go_through(by_host[name], transports[name], given(name)), by_host))

@@ -156,7 +156,12 @@ def _put_tree_back(entry: Args, copy: Path, place: Path) -> None:
     standing = tree(place) if describe(place)["type"] == "directory" else {}
     for name, file in entry["files"].items():
         there = standing.get(name)
-        if there is not None and "link" not in file and there.st_mtime_ns == file["mtime_ns"] and _same(file, there, place / name):
+        if (
+            there is not None
+            and "link" not in file
+            and there.st_mtime_ns == file["mtime_ns"]
+            and _same(file, there, place / name)
+        ):
             os.link(place / name, scratch / name)
             continue
         if "link" in file:

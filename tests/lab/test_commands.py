@@ -1,0 +1,101 @@
+"""Plans that change nothing, plans that are applied later, batches, and what must be confirmed by a person."""
+
+import json
+
+import pytest
+
+from tests.lab.support import Checkout, journal
+from tests.lab.support_hosts import CONFIG, V1, V2, Hosts
+
+pytestmark = pytest.mark.lab
+
+# Everything on a host's own file system but for the host's log: a look must leave nothing behind.
+NEWER = "find / -xdev -newer /run/before -not -path '/var/log*' -not -path /run"
+
+
+@pytest.mark.parametrize("command", [("plan",), ("plan", "--diff"), ("cutover", "--check", "--diff"), ("status",)])
+def test_looking_changes_nothing_at_all_on_a_host(command: tuple[str, ...], hosts: Hosts, checkout: Checkout) -> None:
+    hosts.quiet("lab1")
+    hosts.inside("lab1", "touch /run/before")
+    with hosts.unchanged("lab1"):
+        answer = checkout.ask(*command, hosts="lab1")
+    assert answer.code == 0, str(answer)
+    assert hosts.inside("lab1", NEWER) == ""
+
+
+def test_the_plan_shows_phases_commands_and_the_config_as_a_diff(hosts: Hosts, checkout: Checkout) -> None:
+    answer = checkout.ask("plan", "--diff", hosts="lab1")
+    assert answer.code == 0, str(answer)
+    for words in ("Backup and snapshots", f"stop and disable {V1}", f"start and enable {V2}", CONFIG, answer.run):
+        assert words in answer.told, words
+    plan = json.loads((checkout.run_directory(answer.run) / "plan.json").read_text())
+    assert plan["fingerprint"][:12] in answer.told
+    assert any(line.startswith("+") and '"environment"' in line for line in answer.told.replace("│", "").splitlines() for line in [line.strip()])
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_done(hosts: Hosts, checkout: Checkout) -> None:
+    with hosts.unchanged("lab1"):
+        answer = checkout.ask("cutover", hosts="lab1")
+    assert answer.code == 2, str(answer)
+    assert "--yes" in answer.errors[0]["next"]
+    assert hosts.inside("lab1", "ls /var/lib/cutover 2>&1", check=False).strip().endswith("No such file or directory")
+
+
+def test_prepare_then_cutover_of_that_run_by_batches(hosts: Hosts, checkout: Checkout) -> None:
+    with hosts.unchanged():
+        prepared = checkout.yes("prepare", "--serial", "1,50%,100%")
+    assert prepared.code == 0, str(prepared)
+    done = checkout.yes("cutover", "--run", prepared.run)
+    assert done.code == 0, str(done)
+    assert done.run == prepared.run
+    started = [record["data"]["hosts"] for record in journal(checkout, done.run) if record["kind"] == "batch.started"]
+    assert started == [["lab1"], ["lab2"], ["lab3"]]
+    for name in hosts.names:
+        assert hosts.ssh(name, f"systemctl is-active {V2}") == "active\n"
+
+
+def test_what_drifted_since_the_plan_stops_the_run_and_is_named(hosts: Hosts, checkout: Checkout) -> None:
+    planned = checkout.ask("plan", hosts="lab1")
+    assert planned.code == 0, str(planned)
+    hosts.inside("lab1", f"echo '# somebody was here' >> {CONFIG}")
+    with hosts.unchanged("lab1"):
+        answer = checkout.yes("cutover", "--run", planned.run, hosts="lab1")
+    assert answer.code == 3, str(answer)
+    drifted = next(error for error in answer.errors if "since-plan.config" in error["path"])
+    assert drifted["host"] == "lab1"
+    assert "sha256" in drifted["found"]
+    assert "plan again" in drifted["next"]
+
+
+def test_an_edited_plan_is_refused(hosts: Hosts, checkout: Checkout) -> None:
+    planned = checkout.ask("plan", hosts="lab1")
+    file = checkout.run_directory(planned.run) / "plan.json"
+    file.chmod(0o600)
+    file.write_text(file.read_text().replace("abaco-pipeline-v1.service", "abaco-pipeline-v0.service"))
+    with hosts.unchanged("lab1"):
+        answer = checkout.yes("cutover", "--run", planned.run, hosts="lab1")
+    assert answer.code == 2, str(answer)
+    assert "edited" in answer.errors[0]["found"]
+
+
+def test_words_that_cannot_be_parsed_are_wrong_usage(fleet: Hosts, checkout: Checkout) -> None:
+    answer = checkout.ask("cutover", "--no-such-option")
+    assert answer.code == 2, str(answer)
+
+
+def test_hosts_are_listed_pinged_and_trusted(hosts: Hosts, checkout: Checkout) -> None:
+    listed = checkout.ask("hosts.list", hosts="lab*:!lab2")
+    assert sorted(listed.document["hosts"]) == ["lab1", "lab3"]
+    pinged = checkout.ask("hosts.ping")
+    assert pinged.code == 0, str(pinged)
+    assert pinged.document["hosts"]["lab1"]["user"] == "deploy"
+    pinned = checkout.inventory / "known_hosts"
+    before = pinned.read_text()
+    pinned.write_text("")
+    refused = checkout.ask("hosts.trust")
+    assert refused.code == 2, str(refused)
+    assert pinned.read_text() == ""
+    trusted = checkout.yes("hosts.trust")
+    assert trusted.code == 0, str(trusted)
+    assert sorted(pinned.read_text().split()) == sorted(before.split())
+    assert checkout.ask("hosts.ping").code == 0

@@ -1,0 +1,106 @@
+"""Judging alone: the checks of a phase, by `verify` and by plain pytest, and the five checks of `validate`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.lab.conftest import fresh_checkout
+from tests.lab.support import Checkout
+from tests.lab.support_hosts import DATA, V2, Hosts
+
+pytestmark = pytest.mark.lab
+
+CHECKS = {"kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"}
+
+
+@pytest.fixture(scope="module")
+def on_v2(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """Two hosts that were cut over."""
+    fleet.reset()
+    checkout = fresh_checkout(tmp_path_factory.mktemp("verify") / "checkout", fleet)
+    done = checkout.yes("cutover", "--serial", "100%", hosts="lab1:lab2")
+    assert done.code == 0, str(done)
+    yield checkout
+    fleet.reset()
+
+
+def plain_pytest(checkout: Checkout, *options: str) -> subprocess.CompletedProcess[str]:
+    """pytest as a CI runs it."""
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+    return subprocess.run(argv, cwd=checkout.root, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(checkout.root)})
+
+
+def test_verify_of_a_phase_passes_and_writes_junit(on_v2: Checkout, tmp_path: Path) -> None:
+    junit = tmp_path / "activation.xml"
+    answer = on_v2.ask("verify", "--phase", "activation", "--junit", str(junit), hosts="lab1:lab2")
+    assert answer.code == 0, str(answer)
+    cases = ElementTree.parse(junit).getroot().iter("testcase")  # noqa: S314 - our own file
+    names = [case.get("name") or "" for case in cases]
+    assert len(names) == 10
+    assert {name.partition("[")[2] for name in names} == {"lab1]", "lab2]"}
+
+
+def test_verify_of_a_phase_that_does_not_hold_fails(on_v2: Checkout) -> None:
+    answer = on_v2.ask("verify", "--phase", "preflight", hosts="lab1")
+    assert answer.code == 9, str(answer)
+
+
+def test_verify_of_an_unknown_phase_is_wrong_usage(on_v2: Checkout) -> None:
+    answer = on_v2.ask("verify", "--phase", "lunch", hosts="lab1")
+    assert answer.code == 2, str(answer)
+
+
+def test_plain_pytest_runs_the_same_checks_on_the_hosts(on_v2: Checkout, tmp_path: Path) -> None:
+    junit = tmp_path / "checks.xml"
+    done = plain_pytest(on_v2, "roles/activation/checks.py", "--hosts=lab1:lab2", f"--inventory={on_v2.inventory}", f"--junit-xml={junit}", "-v")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 passed" in done.stdout
+    assert "[lab2]" in done.stdout
+    suite = next(ElementTree.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("10", "0", "0")
+
+
+def test_plain_pytest_fails_where_a_check_fails(on_v2: Checkout) -> None:
+    done = plain_pytest(on_v2, "roles/preflight/checks.py", "--hosts=lab1", f"--inventory={on_v2.inventory}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "test_v1_runs_and_is_enabled[lab1]" in done.stdout
+
+
+def test_plain_pytest_without_hosts_never_checks_this_machine(on_v2: Checkout) -> None:
+    done = plain_pytest(on_v2, "roles/activation/checks.py")
+    assert done.returncode in (2, 4), done.stdout + done.stderr
+    assert "--hosts" in done.stdout + done.stderr
+    assert "passed" not in done.stdout
+
+
+def test_validate_judges_the_live_service_by_the_five_checks(on_v2: Checkout) -> None:
+    answer = on_v2.ask("validate", hosts="lab1:lab2")
+    assert answer.code == 0, str(answer)
+    report = next((on_v2.root / ".cutover" / "validations").glob("*/production_validation_report.json"))
+    assert CHECKS <= {name for name in CHECKS if name in report.read_text()}
+
+
+def test_validate_fails_when_an_output_is_gone(on_v2: Checkout, fleet: Hosts) -> None:
+    fleet.inside("lab2", f"systemctl stop lab-tapes.service; sleep 0.5; rm {DATA}/metrics/latest.json")
+    answer = on_v2.ask("validate", hosts="lab1:lab2")
+    assert answer.code == 9, str(answer)
+    assert "latest" in str(answer.document["hosts"]["lab2"])
+    fleet.inside("lab2", "systemctl start lab-tapes.service")
+
+
+def test_validate_fails_when_a_tape_is_lost(on_v2: Checkout, fleet: Hosts) -> None:
+    fleet.inside("lab1", f"rm \"$(ls -d {DATA}/done/*tape* | head -1)\"")
+    answer = on_v2.ask("validate", hosts="lab1")
+    assert answer.code == 9, str(answer)
+    assert "lost" in str(answer.document["hosts"]["lab1"])
+
+
+def test_validate_of_a_stopped_service_is_no_pass(on_v2: Checkout, fleet: Hosts) -> None:
+    fleet.inside("lab1", f"systemctl stop {V2}")
+    answer = on_v2.ask("validate", hosts="lab1")
+    assert answer.code in (9, 10), str(answer)
