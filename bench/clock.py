@@ -25,20 +25,28 @@ def timed(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = Non
     """Run it to its end; Refused with the end of what it said where it fails. A figure of something that failed is worth nothing."""
     before, began = _children(), datetime.now(UTC)
     started = time.perf_counter()
-    done = subprocess.run(
-        argv, cwd=cwd, env=env, capture_output=True, text=True, timeout=most_s, check=False, stdin=subprocess.DEVNULL
-    )
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=most_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired as late:
+        raise _failed(argv, f"not done after {most_s:g} s") from late
     wall = time.perf_counter() - started
     if done.returncode != 0:
         said = f"{done.stdout[-2500:]}\n{done.stderr[-2500:]}".strip()
-        raise Refused(
-            Problem(
-                path=" ".join(argv),
-                found=f"exit status {done.returncode}: {said}",
-                next="make it work by itself, then measure again",
-            )
-        )
+        raise _failed(argv, f"exit status {done.returncode}: {said}")
     return Took(began, wall, _children() - before, done.stdout)
+
+
+def _failed(argv: Sequence[str], found: str) -> Refused:
+    return Refused(Problem(path=" ".join(argv), found=found, next="make it work by itself, then measure again"))
 
 
 def _children() -> float:

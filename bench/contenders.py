@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,8 +125,3 @@ def environment_of(command: Command) -> dict[str, str]:
     """PATH and HOME, and what the contender asks for: nothing else of ours reaches it."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return {**kept, "LANG": "C.UTF-8", **command.environment}
-
-
-def words(argv: Sequence[str]) -> str:
-    """A command as one line, for messages."""
-    return " ".join(argv)

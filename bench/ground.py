@@ -10,7 +10,7 @@ from pathlib import Path
 import lab
 from cutover.words.errors import Problem, Refused
 
-LAB = lab.Lab(prefix="cutlabb", network=IPv4Network("198.18.79.0/24"), state=Path("/var/lib/cutover-lab-bench"))
+LAB = lab.Lab(prefix="cutlabb", network=IPv4Network("198.18.95.0/24"), state=Path("/var/lib/cutover-lab-bench"))
 ENVIRONMENT = "bench"
 OWN = ("inventory", "logs")  # what the checkout of links has by itself, besides its runs
 KEPT = ("cache", "releases")  # of .cutover: what was built once is not built again

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterable
 
-from cutover.words.errors import Problem, Unreachable
+from cutover.words.errors import Problem, Refused, Unreachable
 from lab import machine, network
 from lab.patience import until
 from lab.settings import Seat
@@ -31,7 +31,10 @@ def boot_id(seat: Seat) -> str:
     """The kernel's name for this boot of the host; empty while it is between two."""
     if machine.leader(seat) is None:
         return ""
-    return machine.execute(seat, ["cat", "/proc/sys/kernel/random/boot_id"]).stdout.strip()
+    try:
+        return machine.execute(seat, ["cat", "/proc/sys/kernel/random/boot_id"], timeout=2).stdout.strip()
+    except Refused:  # entering a host that is just going down can hang
+        return ""
 
 
 def await_ready(seats: Iterable[Seat], *, seconds: float) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import ceil
 from typing import TypeVar
 
 from cutover.conduct.targets import Targets
@@ -34,10 +35,10 @@ class Fleet:
     def each(
         self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float
     ) -> dict[str, Outcome[R]]:
-        """Do something on many hosts at once; one outcome a host, value or error."""
-        return self.pool.map(
-            work, [self.agents[name] for name in (self.agents if names is None else names)], deadline=deadline
-        )
+        """Do something on many hosts at once; one outcome a host, value or error. The deadline (seconds) is that of one host."""
+        agents = [self.agents[name] for name in (self.agents if names is None else names)]
+        rounds = max(1, ceil(len(agents) / self.pool.forks))  # with more hosts than forks some wait for their turn
+        return self.pool.map(work, agents, deadline=deadline * rounds)
 
     def every(
         self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float

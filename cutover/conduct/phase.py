@@ -1,6 +1,6 @@
 """One phase on some hosts: the work on all of them at once, then the checks, then the gate."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from cutover.conduct.checks import check_hosts
 from cutover.conduct.fleet import as_problems
@@ -13,13 +13,11 @@ from cutover.world.agent import HostAgent
 
 SLACK_S = 30.0  # beyond the deadline of the remote work itself: what comes after it must not be cut off
 
-Before = Callable[[HostAgent], None]  # what has to be on the host before the work begins (an upload)
 
-
-def run_phase(session: Session, phase: Phase, hosts: Sequence[str], *, before: Before | None = None) -> Answer:
+def run_phase(session: Session, phase: Phase, hosts: Sequence[str]) -> Answer:
     """Carry a phase out on hosts and let the gate decide. Checks run only where the steps themselves held."""
     session.tell("phase.started", phase=phase.name, title=phase.title, hosts=list(hosts))
-    findings = _work_everywhere(session, phase, hosts, before)
+    findings = _work_everywhere(session, phase, hosts)
     sound = [name for name in hosts if all(finding.verdict.lets_pass for finding in findings if finding.host == name)]
     if sound:
         findings += _checked(session, phase, sound)
@@ -33,13 +31,11 @@ def recheck(session: Session, phase: Phase, hosts: Sequence[str] | None = None) 
     return _gate(session, phase, hosts, _checked(session, phase, hosts))
 
 
-def _work_everywhere(session: Session, phase: Phase, hosts: Sequence[str], before: Before | None) -> list[Finding]:
+def _work_everywhere(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
     """The steps of the phase on all hosts at once."""
     deadline = session.times.rollback_budget if phase is ROLLBACK else session.times.phase
 
     def work(agent: HostAgent) -> list[Finding]:
-        if before is not None:
-            before(agent)
         return work_on(session, phase, agent, session.plans[agent.name].of(phase), deadline_s=deadline)
 
     findings: list[Finding] = []

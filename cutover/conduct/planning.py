@@ -14,7 +14,7 @@ from cutover.decide.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, R
 from cutover.decide.render import Rendered
 from cutover.decide.roles import ReleaseFacts, Role, RunFacts, load, steps_of
 from cutover.hostside.compare import differences
-from cutover.words.errors import Problem, UsageError
+from cutover.words.errors import Problem, Refused, UsageError
 from cutover.words.step import State, Step
 from cutover.words.steps import probe
 from cutover.world.agent import HostAgent
@@ -77,7 +77,21 @@ def read_facts(
         name: steps_of(Role(FACTS_ROLE, targets.root, targets.variables[name], run, release), "facts")
         for name in targets.names
     }
-    return fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=LOOK_S)
+    facts = fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=LOOK_S)
+    unread = [
+        Problem(
+            host=name,
+            path=fact,
+            found=f"it cannot be read: {state['error']}",
+            next="nothing can be planned from what is not known",
+        )
+        for name, states in facts.items()
+        for fact, state in states.items()
+        if "error" in state
+    ]
+    if unread:
+        raise Refused(unread)
+    return facts
 
 
 def contents_for(targets: Targets, plan: Plan, release: Artifact) -> dict[str, str]:
@@ -116,6 +130,7 @@ def _steps(roles: Mapping[str, Role], facts: Mapping[str, State]) -> dict[str, t
 
 
 def _unchanged(fact: Step, seen: State) -> Step:
+    """What the plan was made from must still be so; a key that the host did not show then (an absent file's digest) binds nothing."""
     bound = {key: seen[key] for key in fact.args["bind"] if seen.get(key) is not None}
     return probe(
         f"{FACTS_ROLE}.since-plan.{fact.id}", fact.kind, f"{fact.words}: as at planning", bound, args=fact.args,

@@ -1,6 +1,5 @@
 """Phases 0-2 on all hosts. One no, and nothing of V1 has been touched anywhere."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from cutover.conduct.phase import recheck, run_phase
@@ -22,23 +21,23 @@ def prepare(session: Session, *, again: bool = False) -> None:
         if again and phase is not PREPARING[0]:
             answer = recheck(session, phase)
         else:
-            answer = run_phase(session, phase, session.hosts, before=_sender(session, phase))
+            _send_release(session, phase)
+            answer = run_phase(session, phase, session.hosts)
         if not answer.opens:
             raise Refused(answer.problems)
     session.tell("prepared", hosts=list(session.hosts))
 
 
-def _sender(session: Session, phase: Phase) -> Callable[[HostAgent], None] | None:
-    """What sends the artifact before the phase that unpacks it; None for the other phases."""
-    if not any(step.kind == "release" for plan in session.plans.values() for step in plan.of(phase)):
-        return None
+def _send_release(session: Session, phase: Phase) -> None:
+    """Send the artifact to every host where the phase will unpack it and the release is not there yet."""
 
     def send(agent: HostAgent) -> None:
         for step in session.plans[agent.name].of(phase):
             if step.kind == "release" and not agent.look([step])[step.id].get("present"):
                 _upload(session, agent, step.args["artifact"], step.args["sha256"])
 
-    return send
+    if any(step.kind == "release" for plan in session.plans.values() for step in plan.of(phase)):
+        session.fleet.every(send, session.hosts, deadline=UPLOAD_S)
 
 
 def _upload(session: Session, agent: HostAgent, target: str, digest: str) -> None:

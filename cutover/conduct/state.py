@@ -24,5 +24,7 @@ def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
 
     with connected_as_far_as_possible(targets) as (fleet, problems):
         outcomes = fleet.each(look, deadline=LOOK_S)
-    unasked = [problem for name, one in outcomes.items() if one.error is not None for problem in as_problems(one.error, name)]
+    unasked = [
+        problem for name, one in outcomes.items() if one.error is not None for problem in as_problems(one.error, name)
+    ]
     return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, [*problems, *unasked]

@@ -141,7 +141,7 @@ def main() -> int:
     if verb == "work":
         batch.work_through(place, Path(options["--folder"]))
         return 0
-    request = {} if verb == "revert" else json.load(sys.stdin)
+    request = {} if verb == "revert" else {**json.load(sys.stdin), "received_at": time.time()}
     answer: Answer
     try:
         answer = {"ok": True, **VERBS[verb](place, request)}

@@ -42,7 +42,12 @@ def work_through(place: Place, folder: Path) -> None:
     """The transient unit's own work: each step holds the host, with the token checked first."""
     request = read_json(folder / "request.json")
     files = {digest: base64.b64decode(content) for digest, content in request["files"].items()}
-    work = Work(files=files, deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
+    work = Work(
+        files=files,
+        deadline=time.monotonic() + request["deadline_s"],
+        sent_at=request["sent_at"],
+        received_at=request["received_at"],
+    )
     outcomes: list[dict[str, Any]] = []
     answer: dict[str, Any] = {"batch": request["batch"], "started_at": now(), "outcomes": outcomes, "refused": None}
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-KEEP = 64_000  # characters of output kept from each stream: the end, where errors stand
+# Characters kept of each stream, from its end: a document must be whole, of complaints the last ones say enough.
+KEEP_OUT, KEEP_ERR = 8_000_000, 64_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def run(
         out, err = _rest(process)
         end = "deadline passed"
     code = process.returncode if end == "exited" else None
-    return Ended(code, _text(out), _text(err), time.monotonic() - started, end)
+    return Ended(code, _text(out, KEEP_OUT), _text(err, KEEP_ERR), time.monotonic() - started, end)
 
 
 def clean_environment() -> dict[str, str]:
@@ -87,5 +88,5 @@ def _rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
         return held.output or b"", held.stderr or b""
 
 
-def _text(output: bytes) -> str:
-    return output.decode(errors="backslashreplace")[-KEEP:]
+def _text(output: bytes, most: int) -> str:
+    return output.decode(errors="backslashreplace")[-most:]

@@ -49,7 +49,7 @@ def arm(
     place: Place, *, token: int, run: str, undo: Sequence[Mapping[str, Any]], confirm_s: float, budget_s: float
 ) -> dict[str, Any]:
     """Write down how to go back and start the timer (seconds) that will do it."""
-    name = unit_name(place)
+    name = revert_unit(place.root)
     with place.working(), place.ruling():
         check(place, token)
         write_json(
@@ -69,7 +69,7 @@ def put_off(place: Place) -> None:
     """Start the timer anew, if a revert is armed; the lease is renewed with it."""
     with place.ruling():
         if place.armed.exists():
-            systemctl_or_fail("restart", f"{unit_name(place)}.timer")
+            systemctl_or_fail("restart", f"{revert_unit(place.root)}.timer")
 
 
 def disarm(place: Place, *, token: int) -> dict[str, Any]:
@@ -107,13 +107,13 @@ def state(place: Place) -> dict[str, Any]:
     )
 
 
-def unit_name(place: Place) -> str:
+def revert_unit(state_dir: Path | str) -> str:
     """Name of timer and service: the default state directory's is NAME, each other's has its own, so that two can be armed."""
-    return NAME if place.root == DEFAULT else f"{NAME}-{sha256_bytes(str(place.root).encode())[:8]}"
+    return NAME if Path(state_dir) == DEFAULT else f"{NAME}-{sha256_bytes(str(state_dir).encode())[:8]}"
 
 
 def _take_away(place: Place) -> None:
-    timer, service = (UNITS / f"{unit_name(place)}.{kind}" for kind in ("timer", "service"))
+    timer, service = (UNITS / f"{revert_unit(place.root)}.{kind}" for kind in ("timer", "service"))
     if timer.exists():
         systemctl_or_fail("disable", "--now", timer.name)
     for path in (timer, service):

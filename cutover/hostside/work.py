@@ -25,6 +25,7 @@ class Work:
     deadline: float = float("inf")  # on time.monotonic()
     results: dict[str, State] = field(default_factory=dict)
     sent_at: float | None = None  # the controller's clock (Unix seconds) when it asked
+    received_at: float = field(default_factory=time.time)  # this host's clock then
 
     def seconds_left(self, wanted: float = float("inf")) -> float:
         """Seconds that a part of the work may take: what it wants, but not more than is left of the whole."""

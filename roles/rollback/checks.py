@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from cutover.decide.plan import HostPlan
+from cutover.hostside.revert import revert_unit
 
 
 def place(wanted: HostPlan) -> str:
@@ -53,6 +54,7 @@ def test_what_v2_wrote_is_kept(host: Any, wanted: HostPlan) -> None:
     assert host.file(f"{place(wanted)}/v2_kept/manifest.json").is_file
 
 
-def test_nothing_is_armed(host: Any) -> None:
-    """The host's own revert is not running. If not: it is about to act a second time; see `invoke status`."""
-    assert not host.run("systemctl is-active --quiet cutover-revert.service").succeeded
+def test_the_host_is_not_reverting(host: Any, wanted: HostPlan) -> None:
+    """The host's own revert is not at work. If not: it acts a second time; wait for it, then see `invoke status`."""
+    service = f"{revert_unit(wanted.variables['cutover_state_dir'])}.service"
+    assert not host.run("systemctl is-active --quiet %s", service).succeeded

@@ -3,6 +3,7 @@
 from typing import Any
 
 from cutover.decide.plan import HostPlan
+from cutover.hostside.revert import revert_unit
 
 
 def test_v1_is_stopped(host: Any, wanted: HostPlan) -> None:
@@ -39,6 +40,7 @@ def test_its_last_state_is_kept(host: Any, wanted: HostPlan) -> None:
 
 def test_the_host_would_go_back_by_itself(host: Any, wanted: HostPlan) -> None:
     """The host's own revert is armed and survives a reboot. If not: the host would stay without service if the controller died."""
-    assert host.run("systemctl is-active --quiet cutover-revert.timer").succeeded
-    assert host.run("systemctl is-enabled --quiet cutover-revert.timer").succeeded
+    timer = f"{revert_unit(wanted.variables['cutover_state_dir'])}.timer"
+    assert host.run("systemctl is-active --quiet %s", timer).succeeded
+    assert host.run("systemctl is-enabled --quiet %s", timer).succeeded
     assert host.file(f"{wanted.variables['cutover_state_dir']}/armed.json").is_file

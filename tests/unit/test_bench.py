@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bench import aims, story
+from bench.clock import timed
 from bench.contenders import FLOOR, OURS
 from bench.journals import Story
 from bench.machine import Machine
@@ -15,7 +16,7 @@ from bench.peers import Row, Timing, rotated, rows
 from bench.toys import OLD, TOY, misses
 from bench.whole import Command, Whole
 from cutover.tell.presentation import Baseline, OutageSteps
-from cutover.words.errors import UsageError
+from cutover.words.errors import Refused, UsageError
 from cutover.words.record import Record
 
 STEPS = OutageSteps(
@@ -133,6 +134,14 @@ def test_a_job_that_was_not_done_is_named(what: str, left: object) -> None:
 
 def test_the_work_of_another_run_does_not_pass() -> None:
     assert {problem.path for problem in misses("a", OURS, "1-3-2", done("a", "1-3-1"))} == {"unit", "config", "answer"}
+
+
+def test_a_command_that_fails_gives_no_figure(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        timed(["sh", "-c", "echo half done; exit 3"], cwd=tmp_path)
+    assert "exit status 3" in refused.value.problems[0].found
+    assert "half done" in refused.value.problems[0].found
+    assert timed(["sh", "-c", "echo done"], cwd=tmp_path).stdout == "done\n"
 
 
 def whole(seconds: float) -> Whole:

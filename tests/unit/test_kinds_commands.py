@@ -121,9 +121,9 @@ def test_a_program_that_cannot_be_executed_is_an_error_of_its_step(tmp_path: Pat
     assert (outcome["ok"], "Permission denied" in outcome["error"]) == (False, True)
 
 
-def test_only_the_end_of_a_long_output_is_kept() -> None:
-    ended = process.run(["sh", "-c", "yes | head -c 200000; echo the end"], deadline_s=10)
-    assert (len(ended.stdout), ended.stdout[-8:]) == (process.KEEP, "the end\n")
+def test_a_document_is_kept_whole_and_of_long_complaints_the_end() -> None:
+    ended = process.run(["sh", "-c", "yes | head -c 200000; (yes | head -c 200000; echo the end) >&2"], deadline_s=10)
+    assert (len(ended.stdout), len(ended.stderr), ended.stderr[-8:]) == (200_000, process.KEEP_ERR, "the end\n")
 
 
 def test_before_it_ran_a_result_says_so() -> None:

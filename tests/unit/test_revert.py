@@ -27,7 +27,8 @@ def agent(real: "RealHost") -> Iterator[HostAgent]:
     yield agent
     agent.transport.close()
     real.sh(
-        "systemctl disable --now $(ls /etc/systemd/system | grep '^cutover-revert-.*timer$') 2>/dev/null || true; "
+        "for timer in $(find /etc/systemd/system -maxdepth 1 -name 'cutover-revert-*.timer' -printf '%f '); do "
+        "systemctl disable --now $timer; done; "
         f"rm -rf /etc/systemd/system/cutover-revert* {STATE} {STATE}-2 /srv/*; systemctl daemon-reload"
     )
 
@@ -70,7 +71,7 @@ def test_silence_makes_the_host_go_back_and_lock_its_holder_out(agent: HostAgent
     assert after["lease"]["token"] == token + 1
     with pytest.raises(Fenced, match="no longer rules"):
         agent.renew(token=token, lease_s=60)
-    assert real.sh("ls /etc/systemd/system | grep cutover-revert || true") == ""
+    assert real.sh("find /etc/systemd/system -name 'cutover-revert*'") == ""
 
 
 def test_a_renewal_puts_it_off_until_there_is_none(agent: HostAgent, real: "RealHost") -> None:
@@ -88,7 +89,7 @@ def test_a_confirmed_cutover_stays(agent: HostAgent, real: "RealHost") -> None:
     real.sh("sleep 1.5")
     assert points_at(real) == "/v2"
     assert agent.status()["lease"]["token"] == token
-    assert real.sh("ls /etc/systemd/system | grep cutover-revert || true") == ""
+    assert real.sh("find /etc/systemd/system -name 'cutover-revert*'") == ""
     assert agent.disarm(token=token)["armed"] is False  # twice is once
 
 

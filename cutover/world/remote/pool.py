@@ -47,7 +47,7 @@ class Pool:
     def __init__(self, forks: int = FORKS) -> None:
         if forks < 1:
             raise ValueError("a pool needs at least one worker")
-        self._forks = forks
+        self.forks = forks
         self._hosts: dict[str, threading.Lock] = {}
 
     def map(self, work: Callable[[N], R], hosts: Sequence[N], *, deadline: float) -> dict[str, Outcome[R]]:
@@ -57,7 +57,7 @@ class Pool:
             raise ValueError(f"a host is named twice: {sorted({name for name in names if names.count(name) > 1})}")
         for name in names:
             self._hosts.setdefault(name, threading.Lock())
-        return _Round(work, hosts, self._hosts, deadline).run(self._forks)
+        return _Round(work, hosts, self._hosts, deadline).run(self.forks)
 
 
 class _Round(Generic[N, R]):
