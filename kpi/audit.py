@@ -131,7 +131,8 @@ _TORN_FOUND = "the last line is torn"
 def verify(directory: Path) -> Verification:
     """Read the whole trail and find every break: edited, removed, reordered, cut short."""
     seen = Verification()
-    head = _parse_head(directory / HEAD)  # before the trail: a service in use may write both while we read, and the trail comes first
+    # The head is read before the trail: a service in use may write both while we read, and the trail comes first.
+    head = _parse_head(directory / HEAD)
     lines = _read_trail(directory / TRAIL).split(b"\n")
     ended = lines.pop() if lines else b""
     unexplained: tuple[str, bytes] | None = None

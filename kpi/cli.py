@@ -92,9 +92,15 @@ def _validate(options: argparse.Namespace) -> tuple[Verdict, dict[str, Any]]:
 def _health(options: argparse.Namespace) -> tuple[Verdict, dict[str, Any]]:
     from kpi import probes
 
-    chosen = {"engine": probes.engine, "orchestrator": probes.orchestrator, "config": lambda: probes.config(options.config)}
+    chosen = {
+        "engine": probes.engine,
+        "orchestrator": probes.orchestrator,
+        "config": lambda: probes.config(options.config),
+    }
     if unknown := [name for name in options.probes if name not in chosen]:
-        raise UsageError(Finding("usage", "health", f"no probe {', '.join(unknown)}", f"name some of {', '.join(chosen)}"))
+        raise UsageError(
+            Finding("usage", "health", f"no probe {', '.join(unknown)}", f"name some of {', '.join(chosen)}")
+        )
     seen = {name: probes.probe(chosen[name]) for name in options.probes or chosen}
     verdict = worst(Verdict(one["verdict"]) for one in seen.values())
     return verdict, {"verdict": str(verdict), "release": release_id(), "probes": seen}

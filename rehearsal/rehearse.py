@@ -70,7 +70,7 @@ def _leg(ask: Ask, name: str) -> Leg:
     """One command, as a user gives it; its end is ours."""
     ask.progress(f"\n=== rehearsal: {name} ===")
     began = time.monotonic()
-    where = Where(ask.root, name.split()[0], HOSTS)
+    where = Where(ask.root, name.split(maxsplit=1)[0], HOSTS)
     if name == "rollback":
         code = Back(where, reason="rehearsal", yes=True, verbose=ask.verbose).rollback()
     else:

@@ -36,29 +36,35 @@ class Judged:
         return worst(finding.verdict for finding in self.findings)
 
 
+def run_to_check(targets: Targets, fleet: Fleet, run: str, phase: str) -> Known:
+    """The run whose plans the hosts are held against; UsageError where there is none, or where a host has no part in it."""
+    phases = [_named(phase).name] if phase else [one.name for one in (*COMMITTING, ROLLBACK)]
+    known = known_run(fleet, run, lambda candidate: candidate.ran(phases))
+    if known is None:
+        raise UsageError(
+            Problem(
+                path="--hosts",
+                found=f"the hosts know no run that came as far as {phase or COMMITTING[0].name}",
+                next="checks are held against the plan of a run: name another --phase, or begin one with `invoke prepare`",
+            )
+        )
+    missing = [name for name in targets.names if name not in known.plans]
+    if missing:
+        raise UsageError(
+            Problem(
+                host=name,
+                found=f"it has no part in run {known.run}",
+                next="leave it out with --limit, or name another --run",
+            )
+            for name in missing
+        )
+    return known
+
+
 def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
     """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
     with connected(targets) as fleet:
-        phases = [_named(phase).name] if phase else [one.name for one in (*COMMITTING, ROLLBACK)]
-        known = known_run(fleet, run, lambda candidate: candidate.ran(phases))
-        if known is None:
-            raise UsageError(
-                Problem(
-                    path="--hosts",
-                    found=f"the hosts know no run that came as far as {phase or COMMITTING[0].name}",
-                    next="checks are held against the plan of a run: name another --phase, or begin one with `invoke prepare`",
-                )
-            )
-        missing = [name for name in targets.names if name not in known.plans]
-        if missing:
-            raise UsageError(
-                Problem(
-                    host=name,
-                    found=f"it has no part in run {known.run}",
-                    next="leave it out with --limit, or name another --run",
-                )
-                for name in missing
-            )
+        known = run_to_check(targets, fleet, run, phase)
         chosen = _named(phase) if phase else _last(known)
         findings = run_checks(targets.root, chosen, fleet.transports, known.plans, junit)
     return Judged(chosen, tuple(findings), {})

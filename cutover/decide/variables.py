@@ -31,7 +31,9 @@ class Variables(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self.entries:
             advice = f"{did_you_mean(name, self.entries)}declare it there, or correct who asks for it"
-            raise UndeclaredError(Problem(f"no role declares `{name}`, and it is asked for", advice, self.host, "roles/*/defaults.yml"))
+            raise UndeclaredError(
+                Problem(f"no role declares `{name}`, and it is asked for", advice, self.host, "roles/*/defaults.yml")
+            )
         return self.entries[name]
 
     def __contains__(self, name: object) -> bool:

@@ -55,7 +55,7 @@ EXITS: dict[ExitCode, Exit] = {
         Verdict.FAIL,
     ),
     ExitCode.ON_HOLD: Exit(
-        "on hold", "it waits for a person's decision", "decide, and go on with --resume", Verdict.WARN
+        "on hold", "it waits for a person's decision", "decide, then run the command again", Verdict.WARN
     ),
     ExitCode.JUDGED_WARN: Exit("judged WARN", "there are warnings", "read each of them", Verdict.WARN),
     ExitCode.JUDGED_FAIL: Exit("judged FAIL", "something is not as it must be", "read what is named", Verdict.FAIL),

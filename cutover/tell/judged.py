@@ -7,7 +7,9 @@ from cutover.decide.gate import Finding
 from cutover.words.verdict import Verdict, worst
 
 
-def show_judged(title: str, findings: Sequence[Finding], verdict: Verdict, say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+def show_judged(
+    title: str, findings: Sequence[Finding], verdict: Verdict, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
     """Tell the findings and the verdict; gives the `hosts` of `--json`."""
     say(f"{title}\n")
     for name in dict.fromkeys(finding.name for finding in findings):
@@ -24,4 +26,7 @@ def show_judged(title: str, findings: Sequence[Finding], verdict: Verdict, say: 
 
 def _of_host(host: str, findings: Sequence[Finding]) -> dict[str, Any]:
     own = [finding for finding in findings if finding.host == host]
-    return {"verdict": str(worst(finding.verdict for finding in own)), "findings": [finding.as_json() for finding in own]}
+    return {
+        "verdict": str(worst(finding.verdict for finding in own)),
+        "findings": [finding.as_json() for finding in own],
+    }

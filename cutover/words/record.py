@@ -34,7 +34,14 @@ class Record:
 
     def line(self) -> str:
         """The record as one line of JSON."""
-        body = {"seq": self.seq, "at": self.at, "kind": self.kind, "data": self.data, "prev": self.prev, "hash": self.hash}
+        body = {
+            "seq": self.seq,
+            "at": self.at,
+            "kind": self.kind,
+            "data": self.data,
+            "prev": self.prev,
+            "hash": self.hash,
+        }
         return json.dumps(body, separators=(",", ":")) + "\n"
 
     @property
@@ -67,6 +74,9 @@ def parse(lines: Iterable[str], source: str) -> Iterator[Record]:
             raise BrokenChain(f"{source}:{number}: not a journal record: {unreadable}") from unreadable
         expected = Record.following(before, record.at, record.kind, record.data)
         if record != expected:
-            raise BrokenChain(f"{source}:{number}: the chain is broken: record {record.seq} is not what followed record {before.seq if before else 0}")
+            last = before.seq if before else 0
+            raise BrokenChain(
+                f"{source}:{number}: the chain is broken: record {record.seq} is not what followed record {last}"
+            )
         yield record
         before = record

@@ -9,7 +9,7 @@ from cutover.words.errors import ExitCode
 class Verdict(StrEnum):
     """What a judgement came to. Ordered by `severity`; nothing that could not be measured is ever PASS."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
     WARN = "WARN"
     INCONCLUSIVE = "INCONCLUSIVE"  # too little was seen to say
     ERROR = "ERROR"  # the judging itself failed

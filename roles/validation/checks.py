@@ -13,7 +13,8 @@ def test_v2_wrote_all_four_values(host: Any, wanted: HostPlan) -> None:
     metrics = f"{wanted.variables['abaco_data']}/metrics"
     # What is being written still has a name with a dot: it is gone the next moment.
     newest = host.check_output(
-        "find %s -maxdepth 1 -name 'v2_*.json' -not -name '*.manifest.json' -newer %s -printf '%%T@ %%p\\n' | sort -n | tail -1 | cut -d' ' -f2",
+        "find %s -maxdepth 1 -name 'v2_*.json' -not -name '*.manifest.json' -newer %s -printf '%%T@ %%p\\n'"
+        " | sort -n | tail -1 | cut -d' ' -f2",
         metrics,
         wanted.variables["abaco_config"],
     )

@@ -1,13 +1,8 @@
-"""What only a real sshd can show: jump hosts, wrong keys, lost connections, hangs, and the problem each becomes."""
+"""What only a real sshd can show of the way to a host: wrong keys, jump hosts, and the problem each becomes."""
 
 import getpass
-import hashlib
-import os
-import signal
 import socket
 import threading
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +11,13 @@ import pytest
 
 from cutover.words.errors import Unreachable
 from cutover.words.host import Host
-from cutover.world.remote.base import DeadlinePassed, Lost, RemoteError, UploadFailed
 from cutover.world.remote.connecting import SshAccess
 from cutover.world.remote.login import probe_login
-from cutover.world.remote.pool import Pool
 from cutover.world.remote.scan import scan
 from cutover.world.remote.ssh import SshTransport
-from cutover.world.remote.testinfra_backend import host_over
 from cutover.world.trust import pin
 from tests.contract import sshd
+from tests.contract.patience import wait_until
 
 
 def problem_of(host: Host, access: SshAccess, deadline: float = 20) -> tuple[str, str]:
@@ -34,26 +27,6 @@ def problem_of(host: Host, access: SshAccess, deadline: float = 20) -> tuple[str
     (problem,) = caught.value.problems
     assert problem.host == host.name
     return problem.found, problem.next
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if true():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not come to pass")
-
-
-def in_flight(transport: SshTransport, script: str, deadline: float, outcome: list[object]) -> threading.Thread:
-    def ask() -> None:
-        try:
-            outcome.append(transport.shell(script, deadline=deadline))
-        except RemoteError as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    return thread
 
 
 # --- who may come in
@@ -122,6 +95,17 @@ def test_sudo_that_is_refused_is_told(over_ssh: SshTransport, loopback: sshd.Ssh
     assert (facts.sudo, facts.sudo_says) == (False, "sudo: a password is required")
     with pytest.raises(Unreachable, match="password is required"):
         facts.require_sudo("loop")
+
+
+def test_scanned_keys_can_be_pinned_and_let_in(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
+    known = tmp_path / "new" / "known_hosts"
+    host = loopback.host(known_hosts=known)
+    shown = scan(host, access)
+    assert set(shown.keys) == {"ssh-ed25519", "ecdsa-sha2-nistp256"}
+    expected = (loopback.directory / "host_ed25519.pub").read_text(encoding="utf-8").split()[1]
+    assert shown.keys["ssh-ed25519"].blob == expected
+    assert len(pin(known, [shown])) == 2
+    assert SshTransport(host, access).run(["true"], deadline=20).succeeded
 
 
 # --- the way there
@@ -223,202 +207,3 @@ def carry(source: socket.socket, sink: socket.socket) -> None:
         while data := source.recv(65536):
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
-
-
-# --- what happens in flight
-
-
-def test_a_killed_session_is_lost_and_the_next_command_connects_again(
-    loopback: sshd.Sshd, over_ssh: SshTransport, tmp_path: Path
-) -> None:
-    begun, counted = tmp_path / "begun", tmp_path / "counted"
-    outcome: list[object] = []
-    thread = in_flight(over_ssh, f"echo once >> {counted}; touch {begun}; sleep 30", 60, outcome)
-    wait_until(begun.exists)
-    loopback.signal_sessions(signal.SIGKILL)
-    thread.join(20)
-    assert isinstance(outcome[0], Lost)
-    assert over_ssh.run(["echo", "back"], deadline=20).stdout == b"back\n"
-    assert counted.read_text(encoding="utf-8") == "once\n"  # what was in flight is never sent again
-
-
-def test_a_hang_ends_by_the_deadline_and_the_next_command_connects_again(
-    loopback: sshd.Sshd, over_ssh: SshTransport
-) -> None:
-    assert over_ssh.run(["true"], deadline=20).succeeded
-    loopback.signal_sessions(signal.SIGSTOP)
-    try:
-        with pytest.raises(DeadlinePassed):
-            over_ssh.run(["true"], deadline=0.5)
-        assert over_ssh.run(["echo", "new"], deadline=20).stdout == b"new\n"
-    finally:
-        loopback.signal_sessions(signal.SIGCONT)
-
-
-def test_a_hang_with_input_on_its_way_ends_by_the_deadline(
-    loopback: sshd.Sshd, over_ssh: SshTransport, tmp_path: Path
-) -> None:
-    begun = tmp_path / "begun"
-    source = tmp_path / "source"
-    source.write_bytes(bytes(40_000_000))
-    assert over_ssh.run(["true"], deadline=20).succeeded
-    loopback.signal_sessions(signal.SIGSTOP)
-    try:
-        with pytest.raises(DeadlinePassed):
-            over_ssh.upload(source, str(begun), sha256="0" * 64, deadline=0.5)
-    finally:
-        loopback.signal_sessions(signal.SIGCONT)
-    assert not begun.exists()
-
-
-def test_a_slow_command_ends_by_the_deadline_and_leaves_the_connection_to_others(
-    loopback: sshd.Sshd, over_ssh: SshTransport
-) -> None:
-    assert over_ssh.run(["true"], deadline=20).succeeded
-    before = loopback.sessions()
-    with pytest.raises(DeadlinePassed):
-        over_ssh.shell("sleep 2", deadline=0.3)
-    assert over_ssh.run(["true"], deadline=20).succeeded
-    assert before[0] in loopback.sessions()
-
-
-def test_commands_given_up_do_not_use_up_the_sessions_of_sshd(over_ssh: SshTransport) -> None:
-    assert over_ssh.run(["true"], deadline=20).succeeded
-    for _ in range(12):
-        with pytest.raises(DeadlinePassed):
-            over_ssh.shell("sleep 10", deadline=0.4)
-    assert over_ssh.run(["true"], deadline=20).succeeded
-
-
-def test_a_command_in_flight_outlives_the_lack_of_sessions(over_ssh: SshTransport, tmp_path: Path) -> None:
-    begun, go = tmp_path / "begun", tmp_path / "go"
-    outcome: list[object] = []
-    thread = in_flight(over_ssh, f"touch {begun}; while [ ! -e {go} ]; do sleep 0.02; done; echo done", 60, outcome)
-    wait_until(begun.exists)
-    for _ in range(10):
-        with pytest.raises(DeadlinePassed):
-            over_ssh.shell("sleep 10", deadline=0.4)
-    assert over_ssh.run(["touch", str(go)], deadline=20).succeeded
-    thread.join(30)
-    assert getattr(outcome[0], "stdout", outcome[0]) == b"done\n"
-
-
-def test_a_second_thread_uses_the_connection_while_a_command_runs(over_ssh: SshTransport, tmp_path: Path) -> None:
-    begun, go = tmp_path / "begun", tmp_path / "go"
-    outcome: list[object] = []
-    script = f"touch {begun}; while [ ! -e {go} ]; do sleep 0.02; done; echo done"
-    thread = in_flight(over_ssh, script, 30, outcome)
-    wait_until(begun.exists)
-    assert over_ssh.run(["touch", str(go)], deadline=20).succeeded
-    thread.join(30)
-    assert getattr(outcome[0], "stdout", outcome[0]) == b"done\n"
-
-
-def test_eight_threads_open_one_connection(over_ssh: SshTransport) -> None:
-    outcomes: list[object] = []
-    threads = [in_flight(over_ssh, "echo $SSH_CONNECTION", 30, outcomes) for _ in range(8)]
-    for thread in threads:
-        thread.join(30)
-    said = {getattr(outcome, "stdout", outcome) for outcome in outcomes}
-    assert len(outcomes) == 8
-    assert len(said) == 1
-
-
-def test_an_upload_that_is_cut_leaves_the_old_file(loopback: sshd.Sshd, over_ssh: SshTransport, tmp_path: Path) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(os.urandom(30_000_000))
-    target.write_bytes(b"old")
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    gone: list[int] = []
-
-    def cut(sent: int) -> None:
-        if sent > 8_000_000 and not gone:
-            gone.append(sent)
-            loopback.signal_sessions(signal.SIGKILL)
-
-    with pytest.raises(Lost):
-        over_ssh.upload(source, str(target), sha256=digest, deadline=60, progress=cut)
-    assert target.read_bytes() == b"old"
-    wait_until(lambda: sorted(path.name for path in tmp_path.iterdir() if "part" in path.name) == [])
-
-
-def test_an_upload_into_a_directory_that_is_not_there_says_so(over_ssh: SshTransport, tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    source.write_bytes(bytes(5_000_000))
-    with pytest.raises(UploadFailed, match=r"No such file|nonexistent"):
-        over_ssh.upload(source, str(tmp_path / "none" / "target"), sha256="0" * 64, deadline=60)
-
-
-def test_a_bug_of_ours_while_sending_is_not_taken_for_the_host(over_ssh: SshTransport, tmp_path: Path) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(bytes(5_000_000))
-
-    def broken(sent: int) -> None:
-        if sent > 1_000_000:
-            raise ZeroDivisionError(sent)
-
-    with pytest.raises(ZeroDivisionError):
-        over_ssh.upload(source, str(target), sha256="0" * 64, deadline=60, progress=broken)
-    assert not target.exists()
-    assert over_ssh.run(["true"], deadline=20).succeeded
-
-
-# --- what is built on it
-
-
-def test_twenty_hosts_at_once_stay_under_the_limit_of_unauthenticated_connections(
-    loopback: sshd.Sshd, access: SshAccess
-) -> None:
-    transports = [SshTransport(loopback.host(name=f"host{number}"), access) for number in range(20)]
-    outcomes = Pool(forks=20).map(lambda one: one.run(["echo", one.name], deadline=60).stdout, transports, deadline=60)
-    for transport in transports:
-        transport.close()
-    assert {name: outcome.value for name, outcome in outcomes.items()} == {
-        f"host{number}": b"host%d\n" % number for number in range(20)
-    }
-
-
-def test_the_first_questions_are_answered(over_ssh: SshTransport) -> None:
-    facts = probe_login(over_ssh, python="/nowhere/python3")
-    assert (facts.user, facts.sudo, facts.sudo_says) == (getpass.getuser(), True, "")
-    assert facts.machine == os.uname().machine
-    assert facts.hostname == os.uname().nodename
-    assert facts.python_version is not None
-    assert facts.python_version >= (3,)
-    assert abs(facts.time - time.time()) < 60
-    assert facts.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def test_a_host_without_python_answers_too(over_ssh: SshTransport, loopback: sshd.Sshd) -> None:
-    broken = loopback.bin / "python3"
-    broken.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
-    broken.chmod(0o755)
-    try:
-        facts = probe_login(over_ssh, python="/nowhere/python3")
-    finally:
-        broken.unlink()
-    assert (facts.python_path, facts.python_version) == (None, None)
-    assert facts.machine
-
-
-def test_scanned_keys_can_be_pinned_and_let_in(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
-    known = tmp_path / "new" / "known_hosts"
-    host = loopback.host(known_hosts=known)
-    shown = scan(host, access)
-    assert set(shown.keys) == {"ssh-ed25519", "ecdsa-sha2-nistp256"}
-    expected = (loopback.directory / "host_ed25519.pub").read_text(encoding="utf-8").split()[1]
-    assert shown.keys["ssh-ed25519"].blob == expected
-    assert len(pin(known, [shown])) == 2
-    assert SshTransport(host, access).run(["true"], deadline=20).succeeded
-
-
-def test_testinfra_asks_the_host_itself(over_ssh: SshTransport, tmp_path: Path) -> None:
-    path = tmp_path / "it's a file"
-    path.write_text("ünïcode\n", encoding="utf-8")
-    host = host_over(over_ssh)
-    assert host.file(str(path)).exists
-    assert host.file(str(path)).content_string == "ünïcode\n"
-    assert host.run('echo "$BY_SUDO"').stdout == "yes\n"
-    assert host.run("kill -TERM $$").rc == 128 + 15
-    assert not host.file(f"{path} $(id)").exists
-    assert host.backend.get_pytest_id() == "cutover://loop"

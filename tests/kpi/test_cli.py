@@ -56,7 +56,9 @@ def test_judge_without_v1s_metrics_is_inconclusive(
 def test_health_probes_of_this_code_pass(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     status, document, _ = _run(capsys, "health", "--config", str(write_config(tmp_path)), "--json")
     assert (status, document["verdict"]) == (0, "PASS")
-    assert {name: seen["verdict"] for name, seen in document["probes"].items()} == dict.fromkeys(("engine", "orchestrator", "config"), "PASS")
+    assert {name: seen["verdict"] for name, seen in document["probes"].items()} == dict.fromkeys(
+        ("engine", "orchestrator", "config"), "PASS"
+    )
     assert document["probes"]["engine"]["digits"]["A"]
 
 

@@ -62,9 +62,11 @@ def hosts(fleet: Hosts) -> Hosts:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, fleet: Hosts) -> Checkout:
+def checkout(tmp_path: Path, fleet: Hosts) -> Iterator[Checkout]:
     """A checkout that has never seen these hosts, with an inventory of its own that a test may change."""
-    return fresh_checkout(tmp_path / "checkout", fleet)
+    fresh = fresh_checkout(tmp_path / "checkout", fleet)
+    yield fresh
+    fresh.end()
 
 
 @pytest.fixture

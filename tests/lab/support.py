@@ -16,7 +16,19 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
-PARTS = ("tasks.py", "cutover", "roles", "templates", "kpi", "release_tests", "requirements", "release.yml", "legacy", "lab", "pyproject.toml")
+PARTS = (
+    "tasks.py",
+    "cutover",
+    "roles",
+    "templates",
+    "kpi",
+    "release_tests",
+    "requirements",
+    "release.yml",
+    "legacy",
+    "lab",
+    "pyproject.toml",
+)
 SHARED = ("cache", "releases")
 PATIENCE_S = 180.0
 
@@ -50,6 +62,7 @@ class Checkout:
 
     def __init__(self, root: Path, inventory: Path) -> None:
         self.root, self.inventory = root, inventory
+        self._started: list[Running] = []
         (root / ".cutover").mkdir(parents=True)
         for name in PARTS:
             source = PROJECT / name
@@ -72,7 +85,14 @@ class Checkout:
 
     def start(self, command: str, *options: str, hosts: str = "lab") -> "Running":
         """Start a command and go on."""
-        return Running([command, "--hosts", hosts, "--inventory", str(self.inventory), "--json", *options], self.root)
+        words = [command, "--hosts", hosts, "--inventory", str(self.inventory), "--json", *options]
+        self._started.append(Running(words, self.root))
+        return self._started[-1]
+
+    def end(self) -> None:
+        """End what a test has left running."""
+        for running in self._started:
+            running.kill()
 
     def edit(self, path: str, old: str, new: str) -> None:
         """Change a file of this checkout, in one place that must be there."""
@@ -100,17 +120,22 @@ class Running:
         home = root / ".home"  # nobody's ~/.ssh/config has a say
         home.mkdir(exist_ok=True)
         self._words = words
-        self._said = (root / f".said-{time.time_ns()}").open("w+")
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "cutover.entry", *words],
-            cwd=root,
-            env={**os.environ, "HOME": str(home)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            text=True,
-            start_new_session=True,
-        )
+        self._said, self._answered = root / f".said-{self._began}", root / f".answered-{self._began}"
+        with self._said.open("w") as said, self._answered.open("w") as answered:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cutover.entry", *words],
+                cwd=root,
+                env={**os.environ, "HOME": str(home)},
+                stdin=subprocess.DEVNULL,
+                stdout=answered,
+                stderr=said,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """Kill it, if it is still there: no chance to tidy up."""
+        self._process.kill()
+        self._process.wait()
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
@@ -127,12 +152,9 @@ class Running:
 
     def answer(self) -> Answer:
         """Its end. Everything but the one document is told on the other channel."""
-        stdout, _ = self._process.communicate(timeout=PATIENCE_S)
-        self._said.seek(0)
-        told = self._said.read()
-        self._said.close()
+        code = self._process.wait(PATIENCE_S)
+        told, stdout = self._said.read_text(), self._answered.read_text()
         document = json.loads(stdout) if stdout.strip() else {}
-        code = self._process.returncode
         answer = Answer(code, document, told, time.monotonic() - self._began)
         if document:
             assert document["exit_code"] == code, answer
@@ -152,6 +174,8 @@ def reached(checkout: Checkout, kind: str, **data: str) -> Callable[[], bool]:
     def look() -> bool:
         runs = sorted((checkout.root / ".cutover" / "runs").glob("*"))
         records = journal(checkout, runs[-1].name) if runs else []
-        return any(record["kind"] == kind and data.items() <= {**record, **record["data"]}.items() for record in records)
+        return any(
+            record["kind"] == kind and data.items() <= {**record, **record["data"]}.items() for record in records
+        )
 
     return look

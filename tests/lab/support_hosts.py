@@ -120,7 +120,11 @@ class Hosts:
         """Hosts must be as they were; what is not is named."""
         for name, now in self.fingerprint(*before).items():
             was = before[name]
-            changed = {what: (was.get(what), now.get(what)) for what in was.keys() | now.keys() if was.get(what) != now.get(what)}
+            changed = {
+                what: (was.get(what), now.get(what))
+                for what in was.keys() | now.keys()
+                if was.get(what) != now.get(what)
+            }
             assert not changed, f"{name} is not as it was: {changed}"
 
     def v1_process(self, name: str) -> str:

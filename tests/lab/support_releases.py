@@ -51,13 +51,21 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
     """Build it from a checkout whose releases are its own."""
     (checkout.root / ".cutover" / "releases").unlink()
     (checkout.root / "kpi" / "breaking.py").write_text(BREAKING)
-    checkout.edit("kpi/service.py", "        self_test()\n", "        self_test()\n        breaking.at_start(self._config.root)\n")
+    checkout.edit(
+        "kpi/service.py", "        self_test()\n", "        self_test()\n        breaking.at_start(self._config.root)\n"
+    )
     checkout.edit("kpi/service.py", "from kpi import VERSION, clock\n", "from kpi import VERSION, breaking, clock\n")
-    checkout.edit("kpi/service.py", "        reason = self._why_not_ready()\n", "        reason = self._why_not_ready() or (breaking.told(self._config.root) == 'unhealthy' and 'told to be unhealthy')\n")
+    checkout.edit(
+        "kpi/service.py",
+        "        reason = self._why_not_ready()\n",
+        "        reason = self._why_not_ready() or (breaking.told(self._config.root) == 'unhealthy' and 'told to be unhealthy')\n",
+    )
     (checkout.root / "release_tests" / "test_host_says.py").write_text(FAILING)
     script = (
         "import sys; from pathlib import Path; from cutover.conduct.releasing import spec; from cutover.world.artifact import build;"
         "print(build(spec(Path('.').absolute(), sys.argv[1], sys.argv[2])).path)"
     )
-    built = subprocess.run([sys.executable, "-c", script, "3.11", "x86_64"], cwd=checkout.root, capture_output=True, text=True, check=True)
+    built = subprocess.run(
+        [sys.executable, "-c", script, "3.11", "x86_64"], cwd=checkout.root, capture_output=True, text=True, check=True
+    )
     return BrokenRelease(Path(built.stdout.strip()))

@@ -1,6 +1,5 @@
 """A host that is left alone after its V1 was stopped goes back by itself, and locks the lost run out."""
 
-import signal
 import time
 
 import pytest
@@ -16,16 +15,20 @@ CONFIRM_S = 5
 
 def back_on_v1(hosts: Hosts, name: str) -> bool:
     """Whether V1 is in service and nothing is armed any more."""
-    shown = hosts.inside(name, f"systemctl is-active {V1}; systemctl is-active {V2}; ls /var/lib/cutover/armed.json 2>&1", check=False)
+    shown = hosts.inside(
+        name, f"systemctl is-active {V1}; systemctl is-active {V2}; ls /var/lib/cutover/armed.json 2>&1", check=False
+    )
     return shown.split()[:2] == ["active", "inactive"] and "No such file" in shown
 
 
 def test_a_killed_controller_leaves_a_host_that_goes_back_by_itself(hosts: Hosts, checkout: Checkout) -> None:
     checkout.set(cutover_confirm_s=CONFIRM_S, cutover_renew_s=1)
     before = hosts.fingerprint("lab1")
-    running = checkout.start("cutover", "--yes", hosts="lab1").when(reached(checkout, "phase.started", phase="validation"))
+    running = checkout.start("cutover", "--yes", hosts="lab1").when(
+        reached(checkout, "phase.started", phase="validation")
+    )
     token = checkout.ask("status", hosts="lab1").document["hosts"]["lab1"]["lease"]["token"]
-    running.signal(signal.SIGKILL)
+    running.kill()
     killed = time.monotonic()
     assert until(lambda: back_on_v1(hosts, "lab1"), seconds=CONFIRM_S + 10)
     assert time.monotonic() - killed > 1

@@ -24,9 +24,15 @@ def refused(answer: Answer, code: int, *words: str, host: str = "") -> None:
     """It ended with this code; one problem has all these words and this host, and says what to do next."""
     assert answer.code == code, str(answer)
     assert all(error["next"] for error in answer.errors), str(answer)
-    meant = [error for error in answer.errors if error["host"] == host and all(word in json.dumps(error, ensure_ascii=False) for word in words)]
+    meant = [
+        error
+        for error in answer.errors
+        if error["host"] == host and all(word in json.dumps(error, ensure_ascii=False) for word in words)
+    ]
     assert meant, str(answer)
-    assert meant[0]["found"] in " ".join(answer.told.split()) or " ".join(meant[0]["found"].split()[:4]) in " ".join(answer.told.split())
+    assert meant[0]["found"] in " ".join(answer.told.split()) or " ".join(meant[0]["found"].split()[:4]) in " ".join(
+        answer.told.split()
+    )
 
 
 def hosts_file(checkout: Checkout) -> Path:
@@ -37,33 +43,37 @@ def hosts_file(checkout: Checkout) -> Path:
 # What is wrong with the command or the files of this machine: exit 2, and no host is asked anything
 
 
-def test_an_unknown_pattern(fleet: Hosts, checkout: Checkout) -> None:
+def test_an_unknown_pattern(checkout: Checkout) -> None:
     refused(checkout.yes("cutover", hosts="lab7"), 2, "lab7")
 
 
-def test_a_pattern_that_matches_nothing(fleet: Hosts, checkout: Checkout) -> None:
+def test_a_pattern_that_matches_nothing(checkout: Checkout) -> None:
     refused(checkout.yes("cutover", hosts="lab:!lab"), 2, "lab:!lab")
 
 
-def test_a_host_that_is_listed_twice(fleet: Hosts, checkout: Checkout) -> None:
+def test_a_host_that_is_listed_twice(checkout: Checkout) -> None:
     text = hosts_file(checkout).read_text()
     hosts_file(checkout).write_text(text.replace("        lab2:\n", "        lab1:\n"))
     refused(checkout.yes("cutover"), 2, "hosts.yml", "lab1")
 
 
-def test_a_yaml_error_names_its_line(fleet: Hosts, checkout: Checkout) -> None:
+def test_a_yaml_error_names_its_line(checkout: Checkout) -> None:
     file = checkout.inventory / "group_vars" / "lab" / "main.yml"
     file.write_text(file.read_text() + "abaco_user: [abaco\n")
     refused(checkout.yes("cutover"), 2, "main.yml")
 
 
 def test_a_template_that_needs_an_undefined_variable(hosts: Hosts, checkout: Checkout) -> None:
-    checkout.edit("templates/pipeline.yml.j2", '"version": "2.0",', '"version": "2.0", "note": {{ abaco_nobody_set_this | to_json }},')
+    checkout.edit(
+        "templates/pipeline.yml.j2",
+        '"version": "2.0",',
+        '"version": "2.0", "note": {{ abaco_nobody_set_this | to_json }},',
+    )
     with hosts.unchanged("lab1"):
         refused(checkout.yes("cutover", hosts="lab1"), 2, "pipeline.yml.j2", "abaco_nobody_set_this", host="lab1")
 
 
-def test_a_variable_that_no_role_declares(fleet: Hosts, checkout: Checkout) -> None:
+def test_a_variable_that_no_role_declares(checkout: Checkout) -> None:
     checkout.set(abaco_v2_prot=8001)
     refused(checkout.yes("cutover"), 2, "abaco_v2_prot", "abaco_v2_port")
 
@@ -74,12 +84,14 @@ def test_a_misspelt_variable_in_the_defaults_of_a_role(hosts: Hosts, checkout: C
         refused(checkout.yes("cutover", hosts="lab1"), 2, "abaco_v2_port", "did you mean abaco_v2_prot", host="lab1")
 
 
-def test_an_unknown_key_in_the_defaults_of_a_role(fleet: Hosts, checkout: Checkout) -> None:
-    checkout.edit("roles/service/defaults.yml", "abaco_user: {type: string, default:", "abaco_user: {type: string, defualt:")
+def test_an_unknown_key_in_the_defaults_of_a_role(checkout: Checkout) -> None:
+    checkout.edit(
+        "roles/service/defaults.yml", "abaco_user: {type: string, default:", "abaco_user: {type: string, defualt:"
+    )
     refused(checkout.yes("cutover"), 2, "roles/service/defaults.yml", "defualt")
 
 
-def test_everything_that_is_wrong_is_told_at_once(fleet: Hosts, checkout: Checkout) -> None:
+def test_everything_that_is_wrong_is_told_at_once(checkout: Checkout) -> None:
     checkout.set(abaco_v2_prot=8001, cutover_bake_s="long", abaco_v2_port=70000)
     answer = checkout.yes("cutover")
     for words in ("abaco_v2_prot", "cutover_bake_s", "abaco_v2_port"):
@@ -161,14 +173,25 @@ def test_a_v1_that_does_not_run(hosts: Hosts, checkout: Checkout) -> None:
 
 def test_another_v2_that_is_active_already(hosts: Hosts, checkout: Checkout) -> None:
     unit = "[Service]\nExecStart=/usr/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
-    hosts.inside("lab1", f"printf '{unit}' > /etc/systemd/system/{V2} && systemctl daemon-reload && systemctl start {V2}")
+    hosts.inside(
+        "lab1", f"printf '{unit}' > /etc/systemd/system/{V2} && systemctl daemon-reload && systemctl start {V2}"
+    )
     with hosts.unchanged("lab1"):
         refused(checkout.yes("cutover", hosts="lab1"), 3, "preflight.v2-not-in-service", "invoke rollback", host="lab1")
 
 
 def test_a_release_for_another_architecture(hosts: Hosts, checkout: Checkout, tmp_path: Path) -> None:
     artifact = tmp_path / "abaco-pipeline-other.tar.gz"
-    manifest = {"schema": 1, "name": "abaco-pipeline", "version": "2.0.0", "python": "3.11", "machine": "aarch64", "compiled": False, "dependencies": {}, "files": {}}
+    manifest = {
+        "schema": 1,
+        "name": "abaco-pipeline",
+        "version": "2.0.0",
+        "python": "3.11",
+        "machine": "aarch64",
+        "compiled": False,
+        "dependencies": {},
+        "files": {},
+    }
     content = json.dumps({**manifest, "id": _release_id(manifest)}).encode()
     with gzip.open(artifact, "wb") as packed, tarfile.open(fileobj=packed, mode="w") as archive:
         header = tarfile.TarInfo("manifest.json")
@@ -190,9 +213,17 @@ def test_a_kpi_out_of_range(hosts: Hosts, checkout: Checkout, tmp_path: Path) ->
     tape = tmp_path / "c.csv"
     subprocess.run([sys.executable, "-m", "kpi", "generate", "C", "--out", str(tape)], cwd=checkout.root, check=True)
     content = tape.read_text()
-    done = lab.exec_in("lab1", ["setpriv", "--reuid=abaco", "--regid=abaco", "--clear-groups", "python3", "-I", "-c", DELIVER], stdin=content, lab=hosts.lab)
+    done = lab.exec_in(
+        "lab1",
+        ["setpriv", "--reuid=abaco", "--regid=abaco", "--clear-groups", "python3", "-I", "-c", DELIVER],
+        stdin=content,
+        lab=hosts.lab,
+    )
     assert done.exit_code == 0, done.stderr
-    hosts.inside("lab1", f"n=0; until ls {DATA}/done | grep -q tape-of-c; do n=$((n+1)); [ $n -lt 100 ] || exit 1; sleep 0.1; done")
+    hosts.inside(
+        "lab1",
+        f"n=0; until ls {DATA}/done | grep -q tape-of-c; do n=$((n+1)); [ $n -lt 100 ] || exit 1; sleep 0.1; done",
+    )
     with hosts.unchanged("lab1"):
         refused(checkout.yes("cutover", hosts="lab1"), 3, "staging.values", "document.verdict", host="lab1")
 
@@ -215,5 +246,7 @@ def test_one_host_that_says_no_keeps_all_of_them_on_v1(hosts: Hosts, checkout: C
     assert {error["host"] for error in answer.errors} == {"lab3"}
     assert yaml.safe_load(hosts_file(checkout).read_text())
     for name in hosts.names:
-        assert hosts.inside(name, f"ls {DATA}/.rollback 2>&1", check=False).strip().endswith("No such file or directory")  # no backup either: phase 0 came first
+        assert (
+            hosts.inside(name, f"ls {DATA}/.rollback 2>&1", check=False).strip().endswith("No such file or directory")
+        )  # no backup either: phase 0 came first
         assert hosts.inside(name, f"sha256sum {CONFIG}")

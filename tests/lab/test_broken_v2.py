@@ -1,11 +1,10 @@
 """A V2 that is broken on purpose: every touched host is back on V1, verified, with exit 4, whatever went wrong and where."""
 
-from pathlib import Path
 
 import pytest
 
 from tests.lab.support import Answer, Checkout, reached
-from tests.lab.support_hosts import CONFIG, DATA, V2, Hosts
+from tests.lab.support_hosts import DATA, V2, Hosts
 from tests.lab.support_releases import BREAK, BrokenRelease
 
 pytestmark = pytest.mark.lab
@@ -19,7 +18,13 @@ def went_back(answer: Answer, hosts: Hosts, before: dict[str, object], *names: s
     assert f"rolled back: {', '.join(names)}; all on V1, verified" in answer.errors[-1]["found"]
     hosts.same_as(before)
     for name in names:
-        assert hosts.ssh(name, "curl -s -o /dev/null http://127.0.0.1:8000/healthz || python3 -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/healthz').status)\"").strip() == "200"
+        assert (
+            hosts.ssh(
+                name,
+                "curl -s -o /dev/null http://127.0.0.1:8000/healthz || python3 -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/healthz').status)\"",
+            ).strip()
+            == "200"
+        )
 
 
 @pytest.mark.parametrize(
@@ -30,7 +35,9 @@ def went_back(answer: Answer, hosts: Hosts, before: dict[str, object], *names: s
         ("unhealthy", "wait until V2 says that it is ready"),
     ],
 )
-def test_a_v2_that_is_broken_ends_with_v1_back(how: str, found: str, hosts: Hosts, checkout: Checkout, broken_release: BrokenRelease) -> None:
+def test_a_v2_that_is_broken_ends_with_v1_back(
+    how: str, found: str, hosts: Hosts, checkout: Checkout, broken_release: BrokenRelease
+) -> None:
     checkout.set(**QUICK)
     before = hosts.fingerprint("lab1")
     hosts.inside("lab1", f"echo '{how}' > {DATA}/{BREAK}; chown abaco {DATA}/{BREAK}")
@@ -42,7 +49,9 @@ def test_a_v2_that_is_broken_ends_with_v1_back(how: str, found: str, hosts: Host
     assert "v2.log" in kept
 
 
-def test_a_second_batch_that_fails_takes_the_first_back_as_well(hosts: Hosts, checkout: Checkout, broken_release: BrokenRelease) -> None:
+def test_a_second_batch_that_fails_takes_the_first_back_as_well(
+    hosts: Hosts, checkout: Checkout, broken_release: BrokenRelease
+) -> None:
     checkout.set(**QUICK)
     before = hosts.fingerprint()
     hosts.inside("lab2", f"echo 'dies at start' > {DATA}/{BREAK}")

@@ -23,14 +23,19 @@ def test_looking_changes_nothing_at_all_on_a_host(command: tuple[str, ...], host
     assert hosts.inside("lab1", NEWER) == ""
 
 
-def test_the_plan_shows_phases_commands_and_the_config_as_a_diff(hosts: Hosts, checkout: Checkout) -> None:
+@pytest.mark.usefixtures("hosts")
+def test_the_plan_shows_phases_commands_and_the_config_as_a_diff(checkout: Checkout) -> None:
     answer = checkout.ask("plan", "--diff", hosts="lab1")
     assert answer.code == 0, str(answer)
     for words in ("Backup and snapshots", f"stop and disable {V1}", f"start and enable {V2}", CONFIG, answer.run):
         assert words in answer.told, words
     plan = json.loads((checkout.run_directory(answer.run) / "plan.json").read_text())
     assert plan["fingerprint"][:12] in answer.told
-    assert any(line.startswith("+") and '"environment"' in line for line in answer.told.replace("│", "").splitlines() for line in [line.strip()])
+    assert any(
+        line.startswith("+") and '"environment"' in line
+        for line in answer.told.replace("│", "").splitlines()
+        for line in [line.strip()]
+    )
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_done(hosts: Hosts, checkout: Checkout) -> None:
@@ -78,12 +83,12 @@ def test_an_edited_plan_is_refused(hosts: Hosts, checkout: Checkout) -> None:
     assert "edited" in answer.errors[0]["found"]
 
 
-def test_words_that_cannot_be_parsed_are_wrong_usage(fleet: Hosts, checkout: Checkout) -> None:
+def test_words_that_cannot_be_parsed_are_wrong_usage(checkout: Checkout) -> None:
     answer = checkout.ask("cutover", "--no-such-option")
     assert answer.code == 2, str(answer)
 
 
-def test_hosts_are_listed_pinged_and_trusted(hosts: Hosts, checkout: Checkout) -> None:
+def test_hosts_are_listed_pinged_and_trusted(checkout: Checkout) -> None:
     listed = checkout.ask("hosts.list", hosts="lab*:!lab2")
     assert sorted(listed.document["hosts"]) == ["lab1", "lab3"]
     pinged = checkout.ask("hosts.ping")

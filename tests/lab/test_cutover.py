@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -59,8 +58,19 @@ def test_after_it_v2_is_active_and_enabled_and_v1_is_not(done: Answer, fleet: Ho
         seen = fleet.ssh(name, f"systemctl is-active {V2} {V1}; systemctl is-enabled {V2} {V1}").split()
         assert seen == ["active", "inactive", "enabled", "disabled"], name
         current = fleet.ssh(name, "readlink /opt/abaco/current").strip()
-        assert fleet.ssh(name, f"sudo cat {current}/manifest.json | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"id\"])'").strip() in current
-        health = json.loads(fleet.ssh(name, "python3 -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8001/healthz').read().decode())\""))
+        assert (
+            fleet.ssh(
+                name,
+                f"sudo cat {current}/manifest.json | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"id\"])'",
+            ).strip()
+            in current
+        )
+        health = json.loads(
+            fleet.ssh(
+                name,
+                "python3 -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8001/healthz').read().decode())\"",
+            )
+        )
         assert health["ready"] is True
         assert current.endswith(health["release"])
 
@@ -70,20 +80,32 @@ def test_the_config_in_place_is_the_one_of_the_plan(done: Answer, machine: Check
     for name in fleet.names:
         config = json.loads(fleet.ssh(name, f"sudo cat {CONFIG}"))
         assert (config["version"], config["environment"], config["release"]) == ("2.0", "lab", plan["release"]["id"])
-        planned = next(step["desired"]["sha256"] for step in plan["hosts"][name]["steps"]["activation"] if step["id"] == "activation.config")
+        planned = next(
+            step["desired"]["sha256"]
+            for step in plan["hosts"][name]["steps"]["activation"]
+            if step["id"] == "activation.config"
+        )
         assert fleet.ssh(name, f"sudo sha256sum {CONFIG}").split()[0] == planned
 
 
-def test_the_backup_of_the_run_is_read_only_with_a_true_manifest(done: Answer, before: dict[str, dict[str, list[object]]], fleet: Hosts) -> None:
+def test_the_backup_of_the_run_is_read_only_with_a_true_manifest(
+    done: Answer, before: dict[str, dict[str, list[object]]], fleet: Hosts
+) -> None:
     for name in fleet.names:
         place = f"{DATA}/.rollback/{done.run}"
         assert fleet.ssh(name, f"sudo find {place} -perm /222 -not -type l") == ""
         manifest = json.loads(fleet.ssh(name, f"sudo cat {place}/manifest.json"))
-        lines = fleet.ssh(name, f"sudo sh -c 'cd {place} && find . -path ./final -prune -o -type f -exec sha256sum {{}} +'").splitlines()
+        lines = fleet.ssh(
+            name, f"sudo sh -c 'cd {place} && find . -path ./final -prune -o -type f -exec sha256sum {{}} +'"
+        ).splitlines()
         found = {path.removeprefix("./"): digest for digest, path in (line.split("  ", 1) for line in lines)}
         listed = {entry["as"]: entry["sha256"] for entry in manifest["entries"].values() if "sha256" in entry}
         for entry in manifest["entries"].values():
-            listed |= {f"{entry['as']}/{file}": said["sha256"] for file, said in entry.get("files", {}).items() if "sha256" in said}
+            listed |= {
+                f"{entry['as']}/{file}": said["sha256"]
+                for file, said in entry.get("files", {}).items()
+                if "sha256" in said
+            }
         assert found.keys() - {"manifest.json"} == listed.keys()
         assert {file: found[file] for file in listed} == listed
         names = " ".join(found)
@@ -105,7 +127,13 @@ def test_no_host_is_armed_or_held_any_more(done: Answer, machine: Checkout) -> N
 
 def test_report_log_journal_and_validation_report_are_there(done: Answer, machine: Checkout, fleet: Hosts) -> None:
     run = machine.run_directory(done.run)
-    assert {record.kind for record in read(run / "journal.jsonl")} >= {"approved", "armed", "bake.done", "confirmed", "gate"}
+    assert {record.kind for record in read(run / "journal.jsonl")} >= {
+        "approved",
+        "armed",
+        "bake.done",
+        "confirmed",
+        "gate",
+    }
     page = (run / "report.html").read_text()
     assert all(name in page for name in (*fleet.names, done.run))
     assert "http://" not in page.split("<body", 1)[0]  # self-contained: nothing is fetched
@@ -113,7 +141,13 @@ def test_report_log_journal_and_validation_report_are_there(done: Answer, machin
     assert validation["status"] in ("PASS", "WARN")
     for name in fleet.names:
         of_host = json.loads((run / "hosts" / name / "production_validation_report.json").read_text())
-        assert set(of_host["checks"]) == {"kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"}
+        assert set(of_host["checks"]) == {
+            "kpi_calculations",
+            "data_integrity",
+            "performance",
+            "error_handling",
+            "audit_trail",
+        }
         assert of_host["checks"]["kpi_calculations"]["status"] == "PASS"
     logs = list((machine.root / "logs").glob("cutover_*.log"))
     assert len(logs) == 1
@@ -122,7 +156,9 @@ def test_report_log_journal_and_validation_report_are_there(done: Answer, machin
 
 def test_the_checks_of_every_phase_are_kept_as_junit(done: Answer, machine: Checkout) -> None:
     kept = {path.name.split("-", 2)[2] for path in (machine.run_directory(done.run) / "evidence").glob("checks-*.xml")}
-    assert kept == {f"{phase}.xml" for phase in ("preflight", "backup", "staging", "shutdown", "activation", "validation")}
+    assert kept == {
+        f"{phase}.xml" for phase in ("preflight", "backup", "staging", "shutdown", "activation", "validation")
+    }
 
 
 def test_the_same_release_again_is_nothing_to_do(done: Answer, machine: Checkout, fleet: Hosts) -> None:
@@ -136,7 +172,9 @@ def test_the_same_release_again_is_nothing_to_do(done: Answer, machine: Checkout
     assert fleet.each(lambda name: fleet.inside(name, f"systemctl show -p InvocationID {V2}")) == process
 
 
-def test_a_rollback_from_another_machine_brings_v1_back_byte_for_byte(back: tuple[Answer, Checkout], before: dict[str, object], fleet: Hosts) -> None:
+def test_a_rollback_from_another_machine_brings_v1_back_byte_for_byte(
+    back: tuple[Answer, Checkout], before: dict[str, object], fleet: Hosts
+) -> None:
     answer, _ = back
     assert answer.code == 0, str(answer)
     after = fleet.fingerprint()
@@ -144,12 +182,20 @@ def test_a_rollback_from_another_machine_brings_v1_back_byte_for_byte(back: tupl
         assert after[name] == before[name]
 
 
-def test_after_it_the_last_metrics_of_v1_are_back_and_what_v2_wrote_is_kept(back: tuple[Answer, Checkout], done: Answer, fleet: Hosts) -> None:
+def test_after_it_the_last_metrics_of_v1_are_back_and_what_v2_wrote_is_kept(
+    back: tuple[Answer, Checkout], done: Answer, fleet: Hosts
+) -> None:
     assert back[0].code == 0, str(back[0])
     for name in fleet.names:
         place = f"{DATA}/.rollback/{done.run}"
-        last = set(fleet.ssh(name, f"sudo sh -c 'cd {place}/final/metrics_backup && find . -type f -exec sha256sum {{}} +'").splitlines())
-        now = set(fleet.ssh(name, f"sudo sh -c 'cd {DATA}/metrics && find . -type f -exec sha256sum {{}} +'").splitlines())
+        last = set(
+            fleet.ssh(
+                name, f"sudo sh -c 'cd {place}/final/metrics_backup && find . -type f -exec sha256sum {{}} +'"
+            ).splitlines()
+        )
+        now = set(
+            fleet.ssh(name, f"sudo sh -c 'cd {DATA}/metrics && find . -type f -exec sha256sum {{}} +'").splitlines()
+        )
         per_tape = {line for line in last if "/v1_" in line}
         assert per_tape
         assert per_tape <= now
@@ -158,7 +204,9 @@ def test_after_it_the_last_metrics_of_v1_are_back_and_what_v2_wrote_is_kept(back
         assert fleet.ssh(name, f"sudo find {place}/v2_kept -perm /222 -not -type l") == ""
 
 
-def test_the_rollback_leaves_an_incident_record_and_a_line_in_its_log(back: tuple[Answer, Checkout], done: Answer) -> None:
+def test_the_rollback_leaves_an_incident_record_and_a_line_in_its_log(
+    back: tuple[Answer, Checkout], done: Answer
+) -> None:
     answer, other = back
     assert answer.run == done.run
     run = other.run_directory(done.run)

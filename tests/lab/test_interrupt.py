@@ -13,7 +13,9 @@ pytestmark = pytest.mark.lab
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_before_phase_3_it_ends_with_v1_untouched(number: signal.Signals, hosts: Hosts, checkout: Checkout) -> None:
     with hosts.unchanged("lab1"):
-        running = checkout.start("cutover", "--yes", hosts="lab1").when(reached(checkout, "phase.started", phase="backup"))
+        running = checkout.start("cutover", "--yes", hosts="lab1").when(
+            reached(checkout, "phase.started", phase="backup")
+        )
         running.signal(number)
         answer = running.answer()
     assert answer.code == 130, str(answer)
@@ -23,7 +25,9 @@ def test_before_phase_3_it_ends_with_v1_untouched(number: signal.Signals, hosts:
 
 def test_in_phase_4_it_is_rolled_back_first(hosts: Hosts, checkout: Checkout) -> None:
     before = hosts.fingerprint("lab1")
-    running = checkout.start("cutover", "--yes", hosts="lab1").when(reached(checkout, "phase.started", phase="activation"))
+    running = checkout.start("cutover", "--yes", hosts="lab1").when(
+        reached(checkout, "phase.started", phase="activation")
+    )
     running.signal(signal.SIGINT)
     answer = running.answer()
     assert answer.code == 130, str(answer)
@@ -33,7 +37,9 @@ def test_in_phase_4_it_is_rolled_back_first(hosts: Hosts, checkout: Checkout) ->
 
 def test_a_second_signal_does_not_cut_the_safe_path_short(hosts: Hosts, checkout: Checkout) -> None:
     before = hosts.fingerprint("lab1")
-    running = checkout.start("cutover", "--yes", hosts="lab1").when(reached(checkout, "phase.started", phase="activation"))
+    running = checkout.start("cutover", "--yes", hosts="lab1").when(
+        reached(checkout, "phase.started", phase="activation")
+    )
     running.signal(signal.SIGINT)
     running.when(reached(checkout, "rollback.started")).signal(signal.SIGINT)
     answer = running.answer()

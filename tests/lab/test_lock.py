@@ -1,7 +1,5 @@
 """One run at a time: whoever holds a host is named to whoever comes second, who changes nothing."""
 
-import signal
-
 import pytest
 
 from tests.lab.support import Checkout, reached
@@ -10,7 +8,9 @@ from tests.lab.support_hosts import Hosts
 pytestmark = pytest.mark.lab
 
 
-def test_a_second_run_is_refused_with_the_name_of_the_holder_and_the_first_goes_on(hosts: Hosts, checkout: Checkout, other: Checkout) -> None:
+def test_a_second_run_is_refused_with_the_name_of_the_holder_and_the_first_goes_on(
+    hosts: Hosts, checkout: Checkout, other: Checkout
+) -> None:
     first = checkout.start("prepare", "--yes", hosts="lab1:lab2").when(reached(checkout, "lease.taken"))
     second = other.yes("cutover", hosts="lab2:lab3")
     assert second.code == 6, str(second)
@@ -25,7 +25,7 @@ def test_a_second_run_is_refused_with_the_name_of_the_holder_and_the_first_goes_
 def test_a_killed_run_keeps_others_out_until_its_lease_ends(hosts: Hosts, checkout: Checkout, other: Checkout) -> None:
     checkout.set(cutover_lease_s=5, cutover_renew_s=1)
     first = checkout.start("prepare", "--yes", hosts="lab1").when(reached(checkout, "lease.taken"))
-    first.signal(signal.SIGKILL)
+    first.kill()
     assert other.yes("prepare", hosts="lab1").code == 6
     hosts.inside("lab1", "sleep 5")
     later = other.yes("prepare", hosts="lab1")

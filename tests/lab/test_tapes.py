@@ -19,7 +19,9 @@ print(json.dumps({{"arrived": arrived, "ended": ended, "v1": sorted(v1), "waitin
 """
 
 
-def test_a_stream_of_tapes_is_processed_once_each_through_cutover_rollback_and_cutover(hosts: Hosts, checkout: Checkout) -> None:
+def test_a_stream_of_tapes_is_processed_once_each_through_cutover_rollback_and_cutover(
+    hosts: Hosts, checkout: Checkout
+) -> None:
     hosts.stream("lab1")
     for command in ("cutover", "rollback", "cutover"):
         answer = checkout.yes(command, hosts="lab1")

@@ -30,9 +30,16 @@ def on_v2(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ch
 
 
 def plain_pytest(checkout: Checkout, *options: str) -> subprocess.CompletedProcess[str]:
-    """pytest as a CI runs it."""
+    """Pytest as a CI runs it."""
     argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
-    return subprocess.run(argv, cwd=checkout.root, capture_output=True, text=True, check=False, env={**os.environ, "HOME": str(checkout.root)})
+    return subprocess.run(
+        argv,
+        cwd=checkout.root,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HOME": str(checkout.root)},
+    )
 
 
 def test_verify_of_a_phase_passes_and_writes_junit(on_v2: Checkout, tmp_path: Path) -> None:
@@ -57,7 +64,14 @@ def test_verify_of_an_unknown_phase_is_wrong_usage(on_v2: Checkout) -> None:
 
 def test_plain_pytest_runs_the_same_checks_on_the_hosts(on_v2: Checkout, tmp_path: Path) -> None:
     junit = tmp_path / "checks.xml"
-    done = plain_pytest(on_v2, "roles/activation/checks.py", "--hosts=lab1:lab2", f"--inventory={on_v2.inventory}", f"--junit-xml={junit}", "-v")
+    done = plain_pytest(
+        on_v2,
+        "roles/activation/checks.py",
+        "--hosts=lab1:lab2",
+        f"--inventory={on_v2.inventory}",
+        f"--junit-xml={junit}",
+        "-v",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "10 passed" in done.stdout
     assert "[lab2]" in done.stdout
@@ -82,7 +96,7 @@ def test_validate_judges_the_live_service_by_the_five_checks(on_v2: Checkout) ->
     answer = on_v2.ask("validate", hosts="lab1:lab2")
     assert answer.code == 0, str(answer)
     report = next((on_v2.root / ".cutover" / "validations").glob("*/production_validation_report.json"))
-    assert CHECKS <= {name for name in CHECKS if name in report.read_text()}
+    assert {name for name in CHECKS if name in report.read_text()} >= CHECKS
 
 
 def test_validate_fails_when_an_output_is_gone(on_v2: Checkout, fleet: Hosts) -> None:
@@ -94,7 +108,7 @@ def test_validate_fails_when_an_output_is_gone(on_v2: Checkout, fleet: Hosts) ->
 
 
 def test_validate_fails_when_a_tape_is_lost(on_v2: Checkout, fleet: Hosts) -> None:
-    fleet.inside("lab1", f"rm \"$(ls -d {DATA}/done/*tape* | head -1)\"")
+    fleet.inside("lab1", f'rm "$(ls -d {DATA}/done/*tape* | head -1)"')
     answer = on_v2.ask("validate", hosts="lab1")
     assert answer.code == 9, str(answer)
     assert "lost" in str(answer.document["hosts"]["lab1"])

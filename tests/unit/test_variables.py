@@ -1,62 +1,14 @@
-"""Declarations, the values of a host, references between them, and secrets."""
+"""Declarations, the values of a host, and references between them."""
 
-import copy
 import dataclasses
-import json
-import pickle
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cutover.decide.declarations import Declarations, declarations
-from cutover.decide.variables import Variables, resolve, resolve_all
-from cutover.words.errors import Problem, UsageError
-from cutover.words.host import Host
-from cutover.words.secret import Secret
-
-ROLE = """
-abaco_root: {type: path, default: /opt/abaco, doc: Where releases live.}
-abaco_releases: {type: path, default: "{{ abaco_root }}/releases", doc: Below the root.}
-abaco_stop_seconds: {type: number, default: 20, unit: s, min: 1, max: 600, doc: How long a stop may take.}
-abaco_port: {type: port, default: 8001, doc: Where V2 listens.}
-abaco_same_port: {type: port, default: "{{ abaco_port }}", doc: The same.}
-abaco_url: {type: string, default: "http://{{ ansible_host }}:{{ abaco_port }}/", doc: Its health.}
-abaco_mode: {type: choice, choices: [fail, skip], default: fail, doc: What a bad row does.}
-abaco_outputs: {type: "list[string]", default: [json, "{{ abaco_mode }}"], doc: Written.}
-abaco_labels: {type: map, default: {host: "{{ inventory_hostname }}"}, doc: Labels.}
-abaco_force: {type: boolean, default: false, doc: Kill.}
-abaco_retries: {type: integer, default: 3, doc: How often.}
-"""
-SECRETS = """
-abaco_token: {type: string, secret: true, default: "", doc: A token.}
-abaco_header: {type: string, secret: true, default: "Bearer {{ abaco_token }}", doc: A header.}
-"""
-
-
-def declared(directory: Path, **roles: str) -> Declarations:
-    """The declarations of roles given as the texts of their defaults.yml."""
-    for role, text in roles.items():
-        (directory / role).mkdir(exist_ok=True)
-        (directory / role / "defaults.yml").write_text(text)
-    return declarations(directory, list(roles))
-
-
-def host(directory: Path, **variables: object) -> Host:
-    """A host with these variables, each written in group_vars/prod.yml."""
-    origins = dict.fromkeys(variables, "group_vars/prod.yml:1")
-    return Host("h1", "192.0.2.1", "prod", directory / "known_hosts", variables=variables, origins=origins)
-
-
-def values(directory: Path, role: str = ROLE, /, **variables: object) -> Variables:
-    return resolve(host(directory, **variables), declared(directory, role=role))
-
-
-def refused(directory: Path, role: str = ROLE, /, **variables: object) -> tuple[Problem, ...]:
-    with pytest.raises(UsageError) as caught:
-        values(directory, role, **variables)
-    return caught.value.problems
+from cutover.decide.declarations import declarations
+from cutover.decide.variables import resolve_all
+from cutover.words.errors import UsageError
+from tests.unit.declaring import ROLE, declared, host, refused, values
 
 
 def test_defaults_hold_where_nothing_is_set(tmp_path: Path) -> None:
@@ -232,93 +184,3 @@ def test_declarations_know_their_role(tmp_path: Path) -> None:
     found = declared(tmp_path, one="a: {type: string, default: x, doc: d}", two="b: {type: string, default: x, doc: d}")
     assert list(found) == ["a", "b"]
     assert [entry.name for entry in found.of_role("two")] == ["b"]
-
-
-def test_a_secret_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABACO_TOKEN", "hunter2")
-    found = values(tmp_path, SECRETS, abaco_token={"env": "ABACO_TOKEN"})
-    assert found["abaco_token"] == Secret("hunter2")
-    assert found["abaco_header"].reveal() == "Bearer hunter2"
-    assert "hunter2" not in json.dumps(found.masked()) + repr(found)
-    assert found.masked()["abaco_token"] == str(Secret("hunter2"))
-
-
-def test_a_secret_comes_from_a_file_beside_the_inventory(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("hunter2\n")
-    assert values(tmp_path, SECRETS, abaco_token={"file": "token"})["abaco_token"].reveal() == "hunter2"
-
-
-@pytest.mark.parametrize(
-    ("value", "found"),
-    [
-        ({"env": "ABACO_UNSET"}, "the secret `abaco_token`: the environment variable ABACO_UNSET is unset or empty"),
-        ({"file": "none"}, "the secret `abaco_token`: the file none cannot be read: No such file"),
-        ({"file": "empty"}, "the secret `abaco_token`: the file empty is empty"),
-        ("hunter2", "the secret `abaco_token` is written out"),
-        ({"env": "A", "file": "b"}, "the secret `abaco_token` is written out"),
-        ({"vault": "hunter2"}, "the secret `abaco_token` is written out"),
-        ("{{ inventory_hostname }}", "the secret `abaco_token` is written out"),
-    ],
-)
-def test_a_secret_that_is_missing_or_written_out_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: Mapping[str, str] | str, found: str
-) -> None:
-    monkeypatch.delenv("ABACO_UNSET", raising=False)
-    (tmp_path / "empty").write_text("\n")
-    (problem,) = refused(tmp_path, SECRETS, abaco_token=value)
-    assert problem.found.startswith(found)
-    assert problem.host == "h1"
-    assert "hunter2" not in str(problem)
-
-
-def test_a_plain_variable_may_not_take_in_a_secret(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("hunter2")
-    role = SECRETS + 'abaco_plain: {type: string, default: "x{{ abaco_token }}", doc: d}\n'
-    (problem,) = refused(tmp_path, role, abaco_token={"file": "token"})
-    assert "`abaco_plain` takes in a secret" in problem.found
-
-
-def test_a_map_may_hold_a_secret(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("hunter2")
-    role = SECRETS + 'abaco_map: {type: map, default: {auth: ["{{ abaco_token }}"]}, doc: d}\n'
-    found = values(tmp_path, role, abaco_token={"file": "token"})
-    assert found["abaco_map"]["auth"][0].reveal() == "hunter2"
-    assert found.masked()["abaco_map"] == {"auth": [str(Secret("hunter2"))]}
-
-
-SECRET = Secret("hunter2")
-MASK = "<secret sha256:f52fbd32>"
-
-
-def test_a_secret_shows_only_its_digest() -> None:
-    assert [str(SECRET), repr(SECRET), f"{SECRET}", f"{SECRET:.3}"] == [MASK] * 4
-    assert str([SECRET]) == f"[{MASK}]"
-
-
-@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_secret_is_not_pickled(protocol: int) -> None:
-    with pytest.raises(TypeError, match="not pickled"):
-        pickle.dumps(SECRET, protocol)
-
-
-@pytest.mark.parametrize("store", [json.dumps, vars, Secret.__getstate__])
-def test_a_secret_is_not_stored(store: Callable[[object], object]) -> None:
-    with pytest.raises(TypeError):
-        store(SECRET)
-
-
-def test_copies_of_a_secret_are_the_secret_itself() -> None:
-    @dataclasses.dataclass
-    class Holder:
-        inner: Any
-
-    assert copy.deepcopy(SECRET) is copy.copy(SECRET) is SECRET
-    assert dataclasses.asdict(Holder(SECRET)) == {"inner": SECRET}
-
-
-def test_a_secret_compares_with_secrets_only() -> None:
-    assert Secret("hunter2") == SECRET
-    assert hash(SECRET) == hash(Secret("hunter2"))
-    assert Secret("hunter3") != SECRET
-    assert SECRET.__eq__("hunter2") is NotImplemented
-    assert not Secret("")

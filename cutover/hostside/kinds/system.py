@@ -5,7 +5,6 @@ import os
 import platform
 import shutil
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

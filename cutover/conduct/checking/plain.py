@@ -1,0 +1,67 @@
+"""The checks with plain pytest, as in a CI: `pytest roles/activation/checks.py --hosts=lab --junit-xml=out.xml`.
+
+pyproject.toml loads it in place of testinfra's own plugin. Each host is held against the plan that it keeps of the run.
+"""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from cutover.conduct.checking import fleet_plugin
+
+OPEN = pytest.StashKey[ExitStack]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Which hosts, as in all our commands."""
+    group = parser.getgroup("cutover", "checks on hosts")
+    group.addoption(
+        "--hosts", default="", help="pattern as in Ansible: prod, web*:&prod:!db1; without it no host is checked"
+    )
+    group.addoption(
+        "--inventory", default="", help="environment directory (default: inventory/<first word of the pattern>/)"
+    )
+    group.addoption("--limit", default="", help="a second pattern: only hosts in both are meant")
+    group.addoption("--run", default="", help="the run whose plan the hosts are held against (default: the last one)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Connect to the hosts, and read the plan that each keeps."""
+    config.pluginmanager.register(fleet_plugin)  # gives `host` and `wanted`
+    if not config.getoption("--hosts"):
+        return  # a check that asks for a host is then refused
+    from cutover.words.errors import CutoverError
+
+    try:
+        _connect(config)
+    except CutoverError as refused:
+        raise pytest.UsageError(str(refused)) from refused
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the connections."""
+    if OPEN in config.stash:
+        config.stash[OPEN].close()
+
+
+def _connect(config: pytest.Config) -> None:
+    from cutover.conduct.fleet import connected
+    from cutover.conduct.judging import run_to_check
+    from cutover.conduct.targets import Options, choose
+
+    options = config.getoption
+    targets = choose(Options(Path(config.rootpath), options("--hosts"), options("--inventory"), options("--limit")))
+    config.stash[OPEN] = ExitStack()
+    fleet = config.stash[OPEN].enter_context(connected(targets))
+    known = run_to_check(targets, fleet, options("--run"), _phase(config.args))
+    config.stash[fleet_plugin.FLEET] = fleet_plugin.Checked(
+        fleet.transports, {name: known.plans[name] for name in targets.names}
+    )
+
+
+def _phase(arguments: list[str]) -> str:
+    """The phase whose checks are meant: that of the last file that is named."""
+    files = [Path(argument.partition("::")[0]) for argument in arguments]
+    named = [file.resolve().parent.name for file in files if file.name == "checks.py"]
+    return named[-1] if named else ""
