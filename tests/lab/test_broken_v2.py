@@ -1,6 +1,5 @@
 """A V2 that is broken on purpose: every touched host is back on V1, verified, with exit 4, whatever went wrong and where."""
 
-
 import pytest
 
 from tests.lab.support import Answer, Checkout, reached

@@ -1,7 +1,6 @@
 """From V1 to V2 on three real hosts and back from another machine, as a user does it; the hosts are asked over plain ssh."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -37,11 +36,11 @@ def done(before: dict[str, object], machine: Checkout) -> Answer:
 
 
 @pytest.fixture(scope="module")
-def back(done: Answer, fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Answer, Checkout]]:
+def back(done: Answer, fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Checkout]:
     """Then a rollback, from another machine: a checkout that has never seen the run, with the same inventory."""
     assert done.code == 0
     other = fresh_checkout(tmp_path_factory.mktemp("second") / "checkout", fleet)
-    yield other.yes("rollback", "--reason", "a rehearsal"), other
+    return other.yes("rollback", "--reason", "a rehearsal"), other
 
 
 def test_a_full_cutover_ends_with_exit_0_and_says_so_for_each_host(done: Answer, fleet: Hosts) -> None:

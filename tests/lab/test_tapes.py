@@ -10,12 +10,14 @@ from tests.lab.support_hosts import DATA, V2, Hosts
 pytestmark = pytest.mark.lab
 
 COUNT = f"""
-import collections, json, pathlib
+import json, pathlib
 data = pathlib.Path("{DATA}")
 arrived = [json.loads(line)["sha256"] for line in (data / "arrivals.jsonl").read_text().splitlines()]
-ended = [path.name.split("__")[0] for room in ("done", "rejected") for path in (data / room).glob("*__*") if not path.name.endswith(".json")]
-v1 = {{json.loads(path.read_text())["sha256"] for path in [*data.glob("metrics/v1_*.json"), *data.glob(".rollback/*/final/metrics_backup/v1_*.json")]}}
-print(json.dumps({{"arrived": arrived, "ended": ended, "v1": sorted(v1), "waiting": [p.name for p in data.glob("processing/*")]}}))
+ended = [path.name.split("__")[0] for room in ("done", "rejected") for path in (data / room).glob("*__*")]
+of_v1 = [*data.glob("metrics/v1_*.json"), *data.glob(".rollback/*/final/metrics_backup/v1_*.json")]
+by_v1 = sorted({{json.loads(path.read_text())["sha256"] for path in of_v1}})
+left = [path.name for room in ("inbox", "processing") for path in (data / room).glob("*")]
+print(json.dumps({{"arrived": arrived, "ended": ended, "v1": by_v1, "waiting": left}}))
 """
 
 
