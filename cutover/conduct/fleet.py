@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from cutover.conduct.targets import Targets
 from cutover.words.errors import CutoverError, Problem, Unreachable
-from cutover.world.agent import HostAgent
+from cutover.world.agent import HostAgent, packed
 from cutover.world.remote.base import RemoteError, Transport
 from cutover.world.remote.login import LoginFacts, probe_login
 from cutover.world.remote.pool import FORKS, Outcome, Pool
@@ -86,6 +86,7 @@ def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
     from cutover.world.remote.ssh import SshTransport
 
     access = SshAccess()
+    packed()  # once, before ten threads want it at the same time
     agents = {
         host.name: HostAgent(
             SshTransport(host, access),

@@ -1,5 +1,6 @@
 """The two clocks of a host: the one that people read, and the one that nobody can set."""
 
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,12 @@ def iso(unix_seconds: float) -> str:
 def boot_seconds() -> float:
     """Seconds since boot, suspended time included. Leases and deadlines use it, since a wall clock can jump."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def process_age() -> float:
+    """Seconds since this process was started (its 22nd figure in /proc/self/stat is the start, in ticks since boot)."""
+    figures = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    return max(0.0, boot_seconds() - int(figures[19]) / os.sysconf("SC_CLK_TCK"))
 
 
 def boot_id() -> str:

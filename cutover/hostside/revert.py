@@ -12,7 +12,6 @@ from typing import Any
 
 from cutover.hostside.clock import now
 from cutover.hostside.durable import read_json, sha256_bytes, write_atomically, write_json
-from cutover.hostside.kinds import KINDS
 from cutover.hostside.lease import check, raise_token
 from cutover.hostside.place import Place
 from cutover.hostside.systemd import systemctl_or_fail
@@ -59,8 +58,8 @@ def arm(
         timer = TIMER.format(seconds=confirm_s, name=name)
         write_atomically(UNITS / f"{name}.service", service.encode(), mode=0o644)
         write_atomically(UNITS / f"{name}.timer", timer.encode(), mode=0o644)
+        systemctl_or_fail("--no-reload", "enable", f"{name}.timer")
         systemctl_or_fail("daemon-reload", deadline_s=30)
-        systemctl_or_fail("enable", f"{name}.timer")
         systemctl_or_fail("restart", f"{name}.timer")
     return state(place)
 
@@ -82,6 +81,8 @@ def disarm(place: Place, *, token: int) -> dict[str, Any]:
 
 def revert(place: Place) -> dict[str, Any]:
     """Go back now: raise the token, work through what was armed, write down how it went."""
+    from cutover.hostside.kinds import KINDS  # here, since arming and putting off need none
+
     with place.working():
         armed = read_json(place.armed)
         if armed is None:
@@ -115,7 +116,7 @@ def revert_unit(state_dir: Path | str) -> str:
 def _take_away(place: Place) -> None:
     timer, service = (UNITS / f"{revert_unit(place.root)}.{kind}" for kind in ("timer", "service"))
     if timer.exists():
-        systemctl_or_fail("disable", "--now", timer.name)
+        systemctl_or_fail("--no-reload", "disable", "--now", timer.name)
     for path in (timer, service):
         path.unlink(missing_ok=True)
     place.armed.unlink(missing_ok=True)

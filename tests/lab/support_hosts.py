@@ -56,8 +56,8 @@ for path in ("/opt/abaco", "/opt/abaco/releases", "/opt/abaco/current", "/opt/ab
         seen[path] = entry(pathlib.Path(path))
 seen["/opt/abaco/*"] = sorted(os.listdir("/opt/abaco")) if os.path.isdir("/opt/abaco") else None
 for unit in sys.argv[1:]:
-    shown = subprocess.run(["systemctl", "show", "-p", "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload", unit], capture_output=True, text=True, check=True)
-    seen[unit] = sorted(shown.stdout.split())
+    asked = ["systemctl", "show", "-p", "LoadState,ActiveState,SubState,UnitFileState,NeedDaemonReload", unit]
+    seen[unit] = sorted(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split())
 print(json.dumps(seen))
 """
 

@@ -9,12 +9,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
-import yaml
 
 import lab
 from cutover.world.artifact import _release_id
 from tests.lab.support import Answer, Checkout
-from tests.lab.support_hosts import CONFIG, DATA, V1, V2, Hosts
+from tests.lab.support_hosts import DATA, V1, V2, Hosts
 from tests.lab.support_releases import FAIL_A_TEST, BrokenRelease
 
 pytestmark = pytest.mark.lab
@@ -138,9 +137,7 @@ def test_a_login_without_sudo(hosts: Hosts, checkout: Checkout) -> None:
 
 
 def test_a_python_that_is_too_old(hosts: Hosts, checkout: Checkout) -> None:
-    old = "import sys; sys.version_info = (3, 9, 18); code = sys.argv.pop(0) and sys.argv"
     fake = '#!/bin/sh\nfor word in "$@"; do case $word in *version*) echo 3.9.18; exit 0;; esac; done\nexec /usr/bin/python3 "$@"\n'
-    assert old
     hosts.inside("lab1", f"cat > /usr/local/bin/python3.9 <<'END'\n{fake}END\nchmod 755 /usr/local/bin/python3.9")
     checkout.set(ansible_python_interpreter="/usr/local/bin/python3.9")
     with hosts.unchanged("lab1"):
@@ -231,9 +228,10 @@ def test_a_kpi_out_of_range(hosts: Hosts, checkout: Checkout, tmp_path: Path) ->
 DELIVER = f"""
 import hashlib, json, os, sys
 content = sys.stdin.read().encode()
+digest = hashlib.sha256(content).hexdigest()
 open("{DATA}/inbox/.tape-of-c.csv.part", "wb").write(content)
 with open("{DATA}/arrivals.jsonl", "a") as ledger:
-    ledger.write(json.dumps({{"name": "tape-of-c.csv", "sha256": hashlib.sha256(content).hexdigest(), "at": "2026-01-01T00:00:00Z"}}) + "\\n")
+    ledger.write(json.dumps({{"name": "tape-of-c.csv", "sha256": digest, "at": "2026-01-01T00:00:00Z"}}) + "\\n")
 os.rename("{DATA}/inbox/.tape-of-c.csv.part", "{DATA}/inbox/tape-of-c.csv")
 """
 
@@ -244,9 +242,5 @@ def test_one_host_that_says_no_keeps_all_of_them_on_v1(hosts: Hosts, checkout: C
         answer = checkout.yes("cutover")
         refused(answer, 3, "preflight.v1-in-service", host="lab3")
     assert {error["host"] for error in answer.errors} == {"lab3"}
-    assert yaml.safe_load(hosts_file(checkout).read_text())
-    for name in hosts.names:
-        assert (
-            hosts.inside(name, f"ls {DATA}/.rollback 2>&1", check=False).strip().endswith("No such file or directory")
-        )  # no backup either: phase 0 came first
-        assert hosts.inside(name, f"sha256sum {CONFIG}")
+    for name in hosts.names:  # phase 0 came first everywhere, so there is not even a backup
+        assert hosts.inside(name, f"find {DATA}/.rollback -mindepth 1", check=False) == ""

@@ -8,8 +8,9 @@ from tests.lab.support_hosts import Hosts
 pytestmark = pytest.mark.lab
 
 
+@pytest.mark.usefixtures("hosts")
 def test_a_second_run_is_refused_with_the_name_of_the_holder_and_the_first_goes_on(
-    hosts: Hosts, checkout: Checkout, other: Checkout
+    checkout: Checkout, other: Checkout
 ) -> None:
     first = checkout.start("prepare", "--yes", hosts="lab1:lab2").when(reached(checkout, "lease.taken"))
     second = other.yes("cutover", hosts="lab2:lab3")

@@ -7,6 +7,7 @@ told to the host beforehand.
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ from cutover.decide.gate import Finding
 from cutover.decide.phases import COMMITTING, PHASES, ROLLBACK, Phase
 from cutover.decide.plan import HostPlan, Plan
 from cutover.hostside import __main__ as agent_main
-from cutover.hostside import batch, lease, revert
+from cutover.hostside import batch, kinds, lease, revert
 from cutover.hostside.kinds import KINDS
 from cutover.hostside.place import Place, Refusal
 from cutover.hostside.work import CannotChange, Kind, State, Work
@@ -64,7 +65,7 @@ class FakeHost:
         self.asked.append(verb)
         if self.silent:
             raise Lost(self.name, "no route to host")
-        request = json.loads(call.stdin[size:])
+        request = {**json.loads(call.stdin[size:]), "received_at": time.time()}
         try:
             result = says(json.dumps({"ok": True, **agent_main.VERBS[verb](self.place, request)}))
         except Refusal as no:
@@ -163,8 +164,7 @@ def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Findin
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""
     here = World(tmp_path)
-    for module in (agent_main, batch, revert):
-        monkeypatch.setattr(module, "KINDS", here.kinds)
+    monkeypatch.setattr(kinds, "KINDS", here.kinds)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing crashes here, and it is half of the time
     (tmp_path / "units").mkdir()
     monkeypatch.setattr(revert, "UNITS", tmp_path / "units")

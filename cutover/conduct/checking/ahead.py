@@ -5,13 +5,16 @@ answers. When pytest then runs and judges them, each question finds its answer w
 """
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
 from cutover.world.remote.base import Result, Transport
+from cutover.world.remote.testinfra_backend import host_over
 
 AT_ONCE = 10  # hosts
 GIVEN = {"host", "wanted"}  # what a check may ask for and still be gone through ahead
@@ -23,17 +26,26 @@ class Remembering:
 
     def __init__(self, transport: Transport) -> None:
         self.name = transport.name
-        self.gathering = False
+        self._gathering = False
         self._transport = transport
         self._answers: dict[tuple[str, bool], deque[Result]] = defaultdict(deque)
+
+    def gather(self) -> None:
+        """Begin anew: forget what nobody asked for, and keep what is answered from now on."""
+        self._answers.clear()
+        self._gathering = True
+
+    def give_out(self) -> None:
+        """From now on give out what was kept."""
+        self._gathering = False
 
     def shell(self, script: str, *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:
         """Run shell text, or give the answer that was gathered for it."""
         waiting = self._answers[script, sudo]
-        if not self.gathering and waiting:
+        if not self._gathering and waiting:
             return waiting.popleft()
         result = self._transport.shell(script, stdin=stdin, sudo=sudo, deadline=deadline)
-        if self.gathering:
+        if self._gathering:
             waiting.append(result)
         return result
 
@@ -42,9 +54,26 @@ class Remembering:
         return getattr(self._transport, name)
 
 
-def gather(
-    items: Iterable[pytest.Item], transports: dict[str, Remembering], given: Callable[[str], dict[str, Any]]
-) -> None:
+@dataclass(frozen=True)
+class Seat:
+    """A host as its checks see it; kept as long as the connection, since testinfra first asks each host who it is."""
+
+    transport: Remembering
+    host: Any
+
+
+_SEATS: WeakKeyDictionary[Transport, Seat] = WeakKeyDictionary()
+
+
+def seat_of(transport: Transport) -> Seat:
+    """The seat of a connection, made at its first use."""
+    if transport not in _SEATS:
+        remembering = Remembering(transport)
+        _SEATS[transport] = Seat(remembering, host_over(remembering))
+    return _SEATS[transport]
+
+
+def gather(items: Iterable[pytest.Item], seats: Mapping[str, Seat], wanted: Mapping[str, Any]) -> None:
     """Go through the checks of all hosts, each host in a thread of its own."""
     by_host: dict[str, list[pytest.Function]] = defaultdict(list)
     for item in items:
@@ -55,15 +84,16 @@ def gather(
         ):
             by_host[str(item.callspec.params["host_name"])].append(item)
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="ask-ahead") as threads:
-        list(threads.map(lambda name: _go_through(by_host[name], transports[name], given(name)), by_host))
+        list(threads.map(lambda name: _go_through(by_host[name], seats[name], wanted[name]), by_host))
 
 
-def _go_through(checks: Sequence[pytest.Function], transport: Remembering, given: dict[str, Any]) -> None:
-    transport.gathering = True
+def _go_through(checks: Sequence[pytest.Function], seat: Seat, wanted: Any) -> None:
+    given = {"host": seat.host, "wanted": wanted}
+    seat.transport.gather()
     for check in checks:
         names = check.obj.__code__.co_varnames[: check.obj.__code__.co_argcount]
         try:
             check.obj(**{name: given[name] for name in names})
         except BaseException:  # noqa: BLE001, S112 - nothing is judged here: pytest runs the same check again and judges it
             continue
-    transport.gathering = False
+    seat.transport.give_out()

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from cutover.conduct.checking.ahead import Remembering, gather
+from cutover.conduct.checking.ahead import gather, seat_of
 from cutover.decide.plan import HostPlan
 from cutover.world.remote.base import Transport
-from cutover.world.remote.testinfra_backend import host_over
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class Checked:
 
 
 FLEET = pytest.StashKey[Checked]()
-HOSTS = pytest.StashKey[dict[str, Any]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -48,16 +46,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Have all hosts asked at once, before the checks run one after another."""
     fleet = session.config.stash.get(FLEET, None)
     if fleet is not None and not session.config.option.collectonly:
-        transports = {name: Remembering(transport) for name, transport in fleet.transports.items()}
-        session.config.stash[HOSTS] = {name: host_over(transport) for name, transport in transports.items()}
-        hosts = session.config.stash[HOSTS]
-        gather(session.items, transports, lambda name: {"host": hosts[name], "wanted": fleet.plans[name]})
+        gather(session.items, {name: seat_of(transport) for name, transport in fleet.transports.items()}, fleet.plans)
 
 
 @pytest.fixture(scope="session")
 def host(host_name: str, request: pytest.FixtureRequest) -> Any:
     """The host as testinfra sees it, over our connection, as root."""
-    return request.config.stash[HOSTS][host_name]
+    return seat_of(request.config.stash[FLEET].transports[host_name]).host
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cutover.hostside import process
 from cutover.hostside.durable import sha256_file, sync_directory, sync_filesystem
 from cutover.hostside.work import CannotChange, State, Work
 
@@ -26,10 +27,8 @@ def look_release(args: Args, _work: Work) -> State:
     return state | ({"wrong": wrong[:10]} if wrong else {})
 
 
-def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
+def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
     """Unpack args["artifact"] into a scratch directory, verify it, and rename it into place."""
-    import tarfile  # here, since only one request of a run needs it
-
     root, artifact = Path(args["path"]), Path(args["artifact"])
     if before["present"]:
         raise CannotChange(
@@ -40,14 +39,23 @@ def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
     scratch = root.with_name(f".{root.name}.unpacking")
     if scratch.exists():
         shutil.rmtree(scratch)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(artifact) as archive:
-        archive.extractall(scratch)  # noqa: S202 - Debian 12's Python has no filter=; the digest of what we built was compared above
+    scratch.mkdir(parents=True)
+    _extract(artifact, scratch, work)
     make_read_only(scratch)
     sync_filesystem(scratch)
     scratch.rename(root)
     sync_directory(root.parent)
     artifact.unlink()
+
+
+def _extract(artifact: Path, scratch: Path, work: Work) -> None:
+    """By the host's own tar, which takes a third of what Python's takes."""
+    argv = ["tar", "--extract", "--gzip", "--no-same-owner", "--file", str(artifact), "--directory", str(scratch)]
+    ended = process.run(argv, deadline_s=work.seconds_left(300))
+    if ended.exit_code != 0:
+        raise CannotChange(
+            f"tar could not unpack {artifact}: {ended.end} {ended.exit_code}: {ended.stderr.strip()[-500:]}"
+        )
 
 
 def deviations(root: Path, files: Mapping[str, str]) -> list[str]:
