@@ -35,6 +35,7 @@ HELP = {
     "purge": "remove the cached base system too",
     "host": "name of a lab host, such as lab1",
     "leave-mb": "MB left free",
+    "rounds": "how often each contender runs",
     "k": "only tests whose name matches, as in pytest",
 }
 
@@ -271,6 +272,14 @@ def check(c: Context) -> None:
     _end(run(c, ROOT))
 
 
+@task(auto_shortflags=False, help=_help("rounds"))
+def bench(_c: Context, rounds: int = 3) -> None:
+    """Time the same job beside Ansible, pyinfra and plain shell on test hosts of its own (root); writes docs/bench.md."""
+    from rehearsal.benching import bench as run
+
+    _end(run(ROOT, rounds))
+
+
 @task(auto_shortflags=False)
 def runbook(_c: Context) -> None:
     """Write docs/runbook.md anew from the phases, the roles and their checks."""
@@ -280,7 +289,7 @@ def runbook(_c: Context) -> None:
 
 
 namespace = Collection(
-    plan, prepare, cutover, rollback, abort, status, verify, validate, report, rehearse, test, check, runbook
+    plan, prepare, cutover, rollback, abort, status, verify, validate, report, rehearse, test, check, bench, runbook
 )
 namespace.add_collection(Collection("hosts", hosts_list, ping, trust))
 namespace.add_collection(Collection("lab", up, down, lab_status, cut, heal, reboot, fill))
