@@ -12,6 +12,7 @@ import pytest
 import lab
 from cutover.conduct.provision import provision
 from cutover.conduct.targets import Options, choose
+from lab.lock import hold
 from tests.lab.support import PROJECT, Checkout
 from tests.lab.support_hosts import Hosts
 from tests.lab.support_releases import BrokenRelease, build_broken
@@ -43,6 +44,13 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     cache = lab.Lab.from_environment().cache
     here = lab.Lab("cutlabx", IPv4Network("198.18.90.0/24"), Path("/var/lib/cutover-lab-tests-cutlabx"), cache)
     inventory = tmp_path_factory.mktemp("environment") / "lab"
+    turn = here.state.with_suffix(".turn")
+    with hold(turn, wait=True):  # another run of these tests on this machine goes first
+        yield from _in_service(here, inventory)
+        turn.rmdir()
+
+
+def _in_service(here: lab.Lab, inventory: Path) -> Iterator[Hosts]:
     lab.down(lab=here)
     try:
         made = lab.up(COUNT, lab=here, inventory=inventory, group_vars=VARIABLES)

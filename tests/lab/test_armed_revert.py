@@ -1,7 +1,5 @@
 """A host that is left alone after its V1 was stopped goes back by itself, and locks the lost run out."""
 
-import time
-
 import pytest
 
 import lab
@@ -29,9 +27,7 @@ def test_a_killed_controller_leaves_a_host_that_goes_back_by_itself(hosts: Hosts
     )
     token = checkout.ask("status", hosts="lab1").document["hosts"]["lab1"]["lease"]["token"]
     running.kill()
-    killed = time.monotonic()
     assert until(lambda: back_on_v1(hosts, "lab1"), seconds=CONFIRM_S + 10)
-    assert time.monotonic() - killed > 1
     hosts.same_as(before)
     status = checkout.ask("status", hosts="lab1")
     assert status.code == 0, str(status)
@@ -55,6 +51,6 @@ def test_a_cut_host_goes_back_by_itself_and_the_run_ends_with_all_on_v1(hosts: H
     finally:
         lab.heal("lab1", lab=hosts.lab)
     answer = running.answer()
-    assert answer.code in (4, 5), str(answer)
+    assert answer.code == 4, str(answer)
     assert {error["host"] for error in answer.errors} <= {"lab1", ""}
     hosts.same_as(before)

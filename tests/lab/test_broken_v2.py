@@ -16,14 +16,9 @@ def went_back(answer: Answer, hosts: Hosts, before: dict[str, object], *names: s
     assert answer.code == 4, str(answer)
     assert f"rolled back: {', '.join(names)}; all on V1, verified" in answer.errors[-1]["found"]
     hosts.same_as(before)
+    health = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/healthz').status)"
     for name in names:
-        assert (
-            hosts.ssh(
-                name,
-                "curl -s -o /dev/null http://127.0.0.1:8000/healthz || python3 -c \"import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/healthz').status)\"",
-            ).strip()
-            == "200"
-        )
+        assert hosts.ssh(name, f'python3 -c "{health}"') == "200\n"
 
 
 @pytest.mark.parametrize(

@@ -71,15 +71,20 @@ def _pids(listing: Path) -> list[int]:
 
 
 def look_unit_files(args: Args, _work: Work) -> State:
-    """Whether systemd has read the unit files as they are on disk (stale: the units that it has not)."""
-    stale = [unit for unit in args["units"] if show(unit, ["NeedDaemonReload"])["NeedDaemonReload"] == "yes"]
-    unknown = [unit for unit in args["units"] if show(unit, ["LoadState"])["LoadState"] == "not-found"]
-    return {"stale": stale, "not_found": unknown}
+    """Whether systemd knows the units as they are on disk (stale: not read again, or remembered as failed though its file is gone)."""
+    seen = {unit: show(unit, ["NeedDaemonReload", "LoadState", "ActiveState"]) for unit in args["units"]}
+    unknown = [unit for unit, state in seen.items() if state["LoadState"] == "not-found"]
+    failed = [unit for unit in unknown if seen[unit]["ActiveState"] == "failed"]
+    unread = [unit for unit, state in seen.items() if state["NeedDaemonReload"] == "yes"]
+    return {"stale": [*unread, *(unit for unit in failed if unit not in unread)], "not_found": unknown}
 
 
-def reload_unit_files(_args: Args, _desired: Args, _before: State, _work: Work) -> None:
-    """Have systemd read its unit files again."""
+def reload_unit_files(args: Args, _desired: Args, _before: State, _work: Work) -> None:
+    """Have systemd read its unit files again, and forget how a unit ended that is not there any more."""
     systemctl_or_fail("daemon-reload", deadline_s=30)
+    for unit in args["units"]:
+        if show(unit, ["LoadState", "ActiveState"]) == {"LoadState": "not-found", "ActiveState": "failed"}:
+            systemctl_or_fail("reset-failed", unit)
 
 
 def _start(unit: str, args: Args, work: Work) -> None:
