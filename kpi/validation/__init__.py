@@ -86,9 +86,10 @@ def _judge(config: PipelineConfig, answers: list[canaries.Answer], deadline: flo
     committed = committed_here(config)
     seen, runs, latest = _agreeing(config)
     recent = since_start(seen.records)
+    stock = take_stock(config)
     checks = (
-        kpi_calculations(config, runs, answers, latest),
-        data_integrity(config, take_stock(config), runs),
+        kpi_calculations(config, runs, answers, latest, stock.in_flight),
+        data_integrity(config, stock, runs),
         performance(config, health, answers, recent),
         error_handling(health, answers, ask_metrics(config)),
         audit_trail(config, seen, health, answers, committed),

@@ -20,7 +20,7 @@ TOLERANCE = 1e-9
 
 
 def kpi_calculations(
-    config: PipelineConfig, runs: list[Record], answers: list[Answer], latest: dict[str, Any]
+    config: PipelineConfig, runs: list[Record], answers: list[Answer], latest: dict[str, Any], in_flight: int
 ) -> Check:
     """The newest production tapes computed again and compared with what was written; the known tape's digits."""
     check = Check("kpi_calculations", thresholds={"relative_deviation": TOLERANCE, "tapes": LAST_RUNS})
@@ -29,7 +29,14 @@ def kpi_calculations(
     deviations = [_compare_run(config, check, run["details"]) for run in accepted[-LAST_RUNS:]]
     check.n = len(deviations)
     check.values["largest_deviation"] = max((one for one in deviations if one is not None), default=None)
-    if not accepted:
+    if not runs and not in_flight:
+        check.blame(
+            Verdict.WARN,
+            "no_delivery",
+            "no production tape was delivered since the start: judged by the known tape alone",
+            "validate again after the next delivery",
+        )
+    elif not accepted:
         check.blame(
             Verdict.INCONCLUSIVE,
             "no_production_run",

@@ -39,8 +39,8 @@ def unit(real: "RealHost") -> Iterator[Callable[..., str]]:
 
     yield make
     real.sh(
-        f"for verb in 'kill -s KILL --kill-whom=all' disable stop; do systemctl $verb {name} 2>/dev/null; done; "
-        f"rm -f /etc/systemd/system/{name}; systemctl reset-failed {name} 2>/dev/null; systemctl daemon-reload"
+        f"for verb in 'kill -s KILL --kill-whom=all' disable stop; do if ! systemctl $verb {name} 2>/dev/null; then :; fi; done; "
+        f"rm -f /etc/systemd/system/{name}; if ! systemctl reset-failed {name} 2>/dev/null; then :; fi; systemctl daemon-reload"
     )
 
 
