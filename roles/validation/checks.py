@@ -9,7 +9,7 @@ KPIS = {"PAR30", "PAR90", "CollectionRate", "PortfolioHealth"}
 
 
 def test_v2_wrote_all_four_values(host: Any, wanted: HostPlan) -> None:
-    """The newest metrics of V2 hold all four KPIs as finite numbers, unless nothing was delivered. If not: see the tape that it computed."""
+    """The newest metrics of V2, if anything was delivered, hold all four KPIs as finite numbers. If not: see the tape that it computed."""
     metrics = f"{wanted.variables['abaco_data']}/metrics"
     # What is being written still has a name with a dot: it is gone the next moment.
     newest = host.check_output(

@@ -205,4 +205,5 @@ def test_a_service_without_a_tape_is_inconclusive_and_never_a_pass(tmp_path: Pat
     with serving(tmp_path) as running:
         report = validate(running.config, timeout=1.0)
     statuses: dict[str, Any] = {check.name: check.status for check in report.checks}
-    assert statuses["kpi_calculations"] is statuses["data_integrity"] is Verdict.INCONCLUSIVE
+    assert (statuses["kpi_calculations"], statuses["data_integrity"]) == (Verdict.WARN, Verdict.INCONCLUSIVE)
+    assert report.status is Verdict.INCONCLUSIVE
