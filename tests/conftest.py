@@ -1,6 +1,10 @@
-"""Options that every test may ask for."""
+"""What every test may ask for: an option, and a real host."""
 
 import pytest
+
+from tests.realhost import real
+
+__all__ = ["pytest_addoption", "real"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

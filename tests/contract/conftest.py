@@ -1,4 +1,4 @@
-"""The ways to a host that the contract holds for: in memory, this machine, real sshd on loopback, the lab."""
+"""The ways to a host that the contract holds for: in memory, this machine, real sshd on loopback, a host of the lab."""
 
 import subprocess
 import time
@@ -13,8 +13,7 @@ from cutover.world.remote.fake import Call, FakeTransport
 from cutover.world.remote.local import LocalTransport
 from cutover.world.remote.ssh import SshTransport
 from tests.contract import sshd
-
-LAB = Path("inventory/lab/hosts.yml")
+from tests.realhost import RealHost
 
 
 @pytest.fixture(scope="session")
@@ -70,16 +69,8 @@ def _made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     if request.param == "loopback":
         over: SshTransport = request.getfixturevalue("over_ssh")
         return over
-    return lab_transport()
-
-
-def lab_transport() -> SshTransport:
-    """The first host of the lab, over its real inventory."""
-    if not LAB.is_file():
-        pytest.skip("the lab is not up: `invoke lab.up`")
-    from cutover.decide import inventory
-
-    return SshTransport(next(iter(inventory.load(LAB.parent).hosts.values())), SshAccess())
+    real: RealHost = request.getfixturevalue("real")
+    return real.transport()
 
 
 def play(call: Call) -> Result:

@@ -15,7 +15,7 @@ from cutover.world.agent import AgentFailed, Fenced, HostAgent
 from cutover.world.remote.base import Lost
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import RealHost
+    from tests.realhost import RealHost
 
 pytestmark = pytest.mark.lab
 STATE = "/var/lib/cutover-test-batch"

@@ -11,7 +11,7 @@ from cutover.words.steps import probe, unit_files_read, unit_started, unit_stopp
 from cutover.world.agent import HostAgent
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import RealHost
+    from tests.realhost import RealHost
 
 pytestmark = pytest.mark.lab
 STATE = "/var/lib/cutover-test-units"

@@ -11,7 +11,7 @@ from cutover.words.steps import link
 from cutover.world.agent import Fenced, HostAgent
 
 if TYPE_CHECKING:
-    from tests.unit.conftest import RealHost
+    from tests.realhost import RealHost
 
 pytestmark = pytest.mark.lab
 _runs = itertools.count(1)

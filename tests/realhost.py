@@ -1,0 +1,77 @@
+"""One real host of a lab of its own, for what only real systemd and real sshd can prove."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import lab
+from cutover.words.host import Host
+from cutover.world.agent import HostAgent
+from lab.lock import hold
+
+if TYPE_CHECKING:
+    from cutover.world.remote.ssh import SshTransport
+
+
+@dataclass
+class RealHost:
+    """A host of our own lab, as the controller reaches it."""
+
+    place: lab.Lab
+    host: Host
+
+    def transport(self) -> "SshTransport":
+        """A new connection."""
+        from cutover.world.remote.connecting import SshAccess
+        from cutover.world.remote.ssh import SshTransport
+
+        return SshTransport(self.host, SshAccess())
+
+    def agent(self, state_dir: str) -> HostAgent:
+        """A new connection with an agent that keeps its things in a directory of its own."""
+        return HostAgent(self.transport(), state_dir=state_dir)
+
+    def sh(self, script: str) -> str:
+        """Run a script on the host, behind the agent's back; gives what it says."""
+        done = lab.exec_in(self.host.name, ["sh", "-ec", script], lab=self.place)
+        assert done.exit_code == 0, done.stderr
+        return done.stdout
+
+    def reboot(self) -> None:
+        """Boot it anew; returns when it is reachable."""
+        lab.reboot(self.host.name, lab=self.place)
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHost]:
+    """One host in a fixed place, beside the lab that may be up: what a killed run of these tests left is found again."""
+    cache = lab.Lab.from_environment().cache
+    place = lab.Lab("cutlabu", IPv4Network("198.18.91.0/24"), Path("/var/lib/cutover-lab-tests-cutlabu"), cache)
+    inventory = tmp_path_factory.mktemp("inventory") / "lab"
+    turn = Path(f"{place.state}.turn")  # two runs of these tests at once take turns
+    with hold(turn, wait=True):
+        yield from _up(place, inventory)
+        turn.rmdir()
+
+
+def _up(place: lab.Lab, inventory: Path) -> Iterator[RealHost]:
+    lab.down(lab=place)
+    try:
+        (made,) = lab.up(1, lab=place, inventory=inventory)
+        yield RealHost(
+            place,
+            Host(
+                made.name,
+                str(place.seat(1).address),
+                "lab",
+                inventory / "known_hosts",
+                user="deploy",
+                identity_file=place.client_key,
+            ),
+        )
+    finally:
+        lab.down(lab=place)
