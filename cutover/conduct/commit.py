@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
+from cutover.conduct.arming import ARM_S, arm
 from cutover.conduct.bake import bake
 from cutover.conduct.phase import run_phase
 from cutover.conduct.session import Session
-from cutover.decide.phases import COMMITTING, ROLLBACK
+from cutover.decide.phases import COMMITTING
 from cutover.words.errors import CutoverError, Problem
 from cutover.world.agent import HostAgent
 from cutover.world.journal import utc_now
-
-ARM_S = 60.0
 
 
 class GateShut(CutoverError):
@@ -22,7 +21,8 @@ def commit(session: Session, batches: Sequence[Sequence[str]]) -> None:
     for number, hosts in enumerate(batches, start=1):
         session.stop.check()
         session.tell("batch.started", number=number, of=len(batches), hosts=list(hosts))
-        _arm(session, hosts)
+        if unarmed := arm(session, hosts):
+            raise GateShut(unarmed)
         for phase in COMMITTING:
             session.stop.check()
             _still_ours(session)
@@ -44,17 +44,6 @@ def confirm(session: Session) -> None:
 
     session.fleet.every(keep, session.hosts, deadline=ARM_S)
     session.tell("confirmed", hosts=list(session.hosts))
-
-
-def _arm(session: Session, hosts: Sequence[str]) -> None:
-    def arm(agent: HostAgent) -> object:
-        return agent.arm(
-            token=session.token(agent.name), run=session.run, undo=session.plans[agent.name].of(ROLLBACK),
-            confirm_s=session.times.confirm, budget_s=session.times.rollback_budget,
-        )  # fmt: skip
-
-    session.fleet.every(arm, hosts, deadline=ARM_S)
-    session.tell("armed", hosts=list(hosts), confirm_s=session.times.confirm)
 
 
 def _still_ours(session: Session) -> None:

@@ -16,7 +16,16 @@ from cutover.conduct.session import Session
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
 from cutover.decide.plan import Plan
-from cutover.words.errors import CutoverError, ExitCode, Interrupted, MixedFleet, Problem, Refused, RolledBack
+from cutover.words.errors import (
+    CutoverError,
+    ExitCode,
+    Interrupted,
+    MixedFleet,
+    Problem,
+    Refused,
+    RolledBack,
+    UsageError,
+)
 from cutover.world.artifact import inspect
 from cutover.world.journal import Journal
 from cutover.world.rundir import RunDir
@@ -41,6 +50,17 @@ class Conductor:
             planned = self._make_plan(journal, fleet)
         return planned.plan if planned.plan.hosts else None
 
+    def planned(self) -> Plan:
+        """The plan that this run has; UsageError where it is about other hosts than were asked for."""
+        plan = self.run.plan()
+        hosts, names = set(plan.hosts), set(self.targets.names)
+        if plan.environment != self.targets.environment or not hosts <= names:
+            asked = f"{', '.join(self.targets.names)} of {self.targets.environment}"
+            about = f"it is about {', '.join(plan.hosts)} of {plan.environment}, and {asked} was asked for"
+            next_ = f"name the hosts as they were: --hosts '{plan.pattern}'"
+            raise UsageError(Problem(path=f"--run {plan.run}", found=about, next=next_))
+        return plan
+
     def cutover(self, *, only_prepare: bool = False) -> ExitCode:
         """All six phases from a fresh plan (or 0-2 of them)."""
         with self._journal() as journal, connected(self.targets) as fleet:
@@ -55,7 +75,7 @@ class Conductor:
 
     def cutover_planned(self, *, only_prepare: bool = False) -> ExitCode:
         """Apply just the plan that this run has; go on after `prepare` where that was done."""
-        plan = self.run.plan()
+        plan = self.planned()
         artifact = inspect(self.targets.root / ".cutover" / "releases" / plan.release.artifact)
         contents = contents_for(self.targets, plan, artifact)
         with self._journal() as journal, connected(self.targets) as fleet:

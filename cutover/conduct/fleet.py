@@ -128,6 +128,13 @@ def raise_all(outcomes: Mapping[str, Outcome[R]]) -> None:
     raise max(kinds, key=lambda kind: kind.exit_code)(problems)
 
 
+def failures(outcomes: Mapping[str, Outcome[R]]) -> list[Problem]:
+    """The problems of all hosts that failed."""
+    return [
+        problem for name, one in outcomes.items() if one.error is not None for problem in as_problems(one.error, name)
+    ]
+
+
 def as_problems(error: BaseException, host: str) -> Sequence[Problem]:
     """The problems of any error that came of a host."""
     if isinstance(error, CutoverError):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from cutover.conduct.fleet import Fleet
+from cutover.conduct.fleet import Fleet, failures
 from cutover.decide.phases import COMMITTING, ROLLBACK
 from cutover.decide.plan import HostPlan, Plan, joined
 from cutover.words.errors import Problem, UsageError
@@ -58,37 +58,34 @@ class Known:
         return reverted or (entry.get("state") or {}).get("status") == ROLLBACK.name
 
 
-def ask(fleet: Fleet) -> dict[str, State]:
-    """What every host says of its lease, its armed revert, its runs."""
-    return fleet.every(lambda agent: agent.status(), deadline=ASK_S)
+def ask(fleet: Fleet) -> tuple[dict[str, State], list[Problem]]:
+    """What every host says of its lease, its armed revert, its runs; and who could not say."""
+    outcomes = fleet.each(lambda agent: agent.status(), deadline=ASK_S)
+    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, failures(outcomes)
 
 
-def known_run(fleet: Fleet, run: str, wanted: Callable[[Known], bool]) -> Known | None:
-    """The run that is named, else the newest that is wanted; None where the hosts know no such run.
+def known_run(fleet: Fleet, run: str, wanted: Callable[[Known], bool]) -> tuple[Known | None, list[Problem]]:
+    """The run that is named, else the newest that is wanted (None where no host knows such a run); and who could not say.
 
     The hosts are asked, since they hold what is needed and cannot be out of date.
     """
-    statuses = ask(fleet)
+    statuses, silent = ask(fleet)
     on_hosts = sorted({entry["run"] for status in statuses.values() for entry in status["runs"]}, reverse=True)
     if run and run not in on_hosts:
-        raise UsageError(
-            Problem(
-                path="--run",
-                found=f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}",
-                next="name one of these",
-            )
-        )
+        found = f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}"
+        raise UsageError(Problem(path="--run", found=found, next="name one of these"))
     for candidate in [run] if run else on_hosts:
-        known = _known(fleet, candidate, statuses)
-        if run or wanted(known):
-            return known
-    return None
+        known, unread = _known(fleet, candidate, statuses)
+        if known is not None and (run or wanted(known)):
+            return known, [*silent, *unread]
+    return None, silent
 
 
-def _known(fleet: Fleet, run: str, statuses: Mapping[str, State]) -> Known:
+def _known(fleet: Fleet, run: str, statuses: Mapping[str, State]) -> tuple[Known | None, list[Problem]]:
     holding = [name for name, status in statuses.items() if any(entry["run"] == run for entry in status["runs"])]
-    kept = fleet.every(lambda agent: agent.plan(run), holding, deadline=ASK_S)
-    return Known(run, joined([_parse(plan, name) for name, plan in kept.items() if plan is not None]), statuses)
+    kept = fleet.each(lambda agent: agent.plan(run), holding, deadline=ASK_S)
+    parts = [_parse(one.value, name) for name, one in kept.items() if one.value is not None]
+    return (Known(run, joined(parts), statuses) if parts else None), failures(kept)
 
 
 def _parse(document: Mapping[str, Any], host: str) -> Plan:

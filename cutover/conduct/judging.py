@@ -1,18 +1,17 @@
 """Read-only judging outside a run: `verify` runs a phase's checks, `validate` has the deployed service judged on its hosts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.conduct.checks import run_checks
-from cutover.conduct.fleet import Fleet, as_problems, connected
+from cutover.conduct.fleet import Fleet, as_problems, connected_as_far_as_possible
 from cutover.conduct.history import Known, known_run
-from cutover.conduct.planning import read_facts
 from cutover.conduct.targets import Targets
 from cutover.decide.gate import Finding, judge_outcomes
 from cutover.decide.phases import COMMITTING, PHASES, ROLLBACK, Phase, phase_named
 from cutover.decide.roles import Role, RunFacts, steps_of
-from cutover.words.errors import Problem, UsageError
+from cutover.words.errors import Problem, Unjudged, UsageError
 from cutover.words.step import State, Step
 from cutover.words.verdict import Verdict, worst
 from cutover.world.agent import HostAgent
@@ -36,10 +35,12 @@ class Judged:
         return worst(finding.verdict for finding in self.findings)
 
 
-def run_to_check(targets: Targets, fleet: Fleet, run: str, phase: str) -> Known:
+def run_to_check(fleet: Fleet, run: str, phase: str) -> Known:
     """The run whose plans the hosts are held against; UsageError where there is none, or where a host has no part in it."""
     phases = [_named(phase).name] if phase else [one.name for one in (*COMMITTING, ROLLBACK)]
-    known = known_run(fleet, run, lambda candidate: candidate.ran(phases))
+    known, silent = known_run(fleet, run, lambda candidate: candidate.ran(phases))
+    if silent:
+        raise Unjudged(silent)
     if known is None:
         raise UsageError(
             Problem(
@@ -48,7 +49,7 @@ def run_to_check(targets: Targets, fleet: Fleet, run: str, phase: str) -> Known:
                 next="checks are held against the plan of a run: name another --phase, or begin one with `invoke prepare`",
             )
         )
-    missing = [name for name in targets.names if name not in known.plans]
+    missing = [name for name in fleet.agents if name not in known.plans]
     if missing:
         raise UsageError(
             Problem(
@@ -63,24 +64,30 @@ def run_to_check(targets: Targets, fleet: Fleet, run: str, phase: str) -> Known:
 
 def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
     """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
-    with connected(targets) as fleet:
-        known = run_to_check(targets, fleet, run, phase)
+    with connected_as_far_as_possible(targets) as (fleet, unreachable):
+        known = run_to_check(fleet, run, phase)
         chosen = _named(phase) if phase else _last(known)
         findings = run_checks(targets.root, chosen, fleet.transports, known.plans, junit)
-    return Judged(chosen, tuple(findings), {})
+    return Judged(chosen, (*findings, *_unasked(chosen, unreachable)), {})
 
 
 def validate(targets: Targets) -> Judged:
     """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
     phase = phase_named(VALIDATING)
-    with connected(targets) as fleet:
+    with connected_as_far_as_possible(targets) as (fleet, unreachable):
         run = RunFacts("validate", utc_now().replace("-", "").replace(":", ""))
-        facts = read_facts(targets, fleet, run, None)
         steps = {
-            name: steps_of(Role(VALIDATING, targets.root, targets.variables[name], run, facts=facts[name]), "validate")
-            for name in targets.names
+            name: steps_of(Role(VALIDATING, targets.root, targets.variables[name], run), "validate")
+            for name in fleet.agents
         }
-        return _measure(fleet, phase, steps)
+        judged = _measure(fleet, phase, steps)
+    lacking: dict[str, Mapping[str, State]] = {problem.host: {} for problem in unreachable}
+    return Judged(phase, (*judged.findings, *_unasked(phase, unreachable)), {**judged.documents, **lacking})
+
+
+def _unasked(phase: Phase, unreachable: Sequence[Problem]) -> list[Finding]:
+    """A host that cannot be reached was not judged, which is an ERROR of the judging and never silence."""
+    return [Finding(one.host, f"{phase.name}.remote", Verdict.ERROR, one.found, one.next) for one in unreachable]
 
 
 def _measure(fleet: Fleet, phase: Phase, steps: Mapping[str, tuple[Step, ...]]) -> Judged:
@@ -94,6 +101,7 @@ def _measure(fleet: Fleet, phase: Phase, steps: Mapping[str, tuple[Step, ...]]) 
         if outcome.error is not None:
             problem = as_problems(outcome.error, name)[0]
             findings.append(Finding(name, f"{phase.name}.remote", Verdict.ERROR, problem.found, problem.next))
+            documents[name] = {}
             continue
         outcomes = outcome.unwrap()
         findings += judge_outcomes(name, steps[name], outcomes)

@@ -11,6 +11,7 @@ from typing import Any
 
 from cutover.conduct.fleet import as_problems, raise_all
 from cutover.conduct.session import Session
+from cutover.words.errors import Locked
 from cutover.world.agent import Fenced, HostAgent
 from cutover.world.remote.pool import Outcome
 
@@ -23,9 +24,14 @@ def holder() -> str:
 
 
 @contextmanager
-def held(session: Session, plans: Mapping[str, Mapping[str, Any]] | None = None) -> Iterator[None]:
-    """Take the leases of all hosts, renew them in the background, give them back in the end."""
-    _take(session, plans)
+def held(
+    session: Session, plans: Mapping[str, Mapping[str, Any]] | None = None, *, all_or_none: bool = True
+) -> Iterator[None]:
+    """Take the leases of all hosts, renew them in the background, give them back in the end.
+
+    On the way back a sick host must not keep the others from going (all_or_none=False); one that another run holds does.
+    """
+    _take(session, plans, all_or_none=all_or_none)
     keeper = Keeper(session)
     keeper.start()
     try:
@@ -43,11 +49,14 @@ def regain(session: Session) -> None:
     _begin(session, session.hosts, None)
 
 
-def _take(session: Session, plans: Mapping[str, Mapping[str, Any]] | None) -> None:
+def _take(session: Session, plans: Mapping[str, Mapping[str, Any]] | None, *, all_or_none: bool) -> None:
     outcomes = _begin(session, session.hosts, plans)
-    if any(outcome.error for outcome in outcomes.values()):
+    fatal = {
+        name: one for name, one in outcomes.items() if one.error and (all_or_none or isinstance(one.error, Locked))
+    }
+    if fatal:
         _give_back(session)
-    raise_all(outcomes)
+    raise_all(fatal)
 
 
 def _begin(

@@ -14,7 +14,7 @@ from cutover.decide.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, R
 from cutover.decide.render import Rendered
 from cutover.decide.roles import ReleaseFacts, Role, RunFacts, load, steps_of
 from cutover.hostside.compare import differences
-from cutover.words.errors import Problem, Refused, UsageError
+from cutover.words.errors import Locked, Problem, Refused, UsageError
 from cutover.words.step import State, Step
 from cutover.words.steps import probe
 from cutover.world.agent import HostAgent
@@ -46,6 +46,7 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
     already = tuple(
         name for name in targets.names if load(targets.root / "roles", FACTS_ROLE).already(roles[name][FACTS_ROLE])
     )
+    _refuse_unsettled(fleet, already)
     files: dict[str, Rendered] = {}
     steps = {name: _steps(by_phase, facts[name]) for name, by_phase in roles.items()}
     for by_phase in roles.values():
@@ -67,6 +68,31 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
         files={digest: PlannedFile(text=file.masked, masked=file.secrets) for digest, file in sorted(files.items())},
     )
     return Planned(plan, {digest: file.text for digest, file in files.items()}, artifact.path, already)
+
+
+def _refuse_unsettled(fleet: Fleet, already: Sequence[str]) -> None:
+    """A host may run the release and yet not have it for good: another run is still judging it, or it is about to go back."""
+    statuses = fleet.every(lambda agent: agent.status(), already, deadline=LOOK_S)
+    held = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
+    if held:
+        raise Locked(
+            Problem(
+                host=name,
+                found=f"run {lease['run']} of {lease['holder']} is still at work here",
+                next="wait for its end",
+            )
+            for name, lease in held.items()
+        )
+    armed = {name: status["revert"] for name, status in statuses.items() if status["revert"]["armed"]}
+    if armed:
+        raise Refused(
+            Problem(
+                host=name,
+                found=f"it runs this release, unconfirmed since run {revert['run']}, and is about to go back by itself",
+                next="wait until it is back on V1 (`invoke status`), or take it back with `invoke rollback`",
+            )
+            for name, revert in armed.items()
+        )
 
 
 def read_facts(

@@ -27,6 +27,18 @@ class Back:
 def go_back(session: Session, cause: str, hosts: Sequence[str] | None = None) -> Back:
     """Take hosts back (those on which phases 3-5 began, where None). Raises MixedFleet with the hosts that are not back."""
     touched = tuple(session.begun([phase.name for phase in COMMITTING]) if hosts is None else hosts)
+    try:
+        return _go_back(session, cause, touched)
+    except MixedFleet:
+        raise
+    except (
+        Exception
+    ) as broken:  # a full disk here, a bug of ours: the hosts it leaves behind must be named all the same
+        found = f"the way back was cut short here: {type(broken).__name__}: {broken}"
+        raise MixedFleet([Problem(host=name, found=found, next=BY_HAND) for name in touched or ("",)]) from broken
+
+
+def _go_back(session: Session, cause: str, touched: tuple[str, ...]) -> Back:
     session.tell("rollback.started", hosts=list(touched), cause=cause)
     regain(session)
     answer = run_phase(session, ROLLBACK, touched) if touched else None

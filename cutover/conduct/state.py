@@ -1,6 +1,6 @@
 """`status`: what each host runs, who holds it, whether a revert is armed. A host that does not answer does not hide the others."""
 
-from cutover.conduct.fleet import as_problems, connected_as_far_as_possible
+from cutover.conduct.fleet import connected_as_far_as_possible, failures
 from cutover.conduct.targets import Targets
 from cutover.decide.phases import PHASES
 from cutover.decide.roles import Role, RunFacts, steps_of
@@ -24,7 +24,4 @@ def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
 
     with connected_as_far_as_possible(targets) as (fleet, problems):
         outcomes = fleet.each(look, deadline=LOOK_S)
-    unasked = [
-        problem for name, one in outcomes.items() if one.error is not None for problem in as_problems(one.error, name)
-    ]
-    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, [*problems, *unasked]
+    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, [*problems, *failures(outcomes)]

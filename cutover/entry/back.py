@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from cutover.conduct.back import rollback
+from cutover.conduct.back import Asked, rollback
 from cutover.conduct.history import Known
+from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.targets import Targets
 from cutover.entry.app import Ask, confirm, end
 from cutover.entry.telling import Listeners
 from cutover.entry.where import Where
@@ -34,8 +36,10 @@ class Back:
         return end(self.where.ask(yes=self.yes, verbose=self.verbose), lambda ask: self._go(ask, IDLE))
 
     def _go(self, ask: Ask, nothing: str) -> ExitCode:
+        """Undo the newest run that left a host on V2, then the next, until none has; just the one that is named, where one is."""
         targets = self.where.targets()
         listening: list[Listeners] = []
+        stop = StopSignal(lambda words: listening[-1].console.say(words) if listening else ask.progress(words))
 
         def approve(known: Known, hosts: tuple[str, ...]) -> None:
             ask.run_id = known.run
@@ -43,13 +47,23 @@ class Back:
 
         def watch(run: RunDir, journal: Journal) -> None:
             listening.append(Listeners(ask, run, targets.environment))
-            listening[0].watch(journal)
+            listening[-1].watch(journal)
 
-        try:
-            back = rollback(targets, self.where.runs, run=self.run, reason=self.reason, approve=approve, watch=watch)
-        finally:
-            for listeners in listening:
-                listeners.finish()
+        asked = Asked(self.run, self.reason, approve, watch, stop)
+        back: list[str] = []
+        with stop.watching():
+            while hosts := self._once(targets, asked, listening):
+                back += hosts
+                if self.run:
+                    break
         if not back:
             ask.say(nothing)
         return ExitCode.DONE
+
+    def _once(self, targets: Targets, asked: Asked, listening: list[Listeners]) -> tuple[str, ...]:
+        before = len(listening)
+        try:
+            return rollback(targets, self.where.runs, asked)
+        finally:
+            for listeners in listening[before:]:
+                listeners.finish()

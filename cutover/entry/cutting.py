@@ -9,7 +9,7 @@ from cutover.entry.app import Ask, confirm, end
 from cutover.entry.telling import Listeners
 from cutover.entry.where import Where
 from cutover.tell.planview import plan_view
-from cutover.words.errors import ExitCode
+from cutover.words.errors import ExitCode, Problem, UsageError
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Cutting:
     def _plan(self, ask: Ask) -> ExitCode:
         conductor, listeners = self._conductor(ask)
         try:
-            plan = conductor.plan()
+            plan = conductor.planned() if self.run else conductor.plan()
         finally:
             listeners.console.close()
         if plan is None:
@@ -63,6 +63,10 @@ class Cutting:
 
     def _conductor(self, ask: Ask) -> tuple[Conductor, Listeners]:
         """Targets, run directory, and who listens."""
+        if self.run and (self.serial or self.release):
+            given = "--serial" if self.serial else "--release"
+            next_ = "leave it away, or make a new plan with it"
+            raise UsageError(Problem(path=given, found="a plan that was made is applied as it is", next=next_))
         targets, runs = self.where.targets(serial=self.serial, release=self.release), self.where.runs
         run = runs.named(self.run) if self.run else runs.create()
         ask.run_id = run.id

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from cutover.entry.app import Ask, end
 from cutover.entry.where import Where
-from cutover.words.errors import ExitCode, Problem, Unreachable, UsageError
+from cutover.words.errors import ExitCode, Problem, Unjudged, UsageError
 
 
 def status(where: Where) -> ExitCode:
@@ -36,7 +36,7 @@ def _status(where: Where, ask: Ask) -> ExitCode:
     ask.hosts = dict(states)
     paper(ask.stream).print(status_view(states))
     if unasked:
-        raise Unreachable(unasked)
+        raise Unjudged(unasked)
     return ExitCode.DONE
 
 

@@ -8,6 +8,7 @@
     ├── MixedFleet          5  a rollback is incomplete; a person is needed; the hosts are listed
     ├── Locked              6  another run holds the lock
     ├── OnHold              7  waiting for a person's decision
+    ├── Unjudged           10  a command that only looks could not look everywhere
     └── Interrupted       130  stopped by a person or a signal, after the safe path was taken
 
 Anything else that escapes is a bug of ours and ends with 1. Each error carries its problems: which host, which file and
@@ -102,6 +103,12 @@ class OnHold(CutoverError):
     """The run waits for a person's decision."""
 
     exit_code = ExitCode.ON_HOLD
+
+
+class Unjudged(CutoverError):
+    """A command that only looks could not look everywhere."""
+
+    exit_code = ExitCode.JUDGED_UNKNOWN
 
 
 class Interrupted(CutoverError):

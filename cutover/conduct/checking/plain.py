@@ -54,7 +54,7 @@ def _connect(config: pytest.Config) -> None:
     targets = choose(Options(Path(config.rootpath), options("--hosts"), options("--inventory"), options("--limit")))
     config.stash[OPEN] = ExitStack()
     fleet = config.stash[OPEN].enter_context(connected(targets))
-    known = run_to_check(targets, fleet, options("--run"), _phase(config.args))
+    known = run_to_check(fleet, options("--run"), _phase(config.args))
     config.stash[fleet_plugin.FLEET] = fleet_plugin.Checked(
         fleet.transports, {name: known.plans[name] for name in targets.names}
     )
