@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,15 +25,18 @@ SETTLE_S = 30.0  # for the tapes under way to be done, once nothing more is deli
 COUNT = """
 import json, pathlib
 root = pathlib.Path("/var/lib/abaco")
-lines = [json.loads(line) for line in (root / "arrivals.jsonl").read_text().splitlines()]
+arrived = [json.loads(line)["sha256"] for line in (root / "arrivals.jsonl").read_text().splitlines()]
 files = lambda folder: [path for path in (root / folder).iterdir() if path.is_file() and not path.name.endswith(".reason.json")]
 keys = lambda folder: [path.name.split("__")[0] for path in files(folder)]
 done, rejected = keys("done"), keys("rejected")
 ended = done + rejected
+# By name, which comes of the content: what V1 wrote lies in the last snapshots of the runs as well.
+of_v1 = [*root.glob("metrics/v1_*.json"), *root.glob(".rollback/*/final/metrics_backup/v1_*.json")]
 print(json.dumps({
-    "delivered": len(lines), "done": len(done), "rejected": len(rejected),
-    "twice": len(ended) - len(set(ended)), "lost": len({line["sha256"] for line in lines} - set(ended)),
-    "by_v1": len(list((root / "metrics").glob("v1_*.json"))), "by_v2": len(list((root / "metrics").glob("v2_*.manifest.json"))),
+    "delivered": len(arrived), "different": len(set(arrived)), "done": len(done), "rejected": len(rejected),
+    "waiting": len(files("inbox") + files("processing")),
+    "twice": len(ended) - len(set(ended)), "lost": len(set(arrived) - set(ended)),
+    "by_v1": len({path.name for path in of_v1}), "by_v2": len(list(root.glob("metrics/v2_*.manifest.json"))),
 }))
 """
 
@@ -49,7 +53,13 @@ class Leg:
 
 def rehearse(root: Path, count: int, *, json: bool, verbose: bool) -> ExitCode:
     """Everything for real; ends on V2."""
-    return end(Ask(root, "rehearse", json, yes=True, verbose=verbose), lambda ask: _rehearse(ask, count))
+    return end(Ask(root, "rehearse", json, yes=True, verbose=verbose), lambda ask: _told(ask, count))
+
+
+def _told(ask: Ask, count: int) -> ExitCode:
+    """The parts tell people on stdout, as a user's own commands do; with --json that belongs to our one document."""
+    with redirect_stdout(ask.stream):
+        return _rehearse(ask, count)
 
 
 def _rehearse(ask: Ask, count: int) -> ExitCode:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from cutover.decide.phases import Phase
+from cutover.hostside.durable import write_json
 from cutover.words.errors import Problem, UsageError
 from cutover.words.step import State, Step
 
@@ -93,10 +94,17 @@ class Plan(_Frozen):
         return self.model_copy(update={"hosts": {name: self.hosts[name]}})
 
     def save(self, path: Path) -> None:
-        """Write the plan with its fingerprint."""
+        """Write the plan with its fingerprint, whole and on disk; never over another one."""
         document = {"fingerprint": self.fingerprint, **self.model_dump(mode="json")}
-        path.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
-        path.chmod(0o400)
+        if path.exists():
+            if load(path).fingerprint == self.fingerprint:
+                return
+            raise UsageError(
+                Problem(
+                    path=str(path), found="another plan is there", next="a plan is never written over: make a new run"
+                )
+            )
+        write_json(path, document, mode=0o400)
 
 
 def load(path: Path) -> Plan:

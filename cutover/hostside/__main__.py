@@ -45,17 +45,31 @@ def measure(_place: Place, request: Request) -> Answer:
 
 
 def begin(place: Place, request: Request) -> Answer:
-    """Take the lease for a run and keep the run's plan for this host, so that it can be rolled back from anywhere."""
+    """Take the lease for a run and keep the run's plan for this host, so that it can be rolled back from anywhere.
+
+    A run that has gone back here is spent: it may be taken up again (without a plan) to go back once more, not to be applied.
+    """
+    folder = place.run(request["run"])
+    if "plan" in request:
+        _refuse_spent(request["run"], folder)
     taken = lease.acquire(
         place, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"]
     )
-    folder = place.run(request["run"])
     folder.mkdir(mode=0o700, exist_ok=True)
     if "plan" in request:
         write_json(folder / "plan.json", request["plan"])
+    else:
+        revert.put_off(place)  # whoever goes back now must not meet the host's own next try
     place.incoming.mkdir(mode=0o700, exist_ok=True)
     os.chown(place.incoming, int(os.environ.get("SUDO_UID", "0")), -1)  # uploads arrive as the user who logs in
-    return {"lease": taken, "reverted": read_json(folder / "reverted.json") is not None}
+    return {"lease": taken}
+
+
+def _refuse_spent(run: str, folder: Path) -> None:
+    state, reverted = read_json(folder / "state.json") or {}, read_json(folder / "reverted.json")
+    if reverted is not None or state.get("status") == "rollback":
+        how, at = ("by itself", reverted["at"]) if reverted is not None else ("by a rollback", state["at"])
+        raise Refusal("spent", f"run {run} is spent: this host went back from it {how} at {at}; make a new plan")
 
 
 def renew(place: Place, request: Request) -> Answer:

@@ -34,15 +34,21 @@ def start(place: Place, request: Request) -> dict[str, Any]:
         if not folder.exists():
             folder.mkdir(parents=True, mode=0o700)
             write_json(folder / "request.json", request)
-            _launch(place, unit, folder, request["deadline_s"])
+            try:
+                _launch(place, unit, folder, request["deadline_s"])
+            except BaseException:  # nobody will read the request
+                (folder / "request.json").unlink(missing_ok=True)
+                raise
     _wait(unit, result, request["deadline_s"])
-    (folder / "request.json").unlink(missing_ok=True)  # it may carry secrets, and is not needed any more
+    (folder / "request.json").unlink(missing_ok=True)  # where the unit was ended before it read it
     return {"result": _result(unit, result)}
 
 
 def work_through(place: Place, folder: Path) -> None:
-    """The transient unit's own work."""
-    write_json(folder / "result.json", _work(place, read_json(folder / "request.json")))
+    """The transient unit's own work. The request may carry secrets, and is on disk no longer than it takes to read it."""
+    request = read_json(folder / "request.json")
+    (folder / "request.json").unlink()
+    write_json(folder / "result.json", _work(place, request))
 
 
 def _work(place: Place, request: Request) -> dict[str, Any]:

@@ -37,7 +37,11 @@ def link_atomically(path: Path, target: str) -> None:
     scratch = path.with_name(f".{path.name}.cutover-new")
     scratch.unlink(missing_ok=True)
     scratch.symlink_to(target)
-    scratch.replace(path)
+    try:
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
     sync_directory(path.parent)
 
 

@@ -87,7 +87,7 @@ class Place:
 
 
 class Refusal(Exception):
-    """The host says no: `reason` is a word for programs (locked, fenced, schema, reverted), the message is for people."""
+    """The host says no: `reason` is a word for programs (locked, fenced, schema, spent, usage), the message is for people."""
 
     def __init__(self, reason: str, message: str, **details: object) -> None:
         super().__init__(message)

@@ -14,18 +14,22 @@ from cutover.hostside.clock import now
 from cutover.hostside.durable import read_json, sha256_bytes, write_atomically, write_json
 from cutover.hostside.lease import check, raise_token
 from cutover.hostside.place import Place
-from cutover.hostside.systemd import systemctl_or_fail
+from cutover.hostside.systemd import show, systemctl_or_fail
 from cutover.hostside.work import Work, work_off
 
 UNITS = Path("/etc/systemd/system")
 NAME = "cutover-revert"
 DEFAULT = Path("/var/lib/cutover")
 
+# What did not succeed is tried again, for as long as it is armed.
 SERVICE = """\
 [Unit]
 Description=Go back to the version before the cutover, since it was not confirmed
+StartLimitIntervalSec=0
 [Service]
 Type=oneshot
+Restart=on-failure
+RestartSec={again}
 ExecStart={python} -I {agent} revert --state {state}
 TimeoutStartSec={budget}
 """
@@ -54,7 +58,10 @@ def arm(
         write_json(
             place.armed, {"run": run, "token": token, "armed_at": now(), "confirm_s": confirm_s, "undo": list(undo)}
         )
-        service = SERVICE.format(python=sys.executable, agent=place.install(), state=place.root, budget=budget_s)
+        _end_waiting(name)
+        service = SERVICE.format(
+            python=sys.executable, agent=place.install(), state=place.root, budget=budget_s, again=confirm_s
+        )
         timer = TIMER.format(seconds=confirm_s, name=name)
         write_atomically(UNITS / f"{name}.service", service.encode(), mode=0o644)
         write_atomically(UNITS / f"{name}.timer", timer.encode(), mode=0o644)
@@ -65,16 +72,20 @@ def arm(
 
 
 def put_off(place: Place) -> None:
-    """Start the timer anew, if a revert is armed; the lease is renewed with it."""
-    with place.ruling():
-        if place.armed.exists():
-            systemctl_or_fail("restart", f"{revert_unit(place.root)}.timer")
+    """Start the timer anew, if a revert is armed; the lease is renewed with it. One that waits for its next try waits for the timer."""
+    name = revert_unit(place.root)
+    with place.ruling():  # a revert that has not raised the token by now waits for us, and may be ended
+        if place.armed.exists() and (UNITS / f"{name}.timer").exists():
+            systemctl_or_fail("restart", f"{name}.timer")
+            if show(f"{name}.service", ["SubState"])["SubState"] == "auto-restart":
+                _end_waiting(name)
 
 
 def disarm(place: Place, *, token: int) -> dict[str, Any]:
     """Confirm: take the revert away."""
     with place.working(), place.ruling():
         check(place, token)
+        _end_waiting(revert_unit(place.root))
         _take_away(place)
     return state(place)
 
@@ -94,7 +105,7 @@ def revert(place: Place) -> dict[str, Any]:
         done = {"run": armed["run"], "at": now(), "ok": ok, "steps": outcomes}
         write_json(record, done)
         if done["ok"]:
-            _take_away(place)  # else the timer stays enabled: after a reboot it tries again
+            _take_away(place)  # else systemd starts it again, and after a reboot the timer does
         return {"reverted": True} | done
 
 
@@ -111,6 +122,12 @@ def state(place: Place) -> dict[str, Any]:
 def revert_unit(state_dir: Path | str) -> str:
     """Name of timer and service: the default state directory's is NAME, each other's has its own, so that two can be armed."""
     return NAME if Path(state_dir) == DEFAULT else f"{NAME}-{sha256_bytes(str(state_dir).encode())[:8]}"
+
+
+def _end_waiting(name: str) -> None:
+    """End a revert that waits for its next try, or for the host. Only for who holds the host or the lease: none is at work then."""
+    if (UNITS / f"{name}.service").exists():
+        systemctl_or_fail("stop", f"{name}.service")
 
 
 def _take_away(place: Place) -> None:

@@ -1,5 +1,6 @@
 """Talk to systemd on the host: ask for properties, act, and never believe an exit status alone."""
 
+import re
 from collections.abc import Sequence
 
 from cutover.hostside import process
@@ -18,13 +19,13 @@ PROPERTIES = (
     "FragmentPath",
     "DropInPaths",
     "ActiveEnterTimestamp",
-    "InactiveEnterTimestamp",
-    "ExecMainStatus",
-    "ExecMainCode",
     "ControlGroup",
     "TimeoutStopUSec",
-    "MemoryCurrent",
 )
+FOREVER_S = 1e9  # stands for "infinity", which JSON has no number for
+UNITS_S = {
+    "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0, "y": 31557600.0,
+}  # fmt: skip
 
 
 def show(unit: str, properties: Sequence[str] = PROPERTIES) -> dict[str, str]:
@@ -33,6 +34,14 @@ def show(unit: str, properties: Sequence[str] = PROPERTIES) -> dict[str, str]:
     if ended.exit_code != 0:
         raise CannotChange(f"systemctl show {unit}: {ended.end}, {ended.exit_code}: {ended.stderr.strip()}")
     return dict(line.split("=", 1) for line in ended.stdout.splitlines() if "=" in line)
+
+
+def seconds_of(span: str) -> float:
+    """A time span as systemd prints it («1min 30s», «infinity»), in seconds."""
+    if span == "infinity":
+        return FOREVER_S
+    parts = re.findall(r"([0-9.]+)([a-z]+)", span)
+    return round(sum(float(number) * UNITS_S[unit] for number, unit in parts), 6)
 
 
 def systemctl(*arguments: str, deadline_s: float = 15) -> process.Ended:

@@ -45,9 +45,15 @@ def link(name: str, path: str, target: str, **extra: Any) -> Step:
     return _step(name, "link", f"point {path} at {target}", {"path": path}, {"type": "link", "target": target}, extra)
 
 
-def unit_started(name: str, unit: str, *, timeout_s: float, enable: bool | None = True, **extra: Any) -> Step:
-    """A unit active and enabled: it has a main process, did not restart, and systemd has read its file as it is."""
+def unit_started(
+    name: str, unit: str, *, timeout_s: float, enable: bool | None = True, leave: bool = False, **extra: Any
+) -> Step:
+    """A unit active and enabled: it has a main process, did not restart, and systemd has read its file as it is.
+
+    One that is not ready in time is stopped again, or, with leave, left to go on starting; it has failed either way.
+    """
     args = {"unit": unit, "want": "started", "enable": enable, "timeout_s": timeout_s}
+    args |= {"on_timeout": "leave"} if leave else {}
     desired: dict[str, Any] = {
         "active": "active",
         "sub": "running",
@@ -90,10 +96,15 @@ def snapshot(
     *,
     reuse: str | None = None,
     differs: Mapping[str, str] | None = None,
+    not_while: str | None = None,
     **extra: Any,
 ) -> Step:
-    """A verified, read-only snapshot; `differs` names entries whose digest must not be the given one."""
+    """A verified, read-only snapshot; `differs` names entries whose digest must not be the given one.
+
+    With not_while, once the snapshot that is reused exists, it is not taken while that unit runs.
+    """
     args = {"directory": directory, "run": run, "entries": [dict(entry) for entry in entries], "reuse": reuse}
+    args |= {"not_while": not_while} if not_while else {}
     desired: dict[str, Any] = {"exists": True, "run": run, "verified": True, "read_only": True}
     desired |= {f"digests.{entry}": {"not": digest} for entry, digest in (differs or {}).items()}
     return _step(
@@ -118,9 +129,21 @@ def rehearsal(name: str, directory: str, run: str, **extra: Any) -> Step:
     )
 
 
-def restore(name: str, directory: str, run: str, entries: Sequence[str], *, once: bool = False, **extra: Any) -> Step:
-    """Entries of a snapshot put back byte for byte; with once, not if it was never taken, nor a second time."""
-    args = {"directory": directory, "run": run, "entries": list(entries), "once": once}
+def restore(name: str, directory: str, run: str, entries: Sequence[str], **extra: Any) -> Step:
+    """Entries of a snapshot put back byte for byte."""
+    args = {"directory": directory, "run": run, "entries": list(entries), "once": False}
+    return _step(name, "restore", f"restore {', '.join(entries)} from {directory}", args, {"identical": True}, extra)
+
+
+def restore_once(
+    name: str, directory: str, run: str, entries: Sequence[str], *, unless: str, not_while: str, **extra: Any
+) -> Step:
+    """Entries put back once, not while a unit runs; nothing where the snapshot was never taken.
+
+    Where something matches the pattern `unless`, it was taken: then it must be there.
+    """
+    args = {"directory": directory, "run": run, "entries": list(entries), "once": True}
+    args |= {"unless": unless, "not_while": not_while}
     return _step(name, "restore", f"restore {', '.join(entries)} from {directory}", args, {"identical": True}, extra)
 
 

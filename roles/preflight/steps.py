@@ -5,6 +5,7 @@ from cutover.words.step import Step
 from cutover.words.steps import probe
 
 GB = 10**9
+COPIES = 3  # of the metrics, at most: the backup, its rehearsal or the last snapshot, and what V2 leaves
 
 
 def facts(role: Role) -> list[Step]:
@@ -15,7 +16,7 @@ def facts(role: Role) -> list[Step]:
 
     return [
         fact("host", "facts", "the host", ["machine", "python", "os"]),
-        fact("v1", "unit", "V1's unit", ["active", "enabled", "file"], unit=role["abaco_v1_unit"]),
+        fact("v1", "unit", "V1's unit", ["active", "enabled", "file", "stop_timeout_s"], unit=role["abaco_v1_unit"]),
         fact("v2", "unit", "V2's unit", ["active", "enabled"], unit=role["abaco_v2_unit"]),
         fact("config", "file", "the config in service", ["type", "sha256"], path=role["abaco_config"]),
         fact("current", "link", "the release in service", ["type", "target"], path=f"{role['abaco_home']}/current"),
@@ -40,7 +41,7 @@ def already(role: Role) -> bool:
 
 def steps(role: Role) -> list[Step]:
     """What must hold before V1 may be touched."""
-    return [*_host(role), *_services(role), *_surroundings(role)]
+    return [*_host(role), *_services(role), *_stopping(role), *_surroundings(role)]
 
 
 def v2_health(role: Role) -> str:
@@ -71,6 +72,18 @@ def _host(role: Role) -> list[Step]:
                 next=f"make room on the file system of {path}, or mount a larger one there",
             )
             for name, path in places.items()
+        ),
+        probe(
+            "preflight.disk-backup",
+            "disk",
+            f"room for {COPIES} copies of the metrics, so that a backup never fills V1's disk",
+            {"left_bytes": {"at_least": 0}, "left_inodes": {"at_least": 0}},
+            args={
+                "path": f"{role['abaco_data']}/.rollback",
+                "room_for": f"{role['abaco_data']}/metrics",
+                "times": COPIES,
+            },
+            next=f"make room on the file system of {role['abaco_data']}: old backups in .rollback, metrics that can be archived",
         ),
         probe(
             "preflight.clock",
@@ -140,6 +153,33 @@ def _services(role: Role) -> list[Step]:
             {"type": "directory"},
             args={"path": role["abaco_data"]},
             next="set abaco_data to the directory that V1 works in",
+        ),
+    ]
+
+
+def _stopping(role: Role) -> list[Step]:
+    """How long systemd lets V1 stop before it kills it, which nobody can take back once V1 was asked to stop."""
+    if role["v1_force_stop"]:
+        return []  # it may be killed
+    v1, stop, budget = role["abaco_v1_unit"], role["abaco_stop_s"], role["cutover_rollback_budget_s"]
+    most = max(0, budget - role["abaco_v1_start_s"] - role["abaco_v2_stop_s"])
+    return [
+        probe(
+            "preflight.v1-not-killed",
+            "unit",
+            f"systemd gives V1 the {stop:g} s that we wait for it to stop; it kills V1 later, if V1 is still there then",
+            {"stop_timeout_s": {"at_least": stop}},
+            args={"unit": v1},
+            next=f"systemd would kill V1 by force, and v1_force_stop is false: raise TimeoutStopSec of {v1}, lower abaco_stop_s, or allow force",
+        ),
+        probe(
+            "preflight.v1-ends",
+            "unit",
+            f"a V1 that does not stop is ended by systemd within {most:g} s, in time for the way back to start it again",
+            {"stop_timeout_s": {"at_most": most}},
+            args={"unit": v1},
+            severity="WARN",
+            next=f"V1 could go on stopping for longer than the way back may wait (10^9 s: without end): set TimeoutStopSec of {v1}, or raise cutover_rollback_budget_s",
         ),
     ]
 

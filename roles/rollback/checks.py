@@ -1,6 +1,7 @@
 """The way back, asked again: V1 is in service as it was, V2 is gone, and what V2 wrote is kept."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from cutover.decide.plan import HostPlan
@@ -41,8 +42,11 @@ def test_the_release_is_v1s(host: Any, wanted: HostPlan) -> None:
 def test_the_metrics_of_v1_are_there(host: Any, wanted: HostPlan) -> None:
     """Every file of V1's last metrics snapshot is in place. If not: final/metrics_backup of the run's backup has them."""
     last = host.file(f"{place(wanted)}/final/manifest.json")
-    if not last.exists:
-        return  # V1 was never proven stopped, so V2 never wrote
+    if not last.exists:  # V1 was never proven stopped, so V2 never wrote
+        batches = f"{wanted.variables['cutover_state_dir']}/runs/{Path(place(wanted)).name}/batches"
+        begun = host.run("find %s -maxdepth 1 -name 'activation-*'", batches).stdout.split()
+        assert begun == [], f"{last.path} is gone, though V2 was begun here"
+        return
     names = json.loads(last.content_string)["entries"]["metrics"]["files"]
     metrics = f"{wanted.variables['abaco_data']}/metrics"
     there = set(host.check_output("find %s -mindepth 1 -printf '%%P\\n'", metrics).splitlines())

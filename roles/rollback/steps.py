@@ -1,12 +1,24 @@
-"""Back to V1: V2 ends, what it wrote is kept, V1's things come back byte for byte, V1 runs. Each step looks first.
+"""Back to V1: V2 ends, V1's things come back byte for byte, what V2 wrote is kept, V1 runs. Each step looks first.
 
-V1 never starts while a process of V2 is left. The metrics are restored only where the last snapshot was taken (before
-that V2 cannot have run, and an older snapshot would lose what V1 wrote in between), and once (V1 has written since).
+V1 never starts while a process of V2 is left, and needs nothing else than its config: where what V2 wrote cannot be kept
+(a full disk), the metrics stay as they are, V1 starts all the same, and the report says so. The metrics are restored only
+where the last snapshot was taken (before that V2 cannot have run, and an older snapshot would lose what V1 wrote in
+between), once, and never while V1 runs, which has written since.
 """
 
 from cutover.decide.roles import Role
+from cutover.hostside.systemd import FOREVER_S
 from cutover.words.step import Step
-from cutover.words.steps import http, probe, restore, snapshot, unit_files_read, unit_started, unit_stopped
+from cutover.words.steps import (
+    http,
+    probe,
+    restore,
+    restore_once,
+    snapshot,
+    unit_files_read,
+    unit_started,
+    unit_stopped,
+)
 
 
 def steps(role: Role) -> list[Step]:
@@ -16,14 +28,16 @@ def steps(role: Role) -> list[Step]:
     kept = [
         {"name": "metrics", "kind": "tree", "source": f"{data}/metrics", "as": "metrics"},
         {"name": "audit", "kind": "tree", "source": f"{data}/audit", "as": "audit"},
-        {"name": "config", "kind": "file", "source": role["abaco_config"], "as": "pipeline.yml"},
-        {"name": "v2-unit", "kind": "file", "source": f"{role['abaco_unit_dir']}/{v2}", "as": v2},
         {
             "name": "v2-log",
             "kind": "output",
             "argv": ["journalctl", "--no-pager", "-o", "short-iso-precise", "-n", "5000", "-u", v2],
             "as": "v2.log",
         },
+    ]
+    small = [
+        {"name": "config", "kind": "file", "source": role["abaco_config"], "as": "pipeline.yml"},
+        {"name": "v2-unit", "kind": "file", "source": f"{role['abaco_unit_dir']}/{v2}", "as": v2},
     ]
     v2_gone = ("rollback.v2",)
     return [
@@ -35,13 +49,12 @@ def steps(role: Role) -> list[Step]:
             next=f"V2 cannot be ended: systemctl kill -s KILL {v2}; V1 was not started beside it",
         ),
         snapshot(
-            "rollback.keep",
-            f"{place}/v2_kept",
+            "rollback.keep-config",
+            f"{place}/v2_kept_config",
             run,
-            kept,
-            reuse=f"{place}/final",
+            small,
             needs=v2_gone,
-            next="see the disk: what V2 wrote could not be kept, so its metrics were left in place",
+            next="see the disk: V2's config and unit were not kept; the plan has them",
         ),
         restore(
             "rollback.config",
@@ -51,22 +64,34 @@ def steps(role: Role) -> list[Step]:
             needs=v2_gone,
             next=f"put the files of {place} back by hand",
         ),
-        restore(
+        unit_files_read("rollback.units-read", [v1, v2], needs=("rollback.config",)),
+        snapshot(
+            "rollback.keep",
+            f"{place}/v2_kept",
+            run,
+            kept,
+            reuse=f"{place}/final",
+            not_while=v1,
+            needs=v2_gone,
+            next=f"what V2 wrote could not be kept, so its metrics were left in place: make room, stop {v1}, roll back again",
+        ),
+        restore_once(
             "rollback.metrics",
             f"{place}/final",
             run,
             ["metrics"],
-            once=True,
+            unless=f"{role['cutover_state_dir']}/runs/{run}/batches/activation-*",
+            not_while=v1,
             needs=(*v2_gone, "rollback.keep"),
-            next=f"put {place}/final/metrics_backup back by hand",
+            next=f"V1 has not got its metrics back, which are in {place}/final/metrics_backup: stop {v1}, roll back again",
         ),
-        unit_files_read("rollback.units-read", [v1, v2], needs=("rollback.config",)),
         unit_started(
             "rollback.v1",
             v1,
-            timeout_s=role["abaco_v1_start_s"],
+            timeout_s=_v1_start_s(role),
+            leave=True,
             needs=(*v2_gone, "rollback.config"),
-            next=f"V1 did not come up: journalctl -u {v1}",
+            next=f"V1 is not up (yet; its start was not taken back): journalctl -u {v1}",
         ),
         http(
             "rollback.v1-healthy",
@@ -94,3 +119,10 @@ def steps(role: Role) -> list[Step]:
             needs=("rollback.v1",),
         ),
     ]
+
+
+def _v1_start_s(role: Role) -> float:
+    """How long V1's start may take: where V1 was asked to stop and is still at it, systemd starts it when it has ended."""
+    stop_s = role.facts["v1"].get("stop_timeout_s", FOREVER_S)
+    wanted: float = stop_s + role["abaco_v1_start_s"]
+    return min(wanted, role["cutover_rollback_budget_s"])

@@ -25,7 +25,8 @@ def steps(role: Role) -> list[Step]:
             v1,
             timeout_s=role["abaco_stop_s"],
             force=role["v1_force_stop"],
-            next="V1 did not end by itself: see what it is busy with; v1_force_stop: true lets it be killed, if that is safe for its data",
+            next=f"V1 still runs, ended badly or is still enabled: see the values above, journalctl -u {v1} and systemctl is-enabled {v1};"
+            " where it does not end by itself, v1_force_stop: true lets it be killed, if that is safe for its data",
         ),
         snapshot(
             "shutdown.last-snapshot",

@@ -22,6 +22,7 @@ from cutover.hostside.durable import (
 )
 from cutover.hostside.kinds.files import describe, owner_ids
 from cutover.hostside.kinds.snapshots import MANIFEST, about, describe_snapshot, tree
+from cutover.hostside.kinds.units import refuse_while_running
 from cutover.hostside.systemd import systemctl_or_fail
 from cutover.hostside.work import CannotChange, State, Work
 
@@ -32,7 +33,8 @@ UNITS = ("/etc/systemd/", "/run/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
 def look_restored(args: Args, _work: Work) -> State:
     """Whether args["entries"] stand on the host as the snapshot has them: identical, and the first few differences.
 
-    With args["once"], a snapshot that was never taken has nothing to restore, and one that was restored already is not
+    With args["once"], a snapshot that was never taken (nothing matches the pattern args["unless"], the batches that were
+    begun after it) has nothing to restore, and one that was restored already is not
     restored again: the service has written since. Both are identical, and say so. One that was not restored yet is not
     identical, whatever stands there: it has to be marked.
     """
@@ -40,15 +42,18 @@ def look_restored(args: Args, _work: Work) -> State:
     if not args["once"]:
         differs = _all_differences(snapshot, args)
         return {"snapshot": str(snapshot), "identical": not differs, "differs": differs[:10]}
-    if not snapshot.exists():
-        return {"snapshot": "none was taken", "identical": True}
     done = read_json(_mark(snapshot))
+    if done is None and not snapshot.exists():
+        _refuse_lost(snapshot, args)
+        return {"snapshot": "none was taken", "identical": True}
     return {"snapshot": str(snapshot), "identical": done is not None, "restored_at": done["at"] if done else None}
 
 
 def restore(args: Args, _desired: Args, _before: State, _work: Work) -> None:
-    """Put those of args["entries"] back where they came from that are not as they were."""
+    """Put those of args["entries"] back where they came from that are not as they were; not while the unit args["not_while"] runs."""
     snapshot = Path(args["directory"])
+    if "not_while" in args:
+        refuse_while_running(args["not_while"])
     _refuse_unverified(snapshot, args["run"])
     wrong = [entry for entry in _entries(snapshot, args) if entry_differences(entry, Path(entry["source"]))]
     for entry in wrong:
@@ -62,6 +67,15 @@ def restore(args: Args, _desired: Args, _before: State, _work: Work) -> None:
             raise CannotChange(f"restored, and yet {'; '.join(differs[:3])}")
         _mark(snapshot).parent.mkdir(mode=0o700, exist_ok=True)
         write_json(_mark(snapshot), {"at": now(), "entries": list(args["entries"])})
+
+
+def _refuse_lost(snapshot: Path, args: Args) -> None:
+    """A snapshot that is not there was never taken only where what comes after it was never begun."""
+    pattern = args.get("unless")
+    if pattern and (begun := sorted(Path("/").glob(pattern.lstrip("/")))):
+        raise CannotChange(
+            f"{snapshot} is gone, though it was taken before {begun[0].name} was begun: there is nothing to restore from"
+        )
 
 
 def _all_differences(snapshot: Path, args: Args) -> list[str]:
@@ -85,12 +99,27 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
     scratch = snapshot.with_name(f".{snapshot.name}.rehearsal")
     if scratch.exists():
         shutil.rmtree(scratch)
-    differs: list[str] = []
     entries = [
         entry
         for entry in read_json(snapshot / MANIFEST)["entries"].values()
         if entry["kind"] in ("file", "link", "tree")
     ]
+    scratch.mkdir(mode=0o700)
+    try:
+        differs = _rehearsed(entries, snapshot, scratch)
+    finally:
+        shutil.rmtree(scratch)
+    work.results[f"rehearsal {snapshot}"] = {
+        "rehearsed": True,
+        "identical": not differs,
+        "differs": differs[:10],
+        "entries": len(entries),
+    }
+
+
+def _rehearsed(entries: list[dict[str, Any]], snapshot: Path, scratch: Path) -> list[str]:
+    """Restore entries below scratch; give what differs there, and what differs live."""
+    differs: list[str] = []
     for entry in entries:
         place = scratch / entry["source"].lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -98,13 +127,7 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
         differs += entry_differences(entry, place)
         if entry["kind"] != "tree":  # trees belong to the running service and go on changing
             differs += [f"live: {line}" for line in entry_differences(entry, Path(entry["source"]))]
-    shutil.rmtree(scratch)
-    work.results[f"rehearsal {snapshot}"] = {
-        "rehearsed": True,
-        "identical": not differs,
-        "differs": differs[:10],
-        "entries": len(entries),
-    }
+    return differs
 
 
 def entry_differences(entry: Args, place: Path) -> list[str]:
@@ -151,6 +174,31 @@ def _put_tree_back(entry: Args, copy: Path, place: Path) -> None:
     for leftover in (scratch, old):
         _take_away(leftover)
     scratch.mkdir()
+    try:
+        _build_tree(entry, copy, place, scratch)
+        _exchange(scratch, place, old)
+    except BaseException:
+        _take_away(scratch)
+        raise
+    sync_directory(place.parent)
+    _take_away(old)
+
+
+def _exchange(scratch: Path, place: Path, old: Path) -> None:
+    """Move scratch into its place; should that fail, what stood there comes back."""
+    stood = describe(place)["exists"]
+    if stood:
+        place.rename(old)
+    try:
+        scratch.rename(place)
+    except BaseException:
+        if stood:
+            old.rename(place)
+        raise
+
+
+def _build_tree(entry: Args, copy: Path, place: Path, scratch: Path) -> None:
+    """Make in scratch what was recorded, from the copy and from what stands as it should, down to the disk."""
     for name in entry["folders"]:
         (scratch / name).mkdir()
     standing = tree(place) if describe(place)["type"] == "directory" else {}
@@ -176,11 +224,6 @@ def _put_tree_back(entry: Args, copy: Path, place: Path) -> None:
     uid, gid = owner_ids(entry["state"])
     _dress(scratch, {"uid": uid, "gid": gid, "mode": entry["state"]["mode"], "mtime_ns": entry["mtime_ns"]})
     sync_filesystem(scratch)
-    if describe(place)["exists"]:
-        place.rename(old)
-    scratch.rename(place)
-    sync_directory(place.parent)
-    _take_away(old)
 
 
 def _dress(path: Path, recorded: Mapping[str, Any]) -> None:

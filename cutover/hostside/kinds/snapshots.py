@@ -17,7 +17,7 @@ from cutover.hostside import process
 from cutover.hostside.clock import now
 from cutover.hostside.durable import read_json, sha256_bytes, sha256_file, sync_directory, sync_filesystem, write_json
 from cutover.hostside.kinds.files import describe
-from cutover.hostside.kinds.units import look_unit
+from cutover.hostside.kinds.units import look_unit, refuse_while_running
 from cutover.hostside.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
@@ -31,16 +31,32 @@ def look_snapshot(args: Args, _work: Work) -> State:
 
 
 def take_snapshot(args: Args, _desired: Args, before: State, work: Work) -> None:
-    """Copy args["entries"] into args["directory"]; unchanged files are linked from the snapshot args["reuse"] where named."""
+    """Copy args["entries"] into args["directory"]; unchanged files are linked from the snapshot args["reuse"] where named.
+
+    Where that snapshot exists, nothing is taken while the unit args["not_while"] runs.
+    """
     directory = Path(args["directory"])
     if before["exists"]:
         raise CannotChange(
             f"{directory} holds a snapshot that is not what it must be, and a snapshot is never overwritten"
         )
+    if "not_while" in args and Path(args["reuse"]).exists():
+        refuse_while_running(args["not_while"])
     scratch = directory.with_name(f".{directory.name}.taking")
     if scratch.exists():
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True, mode=0o700)
+    try:
+        _fill(scratch, args, work)
+        scratch.rename(directory)
+    except BaseException:  # a half one on a full disk would keep it full, for the service as well
+        shutil.rmtree(scratch)
+        raise
+    sync_directory(directory.parent)
+
+
+def _fill(scratch: Path, args: Args, work: Work) -> None:
+    """Take every entry, write the manifest, make all of it read-only, flush it to disk."""
     reuse = Reusable.of(args.get("reuse"))
     entries = {entry["name"]: _take(entry, scratch, reuse, work) for entry in args["entries"]}
     write_json(
@@ -48,8 +64,6 @@ def take_snapshot(args: Args, _desired: Args, before: State, work: Work) -> None
     )
     _make_read_only(scratch)
     sync_filesystem(scratch)
-    scratch.rename(directory)
-    sync_directory(directory.parent)
 
 
 class Reusable:
@@ -71,9 +85,9 @@ class Reusable:
         return cls(root, read_json(root / MANIFEST) or {})
 
     def link(self, source: str, name: str, found: os.stat_result, target: Path) -> dict[str, Any] | None:
-        """Link the earlier copy to target when size, time, owner and mode of the source are as they were; else None."""
+        """Link the earlier copy to target when the source is the same file, unchanged since (inode, times, size, owner, mode)."""
         kept, file = self.files.get((source, name), ("", {}))
-        if file != about(found) | {"sha256": file.get("sha256"), "size": found.st_size}:
+        if file != _source(found) | {"sha256": file.get("sha256"), "size": found.st_size}:
             return None
         os.link(self.directory / kept / name, target)
         return file
@@ -215,7 +229,12 @@ def _copy(source: Path, name: str, found: os.stat_result, copy: Path, reuse: Reu
     if (known := reuse.link(str(source), name, found, copy)) is not None:
         return known
     content = (source / name).read_bytes()
-    return about(found) | {"sha256": _write(copy, content), "size": len(content)}
+    return _source(found) | {"sha256": _write(copy, content), "size": len(content)}
+
+
+def _source(found: os.stat_result) -> State:
+    """What tells whether a file is still the one that was copied: a rewrite may keep size and time, not inode and change time."""
+    return about(found) | {"inode": found.st_ino, "ctime_ns": found.st_ctime_ns}
 
 
 def _write(path: Path, content: bytes) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from cutover.hostside import process
 from cutover.hostside.clock import boot_id
+from cutover.hostside.kinds.snapshots import tree
 from cutover.hostside.systemd import show
 from cutover.hostside.work import State, Work
 
@@ -45,17 +46,27 @@ def look_facts(_args: Args, _work: Work) -> State:
 
 
 def look_disk(args: Args, _work: Work) -> State:
-    """free_bytes and free_inodes where args["path"] is, or would be made; read_only."""
+    """free_bytes and free_inodes where args["path"] is, or would be made; read_only.
+
+    With args["room_for"], a directory, what would be left of both after args["times"] copies of it: left_bytes, left_inodes.
+    """
     path = existing(Path(args["path"]))
     seen = os.statvfs(path)
     # Some file systems have no fixed number of inodes and report 0 of 0.
     inodes = seen.f_favail if seen.f_files else sys.maxsize
-    return {
+    free = shutil.disk_usage(path).free
+    state = {
         "path": str(path),
-        "free_bytes": shutil.disk_usage(path).free,
+        "free_bytes": free,
         "free_inodes": inodes,
         "read_only": bool(seen.f_flag & os.ST_RDONLY),
     }
+    if "room_for" in args:
+        found, times = tree(Path(args["room_for"])).values(), args["times"]
+        # A small file takes a whole block, and a sparse one is copied in full.
+        needed = times * sum(max(one.st_size, one.st_blocks * 512) for one in found)
+        state |= {"needed_bytes": needed, "left_bytes": free - needed, "left_inodes": inodes - times * len(found)}
+    return state
 
 
 def look_clock(_args: Args, work: Work) -> State:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from cutover.hostside.process import run
-from cutover.hostside.systemd import show, systemctl, systemctl_or_fail
+from cutover.hostside.systemd import seconds_of, show, systemctl, systemctl_or_fail
 from cutover.hostside.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
 
 
 def look_unit(args: Args, _work: Work) -> State:
-    """load, active, sub, enabled, main_pid, result, restarts, invocation, processes (pids in its cgroup), file, drop_ins."""
+    """load, active, sub, enabled, main_pid, result, restarts, invocation, processes (pids in its cgroup), file, drop_ins, since, stop_timeout_s."""
     seen = show(args["unit"])
     return {
         "unit": args["unit"],
@@ -32,11 +32,15 @@ def look_unit(args: Args, _work: Work) -> State:
         "file": seen["FragmentPath"],
         "drop_ins": seen["DropInPaths"].split(),
         "since": seen["ActiveEnterTimestamp"],
+        "stop_timeout_s": seconds_of(seen["TimeoutStopUSec"]),
     }
 
 
 def change_unit(args: Args, _desired: Args, before: State, work: Work) -> None:
-    """Do what args ask for: want ("started" | "stopped" | None) and enable (True | False | None = leave it)."""
+    """Do what args ask for: want ("started" | "stopped" | None) and enable (True | False | None = leave it).
+
+    on_timeout says what becomes of a start that takes too long: "stop" it again, or "leave" it going.
+    """
     unit, want, enable = args["unit"], args.get("want"), args.get("enable")
     if before["need_daemon_reload"]:
         systemctl_or_fail("daemon-reload", deadline_s=30)
@@ -87,10 +91,18 @@ def reload_unit_files(args: Args, _desired: Args, _before: State, _work: Work) -
             systemctl_or_fail("reset-failed", unit)
 
 
+def refuse_while_running(unit: str) -> None:
+    """Refuse what must not be done beside a running service."""
+    if show(unit, ["ActiveState"])["ActiveState"] not in ("inactive", "failed"):
+        raise CannotChange(f"{unit} is running and has written since: nothing was touched")
+
+
 def _start(unit: str, args: Args, work: Work) -> None:
     systemctl("reset-failed", unit)  # starts by hand count toward the start limit; a unit not failed makes it complain
     ended = systemctl("start", unit, deadline_s=work.seconds_left(args.get("timeout_s", 30)))
     if ended.end == "deadline passed":
+        if args.get("on_timeout", "stop") == "leave":  # on the way back: late is better than not at all
+            raise CannotChange(f"{unit} was not ready within {ended.seconds:.1f} s; its start goes on")
         systemctl_or_fail("stop", "--no-block", unit)
         raise CannotChange(f"{unit} was not ready within {ended.seconds:.1f} s and was stopped again")
     if ended.exit_code != 0:

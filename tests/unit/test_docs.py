@@ -1,0 +1,83 @@
+"""What the documents say exists: the tests that they name, what they link to, the commands; and the example inventories load."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cutover.conduct.targets import Options, choose
+from cutover.conduct.times import times_of
+from tasks import namespace
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+IDS = [str(document.relative_to(ROOT)) for document in DOCUMENTS]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
+def test_every_test_that_a_document_names_exists(document: Path) -> None:
+    named = re.findall(r"\btests/[\w/]+\.py", document.read_text())
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_every_guarantee_names_a_test() -> None:
+    _, _, must = (ROOT / "docs" / "guarantees.md").read_text().partition("## Must")
+    rows = [line for line in must.partition("##")[0].splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 5
+    assert [row for row in rows if not re.search(r"tests/\w+/test_\w+\.py", row.split("|")[-2])] == []
+
+
+def test_what_keeps_a_guarantee_exists() -> None:
+    named = re.findall(r"`((?:cutover|roles|kpi)/[\w/.]+)`", (ROOT / "docs" / "guarantees.md").read_text())
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=IDS)
+def test_every_relative_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", document.read_text())
+    assert [link for link in links if "://" not in link and not leads(document, link)] == []
+
+
+def leads(document: Path, link: str) -> bool:
+    """Whether a file or directory is there, and a heading of the name that the link jumps to."""
+    path, _, heading = link.partition("#")
+    target = document.parent / path if path else document
+    if not target.exists():
+        return False
+    return not heading or heading in {anchor(line) for line in target.read_text().splitlines() if line.startswith("#")}
+
+
+def anchor(heading: str) -> str:
+    """What a heading is called in links."""
+    return re.sub(r"[^\w -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
+
+
+def test_every_command_of_the_readme_exists() -> None:
+    _, _, table = (ROOT / "README.md").read_text().partition("| command | what it does |")
+    rows = table.strip().partition("\n\n")[0].splitlines()[1:]
+    named = [words.split()[0] for row in rows for words in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    assert len(named) > 20
+    assert sorted(set(named) - set(namespace.task_names)) == []
+    assert sorted(set(namespace.task_names) - set(named)) == [
+        "runbook"
+    ]  # for who changes the project; nobody operates with it
+
+
+@pytest.mark.parametrize("environment", ["prod", "staging"])
+def test_the_example_inventories_load_with_the_roles_as_they_are(environment: str) -> None:
+    targets = choose(Options(ROOT, environment))
+    assert len(targets.hosts) >= 3
+    assert {host: str(targets.variables[host]["abaco_environment"])[:4] for host in targets.names} == dict.fromkeys(
+        targets.names, environment[:4]
+    )
+    assert times_of(targets).bake > 0
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "inventory").glob("*/*_vars/*.yml")), ids=lambda file: file.stem)
+def test_a_variable_that_an_example_only_mentions_is_declared_too(file: Path) -> None:
+    if file.is_relative_to(ROOT / "inventory" / "lab"):
+        pytest.skip("not an example: lab.up wrote it")
+    mentioned = re.findall(r"\b((?:abaco|cutover|v1)_\w+)", file.read_text())
+    declared = "\n".join(path.read_text() for path in (ROOT / "roles").glob("*/defaults.yml"))
+    assert [name for name in mentioned if not re.search(rf"^{name}:", declared, re.MULTILINE)] == []
