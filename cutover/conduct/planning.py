@@ -8,6 +8,7 @@ from cutover.conduct.fleet import Fleet
 from cutover.conduct.leases import holder
 from cutover.conduct.releasing import facts_of, release_for
 from cutover.conduct.targets import Targets
+from cutover.conduct.times import times_of
 from cutover.decide.difference import diff, structural_diff
 from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.decide.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ReleasePlan, batches
@@ -37,6 +38,7 @@ class Planned:
 
 def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
     """Plan a cutover of all chosen hosts."""
+    times_of(targets)  # timings that exclude each other are wrong before anything else is
     artifact = release_for(targets, fleet)
     stamp = run.split("-", 1)[0]
     facts = read_facts(targets, fleet, RunFacts(run, stamp), facts_of(artifact))

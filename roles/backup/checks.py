@@ -49,7 +49,7 @@ def test_every_file_has_its_digest(host: Any, wanted: HostPlan) -> None:
 
 
 def test_the_config_is_v1s(host: Any, wanted: HostPlan) -> None:
-    """The backup holds the config that V1 ran from when the cutover was planned, and it is not V2's. If not: V2 was there before the backup."""
+    """The backup holds the config that V1 ran from at planning, and it is not V2's. If not: V2 was there before the backup."""
     saved = manifest(host, place(wanted))["entries"]["config"]["sha256"]
     planned = next(step.content for step in wanted.steps["activation"] if step.id == "activation.config")
     assert saved == wanted.facts["config"]["sha256"]
@@ -58,7 +58,9 @@ def test_the_config_is_v1s(host: Any, wanted: HostPlan) -> None:
 
 def test_the_backup_is_read_only(host: Any, wanted: HostPlan) -> None:
     """Nothing in the backup can be written. If not: somebody changed its modes; find out who."""
-    writable = host.check_output("find %s -name '.*' -prune -o -perm /222 -not -type l -print", place(wanted))
+    writable = host.check_output(
+        "find %s -path %s -prune -o -perm /222 -not -type l -print", place(wanted), f"{place(wanted)}/.restored"
+    )
     assert writable == ""
 
 

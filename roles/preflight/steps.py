@@ -170,7 +170,7 @@ def _stopping(role: Role) -> list[Step]:
             f"systemd gives V1 the {stop:g} s that we wait for it to stop; it kills V1 later, if V1 is still there then",
             {"stop_timeout_s": {"at_least": stop}},
             args={"unit": v1},
-            next=f"systemd would kill V1 by force, and v1_force_stop is false: raise TimeoutStopSec of {v1}, lower abaco_stop_s, or allow force",
+            next="systemd would kill V1 by force, and v1_force_stop is false: raise TimeoutStopSec in its unit, lower abaco_stop_s, or allow force",
         ),
         probe(
             "preflight.v1-ends",
@@ -179,7 +179,7 @@ def _stopping(role: Role) -> list[Step]:
             {"stop_timeout_s": {"at_most": most}},
             args={"unit": v1},
             severity="WARN",
-            next=f"V1 could go on stopping for longer than the way back may wait (10^9 s: without end): set TimeoutStopSec of {v1}, or raise cutover_rollback_budget_s",
+            next="V1 may take longer to stop than the way back may wait (10^9 s: no limit): set TimeoutStopSec, or raise cutover_rollback_budget_s",
         ),
     ]
 

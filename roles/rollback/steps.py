@@ -25,7 +25,7 @@ def steps(role: Role) -> list[Step]:
     """Stop V2, keep, restore, start V1, prove."""
     run, v1, v2 = role.run.id, role["abaco_v1_unit"], role["abaco_v2_unit"]
     data, place = role["abaco_data"], f"{role['abaco_data']}/.rollback/{role.run.id}"
-    kept = [
+    kept: list[dict[str, object]] = [
         {"name": "metrics", "kind": "tree", "source": f"{data}/metrics", "as": "metrics"},
         {"name": "audit", "kind": "tree", "source": f"{data}/audit", "as": "audit"},
         {
@@ -124,5 +124,4 @@ def steps(role: Role) -> list[Step]:
 def _v1_start_s(role: Role) -> float:
     """How long V1's start may take: where V1 was asked to stop and is still at it, systemd starts it when it has ended."""
     stop_s = role.facts["v1"].get("stop_timeout_s", FOREVER_S)
-    wanted: float = stop_s + role["abaco_v1_start_s"]
-    return min(wanted, role["cutover_rollback_budget_s"])
+    return float(min(stop_s + role["abaco_v1_start_s"], role["cutover_rollback_budget_s"]))

@@ -130,6 +130,7 @@ def test_a_batch_whose_unit_was_killed_ends_without_a_result_and_is_not_begun_ag
 ) -> None:
     thread, came = in_background(agent, run, counted("killed", waits=True))
     begun(real, "killed")
+    assert real.sh(f"find {STATE} -name request.json") == ""  # read, and gone while the work goes on
     real.sh(f"systemctl kill -s KILL --kill-whom=all cutover-{run[0]}-b-1.service")
     thread.join(30)
     assert isinstance(came[0], AgentFailed)

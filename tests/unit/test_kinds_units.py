@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cutover.hostside.systemd import FOREVER_S
 from cutover.words.step import State, Step
 from cutover.words.steps import probe, unit_files_read, unit_started, unit_stopped
 from cutover.world.agent import HostAgent
@@ -113,6 +114,38 @@ def test_one_that_never_says_ready_is_stopped_again(agent: HostAgent, unit: Call
     outcome = do(agent, unit_started("s", name, timeout_s=0.5))
     assert (outcome["ok"], "was not ready within" in outcome["error"]) == (False, True)
     assert do(agent, unit_stopped("s", name, timeout_s=10, force=True))["after"]["processes"] == []
+
+
+def test_on_the_way_back_a_slow_start_is_left_to_go_on(
+    agent: HostAgent, unit: Callable[..., str], real: "RealHost"
+) -> None:
+    ready = "until [ -e /run/cutover-test-ready ]; do sleep 0.05; done; systemd-notify --ready; exec sleep 600"
+    name = unit(f"ExecStart=/bin/sh -c '{ready}'", "Type=notify", "NotifyAccess=all", "TimeoutStartSec=60")
+    real.sh("rm -f /run/cutover-test-ready")
+    outcome = do(agent, unit_started("s", name, timeout_s=0.5, leave=True))
+    assert (outcome["ok"], "its start goes on" in outcome["error"]) == (False, True)
+    assert outcome["after"]["active"] == "activating"
+    real.sh("touch /run/cutover-test-ready")
+    assert do(agent, unit_started("s", name, timeout_s=10, leave=True))["after"]["active"] == "active"
+
+
+def test_on_the_way_back_a_start_outlasts_a_stop_that_is_still_under_way(
+    agent: HostAgent, unit: Callable[..., str]
+) -> None:
+    name = unit(STUBBORN, "TimeoutStopSec=2")
+    assert do(agent, unit_started("s", name, timeout_s=10))["ok"]
+    stopped = do(agent, unit_stopped("s", name, timeout_s=0.3))
+    assert (stopped["ok"], stopped["after"]["active"], stopped["after"]["stop_timeout_s"]) == (False, "deactivating", 2)
+    started = do(agent, unit_started("s", name, timeout_s=12, leave=True))
+    assert started["ok"], started
+    assert started["after"]["main_pid"] != stopped["before"]["main_pid"]
+
+
+@pytest.mark.parametrize(("line", "seconds"), [("TimeoutStopSec=90", 90), ("TimeoutStopSec=infinity", FOREVER_S)])
+def test_how_long_systemd_lets_it_stop_is_known(
+    agent: HostAgent, unit: Callable[..., str], line: str, seconds: float
+) -> None:
+    assert look(agent, unit(SLEEPS, line))["stop_timeout_s"] == seconds
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The plan: a frozen value whose fingerprint covers everything in it."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,27 @@ def test_a_plan_is_read_back_as_it_was_saved(tmp_path: Path) -> None:
     assert load(tmp_path / "plan.json") == plan
     assert load(tmp_path / "plan.json").fingerprint == plan.fingerprint
     assert (tmp_path / "plan.json").stat().st_mode & 0o777 == 0o400
+
+
+def test_a_plan_is_never_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    a_plan().save(path)
+    before = path.stat().st_ino
+    a_plan().save(path)  # the same again is no harm
+    with pytest.raises(UsageError, match="another plan is there"):
+        a_plan().model_copy(update={"environment": "production"}).save(path)
+    assert (load(path), path.stat().st_ino) == (a_plan(), before)
+    assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_half_a_plan_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        a_plan().save(tmp_path / "plan.json")
+    assert list(tmp_path.iterdir()) == []
 
 
 SCALARS = some.one_of(

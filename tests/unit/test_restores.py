@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cutover.hostside.kinds import KINDS
+from cutover.hostside.kinds import KINDS, restores, units
 from cutover.hostside.work import State, Work, carry_out
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -63,8 +63,10 @@ def snapshot(tmp_path: Path, live: Path) -> Path:
     return place
 
 
-def restore(snapshot: Path, *, entries: list[str] | None = None, run: str = RUN, once: bool = False) -> State:
-    args = {"directory": str(snapshot), "run": run, "entries": entries or ENTRIES, "once": once}
+def restore(
+    snapshot: Path, *, entries: list[str] | None = None, run: str = RUN, once: bool = False, **more: str
+) -> State:
+    args = {"directory": str(snapshot), "run": run, "entries": entries or ENTRIES, "once": once, **more}
     return carry_out(
         KINDS, {"id": "s", "kind": "restore", "args": args, "desired": {"identical": True}, "probe": False}, Work()
     )
@@ -112,6 +114,39 @@ def test_no_scratch_is_left_and_one_of_a_crash_does_no_harm(live: Path, snapshot
         (live / "data" / name / "half").mkdir(parents=True)
     assert restore(snapshot)["ok"]
     assert [path.name for path in (live / "data").iterdir()] == ["metrics"]
+
+
+@pytest.mark.parametrize("what", ["restore", "rehearse"])
+def test_a_disk_that_fills_up_is_left_as_it_was(
+    live: Path, snapshot: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v2_was_here(live)
+    now = everything(live)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(restores, "sync_filesystem", full)
+    outcome = restore(snapshot, entries=["metrics"]) if what == "restore" else rehearse(snapshot)
+    assert (outcome["ok"], "No space left" in outcome["error"]) == (False, True)
+    assert everything(live) == now
+    assert [path.name for path in snapshot.parent.iterdir()] == [RUN]
+
+
+def test_a_tree_that_cannot_take_its_place_leaves_the_one_that_stood_there(
+    live: Path, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v2_was_here(live)
+    before, rename = everything(live), Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name.endswith(".cutover-new"):
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    assert restore(snapshot, entries=["metrics"])["ok"] is False
+    assert everything(live) == before
 
 
 def test_a_crash_between_the_two_renames_is_finished(live: Path, snapshot: Path) -> None:
@@ -200,6 +235,32 @@ class TestOnce:
         now = everything(live)
         outcome = restore(snapshot / "final", entries=["metrics"], once=True)
         assert (outcome["ok"], outcome["changed"], everything(live) == now) == (True, False, True)
+
+    def test_a_snapshot_that_was_taken_and_is_gone_is_said_to_be(
+        self, live: Path, snapshot: Path, tmp_path: Path
+    ) -> None:
+        batches = tmp_path / "state/runs" / RUN / "batches"
+        (batches / "shutdown-1.1").mkdir(parents=True)
+        unless = f"{batches}/activation-*"
+        lost = snapshot / "final"
+        assert restore(lost, entries=["metrics"], once=True, unless=unless)["ok"] is True
+        (batches / "activation-1.1").mkdir()
+        now = everything(live)
+        outcome = restore(lost, entries=["metrics"], once=True, unless=unless)
+        assert (outcome["ok"], outcome["changed"]) == (False, False)
+        assert "was taken before activation-1.1 was begun" in outcome["error"]
+        assert everything(live) == now
+
+    def test_nothing_is_restored_under_a_running_v1(
+        self, live: Path, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        v2_was_here(live)
+        now, state = everything(live), {"ActiveState": "active"}
+        monkeypatch.setattr(units, "show", lambda *_: state)
+        outcome = restore(snapshot, entries=["metrics"], once=True, not_while="v1")
+        assert (outcome["ok"], "has written since" in outcome["error"], everything(live) == now) == (False, True, True)
+        state["ActiveState"] = "inactive"
+        assert restore(snapshot, entries=["metrics"], once=True, not_while="v1")["ok"] is True
 
     def test_a_snapshot_that_lost_its_manifest_does_not_count_as_never_taken(self, live: Path, snapshot: Path) -> None:
         v2_was_here(live)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cutover.words.errors import Refused
 from cutover.words.step import State
 from cutover.words.steps import link
 from cutover.world.agent import Fenced, HostAgent
@@ -114,13 +115,65 @@ def test_the_timer_counts_anew_after_a_reboot(agent: HostAgent, real: "RealHost"
     assert settled(agent, run, real)["revert"] == {"armed": False}
 
 
+def test_one_that_did_not_succeed_is_tried_again_until_it_does(agent: HostAgent, real: "RealHost") -> None:
+    real.sh("mkdir -p /srv/blocked/here")
+    run, token = arm(agent, 0.3, [link("blocked", "/srv/blocked", "/v1"), *UNDO])
+    wait_for_v1(real)
+    assert settled(agent, run, real)["revert"]["armed"] is True
+    real.sh("rm -r /srv/blocked")
+    real.sh("n=0; until [ -L /srv/blocked ]; do n=$((n+1)); [ $n -lt 200 ]; sleep 0.05; done; sleep 0.5")
+    after = agent.status()
+    assert (after["revert"], after["runs"][0]["reverted"]["ok"]) == ({"armed": False}, True)
+    assert after["lease"]["token"] > token + 1
+    real.sh("sleep 1")
+    assert agent.status()["lease"] == after["lease"]  # and then never again
+    assert real.sh("find /etc/systemd/system -name 'cutover-revert*'") == ""
+
+
+def test_who_takes_the_run_up_again_does_not_meet_the_next_try_and_disarming_ends_it(
+    agent: HostAgent, real: "RealHost"
+) -> None:
+    real.sh("mkdir -p /srv/blocked/here")
+    run, _ = arm(agent, 3, [link("blocked", "/srv/blocked", "/v1"), *UNDO])
+    wait_for_v1(real)
+    settled(agent, run, real)
+    token = int(agent.begin(run=run, holder="tests", nonce="again", lease_s=60)["lease"]["token"])
+    for _ in range(4):  # well beyond the next try
+        real.sh("sleep 1")
+        agent.renew(token=token, lease_s=60)
+    assert agent.disarm(token=token)["armed"] is False
+    real.sh("sleep 4")
+    assert agent.status()["lease"]["token"] == token
+
+
+@pytest.mark.parametrize("how", ["by itself", "by a rollback"])
+def test_a_run_from_which_the_host_went_back_is_not_applied_again(agent: HostAgent, real: "RealHost", how: str) -> None:
+    if how == "by itself":
+        run, _ = arm(agent, 0.3)
+        wait_for_v1(real)
+        settled(agent, run, real)
+    else:
+        run, token = begin(agent)
+        agent.record(token=token, run=run, state={"status": "rollback", "at": "2026-01-02T03:04:05Z"})
+        agent.release(token=token)
+    with pytest.raises(Refused, match=f"is spent: this host went back from it {how}"):
+        agent.begin(run=run, holder="tests", nonce="new", lease_s=60, plan={"run": run})
+    assert agent.status()["lease"]["held"] is False
+    assert agent.begin(run=run, holder="tests", nonce="new", lease_s=60)["lease"]["held"] is True  # to go back, it may
+
+
 def test_one_that_did_not_succeed_stays_armed_for_the_next_boot(agent: HostAgent, real: "RealHost") -> None:
     real.sh("mkdir -p /srv/blocked/here")
-    run, _ = arm(agent, 0.3, [link("blocked", "/srv/blocked", "/v1"), *UNDO])
+    run, _ = arm(agent, 5, [link("blocked", "/srv/blocked", "/v1"), *UNDO])
     wait_for_v1(real)  # what does not need the failed step is done all the same
     after = settled(agent, run, real)
     assert after["revert"]["armed"] is True
     assert real.sh("systemctl is-enabled $(basename /etc/systemd/system/cutover-revert-*.timer)").strip() == "enabled"
+    real.sh("rm -r /srv/blocked; ln -sfn /v2 /srv/current")
+    real.reboot()
+    agent.transport.close()
+    wait_for_v1(real)
+    assert settled(agent, run, real)["revert"] == {"armed": False}
 
 
 def test_two_can_be_armed_beside_each_other(agent: HostAgent, real: "RealHost") -> None:

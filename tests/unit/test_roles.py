@@ -14,6 +14,7 @@ from cutover.decide.declarations import declarations
 from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.decide.roles import ReleaseFacts, Role, RunFacts, load, steps_of
 from cutover.decide.variables import resolve
+from cutover.hostside.compare import differences
 from cutover.hostside.kinds import KINDS
 from cutover.words.errors import UsageError
 from cutover.words.host import Host
@@ -25,7 +26,12 @@ RUN = RunFacts("20260102T030405Z-abc123", "20260102T030405Z")
 RELEASE = ReleaseFacts("2.0.0-0123456789ab", "ab" * 32, 30_000_000, "3.11", "x86_64")
 FACTS: Mapping[str, State] = {
     "host": {"machine": "x86_64", "python": "3.11.2", "python_minor": "3.11", "os": "Debian GNU/Linux 12 (bookworm)"},
-    "v1": {"active": "active", "enabled": "enabled", "file": "/etc/systemd/system/abaco-pipeline-v1.service"},
+    "v1": {
+        "active": "active",
+        "enabled": "enabled",
+        "file": "/etc/systemd/system/abaco-pipeline-v1.service",
+        "stop_timeout_s": 90.0,
+    },
     "v2": {"active": "inactive", "enabled": "absent", "file": ""},
     "config": {"type": "file", "sha256": "cd" * 32},
     "current": {"type": "link", "target": "/opt/abaco/releases/1.0.0"},
@@ -121,6 +127,39 @@ def test_on_the_way_back_v1_starts_only_where_v2_is_gone_and_the_config_is_back(
     steps = {step.id: step for step in wanted("rollback")[1]}
     assert {"rollback.v2", "rollback.config"} <= set(steps["rollback.v1"].needs)
     assert "rollback.keep" in steps["rollback.metrics"].needs
+
+
+def closure(steps: Mapping[str, Step], name: str) -> set[str]:
+    """All that a step needs, and what that needs."""
+    return {name}.union(*(closure(steps, need) for need in steps[name].needs))
+
+
+def test_on_the_way_back_v1_starts_also_where_nothing_of_v2_could_be_kept() -> None:
+    steps = {step.id: step for step in wanted("rollback")[1]}
+    assert closure(steps, "rollback.v1") == {"rollback.v1", "rollback.v2", "rollback.config"}
+    order = list(steps)
+    assert order.index("rollback.config") < order.index("rollback.keep") < order.index("rollback.metrics")
+    assert order.index("rollback.keep-config") < order.index("rollback.config")
+    assert order.index("rollback.metrics") < order.index("rollback.v1")
+
+
+@pytest.mark.parametrize(("stop_s", "waits_s"), [(90.0, 120.0), (1e9, 300.0)])
+def test_on_the_way_back_v1s_start_outlasts_its_stop(stop_s: float, waits_s: float) -> None:
+    facts = {**FACTS, "v1": {**FACTS["v1"], "stop_timeout_s": stop_s}}
+    steps = {step.id: step for step in steps_of(role_for("rollback", facts))}
+    assert (steps["rollback.v1"].args["timeout_s"], steps["rollback.v1"].args["on_timeout"]) == (waits_s, "leave")
+
+
+@pytest.mark.parametrize(
+    ("stop_s", "wrong"), [(90.0, []), (5.0, ["preflight.v1-not-killed"]), (1e9, ["preflight.v1-ends"])]
+)
+def test_a_v1_that_systemd_would_kill_or_never_end_is_seen_before_it_is_stopped(
+    stop_s: float, wrong: list[str]
+) -> None:
+    steps = wanted("preflight")[1]
+    stopping = [step for step in steps if "stop_timeout_s" in step.desired]
+    assert [step.severity for step in stopping] == ["FAIL", "WARN"]
+    assert [step.id for step in stopping if differences({"stop_timeout_s": stop_s}, step.desired)] == wrong
 
 
 def test_a_host_that_runs_the_release_already_is_known() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cutover.hostside.kinds import KINDS, snapshots
+from cutover.hostside.kinds import KINDS, snapshots, units
 from cutover.hostside.work import State, Work, carry_out, look_at
 
 RUN = "20260102T030405Z-abc123"
@@ -110,6 +110,35 @@ def test_what_a_crash_left_half_made_never_counts_and_is_made_anew(tmp_path: Pat
     assert look(tmp_path / "s") == {"exists": False}
     assert take(tmp_path / "s", live)["ok"]
     assert (torn.exists(), (tmp_path / "s/metrics_backup/half").exists()) == (False, False)
+
+
+def test_a_disk_that_fills_up_is_left_as_it_was(tmp_path: Path, live: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(snapshots, "sync_filesystem", full)
+    outcome = take(tmp_path / "rollback/s", live)
+    assert (outcome["ok"], outcome["error"]) == (False, "[Errno 28] No space left on device")
+    assert list((tmp_path / "rollback").iterdir()) == []
+
+
+@pytest.mark.parametrize(("final", "ok"), [(True, False), (False, True)])
+def test_what_v2_wrote_is_not_kept_once_v1_writes_again(
+    tmp_path: Path, live: Path, monkeypatch: pytest.MonkeyPatch, final: bool, ok: bool
+) -> None:
+    monkeypatch.setattr(units, "show", lambda *_: {"ActiveState": "active"})
+    if final:
+        take(tmp_path / "final", live)
+    args = {"directory": str(tmp_path / "kept"), "run": RUN, "entries": [], "reuse": str(tmp_path / "final")}
+    step = {
+        "id": "s",
+        "kind": "snapshot",
+        "args": {**args, "not_while": "v1"},
+        "desired": {"exists": True},
+        "probe": False,
+    }
+    assert carry_out(KINDS, step, Work())["ok"] is ok
+    assert (tmp_path / "kept").exists() is ok
 
 
 def _make_writable(place: Path) -> None:
@@ -225,7 +254,9 @@ class TestReuse:
         assert (self.linked(tmp_path, "a.json"), self.linked(tmp_path, "deep/er/b.json")) == (False, True)
         assert (tmp_path / "s/final/metrics_backup/a.json").read_text() == "changed"
 
-    @pytest.mark.parametrize("how", ["time", "mode", "same size"])
+    @pytest.mark.parametrize(
+        "how", ["time", "mode", "same size", "same size and time", "another file of the same size and time"]
+    )
     def test_any_change_is_noticed(self, tmp_path: Path, live: Path, how: str) -> None:
         path = live / "metrics/a.json"
         os.utime(path, ns=(10**18, 10**18))
@@ -234,8 +265,13 @@ class TestReuse:
             os.utime(path, ns=(10**18, 10**18 + 1))
         elif how == "mode":
             path.chmod(0o600)
+        elif how.startswith("another file"):
+            (live / "other").write_text("7")
+            (live / "other").replace(path)
         else:
             path.write_text("7")
+        if how.endswith("and time"):
+            os.utime(path, ns=(10**18, 10**18))
         take(tmp_path / "s/final", live, reuse=tmp_path / "s", only="metrics")
         assert self.linked(tmp_path, "a.json") is False
         assert (

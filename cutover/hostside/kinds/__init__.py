@@ -1,4 +1,7 @@
-"""Every kind of step that a host understands, by name. A new kind is one entry here and its cases in tests/unit/test_kinds_*.py (test_snapshots.py, test_restores.py)."""
+"""Every kind of step that a host understands, by name. A new kind is one entry here, and its cases.
+
+They are in tests/unit: test_kinds_*.py, test_snapshots.py, test_restores.py.
+"""
 
 from cutover.hostside.kinds import commands, files, network, outage, releases, restores, snapshots, system, units, users
 from cutover.hostside.work import Kind

@@ -15,7 +15,10 @@ Args = Mapping[str, Any]
 
 
 def look_unit(args: Args, _work: Work) -> State:
-    """load, active, sub, enabled, main_pid, result, restarts, invocation, processes (pids in its cgroup), file, drop_ins, since, stop_timeout_s."""
+    """load, active, sub, enabled, main_pid, result, restarts, invocation, processes (pids in its cgroup), file, drop_ins, since.
+
+    And stop_timeout_s: after how long systemd kills it when it does not stop (FOREVER_S where it never does).
+    """
     seen = show(args["unit"])
     return {
         "unit": args["unit"],
