@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cutover.conduct.arming import arm
-from cutover.conduct.fleet import Fleet, connected_as_far_as_possible
+from cutover.conduct.fleet import connected_as_far_as_possible
 from cutover.conduct.history import Known, ask, directory_of, known_run
 from cutover.conduct.interrupts import StopSignal
-from cutover.conduct.leases import held
+from cutover.conduct.leases import held, refuse_held
 from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
 from cutover.decide.phases import ROLLBACK
-from cutover.words.errors import CutoverError, ExitCode, Locked, MixedFleet, Problem, UsageError
+from cutover.words.errors import CutoverError, ExitCode, MixedFleet, Problem, UsageError
 from cutover.world.journal import Journal, utc_now
 from cutover.world.rundir import RunDir, RunDirs
 
@@ -42,7 +42,7 @@ def rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
         known, silent = known_run(fleet, asked.run, lambda candidate: bool(candidate.owed))
         unknown = [*unreachable, *silent]
         if known is None or not known.owed:
-            _refuse_held(fleet)
+            refuse_held(ask(fleet)[0])  # a run under way is the answer then, not «nothing to do»
             if unknown:
                 raise MixedFleet(unknown)
             return ()
@@ -60,21 +60,6 @@ def rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
             journal.close()
     asked.stop.check()
     return known.owed
-
-
-def _refuse_held(fleet: Fleet) -> None:
-    """Where nothing is to be undone but a run is under way, that run is the answer, not «nothing to do»."""
-    statuses, _silent = ask(fleet)
-    held_by = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
-    if held_by:
-        raise Locked(
-            Problem(
-                host=name,
-                found=f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more",
-                next="stop it where it runs: Ctrl-C takes the safe path; a dead one's lease ends by itself",
-            )
-            for name, lease in held_by.items()
-        )
 
 
 def _journal(directory: RunDir, known: Known, targets: Targets) -> Journal:

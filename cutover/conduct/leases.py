@@ -11,7 +11,8 @@ from typing import Any
 
 from cutover.conduct.fleet import as_problems, raise_all
 from cutover.conduct.session import Session
-from cutover.words.errors import Locked
+from cutover.words.errors import Locked, Problem
+from cutover.words.step import State
 from cutover.world.agent import Fenced, HostAgent
 from cutover.world.remote.pool import Outcome
 
@@ -21,6 +22,20 @@ ASK_S = 30.0  # for all hosts to answer a small request
 def holder() -> str:
     """Who holds a lease, for people: user@machine and the process."""
     return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
+
+
+def refuse_held(statuses: Mapping[str, State]) -> None:
+    """Raise Locked where a run holds a host; `statuses` are what the agents say, by host."""
+    leases = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
+    if leases:
+        raise Locked(
+            Problem(
+                host=name,
+                found=f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more",
+                next="stop it where it runs: Ctrl-C takes the safe path; a dead one's lease ends by itself",
+            )
+            for name, lease in leases.items()
+        )
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.conduct.fleet import Fleet
-from cutover.conduct.leases import holder
+from cutover.conduct.leases import holder, refuse_held
 from cutover.conduct.releasing import facts_of, release_for
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
@@ -15,7 +15,7 @@ from cutover.decide.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, R
 from cutover.decide.render import Rendered
 from cutover.decide.roles import ReleaseFacts, Role, RunFacts, load, steps_of
 from cutover.hostside.compare import differences
-from cutover.words.errors import Locked, Problem, Refused, UsageError
+from cutover.words.errors import Problem, Refused, UsageError
 from cutover.words.step import State, Step
 from cutover.words.steps import probe
 from cutover.world.agent import HostAgent
@@ -75,16 +75,7 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
 def _refuse_unsettled(fleet: Fleet, already: Sequence[str]) -> None:
     """A host may run the release and yet not have it for good: another run is still judging it, or it is about to go back."""
     statuses = fleet.every(lambda agent: agent.status(), already, deadline=LOOK_S)
-    held = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
-    if held:
-        raise Locked(
-            Problem(
-                host=name,
-                found=f"run {lease['run']} of {lease['holder']} is still at work here",
-                next="wait for its end",
-            )
-            for name, lease in held.items()
-        )
+    refuse_held(statuses)
     armed = {name: status["revert"] for name, status in statuses.items() if status["revert"]["armed"]}
     if armed:
         raise Refused(

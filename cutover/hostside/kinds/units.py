@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.hostside.process import run
-from cutover.hostside.systemd import seconds_of, show, systemctl, systemctl_or_fail
+from cutover.hostside.systemd import FOREVER_S, seconds_of, show, systemctl, systemctl_or_fail
 from cutover.hostside.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
@@ -48,7 +48,7 @@ def change_unit(args: Args, _desired: Args, before: State, work: Work) -> None:
     if before["need_daemon_reload"]:
         systemctl_or_fail("daemon-reload", deadline_s=30)
     if want == "stopped":
-        _stop(unit, args, work)
+        _stop(unit, args, work, before["stop_timeout_s"])
     if enable is not None and before["load"] != "not-found":
         systemctl_or_fail("enable" if enable else "disable", unit)
     if want == "started" and before["active"] != "active":
@@ -112,13 +112,15 @@ def _start(unit: str, args: Args, work: Work) -> None:
         raise CannotChange(f"{unit} did not start: {ended.stderr.strip()}\n{last_words(unit)}")
 
 
-def _stop(unit: str, args: Args, work: Work) -> None:
+def _stop(unit: str, args: Args, work: Work, systemd_kills_s: float) -> None:
     systemctl_or_fail("stop", "--no-block", unit)
     if _wait_until_settled(unit, work.seconds_left(args.get("timeout_s", 20))):
         return
     if not args.get("force_stop", False):
+        end = "never kills it" if systemd_kills_s == FOREVER_S else f"kills it {systemd_kills_s:g} s after it was asked"
         raise CannotChange(
-            f"{unit} was asked to stop and is still running after {args.get('timeout_s', 20)} s; not killed, since force is not allowed"
+            f"{unit} was asked to stop and is still running after {args.get('timeout_s', 20)} s;"
+            f" not killed, since force is not allowed; systemd {end}"
         )
     systemctl_or_fail("kill", "--signal=SIGKILL", "--kill-whom=all", unit)
     if not _wait_until_settled(unit, work.seconds_left(5)):
