@@ -162,7 +162,11 @@ class HostAgent:
             return answer
         if answer["reason"] == "locked":
             raise Locked(
-                Problem(host=self.name, found=answer["message"], next="wait for it, or stop it where it runs: Ctrl-C takes the safe path")
+                Problem(
+                    host=self.name,
+                    found=answer["message"],
+                    next="wait for it, or stop it where it runs: Ctrl-C takes the safe path",
+                )
             )
         if answer["reason"] == "fenced":
             raise Fenced(self.name, answer["message"])

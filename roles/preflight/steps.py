@@ -32,6 +32,7 @@ def already(role: Role) -> bool:
         seen["v2"].get("active") == "active"
         and seen["v2"].get("enabled") == "enabled"
         and seen["v1"].get("active") != "active"
+        and seen["v1"].get("enabled") != "enabled"  # else both would be started by the next boot
         and seen["current"].get("target") == f"{role['abaco_home']}/releases/{release.id}"
         and isinstance(body, dict)
         and body.get("ready") is True
@@ -170,7 +171,7 @@ def _stopping(role: Role) -> list[Step]:
             f"systemd gives V1 the {stop:g} s that we wait for it to stop; it kills V1 later, if V1 is still there then",
             {"stop_timeout_s": {"at_least": stop}},
             args={"unit": v1},
-            next="systemd would kill V1 by force, and v1_force_stop is false: raise TimeoutStopSec in its unit, lower abaco_stop_s, or allow force",
+            next="systemd would kill V1, and v1_force_stop is false: raise its TimeoutStopSec, lower abaco_stop_s, or allow force",
         ),
         probe(
             "preflight.v1-ends",
@@ -179,7 +180,7 @@ def _stopping(role: Role) -> list[Step]:
             {"stop_timeout_s": {"at_most": most}},
             args={"unit": v1},
             severity="WARN",
-            next="V1 may take longer to stop than the way back may wait (10^9 s: no limit): set TimeoutStopSec, or raise cutover_rollback_budget_s",
+            next="the way back cannot wait that long (10^9 s: no limit): set its TimeoutStopSec, or raise cutover_rollback_budget_s",
         ),
     ]
 

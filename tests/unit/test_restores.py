@@ -116,37 +116,23 @@ def test_no_scratch_is_left_and_one_of_a_crash_does_no_harm(live: Path, snapshot
     assert [path.name for path in (live / "data").iterdir()] == ["metrics"]
 
 
-@pytest.mark.parametrize("what", ["restore", "rehearse"])
+@pytest.mark.parametrize("what", ["restore", "exchange", "rehearse"])
 def test_a_disk_that_fills_up_is_left_as_it_was(
     live: Path, snapshot: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     v2_was_here(live)
-    now = everything(live)
+    before, rename = everything(live / "data/metrics"), Path.rename
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(restores, "sync_filesystem", full)
-    outcome = restore(snapshot, entries=["metrics"]) if what == "restore" else rehearse(snapshot)
-    assert (outcome["ok"], "No space left" in outcome["error"]) == (False, True)
-    assert everything(live) == now
-    assert [path.name for path in snapshot.parent.iterdir()] == [RUN]
-
-
-def test_a_tree_that_cannot_take_its_place_leaves_the_one_that_stood_there(
-    live: Path, snapshot: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    v2_was_here(live)
-    before, rename = everything(live), Path.rename
-
-    def refused(path: Path, target: Path) -> Path:
-        if path.name.endswith(".cutover-new"):
+    def full(path: Path, target: Path | None = None) -> Path:
+        if target is None or path.name.endswith(".cutover-new"):
             raise OSError(28, "No space left on device")
         return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", refused)
-    assert restore(snapshot, entries=["metrics"])["ok"] is False
-    assert everything(live) == before
+    monkeypatch.setattr(*((Path, "rename", full) if what == "exchange" else (restores, "sync_filesystem", full)))
+    outcome = rehearse(snapshot) if what == "rehearse" else restore(snapshot, entries=["metrics"])
+    assert (outcome["ok"], "No space left" in outcome["error"]) == (False, True)
+    assert everything(live / "data/metrics") == before
+    assert [path.name for path in (*snapshot.parent.iterdir(), *(live / "data").iterdir())] == [RUN, "metrics"]
 
 
 def test_a_crash_between_the_two_renames_is_finished(live: Path, snapshot: Path) -> None:

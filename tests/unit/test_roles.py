@@ -5,6 +5,7 @@ After a change that is meant: `pytest tests/unit/test_roles.py --update-golden`,
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from cutover.decide.roles import ReleaseFacts, Role, RunFacts, load, steps_of
 from cutover.decide.variables import resolve
 from cutover.hostside.compare import differences
 from cutover.hostside.kinds import KINDS
+from cutover.hostside.work import Kind, Work, work_off
 from cutover.words.errors import UsageError
 from cutover.words.host import Host
 from cutover.words.step import State, Step
@@ -141,6 +143,23 @@ def test_on_the_way_back_v1_starts_also_where_nothing_of_v2_could_be_kept() -> N
     assert order.index("rollback.config") < order.index("rollback.keep") < order.index("rollback.metrics")
     assert order.index("rollback.keep-config") < order.index("rollback.config")
     assert order.index("rollback.metrics") < order.index("rollback.v1")
+
+
+@pytest.mark.parametrize("fails", ["rollback.keep", "rollback.keep-config", "rollback.metrics", "rollback.units-read"])
+def test_on_the_way_back_v1_is_up_in_the_end_whatever_cannot_be_kept(fails: str) -> None:
+    def look(args: Mapping[str, Any], _: Work) -> State:
+        if args["id"] == fails:
+            raise OSError(28, "No space left on device")
+        return {}
+
+    steps = [
+        {**step.for_host(), "kind": "any", "args": {"id": step.id}, "desired": {}} for step in wanted("rollback")[1]
+    ]
+    outcomes = list(work_off({"any": Kind(look)}, steps, Work(), keep_going=True, guard=nullcontext))
+    bad = {outcome["id"]: outcome["error"] for outcome in outcomes if not outcome["ok"]}
+    left_out = {"rollback.metrics": "left out: it needs rollback.keep"} if fails == "rollback.keep" else {}
+    assert bad == {fails: "[Errno 28] No space left on device", **left_out}
+    assert "rollback.v1" in {outcome["id"] for outcome in outcomes if outcome["ok"]}
 
 
 @pytest.mark.parametrize(("stop_s", "waits_s"), [(90.0, 120.0), (1e9, 300.0)])
