@@ -17,7 +17,7 @@ def test_a_second_run_is_refused_with_the_name_of_the_holder_and_the_first_goes_
     assert second.code == 6, str(second)
     assert [error["host"] for error in second.errors] == ["lab2"]
     assert "root@" in second.errors[0]["found"]
-    assert "abort" in second.errors[0]["next"]
+    assert "Ctrl-C" in second.errors[0]["next"]
     assert first.answer().code == 0
     status = checkout.ask("status")
     assert [host["lease"]["held"] for host in status.document["hosts"].values()] == [False, False, False]
