@@ -16,14 +16,13 @@ from cutover.words.step import State, Step
 
 @dataclass(frozen=True)
 class ReleaseFacts:
-    """What a role may know of the release: its id, where its artifact's digest and target are, how many tests it brings."""
+    """What a role may know of the release: its id, its artifact's digest and size, and the hosts that it is for."""
 
     id: str
     sha256: str
     size: int
     python: str
     machine: str
-    tests: int = 0
 
 
 @dataclass(frozen=True)

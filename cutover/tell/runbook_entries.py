@@ -19,7 +19,7 @@ from cutover.words.secret import Secret
 from cutover.words.step import Step
 
 RUN = RunFacts("<run>", "20260101T000000Z")
-RELEASE = ReleaseFacts("<release>", "0" * 64, 1, "<python>", "<machine>", 0)
+RELEASE = ReleaseFacts("<release>", "0" * 64, 1, "<python>", "<machine>")
 BAKE = "bake"
 
 

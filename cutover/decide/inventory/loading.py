@@ -65,7 +65,8 @@ def _hosts(draft: Draft, groups: dict[str, tuple[str, ...]]) -> dict[str, Host]:
             variables={key: setting.value for key, setting in own.items()},
             origins={key: setting.where for key, setting in own.items()},
         )
-        hosts[name] = replace(bare, **connect(bare, settings, draft.directory, draft.problems))  # type: ignore[arg-type]
+        known = connect(bare, settings, draft.directory, draft.problems)
+        hosts[name] = replace(bare, **known)  # type: ignore[arg-type]  # connect has checked each value's type by its name
     return hosts
 
 
