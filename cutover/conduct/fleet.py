@@ -51,7 +51,7 @@ class Fleet:
     def close(self) -> None:
         """End all connections."""
         for agent in self.agents.values():
-            agent.transport.close()
+            agent.close()
 
 
 @contextmanager

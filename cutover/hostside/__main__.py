@@ -1,7 +1,4 @@
-"""The agent's command line on a host: one verb, a JSON request on standard input, one JSON answer on standard output.
-
-Exit status 0 with {"ok": true, ...}; 3 with {"ok": false, "reason", "message"} where the host refuses; anything else is a bug.
-"""
+"""The agent's command line on a host: `serve` answers a controller's requests; `work` and `revert` are what units of its own run."""
 
 import base64
 import json
@@ -14,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from cutover.hostside import batch, lease, revert
-from cutover.hostside.clock import boot_id, now, process_age
+from cutover.hostside.clock import boot_id, now
 from cutover.hostside.durable import read_json, write_json
 from cutover.hostside.place import Place, Refusal
+from cutover.hostside.serve import serve
 from cutover.hostside.work import Work, look_at, work_off
 
 MEASURING = {"command", "http"}  # a command of the release measures; waiting for an endpoint changes nothing
@@ -144,28 +142,27 @@ VERBS: dict[str, Callable[[Place, Request], Answer]] = {
     "status": status,
     "plan": plan,
     "apply": batch.start,
-    "revert": lambda place, _request: revert.revert(place),
 }
 
 
+def answer(request: Request) -> Answer:
+    """Answer one request by its verb."""
+    return VERBS[request["verb"]](Place(Path(request["place"])), request)
+
+
 def main() -> int:
-    """Answer one request."""
+    """Serve, or do the work of a unit."""
     # Only our own code calls this, and argparse costs 12 ms.
     verb, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2], strict=True))
-    place = Place(Path(options["--state"]))
-    if verb == "work":
-        batch.work_through(place, Path(options["--folder"]))
-        return 0
-    # The clock is read as of our own start: what it took to start is no fault of the clock.
-    started_at = time.time() - process_age()
-    request = {} if verb == "revert" else {**json.load(sys.stdin), "received_at": started_at}
-    answer: Answer
-    try:
-        answer = {"ok": True, **VERBS[verb](place, request)}
-    except Refusal as refusal:
-        answer = {"ok": False, "reason": refusal.reason, "message": str(refusal), "details": refusal.details}
-    json.dump(answer, sys.stdout)
-    return 0 if answer["ok"] else 3
+    if verb == "serve":
+        serve(answer, sys.stdin.buffer, sys.stdout.buffer)
+    elif verb == "work":
+        batch.work_through(Place(Path(options["--state"])), Path(options["--folder"]))
+    else:
+        done = revert.revert(Place(Path(options["--state"])))
+        json.dump(done, sys.stdout)
+        return 0 if done.get("ok", True) else 3
+    return 0
 
 
 if __name__ == "__main__":

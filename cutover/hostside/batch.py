@@ -88,7 +88,7 @@ def _launch(place: Place, unit: str, folder: Path, deadline_s: float) -> None:
         [
             "systemd-run", "--quiet", "--collect", f"--unit={unit}",
             f"--property=RuntimeMaxSec={deadline_s + 5}", "--property=TimeoutStopSec=5",
-            sys.executable, "-I", str(place.install()), "work", "--state", str(place.root), "--folder", str(folder),
+            sys.executable, "-I", "-S", str(place.install()), "work", "--state", str(place.root), "--folder", str(folder),
         ],
         deadline_s=15,
     )  # fmt: skip

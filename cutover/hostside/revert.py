@@ -30,7 +30,7 @@ StartLimitIntervalSec=0
 Type=oneshot
 Restart=on-failure
 RestartSec={again}
-ExecStart={python} -I {agent} revert --state {state}
+ExecStart={python} -I -S {agent} revert --state {state}
 TimeoutStartSec={budget}
 """
 
@@ -66,7 +66,7 @@ def arm(
         write_atomically(UNITS / f"{name}.service", service.encode(), mode=0o644)
         write_atomically(UNITS / f"{name}.timer", timer.encode(), mode=0o644)
         systemctl_or_fail("--no-reload", "enable", f"{name}.timer")
-        systemctl_or_fail("daemon-reload", deadline_s=30)
+        _read_again(name)
         systemctl_or_fail("restart", f"{name}.timer")
     return state(place)
 
@@ -130,6 +130,12 @@ def _end_waiting(name: str) -> None:
         systemctl_or_fail("stop", f"{name}.service")
 
 
+def _read_again(name: str) -> None:
+    """Have systemd read its units again if it still knows others of this name; new ones it finds by itself, and a reload costs it a lot."""
+    if any(show(f"{name}.{kind}", ["NeedDaemonReload"])["NeedDaemonReload"] == "yes" for kind in ("service", "timer")):
+        systemctl_or_fail("daemon-reload", deadline_s=30)
+
+
 def _take_away(place: Place) -> None:
     timer, service = (UNITS / f"{revert_unit(place.root)}.{kind}" for kind in ("timer", "service"))
     if timer.exists():
@@ -137,4 +143,4 @@ def _take_away(place: Place) -> None:
     for path in (timer, service):
         path.unlink(missing_ok=True)
     place.armed.unlink(missing_ok=True)
-    systemctl_or_fail("daemon-reload", deadline_s=30)
+    _read_again(revert_unit(place.root))

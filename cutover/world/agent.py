@@ -1,4 +1,4 @@
-"""The controller's side of the host agent: it travels with each request, and gives one answer."""
+"""The controller's side of the host agent: it is sent when a host is asked first, and answers from memory for as long as it is needed."""
 
 import base64
 import importlib.util
@@ -14,12 +14,13 @@ from typing import Any
 
 from cutover.words.errors import Locked, Problem, Refused
 from cutover.words.step import State, Step
-from cutover.world.remote.base import RemoteError, Transport
+from cutover.world.asking import Asking
+from cutover.world.remote.base import Ended, RemoteError, Transport
 
 HOSTSIDE = Path(__file__).parent.parent / "hostside"
 ANSWER_S = 10.0  # what a request may take beyond the work that it asks for: connection, start, result
 
-# Runs the agent from memory, so that looking at a host leaves nothing on it. What comes on standard input is the agent, then the request.
+# Runs the agent from memory, so that looking at a host leaves nothing on it. What comes on standard input is the agent, then the requests.
 BOOT = """\
 import os, sys
 size = int(sys.argv.pop(1))
@@ -69,7 +70,9 @@ class HostAgent:
         self.transport = transport
         self.name = transport.name
         self.state_dir = state_dir
-        self._python = python
+        # -S: it needs nothing that was installed there, and finding out what was takes a third of Python's start.
+        argv = [python, "-I", "-S", "-c", BOOT, str(len(packed())), "serve"]
+        self._asking = Asking(transport, argv, packed())
 
     def look(self, steps: Sequence[Step], *, deadline_s: float = 30) -> dict[str, State]:
         """What each step finds on the host; changes nothing."""
@@ -146,18 +149,21 @@ class HostAgent:
         outcomes: list[State] = answer["outcomes"]
         return outcomes
 
+    def close(self) -> None:
+        """End the agent on the host, and the connection."""
+        self._asking.close()
+        self.transport.close()
+
     def _ask(self, verb: str, deadline_s: float, **request: Any) -> State:
-        document = json.dumps({"deadline_s": deadline_s, "sent_at": time.time(), **request}).encode()
-        agent = packed()
-        argv = [self._python, "-I", "-c", BOOT, str(len(agent)), verb, "--state", self.state_dir]
-        result = self.transport.run(argv, stdin=agent + document, sudo=True, deadline=deadline_s + ANSWER_S)
+        document = {"verb": verb, "place": self.state_dir, "deadline_s": deadline_s, "sent_at": time.time(), **request}
         try:
-            answer: State = json.loads(result.stdout)
+            said = self._asking.ask(json.dumps(document).encode(), deadline=deadline_s + ANSWER_S)
+        except Ended as ended:
+            raise AgentFailed(self.name, f"agent {verb}: {ended.problem.found}") from ended
+        try:
+            answer: State = json.loads(said)
         except ValueError:
-            said = result.stderr.decode(errors="replace").strip()[-2000:]
-            raise AgentFailed(
-                self.name, f"agent {verb} ended with {result.exit_code} {result.signal or ''}: {said}"
-            ) from None
+            raise AgentFailed(self.name, f"agent {verb} said what is no answer: {said[:2000]!r}") from None
         if answer["ok"]:
             return answer
         if answer["reason"] == "locked":
@@ -170,6 +176,8 @@ class HostAgent:
             )
         if answer["reason"] == "fenced":
             raise Fenced(self.name, answer["message"])
+        if answer["reason"] == "failed":
+            raise AgentFailed(self.name, f"agent {verb}: {answer['message']}")
         raise Refused(
             Problem(
                 host=self.name,
@@ -181,7 +189,7 @@ class HostAgent:
 
 
 def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    """Add a module as source and as byte code, which a host of another Python passes over; it saves a third of each request."""
+    """Add a module as source and as byte code, which a host of another Python passes over; it saves a third of the start."""
     # Byte code that need not be compared with its source, PEP 552: magic number, flags 1, no hash.
     code = (
         importlib.util.MAGIC_NUMBER

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cutover.world.remote.base import DeadlinePassed, Transport, UploadFailed
+from cutover.world.remote.base import DeadlinePassed, Ended, Transport, UploadFailed
+from cutover.world.remote.fake import FakeTransport
 
 NASTY = [
     "$(id)",
@@ -175,3 +176,52 @@ def left_over(transport: Transport, target: str) -> list[str]:
     directory, _, name = target.rpartition("/")
     there = transport.run(["ls", "-A", directory], deadline=20).stdout.decode().splitlines()
     return [other for other in there if other != name]
+
+
+ECHO = ["sh", "-c", 'while read -r line; do [ "$line" != end ] || exit 7; echo "got $line"; done']
+GREETED = ["sh", "-c", 'read -r name; while read -r line; do echo "$name $line"; done']
+BACK = "import sys\nfor line in sys.stdin: sys.stdout.write(line); sys.stdout.flush()"
+
+
+def test_a_program_answers_line_by_line(transport: Transport) -> None:
+    conversation = transport.converse(ECHO, deadline=20)
+    answers = [conversation.ask(f"line {number}".encode(), deadline=20) for number in range(3)]
+    assert answers == [b"got line 0", b"got line 1", b"got line 2"]
+    assert conversation.alive
+    conversation.close()
+
+
+def test_the_opening_is_read_before_any_line(transport: Transport) -> None:
+    conversation = transport.converse(GREETED, opening=b"hello\n", deadline=20)
+    assert conversation.ask(b"you", deadline=20) == b"hello you"
+    conversation.close()
+
+
+def test_a_long_line_and_a_long_answer_pass(transport: Transport) -> None:
+    conversation = transport.converse(["python3", "-c", BACK], deadline=20)
+    assert conversation.ask(b"x" * 3_000_000, deadline=60) == b"x" * 3_000_000
+    conversation.close()
+
+
+def test_a_program_that_ends_instead_of_answering_is_told_with_its_exit_status(transport: Transport) -> None:
+    conversation = transport.converse(ECHO, deadline=20)
+    with pytest.raises(Ended) as told:
+        conversation.ask(b"end", deadline=20)
+    assert told.value.result.exit_code == 7
+    conversation.close()
+    assert not conversation.alive
+
+
+def test_a_program_that_does_not_answer_in_time_is_told(transport: Transport) -> None:
+    conversation = transport.converse(["sleep", "30"], deadline=20)
+    with pytest.raises(DeadlinePassed):
+        conversation.ask(b"anybody", deadline=0.3 if not isinstance(transport, FakeTransport) else 0)
+    conversation.close()
+
+
+def test_many_conversations_one_after_another_leave_room_for_more(transport: Transport) -> None:
+    for _ in range(12):
+        conversation = transport.converse(ECHO, deadline=20)
+        assert conversation.ask(b"a", deadline=20) == b"got a"
+        conversation.close()
+    assert transport.run(["true"], deadline=20).succeeded

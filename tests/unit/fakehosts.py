@@ -28,7 +28,8 @@ from cutover.decide.plan import HostPlan, Plan
 from cutover.hostside import __main__ as agent_main
 from cutover.hostside import batch, kinds, lease, revert
 from cutover.hostside.kinds import KINDS
-from cutover.hostside.place import Place, Refusal
+from cutover.hostside.place import Place
+from cutover.hostside.serve import answered
 from cutover.hostside.work import CannotChange, Kind, State, Work
 from cutover.words.errors import CutoverError
 from cutover.words.step import Step
@@ -61,17 +62,13 @@ class FakeHost:
 
     def answer(self, call: Call) -> Result:
         """What the agent on this host answers."""
-        size, verb = int(call.argv[4]), call.argv[5]
+        request = {**json.loads(call.stdin[int(call.argv[5]) :]), "received_at": time.time()}
+        verb = request["verb"]
         self.asked.append(verb)
         if self.silent:
             raise Lost(self.name, "no route to host")
-        request = {**json.loads(call.stdin[size:]), "received_at": time.time()}
-        try:
-            result = says(json.dumps({"ok": True, **agent_main.VERBS[verb](self.place, request)}))
-        except Refusal as no:
-            result = says(
-                json.dumps({"ok": False, "reason": no.reason, "message": str(no), "details": no.details}), exit_code=3
-            )
+        answer = answered(lambda asked: agent_main.VERBS[asked["verb"]](self.place, asked), request)
+        result = says(json.dumps(answer) + "\n")
         if self.lose.get(verb, 0) > 0:
             self.lose[verb] -= 1
             raise Lost(self.name, "the connection was lost with a command in flight")
@@ -169,7 +166,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     (tmp_path / "units").mkdir()
     monkeypatch.setattr(revert, "UNITS", tmp_path / "units")
     monkeypatch.setattr(revert, "systemctl_or_fail", lambda *_, **__: None)
-    monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead"})
+    monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead", "NeedDaemonReload": "no"})
     monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
     monkeypatch.setattr(
         batch,

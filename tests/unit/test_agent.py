@@ -1,9 +1,14 @@
 """The contract between the controller's HostAgent and the agent that it sends: the real thing, on this machine."""
 
+import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +17,7 @@ import pytest
 from cutover.words.errors import Locked, Refused
 from cutover.words.steps import command, file, probe
 from cutover.world.agent import AgentFailed, Fenced, HostAgent, packed
-from cutover.world.remote.base import Lost, Result
+from cutover.world.remote.base import Conversation, Lost, Result
 from cutover.world.remote.fake import Call, FakeTransport, says
 from cutover.world.remote.local import LocalTransport
 
@@ -20,15 +25,24 @@ from cutover.world.remote.local import LocalTransport
 class Here(LocalTransport):
     """The machine itself, as whoever runs the tests."""
 
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:  # noqa: ARG002 - nobody to become
-        """Run it without sudo, as there is nobody to become."""
-        return super().run(argv, stdin=stdin, sudo=False, deadline=deadline)
+    def converse(
+        self,
+        argv: Sequence[str],
+        *,
+        opening: bytes = b"",
+        sudo: bool = False,  # noqa: ARG002 - nobody to become
+        deadline: float,
+    ) -> Conversation:
+        """Start it without sudo, as there is nobody to become."""
+        return super().converse(argv, opening=opening, sudo=False, deadline=deadline)
 
 
 @pytest.fixture
-def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HostAgent:
+def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostAgent]:
     monkeypatch.delenv("SUDO_UID", raising=False)
-    return HostAgent(Here("here"), python=sys.executable, state_dir=str(tmp_path / "state"))
+    made = HostAgent(Here("here"), python=sys.executable, state_dir=str(tmp_path / "state"))
+    yield made
+    made.close()
 
 
 def begin(agent: HostAgent, run: str = "run-1", **more: object) -> int:
@@ -51,10 +65,11 @@ def test_the_packed_agent_is_the_same_each_time_and_needs_nothing_but_python(tmp
     ] == []
     (tmp_path / "agent.pyz").write_bytes(packed())
     ended = subprocess.run(
-        [sys.executable, "-I", "-S", str(tmp_path / "agent.pyz"), "status", "--state", str(tmp_path / "none")],
-        input=b"{}", capture_output=True, check=False, env={},
+        [sys.executable, "-I", "-S", str(tmp_path / "agent.pyz"), "serve"],
+        input=json.dumps({"verb": "status", "place": str(tmp_path / "none")}).encode() + b"\n",
+        capture_output=True, check=False, env={},
     )  # fmt: skip
-    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert (ended.returncode, ended.stderr, json.loads(ended.stdout)["ok"]) == (0, b"", True)
 
 
 def test_looking_finds_states_and_leaves_nothing(agent: HostAgent, tmp_path: Path) -> None:
@@ -133,7 +148,8 @@ def test_a_state_directory_of_a_newer_version_is_refused_and_not_fenced(agent: H
     ("result", "said"),
     [
         (says("", exit_code=1, stderr=b"Traceback: it broke"), "it broke"),
-        (says("Welcome to web1!\n{}", exit_code=0), "ended with 0"),
+        (says("Welcome to web1!\n{}\n", exit_code=0), "no answer: b'Welcome to web1!'"),
+        (says("{", exit_code=0), "exit status 0"),
         (says("", exit_code=None, signal="KILL"), "KILL"),
         (says("", exit_code=127, stderr=b"python3: not found"), "python3: not found"),
     ],
@@ -149,13 +165,13 @@ def test_a_python_that_is_not_there_is_told() -> None:
 
 
 def test_a_batch_that_was_refused_in_the_middle_is_fenced() -> None:
-    result = '{"ok": true, "result": {"refused": {"reason": "fenced", "message": "token 1 no longer rules"}, "outcomes": []}}'
+    result = '{"ok": true, "result": {"refused": {"reason": "fenced", "message": "token 1 no longer rules"}, "outcomes": []}}\n'
     with pytest.raises(Fenced, match="token 1"):
         answering(says(result)).apply(run="r", batch="b", token=1, steps=[], files={}, deadline_s=5)
 
 
 def test_requests_are_made_as_root_with_contents_on_standard_input_only() -> None:
-    transport = FakeTransport("web1", lambda _: says('{"ok": true, "result": {"refused": null, "outcomes": []}}'))
+    transport = FakeTransport("web1", lambda _: says('{"ok": true, "result": {"refused": null, "outcomes": []}}\n'))
     HostAgent(transport).apply(run="r", batch="b", token=1, steps=[], files={"d": "the password"}, deadline_s=5)
     (call,) = transport.calls
     assert call.sudo is True
@@ -168,3 +184,38 @@ def test_a_lost_connection_goes_through_as_it_is() -> None:
     transport.lose()
     with pytest.raises(Lost):
         HostAgent(transport).status()
+
+
+def test_one_agent_answers_many_questions_and_ends_when_nobody_asks_any_more(agent: HostAgent) -> None:
+    agents = {process for _ in range(3) if (process := _agent_process(agent))}
+    assert len(agents) == 1
+    agent.close()
+    assert not Path(f"/proc/{agents.pop()}").exists()
+
+
+def test_a_question_that_is_not_answered_yet_holds_up_no_other(agent: HostAgent) -> None:
+    slow = command("m", "", ["sleep", "2"], {}, timeout_s=5)
+    waiting = threading.Thread(target=agent.measure, args=([slow],), kwargs={"deadline_s": 10})
+    waiting.start()
+    try:
+        for _ in range(3):
+            assert agent.status()["lease"]["held"] is False
+        assert waiting.is_alive()
+    finally:
+        waiting.join()
+
+
+def test_an_agent_that_was_killed_is_started_again_and_a_bug_in_one_question_ends_no_other(agent: HostAgent) -> None:
+    first = _agent_process(agent)
+    with pytest.raises(AgentFailed, match="KeyError"):
+        agent._ask("no-such-verb", 5)
+    assert _agent_process(agent) == first
+    os.kill(first, signal.SIGKILL)
+    while Path(f"/proc/{first}/exe").exists():  # a process that has ended has none, also before it is waited for
+        time.sleep(0.01)
+    assert _agent_process(agent) != first
+
+
+def _agent_process(agent: HostAgent) -> int:
+    (outcome,) = agent.measure([command("m", "", ["sh", "-c", "echo $PPID"], {}, timeout_s=5)], deadline_s=10)
+    return int(outcome["after"]["document"])

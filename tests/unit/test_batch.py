@@ -102,7 +102,7 @@ def test_the_work_survives_the_end_of_its_front_on_the_host(
 ) -> None:
     thread, came = in_background(agent, run, counted("front", waits=True))
     begun(real, "front")
-    real.sh("kill -KILL $(pgrep -f '[ ]apply --state')")
+    real.sh("kill -KILL $(pgrep -f '[0-9] serve$')")
     thread.join(30)
     assert isinstance(came[0], AgentFailed)
     second, also = in_background(agent, run, counted("front", waits=True))

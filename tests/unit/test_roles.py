@@ -40,7 +40,15 @@ FACTS: Mapping[str, State] = {
     "v2-health": {"answers": False, "status": "none"},
 }
 CASES = sorted(path.stem for path in GOLDEN.glob("*.json"))
-WANTED = sorted([*(phase.name for phase in (*PHASES, ROLLBACK)), "lab_v1", "preflight.facts", "validation.bake"])
+WANTED = sorted(
+    [
+        *(phase.name for phase in (*PHASES, ROLLBACK)),
+        "lab_v1",
+        "preflight.facts",
+        "validation.bake",
+        "validation.shadow",
+    ]
+)
 
 
 def role_for(name: str, facts: Mapping[str, State] = FACTS) -> Role:

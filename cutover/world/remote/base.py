@@ -1,8 +1,9 @@
-"""What every way to a host offers: run a command, run shell text, upload a file; and how each can fail.
+"""What every way to a host offers: run a command, run shell text, converse with a program, upload a file; and how each can fail.
 
     RemoteError               the outcome on the host is not known, or the effect did not happen
     ├── Lost                  the connection went away with a command in flight; it may have worked or not
     ├── DeadlinePassed        no answer in time; the command may still be running there
+    ├── Ended                 the program ended where it should have answered
     └── UploadFailed          the file is not on the host; what was there before is unchanged
 
 A host that cannot be reached at all is `Unreachable` of words/errors: nothing was sent, so nothing is unknown.
@@ -48,6 +49,16 @@ class UploadFailed(RemoteError):
         super().__init__(host, found, "check space and permissions of the target directory, then run again")
 
 
+class Ended(RemoteError):
+    """A program that is conversed with ended instead of answering; `result` says how, and what it had said."""
+
+    def __init__(self, host: str, result: "Result") -> None:
+        said = result.stderr.decode(errors="replace").strip()[-2000:]
+        how = f"exit status {result.exit_code}" if result.signal is None else f"signal {result.signal}"
+        super().__init__(host, f"it ended without an answer ({how}): {said}", "see the log for what the host said")
+        self.result = result
+
+
 @dataclass(frozen=True)
 class Result:
     """One finished remote command. `exit_code` None means that a signal ended it: unknown, never success."""
@@ -64,6 +75,23 @@ class Result:
         return self.exit_code == 0
 
 
+class Conversation(Protocol):
+    """A program that is kept running on the host and answers one line for each line. One thread at a time."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked again, as far as is known without asking."""
+        ...
+
+    def ask(self, line: bytes, *, deadline: float) -> bytes:
+        """Send one line (without its end) and give the line that answers it; never sent twice. After an error it is of no more use."""
+        ...
+
+    def close(self) -> None:
+        """End the program's input, which is how it is told to end."""
+        ...
+
+
 class Transport(Protocol):
     """One host, one connection, kept for the whole run. `deadline` is in seconds and the outer bound of the call."""
 
@@ -78,6 +106,12 @@ class Transport(Protocol):
 
     def shell(self, script: str, *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:
         """Run shell text with the host's `sh`."""
+        ...
+
+    def converse(
+        self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
+    ) -> Conversation:
+        """Start a program to converse with; `opening` is the first that it reads, before any line."""
         ...
 
     def upload(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cutover.words.errors import Problem, Unreachable
-from cutover.world.remote.base import Progress, Result, UploadFailed, command_line
+from cutover.world.remote.base import Ended, Progress, Result, UploadFailed, command_line
 
 # Reads the file from stdin into a temporary name beside the target, compares the digest, then renames. A lost
 # connection ends the input early: the digest differs, and only the temporary file was touched, which goes as well;
@@ -84,6 +84,16 @@ def raise_where_sudo_refused(host: str, result: Result) -> None:
     """Tell "no sudo" from a command that failed: sudo itself says so, before anything has run."""
     if result.exit_code in (1, 127) and not result.stdout and SUDO_REFUSES.search(result.stderr):
         raise Unreachable(sudo_problem(host, result.stderr.decode(errors="replace")))
+
+
+def ended(host: str, result: Result, *, sudo: bool) -> Ended | Unreachable:
+    """Why a program that is conversed with has ended: sudo may have refused it."""
+    if sudo:
+        try:
+            raise_where_sudo_refused(host, result)
+        except Unreachable as refused:
+            return refused
+    return Ended(host, result)
 
 
 def sudo_problem(host: str, said: str) -> Problem:

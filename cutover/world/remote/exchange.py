@@ -76,15 +76,13 @@ def end_input(channel: Channel) -> bool:
     return True
 
 
-def listen(channel: Channel, deadline: Deadline) -> Heard:
-    """Collect output until the command has ended or the deadline has passed."""
-    heard = Heard()
-    poller = select.poll()
-    poller.register(channel.fileno(), select.POLLIN)
+def listen(channel: Channel, deadline: Deadline, heard: Heard | None = None) -> Heard:
+    """Collect output, after what was `heard` already, until the command has ended or the deadline has passed."""
+    heard = heard or Heard()
     while not (channel.eof_received or channel.closed):
         if deadline.passed:
             return heard
-        poller.poll(deadline.left * 1000 + 1)
+        _wait(channel, deadline)
         _drain(channel, heard)
     _drain(channel, heard)
     # Output has ended; the exit status may come later, where a command has closed its output and works on.
@@ -95,6 +93,26 @@ def listen(channel: Channel, deadline: Deadline) -> Heard:
         heard.exit_code = channel.exit_status
     heard.complete = bool(channel.eof_received) and (heard.exit_code is not None or heard.signal is not None)
     return heard
+
+
+def hear_line(channel: Channel, heard: Heard, deadline: Deadline) -> bytes | None:
+    """The next line of output, without its end; what came after it stays in `heard`. None where the output or the time ended first."""
+    while True:
+        over = channel.eof_received or channel.closed  # asked first: what came before the end is read below
+        _drain(channel, heard)
+        if heard.stdout and b"\n" in heard.stdout[-1]:
+            line, _, rest = b"".join(heard.stdout).partition(b"\n")
+            heard.stdout = [rest] if rest else []
+            return line
+        if over or deadline.passed:
+            return None
+        _wait(channel, deadline)
+
+
+def _wait(channel: Channel, deadline: Deadline) -> None:
+    poller = select.poll()
+    poller.register(channel.fileno(), select.POLLIN)
+    poller.poll(deadline.left * 1000 + 1)
 
 
 def _drain(channel: Channel, heard: Heard) -> None:

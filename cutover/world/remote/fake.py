@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.words.errors import Problem, Unreachable
-from cutover.world.remote.base import DeadlinePassed, Lost, Progress, Result, UploadFailed, command_line
+from cutover.world.remote.base import (
+    Conversation,
+    DeadlinePassed,
+    Lost,
+    Progress,
+    Result,
+    UploadFailed,
+    command_line,
+)
+from cutover.world.remote.commands import ended
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,16 @@ class FakeTransport:
         """Answer shell text, which the function sees as `sh -c`."""
         return self.run(("sh", "-c", script), stdin=stdin, sudo=sudo, deadline=deadline)
 
+    def converse(
+        self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
+    ) -> Conversation:
+        """A conversation in which the function answers each line; it sees the opening before every one."""
+        if self._before is not None:
+            raise self._before
+        if deadline <= 0:
+            raise DeadlinePassed(self.name, "no time was left to begin")
+        return FakeConversation(self, argv, opening, sudo=sudo)
+
     def upload(
         self,
         source: Path,
@@ -119,3 +138,24 @@ class FakeTransport:
             self._after = error
         else:
             self._before = error
+
+
+class FakeConversation:
+    """What a program would answer line by line, by the function of its host."""
+
+    def __init__(self, transport: FakeTransport, argv: Sequence[str], opening: bytes, *, sudo: bool) -> None:
+        self._transport, self._argv, self._opening, self._sudo = transport, argv, opening, sudo
+        self.alive = True
+
+    def ask(self, line: bytes, *, deadline: float) -> bytes:
+        """The first line of what the function says; without one, the program has ended."""
+        result = self._transport.run(self._argv, stdin=self._opening + line + b"\n", sudo=self._sudo, deadline=deadline)
+        answer, end, _ = result.stdout.partition(b"\n")
+        if not end:
+            self.alive = False
+            raise ended(self._transport.name, result, sudo=self._sudo)
+        return answer
+
+    def close(self) -> None:
+        """It is over."""
+        self.alive = False

@@ -3,7 +3,7 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
@@ -12,9 +12,10 @@ from paramiko import Channel, ChannelException, SSHException
 
 from cutover.words.errors import Problem, Unreachable
 from cutover.words.host import Host
-from cutover.world.remote.base import DeadlinePassed, Lost, Progress, Result
+from cutover.world.remote.base import Conversation, DeadlinePassed, Lost, Progress, Result, command_line
 from cutover.world.remote.commands import Commands
 from cutover.world.remote.connecting import CHANNEL_TIMEOUT, SshAccess, hang_up
+from cutover.world.remote.conversing import SshConversation
 from cutover.world.remote.deadline import Deadline, guarded
 from cutover.world.remote.exchange import INLINE, Feeder, Heard, end_input, listen, send_all
 from cutover.world.remote.refusals import is_transient
@@ -47,14 +48,40 @@ class SshTransport(Commands):
             if connection is not None:
                 hang_up(connection)
 
+    def converse(
+        self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
+    ) -> Conversation:
+        """Start a program on a channel of its own, which counts as one of the connection's sessions until it is closed."""
+        until = Deadline(deadline)
+        connection, channel = self._channel(until)
+        freed = threading.Lock()  # held by who gives the session back
+
+        def part() -> None:
+            if freed.acquire(blocking=False):
+                self._sessions.release()
+            _part(connection, channel)
+
+        def doubt() -> None:
+            self._doubted = connection
+
+        conversation = SshConversation(self.name, channel, sudo=sudo, part=part, doubt=doubt)
+        try:
+            with guarded(until.left, part):
+                channel.exec_command(command_line(argv, sudo=sudo))
+            conversation.open(opening, until)
+        except BROKEN as error:
+            part()
+            doubt()
+            raise self._unknown(until, error) from error
+        except BaseException:
+            part()
+            raise
+        return conversation
+
     def _execute(self, command: str, stdin: BinaryIO, *, deadline: float, progress: Progress | None = None) -> Result:
         until = Deadline(deadline)
-        if until.passed:
-            raise DeadlinePassed(self.name, "no time was left to begin")
-        if not self._sessions.acquire(timeout=until.left):
-            raise DeadlinePassed(self.name, f"{SESSIONS} commands were running at once for {deadline:.1f} s")
+        connection, channel = self._channel(until)
         try:
-            connection, channel = self._open_channel(until)
             with _parting(connection, channel):
                 feeder = self._begin(connection, channel, command, stdin, until, progress)
                 heard = listen(channel, until)
@@ -62,6 +89,18 @@ class SshTransport(Commands):
             return self._judge(heard, feeder, until)
         finally:
             self._sessions.release()
+
+    def _channel(self, until: Deadline) -> tuple[Connection, Channel]:
+        """A new channel, once there is room for one; who ends it gives the session back."""
+        if until.passed:
+            raise DeadlinePassed(self.name, "no time was left to begin")
+        if not self._sessions.acquire(timeout=until.left):
+            raise DeadlinePassed(self.name, f"{SESSIONS} commands were running at once for {until.seconds:.1f} s")
+        try:
+            return self._open_channel(until)
+        except BaseException:
+            self._sessions.release()
+            raise
 
     def _open_channel(self, until: Deadline) -> tuple[Connection, Channel]:
         """A new channel; nothing has been sent yet, so a dead connection is replaced and tried again, once."""

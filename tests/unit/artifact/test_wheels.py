@@ -78,13 +78,12 @@ def test_an_index_out_of_reach_is_named(spec: ReleaseSpec, index: Path, monkeypa
 
 
 @pytest.mark.network
-def test_the_real_locks_give_a_pandas_that_works_on_a_host(spec: ReleaseSpec, tmp_path: Path) -> None:
+def test_the_real_locks_give_a_numpy_that_works_on_a_host(spec: ReleaseSpec, tmp_path: Path) -> None:
     version = [SYSTEM_PYTHON, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
     host_python = subprocess.run(version, capture_output=True, text=True, check=True).stdout.strip()
     (spec.code["toy"] / "__main__.py").write_text(
-        "import pandas, numpy, pandas.testing, numpy.testing\n"
-        "frame = pandas.read_csv(__import__('io').StringIO('a,b\\n1,2020-01-31\\n2.5,2020-02-29'), parse_dates=['b'])\n"
-        "print(frame.groupby(frame.b.dt.month).a.sum().sum(), pandas.__file__, numpy.__file__)\n"
+        "import numpy, numpy.testing\n"
+        "print(numpy.random.RandomState(42).uniform(0, 10, 3).sum().round(3), numpy.__file__)\n"
     )
     real = replace(
         spec,
@@ -98,8 +97,5 @@ def test_the_real_locks_give_a_pandas_that_works_on_a_host(spec: ReleaseSpec, tm
     artifact = build(real)
     release = unpack(artifact, tmp_path / "r")
     done = subprocess.run([str(release / "bin" / "toyctl")], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [
-        "3.5",
-        *(str(release / "site" / name / "__init__.py") for name in ("pandas", "numpy")),
-    ]
-    assert {"numpy", "pandas", "pytest"} <= artifact.manifest["dependencies"].keys()
+    assert done.stdout.split() == ["20.572", str(release / "site" / "numpy" / "__init__.py")]
+    assert {"numpy", "pytest"} <= artifact.manifest["dependencies"].keys()
