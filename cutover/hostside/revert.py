@@ -14,7 +14,7 @@ from cutover.hostside.clock import now
 from cutover.hostside.durable import read_json, sha256_bytes, write_atomically, write_json
 from cutover.hostside.lease import check, raise_token
 from cutover.hostside.place import Place
-from cutover.hostside.systemd import show, systemctl_or_fail
+from cutover.hostside.systemd import show, show_each, systemctl_or_fail
 from cutover.hostside.work import Work, work_off
 
 UNITS = Path("/etc/systemd/system")
@@ -132,7 +132,8 @@ def _end_waiting(name: str) -> None:
 
 def _read_again(name: str) -> None:
     """Have systemd read its units again if it still knows others of this name; new ones it finds by itself, and a reload costs it a lot."""
-    if any(show(f"{name}.{kind}", ["NeedDaemonReload"])["NeedDaemonReload"] == "yes" for kind in ("service", "timer")):
+    known = show_each([f"{name}.service", f"{name}.timer"], ["NeedDaemonReload"])
+    if any(unit["NeedDaemonReload"] == "yes" for unit in known.values()):
         systemctl_or_fail("daemon-reload", deadline_s=30)
 
 

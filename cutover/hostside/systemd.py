@@ -30,10 +30,20 @@ UNITS_S = {
 
 def show(unit: str, properties: Sequence[str] = PROPERTIES) -> dict[str, str]:
     """Properties of a unit as systemd prints them; raises where systemd does not answer."""
-    ended = systemctl("show", "--timestamp=utc", f"--property={','.join(properties)}", "--", unit)
-    if ended.exit_code != 0:
-        raise CannotChange(f"systemctl show {unit}: {ended.end}, {ended.exit_code}: {ended.stderr.strip()}")
-    return dict(line.split("=", 1) for line in ended.stdout.splitlines() if "=" in line)
+    return show_each([unit], properties)[unit]
+
+
+def show_each(units: Sequence[str], properties: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Properties of several units, by unit, in one question."""
+    if not units:
+        return {}
+    ended = systemctl("show", "--timestamp=utc", f"--property={','.join(properties)}", "--", *units)
+    told = [block.splitlines() for block in ended.stdout.strip("\n").split("\n\n")]
+    if ended.exit_code != 0 or len(told) != len(units):
+        raise CannotChange(f"systemctl show {' '.join(units)}: {ended.end}, {ended.exit_code}: {ended.stderr.strip()}")
+    return {
+        unit: dict(line.split("=", 1) for line in lines if "=" in line) for unit, lines in zip(units, told, strict=True)
+    }
 
 
 def seconds_of(span: str) -> float:

@@ -166,7 +166,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     (tmp_path / "units").mkdir()
     monkeypatch.setattr(revert, "UNITS", tmp_path / "units")
     monkeypatch.setattr(revert, "systemctl_or_fail", lambda *_, **__: None)
-    monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead", "NeedDaemonReload": "no"})
+    monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead"})
+    monkeypatch.setattr(revert, "show_each", lambda *_: {})
     monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
     monkeypatch.setattr(
         batch,

@@ -3,6 +3,7 @@
 import os
 import platform
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,14 +65,18 @@ def test_a_place_that_cannot_be_written_says_why(tmp_path: Path, monkeypatch: py
 
 def test_services_that_restart_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     active = {"unattended-upgrades.service"}
-    monkeypatch.setattr(system, "show", lambda unit, _: {"ActiveState": "active" if unit in active else "inactive"})
+    monkeypatch.setattr(
+        system,
+        "show_each",
+        lambda units, _: {unit: {"ActiveState": "active" if unit in active else "inactive"} for unit in units},
+    )
     monkeypatch.setattr(system, "NEEDRESTART", ("/nowhere", "/nowhere.d"))
     assert look("restart_risks") == {"risks": ["unattended-upgrades.service"]}
 
 
 def test_needrestart_in_automatic_mode_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     conf = tmp_path / "needrestart.conf"
-    monkeypatch.setattr(system, "show", lambda _unit, _: {"ActiveState": "inactive"})
+    monkeypatch.setattr(system, "show_each", lambda units, _: {unit: {"ActiveState": "inactive"} for unit in units})
     monkeypatch.setattr(system, "NEEDRESTART", (str(conf), str(tmp_path / "conf.d")))
     conf.write_text("#$nrconf{restart} = 'a';\n")
     assert look("restart_risks") == {"risks": []}
@@ -82,11 +87,11 @@ def test_needrestart_in_automatic_mode_is_named(monkeypatch: pytest.MonkeyPatch,
 def test_a_systemd_that_does_not_answer_is_an_error_and_not_an_absence_of_risks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def silent(unit: str, _: object) -> dict[str, str]:
-        raise CannotChange(f"systemctl show {unit}: exited, 1")
+    def silent(units: Sequence[str], _: object) -> dict[str, dict[str, str]]:
+        raise CannotChange(f"systemctl show {' '.join(units)}: exited, 1: no bus")
 
-    monkeypatch.setattr(system, "show", silent)
-    assert "systemctl show" in look("restart_risks")["error"]
+    monkeypatch.setattr(system, "show_each", silent)
+    assert "no bus" in look("restart_risks")["error"]
 
 
 # Outage, from what PID 1 logged: (event, time).

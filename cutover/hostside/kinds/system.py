@@ -12,7 +12,7 @@ from typing import Any
 from cutover.hostside import process
 from cutover.hostside.clock import boot_id
 from cutover.hostside.kinds.snapshots import tree
-from cutover.hostside.systemd import show
+from cutover.hostside.systemd import show, show_each
 from cutover.hostside.work import State, Work
 
 Args = Mapping[str, Any]
@@ -86,7 +86,8 @@ def look_log_rotation(args: Args, _work: Work) -> State:
 
 def look_restart_risks(_args: Args, _work: Work) -> State:
     """Services and settings that may restart a unit in the middle of a run."""
-    risks = [unit for unit in UPGRADERS if show(unit, ["ActiveState"])["ActiveState"] == "active"]
+    seen = show_each(UPGRADERS, ["ActiveState"])
+    risks = [unit for unit in UPGRADERS if seen[unit]["ActiveState"] == "active"]
     if _needrestart_is_automatic():
         risks.append("needrestart restarts services automatically ($nrconf{restart} = 'a')")
     return {"risks": risks}

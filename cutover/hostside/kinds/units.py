@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.hostside.process import run
-from cutover.hostside.systemd import FOREVER_S, seconds_of, show, systemctl, systemctl_or_fail
+from cutover.hostside.systemd import FOREVER_S, seconds_of, show, show_each, systemctl, systemctl_or_fail
 from cutover.hostside.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
@@ -79,7 +79,7 @@ def _pids(listing: Path) -> list[int]:
 
 def look_unit_files(args: Args, _work: Work) -> State:
     """Whether systemd knows the units as they are on disk (stale: not read again, or remembered as failed though its file is gone)."""
-    seen = {unit: show(unit, ["NeedDaemonReload", "LoadState", "ActiveState"]) for unit in args["units"]}
+    seen = show_each(args["units"], ["NeedDaemonReload", "LoadState", "ActiveState"])
     unknown = [unit for unit, state in seen.items() if state["LoadState"] == "not-found"]
     failed = [unit for unit in unknown if seen[unit]["ActiveState"] == "failed"]
     unread = [unit for unit, state in seen.items() if state["NeedDaemonReload"] == "yes"]
