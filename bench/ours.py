@@ -64,7 +64,7 @@ def _session(targets: Targets, run: RunDir, journal: Journal, fleet: Fleet) -> S
     }
     contents = {digest: file.text for role in roles.values() for digest, file in role.files.items()}
     return Session(
-        root=targets.root, run=run.id, journal=journal, evidence=run.evidence, fleet=fleet, plans=plans,
+        root=targets.root, run=run.id, environment=targets.environment, journal=journal, evidence=run.evidence, fleet=fleet, plans=plans,
         times=times_of(targets), stop=StopSignal(), contents=contents,
     )  # fmt: skip
 

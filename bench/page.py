@@ -8,14 +8,19 @@ from bench.contenders import FLOOR, OURS
 from bench.journals import Away, Spent
 from bench.machine import Machine
 from bench.peers import Row
+from bench.table import table
 from bench.whole import Command
 
-HEAD = """\
-# Speed
+HEADING = "# Speed"
+
+HEAD = (
+    HEADING
+    + """
 
 Written by `./invokew bench`; not edited by hand. Measured {at} on {what}; load before it began {load:.2f}. {versions}.
 Controller and test hosts share these cores, so absolute times are those of this machine; ratios travel better. Medians of {rounds}.
 """
+)
 
 JOB = f"""
 ## The same job, four ways
@@ -91,7 +96,7 @@ def page(
 
 def _peers(rows: Sequence[Row]) -> str:
     heads = ("hosts", "contender", "median", "fastest", "slowest", "CPU here", "times the floor")
-    return _table(heads, [
+    return table(heads, [
         (str(row.hosts), row.contender, _s(row.median), _s(row.least), _s(row.most), _s(row.cpu), f"{row.ratio:.2f}") for row in rows
     ])  # fmt: skip
 
@@ -101,7 +106,7 @@ def _aims(aims: Sequence[Aim]) -> str:
         (aim.what, _s(aim.seconds), "" if aim.below is None else f"< {aim.below:g} s", aim.met, aim.original)
         for aim in aims
     ]
-    return _table(("what", "measured", "aim", "met", "the original"), rows)
+    return table(("what", "measured", "aim", "met", "the original"), rows)
 
 
 def _spent(commands: Sequence[Command]) -> str:
@@ -118,7 +123,7 @@ def _spent(commands: Sequence[Command]) -> str:
     }
     rows += [(words, _s(statistics.median(several)), "", "") for words, several in apart.items()]
     cpu = statistics.median(command.cpu for command in commands)
-    return _table(("part", "seconds", "work", "checks"), rows) + f"\nCPU of the controller: {_s(cpu)}.\n"
+    return table(("part", "seconds", "work", "checks"), rows) + f"\nCPU of the controller: {_s(cpu)}.\n"
 
 
 def _median(commands: Sequence[Command], phase: str, part: str) -> float:
@@ -139,16 +144,11 @@ def _away(away: Mapping[int, Sequence[Away]]) -> str:
         rows += [
             (str(size), words, _s(statistics.median(all_)), _s(max(all_))) for words, all_ in figures.items() if all_
         ]
-    return _table(("hosts", "part", "median", "longest"), rows)
+    return table(("hosts", "part", "median", "longest"), rows)
 
 
 def _sizes(commands: Iterable[Command]) -> list[int]:
     return sorted({command.hosts for command in commands})
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _s(seconds: float | None) -> str:

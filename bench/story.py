@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import aims, machine, peers, whole
+from bench.halves import replaced
+from bench.page import HEADING
 from bench.page import page as page_of
 from cutover.words.errors import Problem, UsageError
 
@@ -25,7 +27,7 @@ def run(
     ours = whole.measure(root, hosts, rounds, tell)
     text = page_of(seen, versions, rounds, peers.rows(timings), aims.against(ours), ours.commands)
     path = page or root / "docs" / "bench.md"
-    path.write_text(text)
+    path.write_text(replaced(path.read_text() if path.exists() else "", HEADING, text))
     sys.stdout.write(text)
     return path
 

@@ -1,54 +1,64 @@
 """Text to amounts: what is null, what is a number, and why a cell puts its row into quarantine."""
 
 import math
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from kpi.sums import Column
+from kpi.tapes.rules import InputRules, rule_for
 
 NULL_WORDS = {"", "nan", "null", "na", "none"}
-# float() takes more than a tape may say: digits grouped by underscores, words for infinity, surrounding blanks.
-_AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+STRICT = InputRules()
 
 Fault = tuple[int, str, str]  # position, reason, what stood there
 
 
-def parse_column(cells: Sequence[str]) -> tuple[Column, list[Fault]]:
+def parse_column(cells: Sequence[str], rules: InputRules = STRICT) -> tuple[Column, list[Fault]]:
     """The column as numbers with NaN for null, and the cells that are no amount."""
     try:
         column = np.array(list(map(float, cells)), dtype=np.float64)
     except ValueError:
-        return _parse_carefully(cells)
-    if np.isnan(column).any() or any("_" in cell for cell in cells):
-        return _parse_carefully(cells)
-    return column, faults_of(column)
+        return _parse_carefully(cells, rules)
+    # float() takes more than a tape may say: underscores between digits, words, and 1.234 where a point groups digits.
+    text = "".join(cells)
+    if (
+        rules.plain_amounts
+        and rules.decimal == "."
+        and text.isascii()
+        and "_" not in text
+        and not np.isnan(column).any()
+    ):
+        wrong = np.flatnonzero((column < 0) | np.isinf(column)).tolist()
+        return column, [(at, why(float(column[at])), cells[at]) for at in wrong]
+    return _parse_carefully(cells, rules)
 
 
-def faults_of(column: Column) -> list[Fault]:
-    """Negative and infinite amounts; null is no fault."""
-    wrong = np.flatnonzero((column < 0) | np.isinf(column))
-    return [(int(at), _why(float(column[at])), repr(float(column[at]))) for at in wrong]
+def hint(reason: str, found: str) -> str:
+    """What to declare so that a cell would be read; empty when nothing would help."""
+    rule = rule_for(found.strip()) if reason == "unparsable_amount" else ""
+    return f"{rule} would accept it" if rule else ""
 
 
-def _parse_carefully(cells: Sequence[str]) -> tuple[Column, list[Fault]]:
+def _parse_carefully(cells: Sequence[str], rules: InputRules) -> tuple[Column, list[Fault]]:
     values = np.full(len(cells), np.nan)
     faults: list[Fault] = []
     for at, cell in enumerate(cells):
         text = cell.strip()
         if text.lower() in NULL_WORDS:
             continue
-        if text.lower().lstrip("+-") in ("inf", "infinity"):
-            faults.append((at, "infinite_amount", cell))
-        elif not _AMOUNT.fullmatch(text):
-            faults.append((at, "unparsable_amount", cell))
-        else:
-            values[at] = float(text)
+        plain = rules.plain(text)
+        if plain is not None:
+            values[at] = float(plain)
             if values[at] < 0 or math.isinf(values[at]):
-                faults.append((at, _why(values[at]), cell))
+                faults.append((at, why(values[at]), cell))
+        elif text.lower().lstrip("+-") in ("inf", "infinity"):
+            faults.append((at, "infinite_amount", cell))
+        else:
+            faults.append((at, "unparsable_amount", cell))
     return values, faults
 
 
-def _why(value: float) -> str:
+def why(value: float) -> str:
+    """The reason why a number that is no amount is none."""
     return "infinite_amount" if math.isinf(value) else "negative_amount"

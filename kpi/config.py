@@ -1,4 +1,4 @@
-"""The pipeline's config: one JSON document, every key required, every error told at once with its path.
+"""The pipeline's config: one JSON document, every key required but `input` and `personal`, every error told at once with its path.
 
 `example_config.json` beside this file is a complete one. All paths hang below `paths.root`; `paths` may also name any
 of inbox, processing, done, rejected, metrics, audit and arrivals on its own.
@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from kpi.findings import Finding, UsageError
-from kpi.parquet import is_available as parquet_is_available
+from kpi.personal import SCHEMA as PERSONAL
 from kpi.schema import Listing, Number, Section, Text, parse_json
+from kpi.tapes.rules import CURRENCIES, DECIMALS, SEPARATORS, THOUSANDS, InputRules, cross_check
 
 CONFIG_VERSION = "2.0"
 DIRECTORIES = ("inbox", "processing", "done", "rejected", "metrics", "audit")
@@ -35,6 +36,19 @@ THRESHOLDS = Section(
         "audit_events_per_hour": _limits("warn"),
     }
 )
+# How tapes are written, where that is not the strict way; what is left out is as kpi.tapes.rules.InputRules has it.
+INPUT = Section(
+    {},
+    {
+        "separator": Text(SEPARATORS),
+        "decimal": Text(DECIMALS),
+        "thousands": Text(THOUSANDS),
+        "currency": Text(CURRENCIES),
+        "longest_record_bytes": Number(1024, 1 << 26, whole=True),
+        "expansion_ratio": Number(1, 10_000),
+        "expanded_bytes": Number(1, _MANY, whole=True),
+    },
+)
 SCHEMA = Section(
     {
         "version": Text((CONFIG_VERSION,)),
@@ -49,7 +63,8 @@ SCHEMA = Section(
         "quarantine": Section({"policy": Text(("fail", "continue"))}),
         "outputs": Listing(Text(("json", "csv", "parquet"))),
         "thresholds": THRESHOLDS,
-    }
+    },
+    {"input": INPUT, "personal": PERSONAL},
 )
 
 
@@ -128,6 +143,11 @@ class PipelineConfig:
         """What a bad row does to its tape: `fail` or `continue`."""
         return str(self.document["quarantine"]["policy"])
 
+    @cached_property
+    def input_rules(self) -> InputRules:
+        """How tapes are written."""
+        return InputRules.of(self.document.get("input", {}))
+
     @property
     def outputs(self) -> tuple[str, ...]:
         """The formats in which metrics are written."""
@@ -143,13 +163,22 @@ class PipelineConfig:
 
 
 def _cross_checks(document: Any) -> list[Finding]:
-    outputs = document.get("outputs") if isinstance(document, dict) else None
-    if not isinstance(outputs, list):
+    if not isinstance(document, dict):
         return []
-    findings = []
+    section = document.get("input")
+    findings = cross_check(section) if isinstance(section, dict) and not INPUT.check(section, "input") else []
+    outputs = document.get("outputs")
+    if not isinstance(outputs, list):
+        return findings
     if "json" not in outputs:
         findings.append(Finding("config", "outputs", "json is missing", "add json: validation reads it"))
-    if "parquet" in outputs and not parquet_is_available():
+    if "parquet" in outputs and not _parquet_is_available():
         step = "remove it, or build the release with pyarrow"
         findings.append(Finding("config", "outputs", "parquet is asked for and pyarrow is not installed", step))
     return findings
+
+
+def _parquet_is_available() -> bool:
+    from kpi.tapes.arrow import is_available  # brings numpy, which commands that only read logs do without
+
+    return is_available()

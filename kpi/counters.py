@@ -1,14 +1,16 @@
-"""What the service counts since its start, shown as Prometheus text."""
+"""What the service counts since its start, for /metrics: tapes by outcome, errors by code, rows, latency, KPIs."""
 
 import threading
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kpi.exposition import Exposition, label
 from kpi.inbox import Outcome
 
 BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 KINDS = ("processed", "rejected", "failed", "duplicate")
+TAPES, CANARIES = "abaco_tapes_total", "abaco_canaries_total"
 
 
 @dataclass
@@ -17,12 +19,15 @@ class Counters:
 
     tapes: Counter[str] = field(default_factory=Counter)
     canaries: Counter[str] = field(default_factory=Counter)
-    rows: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    rows_read: int = 0
+    rows_used: int = 0
+    rows_quarantined: int = 0
     output_errors: int = 0
+    last_run: float = 0.0
     last_success: float = 0.0
     latency_sum: float = 0.0
-    latency_count: int = 0
-    latency_buckets: list[int] = field(default_factory=lambda: [0] * len(BUCKETS_SECONDS))
+    latency_counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_SECONDS) + 1))
     kpis: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -32,61 +37,42 @@ class Counters:
             (self.canaries if outcome.canary else self.tapes)[outcome.kind] += 1
             if outcome.canary or outcome.run is None:
                 return
-            self.latency_count += 1
+            record = outcome.run.record
+            self.last_run = at
             self.latency_sum += seconds
-            for at_bucket, bound in enumerate(BUCKETS_SECONDS):
-                self.latency_buckets[at_bucket] += seconds <= bound
+            for above in range(bisect_left(BUCKETS_SECONDS, seconds), len(self.latency_counts)):
+                self.latency_counts[above] += 1
+            self.errors.update(finding["code"] for finding in record["findings"])
+            self.rows_read += record["tape"]["rows_read"]
+            self.rows_quarantined += sum(record["tape"]["quarantined"].values())
             if outcome.run.accepted:
-                self.rows += outcome.run.record["tape"]["rows_used"]
+                self.rows_used += record["tape"]["rows_used"]
                 self.last_success = at
-                kpis = outcome.run.record["kpis"]
-                self.kpis = {name: kpi["value"] for name, kpi in kpis.items() if kpi["value"] is not None}
+                self.kpis = {name: kpi["value"] for name, kpi in record["kpis"].items() if kpi["value"] is not None}
 
-    def as_text(self, audit_events: int, ready: bool, build: dict[str, str]) -> str:
-        """All of it in Prometheus' text format."""
+    def count_refused_write(self) -> None:
+        """Count one attempt that the disk refused."""
         with self.lock:
-            lines: list[str] = []
-            tapes = {f'outcome="{kind}"': self.tapes[kind] for kind in KINDS}
-            _metric(lines, "abaco_tapes_total", "counter", "Production tapes by outcome.", tapes)
-            canaries = {f'outcome="{kind}"': self.canaries[kind] for kind in KINDS}
-            _metric(lines, "abaco_canaries_total", "counter", "Canary tapes by outcome.", canaries)
-            _metric(lines, "abaco_rows_total", "counter", "Rows of accepted production tapes.", {"": self.rows})
-            _metric(
-                lines,
-                "abaco_output_errors_total",
-                "counter",
-                "Attempts that could not be written to disk.",
-                {"": self.output_errors},
-            )
-            _metric(lines, "abaco_audit_events_total", "counter", "Events in the audit trail.", {"": audit_events})
-            self._latency(lines)
-            _metric(
-                lines,
-                "abaco_last_success_timestamp_seconds",
-                "gauge",
-                "When a tape was last accepted; 0: never.",
-                {"": self.last_success},
-            )
-            values = {f'name="{name}"': value for name, value in self.kpis.items()}
-            _metric(lines, "abaco_kpi", "gauge", "KPIs of the latest accepted tape, unrounded.", values)
-            _metric(lines, "abaco_ready", "gauge", "1 when /healthz answers 200.", {"": int(ready)})
-            labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in build.items())
-            _metric(lines, "abaco_build_info", "gauge", "What is running.", {labels: 1})
-            return "\n".join(lines) + "\n"
+            self.output_errors += 1
 
-    def _latency(self, lines: list[str]) -> None:
-        name = "abaco_tape_latency_seconds"
-        lines += [f"# HELP {name} From the claim of a tape to its commit.", f"# TYPE {name} histogram"]
-        for bound, count in zip(BUCKETS_SECONDS, self.latency_buckets, strict=True):
-            lines.append(f'{name}_bucket{{le="{bound:g}"}} {count}')
-        lines.append(f'{name}_bucket{{le="+Inf"}} {self.latency_count}')
-        lines += [f"{name}_sum {self.latency_sum!r}", f"{name}_count {self.latency_count}"]
-
-
-def _metric(lines: list[str], name: str, kind: str, words: str, values: Mapping[str, float]) -> None:
-    lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
-    lines += [f"{name}{'{' + labels + '}' if labels else ''} {value!r}" for labels, value in values.items()]
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    def expose(self, out: Exposition) -> None:
+        """All of it."""
+        with self.lock:
+            for name, words, counted in (
+                (TAPES, "Production tapes by outcome.", self.tapes),
+                (CANARIES, "Canary tapes by outcome.", self.canaries),
+            ):
+                out.counter(name, words, {label(outcome=kind): counted[kind] for kind in KINDS})
+            errors = {label(code=code): count for code, count in sorted(self.errors.items())}
+            out.counter("abaco_errors_total", "Findings of production tapes by code.", errors)
+            out.counter("abaco_rows_read_total", "Rows of production tapes.", self.rows_read)
+            out.counter("abaco_rows_total", "Rows of accepted production tapes.", self.rows_used)
+            out.counter("abaco_rows_quarantined_total", "Rows put aside with a reason.", self.rows_quarantined)
+            out.counter("abaco_output_errors_total", "Attempts that could not be written to disk.", self.output_errors)
+            words = "From the claim of a tape to its commit."
+            out.histogram("abaco_tape_latency_seconds", words, BUCKETS_SECONDS, self.latency_counts, self.latency_sum)
+            out.gauge("abaco_last_run_timestamp_seconds", "When a tape last ended; 0: never.", self.last_run)
+            words = "When a tape was last accepted; 0: never."
+            out.gauge("abaco_last_success_timestamp_seconds", words, self.last_success)
+            values = {label(name=name): value for name, value in self.kpis.items()}
+            out.gauge("abaco_kpi", "KPIs of the latest accepted tape, unrounded.", values)

@@ -1,8 +1,11 @@
 """The only place that changes files: replaced as a whole, moved, or appended to, and on disk when the call returns."""
 
+import errno
 import json
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +20,13 @@ def to_json(document: Any) -> bytes:
 def write_files(files: Mapping[Path, bytes]) -> None:
     """Replace each file as a whole; all contents are on disk before the first name changes."""
     temporary = {path.with_name(f"{TEMPORARY}{path.name}"): path for path in files}
-    for written, path in temporary.items():
-        with written.open("wb") as out:
-            out.write(files[path])
-            out.flush()
-            os.fsync(out.fileno())
+    with ExitStack() as stack:
+        outs = [stack.enter_context(written.open("wb", buffering=0)) for written in temporary]
+        for out, path in zip(outs, temporary.values(), strict=True):
+            _write_all(out.fileno(), files[path])
+        # Side by side they share the disk's commits: half the time of one after the other.
+        pool = stack.enter_context(ThreadPoolExecutor(len(outs)))
+        list(pool.map(os.fsync, [out.fileno() for out in outs]))
     for written, path in temporary.items():
         written.replace(path)
     sync_directories(path.parent for path in files)
@@ -39,18 +44,27 @@ def replace_lazily(path: Path, content: bytes) -> None:
 
 def move(source: Path, target: Path) -> None:
     """Rename within one file system; refuses to replace what is there already."""
-    if target.exists():
-        raise FileExistsError(f"{target} is there already")
-    source.rename(target)
+    move_lazily(source, target)
     sync_directories((source.parent, target.parent))
+
+
+def move_lazily(source: Path, target: Path) -> None:
+    """Rename likewise; after a power cut the file may be under its old name again, but never under both or none."""
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, "is there already", str(target))
+    source.rename(target)
 
 
 def append(descriptor: int, content: bytes) -> None:
     """Append to an open file and wait for the disk."""
+    _write_all(descriptor, content)
+    os.fsync(descriptor)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(descriptor, view) :]
-    os.fsync(descriptor)
 
 
 def sync_directories(directories: Iterable[Path]) -> None:

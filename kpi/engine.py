@@ -1,22 +1,21 @@
 """Evaluate every KPI on every date of a tape and judge what came out: ranges, buckets, order of PAR90 and PAR30."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from kpi.columns import BUCKETS, RECEIVABLE
 from kpi.findings import Finding, RefusedTapeError
 from kpi.formulas import REGISTRY
+from kpi.reading import STRICT, read_tape
 from kpi.results import KpiResult, Status
 from kpi.rows import Rows
-from kpi.sums import exact_sum
 from kpi.tape import Tape
+from kpi.tapes.rules import InputRules
+from kpi.tapes.stream import Source
 from kpi.verdict import Verdict
 
-# Half a cent a row: amounts are USD with cents, buckets and receivable are rounded apart from each other.
-BUCKET_TOLERANCE_USD = 0.005
 Results = dict[str, KpiResult]
+Ageing = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Evaluation:
     headline: Results
     as_of: str | None
     findings: tuple[Finding, ...]
+    ageing: dict[str, Ageing] = field(default_factory=dict)  # by date: balance and rows of each age
 
     @property
     def verdict(self) -> Verdict:
@@ -35,28 +35,35 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Headline and dates, with all context."""
-        dates = {date: {name: result.as_json() for name, result in of.items()} for date, of in self.by_date.items()}
+        several = self.by_date if len(self.by_date) > 1 else {}
         return {
             "verdict": str(self.verdict),
             "as_of": self.as_of,
             "kpis": {name: result.as_json() for name, result in self.headline.items()},
-            "by_date": dates if len(dates) > 1 else {},
+            "by_date": {day: {name: result.as_json() for name, result in of.items()} for day, of in several.items()},
+            "ageing": self.ageing,
             "findings": [finding.as_json() for finding in self.findings],
         }
 
 
-def evaluate(tape: Tape) -> Evaluation:
-    """All KPIs of this tape, for each measurement date; the latest is the headline."""
+def evaluate(source: Source | Tape, policy: str = "fail", rules: InputRules = STRICT, name: str = "") -> Evaluation:
+    """All KPIs for each measurement date of a tape, a path, bytes, or named columns; the latest date is the headline.
+
+    `policy` says what quarantined rows do: `fail` refuses the tape (RefusedTapeError), `continue` leaves them out. A Tape
+    is taken as it is: whoever read it has applied the policy.
+    """
+    tape = source if isinstance(source, Tape) else read_tape(source, name, rules).apply_policy(policy)
     by_date: dict[str, Results] = {}
-    findings: list[Finding] = []
+    ageing: dict[str, Ageing] = {}
+    findings = [*tape.findings]
     headline: Results = {}
     as_of = None
     for rows in tape.by_date():
         headline, as_of = evaluate_rows(rows), rows.as_of
         if as_of is not None:
-            by_date[as_of] = headline
+            by_date[as_of], ageing[as_of] = headline, rows.tally.ageing()
         findings += [*_bucket_findings(tape.source, rows), *_result_findings(tape.source, headline)]
-    return Evaluation(by_date, headline, as_of, tuple(findings))
+    return Evaluation(by_date, headline, as_of, tuple(findings), ageing)
 
 
 def evaluate_rows(rows: Rows) -> Results:
@@ -91,18 +98,14 @@ def _result_findings(source: str, results: Results) -> list[Finding]:
 
 
 def _bucket_findings(source: str, rows: Rows) -> list[Finding]:
-    if rows.count == 0:
+    above = rows.tally.excess
+    if above is None:
         return []
-    buckets = sum((np.nan_to_num(rows.columns[name]) for name in BUCKETS), np.zeros(rows.count))
-    receivable = rows.columns[RECEIVABLE]
-    above = np.flatnonzero(buckets > receivable + BUCKET_TOLERANCE_USD + 1e-9 * np.abs(receivable))
-    if not len(above):
-        return []
-    total, against = exact_sum(rows.columns[name] for name in BUCKETS), exact_sum([receivable])
-    first = int(above[0])
+    total, against = rows.tally.total(*BUCKETS), rows.tally.total(RECEIVABLE)
     found = (
-        f"the ageing buckets add up to more than the receivable in {len(above)} of {rows.count} rows of {rows.as_of}, "
-        f"first {buckets[first]:.2f} against {receivable[first]:.2f}; in total {total:.2f} against {against:.2f}"
+        f"the ageing buckets add up to more than the receivable in {above.count} of {rows.count} rows of {rows.as_of}, "
+        f"first in row {above.row}: {above.buckets:.2f} against {above.receivable:.2f}; "
+        f"in total {total:.2f} against {against:.2f}"
     )
     step = "have the sender correct the buckets; PAR of such a tape means nothing"
     return [Finding("buckets_exceed_receivable", source, found, step)]

@@ -28,6 +28,9 @@ class KpiError(Exception):
         self.findings = (findings,) if isinstance(findings, Finding) else tuple(findings)
         super().__init__("\n".join(str(finding) for finding in self.findings))
 
+    def __reduce__(self) -> tuple[type["KpiError"], tuple[tuple[Finding, ...]]]:
+        return type(self), (self.findings,)  # so that it comes back whole from another process
+
 
 class UsageError(KpiError):
     """Options, paths or config are wrong; nothing was done."""

@@ -4,9 +4,9 @@ A tape's move to done or rejected is the commit. Everything before it can be don
 a crash at any point is finished at the next start. The same content delivered twice is put aside and counted apart.
 """
 
+import errno
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +14,20 @@ from typing import Any
 
 from kpi import clock, durable
 from kpi.audit import AuditTrail, Event
+from kpi.committed import CANARY, CHANGED, DUPLICATE, REASON, SEPARATOR, Committed, beside, split_key
 from kpi.config import PipelineConfig
 from kpi.findings import Finding
+from kpi.holding import Holding, is_of_one_tape
 from kpi.pipeline import Delivery, Run, run_tape
+from kpi.tapes.content import CHUNK_BYTES
 
-CANARY = "canary-"
-SEPARATOR = "__"
-REASON = ".reason.json"
-_KEY = re.compile(r"(?:canary-)?([0-9a-f]{64})")
+HELD = "held"
+LONGEST_NAME = 150  # bytes: with its key, a number and .reason.json it must still be a name
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one tape: processed, rejected, failed (a fault of ours) or duplicate; with its run, if it ran."""
+    """What became of one tape: processed, rejected, failed (a fault of ours), duplicate or held; with its run, if it ran."""
 
     kind: str
     canary: bool
@@ -34,83 +35,99 @@ class Outcome:
 
 
 class Inbox:
-    """The worker's hands. `seen` knows every key that was committed, read once and kept up by this only worker."""
+    """The worker's hands. It knows every key that was committed, read once and kept up by this only worker."""
 
     def __init__(self, config: PipelineConfig, trail: AuditTrail, alive: Callable[[], None]) -> None:
         self._config = config
         self._trail = trail
         self._alive = alive
         self._paths = config.paths
-        self._unreadable: set[str] = set()
+        self.holding = Holding(trail)
         self._prepare()
-        self._seen = {split_key(path.name)[0]: path for name in ("rejected", "done") for path in self._committed(name)}
+        self._seen = Committed([self._paths["done"], self._paths["rejected"]])
 
     def leftovers(self) -> Iterator[Path]:
-        """Tapes that were claimed and not committed, oldest name first."""
+        """Tapes that were claimed and not committed, oldest name first; without those that are held just now."""
         for path in sorted(self._paths["processing"].iterdir()):
-            if split_key(path.name)[0]:
+            if split_key(path.name)[0] and not self.holding.holds(path):
                 yield path
 
     def next_tape(self) -> Path | None:
         """The first tape of the inbox by name; names that start with a dot are not tapes yet."""
-        with os.scandir(self._paths["inbox"]) as entries:
+        inbox = self._paths["inbox"]
+        with os.scandir(inbox) as entries:
             names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-        tapes = (name for name in names if not name.startswith(".") and name not in self._unreadable)
+        tapes = (name for name in names if not name.startswith(".") and not self.holding.holds(inbox / name))
         first = min(tapes, default=None)
-        return self._paths["inbox"] / first if first else None
+        return inbox / first if first else None
 
     def claim(self, path: Path) -> Path | None:
-        """Move a tape from the inbox into processing, under its key; None when it is gone or may not be read."""
+        """Move a tape from the inbox into processing, under its key; None when it is gone or must stay where it is."""
         canary = path.name.startswith(CANARY)
+        if why_not := _why_not_named(path.name):
+            self._leave(path, why_not)
+            return None
         try:
-            key = (CANARY if canary else "") + _digest(path)
+            key = (CANARY if canary else "") + _digest(path, self._alive)
         except FileNotFoundError:
             return None  # its sender took it back
         except PermissionError as error:
-            # Left where it is, and no obstacle to the others; validation reports it as late.
-            self._unreadable.add(path.name)
-            self._trail.record([Event("tape_unreadable", "error", {"tape": path.name, "reason": str(error)})])
+            self._leave(path, str(error))
             return None
         claimed = self._paths["processing"] / f"{key}{SEPARATOR}{path.name}"
-        durable.move(path, claimed)
+        try:
+            durable.move_lazily(path, claimed)  # back in the inbox after a power cut, it is claimed again
+        except OSError as error:
+            if not is_of_one_tape(error):
+                raise
+            self._leave(path, str(error))
+            return None
+        self.holding.free(path)
         return claimed
 
     def finish(self, claimed: Path) -> Outcome:
-        """Compute a claimed tape and commit it; done again after a crash, it comes to the same."""
+        """Compute a claimed tape and commit it; done again after a crash, it comes to the same.
+
+        What is in the way of this tape alone holds it back and not the others: it is told, and tried again later.
+        """
+        try:
+            outcome = self._finish(claimed)
+        except OSError as error:
+            if not is_of_one_tape(error) and claimed.exists():
+                raise
+            self.holding.hold(claimed, "tape_held", str(error))
+            return Outcome(HELD, claimed.name.startswith(CANARY))
+        self.holding.free(claimed)
+        return outcome
+
+    def _finish(self, claimed: Path) -> Outcome:
         key, name = split_key(claimed.name)
         canary = key.startswith(CANARY)
-        content = claimed.read_bytes()
-        if hashlib.sha256(content).hexdigest() != key.removeprefix(CANARY):
-            return self._refuse_changed(claimed, key, canary)
-        if not canary and self._is_committed(key):
-            return self._put_aside(claimed, key)
+        if not canary and (first := self._seen.first(key)):
+            return self._put_aside(claimed, first)
+        self._refuse_obstacles(claimed.name, canary)
         metrics = self._paths["metrics"] / "canary" if canary else self._paths["metrics"]
-        run = run_tape(self._config, Delivery(name, content, canary), metrics, self._alive)
+        delivery = Delivery(name, claimed, canary, claimed_as=key.removeprefix(CANARY))
+        run = run_tape(self._config, delivery, metrics, self._alive)
         self._trail.record(run.events)
+        if _has(run, "content_changed"):
+            return self._put_changed_aside(claimed, run, canary)
         target = self._target("done" if run.accepted else "rejected", claimed.name, canary)
         if not run.accepted:
             durable.write_files({_reason_of(target): durable.to_json(_reason(run.record))})
-        self._commit(claimed, target, key)
-        return Outcome(_kind(run), canary, run)
-
-    def _commit(self, claimed: Path, target: Path, key: str) -> None:
-        if key.startswith(CANARY) and target.exists():
+        if canary and target.exists():
             target.unlink()  # the same canary sent again; production tapes never get here twice
         durable.move(claimed, target)
-        if not key.startswith(CANARY):
-            self._seen[key] = target
+        if not canary:
+            self._seen.add(key)
+        return Outcome(_kind(run), canary, run)
 
-    def _is_committed(self, key: str) -> bool:
-        return key in self._seen and self._seen[key].exists()
+    def _leave(self, path: Path, why: str) -> None:
+        """Left in the inbox, and no obstacle to the others; validation reports it as late."""
+        self.holding.hold(path, "tape_unreadable", why)
 
-    def _put_aside(self, claimed: Path, key: str) -> Outcome:
-        first = self._seen[key]
-        earlier = [
-            path
-            for path in self._paths["rejected"].glob(f"{key}{SEPARATOR}*.duplicate-*")
-            if not path.name.endswith(REASON)
-        ]
-        target = self._paths["rejected"] / f"{claimed.name}.duplicate-{len(earlier) + 1}"
+    def _put_aside(self, claimed: Path, first: Path) -> Outcome:
+        target = beside(self._paths["rejected"], claimed.name, DUPLICATE)
         finding = Finding(
             "duplicate",
             claimed.name,
@@ -123,19 +140,23 @@ class Inbox:
         durable.move(claimed, target)
         return Outcome("duplicate", canary=False)
 
-    def _refuse_changed(self, claimed: Path, key: str, canary: bool) -> Outcome:
-        finding = Finding(
-            "content_changed",
-            claimed.name,
-            "its content is not what it was claimed by",
-            "find out who writes to processing/; have the tape delivered again",
-        )
-        self._trail.record([Event("tape_changed", "error", {"tape": claimed.name})])
-        target = self._target("rejected", claimed.name, canary)
-        reason = {"codes": [finding.code], "findings": [finding.as_json()], "at": clock.stamp()}
-        durable.write_files({_reason_of(target): durable.to_json(reason)})
-        self._commit(claimed, target, key)
-        return Outcome("rejected", canary)
+    def _put_changed_aside(self, claimed: Path, run: Run, canary: bool) -> Outcome:
+        """Not committed under its key, which is of another content: that one may still come, and must be taken then."""
+        target = beside(self._target("rejected", "", canary), claimed.name, CHANGED)
+        details = {"tape": claimed.name, "now": _digest(claimed, self._alive), "kept_as": target.name}
+        self._trail.record([Event("tape_changed", "error", details)])
+        durable.write_files({_reason_of(target): durable.to_json(_reason(run.record))})
+        durable.move(claimed, target)
+        return Outcome("rejected", canary, run)
+
+    def _refuse_obstacles(self, name: str, canary: bool) -> None:
+        """What lies where the tape must go is found before it is computed, and not after."""
+        for room in ("done", "rejected"):
+            target = self._target(room, name, canary)
+            if target.exists() and not (canary and target.is_file()):
+                raise FileExistsError(errno.EEXIST, "something is there already", str(target))
+            if _reason_of(target).is_dir():
+                raise IsADirectoryError(errno.EISDIR, "a directory is in the way", str(_reason_of(target)))
 
     def _target(self, room: str, name: str, canary: bool) -> Path:
         return self._paths[room] / "canary" / name if canary else self._paths[room] / name
@@ -149,21 +170,24 @@ class Inbox:
             durable.sweep(self._paths[room])
             durable.sweep(self._paths[room] / "canary")
 
-    def _committed(self, room: str) -> Iterator[Path]:
-        for path in self._paths[room].iterdir():
-            if split_key(path.name)[0] and not path.name.endswith(REASON) and ".duplicate-" not in path.name:
-                yield path
+
+def _why_not_named(name: str) -> str:
+    """Why a tape cannot be kept under its name; empty when it can."""
+    if not name.isprintable():
+        return "its name has signs that cannot be printed: deliver it under another"
+    size = len(os.fsencode(name))
+    return f"its name has {size} bytes, {LONGEST_NAME} are the most: deliver it under a shorter one" * (
+        size > LONGEST_NAME
+    )
 
 
-def split_key(name: str) -> tuple[str, str]:
-    """Key and tape name of a claimed or committed file; an empty key for any other file."""
-    key, found, rest = name.partition(SEPARATOR)
-    return (key, rest) if found and _KEY.fullmatch(key) else ("", name)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as tape:
-        return hashlib.file_digest(tape, "sha256").hexdigest()
+def _digest(path: Path, alive: Callable[[], None]) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as tape:
+        while chunk := tape.read(CHUNK_BYTES):
+            alive()
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _reason_of(target: Path) -> Path:
@@ -173,8 +197,11 @@ def _reason_of(target: Path) -> Path:
 def _kind(run: Run) -> str:
     if run.accepted:
         return "processed"
-    internal = any(finding["code"] == "internal_error" for finding in run.record["findings"])
-    return "failed" if internal else "rejected"
+    return "failed" if _has(run, "internal_error") else "rejected"
+
+
+def _has(run: Run, code: str) -> bool:
+    return any(finding["code"] == code for finding in run.record["findings"])
 
 
 def _reason(record: dict[str, Any]) -> dict[str, Any]:

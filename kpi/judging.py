@@ -1,6 +1,5 @@
 """Judge tapes before a cutover: compute each, judge ranges and states, and compare with what V1 recorded for it."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from kpi.engine import Evaluation, evaluate, refused
-from kpi.findings import Finding, RefusedTapeError, UsageError
-from kpi.reading import parse_tape
+from kpi.findings import Finding, RefusedTapeError
+from kpi.reading import STRICT
+from kpi.tapes.content import Content
+from kpi.tapes.rules import InputRules
 from kpi.verdict import Verdict, worst
 
 # SPEC's row "KPI, V2 against V1 on the same input": relative.
@@ -50,22 +51,31 @@ class Judgement:
         }
 
 
-def judge_tape(path: Path, policy: str, against: Path | None = None) -> Judgement:
+def judge_tape(
+    path: Path, policy: str, against: Path | None = None, rules: InputRules = STRICT, cluster: str = ""
+) -> Judgement:
     """Compute one tape and judge it; `against` is V1's metrics file of it, or the directory that has it."""
-    content = _read(path)
     try:
-        evaluation = evaluate(parse_tape(path.name, content).apply_policy(policy))
+        evaluation = _evaluated(path, policy, rules, cluster)
     except RefusedTapeError as error:
         evaluation = refused(error)
     if against is None:
         return Judgement(path, evaluation, None)
-    record, problem = _v1_metrics(against, hashlib.sha256(content).hexdigest())
+    record, problem = _v1_metrics(against, Content(path.name, path).digest())
     if problem is None and len(evaluation.by_date) > 1:
         step = "judge it by the shadow mode, date by date"
         problem = Finding("several_dates", path.name, "V1 adds up all dates of a tape; V2 does not", step)
     if problem or record is None:
         return Judgement(path, evaluation, None, problem)
     return Judgement(path, evaluation, compare(evaluation, record))
+
+
+def _evaluated(path: Path, policy: str, rules: InputRules, cluster: str) -> Evaluation:
+    if not cluster:
+        return evaluate(path, policy, rules)
+    from kpi.scale import evaluate_on
+
+    return evaluate_on(path, cluster, policy, rules)
 
 
 def newest(paths: Sequence[Path], most: int) -> list[Path]:
@@ -117,11 +127,3 @@ def _v1_metrics(against: Path, digest: str) -> tuple[dict[str, Any] | None, Find
     if recorded != digest:
         return None, Finding("other_tape", str(path), f"these are V1's metrics of another tape ({recorded[:16]})", step)
     return (metrics, None) if isinstance(metrics, dict) else (None, Finding("no_v1_metrics", str(path), "none", step))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        step = "give the path of a tape"
-        raise UsageError(Finding("unreadable", str(path), f"cannot be read: {error.strerror}", step)) from error

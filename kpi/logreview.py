@@ -7,8 +7,8 @@ from typing import Any
 
 from kpi import clock
 from kpi.audit import Record, records_since, verify
+from kpi.checking import Check
 from kpi.config import PipelineConfig
-from kpi.validation.report import Check
 from kpi.verdict import Verdict
 
 ERRORS_LISTED = 20

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from kpi import durable
-from kpi.parquet import frame_bytes
 
 LATEST = "latest.json"
 MANIFEST = "manifest.json"
@@ -63,7 +62,11 @@ def _as(kind: str, record: dict[str, Any]) -> bytes:
     if kind == "json":
         return durable.to_json(record)
     rows = _flat_rows(record)
-    return frame_bytes(rows) if kind == "parquet" else _csv(rows)
+    if kind == "csv":
+        return _csv(rows)
+    from kpi.tapes.parquet import frame_bytes
+
+    return frame_bytes(rows)
 
 
 def _flat_rows(record: dict[str, Any]) -> list[dict[str, Any]]:

@@ -1,11 +1,10 @@
 """One tape through ingest -> transform -> calculate -> output: a run, recorded in full also when it fails."""
 
-import hashlib
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,15 @@ from kpi import clock
 from kpi.audit import Event
 from kpi.config import PipelineConfig
 from kpi.engine import Evaluation, evaluate, refused
+from kpi.faults import told
 from kpi.findings import Finding, RefusedTapeError
 from kpi.outputs import write_outputs
-from kpi.reading import parse_tape
+from kpi.personal import Privacy, describe, publishing
+from kpi.reading import read_tape
 from kpi.release import code_digest, release_id, run_id
+from kpi.series import of_record, series
 from kpi.tape import Tape
+from kpi.tapes.content import Content, no_sign
 
 SCHEMA = 1
 STAGES = ("ingest", "transform", "calculate", "output")
@@ -25,16 +28,25 @@ STAGES = ("ingest", "transform", "calculate", "output")
 
 @dataclass(frozen=True)
 class Delivery:
-    """A tape as it was delivered: its name, its bytes, and whether it is one of the tool's own."""
+    """A tape as it was delivered: its name, its bytes or its file, and whether it is one of the tool's own.
+
+    `claimed_as` is the digest that a file was claimed by; what is read is compared with it.
+    """
 
     name: str
-    content: bytes
+    source: bytes | Path
     canary: bool = False
+    claimed_as: str = ""
 
     @property
+    def content(self) -> bytes:
+        """All its bytes."""
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+
+    @cached_property
     def digest(self) -> str:
         """What it is keyed by."""
-        return hashlib.sha256(self.content).hexdigest()
+        return self.claimed_as or Content(self.name, self.source).digest()
 
 
 @dataclass(frozen=True)
@@ -65,18 +77,17 @@ class _Stopwatch:
             self.milliseconds[name] = round((time.perf_counter() - begun) * 1000.0, 3)
 
 
-def _no_sign() -> None:
-    """Nobody watches a one-shot run."""
-
-
-def run_tape(config: PipelineConfig, delivery: Delivery, metrics: Path, alive: Callable[[], None] = _no_sign) -> Run:
+def run_tape(config: PipelineConfig, delivery: Delivery, metrics: Path, alive: Callable[[], None] = no_sign) -> Run:
     """Run the whole pipeline on one tape and write its outputs; raises only where outputs cannot be written."""
     started = clock.stamp()
     watch = _Stopwatch(alive)
-    tape, evaluation, error = _compute(config, delivery, watch)
-    record = _record(config, delivery, tape, evaluation, started)
+    with publishing(Privacy.of(config.document.get("personal"))):
+        tape, evaluation, error = _compute(config, delivery, watch)
+        record = _record(config, delivery, tape, evaluation, started)
     if error:
         record["error"] = error
+    if len(record["by_date"]) > 1:
+        record["series"] = series(of_record(record))
     record["latency_ms"] = dict(watch.milliseconds)
     with watch.stage("output"):
         digests = write_outputs(metrics, record, config.outputs)
@@ -88,7 +99,8 @@ def _compute(config: PipelineConfig, delivery: Delivery, watch: _Stopwatch) -> t
     tape: Tape | None = None
     try:
         with watch.stage("ingest"):
-            tape = parse_tape(delivery.name, delivery.content)
+            rules = config.input_rules
+            tape = read_tape(delivery.source, delivery.name, rules, delivery.claimed_as, watch.alive)
         with watch.stage("transform"):
             usable = tape.apply_policy(config.quarantine_policy)
         with watch.stage("calculate"):
@@ -96,15 +108,16 @@ def _compute(config: PipelineConfig, delivery: Delivery, watch: _Stopwatch) -> t
     except RefusedTapeError as error:
         return tape, refused(error), ""
     except Exception as error:  # noqa: BLE001 - one poisoned tape must not stop the next; the traceback is kept
+        summary, details = told(error)
         step = "a fault of this release: keep the tape and report it with the traceback in the reason file"
-        finding = Finding("internal_error", delivery.name, f"{type(error).__name__}: {error}", step)
-        return tape, refused(RefusedTapeError(finding)), traceback.format_exc()
+        finding = Finding("internal_error", delivery.name, summary, step)
+        return tape, refused(RefusedTapeError(finding)), details
 
 
 def _record(
     config: PipelineConfig, delivery: Delivery, tape: Tape | None, evaluation: Evaluation, started: str
 ) -> dict[str, Any]:
-    digest = delivery.digest
+    digest, known = delivery.digest, tape or Tape(delivery.name, 0, {})
     return {
         "schema": SCHEMA,
         "run_id": run_id(digest, config.digest),
@@ -115,27 +128,14 @@ def _record(
             "name": delivery.name,
             "sha256": digest,
             "canary": delivery.canary,
-            "rows_read": tape.rows_read if tape else 0,
-            "rows_used": tape.rows_used if tape else 0,
-            "nulls": {name: int(count) for name, count in _nulls(tape).items()},
-            "quarantined": tape.quarantined_by_reason if tape else {},
-            "extra_columns": list(tape.extra) if tape else [],
+            **known.summary(),
+            "personal": describe(known.extra),
         },
         "digests": {"input": digest, "config": config.digest, "code": code_digest()},
         "started_at": started,
         "finished_at": clock.stamp(),
         **evaluation.as_json(),
     }
-
-
-def _nulls(tape: Tape | None) -> dict[str, int]:
-    if tape is None:
-        return {}
-    totals: dict[str, int] = {}
-    for rows in tape.by_date():
-        for name, count in rows.nulls.items():
-            totals[name] = totals.get(name, 0) + count
-    return {name: count for name, count in totals.items() if count}
 
 
 def _events(record: dict[str, Any], digests: dict[str, str]) -> Iterator[Event]:

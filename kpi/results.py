@@ -1,6 +1,6 @@
 """The record of one KPI: its value with everything needed to judge it, or a named state instead of a number."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -46,4 +46,4 @@ class KpiResult:
 
     def as_json(self) -> dict[str, Any]:
         """All of it, as written to outputs."""
-        return {**asdict(self), "valid_range": list(self.valid_range), "display": self.display}
+        return {**vars(self), "valid_range": list(self.valid_range), "display": self.display}

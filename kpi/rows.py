@@ -1,25 +1,24 @@
-"""Rows of one measurement date, as columns: what a formula is evaluated on."""
+"""Rows of one measurement date, as a formula sees them: how many, their nulls, their exactly rounded sums."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
-from kpi.sums import Column, null_count
+from kpi.columns import AMOUNTS
+from kpi.tally import Tally
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns of equal length; NaN is null. `as_of` is the measurement date, ISO."""
+    """A tally and the measurement date it is of, ISO; no date when there are no rows."""
 
-    columns: Mapping[str, Column]
-    count: int
+    tally: Tally
     as_of: str | None
 
-    @cached_property
-    def nulls(self) -> dict[str, int]:
-        """How many nulls each column has."""
-        return {name: null_count(column) for name, column in self.columns.items()}
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return self.tally.rows
 
     def nulls_of(self, columns: Iterable[str]) -> dict[str, int]:
-        """The null counts of these columns, as far as they exist."""
-        return {name: self.nulls[name] for name in columns if name in self.nulls}
+        """The null counts of these columns."""
+        return {name: self.tally.nulls[AMOUNTS.index(name)] for name in columns}

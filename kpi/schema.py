@@ -34,7 +34,7 @@ class Text:
 
     def check(self, value: object, path: str) -> list[Finding]:
         """What is wrong with this value."""
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not (value.strip() or value in self.choices):
             return [_wrong(path, value, "text that is not empty")]
         if self.choices and value not in self.choices:
             return [_wrong(path, value, f"one of: {', '.join(self.choices)}")]

@@ -8,13 +8,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from kpi import VERSION, clock
+from kpi import VERSION, clock, vitals
 from kpi.audit import AuditTrail, Event
 from kpi.config import PipelineConfig
 from kpi.counters import Counters
-from kpi.findings import Finding, UsageError
-from kpi.inbox import Inbox, Outcome
+from kpi.exposition import Exposition, label
+from kpi.findings import Finding, KpiError, UsageError
+from kpi.inbox import HELD, Inbox, Outcome
 from kpi.notify import Notifier
+from kpi.personal import Privacy
+from kpi.pulse import Pulse
 from kpi.release import UNRELEASED, code_digest, release_id
 from kpi.selftest import self_test
 from kpi.web import Web
@@ -28,14 +31,14 @@ class Service:
     def __init__(self, config: PipelineConfig) -> None:
         self._config = config
         self._stop = threading.Event()
+        self._inbox: Inbox | None = None
         self._counters = Counters()
-        self._reason = "starting"
         self._last_run: dict[str, Any] | None = None
-        self._beat = time.monotonic()
+        self._pulse = Pulse(config.stall_seconds)
         self._notifier = Notifier()
         _refuse_other_release(config)
-        _make_directory(config.paths["audit"])
-        self._trail = AuditTrail(config.paths["audit"], actor=f"kpi-service/{release_id()}")
+        Privacy.of(config.document.get("personal"))  # a key that cannot be relied on is found before the first tape
+        self._trail = _open_trail(config.paths["audit"])
         self._web = Web(config.address, self._health, self._metrics)
 
     def run(self) -> int:
@@ -43,26 +46,42 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop.set())
         self_test()
-        inbox = Inbox(self._config, self._trail, self._alive)
-        known = {"pid": os.getpid(), "config": self._config.digest, "code": code_digest(), "version": VERSION}
-        self._trail.record([Event("service_started", details=known)])
+        inbox = self._inbox = self._begin()
         self._web.start()
-        self._reason = ""
+        self._pulse.reason = ""
         self._notifier.send("READY=1", f"STATUS=serving on port {self._web.port}")
         _log(f"ready: release {release_id()}, port {self._web.port}, root {self._config.root}")
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         self._work(inbox)
-        self._reason = "stopping"
+        return self._end()
+
+    def _begin(self) -> Inbox:
+        known = {"pid": os.getpid(), "config": self._config.digest, "code": code_digest(), "version": VERSION}
+        try:
+            inbox = Inbox(self._config, self._trail, self._pulse.beat)
+            self._trail.record([Event("service_started", details=known)])
+        except OSError as error:
+            raise _cannot_start(self._config.root, error) from error
+        return inbox
+
+    def _end(self) -> int:
+        """Say that it stops; where that cannot be recorded, the exit status tells it."""
+        self._pulse.stopping = True
         self._notifier.send("STOPPING=1")
-        self._trail.record([Event("service_stopped", details={"pid": os.getpid()})])
+        status = 0
+        try:
+            self._trail.record([Event("service_stopped", details={"pid": os.getpid()})])
+        except OSError as error:
+            _log(f"error: the stop could not be recorded: {error}")
+            status = 1
         self._web.stop()
         self._trail.close()
-        _log("stopped: the tape at hand was finished")
-        return 0
+        _log("stopped: the tape at hand was finished" if not self._pulse.reason else f"stopped: {self._pulse.reason}")
+        return status
 
     def _work(self, inbox: Inbox) -> None:
         while not self._stop.is_set():
-            self._alive()
+            self._pulse.beat()
             try:
                 claimed = next(inbox.leftovers(), None)
                 if claimed is None and (tape := inbox.next_tape()):
@@ -70,7 +89,7 @@ class Service:
                 if claimed:
                     self._process(inbox, claimed)
                 else:
-                    self._reason = ""
+                    self._pulse.reason = ""
                     self._stop.wait(self._config.poll_seconds)
             except OSError as error:
                 self._hold_on(error)
@@ -79,15 +98,18 @@ class Service:
         begun = time.monotonic()
         outcome = inbox.finish(claimed)
         seconds = time.monotonic() - begun
-        self._reason = ""
+        self._pulse.reason = ""
+        if outcome.kind == HELD:
+            _log(f"error: held, and tried again later: {inbox.holding.told()}")
+            return
         self._counters.count(outcome, seconds, time.time())
         self._remember(claimed.name, outcome, seconds)
 
     def _hold_on(self, error: OSError) -> None:
         """The disk refuses: nothing is lost, the tape stays in processing, and it is tried again."""
-        self._counters.output_errors += 1
-        self._reason = f"cannot read or write: {error}"
-        _log(f"error: {self._reason}; trying again in {RETRY_SECONDS:g} s")
+        self._counters.count_refused_write()
+        self._pulse.reason = f"cannot read or write: {error}"
+        _log(f"error: {self._pulse.reason}; trying again in {RETRY_SECONDS:g} s")
         self._stop.wait(RETRY_SECONDS)
 
     def _remember(self, name: str, outcome: Outcome, seconds: float) -> None:
@@ -110,27 +132,21 @@ class Service:
             f"{told['latency_ms']} ms {' '.join(codes)}".rstrip()
         )
 
-    def _alive(self) -> None:
-        self._beat = time.monotonic()
-
-    def _stalled(self) -> bool:
-        return time.monotonic() - self._beat > self._config.stall_seconds
-
     def _watch(self) -> None:
-        interval = (self._notifier.watchdog_seconds or 0.0) / 2
-        while interval and not self._stop.wait(interval):
-            if not self._stalled():
+        """Feed systemd's watchdog while the worker gives signs of life; once it does not, systemd ends the service."""
+        interval = (self._notifier.watchdog_seconds or 2 * self._config.stall_seconds) / 2
+        told = False
+        while not self._stop.wait(interval):
+            if not self._pulse.stalled:
                 self._notifier.send("WATCHDOG=1")
-
-    def _why_not_ready(self) -> str:
-        if self._stop.is_set():
-            return "stopping"
-        if self._stalled():
-            return f"the worker has given no sign of life for {time.monotonic() - self._beat:.0f} s"
-        return self._reason
+                told = False
+            elif not told:
+                told = True
+                _log(f"error: {self._pulse.why_not_ready()}; the watchdog is not fed any more")
 
     def _health(self) -> tuple[int, dict[str, Any]]:
         reason = self._why_not_ready()
+        seq, digest = self._trail.position
         document = {
             "ready": not reason,
             "reason": reason,
@@ -141,13 +157,32 @@ class Service:
             "environment": self._config.environment,
             "pid": os.getpid(),
             "last_run": self._last_run,
-            "audit": {"seq": self._trail.seq, "hash": self._trail.hash},
+            "held": self._held(),
+            "audit": {"seq": seq, "hash": digest},
         }
         return (503 if reason else 200), document
 
+    def _held(self) -> dict[str, str]:
+        return self._inbox.holding.told() if self._inbox else {}
+
+    def _why_not_ready(self) -> str:
+        return "stopping" if self._stop.is_set() else self._pulse.why_not_ready()
+
     def _metrics(self) -> str:
-        build = {"version": VERSION, "release": release_id(), "code": code_digest()[:16]}
-        return self._counters.as_text(self._trail.seq, not self._why_not_ready(), build)
+        out = Exposition()
+        self._counters.expose(out)
+        out.counter("abaco_audit_events_total", "Events in the audit trail.", self._trail.seq)
+        out.gauge("abaco_audit_last_event_timestamp_seconds", "When the last event was recorded.", self._trail.last_at)
+        out.gauge("abaco_ready", "1 when /healthz answers 200.", int(not self._why_not_ready()))
+        out.gauge("abaco_tapes_held", "Tapes that something of their own is in the way of.", len(self._held()))
+        out.gauge("abaco_worker_silent_seconds", "Since the worker's last sign of life.", self._pulse.silent_seconds)
+        out.gauge("abaco_disk_free_bytes", "Free where the outputs are.", vitals.free_bytes(self._config.root))
+        out.gauge("process_resident_memory_bytes", "Resident memory, with children.", vitals.memory_bytes(os.getpid()))
+        out.counter("process_cpu_seconds_total", "Processor time used.", vitals.cpu_seconds())
+        out.gauge("process_start_time_seconds", "When the process began.", vitals.started_at())
+        build = label(version=VERSION, release=release_id(), code=code_digest()[:16])
+        out.gauge("abaco_build_info", "What is running.", {build: 1})
+        return out.text()
 
 
 def _refuse_other_release(config: PipelineConfig) -> None:
@@ -157,12 +192,17 @@ def _refuse_other_release(config: PipelineConfig) -> None:
         raise UsageError(Finding("config", f"{config.source}: release", found, step))
 
 
-def _make_directory(path: Path) -> None:
+def _open_trail(directory: Path) -> AuditTrail:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
+        return AuditTrail(directory, actor=f"kpi-service/{release_id()}")
     except OSError as error:
-        step = "create it with the service's user as owner"
-        raise UsageError(Finding("config", str(path), f"cannot be made: {error.strerror}", step)) from error
+        raise _cannot_start(directory, error) from error
+
+
+def _cannot_start(path: Path, error: OSError) -> KpiError:
+    found = f"cannot be made or written: {error.strerror}"
+    return UsageError(Finding("config", str(path), found, "create it with the service's user as owner, and free space"))
 
 
 def _log(text: str) -> None:

@@ -1,76 +1,74 @@
-"""A loan tape in memory: clean columns, their dates, and the rows that were put aside with their reasons."""
+"""What one tape said: a tally of each measurement date, the rows that were put aside, and what its loans came to."""
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from kpi.columns import AMOUNTS
 from kpi.findings import Finding, RefusedTapeError
 from kpi.rows import Rows
-from kpi.sums import Column
-
-LISTED_ROWS = 20
+from kpi.tally import Tally
+from kpi.tapes.quarantine import Quarantine
 
 
 @dataclass(frozen=True)
-class QuarantinedRow:
-    """One row that was put aside: its number (the first data row is 1), the column, the reason, what stood there."""
+class LoanFacts:
+    """How many rows were compared with each other by loan, how many have no id, how many repeat one on its date."""
 
-    row: int
-    column: str
-    reason: str
-    found: str
+    checked: int = 0
+    without_id: int = 0
+    repeated: int = 0
 
-    def __str__(self) -> str:
-        return f"row {self.row}, {self.column}: {self.reason} ({self.found!r})"
+    def as_json(self) -> dict[str, int]:
+        """As it stands in records."""
+        return {"checked": self.checked, "without_id": self.without_id, "repeated": self.repeated}
 
 
 @dataclass(frozen=True)
 class Tape:
-    """What one file said. `columns` and `dates` hold the rows that are left; `quarantined` every row put aside."""
+    """One tape, counted. `tallies` are by measurement date (ISO), oldest first; `findings` are of the tape as a whole."""
 
     source: str
-    columns: dict[str, Column]
-    dates: NDArray[np.str_]
     rows_read: int
-    quarantined: tuple[QuarantinedRow, ...] = ()
+    tallies: dict[str, Tally]
+    quarantine: Quarantine = field(default_factory=Quarantine)
     extra: tuple[str, ...] = ()
+    loans: LoanFacts = field(default_factory=LoanFacts)
+    findings: tuple[Finding, ...] = ()
 
     @property
     def rows_used(self) -> int:
         """Rows that take part in the KPIs."""
-        return len(self.dates)
+        return sum(tally.rows for tally in self.tallies.values())
 
-    @cached_property
-    def quarantined_by_reason(self) -> dict[str, int]:
-        """How many rows were put aside, by reason."""
-        return dict(sorted(Counter(row.reason for row in self.quarantined).items()))
+    @property
+    def nulls(self) -> dict[str, int]:
+        """How many nulls each amount has, over all dates; those with none left out."""
+        counts = zip(*(tally.nulls for tally in self.tallies.values()), strict=True)
+        totals = {name: sum(of) for name, of in zip(AMOUNTS, counts, strict=False)}
+        return {name: count for name, count in totals.items() if count}
 
     def by_date(self) -> Iterator[Rows]:
         """The rows of each measurement date, oldest first; no rows give one empty group, whose states are reported."""
-        distinct = np.unique(self.dates)
-        if len(distinct) <= 1:
-            yield Rows(self.columns, self.rows_used, str(distinct[0]) if len(distinct) else None)
-            return
-        for date in distinct:
-            chosen = self.dates == date
-            columns = {name: column[chosen] for name, column in self.columns.items()}
-            yield Rows(columns, int(np.count_nonzero(chosen)), str(date))
+        if not self.tallies:
+            yield Rows(Tally(), None)
+        for day, tally in self.tallies.items():
+            yield Rows(tally, day)
 
     def apply_policy(self, policy: str) -> "Tape":
         """The tape itself if it may be computed: `fail` refuses any quarantined row, `continue` if none is left."""
-        if self.quarantined and (policy == "fail" or self.rows_used == 0):
-            raise RefusedTapeError(self._quarantine_finding())
+        if self.quarantine and (policy == "fail" or self.rows_used == 0):
+            raise RefusedTapeError(self.quarantine.finding(self.source, self.rows_read))
         return self
 
-    def _quarantine_finding(self) -> Finding:
-        kinds = ", ".join(f"{count} x {reason}" for reason, count in self.quarantined_by_reason.items())
-        listed = "; ".join(str(row) for row in self.quarantined[:LISTED_ROWS])
-        left_out = len(self.quarantined) - LISTED_ROWS
-        found = f"{len(self.quarantined)} of {self.rows_read} rows quarantined ({kinds}): {listed}"
-        if left_out > 0:
-            found += f"; and {left_out} more"
-        return Finding("quarantined_rows", self.source, found, "have these rows corrected and redelivered")
+    def summary(self) -> dict[str, Any]:
+        """What records say of it."""
+        return {
+            "rows_read": self.rows_read,
+            "rows_used": self.rows_used,
+            "dates": list(self.tallies),
+            "nulls": self.nulls,
+            "quarantined": dict(sorted(self.quarantine.reasons.items())),
+            "loans": self.loans.as_json(),
+            "extra_columns": list(self.extra),
+        }

@@ -8,7 +8,15 @@ Document = dict[str, Any]
 
 def lines(command: str, document: Document) -> list[str]:
     """What a person reads of a command's document."""
-    tellers = {"compute": _tape, "judge": _judged, "validate": _validated, "log-review": _reviewed}
+    tellers = {
+        "compute": _tape,
+        "judge": _judged,
+        "validate": _validated,
+        "log-review": _reviewed,
+        "series": _series,
+        "shadow": _shadowed,
+        "stress": _stressed,
+    }
     return list(tellers.get(command, _plain)(document))
 
 
@@ -33,6 +41,70 @@ def _judged(document: Document) -> Iterator[str]:
 def _validated(document: Document) -> Iterator[str]:
     for name, check in document["checks"].items():
         yield f"{check['status']:<13} {name} (n = {check['n']})"
+        for issue in check["issues"]:
+            yield f"    {issue['verdict']}: {issue['found']}"
+            yield f"        next: {issue['next']}"
+    yield f"{document['status']:<13} overall, {document['timestamp']}"
+
+
+def _shadowed(document: Document) -> Iterator[str]:
+    for tape in document["tapes"]:
+        yield f"{tape['tape']}: {tape['verdict']}, {tape['outcome']}"
+        yield from (f"  {name} refuses: {tape[key]}" for name, key in _REFUSING if tape.get(key))
+        for name, kpi in tape["kpis"].items():
+            unlike = name if kpi["v1_name"] == name else f"{name} ({kpi['v1_name']})"
+            told = kpi["reason"] or f"off by {kpi['difference']:.3g}, relative {kpi['relative']:.3g}"
+            yield f"  {unlike:<29} V1 {kpi['v1']}, V2 {kpi['v2']}: {told} {kpi['level']}".rstrip()
+        yield from _explained(tape.get("explanation"))
+        ran = [
+            f"{side.upper()} {one['seconds']:.2f} s, {one['peak_mb']:g} MB" for side, one in tape["ran"].items() if one
+        ]
+        yield f"  ran: {'; '.join(ran)}"
+    yield from _checked(document)
+
+
+_REFUSING = (("V1", "v1_refuses"), ("V2", "v2_refuses"))
+
+
+def _explained(explanation: Document | None) -> Iterator[str]:
+    if explanation is None:
+        return
+    yield f"  {explanation['words']}"
+    for row in explanation["rows"]:
+        cells = ", ".join(f"{column} {cell['found']!r}" for column, cell in row["cells"].items())
+        shares = ", ".join(f"{name} {share:+.3g}" for name, share in row["shares"].items() if share)
+        yield f"    row {row['row']} {row['loan_id']}: {'; '.join(row['why'].values())} ({cells}) {shares}".rstrip()
+    for name, told in explanation["kpis"].items():
+        if told["unexplained"]:
+            yield f"    {name}: {told['unexplained']:.3g} is explained by no row: the formulas differ"
+
+
+def _stressed(document: Document) -> Iterator[str]:
+    yield f"{document['iterations']} tapes in {document['seconds']} s, {document['tapes_per_second']} a second"
+    held = document["checks"]["memory"]["values"]
+    first, last = held["first_quarter_median_mb"], held["last_quarter_median_mb"]
+    yield f"memory: first quarter {first} MB, last quarter {last} MB, peak {held['peak_mb']} MB"
+    yield from _checked(document)
+
+
+def _series(document: Document) -> Iterator[str]:
+    for grain in ("daily", "weekly", "monthly"):
+        yield f"{grain}:"
+        for period in document[grain]:
+            kpis = (
+                (name, kpi["status"] if kpi["value"] is None else f"{kpi['value']:.4f}")
+                for name, kpi in period["kpis"].items()
+            )
+            yield f"  {period['period']:<11}{', '.join(f'{name} {value}' for name, value in kpis)}"
+        yield from (f"  no tape from {gap['from']} to {gap['to']}" for gap in document["gaps"][grain])
+    yield from (f"restated: {day}, {count} times" for day, count in document["restated"].items())
+    yield from _findings(document["problems"])
+    yield f"{document['dates']} dates: {document['verdict']}"
+
+
+def _checked(document: Document) -> Iterator[str]:
+    for name, check in document["checks"].items():
+        yield f"{check['status']:<13} {name}: {check['words']}"
         for issue in check["issues"]:
             yield f"    {issue['verdict']}: {issue['found']}"
             yield f"        next: {issue['next']}"

@@ -9,7 +9,6 @@ import pytest
 from kpi.config import PipelineConfig
 from kpi.engine import Evaluation, evaluate
 from kpi.probes import EXAMPLE
-from kpi.reading import parse_csv
 from kpi.recipes import as_csv, draw
 
 AMOUNTS = {
@@ -36,13 +35,13 @@ def tape_bytes(*changes: dict[str, object]) -> bytes:
 @pytest.fixture
 def of_rows() -> Callable[..., Evaluation]:
     """The evaluation of a tape with these rows."""
-    return lambda *changes: evaluate(parse_csv("tape", tape_bytes(*changes)))
+    return lambda *changes: evaluate(tape_bytes(*changes))
 
 
 @pytest.fixture
 def of_recipe() -> Callable[[str], Evaluation]:
     """The evaluation of a recipe's tape, read from its CSV."""
-    return lambda name: evaluate(parse_csv(name, as_csv(draw(name))))
+    return lambda name: evaluate(as_csv(draw(name)), name=name)
 
 
 @pytest.fixture

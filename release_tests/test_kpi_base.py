@@ -8,9 +8,10 @@ import pytest
 from kpi.amounts import parse_column
 from kpi.engine import Evaluation
 from kpi.findings import RefusedTapeError
-from kpi.reading import is_iso_day, parse_csv
+from kpi.reading import read_tape
 from kpi.results import Status
 from kpi.sums import exact_sum, null_count
+from kpi.tapes.plain import is_iso_day
 
 Rows = Callable[..., Evaluation]
 
@@ -82,5 +83,5 @@ def test_several_dates_are_kept_apart_and_the_latest_leads(of_rows: Rows) -> Non
 def test_a_tape_that_is_no_csv_is_refused(make_tape: Callable[..., bytes]) -> None:
     for content in (make_tape({})[:-5] + b"\x00", "measurement_date\n\xe4".encode("latin-1")):
         with pytest.raises(RefusedTapeError) as refused:
-            parse_csv("tape", content)
+            read_tape(content)
         assert [finding.code for finding in refused.value.findings] == ["unreadable"]

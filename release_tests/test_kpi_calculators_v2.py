@@ -41,6 +41,11 @@ def test_portfolio_health_shows_what_the_clamp_hides(of_rows: Rows) -> None:
     assert (health.value, health.unclamped) == (10.0, 41.25)
 
 
+def test_a_book_that_is_all_at_risk_has_no_health_left(of_rows: Rows) -> None:
+    health = of_rows({"dpd_30_60_usd": 0, "dpd_60_90_usd": 0, "dpd_90_plus_usd": 1000}).headline["PortfolioHealth"]
+    assert (health.inputs["PAR30"], health.value, health.unclamped) == (100.0, 0.0, 0.0)
+
+
 def test_a_zero_denominator_is_undefined_and_no_number(of_rows: Rows) -> None:
     headline = of_rows({"total_eligible_usd": 0.0}).headline
     assert (headline["CollectionRate"].status, headline["CollectionRate"].value) == (Status.UNDEFINED, None)
@@ -78,7 +83,12 @@ def test_zero_risk_is_a_number_of_its_own(of_rows: Rows) -> None:
         ("CollectionRate", 1.5, "normal"),
         ("CollectionRate", 1.4, "warn"),
         ("CollectionRate", 0.9, "critical"),
+        ("PAR90", 3.0, "normal"),
+        ("PAR90", 5.0, "warn"),
+        ("CollectionRate", 1.0, "warn"),
+        ("PortfolioHealth", 5.0, "normal"),
         ("PortfolioHealth", 4.9, "warn"),
+        ("PortfolioHealth", 3.0, "warn"),
         ("PortfolioHealth", 2.9, "critical"),
     ],
 )

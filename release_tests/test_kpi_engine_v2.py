@@ -6,7 +6,7 @@ import pytest
 
 from kpi.engine import Evaluation, refused
 from kpi.findings import RefusedTapeError
-from kpi.reading import parse_csv
+from kpi.reading import read_tape
 from kpi.results import Status
 from kpi.verdict import Verdict
 
@@ -55,7 +55,7 @@ def test_buckets_above_the_receivable_are_refused(of_rows: Callable[..., Evaluat
 )
 def test_wrong_columns_are_refused_by_name(make_tape: Bytes, change: dict[str, object], code: str, named: str) -> None:
     with pytest.raises(RefusedTapeError) as error:
-        parse_csv("tape", make_tape(change))
+        read_tape(make_tape(change))
     assert [finding.code for finding in error.value.findings] == [code]
     assert named in error.value.findings[0].found
 
@@ -63,7 +63,7 @@ def test_wrong_columns_are_refused_by_name(make_tape: Bytes, change: dict[str, o
 @pytest.mark.parametrize("content", [b"", None])
 def test_no_rows_are_no_data_and_never_a_number(make_tape: Bytes, content: bytes | None) -> None:
     with pytest.raises(RefusedTapeError) as error:
-        parse_csv("tape", make_tape() if content is None else content)
+        read_tape(make_tape() if content is None else content)
     headline = refused(error.value).headline
     assert {result.status for result in headline.values()} == {Status.NO_DATA}
     assert {result.value for result in headline.values()} == {None}

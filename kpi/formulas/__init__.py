@@ -3,6 +3,7 @@
 import pkgutil
 from importlib import import_module
 
+from kpi.columns import AMOUNTS
 from kpi.formulas.base import Kpi
 
 NOT_FORMULAS = {"base"}
@@ -25,4 +26,13 @@ def _in_order(declared: list[Kpi]) -> dict[str, Kpi]:
     return ordered
 
 
-REGISTRY: dict[str, Kpi] = _in_order(_found())
+def _known_columns(declared: dict[str, Kpi]) -> dict[str, Kpi]:
+    unknown = {
+        kpi.name: sorted({*kpi.columns} - {*AMOUNTS}) for kpi in declared.values() if {*kpi.columns} - {*AMOUNTS}
+    }
+    if unknown:
+        raise ValueError(f"KPIs of columns that a tape does not have: {unknown}")
+    return declared
+
+
+REGISTRY: dict[str, Kpi] = _known_columns(_in_order(_found()))

@@ -1,6 +1,7 @@
 """What a KPI is: name, unit, direction, range, business thresholds, inputs, formula in words, and its evaluation."""
 
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +9,17 @@ from typing import Any
 
 from kpi.results import KpiResult, Status
 from kpi.rows import Rows
-from kpi.sums import exact_sum
 
 LOWER_IS_BETTER = "lower is better"
 HIGHER_IS_BETTER = "higher is better"
+
+
+@dataclass(frozen=True)
+class Case:
+    """An example of a KPI: one row with these amounts (others 0) comes to this value, or to this state."""
+
+    amounts: Mapping[str, float]
+    expected: float | Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +34,7 @@ class Kpi(ABC):
     critical: float
     formula: str
     position: int  # where it stands in reports
+    cases: tuple[Case, ...]  # what it must come to; the registry's own tests, and the self-test at each start
     needs: tuple[str, ...] = ()
 
     @property
@@ -39,10 +48,10 @@ class Kpi(ABC):
 
     def state_of(self, value: float) -> str:
         """Where the portfolio itself stands by the business thresholds."""
-        sign = 1.0 if self.direction == LOWER_IS_BETTER else -1.0
-        if sign * value > sign * self.critical:
+        worse = operator.gt if self.direction == LOWER_IS_BETTER else operator.lt
+        if worse(value, self.critical):
             return "critical"
-        return "warn" if sign * value > sign * self.warn else "normal"
+        return "warn" if worse(value, self.warn) else "normal"
 
     def without_value(self, rows: Rows | None, status: Status, cause: str, reason: str, **more: Any) -> KpiResult:
         """A result that is a named state instead of a number."""
@@ -91,17 +100,13 @@ class Ratio(Kpi):
 
     def evaluate(self, rows: Rows, _earlier: Mapping[str, KpiResult], /) -> KpiResult:
         """The percentage, or the state that says why there is none."""
-        missing = [column for column in self.columns if column not in rows.columns]
-        if missing:
-            return self.without_value(rows, Status.INVALID, "missing_column", f"missing: {', '.join(missing)}")
         if rows.count == 0:
             return self.without_value(rows, Status.NO_DATA, "empty", "the tape has no rows")
-        all_null = [column for column in self.columns if rows.nulls[column] == rows.count]
+        all_null = [column for column, nulls in rows.nulls_of(self.columns).items() if nulls == rows.count]
         if all_null:
             return self.without_value(rows, Status.NO_DATA, "all_null", f"null in every row: {', '.join(all_null)}")
         try:
-            above = exact_sum(rows.columns[column] for column in self.numerator)
-            below = exact_sum([rows.columns[self.denominator]])
+            above, below = rows.tally.total(*self.numerator), rows.tally.total(self.denominator)
         except OverflowError:
             return self.without_value(rows, Status.INVALID, "overflow", "the sums are beyond the range of numbers")
         sums = {"numerator": above, "denominator": below}

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kpi.formulas.base import HIGHER_IS_BETTER, Kpi
-from kpi.results import KpiResult
+from kpi.formulas.base import HIGHER_IS_BETTER, Case, Kpi
+from kpi.results import KpiResult, Status
 from kpi.rows import Rows
 
 
@@ -39,5 +39,18 @@ KPI = HealthScore(
     critical=3.0,
     formula="max(0, 10 - PAR30/10) x CollectionRate/10, clamped to 0-10, from unrounded inputs",
     position=4,
+    cases=(
+        Case(
+            {
+                "dpd_30_60_usd": 200.0,
+                "total_receivable_usd": 1000.0,
+                "cash_available_usd": 50.0,
+                "total_eligible_usd": 1000.0,
+            },
+            4.0,
+        ),
+        Case({"total_receivable_usd": 1000.0, "cash_available_usd": 400.0, "total_eligible_usd": 800.0}, 10.0),
+        Case({"total_receivable_usd": 1000.0}, Status.UNDEFINED),
+    ),
     needs=("PAR30", "CollectionRate"),
 )

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from kpi import VERSION, clock
-from kpi.audit import Record, Verification
+from kpi.audit import Record, Verification, records_since
+from kpi.checking import Check
 from kpi.config import PipelineConfig
-from kpi.counters import KINDS
+from kpi.counters import CANARIES, KINDS, TAPES
+from kpi.exposition import label
 from kpi.findings import Finding, UsageError
 from kpi.outputs import LATEST
 from kpi.release import release_id
@@ -16,7 +18,7 @@ from kpi.validation import canaries
 from kpi.validation.audit_trail import audit_trail
 from kpi.validation.data_integrity import data_integrity
 from kpi.validation.error_handling import error_handling
-from kpi.validation.kpi_calculations import kpi_calculations
+from kpi.validation.kpi_calculations import LAST_RUNS, kpi_calculations
 from kpi.validation.ledger import take_stock
 from kpi.validation.live import (
     Health,
@@ -26,9 +28,9 @@ from kpi.validation.live import (
     production_runs,
     read_trail,
     since_start,
+    unreasoned,
 )
 from kpi.validation.performance import performance
-from kpi.validation.report import Check
 from kpi.verdict import Verdict, worst
 
 DEFAULT_TIMEOUT = 30.0
@@ -66,33 +68,45 @@ class Report:
         }
 
 
-def validate(config: PipelineConfig, timeout: float = DEFAULT_TIMEOUT) -> Report:
-    """Send canaries through the live inbox, read what the service wrote, and judge it all."""
+def validate(config: PipelineConfig, timeout: float = DEFAULT_TIMEOUT, *, full: bool = False) -> Report:
+    """Send canaries through the live inbox, read what the service wrote, and judge it all.
+
+    `full` follows the whole audit trail record by record, instead of its newest part and the digests of the rest.
+    """
     _refuse_missing_directories(config)
-    deadline = time.monotonic() + timeout
+    deadline, begun = time.monotonic() + timeout, clock.stamp()
     health = ask_health(config)
-    sent = [] if health.why_not else canaries.build(f"{time.time_ns():x}{secrets.token_hex(3)}")
+    sent = [] if health.why_not else canaries.build(f"{time.time_ns():x}{secrets.token_hex(3)}", config)
+    before = ask_metrics(config)
     try:
-        canaries.send(config, sent)
-        answers = canaries.await_answers(config, sent, deadline)
-        return _judge(config, answers, deadline)
+        answers = canaries.send_and_await(config, sent, deadline)
+        return _judge(config, _Trial(answers, before, begun, deadline, full))
     finally:
         canaries.clean_up(config, sent)
 
 
-def _judge(config: PipelineConfig, answers: list[canaries.Answer], deadline: float) -> Report:
-    health = ask_health(config)
-    _wait_for_first_run(config, health, deadline)
+@dataclass(frozen=True)
+class _Trial:
+    answers: list[canaries.Answer]
+    before: dict[str, float]  # the counters, before the first canary was sent
+    begun: str
+    deadline: float
+    full: bool
+
+
+def _judge(config: PipelineConfig, trial: _Trial) -> Report:
+    health, answers = ask_health(config), trial.answers
+    _wait_for_first_run(config, health, trial.deadline)
     committed = committed_here(config)
     seen, runs, latest = _agreeing(config)
-    recent = since_start(seen.records)
+    recent = list(records_since(config.paths["audit"], trial.begun))  # the canaries' own, whatever else has happened
     stock = take_stock(config)
     checks = (
-        kpi_calculations(config, runs, answers, latest, stock.in_flight),
+        kpi_calculations(config, health, runs, answers, latest, stock.in_flight),
         data_integrity(config, stock, runs),
         performance(config, health, answers, recent),
-        error_handling(health, answers, ask_metrics(config)),
-        audit_trail(config, seen, health, answers, committed),
+        error_handling(health, answers, recent, trial.before, _settled_metrics(config, trial), unreasoned(config)),
+        audit_trail(config, read_trail(config, full=True) if trial.full else seen, health, answers, recent, committed),
     )
     return Report(checks, health)
 
@@ -100,8 +114,21 @@ def _judge(config: PipelineConfig, answers: list[canaries.Answer], deadline: flo
 def _wait_for_first_run(config: PipelineConfig, health: Health, deadline: float) -> None:
     """Right after its start the service may not have had a tape yet."""
     while not health.why_not and time.monotonic() < deadline:
-        if sum(ask_metrics(config).get(f'abaco_tapes_total{{outcome="{kind}"}}', 0) for kind in KINDS):
+        if sum(ask_metrics(config).get(f"{TAPES}{{{label(outcome=kind)}}}", 0) for kind in KINDS):
             return
+        time.sleep(LOOK_AGAIN_SECONDS)
+
+
+def _settled_metrics(config: PipelineConfig, trial: _Trial) -> dict[str, float]:
+    """The counters once the last canary is counted, which is just after it was moved."""
+    sent = sum(1 for answer in trial.answers if answer.room)
+    names = [f"{CANARIES}{{{label(outcome=kind)}}}" for kind in KINDS]
+    tries = AGREE_TRIES
+    while True:
+        tries -= 1
+        after = ask_metrics(config)
+        if not tries or not after or sum(after.get(name, 0) - trial.before.get(name, 0) for name in names) >= sent:
+            return after
         time.sleep(LOOK_AGAIN_SECONDS)
 
 
@@ -112,7 +139,7 @@ def _agreeing(config: PipelineConfig) -> tuple[Verification, list[Record], dict[
         tries -= 1
         latest = canaries.read_json(config.paths["metrics"] / LATEST)
         seen = read_trail(config)
-        runs = production_runs(since_start(seen.records))
+        runs = production_runs(since_start(config, seen, LAST_RUNS))
         accepted = [run["details"]["sha256"] for run in runs if run["event"] == "run_completed"]
         if not tries or not accepted or latest.get("tape", {}).get("sha256") == accepted[-1]:
             return seen, runs, latest

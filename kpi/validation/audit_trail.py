@@ -1,52 +1,59 @@
 """Check: the audit chain is whole, goes as far as the service says, and has the events of what was processed."""
 
 from kpi import clock
-from kpi.audit import Verification
+from kpi.audit import Record, Verification
+from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.validation.canaries import Answer
-from kpi.validation.live import Health
-from kpi.validation.report import Check
+from kpi.validation.live import Committed, Health, window_start
 from kpi.verdict import Verdict
+
+KEEP = "keep the file as evidence"
 
 
 def audit_trail(
-    config: PipelineConfig, seen: Verification, health: Health, answers: list[Answer], committed: dict[str, str]
+    config: PipelineConfig,
+    seen: Verification,
+    health: Health,
+    answers: list[Answer],
+    recent: list[Record],
+    committed: list[Committed],
 ) -> Check:
     """The chain is whole, it goes as far as the service says, and it has the events of what was processed."""
-    check = Check("audit_trail", n=len(seen.records))
-    check.values |= {"events": len(seen.records), "seq": seen.seq, "head": seen.hash}
+    check = Check("audit_trail", n=seen.events)
+    check.values |= {
+        "events": seen.events,
+        "seq": seen.seq,
+        "head": seen.hash,
+        "sealed_segments": seen.segments,
+        "followed": seen.parsed,
+        "by_digest": seen.digested,
+        "by_size_only": seen.unread,
+    }
     check.thresholds |= {"breaks": 0}
-    check.judge_none(
-        Verdict.FAIL,
-        "audit_chain",
-        "breaks in the chain",
-        [f"{problem.where}: {problem.found}" for problem in seen.problems],
-        "keep the file as evidence",
-    )
+    breaks = [f"{problem.where}: {problem.found}" for problem in seen.problems]
+    check.judge_none(Verdict.FAIL, "audit_chain", "breaks in the chain", breaks, KEEP)
     said = int(health.document.get("audit", {}).get("seq", 0))
-    check.judge(
-        seen.seq >= said,
-        Verdict.FAIL,
-        "audit_cut",
-        f"the service has recorded {said} events, the trail ends at {seen.seq}",
-        "keep the file as evidence",
-    )
+    found = f"the service has recorded {said} events, the trail ends at {seen.seq}"
+    check.judge(seen.seq >= said, Verdict.FAIL, "audit_cut", found, KEEP)
     if not seen.records:
         check.blame(Verdict.FAIL, "audit_silent", "there is no event at all", "see that audit/ can be written")
         return check
-    ended = {
-        record["details"]["sha256"] for record in seen.records if record["event"] in ("run_completed", "run_failed")
-    }
-    expected = {answer.canary.delivery.digest: answer.canary.delivery.name for answer in answers if answer.room}
-    expected |= committed
-    check.judge_none(
-        Verdict.FAIL,
-        "audit_missing",
-        "processed without an event",
-        [name for digest, name in expected.items() if digest not in ended],
-        "keep the file as evidence",
-    )
-    check.values["tapes_with_events"] = len(expected)
+    _judge_complete(check, seen, answers, recent, committed)
     age = (clock.now() - clock.parse(seen.records[-1]["at"])).total_seconds()
     check.judge_limits("audit_silence_seconds", round(age, 1), config.limits("audit_silence_seconds"))
     return check
+
+
+def _judge_complete(
+    check: Check, seen: Verification, answers: list[Answer], recent: list[Record], committed: list[Committed]
+) -> None:
+    """Each tape whose outputs were written since the records at hand begin must have its end among them."""
+    ends = ("run_completed", "run_failed")
+    ended = {record["details"].get("sha256") for record in (*seen.records, *recent) if record["event"] in ends}
+    expected = {answer.canary.delivery.digest: answer.canary.delivery.name for answer in answers if answer.room}
+    since = window_start(seen)
+    expected |= {one.digest: one.name for one in committed if one.written_at >= since}
+    missing = [name for digest, name in expected.items() if digest not in ended]
+    check.judge_none(Verdict.FAIL, "audit_missing", "processed without an event", missing, KEEP)
+    check.values["tapes_with_events"] = len(expected)

@@ -1,4 +1,4 @@
-"""Tapes of the validator's own, sent through the live inbox: three good ones, and one for each way to be bad."""
+"""Tapes of the validator's own, sent through the live inbox: three good ones, one for each way to be bad, one about people."""
 
 import json
 import os
@@ -7,24 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kpi.committed import CANARY, REASON, SEPARATOR
 from kpi.config import PipelineConfig
 from kpi.durable import sync_directories
-from kpi.inbox import CANARY, REASON, SEPARATOR
 from kpi.outputs import output_paths
 from kpi.pipeline import Delivery
 from kpi.recipes import Draws, as_csv, draw
 
 GOOD_TAPES = 3
-LOOK_AGAIN_SECONDS = 0.02
+LOOK_AGAIN_SECONDS = 0.01
+PERSONAL = ("correo_electronico", "email", "telefono")
 
 
 @dataclass(frozen=True)
 class Canary:
-    """One tape to send; `expected` is the code it must be rejected with, empty when it must be accepted."""
+    """One tape to send; `expected` is the code it must be rejected with, empty when it must be accepted.
+
+    `personal` is its column about a person, and `secret` what stands in it, which must never be seen again.
+    """
 
     kind: str
     delivery: Delivery
     expected: str = ""
+    personal: str = ""
+    secret: str = ""
 
     def place(self, config: PipelineConfig, room: str) -> Path:
         """Where it ends when it is accepted (`done`) or not (`rejected`)."""
@@ -43,7 +49,7 @@ class Answer:
     metrics: dict[str, Any]
 
 
-def build(token: str) -> list[Canary]:
+def build(token: str, config: PipelineConfig) -> list[Canary]:
     """The canaries of one validation; the token makes their names and contents new each time."""
     sound = draw("A")
     good = [_canary(f"good{number}", as_csv(sound, f"{token}-{number}-"), token) for number in range(GOOD_TAPES)]
@@ -55,7 +61,23 @@ def build(token: str) -> list[Canary]:
         _canary("empty", b"", token, "empty_tape"),
         _canary("missing-column", as_csv(without, f"{token}-"), token, "missing_columns"),
         _canary("negative", as_csv(negative, f"{token}-"), token, "quarantined_rows"),
+        *_personal(token, config),
     ]
+
+
+def _personal(token: str, config: PipelineConfig) -> list[Canary]:
+    """A sound tape with a column about people: refused by name, or masked where the config has a key for that."""
+    section = config.document.get("personal", {})
+    allowed = section.get("columns", {}).get("allow", ())
+    column = next((name for name in PERSONAL if name not in allowed), "")
+    if not column:
+        return []  # the config says of all of them that they are about nobody
+    is_masked = "key_file" in section and section.get("policy", "mask") == "mask"
+    secret = f"persona.{token}@example.org"
+    header, *rows = as_csv(draw("A"), f"{token}-p").decode().splitlines()
+    content = "\n".join([f"{header},{column}", *(f"{row},{secret}" for row in rows)]) + "\n"
+    delivery = Delivery(f"{CANARY}{token}-personal.csv", content.encode(), canary=True)
+    return [Canary("personal", delivery, "" if is_masked else "personal_data", column, secret)]
 
 
 def send(config: PipelineConfig, canaries: list[Canary]) -> None:
@@ -72,20 +94,30 @@ def send(config: PipelineConfig, canaries: list[Canary]) -> None:
     sync_directories([inbox])
 
 
+def send_and_await(config: PipelineConfig, canaries: list[Canary], deadline: float) -> list[Answer]:
+    """Send the good ones one after the other, so that each is timed alone, then all bad ones; wait for their ends."""
+    good = [[canary] for canary in canaries if not canary.expected]
+    batches = [*good, [canary for canary in canaries if canary.expected]]
+    answers: list[Answer] = []
+    for batch in batches:
+        send(config, batch)
+        answers += await_answers(config, batch, deadline)
+    return answers
+
+
 def await_answers(config: PipelineConfig, canaries: list[Canary], deadline: float) -> list[Answer]:
     """Wait until each has ended somewhere, or the deadline (monotonic) is there."""
     begun = time.monotonic()
     ended: dict[str, Answer] = {}
-    while len(ended) < len(canaries):
+    while True:
         for canary in canaries:
             room = next((room for room in ("done", "rejected") if canary.place(config, room).exists()), "")
             if room and canary.kind not in ended:
                 ended[canary.kind] = _answer(config, canary, room, time.monotonic() - begun)
-        if time.monotonic() >= deadline:
-            break
+        silent = time.monotonic() - begun
+        if len(ended) == len(canaries) or time.monotonic() >= deadline:
+            return [ended.get(canary.kind, Answer(canary, "", silent, {}, {})) for canary in canaries]
         time.sleep(LOOK_AGAIN_SECONDS)
-    silent = time.monotonic() - begun
-    return [ended.get(canary.kind, Answer(canary, "", silent, {}, {})) for canary in canaries]
 
 
 def clean_up(config: PipelineConfig, canaries: list[Canary]) -> None:

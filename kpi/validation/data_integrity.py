@@ -1,11 +1,11 @@
 """Check: every delivered tape is somewhere exactly once; nulls and quarantined rows of the newest tapes."""
 
 from kpi.audit import Record
+from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.outputs import output_paths
 from kpi.validation.canaries import read_json
 from kpi.validation.ledger import Stock
-from kpi.validation.report import Check
 from kpi.verdict import Verdict
 
 LAST_RUNS = 10
@@ -70,6 +70,14 @@ def _judge_rows(config: PipelineConfig, check: Check, runs: list[Record]) -> Non
         bad += sum(tape.get("quarantined", {}).values())
         nulls += sum(tape.get("nulls", {}).values())
     check.values |= {"tapes_read": len(runs), "rows_read": read, "rows_quarantined": bad, "nulls": nulls}
+    failed = [run["details"]["tape"] for run in runs if run["event"] == "run_failed"]
+    check.judge_none(
+        Verdict.WARN,
+        "tapes_rejected",
+        f"of the last {len(runs)} tapes were rejected",
+        failed,
+        "read the .reason.json files in rejected/",
+    )
     if not read:
         return
     check.judge_limits("quarantined_share", bad / read, config.limits("quarantined_share"))
@@ -79,12 +87,4 @@ def _judge_rows(config: PipelineConfig, check: Check, runs: list[Record]) -> Non
         "nulls",
         f"{nulls} null amounts in {read} rows of the last {len(runs)} tapes",
         "tell the owners of the data; a null adds nothing to a sum",
-    )
-    failed = [run["details"]["tape"] for run in runs if run["event"] == "run_failed"]
-    check.judge_none(
-        Verdict.WARN,
-        "tapes_rejected",
-        f"of the last {len(runs)} tapes were rejected",
-        failed,
-        "read the .reason.json files in rejected/",
     )

@@ -1,18 +1,20 @@
 """Check: the newest production tapes, computed again apart from the engine, give what the service wrote."""
 
+import csv
 import hashlib
-from pathlib import Path
 from typing import Any
 
 from kpi.audit import Record
+from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.formulas import REGISTRY
 from kpi.outputs import output_paths
 from kpi.recipes import RECIPES
+from kpi.release import code_digest
 from kpi.selftest import format_six
 from kpi.validation import oracle
 from kpi.validation.canaries import Answer, read_json
-from kpi.validation.report import Check
+from kpi.validation.live import Health
 from kpi.verdict import Verdict
 
 LAST_RUNS = 10
@@ -20,15 +22,26 @@ TOLERANCE = 1e-9
 
 
 def kpi_calculations(
-    config: PipelineConfig, runs: list[Record], answers: list[Answer], latest: dict[str, Any], in_flight: int
+    config: PipelineConfig,
+    health: Health,
+    runs: list[Record],
+    answers: list[Answer],
+    latest: dict[str, Any],
+    in_flight: int,
 ) -> Check:
     """The newest production tapes computed again and compared with what was written; the known tape's digits."""
     check = Check("kpi_calculations", thresholds={"relative_deviation": TOLERANCE, "tapes": LAST_RUNS})
     check.thresholds["ranges"] = {name: list(kpi.valid_range) for name, kpi in REGISTRY.items()}
     accepted = [run for run in runs if run["event"] == "run_completed"]
     deviations = [_compare_run(config, check, run["details"]) for run in accepted[-LAST_RUNS:]]
-    check.n = len(deviations)
-    check.values["largest_deviation"] = max((one for one in deviations if one is not None), default=None)
+    compared = [one for one in deviations if one is not None]
+    check.n = len(compared)
+    check.values |= {"recomputed": len(compared), "largest_deviation": max(compared, default=None)}
+    left_out = check.values.pop("not_recomputed", [])
+    step = "compare them by `compute` on another release, or by hand"
+    verdict = Verdict.WARN if compared else Verdict.INCONCLUSIVE
+    check.judge_none(verdict, "not_recomputed", "tapes not recomputed apart from the engine", left_out, step)
+    _judge_same(config, check, health)
     if not runs and not in_flight:
         check.blame(
             Verdict.WARN,
@@ -49,6 +62,21 @@ def kpi_calculations(
         if not answer.canary.expected:
             _judge_digits(check, answer)
     return check
+
+
+def _judge_same(config: PipelineConfig, check: Check, health: Health) -> None:
+    """A validator of another release or config judges by other rules: what it says of this service is worth less."""
+    for what, ours in (("code", code_digest()), ("config", config.digest)):
+        running = health.document.get(what)
+        check.values[what] = {"service": running, "validator": ours}
+        if running is not None:
+            check.judge(
+                running == ours,
+                Verdict.WARN,
+                f"other_{what}",
+                f"the service runs {what} {str(running)[:12]}, this validator has {ours[:12]}",
+                "run the validate of the release that is in service, with the config that it was started with",
+            )
 
 
 def _judge_latest(check: Check, newest: Record, latest: dict[str, Any]) -> None:
@@ -93,38 +121,48 @@ def _compare_run(config: PipelineConfig, check: Check, run: Record) -> float | N
         f"{tape}: not what the manifest says: {', '.join(changed)}",
         "see who writes to metrics/; have the tape run again",
     )
-    written = read_json(paths["json"]).get("kpis", {})
-    source = _find_tape(config, digest)
-    if source is None:
-        check.blame(Verdict.FAIL, "tape_missing", f"{tape}: was run and is not in done/", "look for it; see the ledger")
+    record = read_json(paths["json"])
+    expected = _recompute(config, check, tape, digest)
+    if expected is None:
         return None
-    return _compare_values(check, tape, source.read_bytes(), written)
+    _judge_rows(check, tape, expected, record)
+    return _compare_values(check, tape, expected.kpis, record.get("kpis", {}))
 
 
-def _find_tape(config: PipelineConfig, digest: str) -> Path | None:
-    # Its run is recorded before it is committed, so it may be in processing still.
+def _recompute(config: PipelineConfig, check: Check, tape: str, digest: str) -> oracle.Recomputed | None:
+    """What the tape gives apart from the engine. Its run is recorded before it is committed, so it may just be moving."""
     for room in ("done", "processing", "done"):
         for path in config.paths[room].glob(f"{digest}__*"):
-            return path
+            try:
+                return oracle.recompute(path, config.document.get("input", {}))
+            except FileNotFoundError:
+                continue
+            except oracle.NotRecomputedError as error:
+                check.values.setdefault("not_recomputed", []).append(f"{tape}: {error}")
+                return None
+            except (ValueError, KeyError, ArithmeticError, csv.Error) as error:
+                found = f"{tape}: was accepted, and has no KPIs: {error}"
+                check.blame(Verdict.FAIL, "not_computable", found, "look at the tape")
+                return None
+    check.blame(Verdict.FAIL, "tape_missing", f"{tape}: was run and is not in done/", "look for it; see the ledger")
     return None
 
 
-def _compare_values(check: Check, tape: str, content: bytes, written: dict[str, Any]) -> float | None:
-    if content.startswith(b"PAR1"):
-        check.blame(
-            Verdict.INCONCLUSIVE,
-            "not_recomputed",
-            f"{tape}: Parquet is not recomputed apart from the engine",
-            "compare it by `compute` on another release",
-        )
-        return None
-    try:
-        expected = oracle.recompute(content)
-    except (ValueError, KeyError, ArithmeticError) as error:
-        check.blame(
-            Verdict.FAIL, "not_computable", f"{tape}: was accepted, and has no KPIs: {error}", "look at the tape"
-        )
-        return None
+def _judge_rows(check: Check, tape: str, expected: oracle.Recomputed, record: dict[str, Any]) -> None:
+    tape_record = record.get("tape", {})
+    written = (tape_record.get("rows_read"), tape_record.get("rows_used"), record.get("as_of"))
+    check.judge(
+        written == (expected.rows_read, expected.rows_used, expected.as_of),
+        Verdict.FAIL,
+        "wrong_rows",
+        f"{tape}: written as {written[1]} of {written[0]} rows as of {written[2]}, "
+        f"it has {expected.rows_used} of {expected.rows_read} as of {expected.as_of}",
+        "rows are lost on the way: do not use this release's numbers; roll back",
+    )
+
+
+def _compare_values(check: Check, tape: str, expected: dict[str, float], written: dict[str, Any]) -> float:
+    """Judge each value that was written; the largest relative deviation."""
     largest = 0.0
     for name, value in expected.items():
         seen = written.get(name, {}).get("value")

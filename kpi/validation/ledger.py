@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from kpi import clock
+from kpi.committed import CANARY, REASON, is_put_aside, split_key
 from kpi.config import PipelineConfig
-from kpi.inbox import CANARY, REASON, split_key
 
 SECOND_LOOK_SECONDS = 0.5
 
@@ -70,8 +70,8 @@ def _judge_keys(
 ) -> None:
     for key, found in by_key.items():
         done = [name for room, name in found if room == "done"]
-        put_aside = [name for room, name in found if room == "rejected" and ".duplicate-" in name]
-        refused = [name for room, name in found if room == "rejected" and ".duplicate-" not in name]
+        put_aside = [name for room, name in found if room == "rejected" and is_put_aside(name)]
+        refused = [name for room, name in found if room == "rejected" and not is_put_aside(name)]
         stock.done += len(done)
         stock.rejected += len(refused)
         stock.duplicates += len(put_aside)

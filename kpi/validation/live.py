@@ -4,14 +4,14 @@ import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from kpi.audit import Record, Verification, verify
+from kpi import clock
+from kpi.audit import Record, Verification, older_than, verify
+from kpi.checking import Check
+from kpi.committed import REASON, split_key
 from kpi.config import PipelineConfig
-from kpi.inbox import REASON, split_key
 from kpi.outputs import output_paths
-from kpi.validation.report import Check
 from kpi.verdict import Verdict
 
 ANSWER_SECONDS = 5.0
@@ -48,10 +48,13 @@ def ask_health(config: PipelineConfig) -> Health:
 
 
 def ask_metrics(config: PipelineConfig) -> dict[str, float]:
-    """GET /metrics, as sample name with labels -> value; empty when there is no answer."""
+    """GET /metrics, as sample name with labels -> value; empty when there is no answer, or none that can be read."""
     _, body, error = _get(config, "/metrics")
     samples = [line.rpartition(" ") for line in body.splitlines() if line and not line.startswith("#")]
-    return {} if error else {name: float(value) for name, _, value in samples}
+    try:
+        return {} if error else {name: float(value) for name, _, value in samples}
+    except ValueError:
+        return {}  # the checks name what is missing
 
 
 def _get(config: PipelineConfig, path: str) -> tuple[int, str, str]:
@@ -66,16 +69,32 @@ def _get(config: PipelineConfig, path: str) -> tuple[int, str, str]:
         return 0, "", f"nothing answers on {address}:{port}{path}: {error}"
 
 
-def read_trail(config: PipelineConfig) -> Verification:
+def read_trail(config: PipelineConfig, *, full: bool = False) -> Verification:
     """The audit trail; read again when it was caught in the middle of a write."""
-    seen = verify(config.paths["audit"])
-    return verify(config.paths["audit"]) if seen.problems else seen
+    seen = verify(config.paths["audit"], full=full)
+    return verify(config.paths["audit"], full=full) if seen.problems else seen
 
 
-def since_start(records: list[Record]) -> list[Record]:
-    """The records from the service's last start on: earlier ones may be of a release that was rolled back."""
-    starts = [at for at, record in enumerate(records) if record["event"] == "service_started"]
-    return records[starts[-1] :] if starts else []
+def since_start(config: PipelineConfig, seen: Verification, enough: int) -> list[Record]:
+    """The records from the service's last start on: earlier ones may be of a release that was rolled back.
+
+    Of a service that has been running for long only so many that `enough` production runs are among them.
+    """
+    records = seen.records
+    older = older_than(config.paths["audit"], records[0]["seq"]) if records else iter(())
+    while True:
+        starts = [at for at, record in enumerate(records) if record["event"] == "service_started"]
+        if starts:
+            return records[starts[-1] :]
+        before = next(older, []) if len(production_runs(records)) < enough else []
+        if not before:
+            return records
+        records = [*before, *records]
+
+
+def window_start(seen: Verification) -> float:
+    """Since when the records at hand are complete, in seconds since 1970."""
+    return clock.parse(seen.records[0]["at"]).timestamp() if seen.segments > 1 else 0.0
 
 
 def production_runs(records: list[Record]) -> list[Record]:
@@ -93,40 +112,30 @@ def service_is_down(check: Check, health: Health) -> bool:
     return bool(health.why_not)
 
 
-def committed_here(config: PipelineConfig) -> dict[str, str]:
-    """Production tapes that were committed and have outputs of V2 beside them: name by digest."""
-    found: dict[str, str] = {}
+@dataclass(frozen=True)
+class Committed:
+    """A production tape that was committed and has outputs of V2: its digest, its name, when they were written."""
+
+    digest: str
+    name: str
+    written_at: float
+
+
+def committed_here(config: PipelineConfig) -> list[Committed]:
+    """Production tapes that were committed and have outputs of V2 beside them."""
+    found = []
     for room in ("done", "rejected"):
         for path in config.paths[room].iterdir():
             digest, name = split_key(path.name)
-            if digest and not path.name.endswith(REASON) and _manifest(config, digest).is_file():
-                found[digest] = name
+            manifest = output_paths(config.paths["metrics"], digest, ())["manifest"]
+            if digest and not path.name.endswith(REASON) and manifest.is_file():
+                found.append(Committed(digest, name, manifest.stat().st_mtime))
     return found
 
 
-def _manifest(config: PipelineConfig, digest: str) -> Path:
-    return output_paths(config.paths["metrics"], digest, ())["manifest"]
-
-
-def memory_mb(pid: int) -> float | None:
-    """Resident memory of the service and its children, in MB; None where it cannot be read."""
-    sizes = [_resident_kb(process) for process in _family(pid)]
-    known = [size for size in sizes if size is not None]
-    return round(sum(known) / 1024.0, 1) if known else None
-
-
-def _family(pid: int) -> list[int]:
-    listed = Path(f"/proc/{pid}/task/{pid}/children")
-    try:
-        children = [int(child) for child in listed.read_text().split()]
-    except OSError:
-        children = []  # the kernel may not list them; the service itself has none
-    return [pid, *(one for child in children for one in _family(child))]
-
-
-def _resident_kb(pid: int) -> int | None:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return None  # the caller says that it could not be measured
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), None)
+def unreasoned(config: PipelineConfig) -> list[str]:
+    """Tapes in rejected/ that have no reason file beside them; it is written before the tape gets there."""
+    names = {path.name for path in config.paths["rejected"].iterdir() if path.is_file()}
+    return sorted(
+        name for name in names if split_key(name)[0] and not name.endswith(REASON) and name + REASON not in names
+    )

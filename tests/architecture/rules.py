@@ -208,7 +208,7 @@ RULES = (
     ),
     Rule(
         "kpi brings numpy and pandas only",
-        _only("kpi", "numpy", "pandas", lazily=("pyarrow",)),
+        _only("kpi", "numpy", "pandas", lazily=("distributed", "pyarrow")),
         ("kpi",),
         "It travels to hosts, where a release holds only what requirements/release-runtime.lock pins.",
     ),

@@ -1,15 +1,19 @@
 """The command line: one document on stdout, exit status by verdict, errors that name cause and next step."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kpi.cli import main
+from kpi.config import PipelineConfig
+from kpi.pipeline import Delivery, run_tape
 from kpi.recipes import as_csv, draw
 from kpi.schema import Listing, Number, Section, Text
-from tests.kpi.conftest import write_config
+from tests.kpi.conftest import REPOSITORY, write_config
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any, str]:
@@ -93,6 +97,104 @@ def test_usage_errors_end_with_2(capsys: pytest.CaptureFixture[str], arguments: 
     assert status == 2
     assert said in error
     assert "next: " in error
+
+
+def test_compute_reads_by_declared_rules(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    tape = tmp_path / "semicolons.csv"
+    tape.write_bytes(as_csv(draw("A")).replace(b",", b";").replace(b".", b","))
+    status, document, _ = _run(capsys, "compute", str(tape), "--json")
+    assert (status, document["findings"][0]["code"]) == (9, "wrong_separator")
+    declared = ("--input", "separator=;", "--input", "decimal=,")
+    status, document, _ = _run(capsys, "compute", str(tape), *declared, "--json")
+    assert (status, f"{document['kpis']['PAR30']['value']:.6f}") == (0, "2.210652")
+    assert _run(capsys, "judge", str(tape), *declared, "--json")[0] == 0
+
+
+def test_input_rules_that_make_no_sense_are_told_all_at_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = (
+        "--input",
+        "separator=x",
+        "--input",
+        "colour=red",
+        "--input",
+        "decimal",
+        "--input",
+        "expansion_ratio=much",
+    )
+    status, _, said = _run(capsys, "compute", str(tmp_path / "tape.csv"), *arguments)
+    assert status == 2
+    assert all(found in said for found in ("input.separator", "input.colour", "'decimal'", "input.expansion_ratio"))
+    assert said.count("next: ") >= 4
+
+
+@pytest.mark.parametrize(
+    "arguments", [("generate", "--help"), ("shadow", "--help"), ("stress", "--help"), ("--version",)]
+)
+def test_help_is_quick_since_it_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    seen = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "kpi", *arguments],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in seen.stderr.splitlines()}
+    assert seen.stdout.startswith(("usage: kpi", "kpi 2.")), "what was asked for goes to stdout"
+    assert "kpi.cli.options" in imported
+    assert imported.isdisjoint({"numpy", "pandas", "pyarrow", "kpi.config"})
+
+
+def test_reviewing_the_log_needs_no_numpy() -> None:
+    code = "import sys, kpi.logreview; print({'numpy', 'pandas', 'pyarrow'} & sys.modules.keys())"
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    ).stdout
+    assert said.strip() == "set()"
+
+
+def test_every_command_says_what_its_exit_status_means(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (
+        "compute",
+        "judge",
+        "serve",
+        "validate",
+        "health",
+        "log-review",
+        "series",
+        "shadow",
+        "stress",
+        "generate",
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "--help"])
+        assert ended.value.code == 0
+        assert "exit status: 0 PASS, 8 WARN, 9 FAIL" in capsys.readouterr().out
+
+
+def test_series_over_what_the_service_accepted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = write_config(tmp_path)
+    config = PipelineConfig.load(path)
+    config.paths["metrics"].mkdir()
+    assert _run(capsys, "series", "--config", str(path), "--json")[0] == 10  # not one date: nothing was seen
+    for day in ("2025-12-24", "2025-12-26"):
+        delivery = Delivery(f"{day}.csv", as_csv(draw("A", 50), measured_on=day))
+        run_tape(config, delivery, config.paths["metrics"])
+    status, document, _ = _run(capsys, "series", "--config", str(path), "--json")
+    assert (status, document["dates"], document["gaps"]["daily"][0]["from"]) == (0, 2, "2025-12-25")
+    assert "no tape from 2025-12-25 to 2025-12-25" in _run(capsys, "series", "--config", str(path))[1]
+
+
+def test_compute_takes_policy_and_rules_from_a_named_config(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    tape = tmp_path / "tape.csv"
+    first, second, rest = as_csv(draw("A")).decode().split("\n", 2)
+    cells = second.split(",")
+    tape.write_text("\n".join([first, ",".join([*cells[:-1], "-1"]), rest]), encoding="utf-8")
+    config = str(write_config(tmp_path, quarantine={"policy": "continue"}))
+    assert _run(capsys, "compute", str(tape), "--json")[0] == 9
+    assert _run(capsys, "compute", str(tape), "--config", config, "--json")[0] == 0
+    assert _run(capsys, "compute", str(tape), "--config", config, "--quarantine", "fail", "--json")[0] == 9
 
 
 def test_log_review_of_silence_is_inconclusive(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -191,6 +191,35 @@ def test_the_deliverer_goes_on_after_a_crash(tmp_path: Path) -> None:
     ]
 
 
+def test_v1_is_as_it_was() -> None:
+    """It is what the old unit runs: never edited. A change here is a change of what everything is compared with."""
+    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in V1.iterdir() if path.is_file()} == {
+        "pipeline.yml": "934a2a35e9318cb4fdd670b8e28baa45aa629b5294ba3f5a4b83e476f55caaa7",
+        "pipeline_v1.py": "97793a4b02e0045d44dfebd2c1b789c9080a93b634682cbd749d6be5b3834ddc",
+    }
+
+
+def test_v1_gives_bare_numbers_of_which_par30_alone_is_rounded(tmp_path: Path) -> None:
+    for recipe, known in (
+        ("A", {"PAR30": "2.210000", "PAR90": "0.319383", "CollectionRate": "11.973300", "HealthScore": "10.000000"}),
+        ("B", {"PAR30": "11.580000", "PAR90": "6.081477", "CollectionRate": "29.111097", "HealthScore": "10.000000"}),
+        ("C", {"PAR30": "373.030000", "HealthScore": "0.000000"}),
+    ):
+        tape = tmp_path / f"{recipe}.csv"
+        tape.write_bytes(as_csv(draw(recipe)))
+        command = [
+            sys.executable,
+            str(V1 / "pipeline_v1.py"),
+            "--config",
+            str(V1 / "pipeline.yml"),
+            "--once",
+            str(tape),
+        ]
+        metrics = json.loads(subprocess.run(command, capture_output=True, timeout=20, check=True).stdout)["metrics"]
+        assert list(metrics) == ["PAR30", "PAR90", "CollectionRate", "HealthScore"]
+        assert {name: f"{metrics[name]:.6f}" for name in known} == known
+
+
 def test_v1_shares_no_code_with_v2() -> None:
     text = (V1 / "pipeline_v1.py").read_text(encoding="utf-8")
     assert "import kpi" not in text

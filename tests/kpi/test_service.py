@@ -72,10 +72,10 @@ def test_what_was_claimed_before_a_crash_is_finished_first(tmp_path: Path) -> No
 
 
 def test_sigterm_finishes_the_tape_at_hand_and_takes_no_other(tmp_path: Path) -> None:
-    slow = "import time; time.sleep(0.5)\n    by_date: dict"
+    slow = "import time\n_quick = Inbox.finish\nInbox.finish = lambda *tape: time.sleep(0.5) or _quick(*tape)\n\n\ndef _has("
     root = tmp_path / "root"
     root.mkdir()
-    with serving(root, altered_code(tmp_path, "engine.py", "by_date: dict", slow)) as running:
+    with serving(root, altered_code(tmp_path, "inbox.py", "def _has(", slow)) as running:
         _drop(running, "1.csv", as_csv(draw("A", 20)))
         wait_for(lambda: _ended(running, "processing", "1.csv"))
         _drop(running, "2.csv", as_csv(draw("B", 20)))

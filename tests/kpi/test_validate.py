@@ -1,4 +1,4 @@
-"""The five checks on a service that really runs, each with a fault planted that it must find."""
+"""The five checks on a service that really runs, with damage done to what it wrote; test_faults.py plants faults in it."""
 
 import hashlib
 import json
@@ -70,6 +70,12 @@ def test_a_sound_service_passes_with_values_thresholds_and_n(live: Running) -> N
     assert document["checks"]["kpi_calculations"]["values"]["largest_deviation"] < 1e-12
     assert document["checks"]["data_integrity"]["values"]["arrivals"] == 3
     assert set(document["checks"]["performance"]["values"]) >= {"kpi_latency_ms", "memory_mb"}
+
+
+def test_a_full_validation_follows_every_record(live: Running) -> None:
+    report = validate(live.config, full=True)
+    values = report.as_json()["checks"]["audit_trail"]["values"]
+    assert (report.checks[4].status, values["followed"], values["by_digest"]) == (Verdict.PASS, values["seq"], 0)
 
 
 def test_the_canaries_leave_nothing_behind(live: Running) -> None:
@@ -151,29 +157,10 @@ def test_a_cut_or_edited_audit_trail_is_found(live: Running, cut: Callable[[byte
     # The service goes on appending while we look, so the trail is changed after the canaries went through.
     trail = live.root / "audit" / "trail.jsonl"
     with _changed(trail, cut), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kpi.validation.canaries.build", lambda _: [])
+        patch.setattr("kpi.validation.canaries.build", lambda *_: [])
         report = validate(live.config, timeout=1.0)
     assert "audit_chain" in _found(report)["audit_trail"]
     assert report.checks[4].status is Verdict.FAIL
-
-
-def _report_on(tmp_path: Path, module: str, old: str, new: str) -> Report:
-    root = tmp_path / "root"
-    root.mkdir()
-    with serving(root, altered_code(tmp_path, module, old, new)) as running:
-        _deliver(running)
-        return validate(running.config)
-
-
-def test_an_error_that_is_swallowed_is_found(tmp_path: Path) -> None:
-    report = _report_on(tmp_path, "tape.py", 'if self.quarantined and (policy == "fail"', "if False and (policy")
-    assert "wrong_refusal" in _found(report)["error_handling"]
-
-
-def test_slow_code_is_found(tmp_path: Path) -> None:
-    slow = "import time; time.sleep(0.15)\n    by_date: dict"
-    report = _report_on(tmp_path, "engine.py", "by_date: dict", slow)
-    assert _found(report)["performance"] >= {"kpi_latency_ms_warn", "throughput_rows_per_second_warn"}
 
 
 def test_a_wrong_formula_does_not_even_start(tmp_path: Path) -> None:
@@ -182,13 +169,6 @@ def test_a_wrong_formula_does_not_even_start(tmp_path: Path) -> None:
     root.mkdir()
     with pytest.raises(AssertionError, match="recipe A, PAR90"), serving(root, code):
         pass
-
-
-def test_a_wrong_formula_that_passes_its_own_test_is_found(tmp_path: Path) -> None:
-    wrong = "return self.with_value(rows, 100.0 * above / below * (1.0 + 1e-6 * (rows.count == 200)), **sums)"
-    right = "return self.with_value(rows, 100.0 * above / below, **sums)"
-    report = _report_on(tmp_path, "formulas/base.py", right, wrong)
-    assert _found(report)["kpi_calculations"] == {"wrong_result"}
 
 
 def test_a_service_that_is_down_fails(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from kpi import durable
 from kpi import inbox as inbox_module
 from kpi.audit import AuditTrail, verify
 from kpi.config import PipelineConfig
+from kpi.holding import Holding
 from kpi.inbox import Inbox
 from kpi.outputs import stem
 from kpi.recipes import as_csv, draw
+from kpi.tapes.content import CHUNK_BYTES
 from tests.kpi.conftest import write_config
 
 GOOD = as_csv(draw("A", 20), "G")
 BAD = as_csv(draw("C", 20), "B")
-EFFECTS = ("write_files", "move", "append", "replace_lazily")
+EFFECTS = ("write_files", "move", "move_lazily", "append", "replace_lazily")
 
 
 class CrashError(BaseException):
@@ -120,9 +123,18 @@ def test_a_tape_changed_while_it_was_claimed_is_rejected(tmp_path: Path) -> None
     name = f"{hashlib.sha256(GOOD).hexdigest()}__1.csv"
     (config.paths["processing"] / name).write_bytes(GOOD + b"L99,2025-12-26,1,1,1,1,0,0,0,0,0\n")
     _work_off(config)
-    reason = json.loads((config.paths["rejected"] / f"{name}.reason.json").read_bytes())
+    reason = json.loads((config.paths["rejected"] / f"{name}.changed-1.reason.json").read_bytes())
     assert reason["codes"] == ["content_changed"]
     assert not [path for path in config.paths["done"].iterdir() if path.is_file()]
+    (config.paths["inbox"] / "again.csv").write_bytes(GOOD)
+    _work_off(config)
+    seen = verify(config.paths["audit"])
+    assert [path.name[66:] for path in config.paths["done"].iterdir() if path.is_file()] == ["again.csv"]
+    assert [one["details"]["kept_as"] for one in seen.records if one["event"] == "tape_changed"] == [
+        f"{name}.changed-1"
+    ]
+    record = json.loads((config.paths["metrics"] / f"{stem(name[:64])}.json").read_bytes())
+    assert (record["status"], record["tape"]["name"]) == ("ok", "again.csv")
 
 
 def test_a_fault_of_ours_rejects_the_tape_with_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,13 +171,97 @@ def test_a_tape_that_may_not_be_read_is_no_obstacle(tmp_path: Path, monkeypatch:
         (config.paths["inbox"] / name).write_bytes(GOOD)
     real = inbox_module._digest
 
-    def refuse(path: Path) -> str:
+    def refuse(path: Path, alive: Callable[[], None]) -> str:
         if path.name == "1.csv":
             raise PermissionError(13, "Permission denied", str(path))
-        return real(path)
+        return real(path, alive)
 
     monkeypatch.setattr(inbox_module, "_digest", refuse)
     _work_off(config)
     assert [path.name for path in config.paths["inbox"].iterdir()] == ["1.csv"]
     assert [path.name.partition("__")[2] for path in config.paths["done"].iterdir() if path.is_file()] == ["2.csv"]
     assert "tape_unreadable" in [record["event"] for record in verify(config.paths["audit"]).records]
+
+
+def _inbox(config: PipelineConfig) -> tuple[Inbox, AuditTrail]:
+    config.paths["audit"].mkdir(exist_ok=True)
+    trail = AuditTrail(config.paths["audit"], actor="test")
+    return Inbox(config, trail, lambda: None), trail
+
+
+@pytest.mark.parametrize("room", ["done", "rejected", "metrics"])
+def test_what_is_in_the_way_of_one_tape_holds_no_other(room: str, tmp_path: Path) -> None:
+    config = PipelineConfig.load(write_config(tmp_path))
+    inbox, trail = _inbox(config)
+    key = hashlib.sha256(GOOD).hexdigest()
+    obstacle = config.paths[room] / (f"{stem(key)}.json" if room == "metrics" else f"{key}__1.csv")
+    (obstacle / "some").mkdir(parents=True)
+    _deliver_to(config, {"1.csv": GOOD, "2.csv": BAD})
+    assert inbox.finish(_claimed(inbox)).kind == "held"
+    assert list(inbox.leftovers()) == []
+    assert inbox.finish(_claimed(inbox)).kind == "rejected"
+    assert list(inbox.holding.told()) == [f"processing/{key}__1.csv"]
+    _deliver_to(config, {"1.csv": GOOD})  # the same again under the same name: it has to wait as well
+    tape = inbox.next_tape()
+    assert tape is not None
+    assert (inbox.claim(tape), inbox.next_tape()) == (None, None)
+    assert inbox.finish(config.paths["processing"] / f"{key}__1.csv").kind == "held"
+    trail.close()
+    held = [one["details"] for one in verify(config.paths["audit"]).records if one["event"] == "tape_held"]
+    assert [one["tape"] for one in held] == [f"{key}__1.csv"]  # told once, however often it is tried
+    (obstacle / "some").rmdir()
+    obstacle.rmdir()
+    _work_off(config)
+    assert [path.name for path in config.paths["done"].iterdir() if path.is_file()] == [f"{key}__1.csv"]
+    assert (config.paths["rejected"] / f"{key}__1.csv.duplicate-1").read_bytes() == GOOD
+
+
+def test_a_tape_is_tried_again_after_a_while_and_told_no_longer_when_it_is_gone(tmp_path: Path) -> None:
+    trail = AuditTrail(tmp_path, actor="test")
+    holding = Holding(trail, again_seconds=0.0)
+    tape = tmp_path / "1.csv"
+    tape.touch()
+    for why in ("this", "this", "that"):
+        holding.hold(tape, "tape_held", why)
+    assert (holding.holds(tape), trail.seq) == (False, 2)
+    assert list(holding.told().values()) == ["that"]
+    tape.unlink()
+    assert holding.told() == {}
+    trail.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 200 + ".csv", "a\nb.csv", os.fsdecode(b"caf\xe9.csv")])
+def test_a_name_that_cannot_be_kept_stays_where_it_is(name: str, tmp_path: Path) -> None:
+    config = PipelineConfig.load(write_config(tmp_path))
+    config.paths["inbox"].mkdir()
+    _deliver_to(config, {name: GOOD, "z.csv": BAD})
+    _work_off(config)
+    assert [path.name for path in config.paths["inbox"].iterdir()] == [name]
+    assert [path.name[66:] for path in config.paths["rejected"].glob("*.csv")] == ["z.csv"]
+    told = [one["details"] for one in verify(config.paths["audit"]).records if one["event"] == "tape_unreadable"]
+    assert ["its name has" in one["reason"] for one in told] == [True]
+
+
+def test_a_large_tape_is_claimed_with_signs_of_life(tmp_path: Path) -> None:
+    config = PipelineConfig.load(write_config(tmp_path))
+    signs: list[int] = []
+    config.paths["audit"].mkdir()
+    trail = AuditTrail(config.paths["audit"], actor="test")
+    inbox = Inbox(config, trail, lambda: signs.append(1))
+    _deliver_to(config, {"1.csv": bytes(5 << 20)})
+    assert inbox.claim(config.paths["inbox"] / "1.csv")
+    assert len(signs) == -(-(5 << 20) // CHUNK_BYTES) > 1
+    trail.close()
+
+
+def _deliver_to(config: PipelineConfig, tapes: dict[str, bytes]) -> None:
+    for name, content in tapes.items():
+        (config.paths["inbox"] / name).write_bytes(content)
+
+
+def _claimed(inbox: Inbox) -> Path:
+    tape = inbox.next_tape()
+    assert tape is not None
+    claimed = inbox.claim(tape)
+    assert claimed is not None
+    return claimed

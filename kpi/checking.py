@@ -1,5 +1,6 @@
 """One check: what it judged, on what values, against which thresholds, and the verdict that follows from that."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +40,13 @@ class Check:
 
     def judge_limits(self, signal: str, value: float, limits: dict[str, float], *, above: bool = True) -> None:
         """Judge a figure by its row of the threshold table: warn, critical, rollback."""
-        self.values[signal] = value
         self.thresholds[signal] = limits
+        if not math.isfinite(value) or not limits:
+            self.values[signal] = None
+            found = f"{signal} is {value}, its limits are {limits or 'none'}: nothing can be compared"
+            self.blame(Verdict.INCONCLUSIVE, f"{signal}_unknown", found, "see what measures it, and the thresholds")
+            return
+        self.values[signal] = value
         verdicts = {"warn": Verdict.WARN, "critical": Verdict.FAIL, "rollback": Verdict.FAIL}
         passed = [level for level, limit in limits.items() if (value > limit if above else value < limit)]
         if not passed:

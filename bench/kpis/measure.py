@@ -1,0 +1,117 @@
+"""Runs every contender at every job, in fresh processes, in turn, and believes only those whose result is right."""
+
+import json
+import os
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.clock import timed
+from bench.kpis.jobs import NAMES, OURS, PEERS, PLAIN, SMALL_ROWS, Job
+from bench.kpis.totals import differences
+from cutover.words.errors import Problem, Refused
+
+Tell = Callable[[str], None]
+SMALL_TAPES = 60
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where the tapes lie, the checkout, and the Python that everybody runs in."""
+
+    root: Path
+    python: Path
+    place: Path
+
+    def module(self, name: str, *words: str) -> str:
+        """Run a module of this package there; what it says."""
+        argv = [str(self.python), "-m", f"bench.kpis.{name}", *words]
+        return timed(argv, cwd=self.root, env=self.environment).stdout
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """With the checkout's packages."""
+        return {**os.environ, "PYTHONPATH": str(self.root)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One contender at one job: medians over the rounds; `ratio` is to the fastest of pandas, polars and duckdb."""
+
+    contender: str
+    median: float
+    least: float
+    most: float
+    peak_mb: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A job and its rows, fastest first."""
+
+    job: Job
+    rows: tuple[Row, ...]
+
+    @property
+    def ours(self) -> Row:
+        """The row of this project."""
+        return next(row for row in self.rows if row.contender == OURS)
+
+
+def prepare(ground: Ground, file_rows: int, memory_rows: int, tell: Tell) -> None:
+    """Make the tapes; each is read once by everybody anyway, so all lie in the page cache."""
+    tell(f"tapes of {file_rows} and {memory_rows} rows ...")
+    ground.module("tapes", "files", str(ground.place), str(file_rows))
+    for rows in (SMALL_ROWS, memory_rows):
+        ground.module("tapes", "memory", str(ground.place), str(rows))
+    ground.module("tapes", "tapes", str(ground.place), str(SMALL_TAPES))
+
+
+def measure(ground: Ground, jobs: Sequence[Job], rounds: int, tell: Tell) -> list[Measured]:
+    """Every job: each contender once a round, another one first each time."""
+    return [_one(ground, job, rounds, tell) for job in jobs]
+
+
+def _one(ground: Ground, job: Job, rounds: int, tell: Tell) -> Measured:
+    tape = ground.place / f"{job.tape}{job.suffix}"
+    expected = json.loads((ground.place / f"{job.tape}.json").read_text())
+    if job.work == "memory-loans":
+        expected["repeated"] = 0
+    seen: dict[str, list[tuple[float, float]]] = {name: [] for name in job.contenders}
+    for number in range(rounds):
+        _into_cache(tape)
+        for at in range(len(job.contenders)):
+            name = job.contenders[(at + number) % len(job.contenders)]
+            told = json.loads(ground.module("worker", name, job.work, str(tape)))
+            if wrong := differences(expected, told["totals"], exact=name == OURS):
+                step = "a figure of a wrong result is worth nothing; find out whose it is"
+                raise Refused(Problem(path=f"{job.words}, {NAMES[name]}", found="; ".join(wrong), next=step))
+            seen[name].append((told["seconds"], told["peak_mb"]))
+            tell(f"{job.words}, {NAMES[name]}: {told['seconds']:.4f} s")
+    return Measured(job, rows(seen))
+
+
+def rows(seen: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[Row, ...]:
+    """Medians and ratios of what was seen, fastest first."""
+    medians = {name: statistics.median(seconds for seconds, _ in several) for name, several in seen.items()}
+    fastest = min(medians[name] for name in PEERS if name in medians)
+    each = [
+        Row(
+            name,
+            medians[name],
+            min(seconds for seconds, _ in several),
+            max(seconds for seconds, _ in several),
+            statistics.median(peak for _, peak in several),
+            medians[name] / fastest,
+        )
+        for name, several in seen.items()
+    ]
+    return tuple(sorted(each, key=lambda row: (row.contender == PLAIN, row.median)))
+
+
+def _into_cache(path: Path) -> None:
+    with path.open("rb", buffering=0) as stream:
+        while stream.read(1 << 24):
+            pass

@@ -1,0 +1,36 @@
+"""How the worker is: its last sign of life, and why the service cannot be relied on just now."""
+
+import time
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Pulse:
+    """Written by the worker, read by the web and watchdog threads."""
+
+    stall_seconds: float
+    reason: str = "starting"
+    stopping: bool = False
+    _beat: float = field(default_factory=time.monotonic)
+
+    def beat(self) -> None:
+        """A sign of life."""
+        self._beat = time.monotonic()
+
+    @property
+    def silent_seconds(self) -> float:
+        """How long ago the last sign was."""
+        return time.monotonic() - self._beat
+
+    @property
+    def stalled(self) -> bool:
+        """Whether the worker counts as stuck."""
+        return self.silent_seconds > self.stall_seconds
+
+    def why_not_ready(self) -> str:
+        """Why the service cannot be relied on; empty when it can."""
+        if self.stopping:
+            return "stopping"
+        if self.stalled:
+            return f"the worker has given no sign of life for {self.silent_seconds:.0f} s"
+        return self.reason

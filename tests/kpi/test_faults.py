@@ -1,0 +1,214 @@
+"""The five checks, each against a fault planted in a release that really runs: it must FAIL there and nowhere else.
+
+The release under test is a copy of the package with a few lines added; its own service runs and its own `validate` judges.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from legacy.deliver_tapes import Deliverer
+from tests.kpi.conftest import REPOSITORY, Running, altered_code, serving, wait_for, write_config
+
+# Far above what a busy test machine needs, far below what is planted.
+LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
+PLANTED_SECONDS = 0.8
+
+WRONG_FORMULA = """
+_right = Kpi.with_value
+def _wrong(self, rows, value, **more):
+    return _right(self, rows, value * (1 + 1e-8 * (self.unit == "%" and rows.count == 200)), **more)
+Kpi.with_value = _wrong
+"""
+STALE_LATEST = """
+_write = write_files
+def write_files(files):
+    _write({path: content for path, content in files.items() if path.name != "latest.json" or not path.exists()})
+"""
+NO_OUTPUTS = """
+_write = write_files
+def write_files(files):
+    _write({path: content for path, content in files.items() if not path.name.endswith(".csv")})
+"""
+SLOW_STAGE = f"""
+_quick = write_outputs
+def write_outputs(*arguments):
+    time.sleep({PLANTED_SECONDS})
+    return _quick(*arguments)
+"""
+SLOW_OUTSIDE = f"""
+import time
+_quick = Inbox.finish
+def _slow(self, claimed):
+    time.sleep({PLANTED_SECONDS})
+    return _quick(self, claimed)
+Inbox.finish = _slow
+"""
+SWALLOWED = """
+Run.accepted = property(lambda self: True)
+"""
+LENIENT = """
+Tape.apply_policy = lambda self, policy: self
+"""
+ROWS_LOST = """
+_whole = Tape.summary
+def _less(self):
+    known = _whole(self)
+    return {**known, "rows_used": known["rows_used"] - (known["rows_used"] == 200)}
+Tape.summary = _less
+"""
+NOT_COUNTED = """
+_count = Counters.count
+def _forget(self, outcome, seconds, at):
+    if outcome.kind != "rejected":
+        _count(self, outcome, seconds, at)
+Counters.count = _forget
+"""
+NO_REASON = """
+_write = write_files
+def write_files(files):
+    _write({path: b"{}" if path.name.endswith(".reason.json") else content for path, content in files.items()})
+"""
+
+
+def _release(tmp_path: Path, module: str = "", fault: str = "") -> Path:
+    """A copy of the package with a fault in it, as a release of its own."""
+    shutil.copytree(REPOSITORY / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    if module:
+        with (tmp_path / "kpi" / module).open("a", encoding="utf-8") as code:
+            code.write(fault)
+    return tmp_path
+
+
+def _validated(code: Path, running: Running, *more: str) -> tuple[int, dict[str, Any]]:
+    command = [sys.executable, "-m", "kpi", "validate", "--json", "--config", str(running.config_path), *more]
+    environment = {**os.environ, "PYTHONPATH": str(code)}
+    run = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return run.returncode, json.loads(run.stdout)
+
+
+def _deliver(running: Running, count: int) -> None:
+    deliverer = Deliverer(running.root)
+    for _ in range(count):
+        pattern = f"*__{deliverer.deliver('A', 200)}"
+        wait_for(partial(_has, running.root / "done", pattern))
+
+
+def _has(directory: Path, pattern: str) -> bool:
+    return any(True for _ in directory.glob(pattern))
+
+
+def _judge(
+    tmp_path: Path, code: Path, harm: Callable[[Running], None] | None = None, tapes: int = 3
+) -> tuple[int, dict[str, set[str]], dict[str, Any]]:
+    root = tmp_path / "root"
+    root.mkdir()
+    path = write_config(root)
+    document = json.loads(path.read_bytes())
+    document["thresholds"] |= {"kpi_latency_ms": LATENCY, "throughput_rows_per_second": {"warn": 10}}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with serving(root, code) as running:
+        _deliver(running, tapes)
+        if harm:
+            harm(running)
+        status, report = _validated(code, running)
+    found = {
+        name: {issue["code"] for issue in check["issues"] if issue["verdict"] == "FAIL"}
+        for name, check in report["checks"].items()
+        if check["status"] == "FAIL"
+    }
+    return status, found, report
+
+
+def test_without_a_fault_all_five_pass(tmp_path: Path) -> None:
+    status, _, report = _judge(tmp_path, _release(tmp_path))
+    assert report["issues"] == []
+    assert (status, report["status"], len(report["checks"])) == (0, "PASS", 5)
+    assert all(check["n"] > 0 and check["thresholds"] for check in report["checks"].values())
+    assert report["checks"]["kpi_calculations"]["values"]["recomputed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("module", "fault", "check", "code"),
+    [
+        ("formulas/base.py", WRONG_FORMULA, "kpi_calculations", "wrong_result"),
+        ("durable.py", STALE_LATEST, "kpi_calculations", "stale_output"),
+        ("durable.py", NO_OUTPUTS, "kpi_calculations", "output_missing"),
+        ("tape.py", ROWS_LOST, "kpi_calculations", "wrong_rows"),
+        ("pipeline.py", SLOW_STAGE, "performance", "kpi_latency_ms_critical"),
+        ("inbox.py", SLOW_OUTSIDE, "performance", "inbox_to_done_ms_critical"),
+        ("pipeline.py", SWALLOWED, "error_handling", "wrong_refusal"),
+        ("tape.py", LENIENT, "error_handling", "wrong_refusal"),
+        ("counters.py", NOT_COUNTED, "error_handling", "error_not_counted"),
+        ("durable.py", NO_REASON, "error_handling", "wrong_refusal"),
+    ],
+)
+def test_a_planted_fault_fails_just_its_check(tmp_path: Path, module: str, fault: str, check: str, code: str) -> None:
+    status, found, _ = _judge(tmp_path, _release(tmp_path, module, fault))
+    assert set(found) == {check}
+    assert code in found[check]
+    assert status == 9
+
+
+def _cut(running: Running) -> None:
+    """Take one record out of the middle, in place: the service goes on appending to the same file."""
+    trail = running.root / "audit" / "trail.jsonl"
+    lines = trail.read_bytes().split(b"\n")
+    trail.write_bytes(b"\n".join(line for line in lines if b'"seq": 3,' not in line))
+
+
+def test_a_cut_audit_trail_fails_just_its_check(tmp_path: Path) -> None:
+    status, found, _ = _judge(tmp_path, _release(tmp_path), _cut)
+    assert found == {"audit_trail": {"audit_chain"}}
+    assert status == 9
+
+
+def _small_segments(tmp_path: Path) -> Path:
+    return altered_code(tmp_path, "audit/trail.py", "SEGMENT_BYTES = 1024 * 1024", "SEGMENT_BYTES = 10_000")
+
+
+def test_a_long_history_passes_by_its_digests(tmp_path: Path) -> None:
+    status, _, report = _judge(tmp_path, _small_segments(tmp_path), tapes=12)
+    values = report["checks"]["audit_trail"]["values"]
+    assert (status, report["issues"]) == (0, [])
+    assert values["sealed_segments"] >= 3
+    assert values["by_digest"] > 0
+    assert values["followed"] + values["by_digest"] == values["seq"]
+    assert report["checks"]["kpi_calculations"]["n"] > 0
+
+
+def test_a_sealed_segment_that_was_edited_fails_just_its_check(tmp_path: Path) -> None:
+    def harm(running: Running) -> None:
+        segment = min((running.root / "audit").glob("trail-*.jsonl"))
+        segment.chmod(0o644)
+        segment.write_bytes(segment.read_bytes().replace(b"tape-000001", b"tape-000009"))
+
+    _, found, _ = _judge(tmp_path, _small_segments(tmp_path), harm, tapes=12)
+    assert found == {"audit_trail": {"audit_chain"}}
+
+
+def test_a_rejected_tape_without_a_reason_is_found(tmp_path: Path) -> None:
+    def harm(running: Running) -> None:
+        (running.root / "rejected" / f"{'0' * 64}__quiet.csv").write_bytes(b"")
+
+    _, found, _ = _judge(tmp_path, _release(tmp_path), harm)
+    assert found == {"error_handling": {"no_reason"}}
+
+
+def test_a_validator_of_another_release_says_so(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    with serving(root) as running:
+        _deliver(running, 1)
+        code = _release(tmp_path, "clock.py", "\n# another release\n")
+        _, report = _validated(code, running)
+    codes = {issue["code"]: issue["verdict"] for issue in report["checks"]["kpi_calculations"]["issues"]}
+    assert codes == {"other_code": "WARN"}

@@ -1,0 +1,146 @@
+"""Daily, weekly and monthly series: each period's last date, gaps that are listed, no number that was not measured."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kpi.cli import main
+from kpi.config import PipelineConfig
+from kpi.pipeline import Delivery, run_tape
+from kpi.recipes import as_csv, draw
+from kpi.series import GRAINS, Measurement, series, series_of_history
+from tests.kpi.conftest import write_config
+
+DAYS = st.lists(st.dates(date(2019, 1, 1), date(2026, 12, 31)), min_size=1, max_size=12)
+
+
+def _kpi(value: float | None, status: str = "ok") -> dict[str, Any]:
+    return {"value": value, "unit": "%", "status": status, "reason": "" if status == "ok" else "why", "formula": "x"}
+
+
+def _of(day: str, value: float | None, finished: str = "1", **more: Any) -> Measurement:
+    return Measurement(
+        date.fromisoformat(day), {"PAR30": _kpi(value, **more)}, f"{day}.csv", f"sha-{finished}", finished
+    )
+
+
+def _values(document: dict[str, Any], grain: str) -> dict[str, float | None]:
+    return {one["period"]: one["kpis"]["PAR30"]["value"] for one in document[grain]}
+
+
+def test_a_period_has_the_value_of_its_last_date_and_says_which() -> None:
+    document = series([_of("2025-12-26", 3.0), _of("2025-12-01", 1.0), _of("2025-12-24", 2.0), _of("2026-01-01", 4.0)])
+    assert _values(document, "daily") == {"2025-12-01": 1.0, "2025-12-24": 2.0, "2025-12-26": 3.0, "2026-01-01": 4.0}
+    assert _values(document, "weekly") == {"2025-W49": 1.0, "2025-W52": 3.0, "2026-W01": 4.0}
+    assert _values(document, "monthly") == {"2025-12": 3.0, "2026-01": 4.0}
+    december = document["monthly"][0]
+    assert (december["as_of"], december["dates"], december["tape"]) == ("2025-12-26", 3, "2025-12-26.csv")
+    assert (document["weekly"][2]["first_day"], document["weekly"][2]["last_day"]) == ("2025-12-29", "2026-01-04")
+
+
+def test_gaps_are_listed_and_never_filled() -> None:
+    document = series([_of("2025-10-31", 1.0), _of("2026-01-05", 2.0)])
+    assert document["gaps"]["monthly"] == [{"from": "2025-11", "to": "2025-12", "periods": 2}]
+    assert document["gaps"]["weekly"] == [{"from": "2025-W45", "to": "2026-W01", "periods": 9}]
+    assert document["gaps"]["daily"] == [{"from": "2025-11-01", "to": "2026-01-04", "periods": 65}]
+    assert len(document["daily"]) == 2
+
+
+def test_a_date_without_a_value_stays_without_one() -> None:
+    document = series([_of("2025-12-01", 1.0), _of("2025-12-02", None, status="undefined")])
+    assert document["monthly"][0]["kpis"]["PAR30"] == {
+        "value": None,
+        "unit": "%",
+        "status": "undefined",
+        "reason": "why",
+    }
+
+
+def test_the_last_finished_measurement_of_a_date_counts() -> None:
+    document = series([_of("2025-12-01", 2.0, "2"), _of("2025-12-01", 1.0, "1"), _of("2025-12-02", 5.0)])
+    assert _values(document, "daily")["2025-12-01"] == 2.0
+    assert document["restated"] == {"2025-12-01": 1}
+
+
+def test_nothing_measured_is_an_empty_series() -> None:
+    document = series([])
+    assert [document[grain.name] for grain in GRAINS] == [[], [], []]
+    assert document["dates"] == 0
+
+
+@given(DAYS)
+def test_periods_and_gaps_cover_the_time_exactly_once(days: list[date]) -> None:
+    document = json.loads(json.dumps(series([_of(day.isoformat(), 1.0) for day in days])))
+    for grain in GRAINS:
+        measured = len({grain.label(day) for day in days})
+        missing = sum(gap["periods"] for gap in document["gaps"][grain.name])
+        at, expected = grain.first(min(days)), 0
+        while at <= max(days):
+            at, expected = grain.following(at), expected + 1
+        assert (len(document[grain.name]), measured + missing) == (measured, expected)
+        assert sum(one["dates"] for one in document[grain.name]) == len(set(days))
+
+
+@given(st.dates(date(2000, 1, 1), date(2050, 1, 1)))
+def test_a_week_is_the_iso_week(day: date) -> None:
+    weekly = series([_of(day.isoformat(), 1.0)])["weekly"][0]
+    first = date.fromisocalendar(day.isocalendar().year, day.isocalendar().week, 1)
+    assert (weekly["first_day"], weekly["last_day"]) == (str(first), str(first + timedelta(days=6)))
+
+
+def _record(name: str, day: str, value: float, **changes: Any) -> dict[str, Any]:
+    tape = {"name": name, "sha256": name, "canary": False}
+    known = {"status": "ok", "as_of": day, "kpis": {"PAR30": _kpi(value)}, "by_date": {}, "finished_at": day}
+    return {"tape": tape, **known, **changes}
+
+
+def test_the_history_is_read_from_accepted_tapes_only(tmp_path: Path) -> None:
+    dates = {"2025-11-01": {"PAR30": _kpi(7.0)}, "2025-11-02": {"PAR30": _kpi(8.0)}}
+    files = {
+        "v2_1.json": _record("a", "2025-10-01", 1.0),
+        "v2_2.json": _record("b", "2025-10-02", 9.0, status="failed"),
+        "v2_3.json": _record("c", "2025-11-02", 8.0, by_date=dates),
+        "v2_4.json": {"nothing": "of ours"},
+        "v2_1.manifest.json": {"outputs": {}},
+        "latest.json": _record("c", "2025-12-24", 8.0),
+        "v1_1.json": {"metrics": {"PAR30": 2.0}},
+    }
+    for name, document in files.items():
+        (tmp_path / name).write_text(json.dumps(document), encoding="utf-8")
+    document = series_of_history(tmp_path)
+    assert _values(document, "daily") == {"2025-10-01": 1.0, "2025-11-01": 7.0, "2025-11-02": 8.0}
+    assert [problem["where"].rpartition("/")[2] for problem in document["problems"]] == ["v2_4.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"\xff", b'{"status": "ok", "tape": []}'])
+def test_a_damaged_record_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "v2_x.json").write_bytes(content)
+    assert series_of_history(tmp_path)["problems"][0]["code"] == "series_unreadable"
+
+
+def test_a_tape_of_several_dates_brings_its_series_and_one_of_one_date_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = as_csv(draw("A", 20), "A", "2025-11-28")
+    several = one + as_csv(draw("B", 20), "B", "2026-01-05").partition(b"\n")[2]
+    config = PipelineConfig.load(write_config(tmp_path))
+    config.paths["metrics"].mkdir()
+    runs = {name: run_tape(config, Delivery(name, content), config.paths["metrics"]) for name, content in
+            {"1.csv": one, "2.csv": several}.items()}  # fmt: skip
+    assert "series" not in runs["1.csv"].record
+    found = runs["2.csv"].record["series"]
+    assert [(period["period"], period["tape"]) for period in found["monthly"]] == [
+        ("2025-11", "2.csv"),
+        ("2026-01", "2.csv"),
+    ]
+    assert found["gaps"]["monthly"] == [{"from": "2025-12", "to": "2025-12", "periods": 1}]
+    tape = tmp_path / "2.csv"
+    tape.write_bytes(several)
+    assert main(["compute", str(tape), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["series"]
+    assert [period["kpis"] for period in shown["daily"]] == [period["kpis"] for period in found["daily"]]

@@ -1,0 +1,286 @@
+"""Shadow mode: V1 really run beside V2 on the same frozen tape; what differs is found, with the rows that explain it."""
+
+import json
+import os
+import pwd
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpi.recipes import as_csv, draw
+from kpi.shadow import Terms, shadow
+from kpi.shadow.freezing import frozen
+from kpi.shadow.running import run_v1
+from kpi.shadow.unit import V1
+from kpi.tapes.rules import InputRules
+from kpi.verdict import Verdict
+from tests.kpi.conftest import REPOSITORY
+
+OLD = REPOSITORY / "legacy" / "abaco_v1"
+Document = dict[str, Any]
+Change = Callable[[list[str]], None]
+
+
+def _v1(program: Path = OLD / "pipeline_v1.py") -> V1:
+    return V1(sys.executable, program, OLD / "pipeline.yml")
+
+
+def _tape(directory: Path, *changes: tuple[int, str, str], recipe: str = "A", rows: int = 60) -> Path:
+    """A tape of a recipe with some cells changed: (row, column, text)."""
+    lines = [line.split(",") for line in as_csv(draw(recipe, rows)).decode().splitlines()]
+    for row, column, text in changes:
+        lines[row][lines[0].index(column)] = text
+    path = directory / "tape.csv"
+    path.write_text("".join(",".join(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def _shadow(tape: Path, policy: str = "fail", v1: V1 | None = None) -> Document:
+    _, document = shadow([tape], Terms(v1 or _v1(), policy))
+    return document
+
+
+def _one(document: Document) -> Document:
+    told: Document = document["tapes"][0]
+    return told
+
+
+def test_both_agree_on_the_sound_recipes_to_1e_9(tmp_path: Path) -> None:
+    for recipe in "AB":
+        (tmp_path / f"{recipe}.csv").write_bytes(as_csv(draw(recipe)))
+    verdict, document = shadow([tmp_path / "A.csv", tmp_path / "B.csv"], Terms(_v1()))
+    assert verdict is Verdict.PASS, document["issues"]
+    assert {name: check["status"] for name, check in document["checks"].items()} == dict.fromkeys(
+        ("running", "acceptance", "PAR30", "PAR90", "CollectionRate", "PortfolioHealth"), "PASS"
+    )
+    for tape in document["tapes"]:
+        assert tape["outcome"] == "agree"
+        assert all(kpi["relative"] <= 1e-9 for kpi in tape["kpis"].values())
+        assert tape["explanation"] is None
+        assert all(tape["ran"][side]["peak_mb"] > 5 for side in ("v1", "v2"))
+    par30 = _one(document)["kpis"]["PAR30"]
+    assert (par30["v1"], par30["v1_decimals"], par30["v2_as_v1_rounds"], par30["relative"]) == (2.21, 2, 2.21, 0.0)
+    assert par30["v2"] == pytest.approx(2.210652, abs=1e-6)
+    assert par30["relative_unrounded"] == pytest.approx(2.9e-4, rel=0.03)  # V1's rounding alone
+    assert _one(document)["kpis"]["PortfolioHealth"]["v1_name"] == "HealthScore"
+
+
+@pytest.mark.parametrize(
+    ("factor", "verdict", "level"),
+    [("1.0001", Verdict.WARN, "warn"), ("1.02", Verdict.FAIL, "critical"), ("1.06", Verdict.FAIL, "roll back")],
+)
+def test_a_v1_with_another_formula_is_told_by_its_level_and_no_row_is_blamed(
+    tmp_path: Path, factor: str, verdict: Verdict, level: str
+) -> None:
+    text = (OLD / "pipeline_v1.py").read_text(encoding="utf-8")
+    old = '"PAR90": late'
+    assert old in text
+    other = tmp_path / "other_v1.py"
+    other.write_text(text.replace(old, f'"PAR90": late * {factor}'), encoding="utf-8")
+    tape = _tape(tmp_path)
+    document = _shadow(tape, v1=_v1(other))
+    told = _one(document)
+    assert (document["verdict"], told["outcome"]) == (str(verdict), "differ")
+    assert (told["kpis"]["PAR90"]["level"], told["kpis"]["PAR30"]["level"]) == (level, "")
+    assert told["kpis"]["PAR90"]["relative"] == pytest.approx(1 - 1 / float(factor), rel=1e-9)
+    assert told["explanation"]["n"] == 0
+    assert "formulas" in told["explanation"]["words"]
+    assert told["explanation"]["kpis"]["PAR90"]["unexplained"] != 0.0
+    assert told["explanation"]["kpis"]["CollectionRate"]["unexplained"] == 0.0
+
+
+def test_rows_that_v2_puts_aside_explain_all_of_the_difference(tmp_path: Path) -> None:
+    receivable, cash = "total_receivable_usd", "cash_available_usd"
+    tape = _tape(
+        tmp_path, (5, receivable, "$1234567.5"), (7, cash, "-100"), (9, "dpd_90_plus_usd", "n/a"), (11, cash, "")
+    )
+    document = _shadow(tape, "continue")
+    told = _one(document)
+    assert (document["verdict"], told["outcome"]) == ("FAIL", "differ")
+    explained = told["explanation"]
+    why = {row["row"]: list(row["why"]) for row in explained["rows"]}
+    assert why == {5: ["read_by_v1"], 7: ["negative_amount"], 9: ["zero_by_v1"], 11: ["null_amount"]}
+    # The empty cell counts nothing on either side: it is named, and comes last.
+    assert explained["rows"][-1]["row"] == 11
+    weights = [max(abs(share) for share in row["shares"].values()) for row in explained["rows"]]
+    assert weights == sorted(weights, reverse=True)
+    assert explained["rows"][0]["loan_id"] == f"L{explained['rows'][0]['row'] - 1}"
+    for name, kpi in explained["kpis"].items():
+        assert kpi["unexplained"] == 0.0, name
+        assert sum(row["shares"][name] for row in explained["rows"]) == pytest.approx(kpi["explained"], abs=1e-12)
+    assert explained["kpis"]["CollectionRate"]["difference"] != 0.0
+
+
+def test_v1_adds_up_all_dates_and_the_rows_of_the_others_explain_it(tmp_path: Path) -> None:
+    older = [(row, "measurement_date", "2025-11-26") for row in range(1, 31)]
+    told = _one(_shadow(_tape(tmp_path, *older)))
+    assert (told["outcome"], told["dates"], told["as_of"]) == ("differ", 2, "2025-12-26")
+    reasons = told["explanation"]["reasons"]
+    assert {why: entry["rows"] for why, entry in reasons.items()} == {"other_date": 30}
+    assert len(told["explanation"]["rows"]) == 20  # listed up to the limit, counted in full
+    assert told["explanation"]["kpis"]["CollectionRate"]["unexplained"] == 0.0
+    share = reasons["other_date"]["shares"]["CollectionRate"]
+    difference = told["kpis"]["CollectionRate"]["v1"] - told["kpis"]["CollectionRate"]["v2"]
+    assert share == pytest.approx(difference, rel=1e-9)
+
+
+def test_a_tape_that_only_v1_accepts_has_a_verdict_of_its_own_and_its_rows(tmp_path: Path) -> None:
+    tape = _tape(tmp_path, (3, "cash_available_usd", "-5"))
+    document = _shadow(tape)
+    told = _one(document)
+    assert (document["verdict"], told["outcome"]) == ("FAIL", "only V1 accepts it")
+    assert "quarantined_rows" in told["v2_refuses"]
+    assert told["v1_refuses"] == ""
+    assert [row["row"] for row in told["explanation"]["rows"]] == [3]
+    assert document["checks"]["acceptance"]["status"] == "FAIL"
+    assert document["checks"]["PAR30"]["status"] == "INCONCLUSIVE"  # nothing was compared
+
+
+def test_recipe_c_is_accepted_by_v1_alone(tmp_path: Path) -> None:
+    tape = tmp_path / "C.csv"
+    tape.write_bytes(as_csv(draw("C")))
+    told = _one(_shadow(tape))
+    assert told["outcome"] == "only V1 accepts it"
+    assert told["kpis"]["PAR30"]["v1"] == 373.03
+    assert "out_of_range" in told["v2_refuses"]
+    assert "buckets_exceed_receivable" in told["explanation"]["reasons"]
+
+
+def test_a_tape_that_only_v2_accepts_is_inconclusive_with_v1s_reason(tmp_path: Path) -> None:
+    document = _shadow(_tape(tmp_path, (4, "total_receivable_usd", "")))
+    told = _one(document)
+    assert (document["verdict"], told["outcome"]) == ("INCONCLUSIVE", "only V2 accepts it")
+    assert "null or negative" in told["v1_refuses"]
+    assert told["v2_refuses"] == ""
+    assert [list(row["why"]) for row in told["explanation"]["rows"]] == [["null_receivable", "null_amount"]]
+
+
+def test_what_both_refuse_is_no_pass(tmp_path: Path) -> None:
+    tape = tmp_path / "header.csv"
+    tape.write_bytes(as_csv(draw("A")).partition(b"\n")[0] + b"\n")
+    document = _shadow(tape)
+    assert (document["verdict"], _one(document)["outcome"]) == ("INCONCLUSIVE", "both refuse it")
+
+
+def test_an_unknown_bucket_is_named_with_its_rows(tmp_path: Path) -> None:
+    lines = as_csv(draw("A", 10)).decode().splitlines()
+    more = [f"{line},{'dpd_120_plus_usd' if at == 0 else 900 if at == 4 else 0}" for at, line in enumerate(lines)]
+    tape = tmp_path / "drift.csv"
+    tape.write_text("\n".join(more) + "\n", encoding="utf-8")
+    told = _one(_shadow(tape))
+    assert told["outcome"] == "only V1 accepts it"
+    assert [(row["row"], list(row["why"])) for row in told["explanation"]["rows"]] == [(4, ["unknown_bucket"])]
+    assert told["explanation"]["rows"][0]["cells"]["dpd_120_plus_usd"]["found"] == "900"
+
+
+def test_the_word_nan_makes_v1s_figure_no_number_which_fails(tmp_path: Path) -> None:
+    document = _shadow(_tape(tmp_path, (2, "cash_available_usd", "nan")))
+    told = _one(document)
+    assert document["verdict"] == "FAIL"
+    assert "no number" in told["kpis"]["CollectionRate"]["reason"]
+    assert [list(row["why"]) for row in told["explanation"]["rows"]] == [["nan_word"]]
+    json.dumps(document, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("import sys; sys.exit('no such module')", "no such module"),
+        ("print('not a document')", "no JSON document"),
+        ("import time; time.sleep(60)", "was ended after"),
+        ("print('{}')", "neither metrics nor an error"),
+    ],
+)
+def test_a_v1_that_does_not_run_is_an_error_of_the_judging(tmp_path: Path, body: str, found: str) -> None:
+    program = tmp_path / "broken_v1.py"
+    program.write_text(body + "\n", encoding="utf-8")
+    verdict, document = shadow([_tape(tmp_path)], Terms(_v1(program), timeout=3.0))
+    assert verdict is Verdict.ERROR
+    assert found in document["checks"]["running"]["issues"][0]["found"]
+
+
+def test_a_v2_that_cannot_be_asked_is_an_error_with_its_own_words(tmp_path: Path) -> None:
+    verdict, document = shadow([_tape(tmp_path)], Terms(_v1(), v2_config=tmp_path / "no-such.yml"))
+    assert verdict is Verdict.ERROR
+    assert "no-such.yml" in document["checks"]["running"]["issues"][0]["found"]
+
+
+def test_a_v1_that_writes_beside_the_tape_or_into_it_is_found(tmp_path: Path) -> None:
+    program = tmp_path / "writing_v1.py"
+    program.write_text(
+        "import os, pathlib, sys\n"
+        "tape = pathlib.Path(sys.argv[-1])\n"
+        "tape.parent.chmod(0o755); tape.chmod(0o644)\n"
+        "tape.write_bytes(tape.read_bytes() + b'x')\n"
+        'print(\'{"version": "0", "metrics": {}}\')\n',
+        encoding="utf-8",
+    )
+    tape = _tape(tmp_path)
+    before = tape.read_bytes()
+    verdict, document = shadow([tape], Terms(_v1(program)))
+    assert verdict is Verdict.ERROR
+    assert any("after v1" in issue["found"] for issue in document["issues"])
+    assert tape.read_bytes() == before  # only its frozen copy could be reached
+
+
+def test_nothing_stays_and_nothing_is_published(tmp_path: Path) -> None:
+    root, scratch = tmp_path / "root", tmp_path / "scratch"
+    for name in ("done", "audit", "metrics"):
+        (root / name).mkdir(parents=True)
+    scratch.mkdir()
+    tape = _tape(root / "done")
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
+    shadow([tape], Terms(_v1(), scratch=scratch))
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == before
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may run programs as somebody else")
+def test_as_root_both_run_as_v1s_user_who_can_write_nothing(tmp_path: Path) -> None:
+    program = (
+        "import json, os, pathlib, sys\n"
+        "tape = pathlib.Path(sys.argv[-1])\n"
+        "found = [f'uid {os.getuid()}', f'{len(tape.read_bytes())} bytes']\n"
+        "for path in (tape, tape.parent / 'new', tape.parent.parent / 'new'):\n"
+        "    try:\n"
+        "        path.open('ab').close()\n"
+        "    except PermissionError:\n"
+        "        found.append('refused')\n"
+        "print(json.dumps({'error': ' '.join(found)}))\n"
+    )
+    tape = _tape(tmp_path)
+    with tempfile.TemporaryDirectory() as readable:
+        Path(readable).chmod(0o755)
+        v1 = V1("/usr/bin/python3", Path(readable) / "v1.py", OLD / "pipeline.yml", "nobody")
+        v1.program.write_text(program, encoding="utf-8")
+        with frozen(tape, v1.config, "nobody", None) as input_:
+            ran = run_v1(v1, input_, "nobody", 20.0)
+            assert input_.change() == ""
+    said = f"uid {pwd.getpwnam('nobody').pw_uid} {tape.stat().st_size} bytes refused refused refused"
+    assert (ran.trouble, ran.document.get("error")) == ("", said)
+
+
+def test_a_v2_with_input_rules_reads_what_v1_reads(tmp_path: Path) -> None:
+    """With the rules declared both read `$`; the dollar signs explain nothing any more."""
+    tape = _tape(tmp_path, (5, "total_receivable_usd", "$1234567.5"))
+    strict = _shadow(tape)
+    assert _one(strict)["outcome"] == "only V1 accepts it"
+    _, document = shadow([tape], Terms(_v1(), rules=InputRules(currency="$")))
+    assert (document["verdict"], _one(document)["outcome"]) == ("PASS", "agree"), document["issues"]
+
+
+def test_a_loan_id_that_is_somebodys_own_is_not_told(tmp_path: Path) -> None:
+    tape = _tape(tmp_path, (3, "cash_available_usd", "-5"), (3, "loan_id", "ana@example.com"))
+    document = _shadow(tape)
+    assert _one(document)["explanation"]["rows"][0]["row"] == 3
+    assert "example.com" not in json.dumps(document)
+
+
+def test_a_repeated_loan_is_named(tmp_path: Path) -> None:
+    told = _one(_shadow(_tape(tmp_path, (8, "loan_id", "L2"))))
+    assert told["outcome"] == "only V1 accepts it"
+    assert [(row["row"], list(row["why"])) for row in told["explanation"]["rows"]] == [(8, ["repeated_loan"])]

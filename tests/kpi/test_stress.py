@@ -1,0 +1,221 @@
+"""Stress: the real service under a stream of tapes; a planted leak, error, loss or doubling must be found."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpi.cli import main
+from kpi.stress import Load
+from kpi.stress.load import DONE, DUPLICATE, REJECTED, deliveries
+from kpi.stress.memory import Sample, judge
+from kpi.verdict import Verdict
+from tests.kpi.conftest import REPOSITORY, wait_for
+
+Document = dict[str, Any]
+LIMIT = "500"  # MB in 10 000 tapes
+ON_MOVE = """
+
+_move_as_it_is = move
+
+
+def move(source: Path, target: Path) -> None:
+"""
+LEAK = "    _KEPT.append(os.urandom(300_000))\n    _move_as_it_is(source, target)\n\n\n_KEPT: list[bytes] = []\n"
+LOSS = (
+    '    if "stress-00000031" in target.name and target.parent.name == "done":\n'
+    "        source.unlink()\n        return\n    _move_as_it_is(source, target)\n"
+)
+TWICE = (
+    "    _move_as_it_is(source, target)\n"
+    '    if "stress-00000031" in target.name and target.parent.name == "done":\n'
+    '        (target.parent.parent / "rejected" / target.name).write_bytes(b"")\n'
+)
+DEATH = (
+    '    if "stress-00000031" in target.name and target.parent.name == "done":\n'
+    '        raise ValueError("planted")\n    _move_as_it_is(source, target)\n'
+)
+# The events of one tape never reach the trail, as when a write were swallowed.
+SILENCE = """
+
+_append_as_it_is = append
+
+
+def append(descriptor: int, content: bytes) -> None:
+    if b"stress-00000031" not in content:
+        _append_as_it_is(descriptor, content)
+"""
+REFUSAL = """
+
+_judge_header_as_it_is = judge_header
+
+
+def judge_header(source: str, names: Sequence[str]) -> list[Finding]:
+    if "stress-00000031" in source:
+        raise ValueError("planted")
+    return _judge_header_as_it_is(source, names)
+"""
+
+
+def _planted(directory: Path, module: str, more: str) -> Path:
+    """A copy of the package with something added to the end of a module."""
+    shutil.copytree(REPOSITORY / "kpi", directory / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    path = directory / "kpi" / module
+    path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
+    return directory
+
+
+def _stress(code: Path, *options: str) -> tuple[int, Document]:
+    argv = [sys.executable, "-m", "kpi", "stress", "--json", "--rows", "40", "--sample-every", "0.03", *options]
+    environment = {**os.environ, "PYTHONPATH": str(code)}
+    done = subprocess.run(argv, cwd=code, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout, done.stderr
+    document: Document = json.loads(done.stdout)
+    return done.returncode, document
+
+
+def _statuses(document: Document) -> dict[str, str]:
+    return {name: check["status"] for name, check in document["checks"].items()}
+
+
+def test_a_sound_release_passes_with_all_figures(tmp_path: Path) -> None:
+    """The limit is far above what a young process takes until it is warm, and far below the planted leak."""
+    root = tmp_path / "root"
+    code, document = _stress(REPOSITORY, "--iterations", "400", "--growth-limit", LIMIT, "--root", str(root))
+    assert (code, document["verdict"]) == (0, "PASS"), document["issues"]
+    assert _statuses(document) == dict.fromkeys(("errors", "tapes", "audit_trail", "latency", "memory"), "PASS")
+    assert document["iterations"] == 400
+    ended = document["checks"]["tapes"]["values"]["ended"]
+    assert sum(ended.values()) == 400
+    assert all(ended[end] > 0 for end in (DONE, REJECTED, DUPLICATE))
+    latency = document["checks"]["latency"]["values"]["pipeline_ms"]
+    assert 0.0 < latency["p50"] <= latency["p95"] <= latency["p99"] <= latency["max"]
+    memory = document["checks"]["memory"]["values"]
+    assert memory["first_quarter_median_mb"] > 10.0
+    assert memory["peak_mb"] >= memory["last_quarter_median_mb"]
+    assert len(memory["over_time"]) > 10
+    assert document["checks"]["audit_trail"]["n"] > 4 * 350
+    assert len(list((root / "done").glob("*__stress-*"))) == ended[DONE]
+
+
+def test_a_leak_is_found_as_memory(tmp_path: Path) -> None:
+    code = _planted(tmp_path, "durable.py", ON_MOVE + LEAK)
+    status, document = _stress(code, "--iterations", "250", "--growth-limit", LIMIT)
+    assert status == 9
+    assert _statuses(document) == {
+        **dict.fromkeys(("errors", "tapes", "audit_trail", "latency"), "PASS"),
+        "memory": "FAIL",
+    }
+    assert document["checks"]["memory"]["values"]["mb_per_10000_tapes"] > 1500.0
+
+
+@pytest.mark.parametrize(
+    ("module", "more", "check", "found"),
+    [
+        ("columns.py", REFUSAL, "errors", "internal_error"),
+        ("durable.py", ON_MOVE + DEATH, "errors", "planted"),
+        ("durable.py", ON_MOVE + LOSS, "tapes", "1 lost: stress-00000031"),
+        ("durable.py", ON_MOVE + TWICE, "tapes", "1 twice: stress-00000031"),
+        ("durable.py", SILENCE, "audit_trail", "no run in the trail"),
+        ("durable.py", SILENCE, "audit_trail", "does not follow"),
+    ],
+)
+def test_a_planted_fault_fails_by_its_name(tmp_path: Path, module: str, more: str, check: str, found: str) -> None:
+    status, document = _stress(_planted(tmp_path, module, more), "--iterations", "60")
+    assert (status, document["checks"][check]["status"]) == (9, "FAIL")
+    assert any(found in issue["found"] for issue in document["checks"][check]["issues"]), document["issues"]
+
+
+def test_too_few_tapes_say_nothing_of_memory() -> None:
+    status, document = _stress(REPOSITORY, "--iterations", "30")
+    assert (status, document["checks"]["memory"]["status"]) == (10, "INCONCLUSIVE")
+    assert document["checks"]["errors"]["status"] == "PASS"
+
+
+def test_a_time_ends_it_too() -> None:
+    _, document = _stress(REPOSITORY, "--seconds", "0.5")
+    assert document["iterations"] > 5
+    assert document["checks"]["tapes"]["status"] == "PASS"
+
+
+def test_interrupted_it_takes_service_and_scratch_away(tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "kpi", "stress", "--rows", "40", "--iterations", "100000"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        done = wait_for(lambda: list(tmp_path.glob("kpi-stress-*/done/*__stress-*")))[0]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    assert list(tmp_path.iterdir()) == []
+    served = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(done.parents[1]) in _read(path)]
+    assert served == []
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:  # a process that has ended meanwhile
+        return ""
+
+
+def test_the_same_seed_gives_the_same_tapes_and_no_two_are_alike() -> None:
+    load = Load(rows=5, seed=3)
+    first, again = (list(islice(deliveries(load), 300)) for _ in range(2))
+    assert [one.content for one in first] == [one.content for one in again]
+    kinds = {one.kind for one in first}
+    assert kinds == {"A", "B", "C", "negative", "missing-column", "empty", "duplicate"}
+    fresh = [one.key for one in first if one.ends != DUPLICATE]
+    assert len(set(fresh)) == len(fresh)
+    assert {one.key for one in first if one.ends == DUPLICATE} <= set(fresh)
+
+
+def _samples(count: int, tapes: int, mb_per_10000: float, noise: float = 0.3) -> list[Sample]:
+    """Samples with a saw tooth of noise over a straight line."""
+    at = [tapes * number // count for number in range(count)]
+    held = [45.0 + done / 10_000 * mb_per_10000 + noise * (number % 3) for number, done in enumerate(at)]
+    return [Sample(number, done, now, max(held)) for number, (done, now) in enumerate(zip(at, held, strict=True))]
+
+
+@pytest.mark.parametrize(
+    ("samples", "verdict"),
+    [
+        (_samples(200, 45_000, 0.0), Verdict.PASS),
+        (_samples(200, 45_000, 1.5), Verdict.PASS),
+        (_samples(200, 45_000, 3.0), Verdict.FAIL),
+        (_samples(200, 45_000, -5.0), Verdict.PASS),
+        (_samples(200, 3_000, 0.0), Verdict.INCONCLUSIVE),  # 2 MB in 10 000 would not show in so few
+        (_samples(200, 3_000, 500.0), Verdict.FAIL),  # but so much does
+        (_samples(20, 45_000, 0.0), Verdict.INCONCLUSIVE),
+        ([], Verdict.INCONCLUSIVE),
+    ],
+)
+def test_growth_is_judged_by_slope_and_by_what_can_be_told(samples: list[Sample], verdict: Verdict) -> None:
+    assert judge(samples, 2.0).verdict is verdict
+
+
+def test_one_jump_is_no_slope() -> None:
+    jumped = [
+        Sample(one.seconds, one.tapes, one.now_mb + 20.0 * (one.tapes > 20_000), 70.0)
+        for one in _samples(200, 45_000, 0.0)
+    ]
+    growth = judge(jumped, 2.0)
+    assert growth.values["last_quarter_median_mb"] - growth.values["first_quarter_median_mb"] == pytest.approx(20.0)
+
+
+def test_a_root_that_is_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "something").write_text("kept", encoding="utf-8")
+    assert main(["stress", "--root", str(tmp_path), "--iterations", "1"]) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["something"]
+
+
+@pytest.mark.parametrize("option", ["--rows=0", "--iterations=0", "--seconds=-1", "--growth-limit=0"])
+def test_options_that_make_no_sense_are_refused(capsys: pytest.CaptureFixture[str], option: str) -> None:
+    assert main(["stress", option]) == 2
+    assert option.partition("=")[0] in capsys.readouterr().err

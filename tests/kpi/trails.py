@@ -1,0 +1,29 @@
+"""Write audit trails whose parts are sealed after a few records, and read back what is in them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kpi.audit import AuditTrail, Event, records_since
+
+SEGMENT = 2000
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[AuditTrail]:
+    trail = AuditTrail(directory, "test", SEGMENT)
+    try:
+        yield trail
+    finally:
+        trail.close()
+
+
+def write(directory: Path, count: int, first: int = 0) -> None:
+    with writing(directory) as trail:
+        for number in range(first, first + count):
+            trail.record([Event("something", details={"number": number})])
+
+
+def numbers(directory: Path) -> list[int]:
+    records = records_since(directory, "")
+    return [record["details"]["number"] for record in records if record["event"] == "something"]
