@@ -8,44 +8,12 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
+from cutover.entry.options import WHERE, help_of
+
 if TYPE_CHECKING:
     from cutover.entry.where import Where
 
 ROOT = Path(__file__).parent
-
-HELP = {
-    "hosts": "pattern as in Ansible: prod, web*:&prod:!db1",
-    "inventory": "environment directory (default: inventory/<first word of the pattern>/)",
-    "i": "short for --inventory",
-    "limit": "a second pattern: only hosts in both are meant",
-    "forks": "hosts at work at once (default: 10)",
-    "json": "one JSON document on stdout, everything else on stderr",
-    "yes": "do not ask; a person's lines of the checklist are never answered by it",
-    "verbose": "a line for every step",
-    "serial": "batches of phases 3-5: 1,50%,100% (default: one canary, then the rest)",
-    "release": "release artifact to use instead of building one",
-    "run": "the run that is meant (default: the last one of the environment)",
-    "check": "stop after the plan; change nothing",
-    "diff": "show rendered files as diffs against what is on the hosts",
-    "reason": "why, for the incident record",
-    "phase": "name or number of a phase, or rollback",
-    "junit": "write the checks' results to this file as JUnit XML",
-    "replace": "pin another key in the place of a pinned one",
-    "count": "how many hosts",
-    "purge": "remove the cached base system too",
-    "host": "name of a lab host, such as lab1",
-    "leave-mb": "MB left free",
-    "rounds": "how often each contender runs",
-    "k": "only tests whose name matches, as in pytest",
-}
-
-
-def _help(*names: str) -> dict[str, str]:
-    """Help texts of a task's options, each worded once."""
-    return {name: HELP[name] for name in names}
-
-
-WHERE = ("hosts", "inventory", "i", "limit", "forks", "json")
 
 
 def _where(command: str, hosts: str, inventory: str, limit: str = "", forks: int = 0, *, json: bool = False) -> "Where":
@@ -61,7 +29,7 @@ def _end(code: int) -> None:
         raise Exit(code=int(code))
 
 
-@task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "diff", "verbose"))
+@task(auto_shortflags=False, help=help_of(*WHERE, "serial", "release", "diff", "verbose"))
 def plan(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
     release: str = "", diff: bool = False, verbose: bool = False,
@@ -73,56 +41,59 @@ def plan(
     _end(Cutting(where, serial, release, diff=diff, verbose=verbose).plan())
 
 
-@task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "run", "yes", "diff", "verbose"))
+@task(auto_shortflags=False, help=help_of(*WHERE, "serial", "release", "run", "resume", "yes", "diff", "verbose"))
 def prepare(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
-    release: str = "", run: str = "", yes: bool = False, diff: bool = False, verbose: bool = False,
+    release: str = "", run: str = "", resume: bool = False, yes: bool = False, diff: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """Phases 0-2 on all hosts: validate, back up, stage. V1 is not touched."""
     from cutover.entry.cutting import Cutting
 
     where = _where("prepare", hosts, inventory or i, limit, forks, json=json)
-    _end(Cutting(where, serial, release, run, yes, diff, verbose).cutover(only_prepare=True))
+    _end(Cutting(where, serial, release, run, yes, diff, verbose, resume).cutover(only_prepare=True))
 
 
-@task(auto_shortflags=False, help=_help(*WHERE, "serial", "release", "run", "check", "diff", "yes", "verbose"))
+@task(
+    auto_shortflags=False, help=help_of(*WHERE, "serial", "release", "run", "resume", "check", "diff", "yes", "verbose")
+)
 def cutover(
     c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
-    release: str = "", run: str = "", check: bool = False, diff: bool = False, yes: bool = False, verbose: bool = False,
+    release: str = "", run: str = "", resume: bool = False, check: bool = False, diff: bool = False, yes: bool = False,
+    verbose: bool = False,
 ) -> None:  # fmt: skip
     """All six phases on every host of a pattern: prepare everywhere, then V1 to V2 batch by batch, or back."""
     from cutover.entry.cutting import Cutting
 
     where = _where("cutover", hosts, inventory or i, limit, forks, json=json)
-    cutting = Cutting(where, serial, release, run, yes, diff, verbose)
+    cutting = Cutting(where, serial, release, run, yes, diff, verbose, resume)
     _end(cutting.plan() if check or c.config.run.dry else cutting.cutover(only_prepare=False))
 
 
-@task(auto_shortflags=False, help=_help(*WHERE, "run", "reason", "yes", "verbose"))
+@task(auto_shortflags=False, help=help_of(*WHERE, "run", "resume", "reason", "yes", "verbose"))
 def rollback(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, run: str = "",
-    reason: str = "", yes: bool = False, verbose: bool = False,
+    resume: bool = False, reason: str = "", yes: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """Back to V1, verified, with nothing lost: any time after a cutover, also from another machine."""
     from cutover.entry.back import Back
 
     where = _where("rollback", hosts, inventory or i, limit, forks, json=json)
-    _end(Back(where, run, reason or Back.reason, yes, verbose).rollback())
+    _end(Back(where, run, reason or Back.reason, yes, verbose, resume=resume).rollback())
 
 
-@task(auto_shortflags=False, help=_help(*WHERE, "run", "yes", "verbose"))
+@task(auto_shortflags=False, help=help_of(*WHERE, "run", "steal-lock", "yes", "verbose"))
 def abort(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, run: str = "",
-    yes: bool = False, verbose: bool = False,
+    steal_lock: str = "", yes: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """End a run: before phase 3 it is given up, after that it is rolled back. Idle: says so."""
     from cutover.entry.back import Back
 
     where = _where("abort", hosts, inventory or i, limit, forks, json=json)
-    _end(Back(where, run, "aborted by a person", yes, verbose).abort())
+    _end(Back(where, run, "aborted by a person", yes, verbose, steal=steal_lock).abort())
 
 
-@task(auto_shortflags=False, help=_help(*WHERE))
+@task(auto_shortflags=False, help=help_of(*WHERE))
 def status(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
 ) -> None:
@@ -132,7 +103,7 @@ def status(
     _end(look(_where("status", hosts, inventory or i, limit, forks, json=json)))
 
 
-@task(auto_shortflags=False, help=_help(*WHERE, "run", "phase", "junit"))
+@task(auto_shortflags=False, help=help_of(*WHERE, "run", "phase", "junit"))
 def verify(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, run: str = "",
     phase: str = "", junit: str = "",
@@ -143,7 +114,7 @@ def verify(
     _end(judge(_where("verify", hosts, inventory or i, limit, forks, json=json), run, phase, junit))
 
 
-@task(auto_shortflags=False, help=_help(*WHERE))
+@task(auto_shortflags=False, help=help_of(*WHERE))
 def validate(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
 ) -> None:
@@ -153,7 +124,17 @@ def validate(
     _end(judge(_where("validate", hosts, inventory or i, limit, forks, json=json)))
 
 
-@task(auto_shortflags=False, help=_help("hosts", "inventory", "i", "run"))
+@task(auto_shortflags=False, help=help_of(*WHERE, "run"))
+def shadow(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, run: str = ""
+) -> None:  # fmt: skip
+    """V1 and V2 both run on each host's own newest input, frozen; every difference with what explains it. Changes nothing."""
+    from cutover.entry.looking import shadow as compare
+
+    _end(compare(_where("shadow", hosts, inventory or i, limit, forks, json=json), run))
+
+
+@task(auto_shortflags=False, help=help_of("hosts", "inventory", "i", "run"))
 def report(_c: Context, hosts: str = "", inventory: str = "", i: str = "", run: str = "") -> None:
     """Draw the report of a run anew from its journal, and print where it is."""
     from cutover.entry.looking import report as write
@@ -161,7 +142,7 @@ def report(_c: Context, hosts: str = "", inventory: str = "", i: str = "", run: 
     _end(write(_where("report", hosts, inventory or i), run))
 
 
-@task(auto_shortflags=False, name="list", help=_help("hosts", "inventory", "i", "limit", "json"))
+@task(auto_shortflags=False, name="list", help=help_of("hosts", "inventory", "i", "limit", "json"))
 def hosts_list(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", json: bool = False
 ) -> None:
@@ -171,7 +152,7 @@ def hosts_list(
     _end(listing(_where("hosts.list", hosts, inventory or i, limit, json=json)))
 
 
-@task(auto_shortflags=False, help=_help(*WHERE))
+@task(auto_shortflags=False, help=help_of(*WHERE))
 def ping(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False
 ) -> None:
@@ -181,7 +162,7 @@ def ping(
     _end(reach(_where("hosts.ping", hosts, inventory or i, limit, forks, json=json)))
 
 
-@task(auto_shortflags=False, help=_help(*WHERE, "replace", "yes"))
+@task(auto_shortflags=False, help=help_of(*WHERE, "replace", "yes"))
 def trust(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False,
     replace: bool = False, yes: bool = False,
@@ -192,7 +173,7 @@ def trust(
     _end(pin(_where("hosts.trust", hosts, inventory or i, limit, forks, json=json), replace=replace, yes=yes))
 
 
-@task(auto_shortflags=False, help=_help("count", "json"))
+@task(auto_shortflags=False, help=help_of("count", "json"))
 def up(_c: Context, count: int = 3, json: bool = False) -> None:
     """Make test hosts (root, Linux), put V1 in service on them, write inventory/lab."""
     from rehearsal.labtasks import Lab
@@ -200,7 +181,7 @@ def up(_c: Context, count: int = 3, json: bool = False) -> None:
     _end(Lab(ROOT, "lab.up", json).up(count))
 
 
-@task(auto_shortflags=False, help=_help("purge", "json"))
+@task(auto_shortflags=False, help=help_of("purge", "json"))
 def down(_c: Context, purge: bool = False, json: bool = False) -> None:
     """Take the test hosts away, with everything that was made for them."""
     from rehearsal.labtasks import Lab
@@ -208,7 +189,7 @@ def down(_c: Context, purge: bool = False, json: bool = False) -> None:
     _end(Lab(ROOT, "lab.down", json).down(purge=purge))
 
 
-@task(auto_shortflags=False, name="status", help=_help("json"))
+@task(auto_shortflags=False, name="status", help=help_of("json"))
 def lab_status(_c: Context, json: bool = False) -> None:
     """The test hosts and how they are."""
     from rehearsal.labtasks import Lab
@@ -216,7 +197,7 @@ def lab_status(_c: Context, json: bool = False) -> None:
     _end(Lab(ROOT, "lab.status", json).status())
 
 
-@task(auto_shortflags=False, help=_help("host", "json"))
+@task(auto_shortflags=False, help=help_of("host", "json"))
 def cut(_c: Context, host: str, json: bool = False) -> None:
     """Cut a test host's cable."""
     from rehearsal.labtasks import Lab
@@ -224,7 +205,7 @@ def cut(_c: Context, host: str, json: bool = False) -> None:
     _end(Lab(ROOT, "lab.cut", json).fault("cut", host))
 
 
-@task(auto_shortflags=False, help=_help("host", "json"))
+@task(auto_shortflags=False, help=help_of("host", "json"))
 def heal(_c: Context, host: str, json: bool = False) -> None:
     """Plug a test host's cable in again, and empty its disk."""
     from rehearsal.labtasks import Lab
@@ -232,7 +213,7 @@ def heal(_c: Context, host: str, json: bool = False) -> None:
     _end(Lab(ROOT, "lab.heal", json).fault("heal", host))
 
 
-@task(auto_shortflags=False, help=_help("host", "json"))
+@task(auto_shortflags=False, help=help_of("host", "json"))
 def reboot(_c: Context, host: str, json: bool = False) -> None:
     """Reboot a test host and wait for it."""
     from rehearsal.labtasks import Lab
@@ -240,7 +221,7 @@ def reboot(_c: Context, host: str, json: bool = False) -> None:
     _end(Lab(ROOT, "lab.reboot", json).fault("reboot", host))
 
 
-@task(auto_shortflags=False, help=_help("host", "leave-mb", "json"))
+@task(auto_shortflags=False, help=help_of("host", "leave-mb", "json"))
 def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> None:
     """Fill a test host's disk."""
     from rehearsal.labtasks import Lab
@@ -248,7 +229,7 @@ def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> Non
     _end(Lab(ROOT, "lab.fill", json).fill(host, leave_mb))
 
 
-@task(auto_shortflags=False, help=_help("count", "json", "verbose"))
+@task(auto_shortflags=False, help=help_of("count", "json", "verbose"))
 def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = False) -> None:
     """On fresh test hosts: V1 in service, cutover, rollback, cutover again; prints outage, rollback time and where the report is."""
     from rehearsal.rehearse import rehearse as run
@@ -256,12 +237,12 @@ def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = Fa
     _end(run(ROOT, count, json=json, verbose=verbose))
 
 
-@task(auto_shortflags=False, help=_help("k"))
-def test(c: Context, k: str = "") -> None:
+@task(auto_shortflags=False, help=help_of("k", "faults", "seed"))
+def test(c: Context, k: str = "", faults: bool = False, seed: int = 0) -> None:
     """All tests, those on real test hosts included (root)."""
-    from cutover.entry.developing import test as run
+    from cutover.entry import developing
 
-    _end(run(c, ROOT, k))
+    _end(developing.faults(c, ROOT, seed) if faults else developing.test(c, ROOT, k))
 
 
 @task(auto_shortflags=False)
@@ -272,12 +253,12 @@ def check(c: Context) -> None:
     _end(run(c, ROOT))
 
 
-@task(auto_shortflags=False, help=_help("rounds"))
-def bench(_c: Context, rounds: int = 3) -> None:
-    """Time the same job beside Ansible, pyinfra and plain shell on test hosts of its own (root); writes docs/bench.md."""
+@task(auto_shortflags=False, help=help_of("rounds", "only"))
+def bench(_c: Context, rounds: int = 3, only: str = "") -> None:
+    """Time the same job beside Ansible, pyinfra and plain shell on test hosts of its own (root), and the KPIs; writes docs/bench.md."""
     from rehearsal.benching import bench as run
 
-    _end(run(ROOT, rounds))
+    _end(run(ROOT, rounds, only))
 
 
 @task(auto_shortflags=False)
@@ -289,7 +270,7 @@ def runbook(_c: Context) -> None:
 
 
 namespace = Collection(
-    plan, prepare, cutover, rollback, abort, status, verify, validate, report, rehearse, test, check, bench, runbook
-)
+    plan, prepare, cutover, rollback, abort, status, verify, validate, shadow, report, rehearse, test, check, bench, runbook
+)  # fmt: skip
 namespace.add_collection(Collection("hosts", hosts_list, ping, trust))
 namespace.add_collection(Collection("lab", up, down, lab_status, cut, heal, reboot, fill))

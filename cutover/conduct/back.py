@@ -1,20 +1,23 @@
-"""`rollback` and `abort`: go back to V1 any time after a cutover, from any machine with the same inventory."""
+"""`rollback` and `abort`: go back to V1 from any state, from any machine with the same inventory."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cutover.conduct.arming import arm
-from cutover.conduct.fleet import connected_as_far_as_possible
+from cutover.conduct.ending import end_recorded
+from cutover.conduct.fleet import Fleet, connected_as_far_as_possible
 from cutover.conduct.history import Known, ask, directory_of, known_run
 from cutover.conduct.interrupts import StopSignal
-from cutover.conduct.leases import held, refuse_held
+from cutover.conduct.leases import dead_holders, held, refuse_held, refuse_wrong_nonce
 from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
+from cutover.conduct.unsettled import settle_what_is
 from cutover.decide.phases import ROLLBACK
-from cutover.words.errors import CutoverError, ExitCode, MixedFleet, Problem, UsageError
+from cutover.words.errors import ExitCode, Locked, MixedFleet, Problem, UsageError
 from cutover.world.journal import Journal, utc_now
+from cutover.world.owed import book_of
 from cutover.world.rundir import RunDir, RunDirs
 
 Approve = Callable[[Known, tuple[str, ...]], None]
@@ -23,71 +26,95 @@ Watch = Callable[[RunDir, Journal], None]
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked for: which run (the newest with a host on V2, where none is named), why, and who is to be heard."""
+    """What was asked for: which run (the newest with a host to settle, where none is named), why, and who is to be heard.
+
+    With `resume`, only a run whose way back was begun already; `steal` is the nonce of a holder that is to lose its hosts.
+    """
 
     run: str
     reason: str
     approve: Approve
     watch: Watch
     stop: StopSignal
+    resume: bool = False
+    steal: str = ""
+
+    def wants(self, known: Known) -> bool:
+        """Whether a run is one to go back from."""
+        return bool(known.owed) and (not self.resume or any(known.rolled_back(host) for host in known.plans))
 
 
 def rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
     """Take every touched host of a run back to V1, verified. Gives the hosts; none: nothing to do.
 
-    Hosts that cannot be asked are left out, and told in the end with exit 5: whether they are on V2 is not known. A host
-    that another run holds ends it before anything is done (exit 6).
+    Those that went back by themselves are judged, and count as settled from then on. Hosts that cannot be asked are left out,
+    and told in the end with exit 5: whether they are on V2 is not known. A host that another run holds ends it before
+    anything is done (exit 6); a holder that has died on this machine is taken for what it is.
     """
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
-        known, silent = known_run(fleet, asked.run, lambda candidate: bool(candidate.owed))
+        known, silent = known_run(fleet, asked.run, asked.wants)
         unknown = [*unreachable, *silent]
-        if known is None or not known.owed:
-            refuse_held(ask(fleet)[0])  # a run under way is the answer then, not «nothing to do»
+        statuses = known.statuses if known is not None else ask(fleet)[0]
+        refuse_wrong_nonce(statuses, asked.steal)
+        settle_what_is(book_of(targets.root, targets.environment), statuses)
+        if known is None or not asked.wants(known):
+            dead = dead_holders(None, statuses, asked.steal)
+            refuse_held({host: one for host, one in statuses.items() if host not in dead})
             if unknown:
                 raise MixedFleet(unknown)
             return ()
-        asked.approve(known, known.owed)
-        directory = directory_of(runs, known)
-        journal = _journal(directory, known, targets)
-        asked.watch(directory, journal)
-        session = Session(
-            root=targets.root, run=known.run, journal=journal, evidence=directory.evidence, fleet=fleet,
-            plans={name: known.plans[name] for name in known.owed}, times=times_of(targets), stop=asked.stop,
-        )  # fmt: skip
-        try:
-            _go(session, known.owed, asked.reason, unknown)
-        finally:
-            journal.close()
+        if not asked.resume:
+            asked.approve(known, known.owed)
+        _settle(targets, runs, asked, fleet, known, unknown)
     asked.stop.check()
     return known.owed
 
 
-def _journal(directory: RunDir, known: Known, targets: Targets) -> Journal:
-    """The run's journal. One that was altered is set aside rather than trusted, and rather than keep V1 from coming back."""
+def _settle(targets: Targets, runs: RunDirs, asked: Asked, fleet: Fleet, known: Known, unknown: list[Problem]) -> None:
+    directory = directory_of(runs, known)
+    journal = journal_of(directory, known, targets, steal=bool(asked.steal))
+    try:
+        asked.watch(directory, journal)
+        session = Session(
+            root=targets.root, run=known.run, environment=targets.environment, journal=journal, evidence=directory.evidence,
+            fleet=replace(fleet, agents={name: fleet.agents[name] for name in known.owed}),
+            plans={name: known.plans[name] for name in known.owed}, times=times_of(targets), stop=asked.stop,
+            dead=dead_holders(known.run, known.statuses, asked.steal),
+        )  # fmt: skip
+        already = tuple(name for name in known.owed if known.is_back(name))
+        _go(session, known.owed, asked.reason, unknown, already)
+    finally:
+        journal.close()
+
+
+def journal_of(directory: RunDir, known: Known, targets: Targets, *, steal: bool = False) -> Journal:
+    """The run's journal. One that was altered or cut is set aside rather than trusted, and rather than keep V1 from coming back.
+
+    So is one that a process still holds whose hosts are taken from it.
+    """
     try:
         journal = directory.journal()
-    except UsageError as altered:
-        aside = directory.journal_file.with_name(f"journal-altered-{utc_now()}.jsonl")
+        journal.refuse_cut([head for host in known.plans for head in (known.entry(host) or {}).get("heads", ())])
+    except (UsageError, Locked) as unusable:
+        if isinstance(unusable, Locked) and not steal:
+            raise
+        aside = directory.journal_file.with_name(f"journal-set-aside-{utc_now()}.jsonl")
         directory.journal_file.rename(aside)
         journal = directory.journal()
-        journal.write("journal.set_aside", as_=aside.name, found=str(altered))
+        journal.write("journal.set_aside", as_=aside.name, found=str(unusable))
     if not journal.of("run.created"):
         about = {"run": known.run, "environment": targets.environment, "pattern": targets.options.hosts}
         journal.write("run.created", **about, recovered_from="hosts")
     return journal
 
 
-def _go(session: Session, hosts: tuple[str, ...], reason: str, unknown: list[Problem]) -> None:
+def _go(
+    session: Session, hosts: tuple[str, ...], reason: str, unknown: list[Problem], already: tuple[str, ...] = ()
+) -> None:
     session.tell("run.started", hosts=list(hosts), purpose="rollback")
-    try:
-        with held(session, all_or_none=False):
-            for problem in arm(session, [name for name in hosts if name in session.tokens]):
-                session.tell("failed", host=problem.host, phase=ROLLBACK.name, found=problem.found, next=problem.next)
-            go_back(session, reason, hosts)
-            if unknown:
-                raise MixedFleet(unknown)
-    except CutoverError as end:
-        problems = [problem.as_json() for problem in end.problems]
-        session.tell("run.finished", exit_code=int(end.exit_code), status=type(end).__name__, problems=problems)
-        raise
+    with end_recorded(session.journal), held(session, all_or_none=False):
+        going = [name for name in hosts if name in session.tokens and name not in already]
+        for problem in arm(session, going):
+            session.tell("failed", host=problem.host, phase=ROLLBACK.name, found=problem.found, next=problem.next)
+        go_back(session, reason, hosts, already, unknown)
     session.tell("run.finished", exit_code=int(ExitCode.DONE), status="on V1")

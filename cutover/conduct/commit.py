@@ -1,30 +1,47 @@
 """Phases 3-5, batch by batch. Each host arms its own revert before its V1 stops; the last gate of the last batch confirms."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from cutover.conduct.arming import ARM_S, arm
 from cutover.conduct.bake import bake
-from cutover.conduct.phase import run_phase
+from cutover.conduct.phase import recheck, run_phase
 from cutover.conduct.session import Session
 from cutover.decide.phases import COMMITTING
 from cutover.words.errors import CutoverError, Problem
 from cutover.world.agent import HostAgent
 from cutover.world.journal import utc_now
 
+CONFIRMED = "confirmed"  # what a host keeps as the state of a run that stays
+
 
 class GateShut(CutoverError):
     """A gate said no after V1 was stopped somewhere: the way is back."""
 
 
-def commit(session: Session, batches: Sequence[Sequence[str]]) -> None:
-    """Take batch after batch from V1 to V2; raises GateShut or Interrupted, and the caller goes back."""
-    for number, hosts in enumerate(batches, start=1):
-        session.stop.check()
-        session.tell("batch.started", number=number, of=len(batches), hosts=list(hosts))
+@dataclass(frozen=True)
+class Reached:
+    """Where phases 3-5 stopped: the batch, and the phase of it that is done again. Everything before that was gated."""
+
+    batch: int = 0
+    phase: int = 0
+
+
+def commit(session: Session, batches: Sequence[Sequence[str]], reached: Reached | None = None) -> None:
+    """Take batch after batch from V1 to V2; raises GateShut or Interrupted, and the caller goes back.
+
+    With `reached`, a run is taken up where its controller died: what was done before is armed and judged once more.
+    """
+    at = reached or Reached()
+    if reached is not None:
+        _take_up(session, [host for hosts in batches[: at.batch] for host in hosts])
+    for number, hosts in enumerate(batches[at.batch :], start=at.batch):
+        session.check()
+        session.tell("batch.started", number=number + 1, of=len(batches), hosts=list(hosts))
         if unarmed := arm(session, hosts):
             raise GateShut(unarmed)
-        for phase in COMMITTING:
-            session.stop.check()
+        for phase in COMMITTING[at.phase if number == at.batch else 0 :]:
+            session.check()
             _still_ours(session)
             answer = run_phase(session, phase, hosts)
             if not answer.opens:
@@ -34,9 +51,21 @@ def commit(session: Session, batches: Sequence[Sequence[str]]) -> None:
     confirm(session)
 
 
+def _take_up(session: Session, done: Sequence[str]) -> None:
+    """Hosts that an earlier controller brought to V2: armed again, under the token that rules now, and still as they were left."""
+    if not done:
+        return
+    if unarmed := arm(session, done):
+        raise GateShut(unarmed)
+    answer = recheck(session, COMMITTING[-1], done)
+    if not answer.opens:
+        raise GateShut(answer.problems)
+
+
 def confirm(session: Session) -> None:
     """Take the armed reverts away: from here on a silent controller changes nothing."""
-    state = {"status": "confirmed", "at": utc_now()}
+    state = {"status": CONFIRMED, "at": utc_now()}
+    session.tell("confirming", hosts=list(session.hosts))
 
     def keep(agent: HostAgent) -> None:
         agent.record(token=session.token(agent.name), run=session.run, state=state)

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.conduct.commit import commit
-from cutover.conduct.fleet import Fleet, connected
+from cutover.conduct.commit import Reached, commit
+from cutover.conduct.ending import end_recorded
+from cutover.conduct.fleet import Fleet
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.leases import held, holder
 from cutover.conduct.planning import Planned, contents_for, make_plan
@@ -15,6 +16,7 @@ from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
+from cutover.conduct.unsettled import connected_and_settled
 from cutover.decide.plan import Plan
 from cutover.words.errors import (
     CutoverError,
@@ -46,7 +48,7 @@ class Conductor:
 
     def plan(self) -> Plan | None:
         """Make a plan and keep it; None where every host runs the release already."""
-        with self._journal() as journal, connected(self.targets) as fleet:
+        with self._journal() as journal, connected_and_settled(self.targets) as fleet:
             planned = self._make_plan(journal, fleet)
         return planned.plan if planned.plan.hosts else None
 
@@ -63,12 +65,12 @@ class Conductor:
 
     def cutover(self, *, only_prepare: bool = False) -> ExitCode:
         """All six phases from a fresh plan (or 0-2 of them)."""
-        with self._journal() as journal, connected(self.targets) as fleet:
+        with self._journal() as journal, connected_and_settled(self.targets) as fleet:
             planned = self._make_plan(journal, fleet)
             if not planned.plan.hosts:
                 journal.write("run.finished", exit_code=int(ExitCode.DONE), status="nothing to do")
                 return ExitCode.DONE
-            self._approved(journal, planned.plan)
+            self._approved(journal, planned.plan, only_prepare=only_prepare)
             return self._apply(
                 journal, fleet, planned.plan, planned.contents, planned.artifact, only_prepare=only_prepare
             )
@@ -78,13 +80,14 @@ class Conductor:
         plan = self.planned()
         artifact = inspect(self.targets.root / ".cutover" / "releases" / plan.release.artifact)
         contents = contents_for(self.targets, plan, artifact)
-        with self._journal() as journal, connected(self.targets) as fleet:
-            self._approved(journal, plan)
+        with self._journal() as journal, connected_and_settled(self.targets) as fleet:
+            self._approved(journal, plan, only_prepare=only_prepare)
             return self._apply(journal, fleet, plan, contents, artifact.path, only_prepare=only_prepare)
 
-    def _approved(self, journal: Journal, plan: Plan) -> None:
+    def _approved(self, journal: Journal, plan: Plan, *, only_prepare: bool) -> None:
         self.approve(plan)
-        journal.write("approved", by=holder(), fingerprint=plan.fingerprint)
+        purpose = "prepare" if only_prepare else "cutover"
+        journal.write("approved", by=holder(), fingerprint=plan.fingerprint, purpose=purpose)
 
     def _make_plan(self, journal: Journal, fleet: Fleet) -> Planned:
         planned = make_plan(self.targets, fleet, self.run.id)
@@ -106,9 +109,11 @@ class Conductor:
         *,
         only_prepare: bool,
     ) -> ExitCode:
+        times = times_of(self.targets)
         session = Session(
-            root=self.targets.root, run=plan.run, journal=journal, evidence=self.run.evidence, fleet=fleet, plans=plan.hosts,
-            times=times_of(self.targets), stop=self.stop, contents=contents, artifact=artifact,
+            root=self.targets.root, run=plan.run, environment=plan.environment, journal=journal,
+            evidence=self.run.evidence, fleet=fleet, plans=plan.hosts,
+            times=times, ends=times.run_ends(len(plan.batches)), stop=self.stop, contents=contents, artifact=artifact,
         )  # fmt: skip
         journal.write("run.started", fingerprint=plan.fingerprint, hosts=list(plan.hosts))
         with held(session, {name: plan.of_host(name).model_dump(mode="json") for name in plan.hosts}):
@@ -128,23 +133,16 @@ class Conductor:
                 "run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts
             )
         try:
-            yield journal
-        except CutoverError as end:
-            journal.write(
-                "run.finished",
-                exit_code=int(end.exit_code),
-                status=type(end).__name__,
-                problems=[problem.as_json() for problem in end.problems],
-            )
-            raise
+            with end_recorded(journal):
+                yield journal
         finally:
             journal.close()
 
 
-def commit_or_go_back(session: Session, plan: Plan) -> None:
-    """Phases 3-5; whatever ends them early, every touched host goes back to V1 first."""
+def commit_or_go_back(session: Session, plan: Plan, reached: Reached | None = None) -> None:
+    """Phases 3-5, from where they were reached; whatever ends them early, every touched host goes back to V1 first."""
     try:
-        commit(session, plan.batches)
+        commit(session, plan.batches, reached)
     except (KeyboardInterrupt, Exception) as failure:
         problems = failure.problems if isinstance(failure, CutoverError) else (_surprise(failure),)
         try:
@@ -156,10 +154,18 @@ def commit_or_go_back(session: Session, plan: Plan) -> None:
             if back.hosts
             else "no host was touched; all are on V1"
         )
-        told = [*problems, Problem(found=where, next="see the report")]
+        told = [*problems, Problem(found=where, next="see the report"), *_unwritten(session.journal)]
         if isinstance(failure, Interrupted | KeyboardInterrupt):
             raise Interrupted(told) from failure
         raise (RolledBack if back.hosts else Refused)(told) from failure
+
+
+def _unwritten(journal: Journal) -> list[Problem]:
+    """That the way back did not wait for the journal."""
+    if not journal.unwritten:
+        return []
+    found = f"{len(journal.unwritten)} records of the way back could not be written"
+    return [Problem(path=str(journal.path), found=found, next="make room here; `invoke status` says how the hosts are")]
 
 
 def _surprise(failure: BaseException) -> Problem:

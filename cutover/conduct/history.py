@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cutover.conduct.commit import CONFIRMED
 from cutover.conduct.fleet import Fleet, failures
 from cutover.decide.phases import COMMITTING, ROLLBACK
 from cutover.decide.plan import HostPlan, Plan, joined
@@ -31,18 +32,22 @@ class Known:
 
     @property
     def touched(self) -> tuple[str, ...]:
-        """Hosts on which phases 3-5 were begun, in order."""
-        return tuple(name for name in self.plans if self._batches(name, [phase.name for phase in COMMITTING]))
+        """Hosts on which phases 3-5 were begun, or that were armed for it, in order."""
+        return tuple(name for name in self.plans if is_touched(self.statuses.get(name), self.run))
 
     @property
     def owed(self) -> tuple[str, ...]:
-        """Touched hosts whose way back has not been completed, by a rollback or by the host itself."""
-        return tuple(name for name in self.touched if not self._is_back(name))
+        """Touched hosts that no rollback has brought back and verified: also those that went back by themselves, unseen."""
+        return tuple(name for name in self.touched if not is_settled_back(self.entry(name)))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether some host says that the run was left in the middle: its lease not given back, or the host between versions."""
+        return any(is_open(status, self.run) for status in self.statuses.values())
 
     def entry(self, name: str) -> State | None:
-        """What a host remembers of this run."""
-        found: State | None = next((entry for entry in self.statuses[name]["runs"] if entry["run"] == self.run), None)
-        return found
+        """What a host remembers of this run; None where it could not be asked."""
+        return entry_of(self.statuses.get(name), self.run)
 
     def ran(self, phases: Sequence[str]) -> bool:
         """Whether any of these phases was begun on some host."""
@@ -52,10 +57,48 @@ class Known:
         entry = self.entry(name) or {"batches": []}
         return [batch for batch in entry["batches"] if batch.rpartition("-")[0] in phases]
 
-    def _is_back(self, name: str) -> bool:
-        entry: Mapping[str, Any] = self.entry(name) or {}
-        reverted = (entry.get("reverted") or {}).get("ok") is True
-        return reverted or (entry.get("state") or {}).get("status") == ROLLBACK.name
+    def is_back(self, name: str) -> bool:
+        """Whether the way back has been completed on a host, by a rollback or by the host itself."""
+        entry = self.entry(name)
+        return entry is not None and (is_settled_back(entry) or (entry["reverted"] or {}).get("ok") is True)
+
+    def rolled_back(self, name: str) -> bool:
+        """Whether a rollback was begun on a host."""
+        return bool(self._batches(name, [ROLLBACK.name])) or is_settled_back(self.entry(name))
+
+
+def entry_of(status: State | None, run: str) -> State | None:
+    """What a host says of one run."""
+    runs: Sequence[State] = status["runs"] if status else ()
+    return next((entry for entry in runs if entry["run"] == run), None)
+
+
+def is_touched(status: State | None, run: str) -> bool:
+    """Whether phases 3-5 of a run were begun on a host, or it was armed for them."""
+    entry = entry_of(status, run)
+    if status is None or entry is None:
+        return False
+    begun = {batch.rpartition("-")[0] for batch in entry["batches"]} & {phase.name for phase in COMMITTING}
+    return bool(begun or entry["reverted"]) or _is_armed(status, run)
+
+
+def is_settled_back(entry: State | None) -> bool:
+    """Whether a rollback has brought the host back, verified, and left word of it there."""
+    return ((entry or {}).get("state") or {}).get("status") == ROLLBACK.name
+
+
+def is_open(status: State, run: str) -> bool:
+    """Whether a host was left in the middle of a run: neither given back, nor confirmed, nor settled by a rollback."""
+    entry = entry_of(status, run)
+    if entry is None or is_settled_back(entry):
+        return False
+    confirmed = (entry["state"] or {}).get("status") == CONFIRMED and not entry["reverted"]
+    between = is_touched(status, run) and not confirmed
+    return between or _is_armed(status, run) or (status["lease"]["run"] == run and not status["lease"]["released"])
+
+
+def _is_armed(status: State, run: str) -> bool:
+    return bool(status["revert"]["armed"]) and status["revert"]["run"] == run
 
 
 def ask(fleet: Fleet) -> tuple[dict[str, State], list[Problem]]:
@@ -75,13 +118,14 @@ def known_run(fleet: Fleet, run: str, wanted: Callable[[Known], bool]) -> tuple[
         found = f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}"
         raise UsageError(Problem(path="--run", found=found, next="name one of these"))
     for candidate in [run] if run else on_hosts:
-        known, unread = _known(fleet, candidate, statuses)
+        known, unread = known_of(fleet, candidate, statuses)
         if known is not None and (run or wanted(known)):
             return known, [*silent, *unread]
     return None, silent
 
 
-def _known(fleet: Fleet, run: str, statuses: Mapping[str, State]) -> tuple[Known | None, list[Problem]]:
+def known_of(fleet: Fleet, run: str, statuses: Mapping[str, State]) -> tuple[Known | None, list[Problem]]:
+    """A run by the plans that its hosts keep (None where none could be read), and who could not give one."""
     holding = [name for name, status in statuses.items() if any(entry["run"] == run for entry in status["runs"])]
     kept = fleet.each(lambda agent: agent.plan(run), holding, deadline=ASK_S)
     parts = [_parse(one.value, name) for name, one in kept.items() if one.value is not None]

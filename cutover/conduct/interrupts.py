@@ -42,7 +42,9 @@ class StopSignal:
     @contextmanager
     def watching(self) -> Iterator["StopSignal"]:
         """Catch the signals for the duration of a run (main thread only)."""
-        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+        # A run under nohup was told beforehand that its terminal may go; Ctrl-C and SIGTERM are always meant.
+        heard = [one for one in SIGNALS if one is not signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._on_signal) for number in heard}
         try:
             yield self
         finally:

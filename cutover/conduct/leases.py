@@ -9,14 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cutover.conduct.fleet import as_problems, raise_all
+from cutover.conduct.fleet import as_problems, failures, raise_all
 from cutover.conduct.session import Session
 from cutover.words.errors import Locked, Problem
 from cutover.words.step import State
-from cutover.world.agent import Fenced, HostAgent
+from cutover.world.agent import HOW_TO_STEAL, Fenced, HostAgent
+from cutover.world.myself import identity, is_dead
 from cutover.world.remote.pool import Outcome
 
 ASK_S = 30.0  # for all hosts to answer a small request
+REGAIN_S = 5.0  # the same on the way back, where those that answer wait for those that do not
 
 
 def holder() -> str:
@@ -32,9 +34,37 @@ def refuse_held(statuses: Mapping[str, State]) -> None:
             Problem(
                 host=name,
                 found=f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more",
-                next="stop it where it runs: Ctrl-C takes the safe path; a dead one's lease ends by itself",
+                next=f"stop it where it runs: Ctrl-C takes the safe path; a dead one's lease ends by itself, or {HOW_TO_STEAL}",
             )
             for name, lease in leases.items()
+        )
+
+
+def dead_holders(run: str | None, statuses: Mapping[str, State], steal: str = "") -> dict[str, str]:
+    """By host, the nonce of a lease of this run (of any, where None) that may be taken over: its holder was here, and has ended.
+
+    Or the holder is the one that a person names to `steal`, whatever its run and wherever its holder is.
+    """
+    leases = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
+    return {
+        name: lease["nonce"]
+        for name, lease in leases.items()
+        if (run in (None, lease["run"]) and is_dead(lease.get("process", ""))) or (steal and lease["nonce"] == steal)
+    }
+
+
+def refuse_wrong_nonce(statuses: Mapping[str, State], steal: str) -> None:
+    """Raise Locked where hosts are held and none of them by the holder whose nonce was given."""
+    held_by = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
+    if steal and held_by and steal not in [lease["nonce"] for lease in held_by.values()]:
+        raise Locked(
+            Problem(
+                host=name,
+                path="--steal-lock",
+                found=f"«{steal}» is not the nonce of run {lease['run']} of {lease['holder']}, which holds this host",
+                next=HOW_TO_STEAL,
+            )
+            for name, lease in held_by.items()
         )
 
 
@@ -56,12 +86,17 @@ def held(
         _give_back(session)
 
 
-def regain(session: Session) -> None:
-    """Take the leases again of hosts that locked the run out by going back themselves; those that refuse stay without.
+def regain(session: Session) -> tuple[list[Problem], list[Problem]]:
+    """Take the leases again of hosts that locked the run out by going back themselves.
 
-    All are asked: that a host did so may not have been noticed yet. One that is still ours gives the same token again.
+    Gives those that another has taken, and those that do not answer: not for long, since the others are waiting.
+
+    All are asked: that a host did so may not have been noticed yet. One that is still ours gives the same token again;
+    one that somebody else has had meanwhile is theirs, and a controller that comes back late changes nothing there.
     """
-    _begin(session, session.hosts, None)
+    outcomes = _begin(session, session.hosts, None, deadline=REGAIN_S)
+    taken = {name: one for name, one in outcomes.items() if isinstance(one.error, Fenced | Locked)}
+    return failures(taken), failures({name: one for name, one in outcomes.items() if name not in taken})
 
 
 def _take(session: Session, plans: Mapping[str, Mapping[str, Any]] | None, *, all_or_none: bool) -> None:
@@ -75,17 +110,21 @@ def _take(session: Session, plans: Mapping[str, Mapping[str, Any]] | None, *, al
 
 
 def _begin(
-    session: Session, hosts: Sequence[str], plans: Mapping[str, Mapping[str, Any]] | None
+    session: Session, hosts: Sequence[str], plans: Mapping[str, Mapping[str, Any]] | None, deadline: float = ASK_S
 ) -> dict[str, Outcome[int]]:
-    who = holder()
+    who, process = holder(), identity()
 
     def begin(agent: HostAgent) -> int:
         plan = None if plans is None else plans[agent.name]
-        answer = agent.begin(run=session.run, holder=who, nonce=session.nonce, lease_s=session.times.lease, plan=plan)
+        claim = {"process": process, "instead_of": session.dead.get(agent.name, ""), "again": agent.name in session.had}
+        answer = agent.begin(
+            run=session.run, holder=who, nonce=session.nonce, lease_s=session.times.lease, plan=plan, claim=claim
+        )
         return int(answer["lease"]["token"])
 
-    outcomes = session.fleet.each(begin, hosts, deadline=ASK_S)
+    outcomes = session.fleet.each(begin, hosts, deadline=deadline)
     session.tokens.update({name: outcome.value for name, outcome in outcomes.items() if outcome.value is not None})
+    session.had.update(session.tokens)
     session.tell(
         "lease.taken", holder=who, tokens={name: session.tokens[name] for name in hosts if name in session.tokens}
     )

@@ -48,7 +48,9 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
     already = tuple(
         name for name in targets.names if load(targets.root / "roles", FACTS_ROLE).already(roles[name][FACTS_ROLE])
     )
-    _refuse_unsettled(fleet, already)
+    refuse_held(
+        fleet.every(lambda agent: agent.status(), already, deadline=LOOK_S)
+    )  # it may have the release, and be judged still
     files: dict[str, Rendered] = {}
     steps = {name: _steps(by_phase, facts[name]) for name, by_phase in roles.items()}
     for by_phase in roles.values():
@@ -70,22 +72,6 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
         files={digest: PlannedFile(text=file.masked, masked=file.secrets) for digest, file in sorted(files.items())},
     )
     return Planned(plan, {digest: file.text for digest, file in files.items()}, artifact.path, already)
-
-
-def _refuse_unsettled(fleet: Fleet, already: Sequence[str]) -> None:
-    """A host may run the release and yet not have it for good: another run is still judging it, or it is about to go back."""
-    statuses = fleet.every(lambda agent: agent.status(), already, deadline=LOOK_S)
-    refuse_held(statuses)
-    armed = {name: status["revert"] for name, status in statuses.items() if status["revert"]["armed"]}
-    if armed:
-        raise Refused(
-            Problem(
-                host=name,
-                found=f"it runs this release, unconfirmed since run {revert['run']}, and is about to go back by itself",
-                next="wait until it is back on V1 (`invoke status`), or take it back with `invoke rollback`",
-            )
-            for name, revert in armed.items()
-        )
 
 
 def read_facts(

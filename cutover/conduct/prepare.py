@@ -4,11 +4,10 @@ from pathlib import Path
 
 from cutover.conduct.phase import recheck, run_phase
 from cutover.conduct.session import Session
+from cutover.conduct.times import UPLOAD_S
 from cutover.decide.phases import PREPARING, Phase
 from cutover.words.errors import Problem, Refused
 from cutover.world.agent import HostAgent
-
-UPLOAD_S = 600.0
 
 
 def prepare(session: Session, *, again: bool = False) -> None:
@@ -17,7 +16,7 @@ def prepare(session: Session, *, again: bool = False) -> None:
     Where that was done before, phase 0 is done anew, and of the others only the checks: is it still as it was prepared?
     """
     for phase in PREPARING:
-        session.stop.check()
+        session.check()
         if again and phase is not PREPARING[0]:
             answer = recheck(session, phase)
         else:

@@ -1,6 +1,8 @@
 """A run under way: its hosts, its journal, its leases. What every phase is given."""
 
+import math
 import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,7 @@ from cutover.conduct.fleet import Fleet
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.times import Times
 from cutover.decide.plan import HostPlan
+from cutover.words.errors import Problem, Refused
 from cutover.world.journal import Journal
 
 
@@ -19,6 +22,7 @@ class Session:
 
     root: Path
     run: str
+    environment: str
     journal: Journal
     evidence: Path
     fleet: Fleet
@@ -28,9 +32,26 @@ class Session:
     contents: Mapping[str, str] = field(default_factory=dict)
     artifact: Path | None = None
     tokens: dict[str, int] = field(default_factory=dict)
+    dead: Mapping[str, str] = field(
+        default_factory=dict
+    )  # by host, the nonce of a dead holder whose lease is taken over
+    inherited: Sequence[str] = ()  # hosts on which an earlier controller of this run began phases 3-5
+    ends: float = math.inf  # on time.monotonic(): the deadline of the whole run
+    had: set[str] = field(default_factory=set)  # hosts whose lease this session has had
     nonce: str = field(
         default_factory=lambda: secrets.token_hex(8)
     )  # tells this session's leases from another's of the same run
+
+    def __post_init__(self) -> None:
+        for agent in self.fleet.agents.values():
+            agent.journal_head = lambda: self.journal.head
+
+    def check(self) -> None:
+        """A safe place: raise Interrupted if someone asked to stop, Refused when the whole run has taken too long."""
+        self.stop.check()
+        if time.monotonic() > self.ends:
+            found = "the run has taken longer than all its phases together may"
+            raise Refused(Problem(found=found, next="see the times in the report; cutover_phase_deadline_s sets them"))
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -38,8 +59,9 @@ class Session:
         return tuple(self.plans)
 
     def begun(self, phases: Sequence[str]) -> tuple[str, ...]:
-        """Hosts on which any of these phases was begun, by the journal's intents."""
+        """Hosts on which any of these phases was begun, by the journal's intents and by what earlier controllers left."""
         touched = {record.host for record in self.journal.of("intent") if record.phase in phases}
+        touched.update(self.inherited)
         return tuple(host for host in self.hosts if host in touched)
 
     def token(self, host: str) -> int:

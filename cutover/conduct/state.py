@@ -2,17 +2,19 @@
 
 from cutover.conduct.fleet import connected_as_far_as_possible, failures
 from cutover.conduct.targets import Targets
+from cutover.conduct.unsettled import owed_by_marks, still_owed
 from cutover.decide.phases import PHASES
 from cutover.decide.roles import Role, RunFacts, steps_of
 from cutover.words.errors import Problem
 from cutover.words.step import State
 from cutover.world.agent import HostAgent
+from cutover.world.owed import book_of
 
 LOOK_S = 30.0
 
 
 def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
-    """Per host: lease, revert, runs (as the agent says them), and `facts`: what the first role reads; and who could not be asked."""
+    """Per host: lease, revert, runs (as the agent says them), what it is owed, `facts` (what the first role reads); and who is silent."""
     role = PHASES[0].name
     probes = {
         name: steps_of(Role(role, targets.root, targets.variables[name], RunFacts("status", "")), "facts")
@@ -24,4 +26,10 @@ def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
 
     with connected_as_far_as_possible(targets) as (fleet, problems):
         outcomes = fleet.each(look, deadline=LOOK_S)
-    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, [*problems, *failures(outcomes)]
+    states = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
+    owed = {**owed_by_marks(states, targets.names), **still_owed(book_of(targets.root, targets.environment), states)}
+    states = {
+        name: {**state, "owed": owed[name].problem().found if name in owed else None} for name, state in states.items()
+    }
+    unasked = [owed[one.host].problem() if one.host in owed else one for one in (*problems, *failures(outcomes))]
+    return states, unasked

@@ -1,10 +1,13 @@
 """The times of a run, in seconds, as the variables set them (roles/cutover/defaults.yml is where each default lives)."""
 
+import time
 from dataclasses import dataclass
 
 from cutover.conduct.targets import Targets
+from cutover.decide.phases import COMMITTING, PREPARING
 from cutover.words.errors import Problem, UsageError
 
+UPLOAD_S = 600.0  # for the release to reach the hosts
 MISSED = 3  # renewals that fit into a deadline: two may be lost before a host takes its controller for dead
 
 
@@ -19,6 +22,11 @@ class Times:
     rollback_budget: float
     bake: float
     bake_every: float
+
+    def run_ends(self, batches: int) -> float:
+        """On time.monotonic(): when a run of so many batches, begun now, has taken longer than all its parts together may."""
+        committing = len(COMMITTING) * self.phase + 2 * self.bake
+        return time.monotonic() + UPLOAD_S + len(PREPARING) * self.phase + batches * committing
 
 
 def times_of(targets: Targets) -> Times:

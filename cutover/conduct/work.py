@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cutover.conduct.fleet import as_problems
 from cutover.conduct.session import Session
 from cutover.decide.gate import Finding, judge_outcomes
-from cutover.decide.phases import Phase
+from cutover.decide.phases import COMMITTING, ROLLBACK, Phase
 from cutover.words.errors import Unreachable
 from cutover.words.step import State, Step
 from cutover.words.verdict import Verdict
@@ -48,6 +48,7 @@ def _apply(
     """Ask the host to do the batch, and ask for its result again as long as the deadline allows, should the connection go."""
     files = {step.content: session.contents[step.content] for step in steps if step.content}
     end = time.monotonic() + deadline_s
+    gone_at: float | None = None
     while True:
         token = session.token(agent.name)
         try:
@@ -59,6 +60,12 @@ def _apply(
             session.lose(agent.name, token, str(fenced))
             raise
         except (Lost, DeadlinePassed, Unreachable) as gone:
+            gone_at = gone_at or time.monotonic()
+            if phase in (
+                *COMMITTING,
+                ROLLBACK,
+            ):  # others may be without service meanwhile, and this one goes back by itself
+                end = min(end, gone_at + session.times.confirm)
             if time.monotonic() + ASK_AGAIN_S >= end:
                 raise
             session.tell(

@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 
 from cutover.conduct.back import Asked, rollback
+from cutover.conduct.giving_up import give_up
 from cutover.conduct.history import Known
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.targets import Targets
 from cutover.entry.app import Ask, confirm, end
-from cutover.entry.telling import Listeners
+from cutover.entry.telling import Heard
 from cutover.entry.where import Where
 from cutover.words.errors import ExitCode
 from cutover.world.journal import Journal
 from cutover.world.rundir import RunDir
 
 NOTHING = "nothing to roll back: no host of this pattern is on V2"
+NOT_BEGUN = "nothing to resume: no rollback of these hosts was left in the middle"
 IDLE = "idle: nothing of V1 has been touched, and nothing is to be undone"
 
 
@@ -26,44 +28,55 @@ class Back:
     reason: str = "asked for by a person"
     yes: bool = False
     verbose: bool = False
+    resume: bool = False
+    steal: str = ""
 
     def rollback(self) -> ExitCode:
         """Back to V1."""
-        return end(self.where.ask(yes=self.yes, verbose=self.verbose), lambda ask: self._go(ask, NOTHING))
+        nothing = NOT_BEGUN if self.resume else NOTHING
+        return end(self.where.ask(yes=self.yes, verbose=self.verbose), lambda ask: self._go(ask, nothing))
 
     def abort(self) -> ExitCode:
         """Give a run up; where V1 was stopped already, that is a rollback."""
-        return end(self.where.ask(yes=self.yes, verbose=self.verbose), lambda ask: self._go(ask, IDLE))
+        return end(self.where.ask(yes=self.yes, verbose=self.verbose), self._abort)
 
     def _go(self, ask: Ask, nothing: str) -> ExitCode:
-        """Undo the newest run that left a host on V2, then the next, until none has; just the one that is named, where one is."""
-        targets = self.where.targets()
-        listening: list[Listeners] = []
-        stop = StopSignal(lambda words: listening[-1].console.say(words) if listening else ask.progress(words))
+        if not self._back(ask):
+            ask.say(nothing)
+        return ExitCode.DONE
+
+    def _abort(self, ask: Ask) -> ExitCode:
+        """Go back where something is to be undone, and release what was only prepared."""
+        back = self._back(ask)
+        released = give_up(self.where.targets(), self.where.runs, self.run, self.steal)
+        for run, hosts in released.items():
+            ask.say(f"run {run} is given up: {', '.join(hosts)} released; V1 was not touched")
+        if not back and not released:
+            ask.say(IDLE)
+        return ExitCode.DONE
+
+    def _back(self, ask: Ask) -> list[str]:
+        """Undo the newest run that left a host to settle, then the next, until none has; just the one that is named, where one is."""
+        targets, heard = self.where.targets(), Heard(ask)
 
         def approve(known: Known, hosts: tuple[str, ...]) -> None:
             ask.run_id = known.run
             confirm(ask, f"{self.where.command}: take {', '.join(hosts)} back to V1, undoing run {known.run}?")
 
         def watch(run: RunDir, journal: Journal) -> None:
-            listening.append(Listeners(ask, run, targets.environment))
-            listening[-1].watch(journal)
+            heard.watch(run, journal, targets.environment)
 
-        asked = Asked(self.run, self.reason, approve, watch, stop)
+        asked = Asked(self.run, self.reason, approve, watch, StopSignal(heard.say), self.resume, self.steal)
         back: list[str] = []
-        with stop.watching():
-            while hosts := self._once(targets, asked, listening):
+        with asked.stop.watching():
+            while hosts := self._once(targets, asked, heard):
                 back += hosts
                 if self.run:
                     break
-        if not back:
-            ask.say(nothing)
-        return ExitCode.DONE
+        return back
 
-    def _once(self, targets: Targets, asked: Asked, listening: list[Listeners]) -> tuple[str, ...]:
-        before = len(listening)
+    def _once(self, targets: Targets, asked: Asked, heard: Heard) -> tuple[str, ...]:
         try:
             return rollback(targets, self.where.runs, asked)
         finally:
-            for listeners in listening[before:]:
-                listeners.finish()
+            heard.finish()

@@ -4,12 +4,17 @@ from dataclasses import dataclass
 
 from cutover.conduct.cutover import Conductor
 from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.resume import Asked, resume
 from cutover.decide.plan import Plan
 from cutover.entry.app import Ask, confirm, end
-from cutover.entry.telling import Listeners
+from cutover.entry.telling import Heard, Listeners
 from cutover.entry.where import Where
 from cutover.tell.planview import plan_view
 from cutover.words.errors import ExitCode, Problem, UsageError
+from cutover.world.journal import Journal
+from cutover.world.rundir import RunDir
+
+NOTHING = "nothing to resume: no run of these hosts was left in the middle"
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,7 @@ class Cutting:
     yes: bool = False
     diff: bool = False
     verbose: bool = False
+    resume: bool = False
 
     def plan(self) -> ExitCode:
         """Make a plan and show it."""
@@ -52,6 +58,8 @@ class Cutting:
         return ExitCode.DONE
 
     def _cutover(self, ask: Ask, *, only_prepare: bool) -> ExitCode:
+        if self.resume:
+            return self._resume(ask, only_prepare=only_prepare)
         conductor, listeners = self._conductor(ask)
         try:
             with conductor.stop.watching():
@@ -60,6 +68,30 @@ class Cutting:
                 return conductor.cutover(only_prepare=only_prepare)
         finally:
             listeners.finish()
+
+    def _resume(self, ask: Ask, *, only_prepare: bool) -> ExitCode:
+        """Go on with a run whose controller died."""
+        if self.serial:
+            raise UsageError(Problem(path="--serial", found="a run goes on as it was planned", next="leave it away"))
+        targets, heard = self.where.targets(release=self.release), Heard(ask)
+
+        def approve(plan: Plan) -> None:
+            heard.show(plan_view(plan, diff=self.diff))
+            what = f"go on with run {plan.run}: {self.where.command} of {len(plan.hosts)} hosts of {plan.environment}"
+            confirm(ask, f"{what} to {plan.release.id}, as planned above ({plan.fingerprint[:12]})?")
+
+        def watch(run: RunDir, journal: Journal) -> None:
+            heard.watch(run, journal, targets.environment)
+
+        asked = Asked(self.run, only_prepare, approve, watch, StopSignal(heard.say))
+        try:
+            with asked.stop.watching():
+                ended = resume(targets, self.where.runs, asked)
+        finally:
+            heard.finish()
+        if not ended:
+            ask.say(NOTHING)
+        return ExitCode.DONE
 
     def _conductor(self, ask: Ask) -> tuple[Conductor, Listeners]:
         """Targets, run directory, and who listens."""

@@ -33,6 +33,20 @@ def test(c: Context, root: Path, only: str) -> ExitCode:
     return ExitCode.DONE if result else ExitCode.BUG
 
 
+def faults(c: Context, root: Path, seed: int) -> ExitCode:
+    """The whole fault suite, and docs/faults.md from what it came to."""
+    kept = root / ".cutover" / "faults"
+    kept.mkdir(parents=True, exist_ok=True)
+    (kept / "results.jsonl").unlink(missing_ok=True)
+    env = {"CUTOVER_FAULTS_RESULTS": str(kept)} | ({"CUTOVER_FAULTS_SEED": str(seed)} if seed else {})
+    with c.cd(str(root)):
+        ran = c.run(".venv/bin/python -m pytest -m faults -s tests/faults", env=env, warn=True, pty=False)
+        written = c.run(
+            ".venv/bin/python -m tests.faults.table .cutover/faults/results.jsonl docs/faults.md", warn=True, pty=False
+        )
+    return ExitCode.DONE if ran and written else ExitCode.BUG
+
+
 def runbook(root: Path) -> ExitCode:
     """Write docs/runbook.md anew."""
     from cutover.tell.runbook import generate

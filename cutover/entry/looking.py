@@ -1,4 +1,4 @@
-"""`status`, `verify`, `validate`, `report`: they look and judge, and change nothing."""
+"""`status`, `verify`, `validate`, `shadow`, `report`: they look and judge, and change nothing."""
 
 from pathlib import Path
 
@@ -20,6 +20,11 @@ def verify(where: Where, run: str, phase: str, junit: str) -> ExitCode:
 def validate(where: Where) -> ExitCode:
     """The live service, judged on its hosts."""
     return end(where.ask(), lambda ask: _validate(where, ask))
+
+
+def shadow(where: Where, run: str) -> ExitCode:
+    """Both versions on the same input, compared on their hosts."""
+    return end(where.ask(), lambda ask: _shadow(where, ask, run))
 
 
 def report(where: Where, run: str) -> ExitCode:
@@ -57,6 +62,19 @@ def _validate(where: Where, ask: Ask) -> ExitCode:
     judged = judge(where.targets())
     ask.hosts = show_judged(judged.phase.label, judged.findings, judged.verdict, say=ask.say)
     ask.say(f"report: {write_validation(where.root, judged.documents)}")
+    return judged.verdict.exit_code
+
+
+def _shadow(where: Where, ask: Ask, run: str) -> ExitCode:
+    from cutover.conduct.shadowing import shadow as compare
+    from cutover.entry.written import write_comparison
+    from cutover.tell.judged import show_judged
+
+    judged = compare(where.targets(), run=run)
+    told = show_judged("V1 and V2 on the same input", judged.findings, judged.verdict, say=ask.say)
+    measured = {host: next(iter(by_step.values()), None) for host, by_step in judged.documents.items()}
+    ask.hosts = {host: {**one, "document": measured.get(host)} for host, one in told.items()}
+    ask.say(f"report: {write_comparison(where.root, judged.documents)}")
     return judged.verdict.exit_code
 
 

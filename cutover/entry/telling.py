@@ -1,6 +1,7 @@
 """Who listens to a run: the console, the log file; and what is written when it has ended: reports, incident record, summary."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cutover.entry.app import Ask
 from cutover.entry.written import Written, write_all
@@ -9,6 +10,9 @@ from cutover.tell.logfile import Log
 from cutover.tell.summary import hosts_as_json, summary
 from cutover.world.journal import Journal, read
 from cutover.world.rundir import RunDir
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class Listeners:
@@ -41,6 +45,34 @@ class Listeners:
         return {
             name: _short(path) for name, path in (*written.paths.items(), ("log", self._log.path)) if path is not None
         }
+
+
+class Heard:
+    """Who listens where the run is only known once it was looked for; there may be several, one after another."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._all: list[Listeners] = []
+
+    def say(self, words: str) -> None:
+        """A line about what is being done."""
+        (self._all[-1].console.say if self._all else self._ask.progress)(words)
+
+    def show(self, what: "RenderableType") -> None:
+        """Show people something before they are asked."""
+        self._all[-1].console.show(what)
+
+    def watch(self, run: RunDir, journal: Journal, environment: str) -> None:
+        """Have a run heard from here on."""
+        self._ask.run_id = run.id
+        self._all.append(Listeners(self._ask, run, environment))
+        self._all[-1].watch(journal)
+
+    def finish(self) -> None:
+        """Tell how each ended."""
+        finished, self._all = self._all, []
+        for listeners in finished:
+            listeners.finish()
 
 
 def _short(path: Path) -> str:

@@ -32,3 +32,10 @@ def write_validation(root: Path, documents: Mapping[str, Mapping[str, dict[str, 
     step = presentation(root).validation
     found = {host: by_step.get(step) for host, by_step in documents.items()}
     return write_reports(root / ".cutover" / "validations" / utc_now().replace("-", "").replace(":", ""), found, {})
+
+
+def write_comparison(root: Path, documents: Mapping[str, Mapping[str, dict[str, Any]]]) -> Path:
+    """The reports of a comparison of both versions: fleet and hosts, in a directory named by the time."""
+    found = {host: next(iter(by_step.values()), None) for host, by_step in documents.items()}
+    directory = root / ".cutover" / "shadows" / utc_now().replace("-", "").replace(":", "")
+    return write_reports(directory, found, {}, "shadow_report.json")

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from cutover.hostside import batch, lease, revert
+from cutover.hostside import batch, heads, lease, revert
 from cutover.hostside.clock import boot_id, now
 from cutover.hostside.durable import read_json, write_json
 from cutover.hostside.place import Place, Refusal
@@ -50,10 +50,13 @@ def begin(place: Place, request: Request) -> Answer:
     folder = place.run(request["run"])
     if "plan" in request:
         _refuse_spent(request["run"], folder)
+        _refuse_armed(request["run"], revert.state(place))
     taken = lease.acquire(
-        place, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"]
-    )
+        place, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"],
+        claim=request["claim"],
+    )  # fmt: skip
     folder.mkdir(mode=0o700, exist_ok=True)
+    heads.note(folder, request.get("head"))
     if "plan" in request:
         write_json(folder / "plan.json", request["plan"])
     else:
@@ -68,6 +71,13 @@ def _refuse_spent(run: str, folder: Path) -> None:
     if reverted is not None or state.get("status") == "rollback":
         how, at = ("by itself", reverted["at"]) if reverted is not None else ("by a rollback", state["at"])
         raise Refusal("spent", f"run {run} is spent: this host went back from it {how} at {at}; make a new plan")
+
+
+def _refuse_armed(run: str, armed: Mapping[str, Any]) -> None:
+    """A host that is about to go back from one run is not changed by another."""
+    if armed["armed"] and armed["run"] != run:
+        why = f"this host goes back by itself from run {armed['run']}, which was never confirmed; settle that run first"
+        raise Refusal("unsettled", why)
 
 
 def renew(place: Place, request: Request) -> Answer:
@@ -98,6 +108,7 @@ def record(place: Place, request: Request) -> Answer:
     with place.ruling():
         lease.check(place, request["token"])
         write_json(place.run(request["run"]) / "state.json", request["state"])
+        heads.note(place.run(request["run"]), request.get("head"))
     return {}
 
 
@@ -122,6 +133,7 @@ def _known(folder: Path) -> dict[str, Any]:
         "batches": [path.name for path in begun],
         "state": read_json(folder / "state.json"),
         "reverted": None if reverted is None else {"at": reverted["at"], "ok": reverted["ok"]},
+        "heads": heads.kept(folder),
     }
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cutover.hostside import process
+from cutover.hostside import heads, process
 from cutover.hostside.clock import now
 from cutover.hostside.durable import read_json, write_json
 from cutover.hostside.lease import check
@@ -39,6 +39,7 @@ def start(place: Place, request: Request) -> dict[str, Any]:
             except BaseException:  # nobody will read the request
                 (folder / "request.json").unlink(missing_ok=True)
                 raise
+    heads.note(folder.parent.parent, request.get("head"))  # while the unit is at work, which costs the outage nothing
     _wait(unit, result, request["deadline_s"])
     (folder / "request.json").unlink(missing_ok=True)  # where the unit was ended before it read it
     return {"result": _result(unit, result)}
@@ -67,7 +68,7 @@ def _work(place: Place, request: Request) -> dict[str, Any]:
 
     @contextmanager
     def guarded() -> Iterator[None]:
-        with place.working():
+        with place.working(work.seconds_left()):
             check(place, request["token"])
             yield
 

@@ -5,6 +5,7 @@ ended can be taken by another run, which raises the token; until one does, its h
 boot, so that setting a clock changes nothing; a lease of another boot has ended.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from cutover.hostside.clock import boot_id, boot_seconds, now
@@ -12,6 +13,7 @@ from cutover.hostside.durable import read_json, write_json
 from cutover.hostside.place import Place, Refusal
 
 Lease = dict[str, Any]
+NO_CLAIM: Mapping[str, Any] = {}
 
 
 def current(place: Place) -> Lease:
@@ -21,20 +23,29 @@ def current(place: Place) -> Lease:
     return lease | {"held": not lease["released"] and left > 0, "seconds_left": round(max(0.0, left), 1)}
 
 
-def acquire(place: Place, *, run: str, holder: str, nonce: str, seconds: float) -> Lease:
-    """Take the lease for a run (again, if the same run and nonce hold it). Refused as `locked` while another holds it."""
+def acquire(
+    place: Place, *, run: str, holder: str, nonce: str, seconds: float, claim: Mapping[str, Any] = NO_CLAIM
+) -> Lease:
+    """Take the lease for a run (again, if the same run and nonce hold it). Refused as `locked` while another holds it.
+
+    A claim may name the `process` that takes it, and in `instead_of` the nonce of a holder that is dead: so nobody else's is
+    taken by mistake. With `again`, only a lease that was this holder's last is given: not one that another has had meanwhile.
+    """
     with place.ruling():
         place.make()
         lease = current(place)
         ours = lease["run"] == run and lease.get("nonce") == nonce
-        if lease["held"] and not ours:
+        if lease["held"] and not ours and (not claim.get("instead_of") or lease.get("nonce") != claim["instead_of"]):
             raise Refusal(
                 "locked",
                 f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more",
                 lease=lease,
             )
+        if claim.get("again") and not ours:
+            raise Refusal("fenced", f"run {lease['run']} of {lease['holder']} has had this host since", lease=lease)
         token = lease["token"] if lease["held"] and ours else lease["token"] + 1
-        taken = {"token": token, "run": run, "holder": holder, "nonce": nonce, "taken_at": now(), "released": False}
+        taken = {"token": token, "run": run, "holder": holder, "nonce": nonce, "process": claim.get("process", "")}
+        taken |= {"taken_at": now(), "released": False}
         return _write(place, taken, seconds)
 
 

@@ -2,13 +2,17 @@
 
 import fcntl
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from cutover.hostside.durable import sha256_bytes, write_atomically
 
+FOREVER_S = 1e9
+RULING_S = 30.0  # what is done under the lease's own lock takes moments; who still waits then has met something broken
 SCHEMA = 1  # of everything below the state directory; a newer one is refused, not guessed at
 
 
@@ -64,9 +68,13 @@ class Place:
             )
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Hold the host for one piece of work that changes it: a step, arming, the revert. It may take minutes."""
-        with self._holding("work.lock"):
+    def working(self, patience_s: float = FOREVER_S) -> Iterator[None]:
+        """Hold the host for one piece of work that changes it: a step, arming, the revert. It may take minutes.
+
+        Refused as `busy` when another piece of work has not ended in time: who waited longer than its controller does would
+        act when nobody expects it any more.
+        """
+        with self._holding("work.lock", patience_s):
             yield
 
     @contextmanager
@@ -75,19 +83,32 @@ class Place:
 
         Who needs both takes `working` first.
         """
-        with self._holding("lease.lock"):
+        with self._holding("lease.lock", RULING_S):
             yield
 
     @contextmanager
-    def _holding(self, name: str) -> Iterator[None]:
+    def _holding(self, name: str, patience_s: float) -> Iterator[None]:
         self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        end = time.monotonic() + patience_s
         with (self.root / name).open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            while not _locked(file):
+                if time.monotonic() >= end:
+                    raise Refusal("busy", f"other work on this host has not ended after {patience_s:g} s")
+                time.sleep(0.005)
             yield
 
 
+def _locked(file: IO[str]) -> bool:
+    """Take the lock of a file, if nobody has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 class Refusal(Exception):
-    """The host says no: `reason` is a word for programs (locked, fenced, schema, spent, usage), the message is for people."""
+    """The host says no: the message is for people, `reason` a word for programs: locked, fenced, busy, schema, spent, unsettled, usage."""
 
     def __init__(self, reason: str, message: str, **details: object) -> None:
         super().__init__(message)

@@ -19,6 +19,7 @@ from cutover.hostside.work import Work, work_off
 
 UNITS = Path("/etc/systemd/system")
 NAME = "cutover-revert"
+ARM_S = 30.0  # how long arming and confirming wait for a step that is still at work: as long as their controller does
 DEFAULT = Path("/var/lib/cutover")
 
 # What did not succeed is tried again, for as long as it is armed.
@@ -53,7 +54,7 @@ def arm(
 ) -> dict[str, Any]:
     """Write down how to go back and start the timer (seconds) that will do it."""
     name = revert_unit(place.root)
-    with place.working(), place.ruling():
+    with place.working(ARM_S), place.ruling():
         check(place, token)
         write_json(
             place.armed, {"run": run, "token": token, "armed_at": now(), "confirm_s": confirm_s, "undo": list(undo)}
@@ -83,7 +84,7 @@ def put_off(place: Place) -> None:
 
 def disarm(place: Place, *, token: int) -> dict[str, Any]:
     """Confirm: take the revert away."""
-    with place.working(), place.ruling():
+    with place.working(ARM_S), place.ruling():
         check(place, token)
         _end_waiting(revert_unit(place.root))
         _take_away(place)
@@ -98,8 +99,10 @@ def revert(place: Place) -> dict[str, Any]:
         armed = read_json(place.armed)
         if armed is None:
             return {"reverted": False, "why": "nothing is armed"}
-        raise_token(place, by="the host's own revert")
         record = place.run(armed["run"]) / "reverted.json"
+        # Before the token is raised: who takes the lease after that must see that this host does not go forward any more.
+        write_json(record, {"run": armed["run"], "at": now(), "ok": False, "steps": []})
+        raise_token(place, by="the host's own revert")
         outcomes = list(work_off(KINDS, armed["undo"], Work(), keep_going=True, guard=nullcontext))
         ok = all(outcome["ok"] or step["optional"] for outcome, step in zip(outcomes, armed["undo"], strict=True))
         done = {"run": armed["run"], "at": now(), "ok": ok, "steps": outcomes}

@@ -62,6 +62,10 @@ WORDS: dict[str, Callable[[Data], str]] = {
         f"rollback of {listed(data['hosts']) or 'no host'} started; cause: {data['cause']}"
     ),
     "rollback.finished": _rolled_back,
+    "rollback.owed": lambda data: f"owed a rollback: {listed(data['hosts'])}; {data['next']}",
+    "resumed": lambda data: f"taken up again by {data['by']}: {data['found']}",
+    "confirming": lambda data: f"every gate was passed: {listed(data['hosts'])} are being told to stay on V2",
+    "journal.set_aside": lambda data: f"an earlier journal of this run was set aside as {data['as_']}: {data['found']}",
     "connection.lost": lambda data: (
         f"connection to {data['host']} lost in {data['phase']}: {data['found']}; its result was asked for again"
     ),

@@ -23,7 +23,8 @@ _SEEN: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.BUG: (
         "A Python traceback, or «this is a bug of ours».",
-        "`invoke status` for where each host is; `invoke rollback` if a host is between two versions. Report the bug with journal and log.",
+        """`invoke status` for where each host is; `invoke cutover --resume` goes on with the run, `invoke rollback` takes its hosts back.
+        Report the bug with journal and log.""",
     ),
     ExitCode.USAGE: (
         "Problems that name a file and a place in it, before any host was changed.",
@@ -46,7 +47,8 @@ _SEEN: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.LOCKED: (
         "A run, its holder and the seconds left are named.",
-        "Wait for it, or end it with `invoke abort`. The lease of a controller that died ends by itself after the time that is shown.",
+        """Wait for it, or stop it where it runs. The lease of a controller that died ends by itself after the time that is shown; at once
+        `invoke abort --steal-lock NONCE` takes it, with the nonce that `invoke status` shows.""",
     ),
     ExitCode.ON_HOLD: (
         "A decision point did not pass.",

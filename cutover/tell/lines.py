@@ -174,5 +174,11 @@ _TELL: dict[str, Callable[[dict[str, Any]], Iterator[Line]]] = {
             f"back on V1: {names(d['hosts']) or 'none'}" + (f"; NOT back: {names(d['failed'])}" if d["failed"] else "")
         ),
     ),
+    "rollback.owed": _simple("owed", lambda d: f"a rollback of {names(d['hosts'])}; next: {d['next']}", hosts="hosts"),
+    "resumed": _simple("resumed", lambda d: f"by {d['by']}: {d['found']}"),
+    "confirming": _simple("confirming", lambda d: names(d["hosts"]), Weight.VERBOSE, hosts="hosts"),
+    "journal.set_aside": _simple(
+        Verdict.WARN, lambda d: f"an earlier journal was set aside as {d['as_']}: {d['found']}"
+    ),
     "run.finished": _finished,
 }

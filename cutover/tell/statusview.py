@@ -61,7 +61,8 @@ def _service(status: State) -> "Text":
 def _lease(lease: State, now: datetime) -> "Text":
     if lease["held"]:
         return text(
-            f"{lease['holder']}\nrun {lease['run']}\nsince {ago(lease['taken_at'], now)}, ends in {short(lease['seconds_left'])}",
+            f"{lease['holder']}\nrun {lease['run']}\nsince {ago(lease['taken_at'], now)}, ends in {short(lease['seconds_left'])}"
+            f"\nnonce {lease['nonce']}",
             "yellow",
         )
     if lease["run"] and not lease["released"]:
@@ -89,4 +90,6 @@ def _last_run(status: State, now: datetime) -> "Text":
     if reverted := newest.get("reverted"):
         complete = "went back by itself" if reverted["ok"] else "went back by itself, NOT complete"
         lines.append(text(f"{complete}, {ago(reverted['at'], now)}", "yellow" if reverted["ok"] else "bold red"))
+    if owed := status.get("owed"):
+        lines.append(text(owed, "bold red"))
     return joined(lines)

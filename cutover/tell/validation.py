@@ -20,14 +20,14 @@ def write_validation_reports(run: RunDir, step: str) -> Path | None:
     return write_reports(run.path, documents, {"run": run.id}) if documents else None
 
 
-def write_reports(directory: Path, documents: Mapping[str, Document | None], about: Document) -> Path:
+def write_reports(directory: Path, documents: Mapping[str, Document | None], about: Document, name: str = NAME) -> Path:
     """Write one report for each host below a directory, and the fleet's into it; gives the fleet's path."""
     for host, found in documents.items():
-        path = directory / "hosts" / host / NAME
+        path = directory / "hosts" / host / name
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, _of_host(found) | {"host": host} | about)
-    _write(directory / NAME, fleet_document(documents) | about)
-    return directory / NAME
+    _write(directory / name, fleet_document(documents) | about)
+    return directory / name
 
 
 def host_documents(story: Story, step: str) -> dict[str, Document | None]:

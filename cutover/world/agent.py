@@ -7,7 +7,7 @@ import json
 import marshal
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,11 @@ from cutover.world.asking import Asking
 from cutover.world.remote.base import Ended, RemoteError, Transport
 
 HOSTSIDE = Path(__file__).parent.parent / "hostside"
+HOW_TO_STEAL = "`invoke abort --steal-lock NONCE`, with the nonce that `invoke status` shows"
+REFUSED_NEXT = {
+    "spent": "plan again: a run that has gone back is not gone on with",
+    "unsettled": "`invoke rollback` settles it, or `invoke cutover --resume` goes on with it",
+}
 ANSWER_S = 10.0  # what a request may take beyond the work that it asks for: connection, start, result
 
 # Runs the agent from memory, so that looking at a host leaves nothing on it. What comes on standard input is the agent, then the requests.
@@ -70,6 +75,9 @@ class HostAgent:
         self.transport = transport
         self.name = transport.name
         self.state_dir = state_dir
+        self.journal_head: Callable[[], State | None] = lambda: (
+            None
+        )  # how far the run's journal has come, which hosts keep
         # -S: it needs nothing that was installed there, and finding out what was takes a third of Python's start.
         argv = [python, "-I", "-S", "-c", BOOT, str(len(packed())), "serve"]
         self._asking = Asking(transport, argv, packed())
@@ -87,10 +95,27 @@ class HostAgent:
         return outcomes
 
     def begin(
-        self, *, run: str, holder: str, nonce: str, lease_s: float, plan: Mapping[str, Any] | None = None
+        self,
+        *,
+        run: str,
+        holder: str,
+        nonce: str,
+        lease_s: float,
+        plan: Mapping[str, Any] | None = None,
+        claim: State | None = None,
     ) -> State:
-        """Take the lease; raises Locked when another run holds it. The plan is kept on the host."""
-        request: dict[str, Any] = {"run": run, "holder": holder, "nonce": nonce, "lease_s": lease_s}
+        """Take the lease; raises Locked when another run holds it. The plan is kept on the host.
+
+        A claim says which process takes it, and on what grounds (hostside/lease.py).
+        """
+        request: dict[str, Any] = {
+            "run": run,
+            "holder": holder,
+            "nonce": nonce,
+            "lease_s": lease_s,
+            "claim": claim or {},
+        }
+        request["head"] = self.journal_head()
         return self._ask("begin", ANSWER_S, **request, **({"plan": plan} if plan is not None else {}))
 
     def renew(self, *, token: int, lease_s: float) -> State:
@@ -111,8 +136,8 @@ class HostAgent:
         return self._ask("disarm", 30, token=token)
 
     def record(self, *, token: int, run: str, state: Mapping[str, Any]) -> None:
-        """Leave word on the host of how far the run has come."""
-        self._ask("record", ANSWER_S, token=token, run=run, state=state)
+        """Leave word on the host of how far the run has come, and of how far its journal has."""
+        self._ask("record", ANSWER_S, token=token, run=run, state=state, head=self.journal_head())
 
     def status(self) -> State:
         """Lease, armed revert and known runs of the host."""
@@ -142,10 +167,12 @@ class HostAgent:
             "steps": [step.for_host() for step in steps],
             "files": {digest: base64.b64encode(text.encode()).decode() for digest, text in files.items()},
             "keep_going": keep_going,
+            "head": self.journal_head(),
         }
         answer = self._ask("apply", deadline_s, **request)["result"]
         if answer["refused"]:
-            raise Fenced(self.name, answer["refused"]["message"])
+            refused = Fenced if answer["refused"]["reason"] == "fenced" else AgentFailed
+            raise refused(self.name, answer["refused"]["message"])
         outcomes: list[State] = answer["outcomes"]
         return outcomes
 
@@ -171,19 +198,19 @@ class HostAgent:
                 Problem(
                     host=self.name,
                     found=answer["message"],
-                    next="wait for it, or stop it where it runs: Ctrl-C takes the safe path",
+                    next=f"wait for it, or stop it where it runs: Ctrl-C takes the safe path; where it is dead, {HOW_TO_STEAL}",
                 )
             )
         if answer["reason"] == "fenced":
             raise Fenced(self.name, answer["message"])
-        if answer["reason"] == "failed":
+        if answer["reason"] in ("failed", "busy"):
             raise AgentFailed(self.name, f"agent {verb}: {answer['message']}")
         raise Refused(
             Problem(
                 host=self.name,
                 path=self.state_dir,
                 found=answer["message"],
-                next="use the version of this tool that fits",
+                next=REFUSED_NEXT.get(answer["reason"], "use the version of this tool that fits"),
             )
         )
 

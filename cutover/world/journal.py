@@ -3,14 +3,15 @@
 It is the only record of what happened. Console, log, report and rollback read it; nothing else is kept in parallel.
 """
 
+import fcntl
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cutover.words.errors import Problem, UsageError
+from cutover.words.errors import Locked, Problem, UsageError
 from cutover.words.record import BrokenChain, Record, parse
 
 Listener = Callable[[Record], None]
@@ -29,8 +30,16 @@ class Journal:
         self._now = now
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()
-        self.records: list[Record] = read(path) if path.exists() else []
-        self._file = _open(path, self.records)
+        # The way back does not wait for room on this machine's disk: what cannot be written is written with what comes after it.
+        self.goes_on_unwritten = False
+        self.unwritten: list[Record] = []
+        self._file = _open(path)
+        try:
+            self.records: list[Record] = read(path)
+        except UsageError:
+            os.close(self._file)
+            raise
+        os.ftruncate(self._file, sum(len(record.line().encode()) for record in self.records))  # a torn last line
 
     def listen(self, listener: Listener) -> None:
         """Have each later record shown to a listener (console, log)."""
@@ -47,15 +56,52 @@ class Journal:
             for data in several:
                 before = fresh[-1] if fresh else self.records[-1] if self.records else None
                 fresh.append(Record.following(before, self._now(), kind, data))
-            _append(self._file, "".join(record.line() for record in fresh).encode())
+            try:
+                _append(self._file, "".join(record.line() for record in (*self.unwritten, *fresh)).encode())
+                self.unwritten = []
+            except OSError:
+                if not self.goes_on_unwritten:
+                    raise
+                self.unwritten += fresh
             self.records += fresh
             for record in fresh:
-                for listener in self._listeners:
-                    listener(record)
+                self._show(record)
+
+    def _show(self, record: Record) -> None:
+        """Show a record to who listens. A terminal that was closed, or a pipe that nobody reads, ends no run: it is noted, and left."""
+        for listener in list(self._listeners):
+            try:
+                listener(record)
+            except OSError as gone:
+                self._listeners.remove(listener)
+                self.write("listener.lost", listener=type(listener).__name__, found=str(gone))
 
     def of(self, *kinds: str) -> list[Record]:
         """All records of some kinds so far."""
         return [record for record in self.records if record.kind in kinds]
+
+    @property
+    def head(self) -> dict[str, Any] | None:
+        """Which journal this is (its first hash), and how far it has come; hosts keep it, so that a cut is noticed."""
+        with self._lock:
+            written = self.records[: len(self.records) - len(self.unwritten)]
+            if not written:
+                return None
+            last = written[-1]
+            return {"journal": self.records[0].hash, "seq": last.seq, "hash": last.hash}
+
+    def refuse_cut(self, heads: Iterable[dict[str, Any]]) -> None:
+        """Close it and raise UsageError where it lacks a record that it had, by what hosts have heard of it."""
+        if cut := max((head["seq"] for head in heads if self._lacks(head)), default=0):
+            self.close()
+            found = f"it has {len(self.records)} records, and a host has heard of record {cut}, which is not among them"
+            next_ = "its end was cut off: `invoke rollback` goes back by what the hosts hold"
+            raise UsageError(Problem(path=str(self.path), found=found, next=next_))
+
+    def _lacks(self, head: dict[str, Any]) -> bool:
+        if not self.records or head["journal"] != self.records[0].hash:  # another machine's journal of the same run
+            return False
+        return bool(len(self.records) < head["seq"]) or self.records[head["seq"] - 1].hash != head["hash"]
 
     def close(self) -> None:
         """Close the file."""
@@ -89,11 +135,19 @@ def _append(file: int, content: bytes) -> None:
         raise
 
 
-def _open(path: Path, records: list[Record]) -> int:
-    """Open for appending, with a torn last line cut off, and the directory flushed so that the file is found again."""
+def _open(path: Path) -> int:
+    """Open for appending, alone, and with the directory flushed so that the file is found again."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    os.ftruncate(file, sum(len(record.line().encode()) for record in records))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two writers would break the chain; it ends with the process
+    except BlockingIOError:
+        os.close(file)
+        found = "another process on this machine is at work on this run"
+        next_ = (
+            "see which with `invoke status`; stop it where it runs (Ctrl-C takes the safe path), or end it if it hangs"
+        )
+        raise Locked(Problem(path=str(path), found=found, next=next_)) from None
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     os.fsync(folder)
     os.close(folder)

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +88,18 @@ class RunDirs:
         """The newest run of an environment; None where there is none."""
         runs = (RunDir(path) for path in self._all())
         return next((run for run in runs if run.journal_file.exists() and run.environment() == environment), None)
+
+    def unfinished(self, environment: str, hosts: Iterable[str]) -> RunDir | None:
+        """The newest run of an environment that was begun on some of these hosts, if its journal names no end."""
+        names = set(hosts)
+        for run in (RunDir(path) for path in self._all()):
+            if not (run.journal_file.exists() and run.plan_file.exists() and run.environment() == environment):
+                continue
+            kinds = [record.kind for record in read(run.journal_file)]
+            if "approved" in kinds and names & set(run.plan().hosts):
+                began = max(index for index, kind in enumerate(kinds) if kind in ("approved", "run.started"))
+                return None if "run.finished" in kinds[began:] else run
+        return None
 
     def _all(self) -> list[Path]:
         return (

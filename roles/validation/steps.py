@@ -80,6 +80,42 @@ def log_review(role: Role) -> list[Step]:
     ]
 
 
+def shadow(role: Role) -> list[Step]:
+    """V1 and V2 on the same frozen tapes of this host, by the release that the run staged here, else the one in service (M22).
+
+    As root, so that it can give both to V1's user and keep their input from either; it writes to a scratch place only.
+    """
+    release = f"releases/{role.release.id}" if role.release else "current"
+    seconds = role["abaco_shadow_timeout_s"]
+    return [
+        command(
+            "validation.shadow",
+            f"run V1 and V2 on the {role['abaco_shadow_tapes']} newest tapes of this host and compare",
+            [
+                "/usr/bin/env",
+                "PYTHONDONTWRITEBYTECODE=1",
+                f"{role['abaco_home']}/{release}/bin/kpi",
+                "shadow",
+                "--json",
+                "--newest",
+                str(role["abaco_shadow_tapes"]),
+                "--quarantine",
+                role["abaco_quarantine"],
+                "--timeout",
+                f"{seconds:g}",
+                "--v1-unit",
+                role["abaco_v1_unit"],
+                "--config",
+                role["abaco_config"],
+                f"{role['abaco_data']}/done",
+            ],
+            {"document.status": GOOD},
+            timeout_s=2 * seconds * role["abaco_shadow_tapes"] + 15,
+            next="no V2 release on this host that can do it: `invoke prepare` stages one",
+        ),
+    ]
+
+
 def bake(role: Role) -> list[Step]:
     """What must stay so during the bake time."""
     return [

@@ -36,6 +36,12 @@ def test_a_killed_controller_leaves_a_host_that_goes_back_by_itself(hosts: Hosts
     assert seen["lease"]["holder"] == "the host's own revert"
     assert seen["runs"][0]["reverted"]["ok"] is True
     assert "revert" in status.told
+    refused = checkout.yes("cutover", hosts="lab1")
+    assert refused.code == 3, str(refused)
+    assert "reverted by host at" in refused.errors[0]["found"]
+    settled = checkout.yes("rollback", hosts="lab1")
+    assert settled.code == 0, str(settled)
+    hosts.same_as(before)
     again = checkout.yes("rollback", hosts="lab1")
     assert again.code == 0, str(again)
     assert "nothing to roll back" in again.told

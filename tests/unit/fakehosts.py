@@ -177,6 +177,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         ).start(),
     )
     monkeypatch.setattr("cutover.conduct.work.ASK_AGAIN_S", 0.01)
+    monkeypatch.setattr("cutover.conduct.rollback.TRY_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.conduct.phase.check_hosts", passes)
     return here
 
@@ -188,7 +189,8 @@ def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600
     evidence = world.folder / "evidence"
     evidence.mkdir(exist_ok=True)
     return Session(
-        root=world.folder, run=RUN, journal=Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl"), evidence=evidence,
+        root=world.folder, run=RUN, environment="lab",
+        journal=Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl"), evidence=evidence,
         fleet=Fleet(agents, Pool(4)), plans={name: host_plan(name) for name in names}, times=times, stop=StopSignal(),
     )  # fmt: skip
 

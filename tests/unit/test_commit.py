@@ -1,6 +1,7 @@
 """Phases 3-5 and the way back, on hosts in memory that run the real agent."""
 
 import signal
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -234,4 +235,43 @@ def test_the_batches_of_another_session_of_the_run_have_other_names(world: World
     second = session_of(world, "a")
     with held(second):
         assert go_back(second, "by hand", ["a"]).hosts == ("a",)
+    assert is_on_v1(world, "a")
+
+
+def test_a_run_that_takes_longer_than_all_its_phases_may_goes_back(world: World) -> None:
+    session = session_of(world, "a", "b")
+    world.host("a").meanwhile["validation"] = lambda: setattr(session, "ends", 0.0)
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, RolledBack)
+    assert "longer than all its phases" in end.problems[0].found
+    assert is_on_v1(world, "a")
+    assert not world.host("b").marks & set(COMMITS)
+
+
+def test_a_run_that_takes_too_long_before_phase_3_is_refused(world: World) -> None:
+    session = session_of(world, "a")
+    world.host("a").meanwhile["backup"] = lambda: setattr(session, "ends", 0.0)
+    assert isinstance(run(session, ("a",)), Refused)
+    assert not world.host("a").marks & set(COMMITS)
+
+
+def test_a_host_that_is_cut_off_in_phases_3_to_5_is_waited_for_no_longer_than_it_waits_itself(world: World) -> None:
+    session = session_of(world, "a", "b", phase=3600)
+    session.times = replace(session.times, confirm=0.05)
+    world.host("b").meanwhile["activation"] = lambda: setattr(world.host("b"), "silent", True)
+    end = run(session, ("a", "b"))
+    assert isinstance(end, MixedFleet)
+    assert is_on_v1(world, "a")
+
+
+def test_a_full_disk_here_does_not_keep_v1_from_coming_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of(world, "a")
+
+    def full(_file: int, _content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    world.host("a").meanwhile["activation"] = lambda: monkeypatch.setattr("cutover.world.journal._append", full)
+    end = run(session, ("a",))
+    assert isinstance(end, RolledBack)
+    assert "could not be written" in end.problems[-1].found
     assert is_on_v1(world, "a")

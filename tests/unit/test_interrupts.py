@@ -5,12 +5,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cutover.conduct.interrupts import SIGNALS, StopSignal
 from cutover.words.errors import ExitCode, Interrupted
+from tests.unit.fakehosts import World, is_on_v1
+from tests.unit.killing import Machine, machines
+
+__all__ = ["machines"]
 
 ROOT = Path(__file__).parent.parent.parent
 # A run that goes on until it may stop: it says each step, and a watchdog ends it should nothing else.
@@ -19,6 +24,7 @@ import signal, sys, time
 from cutover.conduct.interrupts import StopSignal
 from cutover.words.errors import Interrupted
 signal.alarm(30)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 stop = StopSignal(lambda words: print(words, flush=True))
 with stop.watching():
     print("ready", flush=True)
@@ -98,6 +104,36 @@ def test_a_wait_ends_when_someone_asks() -> None:
         stop.check()
 
 
+@pytest.fixture
+def hangup() -> Iterator[None]:
+    """Whatever this process does about a closed terminal is as before afterwards."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup")
+def test_a_run_under_nohup_goes_on_when_its_terminal_goes() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopSignal().watching() as stop:
+        signal.raise_signal(signal.SIGHUP)
+        assert stop.asked is False
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.asked is True
+
+
+@pytest.mark.usefixtures("machines")
+def test_during_a_rollback_it_is_ended_first_and_then_the_end_is_130(world: World, tmp_path: Path) -> None:
+    one = Machine(world, tmp_path, (("a",), ("b",)))
+    assert one.begin() is None
+    world.host("a").meanwhile["rollback"] = one.interrupt
+    _, end = one.rollback()
+    assert isinstance(end, Interrupted)
+    assert is_on_v1(world, "a")
+    assert is_on_v1(world, "b")
+
+
+@pytest.mark.usefixtures("hangup")
 def test_the_handlers_of_before_are_put_back() -> None:
     before = [signal.getsignal(number) for number in SIGNALS]
     with StopSignal().watching() as stop:

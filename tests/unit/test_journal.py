@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from cutover.words.errors import UsageError
+from cutover.words.errors import Locked, UsageError
 from cutover.words.record import START, Record, parse
 from cutover.world.journal import Journal, read
 
@@ -185,3 +185,78 @@ def test_many_threads_write_one_chain(tmp_path: Path) -> None:
     assert all(first.data == second.data for first, second in zip(records[::2], records[1::2], strict=True))
     for name in range(8):
         assert [record.data["n"] for record in records if record.data["by"] == name][::2] == list(range(20))
+
+
+def test_two_processes_do_not_write_one_journal(path: Path) -> None:
+    journal = Journal(path, ticking())
+    with pytest.raises(Locked, match="another process on this machine"):
+        Journal(path, ticking())
+    journal.close()
+    Journal(path, ticking()).close()
+
+
+def test_a_journal_that_was_cut_is_found_out_by_what_a_host_has_heard(path: Path) -> None:
+    journal = Journal(path, ticking())
+    head = journal.head
+    assert head is not None
+    journal.refuse_cut([head])
+    journal.close()
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    cut = Journal(path, ticking())
+    with pytest.raises(UsageError, match="heard of record 4"):
+        cut.refuse_cut([head])
+    other = Journal(
+        path, ticking()
+    )  # it was closed; and the head of another machine's journal says nothing of this one
+    other.refuse_cut([{**head, "journal": "f" * 64}])
+    other.close()
+
+
+def test_a_journal_that_went_another_way_after_it_was_cut_is_found_out_too(path: Path) -> None:
+    journal = Journal(path, ticking())
+    head = journal.head
+    journal.close()
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    again = Journal(path, ticking())
+    again.write("intent", host="web9", phase="backup")
+    again.write("intent", host="web9", phase="staging")
+    again.write("intent", host="web9", phase="shutdown")
+    with pytest.raises(UsageError, match="heard of record 4"):
+        again.refuse_cut([head] if head else [])
+
+
+def test_a_listener_that_is_gone_ends_no_run(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", ticking())
+    heard: list[str] = []
+
+    def terminal(_record: Record) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    journal.listen(terminal)
+    journal.listen(lambda record: heard.append(record.kind))
+    journal.write("intent", host="web1")
+    journal.write("outcome", host="web1")
+    assert [record.kind for record in journal.records] == ["intent", "listener.lost", "outcome"]
+    assert heard.count("outcome") == 1
+
+
+def test_the_way_back_does_not_wait_for_room_and_what_was_not_written_follows(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(path, ticking())
+    journal.goes_on_unwritten = True
+    known = journal.head
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", _no_room)
+        journal.write("rollback.started", hosts=["web1"])
+        journal.write("intent", host="web1")
+    assert (len(read(path)), len(journal.records), len(journal.unwritten)) == (4, 6, 2)
+    assert journal.head == known  # a host is not told of what is not on disk
+    journal.write("rollback.finished", hosts=["web1"])
+    journal.close()
+    assert [record.kind for record in read(path)][-3:] == ["rollback.started", "intent", "rollback.finished"]
+    assert journal.unwritten == []
+
+
+def _no_room(_file: int) -> None:
+    raise OSError(28, "No space left on device")

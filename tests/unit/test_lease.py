@@ -154,3 +154,42 @@ def test_it_is_on_disk_for_root_alone(place: Place) -> None:
     take(place)
     assert place.lease.stat().st_mode & 0o777 == 0o600
     assert read_json(place.lease)["token"] == 1
+
+
+def claim(place: Place, run: str, nonce: str, **claim: object) -> int:
+    return int(lease.acquire(place, run=run, holder="me", nonce=nonce, seconds=60, claim=claim)["token"])
+
+
+def test_a_dead_holder_is_named_by_its_nonce_and_loses_the_lease(place: Place) -> None:
+    first = take(place)
+    assert claim(place, "run-1", "n2", instead_of="n1") == first + 1
+    with pytest.raises(Refusal, match="no longer rules"):
+        lease.check(place, first)
+
+
+def test_a_nonce_that_is_not_the_holders_takes_nothing(place: Place) -> None:
+    take(place)
+    claim(place, "run-1", "n2", instead_of="n1")
+    for nonce in ("n1", "", "n3"):  # n1: somebody else was quicker
+        with pytest.raises(Refusal, match="holds this host"):
+            claim(place, "run-1", "n4", instead_of=nonce)
+
+
+def test_who_had_it_before_gets_it_again_only_where_nobody_else_has_had_it(place: Place) -> None:
+    first = take(place)
+    lease.raise_token(place, by="the host's own revert")
+    again = claim(place, "run-1", "n1", again=True)
+    assert again > first
+    lease.release(place, token=again)
+    lease.release(place, token=claim(place, "run-1", "n2"))
+    with pytest.raises(Refusal, match="has had this host since") as refused:
+        claim(place, "run-1", "n1", again=True)
+    assert refused.value.reason == "fenced"
+
+
+def test_who_waits_for_the_host_longer_than_its_controller_does_is_refused(place: Place) -> None:
+    with place.working(), pytest.raises(Refusal, match="has not ended") as refused, place.working(0.02):
+        pass
+    assert refused.value.reason == "busy"
+    with place.working(0.02):
+        assert place.root.is_dir()

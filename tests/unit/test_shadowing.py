@@ -11,10 +11,14 @@ import pytest
 
 from cutover.conduct import shadowing
 from cutover.conduct.fleet import Fleet
+from cutover.conduct.judging import Judged
 from cutover.conduct.targets import Targets
 from cutover.decide.declarations import declarations
+from cutover.decide.phases import PHASES
 from cutover.decide.roles import ReleaseFacts
 from cutover.decide.variables import Variables, resolve
+from cutover.entry import looking
+from cutover.entry.where import Where
 from cutover.words.errors import Problem
 from cutover.words.host import Host
 from cutover.words.verdict import Verdict
@@ -137,3 +141,27 @@ def test_the_release_that_a_run_staged_is_the_one_that_is_asked(
     for name in ("a", "b"):
         deployed(tmp_path / name / "home", json.dumps(document()), where="releases/2.0.0-abc")
     assert shadowing.shadow(targets, run="").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("PASS", 0), ("WARN", 8), ("FAIL", 9), ("INCONCLUSIVE", 10), ("ERROR", 10)]
+)
+def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str, code: int
+) -> None:
+    said = document(status, *([] if status == "PASS" else [{**ISSUE, "verdict": status}]))
+    findings = tuple(shadowing._of_check("a", "a", said["checks"]["a"]))
+    documents = {"a": {"role.step": said}}
+    judged = Judged(PHASES[-1], findings, documents)
+    monkeypatch.setattr(shadowing, "shadow", lambda _targets, *, run: judged)  # noqa: ARG005 - its own name
+    where = Where(tmp_path, "shadow", json=True)
+    monkeypatch.setattr(Where, "targets", lambda _where: None)
+    assert looking.shadow(where, "") == code
+    told = capsys.readouterr()
+    answer = json.loads(told.out)
+    assert (answer["command"], answer["exit_code"]) == ("shadow", code)
+    assert (answer["hosts"]["a"]["verdict"], answer["hosts"]["a"]["document"]) == (status, said)
+    fleet = next((tmp_path / ".cutover" / "shadows").glob("*/shadow_report.json"))
+    assert (json.loads(fleet.read_text())["status"], json.loads(fleet.read_text())["hosts"]) == (status, {"a": status})
+    assert json.loads((fleet.parent / "hosts" / "a" / "shadow_report.json").read_text())["host"] == "a"
+    assert str(fleet) in told.err

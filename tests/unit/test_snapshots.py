@@ -147,42 +147,6 @@ def _make_writable(place: Path) -> None:
             path.chmod(path.stat().st_mode | 0o200)
 
 
-def _damage(place: Path, how: str) -> str:
-    victim = place / "metrics_backup/a.json"
-    if how == "bit flip":
-        victim.write_bytes(bytes([victim.read_bytes()[0] ^ 1]))
-    elif how == "truncated":
-        victim.write_bytes(b"")
-    elif how == "missing":
-        victim.unlink()
-        return "metrics_backup/a.json: missing"
-    elif how == "link in its place":
-        victim.unlink()
-        victim.symlink_to("/etc/hostname")
-    elif how == "foreign file":
-        (place / "metrics_backup/extra.json").write_text("x")
-        return "metrics_backup/extra.json: not in the manifest"
-    elif how == "foreign link":
-        (place / "extra").symlink_to("/tmp")
-        return "extra: not in the manifest"
-    else:
-        (place / ".hidden").write_text("x")
-        return ".hidden: not in the manifest"
-    return "metrics_backup/a.json: changed"
-
-
-DAMAGES = ["bit flip", "truncated", "missing", "link in its place", "foreign file", "foreign link", "hidden file"]
-
-
-@pytest.mark.parametrize("how", DAMAGES)
-def test_every_damage_is_found(tmp_path: Path, live: Path, how: str) -> None:
-    take(tmp_path / "s", live)
-    _make_writable(tmp_path / "s")
-    said = _damage(tmp_path / "s", how)
-    seen = look(tmp_path / "s")
-    assert (seen["verified"], seen["wrong"]) == (False, [said])
-
-
 def test_a_manifest_that_cannot_be_read_is_an_error_and_not_an_absence(tmp_path: Path, live: Path) -> None:
     take(tmp_path / "s", live)
     text = (tmp_path / "s/manifest.json").read_text()

@@ -225,6 +225,7 @@ STATUS: dict[str, Any] = {
         "holder": "ann@desk (process 7)",
         "taken_at": "2026-01-02T03:04:05Z",
         "seconds_left": 41.0,
+        "nonce": "5ca1ab1e",
         "released": False,
     },
     "revert": {"armed": True, "run": RUN, "armed_at": "2026-01-02T03:04:05Z", "confirm_s": 60.0},

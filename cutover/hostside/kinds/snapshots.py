@@ -5,6 +5,7 @@ snapshot is built beside its place and renamed into it when it has been read bac
 counts; one that exists is never written again.
 """
 
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from cutover.hostside.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
 MANIFEST = "manifest.json"
-SCHEMA = 1
+SCHEMA = 2
 
 
 def look_snapshot(args: Args, _work: Work) -> State:
@@ -59,9 +60,8 @@ def _fill(scratch: Path, args: Args, work: Work) -> None:
     """Take every entry, write the manifest, make all of it read-only, flush it to disk."""
     reuse = Reusable.of(args.get("reuse"))
     entries = {entry["name"]: _take(entry, scratch, reuse, work) for entry in args["entries"]}
-    write_json(
-        scratch / MANIFEST, {"schema": SCHEMA, "run": args["run"], "taken_at": now(), "entries": entries}, mode=0o400
-    )
+    manifest = {"schema": SCHEMA, "run": args["run"], "taken_at": now(), "entries": entries}
+    write_json(scratch / MANIFEST, manifest | {"seal": seal(manifest)}, mode=0o400)
     _make_read_only(scratch)
     sync_filesystem(scratch)
 
@@ -122,6 +122,8 @@ def describe_snapshot(directory: Path) -> State:
 
 def deviations(directory: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     """Everything in a snapshot that is not as its manifest says: missing, changed, or not named."""
+    if manifest.get("seal") != seal(manifest):  # owners, modes and times stand nowhere else
+        yield f"{MANIFEST}: changed"
     expected: dict[str, str | None] = {MANIFEST: None}
     for entry in manifest["entries"].values():
         if "sha256" in entry:
@@ -137,6 +139,12 @@ def deviations(directory: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
             and (S_ISLNK(found[name].st_mode) or sha256_file(directory / name) != digest)
         ):
             yield f"{name}: changed"
+
+
+def seal(manifest: Mapping[str, Any]) -> str:
+    """The digest over all that a manifest says."""
+    said = {key: value for key, value in manifest.items() if key != "seal"}
+    return sha256_bytes(json.dumps(said, sort_keys=True).encode())
 
 
 def tree(root: Path) -> dict[str, os.stat_result]:

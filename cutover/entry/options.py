@@ -1,0 +1,38 @@
+"""What the options of the commands mean, each worded once; Invoke shows it with `--help`."""
+
+HELP = {
+    "hosts": "pattern as in Ansible: prod, web*:&prod:!db1",
+    "inventory": "environment directory (default: inventory/<first word of the pattern>/)",
+    "i": "short for --inventory",
+    "limit": "a second pattern: only hosts in both are meant",
+    "forks": "hosts at work at once (default: 10)",
+    "json": "one JSON document on stdout, everything else on stderr",
+    "yes": "do not ask; a person's lines of the checklist are never answered by it",
+    "verbose": "a line for every step",
+    "serial": "batches of phases 3-5: 1,50%,100% (default: one canary, then the rest)",
+    "release": "release artifact to use instead of building one",
+    "run": "the run that is meant (default: the last one of the environment)",
+    "resume": "go on with a run whose controller died: the one of --run, else the last that was left in the middle",
+    "steal-lock": "take the hosts from a holder that is dead, by the nonce that `invoke status` shows",
+    "check": "stop after the plan; change nothing",
+    "diff": "show rendered files as diffs against what is on the hosts",
+    "reason": "why, for the incident record",
+    "phase": "name or number of a phase, or rollback",
+    "junit": "write the checks' results to this file as JUnit XML",
+    "replace": "pin another key in the place of a pinned one",
+    "count": "how many hosts",
+    "purge": "remove the cached base system too",
+    "host": "name of a lab host, such as lab1",
+    "leave-mb": "MB left free",
+    "rounds": "how often each contender runs",
+    "only": "one half of the bench (default: both; any other word tells what they are called)",
+    "k": "only tests whose name matches, as in pytest",
+    "faults": "the whole fault suite instead, about an hour; writes docs/faults.md",
+    "seed": "of the fault suite, to make the same choices again",
+}
+WHERE = ("hosts", "inventory", "i", "limit", "forks", "json")  # nearly every command has these
+
+
+def help_of(*names: str) -> dict[str, str]:
+    """Help texts of a task's options."""
+    return {name: HELP[name] for name in names}
