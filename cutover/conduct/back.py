@@ -16,7 +16,7 @@ from cutover.conduct.times import times_of
 from cutover.conduct.unsettled import settle_what_is
 from cutover.decide.phases import ROLLBACK
 from cutover.words.errors import ExitCode, Locked, MixedFleet, Problem, UsageError
-from cutover.world.journal import Journal, utc_now
+from cutover.world.journal import Journal, read, utc_now
 from cutover.world.owed import book_of
 from cutover.world.rundir import RunDir, RunDirs
 
@@ -39,9 +39,10 @@ class Asked:
     resume: bool = False
     steal: str = ""
 
-    def wants(self, known: Known) -> bool:
+    def wants(self, known: Known, runs: RunDirs) -> bool:
         """Whether a run is one to go back from."""
-        return bool(known.owed) and (not self.resume or any(known.rolled_back(host) for host in known.plans))
+        begun = any(known.rolled_back(host) for host in known.plans)
+        return bool(known.owed) and (not self.resume or begun or _begun_here(RunDir(runs.root / known.run)))
 
 
 def rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
@@ -52,12 +53,12 @@ def rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
     anything is done (exit 6); a holder that has died on this machine is taken for what it is.
     """
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
-        known, silent = known_run(fleet, asked.run, asked.wants)
+        known, silent = known_run(fleet, asked.run, lambda candidate: asked.wants(candidate, runs))
         unknown = [*unreachable, *silent]
         statuses = known.statuses if known is not None else ask(fleet)[0]
         refuse_wrong_nonce(statuses, asked.steal)
         settle_what_is(book_of(targets.root, targets.environment), statuses)
-        if known is None or not asked.wants(known):
+        if known is None or not asked.wants(known, runs):
             dead = dead_holders(None, statuses, asked.steal)
             refuse_held({host: one for host, one in statuses.items() if host not in dead})
             if unknown:
@@ -68,6 +69,15 @@ def rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
         _settle(targets, runs, asked, fleet, known, unknown)
     asked.stop.check()
     return known.owed
+
+
+def _begun_here(directory: RunDir) -> bool:
+    """Whether a rollback of the run was begun or approved on this machine: it may not have come to a batch on any host."""
+    try:
+        records = read(directory.journal_file) if directory.journal_file.exists() else []
+    except UsageError:  # altered: journal_of sets it aside, and the hosts alone say what was begun
+        return False
+    return any(record.kind == "rollback.started" or record.data.get("purpose") == ROLLBACK.name for record in records)
 
 
 def _settle(targets: Targets, runs: RunDirs, asked: Asked, fleet: Fleet, known: Known, unknown: list[Problem]) -> None:

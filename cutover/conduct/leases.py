@@ -120,6 +120,8 @@ def _begin(
         answer = agent.begin(
             run=session.run, holder=who, nonce=session.nonce, lease_s=session.times.lease, plan=plan, claim=claim
         )
+        if answer["reverted"] is not None:
+            session.reverted[agent.name] = answer["reverted"]
         return int(answer["lease"]["token"])
 
     outcomes = session.fleet.each(begin, hosts, deadline=deadline)

@@ -20,6 +20,7 @@ from cutover.world.owed import book_of
 SETTLE_S = 60.0
 TRIES_AGAIN = 1  # for hosts that did not answer when the others went back; after that a person decides when
 TRY_AGAIN_S = 2.0
+BY_ITSELF = "the host's own revert"
 BY_HAND = "on the host: systemctl status of both units; docs/runbook.md, «rollback incomplete», says how to bring V1 back by hand"
 
 
@@ -81,6 +82,7 @@ def _go_back(
 def _round(session: Session, hosts: Sequence[str], already: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
     """Take hosts back that answer; gives what is wrong with them, and who did not answer."""
     taken, gone = regain(session)
+    _take_over_reverts(session)
     if hosts and {problem.host for problem in taken} >= set(hosts):
         raise Locked(taken)
     silent = [problem for problem in gone if problem.host in hosts]
@@ -88,6 +90,22 @@ def _round(session: Session, hosts: Sequence[str], already: Sequence[str]) -> tu
     sound = _still_back(session, [name for name in going if name in already])
     left = [name for name in going if name not in sound]
     return (run_phase(session, ROLLBACK, left).problems if left else []), silent
+
+
+def _take_over_reverts(session: Session) -> None:
+    """Put into the journal what hosts did on their own way back, once: nothing else tells what happened there, and for how long."""
+    known = {
+        (record.host, record.data["reverted_at"]) for record in session.journal.of("outcome") if "by" in record.data
+    }
+    for host in session.hosts:
+        reverted = session.reverted.get(host)
+        if reverted is None or (host, reverted["at"]) in known:
+            continue
+        words = {step.id: step.words for step in session.plans[host].of(ROLLBACK)}
+        about = {"host": host, "phase": ROLLBACK.name, "by": BY_ITSELF, "reverted_at": reverted["at"]}
+        session.journal.write_all(
+            "outcome", [{**about, "words": words.get(one["id"], one["id"]), **one} for one in reverted["steps"]]
+        )
 
 
 def _still_back(session: Session, already: Sequence[str]) -> list[str]:

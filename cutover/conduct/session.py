@@ -38,6 +38,7 @@ class Session:
     inherited: Sequence[str] = ()  # hosts on which an earlier controller of this run began phases 3-5
     ends: float = math.inf  # on time.monotonic(): the deadline of the whole run
     had: set[str] = field(default_factory=set)  # hosts whose lease this session has had
+    reverted: dict[str, Any] = field(default_factory=dict)  # by host, how it went back by itself, as it wrote it down
     nonce: str = field(
         default_factory=lambda: secrets.token_hex(8)
     )  # tells this session's leases from another's of the same run

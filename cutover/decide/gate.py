@@ -87,5 +87,8 @@ def _judge(host: str, step: Step, outcome: Mapping[str, Any] | None) -> Finding:
         return Finding(host, step.id, Verdict.INCONCLUSIVE, f"not run: {step.words}", step.next)
     if outcome["ok"]:
         return Finding(host, step.id, Verdict.PASS, step.words, seconds=outcome["seconds"])
+    if outcome.get("left"):  # nothing is as planned there, and nothing is to be done: a person has to know it
+        why = f"{step.words}: left as it is, because {outcome['error']}"
+        return Finding(host, step.id, Verdict.WARN, why, step.next, outcome["seconds"])
     why = "; ".join(filter(None, [outcome["error"], *outcome.get("differences", [])]))
     return Finding(host, step.id, Verdict(step.severity), f"{step.words}: {why}", step.next, outcome["seconds"])

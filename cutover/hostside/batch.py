@@ -1,6 +1,8 @@
 """A batch of steps, worked through under a named transient unit, with a result on disk that outlives any connection."""
 
 import base64
+import errno
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +16,7 @@ from cutover.hostside.durable import read_json, write_json
 from cutover.hostside.lease import check
 from cutover.hostside.place import Place, Refusal
 from cutover.hostside.systemd import show
-from cutover.hostside.work import Work, work_off
+from cutover.hostside.work import CannotChange, Work, work_off
 
 Request = Mapping[str, Any]
 
@@ -33,7 +35,11 @@ def start(place: Place, request: Request) -> dict[str, Any]:
         check(place, request["token"])
         if not folder.exists():
             folder.mkdir(parents=True, mode=0o700)
-            write_json(folder / "request.json", request)
+            try:
+                write_json(folder / "request.json", request)
+            except BaseException:  # nothing was begun, and who asks again must not wait for it
+                folder.rmdir()
+                raise
             try:
                 _launch(place, unit, folder, request["deadline_s"])
             except BaseException:  # nobody will read the request
@@ -94,7 +100,7 @@ def _launch(place: Place, unit: str, folder: Path, deadline_s: float) -> None:
         deadline_s=15,
     )  # fmt: skip
     if ended.exit_code != 0:
-        raise RuntimeError(f"systemd-run {unit}: {ended.end} {ended.exit_code}: {ended.stderr.strip()}")
+        raise CannotChange(f"systemd-run {unit}: {ended.end} {ended.exit_code}: {ended.stderr.strip()}")
 
 
 def _wait(unit: str, result: Path, deadline_s: float) -> None:
@@ -115,5 +121,8 @@ def _result(unit: str, result: Path) -> dict[str, Any]:
         said = process.run(
             ["journalctl", "--no-pager", "-o", "cat", "-n", "20", "-u", unit], deadline_s=5
         ).stdout.strip()
-        raise RuntimeError(f"{unit} ended without a result\n{said}")
+        if os.strerror(errno.ENOSPC) in said:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(result))
+        last = said.splitlines()[-1] if said else "it was killed, or the host was started anew"
+        raise CannotChange(f"{unit} ended without a result: {last}")
     return answer

@@ -1,6 +1,7 @@
 """Write files so that a crash leaves either the old or the new one, on disk, never a half."""
 
 import ctypes
+import errno
 import hashlib
 import json
 import os
@@ -48,6 +49,20 @@ def link_atomically(path: Path, target: str) -> None:
 def write_json(path: Path, document: Any, *, mode: int = 0o600) -> None:
     """Write one JSON document atomically."""
     write_atomically(path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), mode=mode)
+
+
+def write_over(path: Path, document: Any) -> None:
+    """Write a small JSON document over a longer one, in one call and without taking room: for a full disk, and nothing else."""
+    text = json.dumps(document, sort_keys=True)
+    content = text.ljust(path.stat().st_size).encode()
+    if len(content) > path.stat().st_size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    try:
+        os.pwrite(descriptor, content, 0)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_json(path: Path) -> Any:

@@ -5,11 +5,12 @@ ended can be taken by another run, which raises the token; until one does, its h
 boot, so that setting a clock changes nothing; a lease of another boot has ended.
 """
 
+import errno
 from collections.abc import Mapping
 from typing import Any
 
 from cutover.hostside.clock import boot_id, boot_seconds, now
-from cutover.hostside.durable import read_json, write_json
+from cutover.hostside.durable import read_json, write_json, write_over
 from cutover.hostside.place import Place, Refusal
 
 Lease = dict[str, Any]
@@ -56,9 +57,16 @@ def renew(place: Place, *, token: int, seconds: float) -> Lease:
 
 
 def release(place: Place, *, token: int) -> Lease:
-    """Give the lease back."""
+    """Give the lease back, also on a full disk: it is shorter then than it was, and written over what is there."""
     with place.ruling():
-        return _write(place, check(place, token) | {"released": True}, 0)
+        given = check(place, token) | {"released": True}
+        try:
+            return _write(place, given, 0)
+        except OSError as failure:
+            if failure.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            write_over(place.lease, given | {"ends": 0.0})
+            return current(place)
 
 
 def check(place: Place, token: int) -> Lease:

@@ -104,7 +104,11 @@ def revert(place: Place) -> dict[str, Any]:
         write_json(record, {"run": armed["run"], "at": now(), "ok": False, "steps": []})
         raise_token(place, by="the host's own revert")
         outcomes = list(work_off(KINDS, armed["undo"], Work(), keep_going=True, guard=nullcontext))
-        ok = all(outcome["ok"] or step["optional"] for outcome, step in zip(outcomes, armed["undo"], strict=True))
+        # What was left as it is, since it may not be touched any more, would be left so at every later try.
+        ok = all(
+            outcome["ok"] or outcome["left"] or step["optional"]
+            for outcome, step in zip(outcomes, armed["undo"], strict=True)
+        )
         done = {"run": armed["run"], "at": now(), "ok": ok, "steps": outcomes}
         write_json(record, done)
         if done["ok"]:
@@ -131,6 +135,9 @@ def _end_waiting(name: str) -> None:
     """End a revert that waits for its next try, or for the host. Only for who holds the host or the lease: none is at work then."""
     if (UNITS / f"{name}.service").exists():
         systemctl_or_fail("stop", f"{name}.service")
+        # One that our signal ended in the moment it began has failed: systemd would remember that, the host count as degraded.
+        if show(f"{name}.service", ["ActiveState"])["ActiveState"] == "failed":
+            systemctl_or_fail("reset-failed", f"{name}.service")
 
 
 def _read_again(name: str) -> None:

@@ -4,6 +4,7 @@ Starting Python for each request cost ten times what most requests do. Nothing i
 has loaded, and nothing is changed on the host by being there: who hangs up, or goes silent, ends it.
 """
 
+import errno
 import json
 import signal
 import time
@@ -13,9 +14,17 @@ from typing import Any, BinaryIO
 
 from cutover.hostside.clock import process_age
 from cutover.hostside.place import Refusal
+from cutover.hostside.work import CannotChange
 
 # A controller that is cut off sends no end of input. One that lives renews its leases far more often than this.
-SILENCE_S = 180
+SILENCE_S = 60
+
+# What a disk may be that cannot be written to: the host's affair, and no bug of ours.
+UNWRITABLE = {
+    errno.ENOSPC: "no space left on the disk that holds",
+    errno.EDQUOT: "no space left in the quota of",
+    errno.EROFS: "read-only file system:",
+}
 
 Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -46,5 +55,17 @@ def answered(answer: Answerer, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"ok": True, **answer(request)}
     except Refusal as refusal:
         return {"ok": False, "reason": refusal.reason, "message": str(refusal), "details": refusal.details}
+    except OSError as failure:
+        if (words := UNWRITABLE.get(failure.errno or 0)) is None:
+            return _failed()
+        path = str(failure.filename or request.get("place", ""))
+        return {"ok": False, "reason": "unwritable", "message": f"{words} {path}", "path": path}
+    except CannotChange as said:  # systemd does not answer, a unit was killed: said in full, and nothing to trace
+        return {"ok": False, "reason": "failed", "message": str(said)}
     except Exception:  # noqa: BLE001 - a bug in one request is told to who asked, and ends no other
-        return {"ok": False, "reason": "failed", "message": traceback.format_exc()}
+        return _failed()
+
+
+def _failed() -> dict[str, Any]:
+    """What went wrong, and where: a surprise, or a bug of ours."""
+    return {"ok": False, "reason": "failed", "message": traceback.format_exc()}

@@ -17,6 +17,10 @@ class CannotChange(Exception):
     """The host is not in a state from which the change may be made; the message says why."""
 
 
+class LeftAsItIs(CannotChange):
+    """The change may not be made any more, and no later try can make it: what is there is worth more. The message says why."""
+
+
 @dataclass
 class Work:
     """What a step may need beside its arguments: file contents by digest, the time left, results of earlier steps."""
@@ -60,7 +64,14 @@ def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
     """Look, compare, change if need be, look again. Gives the outcome with both looks and what still differs."""
     started, begun_at = time.monotonic(), now()
     before = look_at(kinds, step, work)
-    outcome: State = {"id": step["id"], "started_at": begun_at, "before": before, "changed": False, "error": None}
+    outcome: State = {
+        "id": step["id"],
+        "started_at": begun_at,
+        "before": before,
+        "changed": False,
+        "error": None,
+        "left": False,
+    }
     after = before
     if "error" in before:  # never change what cannot be seen
         outcome["error"] = before["error"]
@@ -74,6 +85,7 @@ def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
             change(step["args"], step["desired"], before, work)
         except Exception as failure:  # noqa: BLE001 - whatever it is, the second look tells what came of it
             outcome["error"] = _say(failure)
+            outcome["left"] = isinstance(failure, LeftAsItIs)
         after = look_at(kinds, step, work)
     left = differences(after, step["desired"])
     outcome |= {"after": after, "differences": [str(difference) for difference in left]}
@@ -91,13 +103,14 @@ def work_off(
     """Carry out steps in order, each inside guard(); give their outcomes.
 
     Stops after the first that fails and is not optional. With keep_going, as on the way back, only the steps that need a
-    failed one are left out.
+    failed one are left out; where that one was left as it is, so are they.
     """
     failed: set[str] = set()
+    left: set[str] = set()
     for step in steps:
         lacking = failed.intersection(step.get("needs", ()))
         if lacking:
-            outcome = _left_out(step, f"it needs {', '.join(sorted(lacking))}")
+            outcome = _left_out(step, f"it needs {', '.join(sorted(lacking))}") | {"left": lacking <= left}
         elif work.seconds_left() <= 0:  # nobody waits for it any more
             outcome = _left_out(step, "the deadline of the batch has passed")
         else:
@@ -106,6 +119,7 @@ def work_off(
         yield outcome
         if not outcome["ok"]:
             failed.add(step["id"])
+            left.update({step["id"]} if outcome["left"] else ())
             if not keep_going and not step.get("optional", False):
                 return
 
@@ -115,6 +129,7 @@ def _left_out(step: Step, why: str) -> State:
         "id": step["id"],
         "ok": False,
         "changed": False,
+        "left": False,
         "before": {},
         "after": {},
         "differences": [],

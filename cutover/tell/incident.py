@@ -85,7 +85,7 @@ def _host(story: Story, plan: Plan | None, host: str, away: float | None) -> Fac
         "v1_away_s": next((found["after"].get("gap_s") for step, found in done if _v1_to_v1(step)), None),
         "kept": [_kept(step.args["directory"], found) for step, found in done if step.kind == "snapshot"],
         "restored": [
-            {"what": step.words, "ok": found["ok"], "found": _restored(found)}
+            {"what": step.words, "ok": found["ok"], "left": found.get("left", False), "found": _restored(found)}
             for step, found in done
             if step.kind == "restore"
         ],
@@ -99,12 +99,15 @@ def _v1_to_v1(step: Step) -> bool:
 
 def _kept(directory: str, outcome: Facts) -> Facts:
     after = outcome["after"] or {}
-    return {"path": directory, "ok": outcome["ok"]} | {
+    left = outcome["error"] if outcome.get("left") else None
+    return {"path": directory, "ok": outcome["ok"], "left": left} | {
         key: after.get(key) for key in ("files", "bytes", "read_only", "manifest_sha256", "taken_at")
     }
 
 
 def _restored(outcome: Facts) -> str:
+    if outcome.get("left"):
+        return f"left as it is, because {outcome['error']}"
     if not outcome["ok"]:
         return "; ".join(filter(None, [outcome["error"], *outcome.get("differences", [])]))
     if "none" in str((outcome["after"] or {}).get("snapshot", "")).split():

@@ -20,7 +20,7 @@ def show_judged(
             say(f"  {alike[0].verdict:12} {hosts:24} {name.partition('.')[2]}: {message}")
             if alike[0].verdict is not Verdict.PASS and alike[0].next:
                 say(f"  {'':12} {'':24} next: {alike[0].next}")
-    say(f"\n{verdict}: {len(findings)} judged on {len({finding.host for finding in findings})} hosts")
+    say(f"\n{verdict}: {len(findings)} judged on {len({finding.host for finding in findings} - {''})} hosts")
     return {host: _of_host(host, findings) for host in dict.fromkeys(finding.host for finding in findings)}
 
 

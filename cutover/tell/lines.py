@@ -83,7 +83,7 @@ def _outcome(data: dict[str, Any]) -> Iterator[Line]:
         yield Line(state, said, data["host"], Weight.VERBOSE if data["changed"] else Weight.LOG)
         return
     why = "; ".join(clean(part) for part in (data["error"], *data["differences"]) if part)
-    yield Line("not so", f"{said}: {why}", data["host"], Weight.VERBOSE)
+    yield Line("left as it is" if data.get("left") else "not so", f"{said}: {why}", data["host"], Weight.VERBOSE)
 
 
 def _plan(data: dict[str, Any]) -> Iterator[Line]:

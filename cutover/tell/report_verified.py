@@ -107,7 +107,7 @@ def _judged(step: Step, outcome: dict[str, Any] | None) -> tuple[Verdict, tuple[
         lines = tuple(_met(key, dig(outcome["after"], key), want) for key, want in step.desired.items())
         return Verdict.PASS, lines or _everything(outcome["after"]), bool(outcome["changed"])
     differs = tuple((line, "") for line in (outcome["error"] or "", *outcome.get("differences", ())) if line)
-    return Verdict(step.severity), differs, bool(outcome["changed"])
+    return Verdict.WARN if outcome.get("left") else Verdict(step.severity), differs, bool(outcome["changed"])
 
 
 def _met(key: str, seen: Any, want: Any) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import marshal
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,18 @@ class AgentFailed(RemoteError):
         super().__init__(host, message, "see the log for what the host said; `invoke status` asks it again")
 
 
+class HostUnwritable(RemoteError):
+    """The host cannot write down what it is asked for: a full or a read-only disk."""
+
+    def __init__(self, host: str, verb: str, message: str, path: str) -> None:
+        super().__init__(
+            host,
+            f"agent {verb}: {message}",
+            f"make it writable, or make room (on the host: `df -h {path}`, `mount`); then run it again",
+        )
+        self.problem = replace(self.problem, path=path)
+
+
 @cache
 def packed() -> bytes:
     """The agent as one file, the same bytes each time."""
@@ -67,7 +80,7 @@ def packed() -> bytes:
 
 
 class HostAgent:
-    """One host's agent. Raises Locked, Fenced, Refused, AgentFailed, or what the transport raises."""
+    """One host's agent. Raises Locked, Fenced, Refused, HostUnwritable, AgentFailed, or what the transport raises."""
 
     def __init__(
         self, transport: Transport, *, python: str = "/usr/bin/python3", state_dir: str = "/var/lib/cutover"
@@ -203,6 +216,8 @@ class HostAgent:
             )
         if answer["reason"] == "fenced":
             raise Fenced(self.name, answer["message"])
+        if answer["reason"] == "unwritable":
+            raise HostUnwritable(self.name, verb, answer["message"], answer["path"])
         if answer["reason"] in ("failed", "busy"):
             raise AgentFailed(self.name, f"agent {verb}: {answer['message']}")
         raise Refused(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cutover.world.remote.base import Conversation, Transport
 
 # The agent ends by itself after a longer silence (hostside/serve.py): one that may be about to is not asked any more.
-FRESH_S = 90.0
+FRESH_S = 40.0
 
 
 @dataclass(frozen=True)

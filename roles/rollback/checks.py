@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cutover.decide.plan import HostPlan
 from cutover.hostside.revert import revert_unit
 
@@ -53,6 +55,7 @@ def test_the_metrics_of_v1_are_there(host: Any, wanted: HostPlan) -> None:
     assert set(names) <= there, sorted(set(names) - there)[:5]
 
 
+@pytest.mark.warn  # the step itself says no where it failed; where V1 has written since, there is nothing to be done any more
 def test_what_v2_wrote_is_kept(host: Any, wanted: HostPlan) -> None:
     """What V2 wrote lies beside the backup, with its manifest. If not: look into the metrics directory before V1 writes more."""
     assert host.file(f"{place(wanted)}/v2_kept/manifest.json").is_file

@@ -3,7 +3,8 @@
 V1 never starts while a process of V2 is left, and needs nothing else than its config: where what V2 wrote cannot be kept
 (a full disk), the metrics stay as they are, V1 starts all the same, and the report says so. The metrics are restored only
 where the last snapshot was taken (before that V2 cannot have run, and an older snapshot would lose what V1 wrote in
-between), once, and never while V1 runs, which has written since.
+between), once, and never while V1 runs, which has written since: a later try that meets V1 in service leaves them as they
+are for good, and the host is settled with that listed.
 """
 
 from cutover.decide.roles import Role
@@ -73,7 +74,8 @@ def steps(role: Role) -> list[Step]:
             reuse=f"{place}/final",
             not_while=v1,
             needs=v2_gone,
-            next=f"what V2 wrote could not be kept, so its metrics were left in place: make room, stop {v1}, roll back again",
+            next=f"what V2 wrote is still among V1's in {data}/metrics, and was not kept apart: look it through;"
+            f" {place}/final has V1's as they were",
         ),
         restore_once(
             "rollback.metrics",
@@ -83,7 +85,7 @@ def steps(role: Role) -> list[Step]:
             unless=f"{role['cutover_state_dir']}/runs/{run}/batches/activation-*",
             not_while=v1,
             needs=(*v2_gone, "rollback.keep"),
-            next=f"V1 has not got its metrics back, which are in {place}/final/metrics_backup: stop {v1}, roll back again",
+            next=f"the metrics are as V1 found them; what is missing of V1's is in {place}/final/metrics_backup",
         ),
         unit_started(
             "rollback.v1",

@@ -54,7 +54,11 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
     checkout.edit(
         "kpi/service.py", "        self_test()\n", "        self_test()\n        breaking.at_start(self._config.root)\n"
     )
-    checkout.edit("kpi/service.py", "from kpi import VERSION, clock\n", "from kpi import VERSION, breaking, clock\n")
+    checkout.edit(
+        "kpi/service.py",
+        "from kpi import VERSION, clock, vitals\n",
+        "from kpi import VERSION, breaking, clock, vitals\n",
+    )
     checkout.edit(
         "kpi/service.py",
         "        reason = self._why_not_ready()\n",

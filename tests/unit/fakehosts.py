@@ -30,7 +30,7 @@ from cutover.hostside import batch, kinds, lease, revert
 from cutover.hostside.kinds import KINDS
 from cutover.hostside.place import Place
 from cutover.hostside.serve import answered
-from cutover.hostside.work import CannotChange, Kind, State, Work
+from cutover.hostside.work import CannotChange, Kind, LeftAsItIs, State, Work
 from cutover.words.errors import CutoverError
 from cutover.words.step import Step
 from cutover.words.verdict import Verdict
@@ -54,6 +54,7 @@ class FakeHost:
     marks: set[str] = field(default_factory=set)
     changes: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)  # what may not be touched any more
     lose: dict[str, int] = field(default_factory=dict)  # verb -> how many answers get lost after they took effect
     silent: bool = False
     invocation: str = "i1"
@@ -127,6 +128,8 @@ class World:
         host.meanwhile.get(args["name"], lambda: None)()
         if args["name"] in host.broken:
             raise CannotChange(f"{args['name']} is broken")
+        if args["name"] in host.late:
+            raise LeftAsItIs(f"{args['name']} has been written to since")
         for key in args["keys"]:
             act(host, key)
 
@@ -166,7 +169,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     (tmp_path / "units").mkdir()
     monkeypatch.setattr(revert, "UNITS", tmp_path / "units")
     monkeypatch.setattr(revert, "systemctl_or_fail", lambda *_, **__: None)
-    monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead"})
+    monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead", "ActiveState": "inactive"})
     monkeypatch.setattr(revert, "show_each", lambda *_: {})
     monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
     monkeypatch.setattr(

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from cutover.hostside import batch, process
+from cutover.hostside.place import Place
+from cutover.hostside.serve import answered
 from cutover.words.errors import Locked, Refused
 from cutover.words.steps import command, file, probe
-from cutover.world.agent import AgentFailed, Fenced, HostAgent, packed
+from cutover.world.agent import AgentFailed, Fenced, HostAgent, HostUnwritable, packed
 from cutover.world.remote.base import Conversation, Lost, Result
 from cutover.world.remote.fake import Call, FakeTransport, says
 from cutover.world.remote.local import LocalTransport
@@ -159,6 +162,66 @@ def test_what_is_no_answer_is_the_agents_failure(result: Result, said: str) -> N
         answering(result).status()
 
 
+def test_a_full_disk_on_the_host_is_told_as_what_it_is() -> None:
+    def full(_request: object) -> dict[str, object]:
+        raise OSError(28, "No space left on device", "/var/lib/cutover/runs/r")
+
+    with pytest.raises(HostUnwritable) as told:
+        answering(says(json.dumps(answered(full, {})) + "\n")).status()
+    problem = told.value.problem
+    assert (problem.host, problem.path) == ("web1", "/var/lib/cutover/runs/r")
+    assert problem.found == "agent status: no space left on the disk that holds /var/lib/cutover/runs/r"
+    assert "make room" in problem.next
+
+
+def test_a_read_only_disk_on_the_host_is_told_as_what_it_is() -> None:
+    def read_only(_request: object) -> dict[str, object]:
+        raise OSError(30, "Read-only file system", "/var/lib/cutover/lease.json")
+
+    with pytest.raises(HostUnwritable, match="read-only file system: /var/lib/cutover/lease"):
+        answering(says(json.dumps(answered(read_only, {})) + "\n")).status()
+
+
+def test_a_batch_of_which_nothing_came_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(process, "run", lambda *_, **__: process.Ended(0, "", "", 0.1))
+    answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
+    assert answer["reason"] == "failed"
+    assert answer["message"] == "unit ended without a result: it was killed, or the host was started anew"
+
+
+def test_another_error_of_the_hosts_system_says_where_it_came_from() -> None:
+    def broken(_request: object) -> dict[str, object]:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(AgentFailed, match=r"test_agent\.py"):
+        answering(says(json.dumps(answered(broken, {})) + "\n")).status()
+
+
+def test_a_batch_whose_result_found_no_room_is_told_as_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = process.Ended(0, "OSError: [Errno 28] No space left on device", "", 0.1)
+    monkeypatch.setattr(process, "run", lambda *_, **__: said)
+    answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
+    assert (answer["reason"], answer["path"]) == ("unwritable", str(tmp_path / "result.json"))
+
+
+def test_a_batch_that_cannot_be_written_down_was_not_begun(
+    agent: HostAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    token = begin(agent)
+    monkeypatch.setattr(batch, "write_json", full)
+    request = {"run": "run-1", "batch": "b-1", "token": token, "steps": [{"probe": False}]}
+    with pytest.raises(OSError, match="No space"):
+        batch.start(Place(tmp_path / "state"), request)
+    assert list((tmp_path / "state/runs/run-1/batches").iterdir()) == []
+
+
 def test_a_python_that_is_not_there_is_told() -> None:
     with pytest.raises(AgentFailed, match="not found"):
         HostAgent(Here("here"), python="/nowhere/python3").status()
@@ -211,7 +274,7 @@ def test_an_agent_that_was_killed_is_started_again_and_a_bug_in_one_question_end
         agent._ask("no-such-verb", 5)
     assert _agent_process(agent) == first
     os.kill(first, signal.SIGKILL)
-    while Path(f"/proc/{first}/exe").exists():  # a process that has ended has none, also before it is waited for
+    while agent._asking._idle[0].conversation.alive:  # a process is not gone the moment it is killed
         time.sleep(0.01)
     assert _agent_process(agent) != first
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.fakehosts import World, is_on_v1
+from tests.unit.fakehosts import COMMITS, World, is_on_v1
 from tests.unit.killing import Killed, Machine, machines, on_v2
 
 __all__ = ["machines"]
@@ -47,3 +47,22 @@ def test_each_boundary_converges_when_it_is_aborted(world: World, tmp_path: Path
     ends = boundaries(world, tmp_path, "abort")
     assert len(ends) > 80
     assert {end.split(": ")[1] for _, end in ends} == {"V1"}
+
+
+def test_a_rollback_that_was_killed_at_any_boundary_is_ended_when_it_is_resumed(world: World, tmp_path: Path) -> None:
+    for after in range(1, ENOUGH):
+        names = tuple((f"back{after}{name}",) for name in "ab")
+        one = Machine(world, tmp_path / str(after), names)
+        assert one.begin() is None
+        one.dies_after = one.records + after
+        end = one.rollback()[1]
+        if not isinstance(end, Killed):
+            assert after > 8
+            return
+        one.dead, one.dies_after = False, 10**9
+        last = one.journal()[-1]
+        settled = one.rollback(resume=True)[1]
+        assert settled is None, (after, last)
+        hosts = [world.host(name) for (name,) in names]  # the lease of one that was settled before ends by itself
+        assert not any(host.armed or host.marks & set(COMMITS) for host in hosts), (after, last)
+    raise AssertionError("the rollback never ended")

@@ -68,6 +68,18 @@ def test_each_check_is_asked_of_each_host_and_says_what_it_proves(hosts: Hosts) 
     assert [len(transport.calls) for transport in hosts.transports.values()] == [1, 1]
 
 
+@pytest.mark.parametrize("answer", ["inactive", "active"])
+def test_a_full_disk_here_keeps_no_check_from_being_judged(hosts: Hosts, answer: str) -> None:
+    hosts.say["b"] = f"{answer}\n"
+    (hosts.root / "junit.xml").symlink_to("/dev/full")  # opens, and takes no byte
+    found = hosts.check(PASSES)
+    assert verdicts(found[:2]) == {"a": Verdict.PASS, "b": Verdict.PASS if answer == "inactive" else Verdict.FAIL}
+    assert (found[2].host, found[2].verdict) == ("", Verdict.WARN)
+    assert "junit.xml could not be written" in found[2].message
+    assert hosts.opens(found) is (answer == "inactive")
+    assert not (hosts.root / "junit.xml").is_symlink()  # half of one would prove nothing
+
+
 def test_a_failure_is_of_the_host_where_it_failed_and_says_what_to_do(hosts: Hosts) -> None:
     hosts.say["b"] = "active\n"
     found = hosts.check(PASSES)

@@ -96,6 +96,12 @@ def test_a_step_that_only_warns_warns() -> None:
     assert warned.verdict is Verdict.WARN
 
 
+def test_what_is_left_as_it_is_lets_pass_and_says_so() -> None:
+    (left,) = judge_outcomes("a", [step()], [outcome(error="V1 has written since", left=True)])
+    assert (left.verdict, left.verdict.lets_pass) == (Verdict.WARN, True)
+    assert left.message == "stop V1: left as it is, because V1 has written since"
+
+
 @pytest.mark.parametrize("severity", ["FAIL", "WARN"])
 def test_a_step_that_was_not_run_is_inconclusive_whatever_its_severity(severity: str) -> None:
     (missing,) = judge_outcomes("a", [step(severity=severity)], [outcome(id="another", ok=True)])

@@ -193,3 +193,18 @@ def test_who_waits_for_the_host_longer_than_its_controller_does_is_refused(place
     assert refused.value.reason == "busy"
     with place.working(0.02):
         assert place.root.is_dir()
+
+
+def test_a_lease_is_given_back_on_a_full_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    token = take(place)
+    size = place.lease.stat().st_size
+    monkeypatch.setattr(lease, "write_json", full)
+    assert lease.release(place, token=token)["held"] is False
+    assert (place.lease.stat().st_size, read_json(place.lease)["token"]) == (size, token)
+    with pytest.raises(OSError, match="No space left"):
+        take(place, "run-2")  # which would have to write more
+    with pytest.raises(Refusal, match="no longer rules"):
+        lease.check(place, token)

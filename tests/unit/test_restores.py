@@ -235,6 +235,7 @@ class TestOnce:
         monkeypatch.setattr(units, "show", lambda *_: state)
         outcome = restore(snapshot, entries=["metrics"], once=True, not_while="v1")
         assert (outcome["ok"], "has written since" in outcome["error"], everything(live) == now) == (False, True, True)
+        assert outcome["left"] is True  # no later try can do it either
         state["ActiveState"] = "inactive"
         assert restore(snapshot, entries=["metrics"], once=True, not_while="v1")["ok"] is True
 

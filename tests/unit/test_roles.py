@@ -139,6 +139,11 @@ def test_on_the_way_back_v1_starts_only_where_v2_is_gone_and_the_config_is_back(
     assert "rollback.keep" in steps["rollback.metrics"].needs
 
 
+def test_v1_and_v2_never_run_beside_each_other_whoever_starts_one() -> None:
+    unit = next(text for text in (file.masked for file in wanted("activation")[0].files.values()) if "[Unit]" in text)
+    assert {f"{word}=abaco-pipeline-v1.service" for word in ("Conflicts", "After")} <= set(unit.splitlines())
+
+
 def closure(steps: Mapping[str, Step], name: str) -> set[str]:
     """All that a step needs, and what that needs."""
     return {name}.union(*(closure(steps, need) for need in steps[name].needs))

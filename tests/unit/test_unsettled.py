@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from cutover.hostside import revert
 from cutover.hostside.durable import read_json
 from cutover.words.errors import Locked, MixedFleet, Refused, RolledBack, Unreachable
 from cutover.words.verdict import Verdict
+from cutover.world.journal import read
 from cutover.world.owed import book_of
 from tests.unit import fakehosts
 from tests.unit.fakehosts import RUN, World, is_on_v1
@@ -186,3 +188,66 @@ def test_a_host_that_is_just_not_there_is_unreachable_and_owed_nothing(world: Wo
     one.silent = {"b"}
     assert isinstance(one.begin(), Unreachable)
     assert world.host("a").changes == []
+
+
+def test_what_a_host_did_on_its_own_way_back_is_in_the_journal_once_it_is_settled(world: World, tmp_path: Path) -> None:
+    one = killed(world, tmp_path, "activation", "a")
+    world.host("a").goes_back_by_itself()
+    assert one.rollback() == (("a",), None)
+    records = read(one.runs.root.joinpath(RUN) / "journal.jsonl")
+    (told,) = [record for record in records if record.kind == "outcome" and record.phase == "rollback"]
+    assert (told.host, told.data["id"], told.data["ok"], told.data["by"]) == (
+        "a",
+        "rollback.step",
+        True,
+        "the host's own revert",
+    )
+    assert told.data["words"] == "do rollback"
+
+
+def test_what_a_host_did_on_its_own_way_back_is_told_once(world: World, tmp_path: Path) -> None:
+    one = killed(world, tmp_path, "activation", "a")
+    world.host("a").goes_back_by_itself()
+    one.dies_after = one.records + 7
+    one.rollback()
+    one.dead, one.dies_after = False, 10**9
+    one.rollback()
+    told = [record for record in read(one.runs.root.joinpath(RUN) / "journal.jsonl") if "by" in record.data]
+    assert len([record for record in told if record.kind == "outcome"]) == 1
+
+
+def test_a_host_on_which_the_rest_may_not_be_touched_any_more_is_done_with_its_own_revert(
+    world: World, tmp_path: Path
+) -> None:
+    one = killed(world, tmp_path, "activation", "a")
+    world.host("a").late.add("rollback")
+    world.host("a").goes_back_by_itself()
+    assert world.host("a").armed is False
+    assert one.rollback() == (("a",), None)
+
+
+def test_a_rollback_of_which_the_rest_may_not_be_touched_any_more_ends_settled_and_lists_it(
+    world: World, tmp_path: Path
+) -> None:
+    one = killed(world, tmp_path, "activation", "a")
+    world.host("a").late.add("rollback")
+    assert one.rollback() == (("a",), None)
+    assert world.host("a").armed is False
+    records = read(one.runs.root.joinpath(RUN) / "journal.jsonl")
+    (gate,) = [record for record in records if record.kind == "gate" and record.phase == "rollback"]
+    (finding,) = gate.data["findings"]
+    assert (finding["verdict"], "left as it is, because" in finding["message"]) == ("WARN", True)
+    assert one.rollback() == ((), None)
+
+
+@pytest.mark.parametrize("ended", ["failed", "inactive"])
+def test_a_revert_that_was_ended_as_it_began_leaves_no_failed_unit_behind(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str
+) -> None:
+    one, told = machine(world, tmp_path), []
+    monkeypatch.setattr(revert, "systemctl_or_fail", lambda *words, **_: told.append(words))
+    monkeypatch.setattr(revert, "show", lambda *_: {"SubState": ended, "ActiveState": ended})
+    assert one.begin() is None  # armed, and disarmed in the end
+    name = revert.revert_unit(world.host("a").place.root)
+    assert ("stop", f"{name}.service") in told
+    assert (("reset-failed", f"{name}.service") in told) is (ended == "failed")

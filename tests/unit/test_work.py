@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cutover.hostside.place import Refusal
-from cutover.hostside.work import CannotChange, Kind, State, Work, carry_out, look_at, work_off
+from cutover.hostside.work import CannotChange, Kind, LeftAsItIs, State, Work, carry_out, look_at, work_off
 
 
 class Lamp:
@@ -30,6 +30,8 @@ class Lamp:
         self.changes += 1
         if args.get("breaks"):
             raise CannotChange("the bulb is broken")
+        if args.get("late"):
+            raise LeftAsItIs("somebody has moved in since")
         if self.works:
             self.lit = desired["lit"]
 
@@ -133,6 +135,17 @@ def test_on_the_way_back_only_what_needs_a_failed_step_is_left_out() -> None:
     ]
     assert (found[1]["error"], found[2]["error"]) == ("left out: it needs a", "left out: it needs b")
     assert lamp.changes == 2
+
+
+def test_what_needs_a_step_that_was_left_as_it_is_is_left_as_well() -> None:
+    steps = [step("a", args={"late": True}), step("b", needs=["a"]), step("c", args={"breaks": True})]
+    found = outcomes(Lamp(), *steps, step("d", needs=["a", "c"]), keep_going=True)
+    assert [(outcome["ok"], outcome["left"]) for outcome in found] == [
+        (False, True),
+        (False, True),
+        (False, False),
+        (False, False),
+    ]
 
 
 def test_no_step_is_begun_after_the_deadline() -> None:

@@ -12,6 +12,7 @@ class Findings:
     def __init__(self) -> None:
         self.found: list[Finding] = []
         self.broken: list[str] = []
+        self.unwritten = ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]  # the type of a hook wrapper is pluggy's affair
@@ -20,6 +21,14 @@ class Findings:
         if report.when == "call" or not report.passed:
             self.found.append(_finding(item, call, report))
         return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self):  # type: ignore[no-untyped-def]  # as above
+        """Note that the JUnit file, which is written at the end of the session, could not be: what was judged is judged."""
+        try:
+            return (yield)
+        except OSError as unwritten:
+            self.unwritten = str(unwritten)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A checks.py that cannot be read is an error of every host."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from cutover.hostside.process import run
 from cutover.hostside.systemd import FOREVER_S, seconds_of, show, show_each, systemctl, systemctl_or_fail
-from cutover.hostside.work import CannotChange, State, Work
+from cutover.hostside.work import CannotChange, LeftAsItIs, State, Work
 
 Args = Mapping[str, Any]
 
@@ -95,9 +95,9 @@ def reload_unit_files(args: Args, _desired: Args, _before: State, _work: Work) -
 
 
 def refuse_while_running(unit: str) -> None:
-    """Refuse what must not be done beside a running service."""
+    """Refuse what must not be done beside a running service: what it has written since is worth more than what was there before."""
     if show(unit, ["ActiveState"])["ActiveState"] not in ("inactive", "failed"):
-        raise CannotChange(f"{unit} is running and has written since: nothing was touched")
+        raise LeftAsItIs(f"{unit} is running and has written since: nothing was touched")
 
 
 def _start(unit: str, args: Args, work: Work) -> None:

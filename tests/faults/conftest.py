@@ -1,0 +1,104 @@
+"""A lab of the fault suite's own: three real hosts with V1 under a stream of tapes, and short times.
+
+The quick half (mark `lab`) is part of every test run; the whole (mark `faults`) runs with `./invokew test --faults`.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+import lab
+from cutover.conduct.provision import provision
+from cutover.conduct.targets import Options, choose
+from lab.lock import hold
+from tests.faults.ground import Ground
+from tests.faults.results import Results
+from tests.lab.conftest import fresh_checkout
+from tests.lab.support import PROJECT
+from tests.lab.support_hosts import Hosts
+
+VARIABLES: dict[str, object] = {
+    "abaco_environment": "lab",
+    "cutover_bake_s": 0,
+    "cutover_bake_every_s": 0.2,
+    "cutover_lease_s": 5,
+    "cutover_confirm_s": 8,
+    "cutover_renew_s": 1,
+    "lab_tape_every_s": 0.5,
+    "lab_tape_rows": 50,
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The whole suite only where it is asked for; real hosts need root on Linux."""
+    ours = [item for item in items if Path(__file__).parent in item.path.parents]
+    if "faults" not in str(config.getoption("-m")):
+        long = [item for item in ours if item.get_closest_marker("faults")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)
+    if sys.platform != "linux" or os.geteuid() != 0:
+        for item in ours:
+            if item.get_closest_marker("lab") or item.get_closest_marker("faults"):
+                item.add_marker(pytest.mark.skip(reason="real hosts need root on Linux: run the tests with sudo"))
+
+
+@pytest.fixture(scope="session")
+def seed() -> int:
+    """What all choices of the suite follow; printed, and `./invokew test --faults --seed N` replays it."""
+    chosen = int(os.environ.get("CUTOVER_FAULTS_SEED") or time.time_ns() % 1_000_000)
+    sys.stderr.write(f"\nfaults: seed {chosen}\n")
+    return chosen
+
+
+@pytest.fixture(scope="session")
+def results(seed: int, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """Where each experiment is put on record."""
+    kept = os.environ.get("CUTOVER_FAULTS_RESULTS")
+    return Results(Path(kept) if kept else tmp_path_factory.mktemp("faults"), seed)
+
+
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """Three hosts, made once; the state is in a fixed place, so that what a killed run of these tests left is found again."""
+    place = lab.Lab(
+        "cutlabf",
+        IPv4Network("198.18.92.0/24"),
+        Path("/var/lib/cutover-lab-tests-cutlabf"),
+        lab.Lab.from_environment().cache,
+    )
+    inventory = tmp_path_factory.mktemp("environment") / "lab"
+    turn = place.state.with_suffix(".turn")
+    with hold(turn, wait=True):  # another run of these tests on this machine goes first
+        lab.down(lab=place)
+        try:
+            made = lab.up(3, lab=place, inventory=inventory, group_vars=VARIABLES)
+            provision(choose(Options(PROJECT, "lab", str(inventory))), "lab_v1", f"lab-{time.time_ns()}")
+            hosts = Hosts(place, inventory, tuple(host.name for host in made))
+            hosts.keep()
+            hosts.reset()
+            yield hosts
+        finally:
+            lab.down(lab=place)
+        turn.rmdir()
+
+
+@pytest.fixture(scope="session")
+def grounds(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ground]:
+    """A ground for each host alone, each with a machine of its own, and one for all of them (`all`)."""
+    folder = tmp_path_factory.mktemp("machines")
+    alone = {name: Ground(fleet, fresh_checkout(folder / name, fleet), (name,)) for name in fleet.names}
+    return alone | {"all": Ground(fleet, fresh_checkout(folder / "all", fleet), fleet.names)}
+
+
+@pytest.fixture(scope="session")
+def others(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ground]:
+    """The same on other machines."""
+    folder = tmp_path_factory.mktemp("others")
+    return {name: Ground(fleet, fresh_checkout(folder / name, fleet), (name,)) for name in fleet.names} | {
+        "all": Ground(fleet, fresh_checkout(folder / "all", fleet), fleet.names)
+    }
