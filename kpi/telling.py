@@ -41,9 +41,7 @@ def _judged(document: Document) -> Iterator[str]:
 def _validated(document: Document) -> Iterator[str]:
     for name, check in document["checks"].items():
         yield f"{check['status']:<13} {name} (n = {check['n']})"
-        for issue in check["issues"]:
-            yield f"    {issue['verdict']}: {issue['found']}"
-            yield f"        next: {issue['next']}"
+        yield from _issues(check)
     yield f"{document['status']:<13} overall, {document['timestamp']}"
 
 
@@ -105,10 +103,14 @@ def _series(document: Document) -> Iterator[str]:
 def _checked(document: Document) -> Iterator[str]:
     for name, check in document["checks"].items():
         yield f"{check['status']:<13} {name}: {check['words']}"
-        for issue in check["issues"]:
-            yield f"    {issue['verdict']}: {issue['found']}"
-            yield f"        next: {issue['next']}"
+        yield from _issues(check)
     yield f"{document['status']:<13} overall, {document['timestamp']}"
+
+
+def _issues(check: Document) -> Iterator[str]:
+    for issue in check["issues"]:
+        yield f"    {issue['verdict']}: {issue['found']}"
+        yield f"        next: {issue['next']}"
 
 
 def _reviewed(document: Document) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,10 @@ import pytest
 from kpi import durable
 from kpi.audit import HEAD, Event, verify
 from kpi.audit.appending import Appender
+from tests.kpi.crashing import CrashError, crash_at
 from tests.kpi.trails import numbers, write, writing
 
 EFFECTS = ("append", "replace_lazily", "sync_directories")
-
-
-class CrashError(BaseException):
-    """The process dies here."""
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -30,7 +26,7 @@ def test_a_crash_at_any_effect_loses_nothing_that_was_acknowledged(
         directory.mkdir()
         write(directory, 5)
         with monkeypatch.context() as patch:
-            _crash_at(patch, number, after=after)
+            crash_at(patch, EFFECTS, number, after=after)
             acknowledged, crashes = _write_until_crash(directory, 5, 12)
         write(directory, 8, 100)
         assert verify(directory).problems == verify(directory, full=True).problems == []
@@ -120,22 +116,3 @@ def test_what_cannot_even_be_cut_off_is_cut_off_before_the_next_append(
     file.append(b"three\n")
     file.close()
     assert (tmp_path / "file").read_bytes() == b"one\nthree\n"
-
-
-def _crash_at(patch: pytest.MonkeyPatch, number: int, *, after: bool) -> None:
-    seen: list[str] = []
-
-    def wrap(name: str, real: Callable[..., object]) -> Callable[..., object]:
-        def effect(*args: object) -> object:
-            seen.append(name)
-            if len(seen) == number and not after:
-                raise CrashError
-            result = real(*args)
-            if len(seen) == number:
-                raise CrashError
-            return result
-
-        return effect
-
-    for name in EFFECTS:
-        patch.setattr(durable, name, wrap(name, getattr(durable, name)))

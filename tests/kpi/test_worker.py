@@ -5,7 +5,6 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,14 +18,11 @@ from kpi.outputs import stem
 from kpi.recipes import as_csv, draw
 from kpi.tapes.content import CHUNK_BYTES
 from tests.kpi.conftest import write_config
+from tests.kpi.crashing import CrashError, crash_at
 
 GOOD = as_csv(draw("A", 20), "G")
 BAD = as_csv(draw("C", 20), "B")
 EFFECTS = ("write_files", "move", "move_lazily", "append", "replace_lazily")
-
-
-class CrashError(BaseException):
-    """The process dies here."""
 
 
 def _work_off(config: PipelineConfig) -> None:
@@ -41,26 +37,6 @@ def _work_off(config: PipelineConfig) -> None:
                 inbox.finish(claimed)
     finally:
         trail.close()
-
-
-def _crash_at(monkeypatch: pytest.MonkeyPatch, number: int, *, after: bool) -> list[str]:
-    seen: list[str] = []
-
-    def wrap(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def effect(*args: Any) -> Any:
-            seen.append(name)
-            if len(seen) == number and not after:
-                raise CrashError
-            result = real(*args)
-            if len(seen) == number:
-                raise CrashError
-            return result
-
-        return effect
-
-    for name in EFFECTS:
-        monkeypatch.setattr(durable, name, wrap(name, getattr(durable, name)))
-    return seen
 
 
 def _deliver(config: PipelineConfig) -> None:
@@ -94,7 +70,7 @@ def test_a_crash_before_or_after_any_effect_is_finished_at_the_next_start(tmp_pa
             config = PipelineConfig.load(write_config(root))
             _deliver(config)
             with pytest.MonkeyPatch.context() as patch:
-                effects = _crash_at(patch, number, after=after)
+                effects = crash_at(patch, EFFECTS, number, after=after)
                 try:
                     _work_off(config)
                 except CrashError:

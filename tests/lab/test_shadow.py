@@ -45,7 +45,7 @@ def test_before_the_cutover_the_staged_release_agrees_with_v1(prepared: Checkout
     answer = prepared.ask("shadow", hosts="lab1:lab2")
     judged_equal(answer)
     left = fleet.inside(
-        "lab1", f"find {DATA}/metrics {DATA}/audit -name 'v2_*' -o -name 'trail*'; ls -d /tmp/kpi-* || true"
+        "lab1", f"find {DATA}/metrics {DATA}/audit -name 'v2_*' -o -name 'trail*'; find /tmp -maxdepth 1 -name 'kpi-*'"
     )
     assert left == ""  # nothing was published, nothing stays
     report = next((prepared.root / ".cutover" / "shadows").glob("*/shadow_report.json"))

@@ -82,18 +82,21 @@ class Commands(ABC):
 
 def raise_where_sudo_refused(host: str, result: Result) -> None:
     """Tell "no sudo" from a command that failed: sudo itself says so, before anything has run."""
-    if result.exit_code in (1, 127) and not result.stdout and SUDO_REFUSES.search(result.stderr):
-        raise Unreachable(sudo_problem(host, result.stderr.decode(errors="replace")))
+    if _sudo_refused(result):
+        raise _no_sudo(host, result)
 
 
 def ended(host: str, result: Result, *, sudo: bool) -> Ended | Unreachable:
     """Why a program that is conversed with has ended: sudo may have refused it."""
-    if sudo:
-        try:
-            raise_where_sudo_refused(host, result)
-        except Unreachable as refused:
-            return refused
-    return Ended(host, result)
+    return _no_sudo(host, result) if sudo and _sudo_refused(result) else Ended(host, result)
+
+
+def _sudo_refused(result: Result) -> bool:
+    return result.exit_code in (1, 127) and not result.stdout and bool(SUDO_REFUSES.search(result.stderr))
+
+
+def _no_sudo(host: str, result: Result) -> Unreachable:
+    return Unreachable(sudo_problem(host, result.stderr.decode(errors="replace")))
 
 
 def sudo_problem(host: str, said: str) -> Problem:

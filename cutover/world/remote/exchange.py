@@ -100,7 +100,7 @@ def hear_line(channel: Channel, heard: Heard, deadline: Deadline) -> bytes | Non
     while True:
         over = channel.eof_received or channel.closed  # asked first: what came before the end is read below
         _drain(channel, heard)
-        if heard.stdout and b"\n" in heard.stdout[-1]:
+        if any(b"\n" in piece for piece in heard.stdout):
             line, _, rest = b"".join(heard.stdout).partition(b"\n")
             heard.stdout = [rest] if rest else []
             return line
