@@ -1,10 +1,11 @@
 """Judge tapes before a cutover: compute each, judge ranges and states, and compare with what V1 recorded for it."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from kpi.engine import Evaluation, evaluate, refused
 from kpi.findings import Finding, RefusedTapeError
@@ -96,21 +97,27 @@ def compare(evaluation: Evaluation, v1: dict[str, Any]) -> dict[str, dict[str, A
     for name, result in evaluation.headline.items():
         theirs = v1.get(V1_NAMES.get(name, name))
         ours, decimals = result.value, V1_DECIMALS.get(name)
-        entry: dict[str, Any] = {"v1": theirs, "v2": ours, "v1_decimals": decimals}
-        if ours is None or isinstance(theirs, bool) or not isinstance(theirs, int | float):
+        entry: dict[str, Any] = {"v1": theirs if is_number(theirs) else None, "v2": ours, "v1_decimals": decimals}
+        if ours is None or not is_number(theirs):
             verdict = Verdict.INCONCLUSIVE
             entry["reason"] = f"V2 is {result.status}" if ours is None else "V1 recorded no number"
         else:
             rounded = ours if decimals is None else round(ours, decimals)
             entry["difference"] = rounded - theirs
-            entry["relative"] = relative = _relative(rounded, float(theirs))
+            entry["relative"] = relative = relative_difference(rounded, float(theirs))
             verdict = Verdict.PASS if relative <= WARN_DEVIATION else Verdict.WARN
             verdict = Verdict.FAIL if relative > FAIL_DEVIATION else verdict
         compared[name] = {**entry, "verdict": str(verdict)}
     return compared
 
 
-def _relative(ours: float, theirs: float) -> float:
+def is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether V1 gave a number: NaN and infinity are none, and can neither agree nor differ."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def relative_difference(ours: float, theirs: float) -> float:
+    """How far V2 is from V1, as a share of V1."""
     if theirs == 0.0:
         return 0.0 if ours == 0.0 else 1.0  # against nothing, anything is all of it
     return abs(ours - theirs) / abs(theirs)

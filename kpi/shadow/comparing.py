@@ -1,10 +1,9 @@
 """V1's figure beside V2's, KPI by KPI: absolute and relative difference, as they are and as V1 rounds; and the verdict."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from kpi.judging import FAIL_DEVIATION, V1_DECIMALS, V1_NAMES, WARN_DEVIATION
+from kpi.judging import FAIL_DEVIATION, V1_DECIMALS, V1_NAMES, WARN_DEVIATION, is_number, relative_difference
 from kpi.verdict import Verdict, worst
 
 ROLL_BACK_DEVIATION = 0.05
@@ -46,7 +45,7 @@ def _kpi(name: str, theirs: dict[str, Any], result: dict[str, Any]) -> dict[str,
     value: Any = theirs.get(v1_name)
     entry: dict[str, Any] = {
         "v1_name": v1_name,
-        "v1": value if _is_number(value) else None,
+        "v1": value if is_number(value) else None,
         "v2": ours,
         "v1_decimals": decimals,
         "v2_as_v1_rounds": None if ours is None else _as_v1_rounds(ours, decimals),
@@ -56,7 +55,7 @@ def _kpi(name: str, theirs: dict[str, Any], result: dict[str, Any]) -> dict[str,
         return {**entry, "level": "", "reason": reason, "verdict": str(_without_number(value, v1_name in theirs))}
     number = float(value)
     rounded = _as_v1_rounds(ours, decimals)
-    relative = _relative(rounded, number)
+    relative = relative_difference(rounded, number)
     level = next((name for name in ("roll back", "critical", "warn") if relative > THRESHOLDS[name]), "")
     verdict = {"": Verdict.PASS, "warn": Verdict.WARN}.get(level, Verdict.FAIL)
     return {
@@ -64,7 +63,7 @@ def _kpi(name: str, theirs: dict[str, Any], result: dict[str, Any]) -> dict[str,
         "difference": rounded - number,
         "relative": relative,
         "difference_unrounded": ours - number,
-        "relative_unrounded": _relative(ours, number),
+        "relative_unrounded": relative_difference(ours, number),
         "level": level,
         "reason": "",
         "verdict": str(verdict),
@@ -72,7 +71,7 @@ def _kpi(name: str, theirs: dict[str, Any], result: dict[str, Any]) -> dict[str,
 
 
 def _why_not_compared(value: Any, given: bool, result: dict[str, Any]) -> str:
-    if given and not _is_number(value):
+    if given and not is_number(value):
         return f"V1 gives {value!r}, which is no number"
     if not given:
         return "V1 gives no such figure"
@@ -81,18 +80,8 @@ def _why_not_compared(value: Any, given: bool, result: dict[str, Any]) -> str:
 
 def _without_number(value: Any, given: bool) -> Verdict:
     """NaN out of V1 is a fault that is seen; a figure that is absent leaves nothing to compare."""
-    return Verdict.FAIL if given and not _is_number(value) else Verdict.INCONCLUSIVE
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return Verdict.FAIL if given and not is_number(value) else Verdict.INCONCLUSIVE
 
 
 def _as_v1_rounds(value: float, decimals: int | None) -> float:
     return value if decimals is None else round(value, decimals)
-
-
-def _relative(ours: float, theirs: float) -> float:
-    if theirs == 0.0:
-        return 0.0 if ours == 0.0 else 1.0  # against nothing, anything is all of it
-    return abs(ours - theirs) / abs(theirs)

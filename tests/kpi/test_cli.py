@@ -1,5 +1,6 @@
 """The command line: one document on stdout, exit status by verdict, errors that name cause and next step."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -55,6 +56,20 @@ def test_judge_without_v1s_metrics_is_inconclusive(
 ) -> None:
     status, document, _ = _run(capsys, "judge", tapes["A"], "--against", str(tmp_path), "--json")
     assert (status, document["tapes"][0]["problems"][0]["code"]) == (10, "no_v1_metrics")
+
+
+@pytest.mark.parametrize("given", ["NaN", "Infinity", '"2.21"', "true", "null"])
+def test_judge_takes_only_numbers_of_v1_for_numbers(
+    capsys: pytest.CaptureFixture[str], tapes: dict[str, str], tmp_path: Path, given: str
+) -> None:
+    digest = hashlib.sha256(Path(tapes["A"]).read_bytes()).hexdigest()
+    others = '"PAR90": 0.31938261, "CollectionRate": 11.9732998, "HealthScore": 10.0'
+    recorded = f'{{"sha256": "{digest}", "metrics": {{"PAR30": {given}, {others}}}}}'
+    (tmp_path / "v1.json").write_text(recorded)
+    status, document, _ = _run(capsys, "judge", tapes["A"], "--against", str(tmp_path / "v1.json"), "--json")
+    entry = document["tapes"][0]["against_v1"]["PAR30"]
+    assert (entry["v1"], entry["verdict"], entry["reason"]) == (None, "INCONCLUSIVE", "V1 recorded no number")
+    assert status == 10
 
 
 def test_health_probes_of_this_code_pass(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
