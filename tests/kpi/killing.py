@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,12 +90,18 @@ def assert_each_exactly_once(config: PipelineConfig) -> int:
     return len(done)
 
 
-def assert_outputs(config: PipelineConfig, digests: Sequence[str]) -> None:
+def recorded_outputs(config: PipelineConfig) -> dict[str, dict[str, str]]:
+    """By tape, the digests of the outputs that the audit trail says were written."""
+    return {
+        record["details"]["sha256"]: record["details"]["outputs"]
+        for record in records_since(config.paths["audit"], "")
+        if record["event"] == "outputs_written"
+    }
+
+
+def assert_outputs(config: PipelineConfig, digests: Iterable[str]) -> None:
     """Each tape's outputs are there, and are what manifest and audit trail say."""
-    recorded: dict[str, dict[str, str]] = {}
-    for record in records_since(config.paths["audit"], ""):
-        if record["event"] == "outputs_written":
-            recorded[record["details"]["sha256"]] = record["details"]["outputs"]
+    recorded = recorded_outputs(config)
     for digest in digests:
         paths = output_paths(config.paths["metrics"], digest, config.outputs)
         manifest = json.loads(paths.pop("manifest").read_bytes())
