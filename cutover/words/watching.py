@@ -1,4 +1,7 @@
-"""What a watch sees and says: samples of hosts, judgements by rules. Two clocks: real time, and the watch's own, which a scale factor may hurry."""
+"""What a watch sees and says: samples of hosts, judgements by rules.
+
+Besides real time a watch has a clock of its own, which a scale factor may hurry.
+"""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
