@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 OURS = "ours"
 PEERS = ("with_pandas", "with_polars", "with_duckdb")
-PLAIN = "with_numpy"
+PLAIN, READ = FLOORS = ("with_numpy", "with_pyarrow")  # what this project is built on, without what it adds
 NAMES = {
     OURS: "this project",
     "with_pandas": "pandas",
     "with_polars": "polars",
     "with_duckdb": "duckdb",
     PLAIN: "numpy, plain sums alone",
+    READ: "pyarrow, plain sums alone",
 }
 SMALL_ROWS = 1000
 
@@ -38,7 +39,7 @@ def jobs(file_rows: int, memory_rows: int) -> list[Job]:
     )
     in_memory = (OURS, *PEERS, PLAIN)
     files = [
-        Job(f"{kind}, {words}", f"{work}{variant}", tape, f".{work}", file_rows, (OURS, *PEERS), most_ratio=1.2)
+        Job(f"{kind}, {words}", f"{work}{variant}", tape, f".{work}", file_rows, (OURS, *PEERS, READ), most_ratio=1.2)
         for work, kind in (("csv", "CSV"), ("parquet", "Parquet"))
         for variant, tape, words in (("", "bare", "no loan ids"), ("-loans", "loans", "repeated loans found"))
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.clock import timed
-from bench.kpis.jobs import NAMES, OURS, PEERS, PLAIN, SMALL_ROWS, Job
+from bench.kpis.jobs import FLOORS, NAMES, OURS, PEERS, SMALL_ROWS, Job
 from bench.kpis.totals import differences
 from cutover.words.errors import Problem, Refused
 
@@ -108,7 +108,7 @@ def rows(seen: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[Row, ...]:
         )
         for name, several in seen.items()
     ]
-    return tuple(sorted(each, key=lambda row: (row.contender == PLAIN, row.median)))
+    return tuple(sorted(each, key=lambda row: (row.contender in FLOORS, row.median)))
 
 
 def _into_cache(path: Path) -> None:
