@@ -54,18 +54,19 @@ def prepare(
 
 
 @task(
-    auto_shortflags=False, help=help_of(*WHERE, "serial", "release", "run", "resume", "check", "diff", "yes", "verbose")
+    auto_shortflags=False,
+    help=help_of(*WHERE, "serial", "release", "run", "resume", "check", "diff", "yes", "verbose", "answers"),
 )
 def cutover(
     c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
     release: str = "", run: str = "", resume: bool = False, check: bool = False, diff: bool = False, yes: bool = False,
-    verbose: bool = False,
+    verbose: bool = False, answers: str = "",
 ) -> None:  # fmt: skip
     """All six phases on every host of a pattern: prepare everywhere, then V1 to V2 batch by batch, or back."""
     from cutover.entry.cutting import Cutting
 
     where = _where("cutover", hosts, inventory or i, limit, forks, json=json)
-    cutting = Cutting(where, serial, release, run, yes, diff, verbose, resume)
+    cutting = Cutting(where, serial, release, run, yes, diff, verbose, resume, answers)
     _end(cutting.plan() if check or c.config.run.dry else cutting.cutover(only_prepare=False))
 
 
@@ -140,6 +141,18 @@ def report(_c: Context, hosts: str = "", inventory: str = "", i: str = "", run: 
     from cutover.entry.looking import report as write
 
     _end(write(_where("report", hosts, inventory or i), run))
+
+
+@task(auto_shortflags=False, help=help_of("hosts", "inventory", "i", "json", "event", "at", "message", "check", "yes"))
+def announce(
+    c: Context, hosts: str = "", inventory: str = "", i: str = "", json: bool = False, event: str = "", at: str = "", message: str = "",
+    check: bool = False, yes: bool = False,
+) -> None:  # fmt: skip
+    """Tell people of a cutover or of how one stands: shows text and receivers, asks, sends, tells what came of it."""
+    from cutover.entry.announcing import announce as tell
+
+    where = _where("announce", hosts, inventory or i, json=json)
+    _end(tell(where, event, at, message, yes, check or c.config.run.dry))
 
 
 @task(auto_shortflags=False, name="list", help=help_of("hosts", "inventory", "i", "limit", "json"))
@@ -270,7 +283,7 @@ def runbook(_c: Context) -> None:
 
 
 namespace = Collection(
-    plan, prepare, cutover, rollback, abort, status, verify, validate, shadow, report, rehearse, test, check, bench, runbook
+    plan, prepare, cutover, rollback, abort, status, verify, validate, shadow, report, announce, rehearse, test, check, bench, runbook
 )  # fmt: skip
 namespace.add_collection(Collection("hosts", hosts_list, ping, trust))
 namespace.add_collection(Collection("lab", up, down, lab_status, cut, heal, reboot, fill))

@@ -18,7 +18,12 @@ from cutover.tell.presentation import presentation
 
 Tell = Callable[[str], None]
 ROLE = "lab_v1"  # puts V1 in service on a test host
-VARIABLES = {"abaco_environment": "lab", "cutover_bake_s": 1, "cutover_bake_every_s": 0.5}
+VARIABLES = {
+    "abaco_environment": "lab",
+    "cutover_bake_s": 1,
+    "cutover_bake_every_s": 0.5,
+    "people_checklist": "shown",
+}
 LISTINGS = 5  # how often `invoke --list` is run for one figure
 
 

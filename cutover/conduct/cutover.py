@@ -11,6 +11,7 @@ from cutover.conduct.fleet import Fleet
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.leases import held, holder
 from cutover.conduct.planning import Planned, contents_for, make_plan
+from cutover.conduct.polling import Polling
 from cutover.conduct.prepare import prepare
 from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
@@ -45,6 +46,7 @@ class Conductor:
     watch: Watch
     approve: Approve
     stop: StopSignal
+    poll: Polling | None = None  # asked before anything is changed, and judged again by what phase 0 found
 
     def plan(self) -> Plan | None:
         """Make a plan and keep it; None where every host runs the release already."""
@@ -88,6 +90,8 @@ class Conductor:
         self.approve(plan)
         purpose = "prepare" if only_prepare else "cutover"
         journal.write("approved", by=holder(), fingerprint=plan.fingerprint, purpose=purpose)
+        if self.poll is not None:
+            self.poll.people(journal)
 
     def _make_plan(self, journal: Journal, fleet: Fleet) -> Planned:
         planned = make_plan(self.targets, fleet, self.run.id)
@@ -118,6 +122,8 @@ class Conductor:
         journal.write("run.started", fingerprint=plan.fingerprint, hosts=list(plan.hosts))
         with held(session, {name: plan.of_host(name).model_dump(mode="json") for name in plan.hosts}):
             prepare(session, again=bool(journal.of("prepared")))
+            if self.poll is not None:
+                self.poll.machines(journal)
             if not only_prepare:
                 commit_or_go_back(session, plan)
         journal.write("run.finished", exit_code=int(ExitCode.DONE), status="prepared" if only_prepare else "on V2")

@@ -15,6 +15,7 @@ from cutover.conduct.history import Known, ask, directory_of
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.leases import dead_holders, held, holder
 from cutover.conduct.planning import contents_for
+from cutover.conduct.polling import Polling
 from cutover.conduct.prepare import prepare
 from cutover.conduct.releasing import release_for
 from cutover.conduct.resuming import Found, begun_here, find
@@ -48,6 +49,7 @@ class Asked:
     approve: Callable[[Plan], None]
     watch: Callable[[RunDir, Journal], None]
     stop: StopSignal
+    poll: Polling | None = None
 
 
 def resume(targets: Targets, runs: RunDirs, asked: Asked) -> str:
@@ -72,7 +74,10 @@ def resume(targets: Targets, runs: RunDirs, asked: Asked) -> str:
 def _ended(directory: RunDir, found: Found) -> bool:
     """Whether the run has come to its end, by its journal and by its hosts: then it is not begun a second time."""
     records = read(directory.journal_file) if directory.journal_file.exists() else []
-    return "run.finished" in [record.kind for record in records[-1:]] and not found.known.unfinished
+    return (
+        "run.finished" in [record.kind for record in records if record.kind != "notice"][-1:]
+        and not found.known.unfinished
+    )
 
 
 def _touched_here(here: RunDir) -> bool:
@@ -138,11 +143,15 @@ class _Resumed:
         if missing := self._missing():
             raise Refused(missing)
         self._approved(journal)
+        if self.asked.poll is not None:
+            self.asked.poll.people(journal)
         contents, artifact = self._contents()
         session = self._session(journal, contents, artifact)
         self._tell(journal, standing)
         with held(session, {name: self.plan.of_host(name).model_dump(mode="json") for name in self.plan.hosts}):
             prepare(session, again=bool(journal.of("prepared")))
+            if self.asked.poll is not None:
+                self.asked.poll.machines(journal)
             if not self.asked.only_prepare:
                 commit_or_go_back(session, self.plan)
         return "prepared" if self.asked.only_prepare else "on V2"

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cutover.decide.suggest import did_you_mean
-from cutover.decide.valuetypes import NUMERIC, TYPES, misfit, named
+from cutover.decide.valuetypes import NUMERIC, TYPES, misfit, named, source_misfit
 from cutover.decide.yamlfile import Document
 from cutover.words.errors import Problem
 
 KEYS = ("type", "default", "required", "secret", "unit", "min", "max", "choices", "example", "doc")
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
-_SOURCES = ("env", "file")
 
 Refuse = Callable[[str, str, str], None]  # key of the entry or "", what was found, what to do next
 
@@ -154,7 +153,4 @@ def _check_values(entry: Declaration, body: dict[str, object], refuse: Refuse) -
 
 def is_source(value: object) -> bool:
     """Whether the value says where a secret comes from: `{env: NAME}` or `{file: path}`."""
-    if not isinstance(value, dict) or len(value) != 1:
-        return False
-    ((key, place),) = value.items()
-    return key in _SOURCES and isinstance(place, str) and bool(place)
+    return not source_misfit(value)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from cutover.words.secret import Secret
 
 Fits = Callable[[object], str]  # "" where the value fits, else what is wrong with it
+SOURCES = ("env", "file")  # where a secret may be read from
 
 
 def named(value: object) -> str:
@@ -61,6 +62,23 @@ def _map(value: object) -> str:
     return "" if isinstance(value, dict) else f"is {named(value)}, not a map"
 
 
+def source_misfit(value: object) -> str:
+    """Why a value does not say where a secret is read from; "" for `{env: NAME}` and `{file: path}`. Never shows the value."""
+    if isinstance(value, dict) and len(value) == 1:
+        ((key, place),) = value.items()
+        if key in SOURCES and isinstance(place, str) and place:
+            return ""
+    return "is written out" if isinstance(value, str) and value else "does not say where it is read from"
+
+
+def _sources(value: object) -> str:
+    """A map of secrets stays a map of places: what is read from there is never part of a plan."""
+    if not isinstance(value, dict):
+        return f"is {named(value)}, not a map" if isinstance(value, list) else "is not a map"
+    wrong = [f"its entry {name} {reason}" for name, source in value.items() if (reason := source_misfit(source))]
+    return "; ".join(wrong) + (" (each is a secret: {env: NAME} or {file: path})" if wrong else "")
+
+
 def _path(value: object) -> str:
     if reason := _string(value):
         return reason
@@ -84,6 +102,7 @@ TYPES: Mapping[str, Fits] = MappingProxyType(
         "boolean": _boolean,
         "list[string]": _strings,
         "map": _map,
+        "map[source]": _sources,
         "path": _path,
         "port": _port,
         "choice": _string,

@@ -7,6 +7,7 @@ from cutover.conduct.giving_up import give_up
 from cutover.conduct.history import Known
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.targets import Targets
+from cutover.entry.announcing import announcer_if_possible
 from cutover.entry.app import Ask, confirm, end
 from cutover.entry.telling import Heard
 from cutover.entry.where import Where
@@ -57,7 +58,8 @@ class Back:
 
     def _back(self, ask: Ask) -> list[str]:
         """Undo the newest run that left a host to settle, then the next, until none has; just the one that is named, where one is."""
-        targets, heard = self.where.targets(), Heard(ask)
+        targets = self.where.targets()
+        heard = Heard(ask, announcer_if_possible(targets, ask.progress))
 
         def approve(known: Known, hosts: tuple[str, ...]) -> None:
             ask.run_id = known.run

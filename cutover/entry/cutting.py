@@ -6,6 +6,7 @@ from cutover.conduct.cutover import Conductor
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.resume import Asked, resume
 from cutover.decide.plan import Plan
+from cutover.entry.announcing import announcer_for, poll_for
 from cutover.entry.app import Ask, confirm, end
 from cutover.entry.telling import Heard, Listeners
 from cutover.entry.where import Where
@@ -29,6 +30,7 @@ class Cutting:
     diff: bool = False
     verbose: bool = False
     resume: bool = False
+    answers: str = ""
 
     def plan(self) -> ExitCode:
         """Make a plan and show it."""
@@ -60,7 +62,7 @@ class Cutting:
     def _cutover(self, ask: Ask, *, only_prepare: bool) -> ExitCode:
         if self.resume:
             return self._resume(ask, only_prepare=only_prepare)
-        conductor, listeners = self._conductor(ask)
+        conductor, listeners = self._conductor(ask, polls=not only_prepare)
         try:
             with conductor.stop.watching():
                 if self.run:
@@ -73,7 +75,8 @@ class Cutting:
         """Go on with a run whose controller died."""
         if self.serial:
             raise UsageError(Problem(path="--serial", found="a run goes on as it was planned", next="leave it away"))
-        targets, heard = self.where.targets(release=self.release), Heard(ask)
+        targets = self.where.targets(release=self.release)
+        heard = Heard(ask, announcer_for(targets, ask.progress))
 
         def approve(plan: Plan) -> None:
             heard.show(plan_view(plan, diff=self.diff))
@@ -83,7 +86,8 @@ class Cutting:
         def watch(run: RunDir, journal: Journal) -> None:
             heard.watch(run, journal, targets.environment)
 
-        asked = Asked(self.run, only_prepare, approve, watch, StopSignal(heard.say))
+        poll = None if only_prepare else poll_for(ask, targets, self.answers)
+        asked = Asked(self.run, only_prepare, approve, watch, StopSignal(heard.say), poll)
         try:
             with asked.stop.watching():
                 ended = resume(targets, self.where.runs, asked)
@@ -93,20 +97,23 @@ class Cutting:
             ask.say(NOTHING)
         return ExitCode.DONE
 
-    def _conductor(self, ask: Ask) -> tuple[Conductor, Listeners]:
+    def _conductor(self, ask: Ask, *, polls: bool = False) -> tuple[Conductor, Listeners]:
         """Targets, run directory, and who listens."""
         if self.run and (self.serial or self.release):
             given = "--serial" if self.serial else "--release"
             next_ = "leave it away, or make a new plan with it"
             raise UsageError(Problem(path=given, found="a plan that was made is applied as it is", next=next_))
         targets, runs = self.where.targets(serial=self.serial, release=self.release), self.where.runs
+        announcer = announcer_for(targets, ask.progress)
+        poll = poll_for(ask, targets, self.answers) if polls else None
         run = runs.named(self.run) if self.run else runs.create()
         ask.run_id = run.id
-        listeners = Listeners(ask, run, targets.environment)
+        listeners = Listeners(ask, run, targets.environment, announcer)
 
         def approve(plan: Plan) -> None:
             listeners.console.show(plan_view(plan, diff=self.diff))
             what = f"{self.where.command} of {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}"
             confirm(ask, f"{what}, as planned above ({plan.fingerprint[:12]})?")
 
-        return Conductor(targets, run, listeners.watch, approve, StopSignal(listeners.console.say)), listeners
+        stop = StopSignal(listeners.console.say)
+        return Conductor(targets, run, listeners.watch, approve, stop, poll), listeners

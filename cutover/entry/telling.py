@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cutover.conduct.announcing import Announcer
+from cutover.conduct.noticing import Notices, earlier_runs
 from cutover.entry.app import Ask
 from cutover.entry.written import Written, write_all
 from cutover.tell.console import for_people
 from cutover.tell.logfile import Log
 from cutover.tell.summary import hosts_as_json, summary
 from cutover.world.journal import Journal, read
-from cutover.world.rundir import RunDir
+from cutover.world.rundir import RunDir, RunDirs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,16 +20,19 @@ if TYPE_CHECKING:
 class Listeners:
     """The people's side of one run."""
 
-    def __init__(self, ask: Ask, run: RunDir, environment: str) -> None:
-        self._ask, self._run = ask, run
+    def __init__(self, ask: Ask, run: RunDir, environment: str, announcer: Announcer | None = None) -> None:
+        self._ask, self._run, self._environment, self._announcer = ask, run, environment, announcer
         history = read(run.journal_file) if run.journal_file.exists() else []
         self.console = for_people(json=ask.json, verbose=ask.verbose, history=history)
         self._log = Log(ask.root / "logs", run.id, environment, self.console.say)
 
     def watch(self, journal: Journal) -> None:
-        """Have console and log hear everything."""
+        """Have console and log hear everything, and people be told."""
         journal.listen(self._log)
         journal.listen(self.console)
+        if self._announcer is not None:  # last: what it writes is heard by the others after what it is about
+            earlier = earlier_runs(RunDirs(self._run.path.parent), self._environment)
+            journal.listen(Notices(self._announcer, journal, self._environment, earlier))
 
     def finish(self) -> None:
         """Close the live table, write what stays, and tell how it ended."""
@@ -50,8 +55,8 @@ class Listeners:
 class Heard:
     """Who listens where the run is only known once it was looked for; there may be several, one after another."""
 
-    def __init__(self, ask: Ask) -> None:
-        self._ask = ask
+    def __init__(self, ask: Ask, announcer: Announcer | None = None) -> None:
+        self._ask, self._announcer = ask, announcer
         self._all: list[Listeners] = []
 
     def say(self, words: str) -> None:
@@ -65,7 +70,7 @@ class Heard:
     def watch(self, run: RunDir, journal: Journal, environment: str) -> None:
         """Have a run heard from here on."""
         self._ask.run_id = run.id
-        self._all.append(Listeners(self._ask, run, environment))
+        self._all.append(Listeners(self._ask, run, environment, self._announcer))
         self._all[-1].watch(journal)
 
     def finish(self) -> None:

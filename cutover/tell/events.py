@@ -31,6 +31,23 @@ def _started(data: Data) -> str:
     return f"run started from plan {data['fingerprint'][:12]} on {listed(data['hosts'])}"
 
 
+def _notice(data: Data) -> str:
+    sent, failed = ", ".join(data["sent"]), "; ".join(f"{name}: {why}" for name, why in data["failed"].items())
+    told = f"told on {sent}" if sent else data.get("why", "nobody was told")
+    return f"notice «{data['subject']}» to {', '.join(data['roles'])}: {told}" + (
+        f"; failed: {failed}" if failed else ""
+    )
+
+
+def _poll(data: Data) -> str:
+    said = [f"{line['id']} {line['answer']} by {line['by']}" for line in data["lines"] if line.get("by")]
+    left = [line["id"] for line in data["lines"] if line["verdict"] == "INCONCLUSIVE"]
+    return (
+        f"{'go' if data['go'] else 'no-go'} by the checklist ({data['part']}): {', '.join(said) or 'no person has answered'}"
+        + (f"; open: {', '.join(left)}" if left else "")
+    )
+
+
 def _rolled_back(data: Data) -> str:
     failed = f"; not back: {listed(data['failed'])}" if data["failed"] else ""
     return f"rollback ended; back on V1: {listed(data['hosts']) or 'none'}{failed}"
@@ -74,6 +91,8 @@ WORDS: dict[str, Callable[[Data], str]] = {
     "lease.not_renewed": lambda data: f"lease of {data['host']} not renewed: {data['found']}",
     "lease.released": lambda data: f"hosts given back: {listed(data['hosts'])}",
     "run.finished": _finished,
+    "notice": _notice,
+    "poll": _poll,
     "intent": lambda data: f"{data['host']} is about to do {len(data['steps'])} steps of {data['phase']}",
     "outcome": lambda data: f"{data['host']}: {data['words']}: {'holds' if data['ok'] else 'does not hold'}",
     "checks": lambda data: f"{len(data['findings'])} checks of {data['phase']} answered",

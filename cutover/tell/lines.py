@@ -113,6 +113,20 @@ def _bake_failed(data: dict[str, Any]) -> Iterator[Line]:
         yield Line(Verdict.FAIL, f"{problem['path']}: {problem['found']}", problem["host"])
 
 
+def _notice(data: dict[str, Any]) -> Iterator[Line]:
+    told = f"told on {', '.join(data['sent'])}" if data["sent"] else data.get("why", "nobody was told")
+    yield Line("notice", f"{data['subject']}: {told}", weight=Weight.VERBOSE)
+    for channel, why in data["failed"].items():
+        yield Line(Verdict.WARN, f"notice on {channel} failed: {why}")
+
+
+def _poll(data: dict[str, Any]) -> Iterator[Line]:
+    yield Line("go" if data["go"] else "no-go", f"by the checklist ({data['part']}): {data['verdict']}")
+    for line in data["lines"]:
+        weight = Weight.VERBOSE if line["verdict"] == Verdict.PASS else Weight.ALWAYS
+        yield Line(line["verdict"], f"{line['words']}: {line['found']}", weight=weight)
+
+
 def _simple(
     what: str, said: Callable[[dict[str, Any]], str], weight: Weight = Weight.ALWAYS, hosts: str = ""
 ) -> Callable[[dict[str, Any]], Iterator[Line]]:
@@ -181,4 +195,6 @@ _TELL: dict[str, Callable[[dict[str, Any]], Iterator[Line]]] = {
         Verdict.WARN, lambda d: f"an earlier journal was set aside as {d['as_']}: {d['found']}"
     ),
     "run.finished": _finished,
+    "notice": _notice,
+    "poll": _poll,
 }

@@ -91,6 +91,8 @@ class Story:
         ends: list[tuple[str, str]] = []
         fresh = True
         for record in self.records:
+            if record.kind == "notice":  # what came of one may be known only after the end
+                continue
             first = record.at if fresh else ends[-1][0]
             ends[len(ends) if fresh else -1 :] = [(first, record.at)]
             fresh = record.kind == "run.finished"

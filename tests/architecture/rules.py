@@ -12,7 +12,7 @@ from functools import cached_property
 ROOMS = ("hostside", "words", "decide", "world", "conduct", "tell", "entry")
 MAX_LINES = 300
 SSH = {"fabric", "paramiko"}
-HEAVY = {"fabric", "jinja2", "numpy", "pandas", "paramiko", "pydantic", "pytest", "rich"}
+HEAVY = {"apprise", "fabric", "jinja2", "numpy", "pandas", "paramiko", "pydantic", "pytest", "rich"}
 SERVICE_WORDS = re.compile(r"abaco|loan|kpi|par_?30", re.IGNORECASE)
 
 
@@ -178,6 +178,13 @@ RULES = (
         ("cutover", "kpi", "lab", "legacy", "rehearsal", "roles", "tasks.py"),
         "Deadlines, host keys and lost connections are solved once, in cutover/world/remote.",
         except_for=("cutover/world/remote",),
+    ),
+    Rule(
+        "one file sends notices",
+        _forbidden("apprise"),
+        ("cutover", "kpi", "lab", "legacy", "rehearsal", "roles", "tasks.py"),
+        "Deadlines, and that no log line or error shows a token, are solved once, in cutover/world/notifying.py.",
+        except_for=("cutover/world/notifying.py",),
     ),
     Rule(
         "hostside is standard library",

@@ -21,6 +21,7 @@ COUNT = 3
 # Quick where a person would wait, and few rows: what is tested is not how long a tape takes.
 VARIABLES: dict[str, object] = {
     "abaco_environment": "lab",
+    "people_checklist": "shown",
     "cutover_bake_s": 1,
     "cutover_bake_every_s": 0.3,
     "lab_tape_every_s": 0.2,

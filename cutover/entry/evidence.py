@@ -1,0 +1,108 @@
+"""`report --bundle` and `report --verify`: one signed file of all that a run left, and the judgement of such a file, offline."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cutover.entry.app import Ask, end
+from cutover.entry.looking import report as draw
+from cutover.entry.where import Where
+from cutover.words.errors import CutoverError, ExitCode, Problem, Unjudged, UsageError
+from cutover.words.verdict import Verdict
+
+if TYPE_CHECKING:
+    from cutover.conduct.evidence import Verified
+
+
+class Altered(CutoverError):
+    """A bundle of evidence is not what was signed, or not signed by who may."""
+
+    exit_code = ExitCode.JUDGED_FAIL
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of `report` that are about evidence."""
+
+    bundle: bool = False
+    key: str = ""
+    verify: str = ""
+    signers: str = ""
+
+    def contradictions(self, run: str) -> list[Problem]:
+        """Options that are given and would mean nothing."""
+        wrong = {
+            "--verify": bool(self.verify and (self.bundle or run)),
+            "--key": bool(self.key and not self.bundle),
+            "--signers": bool(self.signers and not self.verify),
+        }
+        next_ = "`--bundle [--key PATH] [--run ID]` makes a bundle, `--verify FILE [--signers FILE]` judges one"
+        return [
+            Problem("it means nothing beside the other options", next_, path=name)
+            for name, is_so in wrong.items()
+            if is_so
+        ]
+
+
+def report(where: Where, run: str, asked: Asked) -> ExitCode:
+    """Draw the report of a run anew; with --bundle, sign and bundle all its evidence; with --verify, judge such a bundle instead."""
+    if asked == Asked():
+        return draw(where, run)
+    return end(where.ask(), lambda ask: _evidence(where, ask, run, asked))
+
+
+def _evidence(where: Where, ask: Ask, run: str, asked: Asked) -> ExitCode:
+    if wrong := asked.contradictions(run):
+        raise UsageError(wrong)
+    return _verify(where, ask, asked.verify, asked.signers) if asked.verify else _bundle(where, ask, run, asked.key)
+
+
+def _bundle(where: Where, ask: Ask, run: str, key: str) -> ExitCode:
+    from cutover.conduct.evidence import make_bundle
+    from cutover.conduct.signers import FILE
+    from cutover.decide.inventory import locate
+    from cutover.entry.written import write_all
+
+    runs = where.runs
+    environment = locate(where.hosts, where.inventory, where.root) if where.hosts or where.inventory else None
+    directory = runs.named(run) if run else runs.last(_named(environment))
+    if directory is None:
+        next_ = "name it with --run, or begin one with `invoke plan`"
+        raise UsageError(Problem("there is no run of this environment here", next_, path=str(runs.root)))
+    ask.run_id = directory.id
+    write_all(where.root, directory)
+    ask.progress("signing; ssh-keygen may ask for the key's passphrase, or for a touch of its token")
+    signers = environment / FILE if environment is not None and (environment / FILE).is_file() else None
+    _show(ask, made := make_bundle(directory, where.root, key=key, signers=signers))
+    ask.say(str(made.bundle))
+    return ExitCode.DONE
+
+
+def _named(environment: Path | None) -> str:
+    if environment is None:
+        raise UsageError(Problem("neither a run nor an environment is named", "add --run ID or --hosts", path="--run"))
+    return environment.name
+
+
+def _verify(where: Where, ask: Ask, file: str, signers: str) -> ExitCode:
+    from cutover.conduct.evidence import verify_bundle
+
+    given = Path(signers).expanduser() if signers else None
+    if given is not None and not given.is_file():
+        raise UsageError(Problem("there is no such file", "name an allowed_signers file", path=f"--signers {signers}"))
+    verified = verify_bundle(Path(file).expanduser(), given, where.root)
+    ask.run_id = verified.manifest.run if verified.manifest is not None else ""
+    _show(ask, verified)
+    if verified.verdict is Verdict.FAIL:
+        raise Altered(verified.problems)
+    if verified.verdict is not Verdict.PASS:
+        raise Unjudged(verified.problems)
+    return verified.verdict.exit_code
+
+
+def _show(ask: Ask, verified: "Verified") -> None:
+    from cutover.tell.verified import show_verified
+
+    show_verified(
+        verified.bundle, verified.verdict, verified.signer, verified.key, verified.manifest, verified.records, ask.say
+    )
