@@ -24,6 +24,8 @@ def _limits(*names: str) -> Section:
     return Section({name: Number(0, _MANY) for name in names})
 
 
+# The rows that the commands here judge by, and after them the rest of the table. It travels along, since there is one table for
+# validation and monitoring alike: who reads the config on a host sees by which limits the service in it is judged.
 THRESHOLDS = Section(
     {
         "kpi_latency_ms": _limits("warn", "critical", "rollback"),
@@ -34,7 +36,24 @@ THRESHOLDS = Section(
         "quarantined_share": _limits("critical"),
         "errors_per_hour": _limits("warn"),
         "audit_events_per_hour": _limits("warn"),
-    }
+    },
+    {
+        "kpi_deviation": _limits("warn", "critical", "rollback"),
+        "error_rate": _limits("warn", "critical", "rollback"),
+        "memory_growth_per_hour": _limits("warn", "critical"),
+        "cpu_percent": _limits("warn", "critical"),
+        "restarts": _limits("warn"),
+        "crash_loop_restarts": _limits("rollback"),
+        "audit_breaks": _limits("rollback"),
+        "tapes_without_audit": _limits("rollback"),
+        "tapes_lost": _limits("rollback"),
+        "tapes_doubled": _limits("rollback"),
+        "kpi_drift": _limits("warn"),
+        "kpi_drift_since_baseline": _limits("warn"),
+        "kpi_drift_floor": _limits("warn"),
+        "outputs_missing_or_stale": _limits("critical"),
+        "stability": _limits("critical"),
+    },
 )
 # How tapes are written, where that is not the strict way; what is left out is as kpi.tapes.rules.InputRules has it.
 INPUT = Section(

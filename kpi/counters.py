@@ -4,13 +4,20 @@ import threading
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from kpi.exposition import Exposition, label
-from kpi.inbox import Outcome
+
+if TYPE_CHECKING:  # it brings numpy, and who only reads what is counted does without
+    from kpi.inbox import Outcome
 
 BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 KINDS = ("processed", "rejected", "failed", "duplicate")
 TAPES, CANARIES = "abaco_tapes_total", "abaco_canaries_total"
+ROWS_READ, ROWS_USED, ROWS_QUARANTINED = "abaco_rows_read_total", "abaco_rows_total", "abaco_rows_quarantined_total"
+REFUSED_WRITES = "abaco_output_errors_total"
+LATENCY = "abaco_tape_latency_seconds"
+KPI = "abaco_kpi"
 
 
 @dataclass
@@ -31,7 +38,7 @@ class Counters:
     kpis: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def count(self, outcome: Outcome, seconds: float, at: float) -> None:
+    def count(self, outcome: "Outcome", seconds: float, at: float) -> None:
         """Count one tape; canaries are counted apart and enter nothing else."""
         with self.lock:
             (self.canaries if outcome.canary else self.tapes)[outcome.kind] += 1
@@ -65,14 +72,14 @@ class Counters:
                 out.counter(name, words, {label(outcome=kind): counted[kind] for kind in KINDS})
             errors = {label(code=code): count for code, count in sorted(self.errors.items())}
             out.counter("abaco_errors_total", "Findings of production tapes by code.", errors)
-            out.counter("abaco_rows_read_total", "Rows of production tapes.", self.rows_read)
-            out.counter("abaco_rows_total", "Rows of accepted production tapes.", self.rows_used)
-            out.counter("abaco_rows_quarantined_total", "Rows put aside with a reason.", self.rows_quarantined)
-            out.counter("abaco_output_errors_total", "Attempts that could not be written to disk.", self.output_errors)
+            out.counter(ROWS_READ, "Rows of production tapes.", self.rows_read)
+            out.counter(ROWS_USED, "Rows of accepted production tapes.", self.rows_used)
+            out.counter(ROWS_QUARANTINED, "Rows put aside with a reason.", self.rows_quarantined)
+            out.counter(REFUSED_WRITES, "Attempts that could not be written to disk.", self.output_errors)
             words = "From the claim of a tape to its commit."
-            out.histogram("abaco_tape_latency_seconds", words, BUCKETS_SECONDS, self.latency_counts, self.latency_sum)
+            out.histogram(LATENCY, words, BUCKETS_SECONDS, self.latency_counts, self.latency_sum)
             out.gauge("abaco_last_run_timestamp_seconds", "When a tape last ended; 0: never.", self.last_run)
             words = "When a tape was last accepted; 0: never."
             out.gauge("abaco_last_success_timestamp_seconds", words, self.last_success)
             values = {label(name=name): value for name, value in self.kpis.items()}
-            out.gauge("abaco_kpi", "KPIs of the latest accepted tape, unrounded.", values)
+            out.gauge(KPI, "KPIs of the latest accepted tape, unrounded.", values)

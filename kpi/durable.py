@@ -4,7 +4,6 @@ import errno
 import json
 import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ def to_json(document: Any) -> bytes:
 
 def write_files(files: Mapping[Path, bytes]) -> None:
     """Replace each file as a whole; all contents are on disk before the first name changes."""
+    from concurrent.futures import ThreadPoolExecutor  # here, since who only reads does without it
+
     temporary = {path.with_name(f"{TEMPORARY}{path.name}"): path for path in files}
     with ExitStack() as stack:
         outs = [stack.enter_context(written.open("wb", buffering=0)) for written in temporary]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from kpi import clock
-from kpi.audit import Record, records_since, verify
+from kpi.audit import Record, is_production_end, records_since, verify
 from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.verdict import Verdict
@@ -19,8 +19,7 @@ def review(config: PipelineConfig, since: datetime) -> dict[str, Any]:
     records = list(records_since(config.paths["audit"], clock.stamp(since)))
     hours = max((clock.now() - since).total_seconds(), 1.0) / 3600.0
     errors = [record for record in records if record["status"] == "error" and not record["details"].get("canary")]
-    ends = {"run_completed", "run_failed"}
-    runs = [one for one in records if one["event"] in ends and not one["details"]["canary"]]
+    runs = [one for one in records if is_production_end(one)]
     check = Check("log_review", n=len(records))
     check.judge(
         bool(records),

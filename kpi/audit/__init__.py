@@ -8,13 +8,25 @@ history is verified by what is new, the digests of what is sealed, and the index
 """
 
 from kpi.audit.chain import Verification
-from kpi.audit.records import GAP, GENESIS, OPENED, TORN, Event, Record, record_hash
+from kpi.audit.records import (
+    ENDS,
+    GAP,
+    GENESIS,
+    OPENED,
+    TORN,
+    Event,
+    Record,
+    ended_runs,
+    is_production_end,
+    record_hash,
+)
 from kpi.audit.reviewing import older_than, records_since
 from kpi.audit.segments import INDEX, TRAIL
 from kpi.audit.trail import SEGMENT_BYTES, AuditTrail
 from kpi.audit.verifying import HEAD, verify
 
 __all__ = [
+    "ENDS",
     "GAP",
     "GENESIS",
     "HEAD",
@@ -27,6 +39,8 @@ __all__ = [
     "Event",
     "Record",
     "Verification",
+    "ended_runs",
+    "is_production_end",
     "older_than",
     "record_hash",
     "records_since",

@@ -9,7 +9,19 @@ from pathlib import Path
 from kpi import clock, durable
 from kpi.audit.appending import Appender
 from kpi.audit.chain import Verification, follow
-from kpi.audit.records import GAP, OPENED, TORN, Event, Record, as_line, make, parse, record_hash
+from kpi.audit.records import (
+    GAP,
+    OPENED,
+    TORN,
+    Event,
+    Record,
+    as_line,
+    ended_runs,
+    is_production_end,
+    make,
+    parse,
+    record_hash,
+)
 from kpi.audit.segments import INDEX, TRAIL, Segment, index_bytes, read_index, seal
 from kpi.audit.verifying import HEAD, is_sealed, verify
 from kpi.findings import Finding, UsageError
@@ -27,6 +39,7 @@ class AuditTrail:
         self._segment_bytes = segment_bytes
         self._lock = _lock(directory)
         self.last_at = 0.0  # when the last record was written, in seconds since 1970; 0: never
+        self._ended_runs = 0  # of production, in the whole trail
         self.position: tuple[int, str] = (0, "")  # replaced as one, so that another thread never sees half of it
         try:
             durable.sweep(directory)
@@ -74,6 +87,7 @@ class AuditTrail:
             self._file.cut_back(before)  # the caller does it all again
             raise
         self.position, self.last_at = position, clock.parse(records[-1]["at"]).timestamp()
+        self._ended_runs += sum(map(is_production_end, records))
 
     def _chained(self, events: Sequence[Event]) -> list[Record]:
         records: list[Record] = []
@@ -93,7 +107,7 @@ class AuditTrail:
         if self._last is None or self._last.last_seq != self.seq:
             self._seal(trail.read_bytes())
         assert self._last is not None  # noqa: S101 - it was sealed just now, or before the interruption
-        details = {"segment": self._last.name, "index": self._last.entry}
+        details = {"segment": self._last.name, "index": self._last.entry, "ended_runs": self._ended_runs}
         opening = self._chained([Event(OPENED, details=details)])
         durable.replace_lazily(trail, as_line(opening[0]))
         durable.sync_directories([self._directory])
@@ -123,6 +137,7 @@ class AuditTrail:
     def _continue_chain(self, segments: list[Segment]) -> None:
         seen = verify(self._directory)
         self.position = (seen.seq, seen.hash)
+        self._ended_runs = ended_runs(seen.records)
         self.last_at = (self._directory / TRAIL).stat().st_mtime if seen.seq else 0.0
         if is_sealed((self._directory / TRAIL).read_bytes(), segments):
             self._rotate()

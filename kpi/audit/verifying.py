@@ -17,8 +17,12 @@ DIGEST_BYTES = (
 )  # of sealed segments, newest first; older ones are compared by size unless all is asked
 
 
-def verify(directory: Path, *, full: bool = False) -> Verification:
-    """Find every break: edited, removed, reordered, cut short. Quick: sealed segments are not followed again."""
+def verify(directory: Path, *, full: bool = False, newest: bool = False) -> Verification:
+    """Find every break: edited, removed, reordered, cut short. Quick: sealed segments are not followed again.
+
+    `newest` follows the part that is written just now and compares sealed ones by their size alone: for a look every few
+    seconds, between the verifications that read more.
+    """
     # The head is read before the trail: a service in use may write both while we read, and the trail comes first.
     head = _parse_head(directory / HEAD)
     files = sorted(
@@ -30,7 +34,9 @@ def verify(directory: Path, *, full: bool = False) -> Verification:
     elif segments and not active:
         seen.blame(TRAIL, "missing or empty, though segments were sealed before it")
     _judge_strays(files, segments, seen)
-    opened = _judge_segments(directory, segments, seen, full=full)
+    # The last one is followed also where not all are asked for, so that its records are at hand.
+    followed = segments if full else [] if newest and active else segments[-1:]
+    opened = _judge_segments(directory, segments, seen, {one.name for one in followed}, 0 if newest else DIGEST_BYTES)
     seen.records += follow(active, TRAIL, seen)
     _judge_opening(seen, seen.records[opened:], segments, TRAIL if active else "")
     _judge_head(directory, head, seen, segments)
@@ -61,9 +67,10 @@ def _snapshot(directory: Path) -> tuple[list[Segment], bytes, Verification]:
     return segments, active, seen
 
 
-def _judge_segments(directory: Path, segments: list[Segment], seen: Verification, *, full: bool) -> int:
-    """Judge all sealed segments; the last one is followed always, so that its records are at hand."""
-    budget = DIGEST_BYTES
+def _judge_segments(
+    directory: Path, segments: list[Segment], seen: Verification, followed: set[str], budget: int
+) -> int:
+    """Judge all sealed segments: some are followed, of the others the digests are compared as far as the budget goes."""
     contents: dict[str, bytes] = {}
     for segment in reversed(segments):
         path = directory / segment.name
@@ -71,7 +78,7 @@ def _judge_segments(directory: Path, segments: list[Segment], seen: Verification
             seen.blame(segment.name, f"is missing: {segment.last_seq - segment.first_seq + 1} sealed records are gone")
         elif path.stat().st_size != segment.size:
             seen.blame(segment.name, f"has {path.stat().st_size} bytes, it was sealed with {segment.size}")
-        elif full or segment is segments[-1]:
+        elif segment.name in followed:
             contents[segment.name] = path.read_bytes()
         else:
             budget -= segment.size
@@ -145,10 +152,11 @@ def _judge_head(directory: Path, head: tuple[int, str] | None, seen: Verificatio
 
 
 def _positions(directory: Path, seen: Verification, segments: list[Segment], seq: int) -> set[tuple[int, str]]:
-    """Records near the one that is sought; an older segment is read only where the head is that far behind."""
+    """Records near the one that is sought; a segment whose records are not at hand is read only where it has that one."""
     found = {(one["seq"], one["hash"]) for one in seen.records} | {(one.last_seq, one.hash) for one in segments}
     holder = next((one for one in segments if one.first_seq <= seq < one.last_seq), None)
-    if holder and holder is not segments[-1] and (directory / holder.name).is_file():
+    at_hand = bool(seen.records) and seen.records[0]["seq"] <= seq
+    if holder and not at_hand and (directory / holder.name).is_file():
         records = follow((directory / holder.name).read_bytes(), holder.name, Verification())
         found |= {(one["seq"], one["hash"]) for one in records}
     return found

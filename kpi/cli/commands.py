@@ -113,6 +113,14 @@ def log_review(options: argparse.Namespace) -> Ended:
     return Verdict(document["status"]), document
 
 
+def vitals(options: argparse.Namespace) -> Ended:
+    """One look at the live service, which measures and leaves the judging to others."""
+    from kpi.config import PipelineConfig
+    from kpi.figures import figures
+
+    return figures(PipelineConfig.load(options.config))
+
+
 def shadow(options: argparse.Namespace) -> Ended:
     """V1 and V2 on the same frozen tapes."""
     from kpi.cli.inputs import reading_of, tapes_of, v2_config

@@ -66,7 +66,9 @@ def _service(add: Any) -> None:
     review = _add(add, "log-review", "errors, latency and audit events since a moment")
     review.add_argument("--since", required=True, help="ISO 8601 with zone, such as 2026-01-31T12:00:00Z")
     series = _add(add, "series", "the KPIs of all accepted tapes by day, week and month, with their gaps")
-    for command in (serve, validate, health, review, series):
+    words = "measure the live service once: tapes, latency, rows, KPIs, audit trail, ledger, outputs. Judges nothing."
+    vitals = _add(add, "vitals", words)
+    for command in (serve, validate, health, review, series, vitals):
         _config(command)
 
 

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from kpi.judging import FAIL_DEVIATION, V1_DECIMALS, V1_NAMES, WARN_DEVIATION, is_number, relative_difference
+from kpi.judging import DEVIATION, V1_DECIMALS, V1_NAMES, is_number, relative_difference
 from kpi.verdict import Verdict, worst
 
-ROLL_BACK_DEVIATION = 0.05
-THRESHOLDS = {"warn": WARN_DEVIATION, "critical": FAIL_DEVIATION, "roll back": ROLL_BACK_DEVIATION}
+THRESHOLDS = {"warn": DEVIATION["warn"], "critical": DEVIATION["critical"], "roll back": DEVIATION["rollback"]}
 AGREE, DIFFER = "agree", "differ"
 ONLY_V1, ONLY_V2, NEITHER = "only V1 accepts it", "only V2 accepts it", "both refuse it"
 

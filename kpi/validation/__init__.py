@@ -1,71 +1,9 @@
 """Validate the live service: KPI calculations, data integrity, performance, error handling, audit trail."""
 
-import secrets
-import time
-from dataclasses import dataclass
-from typing import Any
-
-from kpi import VERSION, clock
-from kpi.audit import Record, Verification, records_since
-from kpi.checking import Check
 from kpi.config import PipelineConfig
-from kpi.counters import CANARIES, KINDS, TAPES
-from kpi.exposition import label
-from kpi.findings import Finding, UsageError
-from kpi.outputs import LATEST
-from kpi.release import release_id
-from kpi.validation import canaries
-from kpi.validation.audit_trail import audit_trail
-from kpi.validation.data_integrity import data_integrity
-from kpi.validation.error_handling import error_handling
-from kpi.validation.kpi_calculations import LAST_RUNS, kpi_calculations
-from kpi.validation.ledger import take_stock
-from kpi.validation.live import (
-    Health,
-    ask_health,
-    ask_metrics,
-    committed_here,
-    production_runs,
-    read_trail,
-    since_start,
-    unreasoned,
-)
-from kpi.validation.performance import performance
-from kpi.verdict import Verdict, worst
+from kpi.validation.report import Report
 
 DEFAULT_TIMEOUT = 30.0
-LOOK_AGAIN_SECONDS = 0.1
-AGREE_TRIES = 20
-
-
-@dataclass(frozen=True)
-class Report:
-    """The five checks and what follows from them."""
-
-    checks: tuple[Check, ...]
-    health: Health
-
-    @property
-    def status(self) -> Verdict:
-        """The worst of the five."""
-        return worst(check.status for check in self.checks)
-
-    def as_json(self) -> dict[str, Any]:
-        """`production_validation_report.json`."""
-        issues = [issue for check in self.checks for issue in check.as_json()["issues"]]
-        return {
-            "status": str(self.status),
-            "timestamp": clock.stamp(),
-            "checks": {check.name: check.as_json() for check in self.checks},
-            "issues": issues,
-            "service": {
-                "version": VERSION,
-                "release": release_id(),
-                "status": self.health.status,
-                "health": self.health.document,
-                "error": self.health.error,
-            },
-        }
 
 
 def validate(config: PipelineConfig, timeout: float = DEFAULT_TIMEOUT, *, full: bool = False) -> Report:
@@ -73,81 +11,8 @@ def validate(config: PipelineConfig, timeout: float = DEFAULT_TIMEOUT, *, full: 
 
     `full` follows the whole audit trail record by record, instead of its newest part and the digests of the rest.
     """
-    _refuse_missing_directories(config)
-    deadline, begun = time.monotonic() + timeout, clock.stamp()
-    health = ask_health(config)
-    sent = [] if health.why_not else canaries.build(f"{time.time_ns():x}{secrets.token_hex(3)}", config)
-    before = ask_metrics(config)
-    try:
-        answers = canaries.send_and_await(config, sent, deadline)
-        return _judge(config, _Trial(answers, before, begun, deadline, full))
-    finally:
-        canaries.clean_up(config, sent)
+    from kpi.validation.trial import (
+        judge_live,
+    )  # it brings numpy, and who only reads the ledger or /metrics does without
 
-
-@dataclass(frozen=True)
-class _Trial:
-    answers: list[canaries.Answer]
-    before: dict[str, float]  # the counters, before the first canary was sent
-    begun: str
-    deadline: float
-    full: bool
-
-
-def _judge(config: PipelineConfig, trial: _Trial) -> Report:
-    health, answers = ask_health(config), trial.answers
-    _wait_for_first_run(config, health, trial.deadline)
-    committed = committed_here(config)
-    seen, runs, latest = _agreeing(config)
-    recent = list(records_since(config.paths["audit"], trial.begun))  # the canaries' own, whatever else has happened
-    stock = take_stock(config)
-    checks = (
-        kpi_calculations(config, health, runs, answers, latest, stock.in_flight),
-        data_integrity(config, stock, runs),
-        performance(config, health, answers, recent),
-        error_handling(health, answers, recent, trial.before, _settled_metrics(config, trial), unreasoned(config)),
-        audit_trail(config, read_trail(config, full=True) if trial.full else seen, health, answers, recent, committed),
-    )
-    return Report(checks, health)
-
-
-def _wait_for_first_run(config: PipelineConfig, health: Health, deadline: float) -> None:
-    """Right after its start the service may not have had a tape yet."""
-    while not health.why_not and time.monotonic() < deadline:
-        if sum(ask_metrics(config).get(f"{TAPES}{{{label(outcome=kind)}}}", 0) for kind in KINDS):
-            return
-        time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def _settled_metrics(config: PipelineConfig, trial: _Trial) -> dict[str, float]:
-    """The counters once the last canary is counted, which is just after it was moved."""
-    sent = sum(1 for answer in trial.answers if answer.room)
-    names = [f"{CANARIES}{{{label(outcome=kind)}}}" for kind in KINDS]
-    tries = AGREE_TRIES
-    while True:
-        tries -= 1
-        after = ask_metrics(config)
-        if not tries or not after or sum(after.get(name, 0) - trial.before.get(name, 0) for name in names) >= sent:
-            return after
-        time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def _agreeing(config: PipelineConfig) -> tuple[Verification, list[Record], dict[str, Any]]:
-    """Trail and latest.json as of one moment: the service goes on while we read, so look until they agree."""
-    tries = AGREE_TRIES
-    while True:
-        tries -= 1
-        latest = canaries.read_json(config.paths["metrics"] / LATEST)
-        seen = read_trail(config)
-        runs = production_runs(since_start(config, seen, LAST_RUNS))
-        accepted = [run["details"]["sha256"] for run in runs if run["event"] == "run_completed"]
-        if not tries or not accepted or latest.get("tape", {}).get("sha256") == accepted[-1]:
-            return seen, runs, latest
-        time.sleep(LOOK_AGAIN_SECONDS)
-
-
-def _refuse_missing_directories(config: PipelineConfig) -> None:
-    missing = [path for path in config.paths.values() if not path.is_dir()]
-    if missing:
-        step = "validate runs on the host of the service, with the config of the service; start the service first"
-        raise UsageError([Finding("config", str(path), "is no directory", step) for path in missing])
+    return judge_live(config, timeout, full=full)

@@ -1,7 +1,7 @@
 """Check: the audit chain is whole, goes as far as the service says, and has the events of what was processed."""
 
 from kpi import clock
-from kpi.audit import Record, Verification
+from kpi.audit import ENDS, Record, Verification
 from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.validation.canaries import Answer
@@ -49,8 +49,7 @@ def _judge_complete(
     check: Check, seen: Verification, answers: list[Answer], recent: list[Record], committed: list[Committed]
 ) -> None:
     """Each tape whose outputs were written since the records at hand begin must have its end among them."""
-    ends = ("run_completed", "run_failed")
-    ended = {record["details"].get("sha256") for record in (*seen.records, *recent) if record["event"] in ends}
+    ended = {record["details"].get("sha256") for record in (*seen.records, *recent) if record["event"] in ENDS}
     expected = {answer.canary.delivery.digest: answer.canary.delivery.name for answer in answers if answer.room}
     since = window_start(seen)
     expected |= {one.digest: one.name for one in committed if one.written_at >= since}

@@ -1,6 +1,5 @@
 """Tapes of the validator's own, sent through the live inbox: three good ones, one for each way to be bad, one about people."""
 
-import json
 import os
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from kpi.durable import sync_directories
 from kpi.outputs import output_paths
 from kpi.pipeline import Delivery
 from kpi.recipes import Draws, as_csv, draw
+from kpi.validation.live import read_json
 
 GOOD_TAPES = 3
 LOOK_AGAIN_SECONDS = 0.01
@@ -141,12 +141,3 @@ def _answer(config: PipelineConfig, canary: Canary, room: str, seconds: float) -
     place = canary.place(config, room)
     metrics = output_paths(config.paths["metrics"] / "canary", canary.delivery.digest, config.outputs)["json"]
     return Answer(canary, room, seconds, read_json(place.with_name(place.name + REASON)), read_json(metrics))
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The document in a file; empty when there is none or it cannot be read, which the checks then name."""
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}

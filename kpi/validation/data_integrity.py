@@ -4,8 +4,8 @@ from kpi.audit import Record
 from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.outputs import output_paths
-from kpi.validation.canaries import read_json
 from kpi.validation.ledger import Stock
+from kpi.validation.live import read_json
 from kpi.verdict import Verdict
 
 LAST_RUNS = 10

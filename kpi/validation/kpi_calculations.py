@@ -13,8 +13,8 @@ from kpi.recipes import RECIPES
 from kpi.release import code_digest
 from kpi.selftest import format_six
 from kpi.validation import oracle
-from kpi.validation.canaries import Answer, read_json
-from kpi.validation.live import Health
+from kpi.validation.canaries import Answer
+from kpi.validation.live import Health, read_json
 from kpi.verdict import Verdict
 
 LAST_RUNS = 10

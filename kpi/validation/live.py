@@ -1,13 +1,14 @@
 """What the running service says of itself, and the tapes that it has run since it was started."""
 
 import json
-import urllib.error
-import urllib.request
+import socket
+import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kpi import clock
-from kpi.audit import Record, Verification, older_than, verify
+from kpi.audit import Record, Verification, is_production_end, older_than, verify
 from kpi.checking import Check
 from kpi.committed import REASON, split_key
 from kpi.config import PipelineConfig
@@ -15,6 +16,7 @@ from kpi.outputs import output_paths
 from kpi.verdict import Verdict
 
 ANSWER_SECONDS = 5.0
+CHUNK_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Health:
         return ""
 
 
-def ask_health(config: PipelineConfig) -> Health:
-    """GET /healthz."""
-    status, body, error = _get(config, "/healthz")
+def ask_health(config: PipelineConfig, seconds: float = ANSWER_SECONDS) -> Health:
+    """GET /healthz, which is to answer within so many seconds."""
+    status, body, error = _get(config, "/healthz", seconds)
     if error:
         return Health(0, {}, error)
     try:
@@ -47,9 +49,9 @@ def ask_health(config: PipelineConfig) -> Health:
     return Health(status, document) if isinstance(document, dict) else Health(status, {}, "/healthz is no JSON object")
 
 
-def ask_metrics(config: PipelineConfig) -> dict[str, float]:
+def ask_metrics(config: PipelineConfig, seconds: float = ANSWER_SECONDS) -> dict[str, float]:
     """GET /metrics, as sample name with labels -> value; empty when there is no answer, or none that can be read."""
-    _, body, error = _get(config, "/metrics")
+    _, body, error = _get(config, "/metrics", seconds)
     samples = [line.rpartition(" ") for line in body.splitlines() if line and not line.startswith("#")]
     try:
         return {} if error else {name: float(value) for name, _, value in samples}
@@ -57,22 +59,36 @@ def ask_metrics(config: PipelineConfig) -> dict[str, float]:
         return {}  # the checks name what is missing
 
 
-def _get(config: PipelineConfig, path: str) -> tuple[int, str, str]:
+def _get(config: PipelineConfig, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, str, str]:
+    """Status, body, and why there is none. By hand: the library's client costs three times the look that it is for."""
     address, port = config.address
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"http://{address}:{port}{path}", timeout=ANSWER_SECONDS) as answer:
-            return answer.status, answer.read().decode(), ""
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode(), ""
+        answer = _exchange((address, port), f"GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n".encode(), seconds)
+        head, ended, body = answer.partition(b"\r\n\r\n")
+        version, status, _ = head.split(b" ", 2)
+        if not ended or not version.startswith(b"HTTP/"):
+            raise ValueError("what answers does not speak HTTP")
+        return int(status), body.decode(), ""
     except (OSError, ValueError) as error:
         return 0, "", f"nothing answers on {address}:{port}{path}: {error}"
 
 
-def read_trail(config: PipelineConfig, *, full: bool = False) -> Verification:
+def _exchange(address: tuple[str, int], question: bytes, seconds: float) -> bytes:
+    """Send, and read to the end; TimeoutError where that takes longer, however the answer drips in."""
+    deadline = time.monotonic() + seconds
+    with socket.create_connection(address, seconds) as peer:
+        peer.sendall(question)
+        parts: list[bytes] = []
+        while not parts or parts[-1]:
+            peer.settimeout(max(0.001, deadline - time.monotonic()))
+            parts.append(peer.recv(CHUNK_BYTES))
+    return b"".join(parts)
+
+
+def read_trail(config: PipelineConfig, *, full: bool = False, newest: bool = False) -> Verification:
     """The audit trail; read again when it was caught in the middle of a write."""
-    seen = verify(config.paths["audit"], full=full)
-    return verify(config.paths["audit"], full=full) if seen.problems else seen
+    seen = verify(config.paths["audit"], full=full, newest=newest)
+    return verify(config.paths["audit"], full=full, newest=newest) if seen.problems else seen
 
 
 def since_start(config: PipelineConfig, seen: Verification, enough: int) -> list[Record]:
@@ -99,9 +115,7 @@ def window_start(seen: Verification) -> float:
 
 def production_runs(records: list[Record]) -> list[Record]:
     """The runs on production tapes among these records, accepted or not; a tape done again counts once."""
-    ends = {"run_completed", "run_failed"}
-    runs = [one for one in records if one["event"] in ends and not one["details"]["canary"]]
-    return list({one["details"]["sha256"]: one for one in runs}.values())
+    return list({one["details"]["sha256"]: one for one in records if is_production_end(one)}.values())
 
 
 def service_is_down(check: Check, health: Health) -> bool:
@@ -139,3 +153,12 @@ def unreasoned(config: PipelineConfig) -> list[str]:
     return sorted(
         name for name in names if split_key(name)[0] and not name.endswith(REASON) and name + REASON not in names
     )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The document in a file; empty when there is none or it cannot be read, which the checks then name."""
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}

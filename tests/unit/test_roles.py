@@ -47,6 +47,8 @@ WANTED = sorted(
         "preflight.facts",
         "validation.bake",
         "validation.shadow",
+        "watch.looks",
+        "watch.rows",
     ]
 )
 

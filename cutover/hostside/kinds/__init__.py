@@ -3,7 +3,19 @@
 They are in tests/unit: test_kinds_*.py, test_snapshots.py, test_restores.py.
 """
 
-from cutover.hostside.kinds import commands, files, network, outage, releases, restores, snapshots, system, units, users
+from cutover.hostside.kinds import (
+    commands,
+    files,
+    network,
+    outage,
+    releases,
+    resources,
+    restores,
+    snapshots,
+    system,
+    units,
+    users,
+)
 from cutover.hostside.work import Kind
 
 KINDS: dict[str, Kind] = {
@@ -14,6 +26,7 @@ KINDS: dict[str, Kind] = {
     "user": Kind(users.look_user, users.add_user),
     "unit": Kind(units.look_unit, units.change_unit),
     "unit_files": Kind(units.look_unit_files, units.reload_unit_files),
+    "resources": Kind(resources.look_resources),
     "snapshot": Kind(snapshots.look_snapshot, snapshots.take_snapshot),
     "rehearsal": Kind(restores.look_rehearsal, restores.rehearse),
     "restore": Kind(restores.look_restored, restores.restore),

@@ -1,0 +1,246 @@
+"""One look at a service that really runs: all figures, and each kind of trouble as it shows there; what is not measured is null."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kpi.audit import TRAIL, verify
+from kpi.config import PipelineConfig
+from kpi.figures import figures
+from kpi.outputs import LATEST
+from kpi.recipes import as_csv, draw
+from kpi.validation import canaries
+from kpi.verdict import Verdict
+from legacy.deliver_tapes import Deliverer
+from tests.kpi.conftest import REPOSITORY, Running, altered_code, serving, wait_for, write_config
+
+NOTHING_COUNTED = dict.fromkeys(("tapes", "canaries", "errors", "rows", "kpis"))
+
+
+def _look(running: Running) -> dict[str, Any]:
+    return figures(running.config)[1]
+
+
+def _deliver(running: Running, count: int = 2) -> None:
+    deliverer = Deliverer(running.root)
+    for _ in range(count):
+        wait_for(partial(_ended, running, deliverer.deliver("A", 50)))
+    wait_for(lambda: _look(running)["tapes"]["processed"] >= count)  # counted a moment after it was moved
+
+
+def _ended(running: Running, name: str) -> list[Path]:
+    return list((running.root / "done").glob(f"*__{name}"))
+
+
+def _newest(running: Running) -> Path:
+    return max((running.root / "done").glob("*__tape-*"), key=lambda path: path.name.partition("__")[2])
+
+
+@contextmanager
+def _without(path: Path) -> Iterator[None]:
+    """A file that is gone for a while."""
+    aside = path.with_name(f".aside-{path.name}")
+    path.rename(aside)
+    try:
+        yield
+    finally:
+        aside.replace(path)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with serving(tmp_path_factory.mktemp("live")) as running:
+        _deliver(running, 3)
+        yield running
+
+
+def test_a_sound_service_is_measured_as_a_whole(live: Running) -> None:
+    verdict, seen = figures(live.config)
+    assert (verdict, seen["status"], seen["errors_found"]) == (Verdict.PASS, "PASS", [])
+    assert (seen["pid"], seen["release"]) == (live.process.pid, "unreleased")
+    assert seen["tapes"] == {"processed": 3, "rejected": 0, "failed": 0, "duplicate": 0}
+    assert set(seen["canaries"].values()) == {0}
+    assert (seen["errors"], seen["rows"]) == (0, {"read": 150, "used": 150, "quarantined": 0})
+    latest = json.loads((live.root / "metrics" / LATEST).read_bytes())
+    assert seen["kpis"] == {name: kpi["value"] for name, kpi in latest["kpis"].items()}
+    assert (seen["latency"]["count"], seen["latency"]["at_hand_s"], seen["latency"]["waiting_s"]) == (3, 0.0, 0.0)
+    assert 0 < seen["latency"]["sum_s"] < 20
+    audit = seen["audit"]
+    assert (audit["events"], audit["problems"], audit["runs"]) == (verify(live.root / "audit").seq, [], 3)
+    assert 0 <= audit["silence_s"] < 3600
+    stock = {name: seen["stock"][name] for name in ("arrivals", "done", "in_flight", "lost_count", "doubled_count")}
+    assert stock == {"arrivals": 3, "done": 3, "in_flight": 0, "lost_count": 0, "doubled_count": 0}
+    assert (seen["outputs"]["missing"], seen["outputs"]["stale"]) == ([], [])
+    assert seen["outputs"]["newest_age_s"] >= 0
+
+
+def test_the_command_prints_the_document_and_its_exit_status(live: Running) -> None:
+    command = [sys.executable, "-m", "kpi", "vitals", "--json", "--config", str(live.config_path)]
+    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
+    assert (run.returncode, json.loads(run.stdout)["status"]) == (0, "PASS"), run.stderr
+    lines = subprocess.run(
+        [word for word in command if word != "--json"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert "errors: 0" in lines.stdout.splitlines()
+
+
+def test_it_imports_the_standard_library_only(live: Running) -> None:
+    code = (
+        "import sys; from kpi.cli import main; "
+        f"main(['vitals', '--json', '--config', {str(live.config_path)!r}]); "
+        "sys.exit(str([name for name in ('numpy', 'pandas', 'pyarrow', 'urllib.request') if name in sys.modules]))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert run.stderr.strip() == "[]"
+
+
+def test_a_lost_tape_is_seen(live: Running) -> None:
+    tape = _newest(live)
+    with _without(tape):
+        stock = _look(live)["stock"]
+    assert (stock["lost_count"], stock["done"]) == (1, 2)
+    assert tape.name.partition("__")[2] in stock["lost"][0]
+
+
+@pytest.mark.parametrize("room", ["done", "rejected"])
+def test_a_doubled_tape_is_seen(live: Running, room: str) -> None:
+    digest = _newest(live).name.partition("__")[0]
+    double = live.root / room / f"{digest}__again.csv"
+    shutil.copy(_newest(live), double)
+    stock = _look(live)["stock"]
+    double.unlink()
+    assert (stock["doubled_count"], stock["lost_count"]) == (1, 0)
+    assert "again.csv" in stock["doubled"][0]
+
+
+def test_a_cut_trail_is_seen_also_where_its_head_was_cut_back_with_it(live: Running) -> None:
+    trail, head = live.root / "audit" / TRAIL, live.root / "audit" / "head.json"
+    whole, told = trail.read_bytes(), head.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    last = json.loads(lines[-2])
+    trail.write_bytes(b"".join(lines[:-1]))
+    cut = _look(live)["audit"]["problems"]
+    head.write_text(json.dumps({"seq": last["seq"], "hash": last["hash"]}))
+    both = _look(live)["audit"]["problems"]
+    trail.write_bytes(whole)
+    head.write_bytes(told)
+    assert any("the trail was cut" in problem for problem in cut)
+    assert both == [f"the service has recorded {last['seq'] + 1} events, the trail ends at {last['seq']}"]
+    assert _look(live)["audit"]["problems"] == []
+
+
+def test_an_edited_record_is_seen(live: Running) -> None:
+    trail = live.root / "audit" / TRAIL
+    whole = trail.read_bytes()
+    trail.write_bytes(whole.replace(b'"rows": 50', b'"rows": 51', 1))
+    problems = _look(live)["audit"]["problems"]
+    trail.write_bytes(whole)
+    assert any("was edited" in problem for problem in problems)
+
+
+def test_a_trail_that_is_gone_is_seen(live: Running) -> None:
+    with _without(live.root / "audit"):
+        audit = _look(live)["audit"]
+    assert (audit["events"], audit["last_event_at"], audit["silence_s"]) == (0, None, None)
+    assert "there is no event at all" in audit["problems"]
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "manifest.json"])
+def test_a_missing_output_of_the_newest_tape_is_seen(live: Running, kind: str) -> None:
+    digest = _newest(live).name[:16]
+    with _without(live.root / "metrics" / f"v2_{digest}.{kind}"):
+        assert _look(live)["outputs"]["missing"] == [kind]
+
+
+def test_an_empty_output_is_a_missing_one(live: Running) -> None:
+    path = live.root / "metrics" / f"v2_{_newest(live).name[:16]}.csv"
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    outputs = _look(live)["outputs"]
+    path.write_bytes(whole)
+    assert outputs["missing"] == ["csv"]
+
+
+def test_stale_outputs_are_seen(live: Running) -> None:
+    path = live.root / "metrics" / f"v2_{_newest(live).name[:16]}.csv"
+    written = path.stat()
+    os.utime(path, (written.st_atime, written.st_mtime - 600))
+    latest = live.root / "metrics" / LATEST
+    whole = latest.read_bytes()
+    latest.write_text(json.dumps({**json.loads(whole), "finished_at": "2026-01-01T00:00:00Z"}))
+    outputs = _look(live)["outputs"]
+    os.utime(path, (written.st_atime, written.st_mtime))
+    latest.write_bytes(whole)
+    assert outputs["stale"] == ["csv", LATEST]
+
+
+def test_canaries_and_refused_tapes_are_counted_apart(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        _deliver(running)
+        part = tmp_path / "inbox" / ".bad.csv.part"
+        part.write_bytes(as_csv(draw("C", 50)))
+        part.rename(tmp_path / "inbox" / "bad.csv")
+        sent = canaries.build("t", running.config)
+        canaries.send(running.config, sent)
+        wait_for(lambda: sum(_look(running)["canaries"].values()) == len(sent))
+        seen = _look(running)
+        canaries.clean_up(running.config, sent)
+    assert (seen["tapes"]["processed"], seen["tapes"]["rejected"], seen["errors"]) == (2, 1, 1)
+    assert (seen["audit"]["runs"], seen["stock"]["unledgered"]) == (3, ["bad.csv"])
+
+
+def test_a_service_that_is_down_has_null_for_what_only_it_could_say(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        _deliver(running)
+        assert running.stop()[0] == 0
+        verdict, seen = figures(running.config)
+    assert (verdict, seen["status"], seen["release"], seen["pid"]) == (Verdict.INCONCLUSIVE, "INCONCLUSIVE", None, None)
+    assert {name: seen[name] for name in NOTHING_COUNTED} == NOTHING_COUNTED
+    assert (seen["latency"]["count"], seen["latency"]["sum_s"], seen["latency"]["at_hand_s"]) == (None, None, 0.0)
+    assert (seen["audit"]["problems"], seen["audit"]["runs"], seen["stock"]["done"]) == ([], 2, 2)
+    (why,) = seen["errors_found"]
+    assert "nothing answers" in why
+
+
+def test_one_that_hangs_is_seen_by_what_waits_for_it(tmp_path: Path) -> None:
+    slow = "import time\n_quick = Inbox.finish\nInbox.finish = lambda *tape: time.sleep(60) or _quick(*tape)\n\n\ndef _has("
+    root = tmp_path / "root"
+    root.mkdir()
+    with serving(root, altered_code(tmp_path, "inbox.py", "def _has(", slow)) as running:
+        deliverer = Deliverer(root)
+        deliverer.deliver("A", 20)
+        wait_for(lambda: list((root / "processing").glob("*__tape-*")))
+        running.process.send_signal(signal.SIGSTOP)
+        first = _look(running)
+        wait_for(lambda: _look(running)["latency"]["at_hand_s"] > first["latency"]["at_hand_s"] + 0.5)
+        deliverer.deliver("A", 20)
+        seen = _look(running)
+        running.process.send_signal(signal.SIGCONT)
+    assert (seen["tapes"], seen["stock"]["in_flight"], seen["stock"]["lost_count"]) == (None, 2, 0)
+    assert seen["latency"]["waiting_s"] >= seen["latency"]["at_hand_s"] > 0.5
+    assert "timed out" in seen["errors_found"][0]
+
+
+def test_without_a_ledger_the_stock_is_unknown_and_not_empty(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        verdict, seen = figures(running.config)
+    assert (verdict, seen["stock"], seen["latency"]["waiting_s"]) == (Verdict.INCONCLUSIVE, None, None)
+    assert "a lost tape could not be noticed" in seen["errors_found"][0]
+    assert (seen["kpis"], seen["outputs"]) == ({}, {"missing": [], "newest_age_s": None, "stale": []})
+
+
+def test_rooms_that_are_gone_are_said(tmp_path: Path) -> None:
+    (tmp_path / "arrivals.jsonl").write_text("")
+    verdict, seen = figures(PipelineConfig.load(write_config(tmp_path)))
+    assert (verdict, seen["stock"], seen["latency"]["at_hand_s"]) == (Verdict.INCONCLUSIVE, None, None)
+    assert [line.partition(":")[0] for line in seen["errors_found"][1:]] == ["latency", "stock"]
