@@ -64,9 +64,11 @@ class BrokenChain(ValueError):
 def parse(lines: Iterable[str], source: str) -> Iterator[Record]:
     """Records of a journal in order, each checked against the one before; a torn last line (a crash in mid-write) is left out."""
     before: Record | None = None
-    texts = list(lines)
-    for number, text in enumerate(texts, start=1):
-        if number == len(texts) and not text.endswith("\n"):
+    number, coming = 0, iter(lines)  # one line is looked ahead, so that a journal of any length is read in little memory
+    text = next(coming, None)
+    while text is not None:
+        number, following = number + 1, next(coming, None)
+        if following is None and not text.endswith("\n"):
             return
         try:
             record = Record(**json.loads(text))
@@ -79,4 +81,4 @@ def parse(lines: Iterable[str], source: str) -> Iterator[Record]:
                 f"{source}:{number}: the chain is broken: record {record.seq} is not what followed record {last}"
             )
         yield record
-        before = record
+        before, text = record, following
