@@ -193,8 +193,9 @@ def _moment(text: str) -> float:
 
 
 def recorded_gaps(history: History) -> dict[str, list[tuple[float, float]]]:
-    """Stretches without service that the journals know of."""
-    found: dict[str, list[tuple[float, float]]] = {host: [] for host in history["hosts"]}
+    """Stretches without service that the journals know of; and those that the experiment made itself, which none can know."""
+    by_us = [(begin, end) for begin, end in history.get("by_us", [])]
+    found: dict[str, list[tuple[float, float]]] = {host: [*by_us] for host in history["hosts"]}
     for lines in history["journals"].values():
         for record in map(json.loads, lines):
             after = (record["data"].get("after") or {}) if record["kind"] == "outcome" else {}

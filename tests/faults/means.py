@@ -196,7 +196,7 @@ class BadWire:
                     threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
 
     def _carry(self, one: socket.socket, other: socket.socket) -> None:
-        with suppress(OSError):
+        with one, suppress(OSError):
             while content := one.recv(1 << 18):
                 lost = self._chance.random() < 0.02  # what TCP makes of a lost packet: it comes after the next timeout
                 time.sleep(self._delay / 2 + (0.4 if lost else 0))

@@ -278,7 +278,9 @@ def behind_our_back(
         experiment = stage.begin()
         record = {"when": "bake.started"} if phase == "bake" else {"when": "intent", "phase": phase}
         running = stage.cutover(**record)
+        began = time.time()
         stage.ground.inside(command, check=False)
+        experiment.by_us.append((began, time.time()))
         experiment.ended(running)
         if ends == ("V1",):
             settled(experiment)
