@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from cutover.entry.options import WHERE, help_of
+from rehearsal.tasks import LAB, end_with
 
 if TYPE_CHECKING:
     from cutover.entry.where import Where
@@ -23,12 +23,6 @@ def _where(command: str, hosts: str, inventory: str, limit: str = "", forks: int
     return Where(ROOT, command, hosts, inventory, limit, forks, json)
 
 
-def _end(code: int) -> None:
-    """End with a code from the one table (cutover/words/errors.py)."""
-    if code:
-        raise Exit(code=int(code))
-
-
 @task(auto_shortflags=False, help=help_of(*WHERE, "serial", "release", "diff", "verbose"))
 def plan(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
@@ -38,7 +32,7 @@ def plan(
     from cutover.entry.cutting import Cutting
 
     where = _where("plan", hosts, inventory or i, limit, forks, json=json)
-    _end(Cutting(where, serial, release, diff=diff, verbose=verbose).plan())
+    end_with(Cutting(where, serial, release, diff=diff, verbose=verbose).plan())
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE, "serial", "release", "run", "resume", "yes", "diff", "verbose"))
@@ -50,7 +44,7 @@ def prepare(
     from cutover.entry.cutting import Cutting
 
     where = _where("prepare", hosts, inventory or i, limit, forks, json=json)
-    _end(Cutting(where, serial, release, run, yes, diff, verbose, resume).cutover(only_prepare=True))
+    end_with(Cutting(where, serial, release, run, yes, diff, verbose, resume).cutover(only_prepare=True))
 
 
 @task(
@@ -67,7 +61,7 @@ def cutover(
 
     where = _where("cutover", hosts, inventory or i, limit, forks, json=json)
     cutting = Cutting(where, serial, release, run, yes, diff, verbose, resume, answers)
-    _end(cutting.plan() if check or c.config.run.dry else cutting.cutover(only_prepare=False))
+    end_with(cutting.plan() if check or c.config.run.dry else cutting.cutover(only_prepare=False))
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE, "run", "resume", "reason", "yes", "verbose"))
@@ -79,7 +73,7 @@ def rollback(
     from cutover.entry.back import Back
 
     where = _where("rollback", hosts, inventory or i, limit, forks, json=json)
-    _end(Back(where, run, reason or Back.reason, yes, verbose, resume=resume).rollback())
+    end_with(Back(where, run, reason or Back.reason, yes, verbose, resume=resume).rollback())
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE, "run", "steal-lock", "yes", "verbose"))
@@ -91,7 +85,7 @@ def abort(
     from cutover.entry.back import Back
 
     where = _where("abort", hosts, inventory or i, limit, forks, json=json)
-    _end(Back(where, run, "aborted by a person", yes, verbose, steal=steal_lock).abort())
+    end_with(Back(where, run, "aborted by a person", yes, verbose, steal=steal_lock).abort())
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE))
@@ -101,7 +95,7 @@ def status(
     """What each host is running, who holds it, and whether a revert is armed."""
     from cutover.entry.looking import status as look
 
-    _end(look(_where("status", hosts, inventory or i, limit, forks, json=json)))
+    end_with(look(_where("status", hosts, inventory or i, limit, forks, json=json)))
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE, "run", "phase", "junit"))
@@ -112,7 +106,7 @@ def verify(
     """Run the testinfra checks of a phase against the hosts, alone."""
     from cutover.entry.looking import verify as judge
 
-    _end(judge(_where("verify", hosts, inventory or i, limit, forks, json=json), run, phase, junit))
+    end_with(judge(_where("verify", hosts, inventory or i, limit, forks, json=json), run, phase, junit))
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE))
@@ -122,7 +116,7 @@ def validate(
     """The five checks on the live service, through its deployed entry point."""
     from cutover.entry.looking import validate as judge
 
-    _end(judge(_where("validate", hosts, inventory or i, limit, forks, json=json)))
+    end_with(judge(_where("validate", hosts, inventory or i, limit, forks, json=json)))
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE, "run"))
@@ -132,15 +126,47 @@ def shadow(
     """V1 and V2 both run on each host's own newest input, frozen; every difference with what explains it. Changes nothing."""
     from cutover.entry.looking import shadow as compare
 
-    _end(compare(_where("shadow", hosts, inventory or i, limit, forks, json=json), run))
+    end_with(compare(_where("shadow", hosts, inventory or i, limit, forks, json=json), run))
 
 
-@task(auto_shortflags=False, help=help_of("hosts", "inventory", "i", "run"))
-def report(_c: Context, hosts: str = "", inventory: str = "", i: str = "", run: str = "") -> None:
-    """Draw the report of a run anew from its journal, and print where it is."""
-    from cutover.entry.looking import report as write
+@task(
+    auto_shortflags=False, help=help_of("hosts", "inventory", "i", "json", "run", "bundle", "key", "verify", "signers")
+)
+def report(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", json: bool = False, run: str = "", bundle: bool = False, key: str = "",
+    verify: str = "", signers: str = "",
+) -> None:  # fmt: skip
+    """Draw the report of a run anew; with --bundle sign all its evidence into one file, with --verify judge such a file, offline."""
+    from cutover.entry.evidence import Asked
+    from cutover.entry.evidence import report as write
 
-    _end(write(_where("report", hosts, inventory or i), run))
+    where = _where("report", hosts, inventory or i, json=json)
+    end_with(write(where, run, Asked(bundle, key, verify, signers)))
+
+
+@task(auto_shortflags=False, help=help_of(*WHERE, "run", "once"))
+def monitor(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, run: str = "",
+    once: bool = False,
+) -> None:  # fmt: skip
+    """Watch V2 for 24 hours: look, judge, tell, hold, and go back by itself where a rule says so. Goes on where it was left."""
+    from cutover.entry.watching import monitor as watch
+
+    end_with(watch(_where("monitor", hosts, inventory or i, limit, forks, json=json), run, once=once))
+
+
+@task(
+    auto_shortflags=False,
+    help=help_of("hosts", "inventory", "i", "json", "run", "role", "name", "decision", "point", "note"),
+)
+def signoff(
+    _c: Context, hosts: str = "", inventory: str = "", i: str = "", json: bool = False, run: str = "", role: str = "", name: str = "",
+    decision: str = "go_on", point: str = "", note: str = "",
+) -> None:  # fmt: skip
+    """Decide, by name and role, what a watch waits for; or sign one of its points (hour 24, day 7, day 28)."""
+    from cutover.entry.watching import signoff as sign
+
+    end_with(sign(_where("signoff", hosts, inventory or i, json=json), run, role, name, decision, point, note))
 
 
 @task(auto_shortflags=False, help=help_of("hosts", "inventory", "i", "json", "event", "at", "message", "check", "yes"))
@@ -152,7 +178,7 @@ def announce(
     from cutover.entry.announcing import announce as tell
 
     where = _where("announce", hosts, inventory or i, json=json)
-    _end(tell(where, event, at, message, yes, check or c.config.run.dry))
+    end_with(tell(where, event, at, message, yes, check or c.config.run.dry))
 
 
 @task(auto_shortflags=False, name="list", help=help_of("hosts", "inventory", "i", "limit", "json"))
@@ -162,7 +188,7 @@ def hosts_list(
     """The hosts of a pattern, with their groups and addresses. Asks no host."""
     from cutover.entry.hosts import listing
 
-    _end(listing(_where("hosts.list", hosts, inventory or i, limit, json=json)))
+    end_with(listing(_where("hosts.list", hosts, inventory or i, limit, json=json)))
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE))
@@ -172,7 +198,7 @@ def ping(
     """Reach every host: login, sudo, Python."""
     from cutover.entry.hosts import ping as reach
 
-    _end(reach(_where("hosts.ping", hosts, inventory or i, limit, forks, json=json)))
+    end_with(reach(_where("hosts.ping", hosts, inventory or i, limit, forks, json=json)))
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE, "replace", "yes"))
@@ -183,63 +209,7 @@ def trust(
     """Show the hosts' key fingerprints and pin them in the environment's known_hosts after a yes."""
     from cutover.entry.hosts import trust as pin
 
-    _end(pin(_where("hosts.trust", hosts, inventory or i, limit, forks, json=json), replace=replace, yes=yes))
-
-
-@task(auto_shortflags=False, help=help_of("count", "json"))
-def up(_c: Context, count: int = 3, json: bool = False) -> None:
-    """Make test hosts (root, Linux), put V1 in service on them, write inventory/lab."""
-    from rehearsal.labtasks import Lab
-
-    _end(Lab(ROOT, "lab.up", json).up(count))
-
-
-@task(auto_shortflags=False, help=help_of("purge", "json"))
-def down(_c: Context, purge: bool = False, json: bool = False) -> None:
-    """Take the test hosts away, with everything that was made for them."""
-    from rehearsal.labtasks import Lab
-
-    _end(Lab(ROOT, "lab.down", json).down(purge=purge))
-
-
-@task(auto_shortflags=False, name="status", help=help_of("json"))
-def lab_status(_c: Context, json: bool = False) -> None:
-    """The test hosts and how they are."""
-    from rehearsal.labtasks import Lab
-
-    _end(Lab(ROOT, "lab.status", json).status())
-
-
-@task(auto_shortflags=False, help=help_of("host", "json"))
-def cut(_c: Context, host: str, json: bool = False) -> None:
-    """Cut a test host's cable."""
-    from rehearsal.labtasks import Lab
-
-    _end(Lab(ROOT, "lab.cut", json).fault("cut", host))
-
-
-@task(auto_shortflags=False, help=help_of("host", "json"))
-def heal(_c: Context, host: str, json: bool = False) -> None:
-    """Plug a test host's cable in again, and empty its disk."""
-    from rehearsal.labtasks import Lab
-
-    _end(Lab(ROOT, "lab.heal", json).fault("heal", host))
-
-
-@task(auto_shortflags=False, help=help_of("host", "json"))
-def reboot(_c: Context, host: str, json: bool = False) -> None:
-    """Reboot a test host and wait for it."""
-    from rehearsal.labtasks import Lab
-
-    _end(Lab(ROOT, "lab.reboot", json).fault("reboot", host))
-
-
-@task(auto_shortflags=False, help=help_of("host", "leave-mb", "json"))
-def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> None:
-    """Fill a test host's disk."""
-    from rehearsal.labtasks import Lab
-
-    _end(Lab(ROOT, "lab.fill", json).fill(host, leave_mb))
+    end_with(pin(_where("hosts.trust", hosts, inventory or i, limit, forks, json=json), replace=replace, yes=yes))
 
 
 @task(auto_shortflags=False, help=help_of("count", "json", "verbose"))
@@ -247,7 +217,7 @@ def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = Fa
     """On fresh test hosts: V1 in service, cutover, rollback, cutover again; prints outage, rollback time and where the report is."""
     from rehearsal.rehearse import rehearse as run
 
-    _end(run(ROOT, count, json=json, verbose=verbose))
+    end_with(run(ROOT, count, json=json, verbose=verbose))
 
 
 @task(auto_shortflags=False, help=help_of("k", "faults", "seed"))
@@ -255,7 +225,7 @@ def test(c: Context, k: str = "", faults: bool = False, seed: int = 0) -> None:
     """All tests, those on real test hosts included (root)."""
     from cutover.entry import developing
 
-    _end(developing.faults(c, ROOT, seed) if faults else developing.test(c, ROOT, k))
+    end_with(developing.faults(c, ROOT, seed) if faults else developing.test(c, ROOT, k))
 
 
 @task(auto_shortflags=False)
@@ -263,7 +233,7 @@ def check(c: Context) -> None:
     """Format, lint, types and architecture."""
     from cutover.entry.developing import check as run
 
-    _end(run(c, ROOT))
+    end_with(run(c, ROOT))
 
 
 @task(auto_shortflags=False, help=help_of("rounds", "only"))
@@ -271,7 +241,7 @@ def bench(_c: Context, rounds: int = 3, only: str = "") -> None:
     """Time the same job beside Ansible, pyinfra and plain shell on test hosts of its own (root), and the KPIs; writes docs/bench.md."""
     from rehearsal.benching import bench as run
 
-    _end(run(ROOT, rounds, only))
+    end_with(run(ROOT, rounds, only))
 
 
 @task(auto_shortflags=False)
@@ -279,11 +249,12 @@ def runbook(_c: Context) -> None:
     """Write docs/runbook.md anew from the phases, the roles and their checks."""
     from cutover.entry.developing import runbook as run
 
-    _end(run(ROOT))
+    end_with(run(ROOT))
 
 
 namespace = Collection(
-    plan, prepare, cutover, rollback, abort, status, verify, validate, shadow, report, announce, rehearse, test, check, bench, runbook
+    plan, prepare, cutover, rollback, abort, status, verify, validate, shadow, monitor, signoff, announce, report, rehearse, test, check,
+    bench, runbook,
 )  # fmt: skip
 namespace.add_collection(Collection("hosts", hosts_list, ping, trust))
-namespace.add_collection(Collection("lab", up, down, lab_status, cut, heal, reboot, fill))
+namespace.add_collection(LAB)

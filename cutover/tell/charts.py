@@ -66,7 +66,8 @@ class Bar:
             yield f'<text class="{css}" {middle} text-anchor="middle">{escape(self.words)}</text>'
 
 
-def _svg(body: Sequence[str], height: float, label: str) -> Markup:
+def svg(body: Sequence[str], height: float, label: str) -> Markup:
+    """A chart of these parts, with the words for those who do not see it."""
     opening = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
     return Markup(f"{opening}{''.join(body)}</svg>")  # noqa: S704 - every text in it went through escape()
 
@@ -80,7 +81,7 @@ def course(story: Story, away: Sequence[Outage], leg: tuple[str, str]) -> Markup
     lost = {outage.host: outage for outage in away}
     for number, host in enumerate(hosts):
         y = top + ROW * number
-        body.append(_name(host, y))
+        body.append(host_name(host, y))
         body += _spans(story, scale, host, y, leg)
         for stretch in (
             stretch for stretch in (lost[host].stretches if host in lost else ()) if leg[0] <= stretch.start <= leg[1]
@@ -90,10 +91,10 @@ def course(story: Story, away: Sequence[Outage], leg: tuple[str, str]) -> Markup
     words = (
         f"Course of the run on {len(hosts)} hosts, {leg[0]} to {leg[1]} UTC; the table below says the same in numbers"
     )
-    return _svg(body, bottom + 8, words)
+    return svg(body, bottom + 8, words)
 
 
-def _name(host: str, y: float) -> str:
+def host_name(host: str, y: float) -> str:
     """A row's host, cut where it is long; the table has it in full."""
     short = host if len(host) < 18 else f"{host[:16]}…"
     return f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(short)}</text>'
@@ -152,7 +153,7 @@ def outage_chart(
     body += _limit(scale, baseline, baseline_words, "mark", 31, bottom)
     if budget is not None:
         body += _limit(scale, budget, f"budget {budget:g} s", "mark limit", 14, bottom)
-    return _svg(
+    return svg(
         body,
         bottom + 24,
         f"Seconds without service on {len(shown)} hosts; the longest is {longest:.2f} s. The table below has every part.",
@@ -160,7 +161,7 @@ def outage_chart(
 
 
 def _outage(outage: Outage, scale: Scale, y: float, parts: Sequence[str]) -> Iterator[str]:
-    yield _name(outage.host, y)
+    yield host_name(outage.host, y)
     at = 0.0
     for stretch in outage.stretches:
         for words, seconds in stretch.parts:

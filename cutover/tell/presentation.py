@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cutover.tell.watching.presented import Watched
 from cutover.words.errors import Problem, UsageError
 
 
@@ -39,6 +40,7 @@ class Column(_Strict):
     format: str = ""
     verdict: bool = False
     missing: str = "not measured"
+    optional: bool = Field(default=False, description="left out where no host has the step's document")
 
 
 class ValueTable(_Strict):
@@ -62,6 +64,7 @@ class Presentation(_Strict):
     validation: str = Field(description="the step whose document is the validation report: status, checks, timestamp")
     values: ValueTable
     tables: tuple[ValueTable, ...] = ()
+    watch: Watched = Watched()
 
 
 def presentation(root: Path) -> Presentation:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from cutover.tell.report_values import fleet_table
 from cutover.tell.report_verified import matrix, verified
 from cutover.tell.timeline import Story, read_story
 from cutover.tell.validation import fleet_document, host_documents
+from cutover.tell.watching.moments import hour, span
+from cutover.tell.watching.numbers import figure
+from cutover.tell.watching.page import bundles, measured_later, watch_page
 from cutover.words.errors import ExitCode
 from cutover.words.verdict import Verdict
 from cutover.world.rundir import RunDir
@@ -48,12 +52,15 @@ def render(run: RunDir, story: Story, plan: Plan | None, root: Path) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "phase_title": phase_title, "size": size}
+    environment.filters |= {"hour": hour, "span": span, "figure": figure}
     return environment.get_template("report.html.j2").render(_context(run, story, plan, presentation(root)))
 
 
 def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
     away = outages(story, shown.outage)
     trouble = grouped(story)
+    watch = watch_page(run, story, shown)
+    measured = replace(story, outcomes=story.outcomes | measured_later(run, watch, shown.watch.values))
     return {
         "run": run.id,
         "story": story,
@@ -65,7 +72,7 @@ def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) 
         "trouble": [item for item in trouble if not item["verdict"].lets_pass and not is_consequence(item["problem"])],
         "left_out": [item for item in trouble if not item["verdict"].lets_pass and is_consequence(item["problem"])],
         "warnings": [item for item in trouble if item["verdict"].lets_pass],
-        "values": fleet_table(story, shown.values, story.hosts),
+        "values": fleet_table(measured, shown.values, story.hosts),
         "checks": fleet_document(host_documents(story, shown.validation)),
         "columns": [phase.label for phase in PHASES] + ["Bake", ROLLBACK.title],
         "matrix": matrix(story, story.spans),
@@ -73,6 +80,8 @@ def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) 
         "diffs": _diffs(plan) if plan else [],
         "events": told(story),
         "evidence": evidence(run),
+        "watch": watch,
+        "bundles": bundles(run),
         **_charts(story, plan, shown, away),
     }
 

@@ -29,10 +29,16 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
 
+    @property
+    def numbers(self) -> tuple[bool, ...]:
+        """Which of the columns hold numbers, whose heads stand to the right as well."""
+        return tuple(any(cells[index].number for _, _, cells in self.rows) for index in range(len(self.columns)))
+
 
 def fleet_table(story: Story, spec: ValueTable, hosts: Sequence[str]) -> Table:
     """One row for each host and value; a host that has no such document has one row that says so."""
     rows: list[tuple[str, str, tuple[Cell, ...]]] = []
+    spec = _without_empty(story, spec, hosts)
     for host in hosts:
         names = _names(story, host, spec)
         rows += [
@@ -46,6 +52,16 @@ def fleet_table(story: Story, spec: ValueTable, hosts: Sequence[str]) -> Table:
         if not names and document(story, host, spec.step) is not None:
             rows.append((host, MISSING, tuple(Cell(MISSING) for _ in spec.columns)))
     return Table(spec.title, tuple(column.title for column in spec.columns), tuple(rows))
+
+
+def _without_empty(story: Story, spec: ValueTable, hosts: Sequence[str]) -> ValueTable:
+    """The table without its optional columns that no host has a document for."""
+    kept = tuple(
+        column
+        for column in spec.columns
+        if not column.optional or any(document(story, host, column.step or spec.step) is not None for host in hosts)
+    )
+    return spec.model_copy(update={"columns": kept})
 
 
 def step_tables(story: Story, specs: Sequence[ValueTable], host: str, step: str) -> list[Table]:

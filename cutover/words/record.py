@@ -64,7 +64,10 @@ class BrokenChain(ValueError):
 def parse(lines: Iterable[str], source: str) -> Iterator[Record]:
     """Records of a journal in order, each checked against the one before; a torn last line (a crash in mid-write) is left out."""
     before: Record | None = None
-    number, coming = 0, iter(lines)  # one line is looked ahead, so that a journal of any length is read in little memory
+    number, coming = (
+        0,
+        iter(lines),
+    )  # one line is looked ahead, so that a journal of any length is read in little memory
     text = next(coming, None)
     while text is not None:
         number, following = number + 1, next(coming, None)

@@ -123,6 +123,12 @@ def read(path: Path) -> list[Record]:
         ) from broken
 
 
+def head_of(path: Path) -> dict[str, Any] | None:
+    """How far a journal has come that another command writes; None where there is none. Who keeps it ties both together."""
+    records = read(path) if path.exists() else []
+    return {"journal": records[0].hash, "seq": records[-1].seq, "hash": records[-1].hash} if records else None
+
+
 def _append(file: int, content: bytes) -> None:
     """Append all of it and flush it, or (disk full) none: a later record must never follow half of one."""
     size = os.fstat(file).st_size

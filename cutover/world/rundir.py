@@ -34,6 +34,11 @@ class RunDir:
         return self.path / "journal.jsonl"
 
     @property
+    def watch_file(self) -> Path:
+        """The journal of the watch that follows the run; chained like the run's own, and apart, so that the run can go back meanwhile."""
+        return self.path / "watch.jsonl"
+
+    @property
     def evidence(self) -> Path:
         """What was collected besides the journal: JUnit files, reports of the hosts, logs."""
         return self.path / "evidence"

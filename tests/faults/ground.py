@@ -136,7 +136,9 @@ class Experiment:
     began: float = field(default_factory=time.time)
     commands: list[dict[str, Any]] = field(default_factory=list)
     expect: dict[str, Any] = field(default_factory=dict)
-    by_us: list[tuple[float, float]] = field(default_factory=list)  # when the experiment itself stopped or started a service
+    by_us: list[tuple[float, float]] = field(
+        default_factory=list
+    )  # when the experiment itself stopped or started a service
     history: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -198,7 +200,8 @@ class Experiment:
         )
         fresh = [run for run in runs if (run / "journal.jsonl").stat().st_mtime >= self.began]
         self.history |= {
-            "by_us": self.by_us, "name": self.name, "seed": self.seed, "began": self.began, "expect": self.expect, "commands": self.commands,
+            "by_us": self.by_us, "name": self.name, "seed": self.seed, "began": self.began, "expect": self.expect,
+            "commands": self.commands,
             "hosts": {name: {"before": self.before[name], "after": after[name]} for name in self.ground.names},
             "journals": {f"{run.name} of {run.parents[2].name}": self._lines(run) for run in fresh},
             "left_running": [line for one in self.ground.started for line in one.left()],

@@ -1,0 +1,192 @@
+"""`monitor`: find the run that is to be watched, take its watch up where it is, look on, and go back where that is decided."""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from cutover.conduct.back import Asked as BackAsked
+from cutover.conduct.back import rollback
+from cutover.conduct.fleet import connect
+from cutover.conduct.history import Known, directory_of, known_run
+from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.targets import Targets
+from cutover.conduct.watching.answers import Answers
+from cutover.conduct.watching.clock import WatchClock
+from cutover.conduct.watching.hands import Tell
+from cutover.conduct.watching.jury import Jury
+from cutover.conduct.watching.looking import Looker
+from cutover.conduct.watching.settings import Settings, settings_of
+from cutover.conduct.watching.state import Watched
+from cutover.conduct.watching.watch import End, Ended, Watch
+from cutover.decide.phases import COMMITTING
+from cutover.decide.roles import RunFacts
+from cutover.words.errors import (
+    CutoverError,
+    ExitCode,
+    Interrupted,
+    OnHold,
+    Problem,
+    RolledBack,
+    Unreachable,
+    UsageError,
+)
+from cutover.world.journal import Journal, head_of
+from cutover.world.rundir import RunDir, RunDirs
+
+DECIDE = (
+    "`invoke signoff --role ROLE --name NAME --decision go_on` goes on, `invoke abort` goes back to V1; "
+    "`invoke monitor` goes on watching meanwhile"
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked for: which run (the newest on V2, where none is named), one look or all, and who is there.
+
+    `hear` lets console, tables and the like listen to the watch's journal; `teller` gives who tells people of events;
+    `back` does the same as `hear` for the journal of a rollback.
+    """
+
+    run: str
+    once: bool
+    stays: bool
+    hear: Callable[[RunDir, Journal, Settings], None]
+    teller: Callable[[RunDir, Journal, Settings], Tell]
+    back: Callable[[RunDir, Journal], None]
+    stop: StopSignal
+
+
+def monitor(targets: Targets, runs: RunDirs, asked: Asked) -> ExitCode:
+    """Watch until the end. Raises OnHold, RolledBack, MixedFleet, Interrupted; its code is that of the verdict with `once`."""
+    settings = settings_of(targets)
+    with ExitStack() as open_things:
+        fleet, unreachable = connect(targets)
+        open_things.callback(fleet.close)
+        if len({problem.host for problem in unreachable}) == len(targets.names):
+            raise Unreachable(unreachable)
+        known, silent = known_run(fleet, asked.run, lambda candidate: candidate.ran([one.name for one in COMMITTING]))
+        hosts = _watched_hosts(targets, known, [*unreachable, *silent])
+        directory = directory_of(runs, known)  # type: ignore[arg-type] # _watched_hosts refuses None
+        journal = Journal(directory.watch_file)
+        open_things.callback(journal.close)
+        heads = {name: entry["heads"] for name in hosts if (entry := known.entry(name))}  # type: ignore[union-attr] # as above
+        run = RunFacts(directory.id, directory.id[:16])
+        watch = _watch(settings, hosts, journal, Looker.of(targets, fleet, run), directory, heads, asked)
+        open_things.callback(watch.tell, "ending", ())
+        ended = _ended(watch, asked)
+        return _finish(targets, runs, asked, watch, directory, ended)
+
+
+def _watched_hosts(targets: Targets, known: Known | None, silent: list[Problem]) -> tuple[str, ...]:
+    """The hosts of the run; UsageError where there is no V2 to watch, or where only a part of the run was named."""
+    if known is None:
+        if silent:
+            raise Unreachable(silent)
+        next_ = "`invoke cutover` begins one; its watch begins when it has ended"
+        raise UsageError(Problem(path="--hosts", found="the hosts know no cutover", next=next_))
+    hosts = tuple(name for batch in known.plan.batches for name in batch)
+    problems = [
+        Problem(
+            host=name,
+            found=f"it belongs to run {known.run}, and was not named",
+            next="name all its hosts: they go back together",
+        )
+        for name in hosts
+        if name not in targets.names
+    ]
+    if back := [name for name in hosts if name in known.plans and known.is_back(name)]:
+        found = f"{', '.join(back)} went back to V1 in run {known.run}: there is no V2 to watch"
+        problems.append(Problem(path="--hosts", found=found, next="`invoke status` says how the hosts are"))
+    elif known.unfinished:
+        found = f"run {known.run} is under way, or was left in the middle"
+        problems.append(Problem(path="--hosts", found=found, next="wait for its end, or `invoke cutover --resume`"))
+    if problems:
+        raise UsageError(problems)
+    return hosts
+
+
+def _watch(
+    settings: Settings,
+    hosts: tuple[str, ...],
+    journal: Journal,
+    looker: Looker,
+    directory: RunDir,
+    heads: Mapping[str, Any],
+    asked: Asked,
+) -> Watch:
+    """The watch as its journal leaves it, or a new one."""
+    watched = Watched.of(journal.records)
+    clock = WatchClock(watched.began, watched.scale) if watched.started_at else WatchClock(time.time(), settings.scale)
+    if asked.once:  # looks are as far apart then as rows are, and windows must hold several of them
+        settings = settings.looking_every(max(settings.look_s, settings.cadence.every_at(clock.t)))
+    jury = Jury(settings.book, hosts, settings.look_s)
+    jury.replay(journal.records)
+    journal.listen(watched)
+    asked.hear(directory, journal, settings)
+    if watched.started_at:
+        journal.write("watch.resumed", t=clock.t, rules=settings.book.digest)
+    else:
+        journal.write(
+            "watch.started", run=directory.id, environment=directory.environment(), hosts=list(hosts), began=clock.began,
+            head=head_of(directory.journal_file), heads=heads, **settings.as_json(),
+        )  # fmt: skip
+    tell = asked.teller(directory, journal, settings)
+
+    def answers(since: str) -> Answers:
+        return Answers.since(directory, since)
+
+    return Watch(settings, hosts, journal, watched, jury, clock, looker.look, tell, answers, asked.stop.wait)
+
+
+def _ended(watch: Watch, asked: Asked) -> Ended:
+    try:
+        return watch.run(once=asked.once, stays=asked.stays)
+    except Interrupted:
+        watch.journal.write("watch.left", t=watch.watched.look_t, why="interrupted")
+        found = "the watch is left: nobody looks at the triggers now"
+        raise Interrupted(
+            Problem(found=found, next="`invoke monitor` goes on in the same window; the gap is listed")
+        ) from None
+
+
+def _finish(targets: Targets, runs: RunDirs, asked: Asked, watch: Watch, directory: RunDir, ended: Ended) -> ExitCode:
+    """What follows from the end of the looking."""
+    if ended.end in (End.TRIGGERED, End.REFUSED):
+        _go_back(targets, runs, asked, watch, directory, ended)
+    if ended.end is End.GONE:
+        code = ExitCode.ROLLED_BACK
+        _close(watch, ended, code)
+        raise RolledBack(Problem(found=ended.reasons[0], next="see its report"))
+    if ended.end is End.HELD:
+        raise OnHold([Problem(found=reason, next=DECIDE) for reason in ended.reasons])
+    if ended.end is End.OVER:
+        watch.tell("success", ())
+        _close(watch, ended, ExitCode.DONE)
+    return ended.verdict.exit_code if asked.once else ExitCode.DONE
+
+
+def _go_back(targets: Targets, runs: RunDirs, asked: Asked, watch: Watch, directory: RunDir, ended: Ended) -> None:
+    """Back to V1 on the same path as `rollback`; raises RolledBack, or what the way back raises."""
+    reason = "; ".join(ended.reasons)
+    watch.journal.write("rollback.started", reasons=list(ended.reasons), t=watch.watched.look_t)
+    watch.tell("rollback", ended.reasons)
+    code = ExitCode.BUG
+    try:
+        back = BackAsked(directory.id, f"the watch: {reason}", lambda *_: None, asked.back, asked.stop)
+        rollback(targets, runs, back)
+        code = ExitCode.ROLLED_BACK
+    except CutoverError as failed:
+        code = failed.exit_code
+        raise
+    finally:
+        watch.journal.write("rollback.finished", exit_code=int(code))
+        _close(watch, ended, code)
+    raise RolledBack(
+        [Problem(found=f"rolled back by the watch: {reason}", next="see the report and the incident record")]
+    )
+
+
+def _close(watch: Watch, ended: Ended, code: ExitCode) -> None:
+    watch.journal.write("watch.finished", verdict=str(ended.verdict), end=ended.end.value, exit_code=int(code))

@@ -1,0 +1,123 @@
+"""How a watch is held, as the variables set it (roles/watch/defaults.yml is where each default lives)."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar, get_args
+
+from cutover.conduct.targets import Targets
+from cutover.decide.watch.cadence import Cadence, cadence
+from cutover.decide.watch.durations import HOW, NoDurationError, seconds
+from cutover.decide.watch.pace import paced
+from cutover.decide.watch.rulebook import RuleBook
+from cutover.decide.watch.rules import load_for
+from cutover.words.errors import Problem, UsageError
+
+Default = Literal["stay", "rollback", "go_on"]
+DEFAULTS: tuple[Default, ...] = get_args(Default)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The watch's own times (seconds on its clock), what happens when nobody decides, and by what it judges."""
+
+    look_s: float
+    cadence: Cadence
+    live_s: float  # when the watch that stays in the terminal is over; what comes later is for `--once`
+    scale: float
+    hold_s: float
+    hold_default: Default
+    signers: Mapping[str, tuple[str, ...]]  # by point, the roles that sign it
+    book: RuleBook
+
+    def looking_every(self, look_s: float) -> "Settings":
+        """The same for looks so far apart, in seconds of the watch's clock."""
+        return replace(self, look_s=look_s, book=paced(self.book, look_s))
+
+    def as_json(self) -> dict[str, Any]:
+        """What the journal keeps of it."""
+        return {
+            "look_s": self.look_s,
+            "cadence": [list(stretch) for stretch in self.cadence.stretches],
+            "live_s": self.live_s,
+            "scale": self.scale,
+            "hold": {"deadline_s": self.hold_s, "default": self.hold_default},
+            "signers": {point: list(roles) for point, roles in self.signers.items()},
+            "points": [{"name": point.name, "at": point.at} for point in self.book.points],
+            "rules": self.book.as_json(),
+        }
+
+
+def settings_of(targets: Targets) -> Settings:
+    """Read them; they concern the watch as a whole, so they must be the same on all hosts. All that is wrong at once (UsageError)."""
+    shared, reading = Shared(targets), _Reading()
+    rows = reading.of(lambda: cadence(shared["watch_cadence"], "watch_cadence"))
+    book = reading.of(lambda: load_for(targets.root, shared))
+    signers = {point: tuple(roles) for point, roles in shared["watch_points"].items()}
+    if book is not None:
+        reading.problems += _unknown_points(signers, [point.name for point in book.points])
+    hold: Mapping[str, Any] = shared["watch_hold"]
+    live, deadline = reading.duration("watch_live", shared["watch_live"]), reading.hold(hold)
+    if reading.problems or rows is None or book is None:
+        raise UsageError(reading.problems)
+    scale = float(shared["watch_scale"])
+    settings = Settings(0.0, rows, live, scale, deadline, hold["default"], signers, book)
+    return settings.looking_every(float(shared["watch_look_s"]) * scale)
+
+
+@dataclass
+class _Reading:
+    """Reads one thing after another, and remembers all that was wrong."""
+
+    problems: list[Problem] = field(default_factory=list)
+
+    def of(self, read: Callable[[], T]) -> T | None:
+        """What it gives; None where it refuses."""
+        try:
+            return read()
+        except UsageError as wrong:
+            self.problems += wrong.problems
+            return None
+
+    def duration(self, path: str, written: object) -> float:
+        """A duration in seconds; 0 where it is none."""
+        try:
+            return seconds(written)
+        except NoDurationError as none:
+            self.problems.append(Problem(path=path, found=str(none), next=HOW))
+            return 0.0
+
+    def hold(self, written: Mapping[str, Any]) -> float:
+        """The deadline of a hold, once the whole entry was looked at."""
+        if set(written) != {"deadline", "default"}:
+            found = f"it has {', '.join(written) or 'nothing'}"
+            self.problems.append(Problem(path="watch_hold", found=found, next="give it deadline and default"))
+            return 0.0
+        if written["default"] not in DEFAULTS:
+            found = f"«{written['default']}»"
+            self.problems.append(Problem(path="watch_hold.default", found=found, next=f"one of {', '.join(DEFAULTS)}"))
+        return self.duration("watch_hold.deadline", written["deadline"])
+
+
+@dataclass(frozen=True)
+class Shared(Mapping[str, Any]):
+    """The variables of the hosts as one: what is asked for must be the same on all of them."""
+
+    targets: Targets
+
+    def __getitem__(self, name: str) -> Any:
+        return self.targets.shared(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.targets.variables[self.targets.names[0]])
+
+    def __len__(self) -> int:
+        return len(self.targets.variables[self.targets.names[0]])
+
+
+def _unknown_points(signers: Mapping[str, tuple[str, ...]], points: list[str]) -> list[Problem]:
+    return [
+        Problem(path=f"watch_points.{name}", found="there is no such point", next=f"name one of {', '.join(points)}")
+        for name in signers
+        if name not in points
+    ]

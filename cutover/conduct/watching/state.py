@@ -1,0 +1,105 @@
+"""Where a watch is, by its own journal: since when, how far it has come, what it has told, and whether it waits for somebody."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cutover.words.record import Record
+from cutover.words.verdict import Verdict, worst
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The watch waits for a person: since when and why, until when, and what happens then. Times are on the watch's clock."""
+
+    opened_at: str  # ISO 8601 UTC
+    t: float
+    reasons: tuple[str, ...]
+    about: tuple[tuple[str, str], ...]  # host and rule of what is not as it should be; empty at a point
+    point: str
+    deadline_t: float
+    default: str
+
+
+@dataclass
+class Watched:
+    """What the journal of a watch says so far; it follows each record as it is written."""
+
+    started_at: str = ""  # ISO 8601 UTC
+    began: float = 0.0  # Unix time
+    scale: float = 1.0
+    hosts: tuple[str, ...] = ()
+    look_t: float = 0.0  # when the last look was
+    looks: int = 0
+    unbroken_t: float = 0.0  # since when there was no gap
+    row_t: float | None = None  # when the last recorded row was
+    verdict: Verdict = Verdict.INCONCLUSIVE  # of the last look
+    points: dict[str, str] = field(default_factory=dict)  # by name, its last answer
+    moved: dict[str, float] = field(default_factory=dict)  # points that are asked again, and when
+    hold: Hold | None = None
+    accepted: set[tuple[str, str]] = field(default_factory=set)  # what a person decided to live with: host and rule
+    triggered: bool = False
+    finished: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, records: Iterable[Record]) -> "Watched":
+        """Everything that was written so far."""
+        watched = cls()
+        for record in records:
+            watched(record)
+        return watched
+
+    def __call__(self, record: Record) -> None:
+        """Take in one record."""
+        if hear := getattr(self, f"_{record.kind.replace('.', '_')}", None):
+            hear(record)
+
+    def _watch_started(self, record: Record) -> None:
+        self.started_at, self.began, self.scale = record.at, record.data["began"], record.data["scale"]
+        self.hosts = tuple(record.data["hosts"])
+
+    def _watch_resumed(self, _record: Record) -> None:
+        self.finished = None
+
+    def _judged(self, record: Record) -> None:
+        verdict = Verdict(record.data["verdict"])
+        if record.data["t"] != self.look_t or not self.looks:
+            self.looks += 1
+            self.verdict = verdict
+        self.verdict = worst([self.verdict, verdict])
+        self.look_t = record.data["t"]
+        if record.data["row"]:
+            self.row_t = self.look_t
+
+    def _point(self, record: Record) -> None:
+        name, answer = record.data["name"], record.data["answer"]
+        self.points[name] = answer
+        self.moved.pop(name, None)
+        self.accepted.clear()  # what somebody could live with until here is asked again here
+
+    def _watch_gap(self, record: Record) -> None:
+        self.unbroken_t = record.data["to_t"]
+
+    def _point_postponed(self, record: Record) -> None:
+        self.moved[record.data["name"]] = record.data["until_t"]
+
+    def _watch_extended(self, record: Record) -> None:
+        self.moved[record.data["point"]] = record.data["until_t"]
+
+    def _hold_opened(self, record: Record) -> None:
+        data = record.data
+        about = tuple((host, rule) for host, rule in data["about"])
+        self.hold = Hold(
+            record.at, data["t"], tuple(data["reasons"]), about, data["point"], data["deadline_t"], data["default"]
+        )
+
+    def _hold_closed(self, record: Record) -> None:
+        if self.hold and record.data["decision"] == "go_on":
+            self.accepted |= set(self.hold.about)
+        self.hold = None
+
+    def _trigger(self, _record: Record) -> None:
+        self.triggered = True
+
+    def _watch_finished(self, record: Record) -> None:
+        self.finished = record.data

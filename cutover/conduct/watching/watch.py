@@ -1,0 +1,195 @@
+"""The main story of a watch: look, judge, decide, tell, wait; until its time is over, a trigger is pulled, or a person is needed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from cutover.conduct.watching.answers import GO_ON, ROLL_BACK, Answers
+from cutover.conduct.watching.clock import WatchClock
+from cutover.conduct.watching.hands import Look, Tell
+from cutover.conduct.watching.holding import Holding
+from cutover.conduct.watching.jury import Jury
+from cutover.conduct.watching.settings import Settings
+from cutover.conduct.watching.state import Watched
+from cutover.decide.watch.points import points_between
+from cutover.decide.watch.rulebook import Point
+from cutover.words.verdict import Verdict, worst
+from cutover.words.watching import Judgement
+from cutover.world.journal import Journal
+
+SETTLE_S = 3600.0  # the window of most rules
+GAP_LOOKS = 3  # so many looks in a row that were not made are a gap, which is told
+
+
+class End(Enum):
+    """Why a watch stopped looking."""
+
+    OVER = "over"  # its time has passed, and nothing stands against it
+    LOOKED = "looked"  # it was to look once
+    HELD = "held"  # it waits for a person, and nobody stays with it
+    TRIGGERED = "triggered"  # a rule rolls back
+    REFUSED = "refused"  # a person, or the declared default, says that it goes back
+    GONE = "gone"  # somebody took the run back meanwhile
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a watch stopped, the verdict of the last look, and why."""
+
+    end: End
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A watch of some hosts; `watched` follows its journal."""
+
+    settings: Settings
+    hosts: tuple[str, ...]
+    journal: Journal
+    watched: Watched
+    jury: Jury
+    clock: WatchClock
+    look: Look
+    tell: Tell
+    answers: Callable[[str], Answers]
+    wait: Callable[[float], None]
+
+    def run(self, *, once: bool, stays: bool) -> Ended:
+        """Look until there is an end. `once`: a single look, recorded as a row. `stays`: there is somebody to wait with, when it holds."""
+        holding = Holding(self.settings, self.journal, self.watched, self.jury, self.clock, self.tell)
+        while True:
+            judged = self._look_once(row=once)
+            verdict = worst(one.verdict for one in judged)
+            if pulled := [one for one in judged if one.rolls_back]:
+                return self._trigger(pulled, verdict)
+            holding.open_for(judged)
+            self._points(holding)
+            if ended := self._heard(holding, verdict):
+                return ended
+            if self.watched.hold is None and self.watched.look_t >= self._live_until and self._closed():
+                return Ended(End.OVER, verdict)
+            if self.watched.hold is not None and not stays:
+                return Ended(End.HELD, verdict, self.watched.hold.reasons)
+            if once:
+                return Ended(End.LOOKED, verdict)
+            self.wait(self.clock.real_seconds_until(self.watched.look_t + self.settings.look_s))
+
+    def _look_once(self, *, row: bool) -> list[Judgement]:
+        """One look: samples and what the rules say of them are on disk before anybody acts on them."""
+        self._note_gap()
+        t = self.clock.t
+        row = row or self._row_due(t) or bool(self._due(t))
+        samples = self.look(self.clock, self.hosts, row=row)
+        self.journal.write_all("sample", [sample.as_json() for sample in samples])
+        judged = self.jury.take(samples)
+        self.journal.write_all("judged", [self._kept(host, row, t, found) for host, found in judged.items()])
+        self.tell("looked", ())
+        if row:
+            noted = [one for found in judged.values() for one in found if one.verdict is not Verdict.PASS]
+            self.tell("hourly", [f"{one.host}: {one.verdict}: {one.words}" for one in noted])
+        return [one for found in judged.values() for one in found]
+
+    def _row_due(self, t: float) -> bool:
+        return self.watched.row_t is None or bool(self.settings.cadence.between(self.watched.row_t, t))
+
+    def _kept(self, host: str, row: bool, t: float, found: Sequence[Judgement]) -> dict[str, object]:
+        """A row keeps all judgements, a look in between those that are not PASS."""
+        kept = [one.as_json() for one in found if row or one.verdict is not Verdict.PASS]
+        verdict = str(worst(one.verdict for one in found))
+        return {"host": host, "t": t, "row": row, "verdict": verdict, "judgements": kept}
+
+    def _note_gap(self) -> None:
+        last, now = self.watched.look_t, self.clock.t
+        if self.watched.looks and now - last > GAP_LOOKS * self.settings.look_s:
+            self.journal.write(
+                "watch.gap", from_t=last, to_t=now, from_at=self.clock.at_real(last), to_at=self.clock.now(),
+                why="nobody looked: the controller was off, asleep, or could not reach the hosts in time",
+            )  # fmt: skip
+
+    def _points(self, holding: Holding) -> None:
+        """Judge every decision point that has come; one that holds or extends is asked again later."""
+        for point in self._due(self.watched.look_t):
+            if self._unsettled(point):
+                continue
+            answer = self.jury.at_point(point)
+            self.journal.write("point", name=point.name, t=self.watched.look_t, **answer.as_json())
+            self.jury.mark(point.name)
+            reasons = [f"{reason.host}: {reason.words}" for reason in answer.reasons]
+            if answer.decision == "go_on":
+                self.jury.decided()
+                self._want_signatures(point)
+            elif answer.decision == "extend":
+                self.jury.decided()
+                self.journal.write("watch.extended", point=point.name, until_t=self.watched.look_t + answer.by)
+                self.tell("extended", reasons)
+            else:
+                holding.open_at(point, answer.reasons)
+
+    def _unsettled(self, point: Point) -> bool:
+        """Right after a gap little is known of the last hour: a point then waits until an hour has been seen again."""
+        since = self.watched.unbroken_t
+        until = since + SETTLE_S
+        if since and self.watched.look_t < until:
+            why = f"the hosts have been looked at without a gap since hour {since / 3600:.1f} only"
+            self.journal.write("point.postponed", name=point.name, t=self.watched.look_t, until_t=until, why=why)
+            return True
+        return False
+
+    def _due(self, t: float) -> tuple[Point, ...]:
+        """The points whose time has come by then and that have no answer yet, moved by what the watch was extended."""
+        moved = [
+            Point(**{**vars(point), "at": self.watched.moved.get(point.name, point.at)})
+            for point in self.settings.book.points
+            if self.watched.points.get(point.name) not in ("go_on", "hold")
+        ]
+        return points_between(moved, -1.0, t)
+
+    def _want_signatures(self, point: Point) -> None:
+        roles = self.settings.signers.get(point.name, ())
+        if roles:
+            self.tell("signoff_wanted", [f"{point.name}: {', '.join(roles)}"])
+
+    @property
+    def _live_until(self) -> float:
+        return max(self.settings.live_s, *self.watched.moved.values(), 0.0)
+
+    def _closed(self) -> bool:
+        """Whether every point up to the end of the live watch has been passed, by the rules or by a person."""
+        until = self.settings.live_s
+        return all(
+            self.watched.points.get(point.name) in ("go_on", "hold")
+            for point in self.settings.book.points
+            if point.at <= until
+        )
+
+    def _heard(self, holding: Holding, verdict: Verdict) -> Ended | None:
+        """What people have decided meanwhile, and what was to happen where they did not."""
+        answers = self.answers(self.watched.started_at)
+        if answers.went_back:
+            return Ended(End.GONE, verdict, ("the run was taken back to V1 by another command",))
+        hold = self.watched.hold
+        if hold is None:
+            return None
+        said = answers.decision_since(hold.opened_at, hold.point)
+        if said is not None:
+            holding.close(f"{said.name}, {said.role}", said.decision, said.note)
+            return (
+                None
+                if said.decision == GO_ON
+                else Ended(End.REFUSED, verdict, (f"{said.name} ({said.role}): {said.note}",))
+            )
+        if self.watched.look_t < hold.deadline_t or hold.default == "stay":
+            return None
+        holding.close("nobody in time", hold.default, "the declared default")
+        if hold.default == ROLL_BACK:
+            return Ended(
+                End.REFUSED, verdict, ("nobody decided in time; the declared default is to go back", *hold.reasons)
+            )
+        return None
+
+    def _trigger(self, pulled: Sequence[Judgement], verdict: Verdict) -> Ended:
+        for one in pulled:
+            self.journal.write("trigger", **one.as_json())
+        return Ended(End.TRIGGERED, verdict, tuple(f"{one.host}: {one.words}" for one in pulled))

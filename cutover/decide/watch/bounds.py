@@ -1,0 +1,86 @@
+"""One-sided 95 % bounds of a share, exact: Clopper and Pearson 1934, by the incomplete beta function.
+
+Exact, and not Wilson's shorter formula, since a rollback hangs on the lower bound: Wilson's covers 95 % only on average and
+is too high just where it matters, at one or two failures of few events (1 of 10: 2.3 % against 0.5 %).
+"""
+
+import math
+from functools import lru_cache
+
+CONFIDENCE = 0.95
+_STEPS = 200  # more than bisections alone would need; Newton's take less than ten
+_TINY = 1e-300
+
+
+@lru_cache(maxsize=65536)
+def lower(part: int, whole: int) -> float:
+    """The share that is passed with 95 % confidence, `part` of `whole` events having been seen; 0.0 where none was."""
+    if part <= 0:
+        return 0.0
+    if part >= whole:
+        return float((1.0 - CONFIDENCE) ** (1.0 / whole))
+    return _quantile(1.0 - CONFIDENCE, part, whole - part + 1)
+
+
+@lru_cache(maxsize=65536)
+def upper(part: int, whole: int) -> float:
+    """The share that is not passed with 95 % confidence; 1.0 where everything, or nothing, was seen."""
+    if part >= whole:
+        return 1.0
+    if part <= 0:
+        return float(1.0 - (1.0 - CONFIDENCE) ** (1.0 / whole))
+    return _quantile(CONFIDENCE, part + 1, whole - part)
+
+
+def interval(part: int, whole: int) -> tuple[float, float]:
+    """The two-sided 95 % interval of a share, for the page of the A/A run."""
+    low = 0.0 if part <= 0 else _quantile(0.025, part, whole - part + 1)
+    return low, 1.0 if part >= whole else _quantile(0.975, part + 1, whole - part)
+
+
+def _quantile(share: float, a: float, b: float) -> float:
+    """Where the beta distribution has `share` of itself below: Newton's steps, and a bisection where one would leave the bracket."""
+    low, high, x = 0.0, 1.0, a / (a + b)
+    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    for _ in range(_STEPS):
+        excess = _below(x, a, b) - share
+        low, high = (x, high) if excess < 0.0 else (low, x)
+        density = math.exp(scale + (a - 1.0) * math.log(x) + (b - 1.0) * math.log1p(-x))
+        step = x - excess / density if density > _TINY else low
+        if not low < step < high:
+            step = (low + high) / 2.0
+        if abs(step - x) <= 1e-14 * x:
+            return step
+        x = step
+    return x
+
+
+def _below(x: float, a: float, b: float) -> float:
+    """The share of the beta distribution (a, b) below x."""
+    if x <= 0.0 or x >= 1.0:
+        return float(x >= 1.0)
+    if x > (a + 1.0) / (a + b + 2.0):  # the continued fraction converges quickly on the other side only
+        return 1.0 - _below(1.0 - x, b, a)
+    front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    return math.exp(front) * _fraction(x, a, b) / a
+
+
+def _fraction(x: float, a: float, b: float) -> float:
+    """The continued fraction of the incomplete beta function, by Lentz's way."""
+    c, d = 1.0, 1.0 / _off_zero(1.0 - (a + b) * x / (a + 1.0))
+    value = d
+    for m in range(1, 500):
+        for numerator in (
+            m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0)),
+        ):
+            d = 1.0 / _off_zero(1.0 + numerator * d)
+            c = _off_zero(1.0 + numerator / c)
+            value *= c * d
+        if abs(c * d - 1.0) < 1e-14:
+            break
+    return value
+
+
+def _off_zero(number: float) -> float:
+    return number if abs(number) > _TINY else _TINY

@@ -1,0 +1,24 @@
+"""Fits the rules to how often a watch looks: a window that holds too few looks could judge nothing."""
+
+from dataclasses import replace
+
+from cutover.decide.watch.rulebook import RuleBook, Signal
+
+LOOKS = 4  # that a window holds at least: what Prometheus' own documentation advises for a rate (four scrapes)
+
+SLACK = 1.1  # of a look: one may fall just outside the window, and none is quite punctual
+
+
+def paced(book: RuleBook, look_s: float) -> RuleBook:
+    """The same rules for looks so far apart (seconds on the watch's clock); they differ where a watch is hurried, or looks seldom."""
+
+    def wide(signal: Signal) -> Signal:
+        if not signal.window:
+            return signal
+        return replace(signal, window=max(signal.window, LOOKS * look_s), slack=SLACK * look_s)
+
+    return replace(
+        book,
+        rules=tuple(replace(rule, signal=wide(rule.signal)) for rule in book.rules),
+        metrics=tuple(replace(metric, signal=wide(metric.signal)) for metric in book.metrics),
+    )

@@ -1,0 +1,151 @@
+"""`monitor` and `signoff`: the watch after a cutover, and what people decide in it."""
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cutover.entry.app import Ask, end
+from cutover.entry.where import Where
+from cutover.words.errors import CutoverError, ExitCode
+
+if TYPE_CHECKING:
+    from cutover.conduct.announcing import Announcer
+    from cutover.conduct.targets import Targets
+    from cutover.conduct.watching.hands import Tell
+    from cutover.conduct.watching.settings import Settings
+    from cutover.conduct.watching.telling import Telling
+    from cutover.tell.watching.console import WatchConsole
+    from cutover.words.record import Record
+    from cutover.world.journal import Journal
+    from cutover.world.rundir import RunDir
+    from cutover.world.watchindex import Index
+
+
+def monitor(where: Where, run: str, *, once: bool) -> ExitCode:
+    """Watch V2 until hour 24; with `once` look a single time."""
+    return end(where.ask(), lambda ask: _monitor(where, ask, run, once=once))
+
+
+def signoff(where: Where, run: str, role: str, name: str, decision: str, point: str, note: str) -> ExitCode:
+    """Decide what the watch waits for, or sign one of its points."""
+
+    def work(ask: Ask) -> ExitCode:
+        from cutover.conduct.watching.signing_off import Signing, sign_off
+        from cutover.entry.written import write_all
+
+        directory, signed = sign_off(where.targets(), where.runs, run, Signing(role, name, decision, point, note))
+        ask.run_id = directory.id
+        about = signed.point or "what the watch waits for"
+        ask.say(f"{signed.name} ({signed.role}) has decided on {about}: {signed.decision}; run {directory.id}")
+        write_all(where.root, directory)
+        return ExitCode.DONE
+
+    return end(where.ask(), work)
+
+
+def _monitor(where: Where, ask: Ask, run: str, *, once: bool) -> ExitCode:
+    from cutover.conduct.interrupts import StopSignal
+    from cutover.conduct.watching.monitor import Asked
+    from cutover.conduct.watching.monitor import monitor as watch
+    from cutover.entry.announcing import announcer_for
+    from cutover.entry.telling import Heard
+
+    targets = where.targets()
+    announcer = announcer_for(targets, ask.progress)
+    listening = Listening(ask, targets, announcer)
+    heard = Heard(ask, announcer)
+    stays = sys.stdin.isatty() and not once
+
+    def back(directory: "RunDir", journal: "Journal") -> None:
+        heard.watch(directory, journal, targets.environment)
+
+    stop = StopSignal(listening.say)
+    asked = Asked(run, once, stays, listening.hear, listening.teller, back, stop)
+    try:
+        with stop.watching():
+            return watch(targets, where.runs, asked)
+    finally:
+        listening.finish()
+        heard.finish()
+
+
+@dataclass
+class Listening:
+    """The people's side of one watch: the view, the tables, the index; and what is written when it ends."""
+
+    ask: Ask
+    targets: "Targets"
+    announcer: "Announcer"
+    directory: "RunDir | None" = None
+    console: "WatchConsole | None" = None
+    index: "Index | None" = None
+    telling: "Telling | None" = None
+    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def say(self, words: str) -> None:
+        """A line about what is being done."""
+        (self.console.say if self.console else self.ask.progress)(words)
+
+    def hear(self, directory: "RunDir", journal: "Journal", _settings: "Settings") -> None:
+        """Have everybody listen to the watch's journal."""
+        from cutover.tell.presentation import presentation
+        from cutover.tell.watching.console import watch_console
+        from cutover.tell.watching.table import Tables
+        from cutover.world.watchindex import follow
+
+        self.directory = directory
+        self.ask.run_id = directory.id
+        shown = presentation(self.ask.root).watch
+        self.console = watch_console(shown, json=self.ask.json, history=journal.records)
+        self.index = follow(directory.watch_file, directory.path / "watch.sqlite")
+        for listener in (self.console, Tables(directory.path, self.console.story), self.index, self._last):
+            journal.listen(listener)
+
+    def teller(self, directory: "RunDir", journal: "Journal", settings: "Settings") -> "Tell":
+        """Who tells people of what the watch comes to."""
+        from cutover.conduct.watching.clock import WatchClock
+        from cutover.conduct.watching.state import Watched
+        from cutover.conduct.watching.telling import About, Telling
+
+        watched = Watched.of(journal.records)
+        journal.listen(watched)
+        release = directory.plan().release.id if directory.plan_file.exists() else ""
+        about = About(self.targets.environment, directory.id, release, self.targets.names)
+        clock = WatchClock(watched.began, settings.scale)
+        self.telling = Telling(self.announcer, journal, watched, clock, about)
+        return self.telling
+
+    def finish(self) -> None:
+        """Close the view, write what stays, and say where it is."""
+        if self.console is not None:
+            self.console.close()
+        if self.index is not None:
+            self.index.close()
+        self.ask.hosts = self.hosts
+        if self.directory is not None:
+            self._write(self.directory)
+
+    def _write(self, directory: "RunDir") -> None:
+        from cutover.conduct.evidence import make_bundle
+        from cutover.entry.written import write_all
+
+        written = write_all(self.ask.root, directory)
+        for name, path in written.paths.items():
+            if path is not None:
+                self.ask.say(f"{name}: {path}")
+        try:
+            made = make_bundle(directory, self.ask.root)
+            self.ask.say(f"evidence: {made.bundle} ({made.verdict}, signed by {made.signer or made.key})")
+        except CutoverError as unsigned:
+            for problem in unsigned.problems:
+                self.ask.say(f"evidence is not bundled: {problem}")
+
+    def _last(self, record: "Record") -> None:
+        """What the newest look said of each host, for --json."""
+        if record.kind == "judged":
+            data = record.data
+            self.hosts[record.host] = {
+                "verdict": data["verdict"],
+                "hour": data["t"] / 3600,
+                "findings": [one for one in data["judgements"] if one["verdict"] != "PASS"],
+            }

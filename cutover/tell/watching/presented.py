@@ -1,0 +1,58 @@
+"""What a watch shows of a service: the `watch:` part of templates/report.yml. The engine knows no signal and no value by name."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Raw(_Strict):
+    """How a figure is had from the documents of the looks: dotted paths, and what is done with what lies there.
+
+    value: the sum of `at` as it is. per: the increase of `at` for each one of the increase of `of`. busy: the increase of
+    `at` for each second of real time. changes: how often `at` has become another value since the watch began. steady: for
+    how many seconds of the watch's clock it has not.
+    """
+
+    how: Literal["value", "per", "busy", "changes", "steady"] = "value"
+    at: tuple[str, ...] = Field(min_length=1)
+    of: tuple[str, ...] = ()
+    times: float = 1.0
+    window_s: float = Field(default=0.0, ge=0, description="over how much of the watch's clock an increase is taken")
+
+
+class Signal(_Strict):
+    """A figure that people follow: its names, its unit, the rule that judges it and whose limits are drawn with it."""
+
+    name: str
+    label: str
+    short: str = Field(description="the head of its column where room is short")
+    unit: str = ""
+    format: str = ".4g"
+    rule: str = ""
+    units: dict[str, float] = Field(default_factory=dict, description="unit of a judgement -> factor to this unit")
+    raw: Raw | None = None
+    limits_times: float = Field(default=1.0, description="from the unit of the rule's limits to this unit")
+    fleet: Literal["most", "least", "sum", "pooled"] = Field(
+        "most", description="pooled: weighted by n, where n is known"
+    )
+    counted: bool = Field(default=False, description="a rate: on how many events it rests stands beside it")
+    chart: bool = True
+    table: bool = False
+    live: bool = False
+    spark: bool = False
+
+
+class Watched(_Strict):
+    """The whole of it. `values` is where in a sample the service's own named values lie (a mapping)."""
+
+    signals: tuple[Signal, ...] = ()
+    values: str = ""
+    values_format: str = ".4g"
+    values_rule: str = Field(
+        "", description="the rule that says how far a value may move, as a share; drawn in its chart"
+    )
+    values_most: int = Field(default=4, description="how many of them the live view shows")

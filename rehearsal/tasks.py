@@ -1,0 +1,77 @@
+"""The test hosts' part of the Invoke surface: `lab.up` and the like. Nothing heavy is imported before it is asked for."""
+
+from pathlib import Path
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+from cutover.entry.options import help_of
+
+ROOT = Path(__file__).parents[1]
+
+
+def end_with(code: int) -> None:
+    """End with a code from the one table (cutover/words/errors.py)."""
+    if code:
+        raise Exit(code=int(code))
+
+
+@task(auto_shortflags=False, help=help_of("count", "json"))
+def up(_c: Context, count: int = 3, json: bool = False) -> None:
+    """Make test hosts (root, Linux), put V1 in service on them, write inventory/lab."""
+    from rehearsal.labtasks import Lab
+
+    end_with(Lab(ROOT, "lab.up", json).up(count))
+
+
+@task(auto_shortflags=False, help=help_of("purge", "json"))
+def down(_c: Context, purge: bool = False, json: bool = False) -> None:
+    """Take the test hosts away, with everything that was made for them."""
+    from rehearsal.labtasks import Lab
+
+    end_with(Lab(ROOT, "lab.down", json).down(purge=purge))
+
+
+@task(auto_shortflags=False, help=help_of("json"))
+def status(_c: Context, json: bool = False) -> None:
+    """The test hosts and how they are."""
+    from rehearsal.labtasks import Lab
+
+    end_with(Lab(ROOT, "lab.status", json).status())
+
+
+@task(auto_shortflags=False, help=help_of("host", "json"))
+def cut(_c: Context, host: str, json: bool = False) -> None:
+    """Cut a test host's cable."""
+    from rehearsal.labtasks import Lab
+
+    end_with(Lab(ROOT, "lab.cut", json).fault("cut", host))
+
+
+@task(auto_shortflags=False, help=help_of("host", "json"))
+def heal(_c: Context, host: str, json: bool = False) -> None:
+    """Plug a test host's cable in again, and empty its disk."""
+    from rehearsal.labtasks import Lab
+
+    end_with(Lab(ROOT, "lab.heal", json).fault("heal", host))
+
+
+@task(auto_shortflags=False, help=help_of("host", "json"))
+def reboot(_c: Context, host: str, json: bool = False) -> None:
+    """Reboot a test host and wait for it."""
+    from rehearsal.labtasks import Lab
+
+    end_with(Lab(ROOT, "lab.reboot", json).fault("reboot", host))
+
+
+@task(auto_shortflags=False, help=help_of("host", "leave-mb", "json"))
+def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> None:
+    """Fill a test host's disk."""
+    from rehearsal.labtasks import Lab
+
+    end_with(Lab(ROOT, "lab.fill", json).fill(host, leave_mb))
+
+
+LAB = Collection("lab", up, down, status, cut, heal, reboot, fill)
