@@ -27,6 +27,7 @@ PARTS = (
     "release.yml",
     "legacy",
     "lab",
+    "rehearsal",
     "pyproject.toml",
 )
 SHARED = ("cache", "releases")

@@ -132,8 +132,8 @@ def test_a_hold_with_the_default_stay_waits_for_ever_with_the_triggers_armed(ree
 
 def test_a_finding_at_hour_24_extends_the_watch(reel: Reel) -> None:
     def disturb(_host: str, t: float, documents: dict[str, Any]) -> None:
-        if 23.95 * HOUR < t < 24.05 * HOUR:
-            documents["figures"] = {"error": "the entry point does not start"}
+        if 23.9 * HOUR < t < 24.4 * HOUR:
+            documents["figures"]["kpis"]["CollectionRate"] = 13.0
 
     reel.look = Hosts(disturb)
     ended = reel.run()
@@ -141,6 +141,18 @@ def test_a_finding_at_hour_24_extends_the_watch(reel: Reel) -> None:
     assert [one["answer"] for one in reel.records("point") if one["name"] == "hour_24"] == ["extend", "go_on"]
     assert reel.t >= 30 * HOUR
     assert len(reel.events("extended")) == 1
+
+
+def test_what_is_not_known_at_a_point_is_asked_again_before_that_holds(reel: Reel) -> None:
+    def disturb(_host: str, t: float, documents: dict[str, Any]) -> None:
+        if 0.95 * HOUR < t < 1.05 * HOUR:
+            documents["figures"] = {"error": "the entry point does not start"}
+
+    reel.look, reel.settings = Hosts(disturb), settings(live_s=2 * HOUR)
+    ended = reel.run()
+    assert ended.end is End.OVER
+    assert [one["answer"] for one in reel.records("point")] == ["go_on"]
+    assert 1 <= len(reel.records("point.postponed")) <= 4
 
 
 def test_a_controller_that_slept_goes_on_in_the_same_window_and_lists_the_gap(reel: Reel) -> None:

@@ -35,6 +35,7 @@ class Watched:
     row_t: float | None = None  # when the last recorded row was
     verdict: Verdict = Verdict.INCONCLUSIVE  # of the last look
     points: dict[str, str] = field(default_factory=dict)  # by name, its last answer
+    asked: dict[str, int] = field(default_factory=dict)  # points that were put off, and how often
     moved: dict[str, float] = field(default_factory=dict)  # points that are asked again, and when
     hold: Hold | None = None
     accepted: set[tuple[str, str]] = field(default_factory=set)  # what a person decided to live with: host and rule
@@ -75,13 +76,16 @@ class Watched:
         name, answer = record.data["name"], record.data["answer"]
         self.points[name] = answer
         self.moved.pop(name, None)
+        self.asked.pop(name, None)
         self.accepted.clear()  # what somebody could live with until here is asked again here
 
     def _watch_gap(self, record: Record) -> None:
         self.unbroken_t = record.data["to_t"]
 
     def _point_postponed(self, record: Record) -> None:
-        self.moved[record.data["name"]] = record.data["until_t"]
+        name = record.data["name"]
+        self.moved[name] = record.data["until_t"]
+        self.asked[name] = self.asked.get(name, 0) + 1
 
     def _watch_extended(self, record: Record) -> None:
         self.moved[record.data["point"]] = record.data["until_t"]

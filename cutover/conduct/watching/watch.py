@@ -18,6 +18,7 @@ from cutover.words.watching import Judgement
 from cutover.world.journal import Journal
 
 SETTLE_S = 3600.0  # the window of most rules
+PATIENCE_LOOKS = 4  # so often a point at which something is not known yet is asked again before that holds
 GAP_LOOKS = 3  # so many looks in a row that were not made are a gap, which is told
 
 
@@ -114,6 +115,9 @@ class Watch:
             if self._unsettled(point):
                 continue
             answer = self.jury.at_point(point)
+            if answer.verdict is Verdict.INCONCLUSIVE and self.watched.asked.get(point.name, 0) < PATIENCE_LOOKS:
+                self._postpone(point, self.watched.look_t + self.settings.look_s, answer.reasons[0].words)
+                continue
             self.journal.write("point", name=point.name, t=self.watched.look_t, **answer.as_json())
             self.jury.mark(point.name)
             reasons = [f"{reason.host}: {reason.words}" for reason in answer.reasons]
@@ -132,10 +136,12 @@ class Watch:
         since = self.watched.unbroken_t
         until = since + SETTLE_S
         if since and self.watched.look_t < until:
-            why = f"the hosts have been looked at without a gap since hour {since / 3600:.1f} only"
-            self.journal.write("point.postponed", name=point.name, t=self.watched.look_t, until_t=until, why=why)
+            self._postpone(point, until, f"looked at without a gap since hour {since / 3600:.1f} only")
             return True
         return False
+
+    def _postpone(self, point: Point, until_t: float, why: str) -> None:
+        self.journal.write("point.postponed", name=point.name, t=self.watched.look_t, until_t=until_t, why=why)
 
     def _due(self, t: float) -> tuple[Point, ...]:
         """The points whose time has come by then and that have no answer yet, moved by what the watch was extended."""
