@@ -127,6 +127,7 @@ class Listening:
 
     def _write(self, directory: "RunDir") -> None:
         from cutover.conduct.evidence import make_bundle
+        from cutover.conduct.signers import FILE as SIGNERS
         from cutover.entry.written import write_all
 
         written = write_all(self.ask.root, directory)
@@ -134,7 +135,8 @@ class Listening:
             if path is not None:
                 self.ask.say(f"{name}: {path}")
         try:
-            made = make_bundle(directory, self.ask.root)
+            signers = self.targets.inventory.directory / SIGNERS
+            made = make_bundle(directory, self.ask.root, signers=signers if signers.is_file() else None)
             self.ask.say(f"evidence: {made.bundle} ({made.verdict}, signed by {made.signer or made.key})")
         except CutoverError as unsigned:
             for problem in unsigned.problems:

@@ -151,9 +151,9 @@ class Running:
             time.sleep(0.05)
         return self
 
-    def answer(self) -> Answer:
+    def answer(self, patience: float = PATIENCE_S) -> Answer:
         """Its end. Everything but the one document is told on the other channel."""
-        code = self._process.wait(PATIENCE_S)
+        code = self._process.wait(patience)
         told, stdout = self._said.read_text(), self._answered.read_text()
         document = json.loads(stdout) if stdout.strip() else {}
         answer = Answer(code, document, told, time.monotonic() - self._began)

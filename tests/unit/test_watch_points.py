@@ -50,8 +50,8 @@ def test_a_cadence_is_read_and_all_its_mistakes_are_said() -> None:
         cadence({"4h": "soon", "8h": "9h", "2h": "10m", "x": "1h"}, "watch_cadence")
     assert [problem.path for problem in error.value.problems] == [
         "watch_cadence.4h",
-        "watch_cadence.8h",
         "watch_cadence.x",
+        "watch_cadence.8h",
     ]
     with pytest.raises(UsageError):
         cadence({}, "watch_cadence")

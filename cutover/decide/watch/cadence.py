@@ -39,23 +39,21 @@ class Cadence:
 def cadence(written: Mapping[str, Any], path: str) -> Cadence:
     """`{4h: 30m, 8h: 1h}` (until when: how often) as a Cadence; UsageError with all that is wrong, `path` says where it is written."""
     problems: list[Problem] = []
+    read: list[tuple[float, float, str]] = []
+    for key, value in written.items():
+        try:
+            read.append((seconds(key), seconds(value), f"{path}.{key}"))
+        except NoDurationError as error:
+            problems.append(Problem(str(error), HOW, path=f"{path}.{key}"))
     stretches: list[tuple[float, float]] = []
     start = 0.0
-    for key, value in written.items():
-        where = f"{path}.{key}"
-        try:
-            until, every = seconds(key), seconds(value)
-        except NoDurationError as error:
-            problems.append(Problem(str(error), HOW, path=where))
-            continue
+    for until, every, where in sorted(read):  # a map has no order that could be relied on
         if every <= 0 or every > until - start + _ALMOST:
             found = f"from {words(start)} until {words(until)} every {words(every)} has no row in it"
-            problems.append(
-                Problem(found, "let each stretch end after the one before, with a row at least", path=where)
-            )
-            continue
-        stretches.append((until, every))
-        start = until
+            problems.append(Problem(found, "let each stretch last for a row at least", path=where))
+        else:
+            stretches.append((until, every))
+            start = until
     if not stretches and not problems:
         problems.append(Problem("has no stretch", "write {24h: 30m}", path=path))
     if problems:
