@@ -49,18 +49,18 @@ def prepare(
 
 @task(
     auto_shortflags=False,
-    help=help_of(*WHERE, "serial", "release", "run", "resume", "check", "diff", "yes", "verbose", "answers"),
+    help=help_of(*WHERE, "serial", "release", "run", "resume", "check", "diff", "yes", "verbose", "answers", "watch"),
 )
 def cutover(
     c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: int = 0, json: bool = False, serial: str = "",
     release: str = "", run: str = "", resume: bool = False, check: bool = False, diff: bool = False, yes: bool = False,
-    verbose: bool = False, answers: str = "",
+    verbose: bool = False, answers: str = "", watch: bool = False,
 ) -> None:  # fmt: skip
     """All six phases on every host of a pattern: prepare everywhere, then V1 to V2 batch by batch, or back."""
     from cutover.entry.cutting import Cutting
 
     where = _where("cutover", hosts, inventory or i, limit, forks, json=json)
-    cutting = Cutting(where, serial, release, run, yes, diff, verbose, resume, answers)
+    cutting = Cutting(where, serial, release, run, yes, diff, verbose, resume, answers, watch)
     end_with(cutting.plan() if check or c.config.run.dry else cutting.cutover(only_prepare=False))
 
 

@@ -3,6 +3,7 @@
 from cutover.conduct.fleet import connected_as_far_as_possible, failures
 from cutover.conduct.targets import Targets
 from cutover.conduct.unsettled import owed_by_marks, still_owed
+from cutover.conduct.watching.looking import look_twice, looks_of
 from cutover.decide.phases import PHASES
 from cutover.decide.roles import Role, RunFacts, steps_of
 from cutover.words.errors import Problem
@@ -14,15 +15,24 @@ LOOK_S = 30.0
 
 
 def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
-    """Per host: lease, revert, runs (as the agent says them), what it is owed, `facts` (what the first role reads); and who is silent."""
+    """Per host: lease, revert, runs (as the agent says them), what it is owed, `facts` (what the first role reads), `looks` (look_twice).
+
+    And who is silent.
+    """
     role = PHASES[0].name
     probes = {
         name: steps_of(Role(role, targets.root, targets.variables[name], RunFacts("status", "")), "facts")
         for name in targets.names
     }
 
+    looks = {name: looks_of(targets, name) for name in targets.names}
+
     def look(agent: HostAgent) -> State:
-        return {**agent.status(), "facts": agent.look(probes[agent.name])}
+        return {
+            **agent.status(),
+            "facts": agent.look(probes[agent.name]),
+            "looks": look_twice(agent, looks[agent.name]),
+        }
 
     with connected_as_far_as_possible(targets) as (fleet, problems):
         outcomes = fleet.each(look, deadline=LOOK_S)

@@ -1,6 +1,6 @@
 """`plan`, `prepare` and `cutover`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cutover.conduct.cutover import Conductor
 from cutover.conduct.interrupts import StopSignal
@@ -9,6 +9,7 @@ from cutover.decide.plan import Plan
 from cutover.entry.announcing import announcer_for, poll_for
 from cutover.entry.app import Ask, confirm, end
 from cutover.entry.telling import Heard, Listeners
+from cutover.entry.watching import monitor
 from cutover.entry.where import Where
 from cutover.tell.planview import plan_view
 from cutover.words.errors import ExitCode, Problem, UsageError
@@ -31,6 +32,7 @@ class Cutting:
     verbose: bool = False
     resume: bool = False
     answers: str = ""
+    watch: bool = False
 
     def plan(self) -> ExitCode:
         """Make a plan and show it."""
@@ -39,7 +41,10 @@ class Cutting:
     def cutover(self, *, only_prepare: bool) -> ExitCode:
         """Prepare, or prepare and commit."""
         ask = self.where.ask(yes=self.yes, verbose=self.verbose)
-        return end(ask, lambda _ask: self._cutover(ask, only_prepare=only_prepare))
+        code = end(ask, lambda _ask: self._cutover(ask, only_prepare=only_prepare))
+        if not self.watch or code is not ExitCode.DONE:
+            return code
+        return monitor(replace(self.where, command="monitor"), ask.run_id, once=False)
 
     def _plan(self, ask: Ask) -> ExitCode:
         conductor, listeners = self._conductor(ask)
@@ -60,6 +65,9 @@ class Cutting:
         return ExitCode.DONE
 
     def _cutover(self, ask: Ask, *, only_prepare: bool) -> ExitCode:
+        if self.watch and self.where.json:
+            found = "two commands in one would print two documents"
+            raise UsageError(Problem(path="--watch", found=found, next="run `invoke monitor --json` afterwards"))
         if self.resume:
             return self._resume(ask, only_prepare=only_prepare)
         conductor, listeners = self._conductor(ask, polls=not only_prepare)

@@ -35,10 +35,15 @@ def report(where: Where, run: str) -> ExitCode:
 def _status(where: Where, ask: Ask) -> ExitCode:
     from cutover.conduct.state import look_at_state
     from cutover.tell.paper import paper
+    from cutover.tell.presentation import presentation
+    from cutover.tell.realtime import real_time
     from cutover.tell.statusview import status_view
 
     states, unasked = look_at_state(where.targets())
-    ask.hosts = dict(states)
+    declared = presentation(where.root).real_time
+    ask.hosts = {
+        host: {**state, "real_time": real_time(declared, state.pop("looks"))} for host, state in states.items()
+    }
     paper(ask.stream).print(status_view(states))
     if unasked:
         raise Unjudged(unasked)

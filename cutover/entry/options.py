@@ -15,6 +15,7 @@ HELP = {
     "resume": "go on with a run whose controller died: the one of --run, else the last that was left in the middle",
     "steal-lock": "take the hosts from a holder that is dead, by the nonce that `invoke status` shows",
     "answers": "file with a person's answers to the checklist: {LINE: {answer: yes, by: NAME}}",
+    "watch": "stay with the fleet when the cutover has ended: go on as `monitor`",
     "bundle": "sign all evidence of the run into one file",
     "key": "SSH key to sign with (default: git's, ssh-agent's first, ~/.ssh/id_ed25519)",
     "verify": "judge this bundle instead, offline",

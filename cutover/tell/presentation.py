@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cutover.tell.realtime import Figure
 from cutover.tell.watching.presented import Watched
 from cutover.words.errors import Problem, UsageError
 
@@ -65,6 +66,7 @@ class Presentation(_Strict):
     values: ValueTable
     tables: tuple[ValueTable, ...] = ()
     watch: Watched = Watched()
+    real_time: dict[str, Figure] = Field(default_factory=dict, description="what `status --json` says of the service")
 
 
 def presentation(root: Path) -> Presentation:

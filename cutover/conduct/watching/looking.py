@@ -1,5 +1,6 @@
 """One look at all hosts of a watch. A host that does not answer gives a sample too, which says so."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from cutover.world.agent import HostAgent
 
 ROLE = "watch"
 LOOKS, ROWS = "looks", "rows"  # the role's functions: what every look sees, and what a recorded row adds
+BETWEEN_S = 0.5  # two looks that tell how busy a service is
 SLACK_S = 20.0  # what the way to a host and back may take beyond its steps
 
 
@@ -50,6 +52,21 @@ class Looker:
             at, outcomes = outcome.unwrap()
             samples.append(Sample(name, at, clock.at_watch(at), _documents(outcomes), row))
         return samples
+
+
+def looks_of(targets: Targets, name: str) -> tuple[Step, ...]:
+    """What a look at a host consists of, outside any watch."""
+    return steps_of(Role(ROLE, targets.root, targets.variables[name], RunFacts(ROLE, "")), LOOKS)
+
+
+def look_twice(agent: HostAgent, steps: Sequence[Step]) -> State:
+    """Two looks, `first` and `last`, `seconds` apart: the second asks the probes alone, for what only shows by its change."""
+    whole = sum(_patience(step) for step in steps)
+    began, first = time.monotonic(), _documents(agent.measure(steps, deadline_s=whole))
+    time.sleep(BETWEEN_S)
+    again = [step for step in steps if step.probe]
+    last = _documents(agent.measure(again, deadline_s=whole))
+    return {"first": first, "last": {**first, **last}, "seconds": time.monotonic() - began}
 
 
 def _patience(step: Step) -> float:

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from cutover.decide.watch.rulebook import Limit, Rule
+from cutover.decide.watch.rulebook import STATES, Limit, Rule
 from cutover.tell.prometheus.queries import Queries, duration
 
 HEAD = """\
@@ -14,6 +14,9 @@ change those and run it again.
 
 `severity`: warn and critical tell people; rollback is what the watch rolls back by itself, which Prometheus never does."""
 OTHERS = "Rules that Prometheus cannot judge, since their signal is not on /metrics:"
+UNWATCHED = (
+    "It is the watch that rolls back. Where none is running any more (`invoke status`), nobody has: `invoke rollback`."
+)
 
 Entry = dict[str, Any]
 
@@ -21,11 +24,15 @@ Entry = dict[str, Any]
 def rule_file(queries: Queries) -> str:
     """The text of the file."""
     name, interval = queries.mapping.name, duration(queries.look_s)
-    groups = [
-        {"name": f"{name}-signals", "interval": interval, "rules": [{"record": as_, "expr": expr} for as_, expr in queries.records()]},
-        {"name": f"{name}-alerts", "interval": interval, "rules": [*_alerts(queries), *_not_measured(queries)]},
-    ]  # fmt: skip
-    body = yaml.dump({"groups": groups}, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=1000)
+    recorded = [{"record": series, "expr": expr} for series, expr in queries.records()]
+    rules = [*recorded, *_alerts(queries), *_not_measured(queries)]  # one group: it is evaluated in this order
+    body = yaml.dump(
+        {"groups": [{"name": name, "interval": interval, "rules": rules}]},
+        Dumper=_Readable,
+        sort_keys=False,
+        allow_unicode=True,
+        width=1000,
+    )
     return f"{_comment(queries)}\n{body}"
 
 
@@ -57,20 +64,24 @@ def _alert(queries: Queries, rule: Rule, limit: Limit) -> Entry:
     if limit.hold:
         entry["for"] = duration(limit.hold)
     where = "" if rule.signal.kind == "looks" else "{{ $labels.instance }}: "
+    annotations = {
+        "summary": where + _plain(rule.words),
+        "description": _description(queries, rule, limit),
+        "next": _plain(rule.next),
+    }
+    if limit.level == "rollback":
+        annotations["unwatched"] = UNWATCHED
     return entry | {
         "labels": {"severity": limit.level, "rule": rule.name, "service": queries.mapping.name},
-        "annotations": {
-            "summary": where + _plain(rule.words),
-            "description": _description(rule, limit),
-            "next": _plain(rule.next),
-        },
+        "annotations": annotations,
     }
 
 
-def _description(rule: Rule, limit: Limit) -> str:
+def _description(queries: Queries, rule: Rule, limit: Limit) -> str:
+    if rule.signal.kind in STATES or not rule.limits:
+        seen = queries.mapping.signals[rule.signal.name].words
+        return ", ".join(filter(None, [seen, _held(limit)]))
     what = _plain(rule.signal.entry.words)
-    if rule.signal.kind in {"differs", "looks"}:
-        return f"{what}, as Prometheus sees it, {_held(limit) or 'just now'}"
     unit = f" {rule.signal.entry.unit}" if rule.signal.entry.unit else ""
     over = f" over {duration(rule.signal.window)}" if rule.signal.window else ""
     bound = "at least (lower 95 % bound) " if rule.bound else ""
@@ -117,6 +128,6 @@ def _comment(queries: Queries) -> str:
 class _Readable(yaml.SafeDumper):
     """YAML as people write it: lists stand in from the key that they belong to."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         """Lists too."""
         super().increase_indent(flow, indentless=False)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutover.decide.suggest import did_you_mean, listed
-from cutover.decide.watch.rulebook import COUNTED, UNLIMITED, WINDOWED, RuleBook, Signal
+from cutover.decide.watch.rulebook import COUNTED, STATES, UNLIMITED, WINDOWED, RuleBook, Signal
 from cutover.decide.yamlfile import Document, read
 from cutover.words.errors import Problem, UsageError
 
@@ -30,9 +30,10 @@ class Query(_Strict):
     n: str = ""
     of: str = ""
     per: str = ""
+    words: str = ""  # of a state: what Prometheus can say of it
 
 
-class Mapping(_Strict):
+class PromQL(_Strict):
     """The whole file."""
 
     name: str = Field(pattern=f"^{_NAME.pattern}$")
@@ -57,14 +58,14 @@ def signals_of(book: RuleBook) -> dict[str, list[Signal]]:
     return found
 
 
-def load_mapping(root: Path, book: RuleBook) -> Mapping:
+def load_mapping(root: Path, book: RuleBook) -> PromQL:
     """The file below `root`, held against the book; UsageError with all problems."""
     problems: list[Problem] = []
     document = read(root / FILE, problems)
     if document is None:
         raise UsageError(problems)
     try:
-        mapping = Mapping.model_validate(document.value)
+        mapping = PromQL.model_validate(document.value)
     except ValidationError as misfit:
         raise UsageError([_misfit(document, error["loc"], error) for error in misfit.errors()]) from misfit
     _Check(document, mapping, signals_of(book), problems).all()
@@ -74,7 +75,7 @@ def load_mapping(root: Path, book: RuleBook) -> Mapping:
 
 
 def _misfit(document: Document, keys: tuple[int | str, ...], error: Any) -> Problem:
-    known = list(Query.model_fields if len(keys) > 2 and keys[0] == "signals" else Mapping.model_fields)
+    known = list(Query.model_fields if len(keys) > 2 and keys[0] == "signals" else PromQL.model_fields)
     last = str(keys[-1]) if keys else ""
     if error["type"] == "extra_forbidden":
         advice = f"{did_you_mean(last, known)}known: {listed(known)}"
@@ -89,7 +90,7 @@ class _Check:
     """Holds the file against the signals that there are; every problem is added to the list."""
 
     def __init__(
-        self, document: Document, mapping: Mapping, signals: dict[str, list[Signal]], problems: list[Problem]
+        self, document: Document, mapping: PromQL, signals: dict[str, list[Signal]], problems: list[Problem]
     ) -> None:
         self._document, self._mapping, self._signals, self._problems = document, mapping, signals, problems
 
@@ -123,23 +124,24 @@ class _Check:
     def _fit(self, name: str, query: Query) -> None:
         kind = self._signals[name][0].kind
         needed = {"of", "per"} if kind in SHARES else {"value", "n"} if kind in COUNTED else {"value"}
+        needed |= {"words"} if kind in STATES | UNLIMITED else set()
         if kind in VERDICTS:
-            self._refuse(("signals", name), f"`{name}` is a verdict and no figure", "say under `unseen` where it is had")
+            self._refuse(
+                ("signals", name), f"`{name}` is a verdict and no figure", "say under `unseen` where it is had"
+            )
             return
         for key, text in query:
             if bool(text) != (key in needed):
                 found = f"`{key}` is missing" if key in needed else f"`{key}` is not for the kind {kind}"
                 self._refuse(("signals", name, key), found, f"the kind {kind} is written by {listed(sorted(needed))}")
-            elif text:
+            elif text and key != "words":
                 window = ["window"] if kind in WINDOWED else []
                 known = ["job", *window, *(["scrapes"] if window else []), *(["floor"] if kind == "drift" else [])]
                 self._placeholders(("signals", name, key), text, [*known, *self._mapping.helpers], needed=window)
         for unit in {signal.entry.unit for signal in self._signals[name]} - {"", *self._mapping.units}:
             self._refuse(("units",), f"the unit `{unit}` of `{name}` is missing", "write Grafana's name of it")
 
-    def _placeholders(
-        self, keys: tuple[str, ...], text: str, known: Iterable[str], needed: Iterable[str] = ()
-    ) -> None:
+    def _placeholders(self, keys: tuple[str, ...], text: str, known: Iterable[str], needed: Iterable[str] = ()) -> None:
         template, known = Template(text), list(known)
         if not template.is_valid():
             self._refuse(keys, "has a $ without a name", f"write one of {listed(known)} behind it")
@@ -161,6 +163,8 @@ class _Check:
                 advice = f"{did_you_mean(metric, words)}write one that a signal uses"
                 self._refuse(("always", at), f"no query uses `{metric}`", advice)
         for name in self._mapping.helpers:
+            if name in self._signals:
+                self._refuse(("helpers", name), f"`{name}` is a signal", "call the helper otherwise")
             if f"${name}" not in words:
                 self._refuse(("helpers", name), "no query uses it", "remove it")
         units = {signal.entry.unit for uses in self._signals.values() for signal in uses}

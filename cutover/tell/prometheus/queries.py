@@ -17,7 +17,7 @@ class Queries:
     """A book and its mapping; hosts are scraped every `look_s` seconds."""
 
     book: RuleBook
-    mapping: written.Mapping
+    mapping: written.PromQL
     look_s: float
 
     @property
