@@ -21,8 +21,10 @@ class Took:
     stdout: str
 
 
-def timed(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, most_s: float = 900) -> Took:
-    """Run it to its end; Refused with the end of what it said where it fails. A figure of something that failed is worth nothing."""
+def timed(
+    argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, most_s: float = 900, ends: int = 0
+) -> Took:
+    """Run it to its end; Refused with the end of what it said where it does not end as it must. A figure of that is worth nothing."""
     before, began = _children(), datetime.now(UTC)
     started = time.perf_counter()
     try:
@@ -39,7 +41,7 @@ def timed(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = Non
     except subprocess.TimeoutExpired as late:
         raise _failed(argv, f"not done after {most_s:g} s") from late
     wall = time.perf_counter() - started
-    if done.returncode != 0:
+    if done.returncode != ends:
         said = f"{done.stdout[-2500:]}\n{done.stderr[-2500:]}".strip()
         raise _failed(argv, f"exit status {done.returncode}: {said}")
     return Took(began, wall, _children() - before, done.stdout)

@@ -9,7 +9,7 @@ from bench.journals import Away, Spent
 from bench.machine import Machine
 from bench.peers import Row
 from bench.table import table
-from bench.whole import Command
+from bench.whole import BACK, BACK_BUT_ONE, Command
 
 HEADING = "# Speed"
 
@@ -76,7 +76,7 @@ def page(
         JOB,
         _peers(rows),
     ]
-    forward = [command for command in commands if command.what != "rollback"]
+    forward = [command for command in commands if command.what not in (BACK, BACK_BUT_ONE)]
     bake = statistics.median(command.bake for command in forward)
     largest = max(command.hosts for command in forward)
     whole = [command for command in forward if command.hosts == largest]

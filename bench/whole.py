@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import lab
 from bench.clock import Took, timed
 from bench.ground import ENVIRONMENT, LAB, Ground, hosts_up, linked_checkout
 from bench.journals import Away, Spent, Story
 from cutover.conduct.provision import provision
 from cutover.conduct.targets import Options, choose
 from cutover.tell.presentation import presentation
+from cutover.words.errors import ExitCode
 
 Tell = Callable[[str], None]
 ROLE = "lab_v1"  # puts V1 in service on a test host
@@ -24,6 +26,7 @@ VARIABLES = {
     "cutover_bake_every_s": 0.5,
     "people_checklist": "shown",
 }
+BACK, BACK_BUT_ONE = "rollback", "rollback, one host dead"
 LISTINGS = 5  # how often `invoke --list` is run for one figure
 
 
@@ -70,11 +73,16 @@ def measure(root: Path, sizes: Sequence[int], rounds: int, tell: Tell) -> Whole:
             with _service_up(min(sizes), checkout) as ground:
                 made = [_cutover(ground, "cutover"), _rollback(ground), _cutover(ground, "cutover again")]
                 rehearsals.append(time.perf_counter() - began - sum(command.bake for command in made))
-                commands += made
             for size in sizes[1:]:
                 with _service_up(size, checkout) as ground:
-                    commands.append(_cutover(ground, "cutover"))
-            for command in commands[-len(sizes) - 2 :]:
+                    made += [
+                        _cutover(ground, "cutover"),
+                        _rollback(ground),
+                        _cutover(ground, "cutover again"),
+                        _dead(ground),
+                    ]
+            commands += made
+            for command in made:
                 tell(
                     f"{command.what} of {command.hosts}: {command.seconds:.1f} s and {command.bake:.1f} s of bake time"
                 )
@@ -94,21 +102,26 @@ def _cutover(ground: Ground, what: str) -> Command:
     return _told(ground, what, took, after=0)
 
 
-def _rollback(ground: Ground) -> Command:
+def _rollback(ground: Ground, what: str = BACK, ends: int = 0) -> Command:
     """The last run of the environment goes back; its journal goes on, so only what comes after counts."""
     last = max((ground.checkout / ".cutover" / "runs").iterdir())
     after = Story.of(last / "journal.jsonl").records[-1].seq
-    took = timed(
-        _invoke("rollback", "--hosts", ENVIRONMENT, "--reason", "bench", "--yes", "--json"), cwd=ground.checkout
-    )
-    return _told(ground, "rollback", took, after=after)
+    words = _invoke("rollback", "--hosts", ENVIRONMENT, "--reason", "bench", "--yes", "--json")
+    took = timed(words, cwd=ground.checkout, ends=ends)
+    return _told(ground, what, took, after=after)
+
+
+def _dead(ground: Ground) -> Command:
+    """The same with a host that does not answer any more: it is owed its rollback, which is told with exit 5."""
+    lab.cut(ground.hosts[-1].name, lab=LAB)
+    return _rollback(ground, BACK_BUT_ONE, ends=int(ExitCode.MIXED))
 
 
 def _told(ground: Ground, what: str, took: Took, *, after: int) -> Command:
     run = json.loads(took.stdout)["run_id"]
     story = Story.of(ground.checkout / ".cutover" / "runs" / run / "journal.jsonl", after=after)
     steps = presentation(ground.checkout).outage
-    away = story.away(steps.back if what == "rollback" else steps.forward, steps)
+    away = story.away(steps.back if what in (BACK, BACK_BUT_ONE) else steps.forward, steps)
     bake, around = story.bake, story.around(took.began, took.wall)
     return Command(
         what, len(ground.hosts), took.wall - bake, bake, took.cpu, *around, tuple(story.phases()), tuple(away)
