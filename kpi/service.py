@@ -20,6 +20,7 @@ from kpi.personal import Privacy
 from kpi.pulse import Pulse
 from kpi.release import UNRELEASED, code_digest, release_id
 from kpi.selftest import self_test
+from kpi.stocktaking import Stocktaking
 from kpi.web import Web
 
 RETRY_SECONDS = 2.0
@@ -36,6 +37,9 @@ class Service:
         self._last_run: dict[str, Any] | None = None
         self._pulse = Pulse(config.stall_seconds)
         self._notifier = Notifier()
+        self._stocktaking = Stocktaking(config)
+        self._started = vitals.started_at()  # once: a clock that is set is no restart
+        self._begun: float | None = None  # when the tape at hand was
         _refuse_other_release(config)
         Privacy.of(config.document.get("personal"))  # a key that cannot be relied on is found before the first tape
         self._trail = _open_trail(config.paths["audit"])
@@ -95,8 +99,11 @@ class Service:
                 self._hold_on(error)
 
     def _process(self, inbox: Inbox, claimed: Path) -> None:
-        begun = time.monotonic()
-        outcome = inbox.finish(claimed)
+        begun = self._begun = time.monotonic()
+        try:
+            outcome = inbox.finish(claimed)
+        finally:
+            self._begun = None
         seconds = time.monotonic() - begun
         self._pulse.reason = ""
         if outcome.kind == HELD:
@@ -165,12 +172,18 @@ class Service:
     def _held(self) -> dict[str, str]:
         return self._inbox.holding.told() if self._inbox else {}
 
+    def _at_hand(self) -> float:
+        begun = self._begun
+        return 0.0 if begun is None else time.monotonic() - begun
+
     def _why_not_ready(self) -> str:
         return "stopping" if self._stop.is_set() else self._pulse.why_not_ready()
 
     def _metrics(self) -> str:
         out = Exposition()
         self._counters.expose(out)
+        self._stocktaking.expose(out)
+        out.gauge("abaco_tape_at_hand_seconds", "Since the tape at hand was begun; 0: none.", self._at_hand())
         out.counter("abaco_audit_events_total", "Events in the audit trail.", self._trail.seq)
         out.gauge("abaco_audit_last_event_timestamp_seconds", "When the last event was recorded.", self._trail.last_at)
         out.gauge("abaco_ready", "1 when /healthz answers 200.", int(not self._why_not_ready()))
@@ -179,7 +192,7 @@ class Service:
         out.gauge("abaco_disk_free_bytes", "Free where the outputs are.", vitals.free_bytes(self._config.root))
         out.gauge("process_resident_memory_bytes", "Resident memory, with children.", vitals.memory_bytes(os.getpid()))
         out.counter("process_cpu_seconds_total", "Processor time used.", vitals.cpu_seconds())
-        out.gauge("process_start_time_seconds", "When the process began.", vitals.started_at())
+        out.gauge("process_start_time_seconds", "When the process began.", self._started)
         build = label(version=VERSION, release=release_id(), code=code_digest()[:16])
         out.gauge("abaco_build_info", "What is running.", {build: 1})
         return out.text()

@@ -63,6 +63,7 @@ def begin(place: Place, request: Request) -> Answer:
         revert.put_off(place)  # whoever goes back now must not meet the host's own next try
     place.incoming.mkdir(mode=0o700, exist_ok=True)
     os.chown(place.incoming, int(os.environ.get("SUDO_UID", "0")), -1)  # uploads arrive as the user who logs in
+    place.sweep()
     return {"lease": taken, "reverted": read_json(folder / "reverted.json")}
 
 

@@ -37,6 +37,13 @@ class Place:
         """Where uploads arrive; belongs to the user who logs in."""
         return self.root / "incoming"
 
+    def sweep(self) -> None:
+        """Remove what uploads left whose shell was killed (kill -9, a reboot): its number is in the name, and nobody has it any more."""
+        for part in self.incoming.glob("*.part-*"):
+            shell = part.name.rpartition("-")[2]
+            if not (shell.isdecimal() and Path("/proc", shell).exists()):
+                part.unlink(missing_ok=True)
+
     @property
     def runs(self) -> Path:
         """One directory a run: its plan for this host, results of batches, the record of a revert."""

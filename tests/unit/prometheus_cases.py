@@ -9,8 +9,7 @@ from cutover.decide.watch.bounds import lower
 
 STEP = 15
 HOUR = 3600
-SHORT, LONG = 2 * HOUR, 5 * HOUR + 60  # when is looked whether it fires
-SERVICE = {"job": "abaco"}
+SHORT, LONG = HOUR + 600, 5 * HOUR + 60  # when is looked whether it fires
 OUTCOMES = ("processed", "rejected", "failed", "duplicate")
 
 Series = dict[str, str]  # name with labels -> values
@@ -105,8 +104,8 @@ def restarts(count: int) -> Series:
 
 
 def growing(an_hour: float, until: int) -> Series:
-    """Memory that grows by a constant share an hour, as least squares over two hours see it; of one life."""
-    width = steps(2 * HOUR) + 1
+    """Memory that grows by a constant share an hour, as least squares see it over two hours, or what there is; of one life."""
+    width = steps(min(until, 2 * HOUR)) + 1
 
     def seen(rate: float) -> float:
         values = [math.exp(rate * at * STEP / HOUR) for at in range(width)]
@@ -192,7 +191,7 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
         *whole("tape_doubled", "rollback", 0, lambda doubled: {"abaco_tapes_doubled": flat(doubled)}),
         Case("audit_events_per_hour", "warn", "past", {"abaco_audit_events_total": ramp(99)}, fires=True),
         Case("audit_events_per_hour", "warn", "short", {"abaco_audit_events_total": ramp(100)}, fires=False),
-        Case("audit_events_per_hour", "warn", "young", {"abaco_audit_events_total": f"_x{steps(HOUR)} {ramp(9)}"}, fires=False),
+        Case("audit_events_per_hour", "warn", "young", {"abaco_audit_events_total": f"_x{steps(900)} {ramp(9)}"}, fires=False),
         Case("kpi_drift", "warn", "past", kpi(10, 10.501), fires=True),
         Case("kpi_drift", "warn", "short", kpi(10, 10.499), fires=False),
         Case("kpi_drift", "warn", "floor", kpi(1, 1.0999), fires=False),

@@ -1,5 +1,7 @@
 """One run at a time: the token only rises, and a lower one is refused."""
 
+import os
+import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -208,3 +210,15 @@ def test_a_lease_is_given_back_on_a_full_disk(place: Place, monkeypatch: pytest.
         take(place, "run-2")  # which would have to write more
     with pytest.raises(Refusal, match="no longer rules"):
         lease.check(place, token)
+
+
+def test_what_a_killed_upload_left_is_swept_away_and_one_under_way_is_not(place: Place) -> None:
+    place.incoming.mkdir(parents=True)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left, under_way = (place.incoming / f"r1.tar.gz.part-{pid}" for pid in (gone.pid, os.getpid()))
+    whole = place.incoming / "r1.tar.gz"
+    for file in (left, under_way, whole):
+        file.write_bytes(b"half")
+    place.sweep()
+    assert sorted(place.incoming.iterdir()) == sorted([under_way, whole])
