@@ -40,7 +40,7 @@ def faults(c: Context, root: Path, seed: int) -> ExitCode:
     (kept / "results.jsonl").unlink(missing_ok=True)
     env = {"CUTOVER_FAULTS_RESULTS": str(kept)} | ({"CUTOVER_FAULTS_SEED": str(seed)} if seed else {})
     with c.cd(str(root)):
-        ran = c.run(".venv/bin/python -m pytest -m faults -s tests/faults", env=env, warn=True, pty=False)
+        ran = c.run(".venv/bin/python -m pytest -m faults -s tests/faults tests/lab", env=env, warn=True, pty=False)
         written = c.run(
             ".venv/bin/python -m tests.faults.table .cutover/faults/results.jsonl docs/faults.md", warn=True, pty=False
         )

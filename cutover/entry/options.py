@@ -42,7 +42,7 @@ HELP = {
     "rounds": "how often each contender runs",
     "only": "one half of the bench (default: both; any other word tells what they are called)",
     "k": "only tests whose name matches, as in pytest",
-    "faults": "the whole fault suite instead, about an hour; writes docs/faults.md",
+    "faults": "the whole fault suite and the long watches instead, more than an hour; writes docs/faults.md",
     "seed": "of the fault suite, to make the same choices again",
 }
 WHERE = ("hosts", "inventory", "i", "limit", "forks", "json")  # nearly every command has these

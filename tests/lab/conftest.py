@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     skipped = pytest.mark.skip(reason="real hosts need root on Linux: run the tests with sudo")
     for item in items:
-        if item.get_closest_marker("lab"):
+        if item.get_closest_marker("lab") or item.get_closest_marker("faults"):
             item.add_marker(skipped)
 
 
