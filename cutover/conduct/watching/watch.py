@@ -58,7 +58,7 @@ class Watch:
     wait: Callable[[float], None]
 
     def run(self, *, once: bool, stays: bool) -> Ended:
-        """Look until there is an end. `once`: a single look, recorded as a row. `stays`: there is somebody to wait with, when it holds."""
+        """Look until there is an end. `once`: a single look, a recorded row. `stays`: somebody is there, however long it holds."""
         holding = Holding(self.settings, self.journal, self.watched, self.jury, self.clock, self.tell)
         while True:
             judged = self._look_once(row=once)
@@ -71,11 +71,16 @@ class Watch:
                 return ended
             if self.watched.hold is None and self.watched.look_t >= self._live_until and self._closed():
                 return Ended(End.OVER, verdict)
-            if self.watched.hold is not None and not stays:
-                return Ended(End.HELD, verdict, self.watched.hold.reasons)
+            if self._leaves_held(once=once, stays=stays):
+                return Ended(End.HELD, verdict, self.watched.hold.reasons if self.watched.hold else ())
             if once:
                 return Ended(End.LOOKED, verdict)
             self.wait(self.clock.real_seconds_until(self.watched.look_t + self.settings.look_s))
+
+    def _leaves_held(self, *, once: bool, stays: bool) -> bool:
+        """Whether to end while it holds. Alone it keeps the triggers armed until the deadline, and then says that nobody came."""
+        hold = self.watched.hold
+        return hold is not None and (once or (not stays and self.watched.look_t >= hold.deadline_t))
 
     def _look_once(self, *, row: bool) -> list[Judgement]:
         """One look: samples and what the rules say of them are on disk before anybody acts on them."""
