@@ -8,7 +8,7 @@ import pytest
 from cutover.conduct.watching.answers import Signoff
 from cutover.conduct.watching.watch import End
 from cutover.words.verdict import Verdict
-from tests.unit.watches import BEGAN, HOUR, Hosts, Reel, settings
+from tests.unit.watches import BEGAN, HOUR, SEEDS_AND_DAYS, Hosts, Reel, settings
 
 
 @pytest.fixture
@@ -193,3 +193,21 @@ def test_a_scale_makes_a_day_of_minutes(reel: Reel) -> None:
     reel.settings = settings(scale=288.0)
     assert reel.run().end is End.OVER
     assert reel.now - BEGAN == pytest.approx(300, abs=2)
+
+
+def test_the_days_after_are_looked_at_once_a_day_and_pass_day_7_and_28(reel: Reel) -> None:
+    reel.settings = settings(cadence=SEEDS_AND_DAYS)
+    assert reel.run().end is End.OVER
+    reel.settings = reel.settings.looking_every(24 * HOUR)  # as `monitor --once` judges, whose looks are a day apart
+    ends = []
+    for _ in range(28):
+        reel.now += 24 * HOUR
+        ends.append(reel.run(once=True))
+    assert {ended.end for ended in ends} == {End.LOOKED}
+    assert {ended.verdict for ended in ends[:6]} <= {Verdict.PASS, Verdict.INCONCLUSIVE}  # a few looks tell no growth
+    assert {ended.verdict for ended in ends[6:]} == {Verdict.PASS}
+    assert [(one["name"], one["answer"]) for one in reel.records("point")][3:] == [
+        ("day_7", "go_on"),
+        ("day_28", "go_on"),
+    ]
+    assert reel.records("watch.gap") == []

@@ -21,6 +21,7 @@ from cutover.world.journal import Journal, utc_now
 ROOT = Path(__file__).parents[2]
 HOUR = 3600.0
 SEEDS = Cadence(((4 * HOUR, 0.5 * HOUR), (8 * HOUR, HOUR), (16 * HOUR, 2 * HOUR), (24 * HOUR, 4 * HOUR)))
+SEEDS_AND_DAYS = Cadence((*SEEDS.stretches, (28 * 24 * HOUR, 24 * HOUR)))
 BEGAN = 1_800_000_000.0
 TAPES_AN_HOUR = 1200
 

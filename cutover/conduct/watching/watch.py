@@ -69,12 +69,12 @@ class Watch:
             self._points(holding)
             if ended := self._heard(holding, verdict):
                 return ended
-            if self.watched.hold is None and self.watched.look_t >= self._live_until and self._closed():
-                return Ended(End.OVER, verdict)
             if self._leaves_held(once=once, stays=stays):
                 return Ended(End.HELD, verdict, self.watched.hold.reasons if self.watched.hold else ())
             if once:
                 return Ended(End.LOOKED, verdict)
+            if self.watched.hold is None and self.watched.look_t >= self._live_until and self._closed():
+                return Ended(End.OVER, verdict)
             self.wait(self.clock.real_seconds_until(self.watched.look_t + self.settings.look_s))
 
     def _leaves_held(self, *, once: bool, stays: bool) -> bool:

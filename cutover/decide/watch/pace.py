@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from cutover.decide.watch.rulebook import RuleBook, Signal
 
-LOOKS = 4  # that a window holds at least: what Prometheus' own documentation advises for a rate (four scrapes)
+LOOKS = 6  # that a window holds at least: a growth needs five of them, and Prometheus' documentation advises four for a rate
 
 SLACK = 1.1  # of a look: one may fall just outside the window, and none is quite punctual
 
@@ -15,7 +15,8 @@ def paced(book: RuleBook, look_s: float) -> RuleBook:
     def wide(signal: Signal) -> Signal:
         if not signal.window:
             return signal
-        return replace(signal, window=max(signal.window, LOOKS * look_s), slack=SLACK * look_s)
+        window = max(signal.window, LOOKS * look_s)
+        return replace(signal, window=window, slack=SLACK * look_s, share=signal.window / window)
 
     return replace(
         book,

@@ -19,6 +19,7 @@ class Increase:
         self._get, self._words = summed(signal.entry.of), ", ".join(signal.entry.of)
         self._counter, self._window = Counter(), Window(signal.window)
         self._enough = min(COVERED * signal.window, signal.window - signal.slack)
+        self._share = signal.share
 
     def take(self, moment: Moment) -> Reading:
         """The growth within the window."""
@@ -26,7 +27,7 @@ class Increase:
         if count is None:
             return missing(f"of {self._words} one is not there")
         grown, _, span = self._window.take(moment.t, self._counter.take(count, moment.epoch))
-        return Reading(grown, full=span >= self._enough)
+        return Reading(grown * self._share, full=span >= self._enough)
 
 
 class _Two:
@@ -105,6 +106,7 @@ class Restarts:
         self._last: int | None = None
         self._epoch: object = None
         self._total = 0
+        self._share = signal.share
 
     def take(self, moment: Moment) -> Reading:
         """The starts within the window; the first look only says what was before."""
@@ -117,7 +119,7 @@ class Restarts:
             self._total += starts
         while self._starts and self._starts[0][0] < moment.t - self._seconds:
             self._total -= self._starts.popleft()[1]
-        return Reading(float(self._total))
+        return Reading(self._total * self._share)
 
     def _since(self, count: int, epoch: object) -> int:
         last, changed = self._last, bool(epoch) and bool(self._epoch) and epoch != self._epoch

@@ -101,7 +101,8 @@ class PointEntry(_Strict):
 class Signal:
     """How a figure is had from the samples, over which window of the watch's clock (0.0: as it is now).
 
-    `slack`: by how much less than its window counts as all of it, since looks do not fall on a window's edges.
+    `slack`: by how much less than its window counts as all of it, since looks do not fall on a window's edges. `share`: of
+    what a count within a window comes to, where that was made longer than the rule has it (pace.py); limits are for the rule's.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Signal:
     window: float
     floor: float = 0.0
     slack: float = 0.0
+    share: float = 1.0
 
     @property
     def kind(self) -> Kind:

@@ -13,6 +13,7 @@ Written by `invoke prometheus` from roles/watch/rules.yml, roles/watch/prometheu
 change those and run it again.
 
 `severity`: warn and critical tell people; rollback is what the watch rolls back by itself, which Prometheus never does."""
+PER_CENT = "percentunit"  # what Grafana calls a share of 1
 OTHERS = "Rules that Prometheus cannot judge, since their signal is not on /metrics:"
 UNWATCHED = (
     "It is the watch that rolls back. Where none is running any more (`invoke status`), nobody has: `invoke rollback`."
@@ -82,12 +83,21 @@ def _description(queries: Queries, rule: Rule, limit: Limit) -> str:
         seen = queries.mapping.signals[rule.signal.name].words
         return ", ".join(filter(None, [seen, _held(limit)]))
     what = _plain(rule.signal.entry.words)
-    unit = f" {rule.signal.entry.unit}" if rule.signal.entry.unit else ""
     over = f" over {duration(rule.signal.window)}" if rule.signal.window else ""
     bound = "at least (lower 95 % bound) " if rule.bound else ""
     side = "less" if rule.below else "more"
     held = f", {_held(limit)}" if limit.hold else ""
-    return f'{what}{over}: {bound}{{{{ $value | printf "%.4g" }}}}{unit}, {side} than {limit.limit:g}{unit}{held}'
+    value, most = _figures(queries, rule, limit.limit)
+    return f"{what}{over}: {bound}{value}, {side} than {most}{held}"
+
+
+def _figures(queries: Queries, rule: Rule, limit: float) -> tuple[str, str]:
+    """A template for the value, and the limit, with their unit; shares in per cent."""
+    unit = rule.signal.entry.unit
+    if queries.mapping.units.get(unit) == PER_CENT:
+        rest = " an hour" if unit.endswith("/h") else ""
+        return f"{{{{ $value | humanizePercentage }}}}{rest}", f"{limit * 100:g}%{rest}"
+    return f'{{{{ $value | printf "%.4g" }}}} {unit}'.rstrip(), f"{limit:g} {unit}".rstrip()
 
 
 def _held(limit: Limit) -> str:

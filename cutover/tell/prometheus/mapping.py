@@ -116,9 +116,9 @@ class _Check:
                 if name not in self._signals:
                     advice = f"{did_you_mean(name, self._signals)}signals: {listed(self._signals, 40)}"
                     self._refuse((section, name), f"there is no signal `{name}`", advice)
-        for name in mapping.signals.keys() & mapping.unseen.keys():
+        for name in sorted(mapping.signals.keys() & mapping.unseen.keys()):
             self._refuse(("unseen", name), f"`{name}` has a query and is called unseen", "remove one of the two")
-        for name in self._signals.keys() - mapping.signals.keys() - mapping.unseen.keys():
+        for name in sorted(self._signals.keys() - mapping.signals.keys() - mapping.unseen.keys()):
             self._refuse(("signals",), f"the signal `{name}` is missing", "write its PromQL, or why it is unseen")
 
     def _fit(self, name: str, query: Query) -> None:
@@ -138,7 +138,7 @@ class _Check:
                 window = ["window"] if kind in WINDOWED else []
                 known = ["job", *window, *(["scrapes"] if window else []), *(["floor"] if kind == "drift" else [])]
                 self._placeholders(("signals", name, key), text, [*known, *self._mapping.helpers], needed=window)
-        for unit in {signal.entry.unit for signal in self._signals[name]} - {"", *self._mapping.units}:
+        for unit in sorted({signal.entry.unit for signal in self._signals[name]} - {"", *self._mapping.units}):
             self._refuse(("units",), f"the unit `{unit}` of `{name}` is missing", "write Grafana's name of it")
 
     def _placeholders(self, keys: tuple[str, ...], text: str, known: Iterable[str], needed: Iterable[str] = ()) -> None:
@@ -168,5 +168,5 @@ class _Check:
             if f"${name}" not in words:
                 self._refuse(("helpers", name), "no query uses it", "remove it")
         units = {signal.entry.unit for uses in self._signals.values() for signal in uses}
-        for unit in self._mapping.units.keys() - units:
+        for unit in sorted(self._mapping.units.keys() - units):
             self._refuse(("units", unit), f"no signal has the unit `{unit}`", f"units: {listed(sorted(units - {''}))}")
