@@ -252,9 +252,17 @@ def runbook(_c: Context) -> None:
     end_with(run(ROOT))
 
 
+@task(auto_shortflags=False)
+def prometheus(_c: Context) -> None:
+    """Write prometheus/ anew: alerts and a Grafana dashboard from the rules of the watch."""
+    from cutover.entry.developing import prometheus as run
+
+    end_with(run(ROOT))
+
+
 namespace = Collection(
     plan, prepare, cutover, rollback, abort, status, verify, validate, shadow, monitor, signoff, announce, report, rehearse, test, check,
-    bench, runbook,
+    bench, runbook, prometheus,
 )  # fmt: skip
 namespace.add_collection(Collection("hosts", hosts_list, ping, trust))
 namespace.add_collection(LAB)

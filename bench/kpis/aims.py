@@ -51,7 +51,8 @@ def _job(measured: Measured) -> Aim | None:
 
 
 def _floor(measured: Measured) -> Row:
-    return next(row for row in measured.rows if row.contender in FLOORS)
+    (floor,) = (row for row in measured.rows if row.contender in FLOORS)
+    return floor
 
 
 def _plain(measured: Measured) -> str:

@@ -53,3 +53,11 @@ def runbook(root: Path) -> ExitCode:
 
     (root / "docs" / "runbook.md").write_text(generate(root))
     return ExitCode.DONE
+
+
+def prometheus(root: Path) -> ExitCode:
+    """Write prometheus/ anew."""
+    from cutover.tell.prometheus import write
+
+    write(root)
+    return ExitCode.DONE

@@ -77,8 +77,16 @@ def tapes(counts: dict[str, int], when: float = SHORT - 300) -> Series:
 def latency(value: float, since: float) -> Series:
     """A tape every 15 s, each as long as that (ms); before `since` they took no time."""
     grown = value / 1000
-    total = f"0+0x{steps(since) - 1} 0+{grown:.12g}x{steps(SHORT - since)}" if since else f"0+{grown:.12g}x{steps(SHORT)}"
+    total = (
+        f"0+0x{steps(since) - 1} 0+{grown:.12g}x{steps(SHORT - since)}" if since else f"0+{grown:.12g}x{steps(SHORT)}"
+    )
     return {"abaco_tape_latency_seconds_sum": total, "abaco_tape_latency_seconds_count": f"0+1x{steps(SHORT)}"}
+
+
+def one_tape(value: float) -> Series:
+    """A single tape, that long (ms)."""
+    grown = {"abaco_tape_latency_seconds_sum": value / 1000, "abaco_tape_latency_seconds_count": 1}
+    return {metric: flat(size, 0, SHORT - 300) for metric, size in grown.items()}
 
 
 def cpu(value: float, since: float) -> Series:
@@ -110,7 +118,9 @@ def growing(an_hour: float, until: int) -> Series:
     def seen(rate: float) -> float:
         values = [math.exp(rate * at * STEP / HOUR) for at in range(width)]
         middle = (width - 1) / 2
-        slope = sum((at - middle) * value for at, value in enumerate(values)) / sum((at - middle) ** 2 for at in range(width))
+        slope = sum((at - middle) * value for at, value in enumerate(values)) / sum(
+            (at - middle) ** 2 for at in range(width)
+        )
         return slope * HOUR / STEP  # of 1.0 at first
 
     low, high = 0.0, an_hour
@@ -143,11 +153,11 @@ def share(rule: str, level: str, limit: float, least: int) -> Iterator[Case]:
 def figure(
     rule: str, level: str, limit: float, made: Callable[[float, float], Series], hold: float = 0.0
 ) -> Iterator[Case]:
-    """A figure a thousandth past its limit, a thousandth short of it, and past it for half of its hold time."""
+    """A figure a thousandth past its limit, a thousandth short of it, and far past it for half of its hold time."""
     yield Case(rule, level, "past", made(limit * 1.001, 0.0), fires=True)
     yield Case(rule, level, "short", made(limit * 0.999, 0.0), fires=False)
     if hold:
-        yield Case(rule, level, "young", made(limit * 1.001, SHORT - hold / 2), fires=False)
+        yield Case(rule, level, "young", made(limit * 20, SHORT - hold / 2), fires=False)
 
 
 def whole(rule: str, level: str, most: int, made: Callable[[int], Series]) -> Iterator[Case]:
@@ -168,6 +178,7 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
         *figure("latency", "warn", ms["warn"], latency),
         *figure("latency", "critical", ms["critical"], latency, 600),
         *figure("latency", "rollback", ms["rollback"], latency),
+        *(Case("latency", level, "few", one_tape(ms[level] * 2), fires=False) for level in ms),
         *figure("tape_at_hand", "rollback", ms["rollback"], gauge("abaco_tape_at_hand_seconds", 0.001)),
         Case("standstill", "rollback", "past", standstill(60.1, 60.1), fires=True),
         Case("standstill", "rollback", "moves", standstill(59.9, 4000), fires=False),
@@ -187,6 +198,10 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
         *figure("audit_silence", "warn", limits["audit_silence_seconds"]["warn"], lambda value, _: silence(value)),
         *whole("audit_cut", "rollback", 0, lambda gone: {"abaco_audit_events_total": flat(500 - gone, 500, SHORT - 120)}),
         *whole("tapes_without_audit", "rollback", 0, unrecorded),
+        Case("tapes_without_audit", "rollback", "young", unrecorded(1, SHORT - 45), fires=False),
+        Case("audit_cut", "rollback", "young", {"abaco_audit_events_total": flat(499, 500, SHORT)}, fires=False),
+        Case("tape_lost", "rollback", "young", {"abaco_tapes_lost": flat(1, 0, SHORT)}, fires=False),
+        Case("tape_doubled", "rollback", "young", {"abaco_tapes_doubled": flat(1, 0, SHORT)}, fires=False),
         *whole("tape_lost", "rollback", 0, lambda lost: {"abaco_tapes_lost": flat(lost)}),
         *whole("tape_doubled", "rollback", 0, lambda doubled: {"abaco_tapes_doubled": flat(doubled)}),
         Case("audit_events_per_hour", "warn", "past", {"abaco_audit_events_total": ramp(99)}, fires=True),
@@ -200,6 +215,9 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
     for level, at in (("warn", SHORT), ("critical", LONG)):
         found.append(Case("memory_growth", level, "past", growing(growth[level] * 1.01, at), fires=True, at=at))
         found.append(Case("memory_growth", level, "short", growing(growth[level] * 0.99, at), fires=False, at=at))
+        brief = dict.fromkeys(growing(growth[level], at), f"_x{steps(at - 2700)} {ramp(9e7, 50e6, 2700)}")
+        brief["process_start_time_seconds"] = flat(1, until=at)
+        found.append(Case("memory_growth", level, "few", brief, fires=False, at=at))
     found.append(Case("memory_growth", "critical", "young", growing(growth["critical"] * 1.01, SHORT), fires=False))
     return found
 
@@ -207,22 +225,22 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
 def quarantined(limit: float) -> Iterator[Case]:
     """Rows put aside."""
     part, of = boundary(limit, 1000)
-    for name, bad in (("past", part), ("short", part - 1)):
-        rows = {"abaco_rows_quarantined_total": bad, "abaco_rows_read_total": of}
+    for name, bad, read in (("past", part, of), ("short", part - 1, of), ("few", 990, 990)):
+        rows = {"abaco_rows_quarantined_total": bad, "abaco_rows_read_total": read}
         series = {metric: flat(count, 0, SHORT - 600) for metric, count in rows.items()}
-        yield Case("quarantined_rows", "critical", name, series, fires=bad == part)
+        yield Case("quarantined_rows", "critical", name, series, fires=name == "past")
 
 
-def unrecorded(bad: int) -> Series:
+def unrecorded(bad: int, since: float = STEP) -> Series:
     """Tapes in every quarter of a minute, and an audit trail that says so or not."""
     return {
-        'abaco_tapes_total{outcome="processed"}': ramp(240),
+        'abaco_tapes_total{outcome="processed"}': f"0+0x{steps(since) - 1} 0+1x{steps(SHORT - since)}",
         "abaco_audit_events_total": flat(9) if bad else ramp(960),
     }
 
 
 def document(rule_file: str, found: list[Case]) -> dict[str, Any]:
-    """promtool's test file: all services at once, and for each whether its alert fires."""
+    """What promtool takes as a test: all services at once, and for each whether its alert fires."""
     groups: list[dict[str, Any]] = []
     for at in sorted({case.at for case in found}):
         here = [case for case in found if case.at == at]
@@ -234,7 +252,9 @@ def document(rule_file: str, found: list[Case]) -> dict[str, Any]:
                     for case in here
                     for name, values in case.series.items()
                 ],
-                "promql_expr_test": [asked(case.rule, case.level, case.instance, at, fires=case.fires) for case in here],
+                "promql_expr_test": [
+                    asked(case.rule, case.level, case.instance, at, fires=case.fires) for case in here
+                ],
             }
         )
     return {"rule_files": [rule_file], "evaluation_interval": f"{STEP}s", "tests": groups}

@@ -1,0 +1,167 @@
+"""A real Prometheus over three real hosts that were cut over: it sees them, judges by the generated rules, and cries when V2 is gone."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+import yaml
+
+from cutover.tell.prometheus import files
+from cutover.tell.runbook_entries import example_variables
+from tests.kpi.conftest import free_port
+from tests.lab.conftest import fresh_checkout
+from tests.lab.support import PROJECT
+from tests.lab.support_hosts import V2, Hosts, until
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(
+        shutil.which("prometheus") is None and not os.environ.get("CI"),
+        reason="prometheus is missing: apt-get install --no-install-recommends prometheus (CI has it by `./invokew test`)",
+    ),
+]
+
+PATIENCE_S = 20.0
+V2_PORT = 8001
+# A look a second, and hold times to match. How busy the machine of these tests is is not what is tested.
+HURRIED = {
+    "watch_look_s": 1,
+    "watch_rules": {"running": {"for": {"critical": 2}}, "ready": {"for": {"critical": 2}}},
+}
+BUSY = {"kpi_latency_ms": {"warn": 5000, "critical": 10000, "rollback": 60000}}
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """One that runs."""
+
+    port: int
+
+    def ask(self, path: str, **options: str) -> Any:
+        """What its API answers."""
+        url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urlencode(options)}"
+        with urlopen(url, timeout=5) as answer:
+            document = json.load(answer)
+        assert document["status"] == "success", document
+        return document["data"]
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        try:
+            self.ask("status/buildinfo")
+        except URLError:
+            return False
+        return True
+
+    def values(self, query: str) -> dict[str, float]:
+        """A query's answer by instance."""
+        found = self.ask("query", query=query)["result"]
+        return {one["metric"].get("instance", ""): float(one["value"][1]) for one in found}
+
+    def rules(self) -> list[dict[str, Any]]:
+        """The rules that it has loaded."""
+        return [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
+
+    def firing(self) -> set[tuple[str, str]]:
+        """Which rule fires for which host."""
+        alerts = [alert for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"]
+        return {(one["labels"].get("rule", "?"), one["labels"].get("instance", "?")) for one in alerts}
+
+
+@contextmanager
+def ended(argv: list[str]) -> Iterator[None]:
+    """A program that runs meanwhile."""
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+
+
+def tunnel(fleet: Hosts, name: str, port: int) -> list[str]:
+    """Ssh that makes a host's own /metrics a port of this machine, as V2 listens on 127.0.0.1 only."""
+    known = [f"UserKnownHostsFile={fleet.inventory / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
+    options = [*known, "ExitOnForwardFailure=yes", "ConnectTimeout=5"]
+    address = fleet.lab.seat(int(name[3:])).address
+    argv = ["ssh", "-F", "none", "-N", "-i", str(fleet.lab.client_key), "-L", f"127.0.0.1:{port}:127.0.0.1:{V2_PORT}"]
+    return [*argv, *[word for option in options for word in ("-o", option)], f"deploy@{address}"]
+
+
+def configured(folder: Path, ports: dict[str, int]) -> Path:
+    """Its config: the hosts by their names, and the rules of this checkout, hurried."""
+    variables = example_variables(PROJECT)
+    table = {**variables["abaco_thresholds"], **BUSY}
+    for name, text in files(PROJECT, {**variables, **HURRIED, "abaco_thresholds": table}).items():
+        (folder / name.name).write_text(text)
+    hosts = [
+        {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name, "environment": "lab"}}
+        for name, port in ports.items()
+    ]
+    document = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(folder / "rules.yml")],
+        "scrape_configs": [{"job_name": "abaco", "static_configs": hosts}],
+    }
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(document))
+    return folder / "prometheus.yml"
+
+
+@pytest.fixture
+def on_v2(fleet: Hosts, tmp_path: Path) -> Iterator[Hosts]:
+    """The hosts with V2 in service, under a stream of tapes."""
+    fleet.reset()
+    checkout = fresh_checkout(tmp_path / "checkout", fleet)
+    done = checkout.yes("cutover", "--serial", "100%")
+    assert done.code == 0, str(done)
+    yield fleet
+    fleet.reset()
+
+
+@pytest.fixture
+def prometheus(on_v2: Hosts, tmp_path: Path) -> Iterator[Prometheus]:
+    """One that scrapes the hosts through tunnels."""
+    ports = {name: free_port() for name in on_v2.names}
+    server = Prometheus(free_port())
+    argv = ["prometheus", f"--config.file={configured(tmp_path, ports)}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
+    with ExitStack() as running:
+        for name, port in ports.items():
+            running.enter_context(ended(tunnel(on_v2, name, port)))
+        running.enter_context(ended([*argv, f"--web.listen-address=127.0.0.1:{server.port}", "--log.level=error"]))
+        assert until(server.ready, seconds=PATIENCE_S)
+        yield server
+
+
+def test_it_sees_the_hosts_is_silent_while_all_is_well_and_fires_for_one_that_is_gone(
+    prometheus: Prometheus, on_v2: Hosts
+) -> None:
+    everywhere = set(on_v2.names)
+    looked = 'count_over_time(abaco:readiness{environment="lab"}[1m]) >= 5'
+    assert until(lambda: set(prometheus.values(looked)) == everywhere, seconds=PATIENCE_S)
+    assert prometheus.values('up{job="abaco"}') == dict.fromkeys(everywhere, 1.0)
+    for metric in yaml.safe_load((PROJECT / "roles" / "watch" / "prometheus.yml").read_text())["always"]:
+        assert set(prometheus.values(f"max by (instance) ({metric})")) == everywhere, metric
+
+    loaded = prometheus.rules()
+    assert [rule["name"] for rule in loaded if rule["health"] != "ok"] == []
+    (written,) = yaml.safe_load((PROJECT / "prometheus" / "rules.yml").read_text())["groups"]
+    names = [rule.get("record") or rule["alert"] for rule in written["rules"]]
+    assert [rule["name"] for rule in loaded] == names
+    assert prometheus.values("abaco:tapes_lost") == dict.fromkeys(everywhere, 0.0)
+    assert all(value > 0 for value in prometheus.values("abaco:latency:9m").values())
+    assert all(1 < value < 1000 for value in prometheus.values("abaco:memory").values())
+    assert prometheus.firing() == set()
+
+    on_v2.inside("lab1", f"systemctl stop {V2}")
+    assert until(lambda: prometheus.firing() == {("running", "lab1")}, seconds=PATIENCE_S), prometheus.firing()
+    assert prometheus.values("up") == {name: float(name != "lab1") for name in everywhere}
