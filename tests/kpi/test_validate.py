@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from kpi.outputs import LATEST
-from kpi.validation import Report, validate
+from kpi.validation import validate
+from kpi.validation.report import Report
 from kpi.verdict import Verdict
 from legacy.deliver_tapes import Deliverer
 from tests.kpi.conftest import Running, altered_code, serving, wait_for
