@@ -6,7 +6,7 @@ Rooms, in the order in which they may import each other (tests/architecture hold
     words     verdicts, errors with their exit codes, the values that everything else speaks in
     decide    inventory, variables, roles, phases, plan, gate: pure; only the loaders read files
     world     remote/ (the only import of fabric), journal, run directories, release artifacts
-    conduct   prepare, commit, rollback, verify: where the others meet
+    conduct   prepare, commit, rollback, verify, watch: where the others meet
     tell      console, report, runbook: print and draw what the journal says
     entry     what each Invoke task does: options in, exit code out
 """

@@ -10,8 +10,8 @@ from cutover.conduct.ending import end_recorded
 from cutover.conduct.fleet import Fleet
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.leases import held, holder
+from cutover.conduct.people.polling import Polling
 from cutover.conduct.planning import Planned, contents_for, make_plan
-from cutover.conduct.polling import Polling
 from cutover.conduct.prepare import prepare
 from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session

@@ -14,8 +14,8 @@ from cutover.conduct.fleet import Fleet, connected_as_far_as_possible
 from cutover.conduct.history import Known, ask, directory_of
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.leases import dead_holders, held, holder
+from cutover.conduct.people.polling import Polling
 from cutover.conduct.planning import contents_for
-from cutover.conduct.polling import Polling
 from cutover.conduct.prepare import prepare
 from cutover.conduct.releasing import release_for
 from cutover.conduct.resuming import Found, begun_here, find

@@ -11,8 +11,8 @@ from cutover.entry.where import Where
 from cutover.words.errors import ExitCode, Problem, Unjudged, UsageError
 
 if TYPE_CHECKING:
-    from cutover.conduct.announcing import Announcer, Notice
-    from cutover.conduct.polling import Polling
+    from cutover.conduct.people.announcing import Announcer, Notice
+    from cutover.conduct.people.polling import Polling
     from cutover.conduct.targets import Targets
     from cutover.decide.people.answers import Answer
     from cutover.decide.people.checklist import Line
@@ -30,7 +30,7 @@ def announce(where: Where, event: str, at: str, message: str, yes: bool, check: 
 
 def announcer_for(targets: "Targets", say: Callable[[str], None]) -> "Announcer":
     """Who tells the people of these hosts; UsageError with all that is wrong with people and templates."""
-    from cutover.conduct.announcing import announcer, people_of
+    from cutover.conduct.people.announcing import announcer, people_of
     from cutover.tell.notices import Texts
 
     return announcer(targets, Texts(targets.root, people_of(targets).contacts.roles), say)
@@ -48,7 +48,7 @@ def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "An
 
 def poll_for(ask: Ask, targets: "Targets", answers: str) -> "Polling":
     """The go / no-go poll; people are asked on the terminal, where there is one. --yes answers nothing."""
-    from cutover.conduct.polling import polling
+    from cutover.conduct.people.polling import polling
 
     poll = polling(targets, answers, None)
     asks = sys.stdin.isatty() and (poll.mode == "required" or not ask.yes)
@@ -129,7 +129,7 @@ def _moment(event: str, at: str) -> str:
 
 def _facts(where: Where, targets: "Targets", event: str, at: str, message: str) -> "Facts":
     """What is known: of something that will be, how long it took before; of anything else, the last run."""
-    from cutover.conduct.noticing import earlier_runs
+    from cutover.conduct.people.noticing import earlier_runs
     from cutover.decide.people.eta import eta
     from cutover.decide.people.events import Facts
     from cutover.decide.phases import PHASES

@@ -11,7 +11,7 @@ from cutover.words.errors import CutoverError, ExitCode, Problem, Unjudged, Usag
 from cutover.words.verdict import Verdict
 
 if TYPE_CHECKING:
-    from cutover.conduct.evidence import Verified
+    from cutover.conduct.proving.evidence import Verified
 
 
 class Altered(CutoverError):
@@ -58,8 +58,8 @@ def _evidence(where: Where, ask: Ask, run: str, asked: Asked) -> ExitCode:
 
 
 def _bundle(where: Where, ask: Ask, run: str, key: str) -> ExitCode:
-    from cutover.conduct.evidence import make_bundle
-    from cutover.conduct.signers import FILE
+    from cutover.conduct.proving.evidence import make_bundle
+    from cutover.conduct.proving.signers import FILE
     from cutover.decide.inventory import locate
     from cutover.entry.written import write_all
 
@@ -85,7 +85,7 @@ def _named(environment: Path | None) -> str:
 
 
 def _verify(where: Where, ask: Ask, file: str, signers: str) -> ExitCode:
-    from cutover.conduct.evidence import verify_bundle
+    from cutover.conduct.proving.evidence import verify_bundle
 
     given = Path(signers).expanduser() if signers else None
     if given is not None and not given.is_file():

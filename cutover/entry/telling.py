@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cutover.conduct.announcing import Announcer
-from cutover.conduct.noticing import Notices, earlier_runs
+from cutover.conduct.people.announcing import Announcer
+from cutover.conduct.people.noticing import Notices, earlier_runs
 from cutover.entry.app import Ask
 from cutover.entry.written import Written, write_all
 from cutover.tell.console import for_people

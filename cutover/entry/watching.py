@@ -9,7 +9,7 @@ from cutover.entry.where import Where
 from cutover.words.errors import CutoverError, ExitCode
 
 if TYPE_CHECKING:
-    from cutover.conduct.announcing import Announcer
+    from cutover.conduct.people.announcing import Announcer
     from cutover.conduct.targets import Targets
     from cutover.conduct.watching.hands import Tell
     from cutover.conduct.watching.settings import Settings
@@ -126,8 +126,8 @@ class Listening:
             self._write(self.directory)
 
     def _write(self, directory: "RunDir") -> None:
-        from cutover.conduct.evidence import make_bundle
-        from cutover.conduct.signers import FILE as SIGNERS
+        from cutover.conduct.proving.evidence import make_bundle
+        from cutover.conduct.proving.signers import FILE as SIGNERS
         from cutover.entry.written import write_all
 
         written = write_all(self.ask.root, directory)

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cutover.conduct.evidence import Verified, make_bundle, verify_bundle
+from cutover.conduct.proving.evidence import Verified, make_bundle, verify_bundle
 from cutover.decide.evidence.manifest import NAME, SIGNATURE, Manifest
 from cutover.hostside.durable import sha256_bytes
 from cutover.words.record import Record, parse

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover.conduct.evidence import make_bundle, verify_bundle
+from cutover.conduct.proving.evidence import make_bundle, verify_bundle
 from cutover.decide.evidence.manifest import NAME, SIGNATURE
 from cutover.words.errors import UsageError
 from cutover.words.verdict import Verdict
@@ -77,7 +77,7 @@ def test_it_verifies_elsewhere_in_a_checkout_that_cannot_be_written(ground: Grou
     for path in (*elsewhere.rglob("*"), elsewhere):
         path.chmod(0o555 if path.is_dir() else 0o444)
     code = (
-        "import sys, pathlib; from cutover.conduct.evidence import verify_bundle;"
+        "import sys, pathlib; from cutover.conduct.proving.evidence import verify_bundle;"
         "print(verify_bundle(pathlib.Path('it.tar'), None, pathlib.Path('.')).verdict)"
     )
     checkout = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cutover.conduct.evidence import verify_bundle
+from cutover.conduct.proving.evidence import verify_bundle
 from cutover.decide.evidence.manifest import NAME, SIGNATURE
 from cutover.words.verdict import Verdict
 from cutover.world.signing import choose, sign

@@ -16,7 +16,7 @@ LARGE = 2 << 30  # of zeros that the file system need not keep
 MOST_MB, FEW_MB = 120, 60
 CODE = """
 import pathlib, re, sys
-from cutover.conduct.evidence import make_bundle, verify_bundle
+from cutover.conduct.proving.evidence import make_bundle, verify_bundle
 
 def most():  # of this program alone: getrusage would begin with what the one that started it had
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())[1])

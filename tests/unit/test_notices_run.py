@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cutover.conduct.announcing import NOBODY, Announcer, addresses_of
 from cutover.conduct.ending import end_recorded
-from cutover.conduct.noticing import Notices
+from cutover.conduct.people.announcing import NOBODY, Announcer, addresses_of
+from cutover.conduct.people.noticing import Notices
 from cutover.decide.people.eta import Measured, measured
 from cutover.decide.people.events import Facts
 from cutover.decide.people.people import People

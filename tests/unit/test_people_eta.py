@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover.conduct.noticing import earlier_runs
+from cutover.conduct.people.noticing import earlier_runs
 from cutover.decide.people.eta import eta, measured
 from cutover.decide.people.events import Eta
 from cutover.world.journal import Journal

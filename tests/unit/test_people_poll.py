@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover.conduct.polling import Polling, found_in
+from cutover.conduct.people.polling import Polling, found_in
 from cutover.decide.gate import Finding
 from cutover.decide.people.answers import Answer
 from cutover.decide.people.checklist import Line, checklist

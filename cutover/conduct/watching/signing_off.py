@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from cutover.conduct.announcing import people_of
 from cutover.conduct.leases import holder
+from cutover.conduct.people.announcing import people_of
 from cutover.conduct.targets import Targets
 from cutover.conduct.watching.answers import GO_ON, ROLL_BACK, Signoff
 from cutover.conduct.watching.settings import settings_of

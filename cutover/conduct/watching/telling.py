@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from cutover.conduct.announcing import Announcer, Notice
+from cutover.conduct.people.announcing import Announcer, Notice
 from cutover.conduct.watching.clock import WatchClock
 from cutover.conduct.watching.state import Watched
 from cutover.decide.people.events import Facts

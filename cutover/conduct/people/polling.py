@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.conduct.announcing import people_of
+from cutover.conduct.people.announcing import people_of
 from cutover.conduct.targets import Targets
 from cutover.decide.gate import Finding
 from cutover.decide.people.answers import Answer, answers

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import cutover
-from cutover.conduct.signers import Signer, judge_signer, signers_of, unknown_signer
+from cutover.conduct.proving.signers import Signer, judge_signer, signers_of, unknown_signer
 from cutover.decide.evidence.chains import follow
 from cutover.decide.evidence.judging import ALTERED, judge, moment, must_hold, read_plan
 from cutover.decide.evidence.manifest import Head, Manifest, Tool

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from cutover.conduct.announcing import Announcer, Notice
+from cutover.conduct.people.announcing import Announcer, Notice
 from cutover.decide.people.eta import Measured, between, eta, measured
 from cutover.decide.people.events import Facts
 from cutover.decide.phases import COMMITTING, PHASES, phase_named
