@@ -25,7 +25,8 @@ SETTLE_S = 30.0  # for the tapes under way to be done, once nothing more is deli
 COUNT = """
 import json, pathlib
 root = pathlib.Path("/var/lib/abaco")
-arrived = [json.loads(line)["sha256"] for line in (root / "arrivals.jsonl").read_text().splitlines()]
+ledger = root / "arrivals.jsonl"  # begins with the first tape
+arrived = [json.loads(line)["sha256"] for line in ledger.read_text().splitlines()] if ledger.exists() else []
 files = lambda folder: [path for path in (root / folder).iterdir() if path.is_file() and not path.name.endswith(".reason.json")]
 keys = lambda folder: [path.name.split("__")[0] for path in files(folder)]
 done, rejected = keys("done"), keys("rejected")
@@ -154,7 +155,13 @@ def _settled(hosts: tuple[str, ...]) -> dict[str, dict[str, int]]:
 
 
 def _count(host: str) -> dict[str, int]:
-    counted: dict[str, int] = jsonlib.loads(lab.exec_in(host, ["python3", "-c", COUNT]).stdout)
+    said = lab.exec_in(host, ["python3", "-c", COUNT])
+    if said.exit_code != 0:
+        next_ = "see /var/lib/abaco on the host: V1 or the stream of tapes is not as lab.up left it"
+        raise Refused(
+            Problem(host=host, found=f"its tapes cannot be counted: {said.stderr.strip()[-300:]}", next=next_)
+        )
+    counted: dict[str, int] = jsonlib.loads(said.stdout)
     return counted
 
 

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +15,9 @@ from kpi.config import PipelineConfig
 from kpi.findings import UsageError
 from kpi.inbox import Inbox, Outcome
 from kpi.outputs import stem
+from kpi.probes import EXAMPLE
 from kpi.recipes import as_csv, draw
+from kpi.release import release_id
 
 Make = Callable[..., PipelineConfig]
 TAPE = as_csv(draw("A"))
@@ -114,3 +119,20 @@ def test_quarantine_goes_on_where_the_config_says_so(
     assert outcome.run is not None
     assert (outcome.kind, outcome.run.record["tape"]["quarantined"]) == ("processed", {"negative_amount": 1})
     assert outcome.run.record["kpis"]["PAR30"]["row_count"] == 1
+
+
+def test_the_service_of_this_release_gets_ready_and_stops_when_told(tmp_path: Path) -> None:
+    document = json.loads(EXAMPLE.read_text(encoding="utf-8"))
+    document |= {"paths": {"root": str(tmp_path)}, "http": {"address": "127.0.0.1", "port": 0}, "release": release_id()}
+    config = tmp_path / "pipeline.yml"
+    config.write_text(json.dumps(document), encoding="utf-8")
+    path = os.pathsep.join(filter(None, sys.path))
+    environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"} | {"PYTHONPATH": path}
+    command = [sys.executable, "-m", "kpi", "serve", "--config", str(config)]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout is not None
+        said = service.stdout.readline()
+        service.terminate()
+        rest = service.stdout.read()
+        assert service.wait(30) == 0, said + rest
+    assert said.startswith("ready: "), said + rest

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from cutover.conduct.cutover import Conductor
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.resume import Asked, resume
+from cutover.conduct.watching.settings import settings_of
 from cutover.decide.plan import Plan
 from cutover.entry.announcing import announcer_for, poll_for
 from cutover.entry.app import Ask, confirm, end
@@ -113,6 +114,7 @@ class Cutting:
             raise UsageError(Problem(path=given, found="a plan that was made is applied as it is", next=next_))
         targets, runs = self.where.targets(serial=self.serial, release=self.release), self.where.runs
         announcer = announcer_for(targets, ask.progress)
+        settings_of(targets)  # what its watch could not use is told before the cutover, not after it
         poll = poll_for(ask, targets, self.answers) if polls else None
         run = runs.named(self.run) if self.run else runs.create()
         ask.run_id = run.id

@@ -1,5 +1,6 @@
 """Errors for people: all at once, the same problem on many hosts told once, each with what to do next."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 CONSEQUENCE = "left out: it needs"  # how the host says that a step was not tried because another failed
 MOST_LINES = 6
+NAMES_AN_ERROR = re.compile(r"\b\w+(Error|Exception): ")
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def _block(group: Grouped, *, whole: bool) -> list["RenderableType"]:
 
 
 def _cut(lines: Sequence[str]) -> list[str]:
-    """The first line and the last ones: of a traceback those say what went wrong."""
+    """The first line, the last ones, and what names an error in between: that is what went wrong."""
     if len(lines) <= MOST_LINES:
         return list(lines)
-    return [lines[0], f"... {len(lines) - 3} lines in the log", *lines[-2:]]
+    named = [line for line in lines[1:-2] if NAMES_AN_ERROR.search(line)][-1:]
+    return [lines[0], f"... {len(lines) - 3 - len(named)} lines more in the report", *named, *lines[-2:]]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SECONDS = ("seconds", "stop", "between", "start")
 
 
+WHERE_IT_ENDED = ("rolled back:", "no host was touched")  # which the first line says already
+
+
 def summary(records: Sequence[Record], plans: Mapping[str, HostPlan], places: Mapping[str, str]) -> "RenderableType":
     """Of a run whose journal and host plans are given; `places` are report, log, evidence and the like, by name."""
     from rich.console import Group
@@ -154,7 +157,7 @@ def _problems(progress: Progress) -> list[Problem]:
         return [
             Problem(**problem)
             for problem in progress.finished.data.get("problems", [])
-            if problem["host"] or problem["path"]
+            if not problem["found"].startswith(WHERE_IT_ENDED)
         ]
     return [
         Problem(note.found, note.next, host, note.name)

@@ -211,3 +211,25 @@ def test_the_days_after_are_looked_at_once_a_day_and_pass_day_7_and_28(reel: Ree
         ("day_28", "go_on"),
     ]
     assert reel.records("watch.gap") == []
+
+
+def test_a_single_look_that_sees_what_may_be_a_trigger_looks_again_and_pulls_it(reel: Reel) -> None:
+    reel.settings = settings(cadence=SEEDS_AND_DAYS)
+    assert reel.run().end is End.OVER
+    reel.settings = reel.settings.looking_every(24 * HOUR)
+    reel.now += 24 * HOUR
+    assert reel.run(once=True).end is End.LOOKED
+    reel.look = from_(0.0, "web1", "figures.stock.lost_count", 1)
+    reel.now += 24 * HOUR
+    began, reel.most_t = reel.now, 100 * HOUR
+    assert reel.run(once=True).end is End.TRIGGERED
+    assert reel.now - began <= 60
+
+
+def test_in_a_hurried_watch_what_takes_a_moment_still_has_it(reel: Reel) -> None:
+    def disturb(_host: str, t: float, documents: dict[str, Any]) -> None:
+        if 4 * HOUR < t < 4 * HOUR + 301:  # one look falls between a tape and its record
+            documents["figures"]["audit"]["runs"] -= 1
+
+    reel.look, reel.settings = Hosts(disturb), settings(scale=864.0, live_s=6 * HOUR)
+    assert reel.run().end is End.OVER

@@ -113,6 +113,7 @@ class Reel:
     told: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     now: float = BEGAN
     went_back_t: float = float("inf")
+    most_t: float = 60 * HOUR  # a watch that goes on for longer is a failure, and not a test that hangs
 
     @property
     def t(self) -> float:
@@ -159,5 +160,5 @@ class Reel:
         return Answers(tuple(said), self.t >= self.went_back_t)
 
     def _wait(self, seconds: float) -> None:
-        assert self.t < 60 * HOUR, "the watch does not end"
+        assert self.t < self.most_t, "the watch does not end"
         self.now += max(seconds, 1.0)

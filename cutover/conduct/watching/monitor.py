@@ -119,6 +119,11 @@ def _watch(
     """The watch as its journal leaves it, or a new one."""
     watched = Watched.of(journal.records)
     clock = WatchClock(watched.began, watched.scale) if watched.started_at else WatchClock(time.time(), settings.scale)
+    if watched.started_at and settings.scale != watched.scale:
+        found = f"it is {settings.scale:g}, and the watch of run {directory.id} was begun with {watched.scale:g}"
+        next_ = f"set it to {watched.scale:g}: the clock of a watch is fixed when it begins"
+        raise UsageError(Problem(path="watch_scale", found=found, next=next_))
+    lasting = settings.as_json()
     if asked.once:  # looks are as far apart then as rows are, and windows must hold several of them
         settings = settings.looking_every(max(settings.look_s, settings.cadence.every_at(clock.t)))
     jury = Jury(settings.book, hosts, settings.look_s)
@@ -130,7 +135,7 @@ def _watch(
     else:
         journal.write(
             "watch.started", run=directory.id, environment=directory.environment(), hosts=list(hosts), began=clock.began,
-            head=head_of(directory.journal_file), heads=heads, **settings.as_json(),
+            head=head_of(directory.journal_file), heads=heads, **lasting,
         )  # fmt: skip
     tell = asked.teller(directory, journal, settings)
 

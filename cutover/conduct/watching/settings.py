@@ -32,7 +32,7 @@ class Settings:
 
     def looking_every(self, look_s: float) -> "Settings":
         """The same for looks so far apart, in seconds of the watch's clock."""
-        return replace(self, look_s=look_s, book=paced(self.book, look_s))
+        return replace(self, look_s=look_s, book=paced(self.book, look_s, hurried=self.scale > 1))
 
     def as_json(self) -> dict[str, Any]:
         """What the journal keeps of it."""

@@ -83,8 +83,14 @@ def _unsuitable(targets: Targets, signing: Signing, points: list[str]) -> list[P
 
 def _untimely(watched: Watched, hold: Hold | None, signing: Signing) -> list[Problem]:
     """A decision about nothing, or a signature before its time, is worth nothing to a reviewer."""
+    waits_for_it = hold is not None and signing.point in ("", hold.point)
+    if signing.decision == ROLL_BACK and not waits_for_it:
+        found = "the watch does not wait for that decision"
+        return [
+            Problem(path="--decision", found=found, next="`invoke rollback` takes the fleet back to V1 at any time")
+        ]
     if not signing.point:
-        next_ = "name the point that is signed with --point"
+        next_ = "nothing is to be decided; a point that was passed is signed with --point"
         return [] if hold else [Problem(path="--point", found="the watch waits for nobody", next=next_)]
     if signing.point in watched.points:
         return []

@@ -1,5 +1,6 @@
 """The main story of a watch: look, judge, decide, tell, wait; until its time is over, a trigger is pulled, or a person is needed."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,7 @@ from cutover.words.verdict import Verdict, worst
 from cutover.words.watching import Judgement
 from cutover.world.journal import Journal
 
+AGAIN, AGAIN_S = 5, 15.0  # looks of `once` at most, and the real seconds between them
 SETTLE_S = 3600.0  # the window of most rules
 PATIENCE_LOOKS = 4  # so often a point at which something is not known yet is asked again before that holds
 GAP_LOOKS = 3  # so many looks in a row that were not made are a gap, which is told
@@ -60,7 +62,7 @@ class Watch:
     def run(self, *, once: bool, stays: bool) -> Ended:
         """Look until there is an end. `once`: a single look, a recorded row. `stays`: somebody is there, however long it holds."""
         holding = Holding(self.settings, self.journal, self.watched, self.jury, self.clock, self.tell)
-        while True:
+        for number in itertools.count(1):
             judged = self._look_once(row=once)
             verdict = worst(one.verdict for one in judged)
             if pulled := [one for one in judged if one.rolls_back]:
@@ -71,11 +73,12 @@ class Watch:
                 return ended
             if self._leaves_held(once=once, stays=stays):
                 return Ended(End.HELD, verdict, self.watched.hold.reasons if self.watched.hold else ())
-            if once:
+            if once and (number == AGAIN or not _may_be_a_trigger(judged)):
                 return Ended(End.LOOKED, verdict)
-            if self.watched.hold is None and self.watched.look_t >= self._live_until and self._closed():
+            if not once and self._is_over():
                 return Ended(End.OVER, verdict)
-            self.wait(self.clock.real_seconds_until(self.watched.look_t + self.settings.look_s))
+            self.wait(AGAIN_S if once else self.clock.real_seconds_until(self.watched.look_t + self.settings.look_s))
+        raise AssertionError("a count does not end")
 
     def _leaves_held(self, *, once: bool, stays: bool) -> bool:
         """Whether to end while it holds. Alone it keeps the triggers armed until the deadline, and then says that nobody came."""
@@ -166,10 +169,11 @@ class Watch:
     def _live_until(self) -> float:
         return max(self.settings.live_s, *self.watched.moved.values(), 0.0)
 
-    def _closed(self) -> bool:
-        """Whether every point up to the end of the live watch has been passed, by the rules or by a person."""
+    def _is_over(self) -> bool:
+        """Whether the live watch has come to its end, and every point up to there was passed, by the rules or by a person."""
         until = self.settings.live_s
-        return all(
+        late = self.watched.hold is None and self.watched.look_t >= self._live_until
+        return late and all(
             self.watched.points.get(point.name) in ("go_on", "hold")
             for point in self.settings.book.points
             if point.at <= until
@@ -204,3 +208,8 @@ class Watch:
         for one in pulled:
             self.journal.write("trigger", **one.as_json())
         return Ended(End.TRIGGERED, verdict, tuple(f"{one.host}: {one.words}" for one in pulled))
+
+
+def _may_be_a_trigger(judged: Sequence[Judgement]) -> bool:
+    """Whether something has to be seen once more before it rolls back; a single look must not leave that to the next day."""
+    return any(one.pending and one.level == "rollback" for one in judged)
