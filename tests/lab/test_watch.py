@@ -30,6 +30,7 @@ HURRIED = {
     "abaco_stall_s": 600,  # systemd's watchdog would mend a service that hangs before the watch may see it
 }
 FAULTS = [watching.crash_loop, watching.cut_trail, watching.lost_tape, watching.hang]
+PATIENT = {"deadline": "24h", "default": "stay", "roles": ["engineering_lead"]}
 DRIFT = 0.25  # synthetic tapes of a thousand rows are no book of loans: their rates differ by some per cent
 
 
@@ -184,6 +185,8 @@ def test_a_leak_holds_until_somebody_decides(watched: Checkout, hosts: Hosts, ma
     assert watched.ask("monitor", "--once").code == 7
     refused = watched.ask("signoff", "--role", "engineering_lead", "--name", "Bob Other")
     assert refused.code == 2
+    other = watched.ask("signoff", "--role", "stakeholders", "--name", "Bob Other")
+    assert "does not decide" in other.errors[0]["found"], str(other)
     signed = watched.ask("signoff", "--role", "engineering_lead", "--name", "Ana Example", "--note", "known")
     assert signed.code == 0, str(signed)
     assert watched.ask("monitor", "--once").code != 7
@@ -201,7 +204,7 @@ def test_what_must_not_be_rolls_the_fleet_back(
     fault: Callable[[Hosts, str], None], watched: Checkout, hosts: Hosts
 ) -> None:
     # What has failed already holds the watch; a hanging service is a trigger after a real minute only, a hurried quarter of a day.
-    watched.set(watch_live="24h", watch_hold={"deadline": "24h", "default": "stay"})
+    watched.set(watch_live="24h", watch_hold=PATIENT)
     began = [0.0]
 
     def disturb() -> None:

@@ -43,6 +43,7 @@ def settings(**changed: Any) -> Settings:
     """The seeds' 24 hours, looked at every five minutes so that a test is quick."""
     known = {
         "look_s": 300.0, "cadence": SEEDS, "live_s": 24 * HOUR, "scale": 1.0, "hold_s": HOUR, "hold_default": "stay",
+        "deciders": ("engineering_lead",),
         "signers": {"hour_24": ("engineering_lead",)}, "book": paced(load(ROOT, thresholds(), {}), 300.0),
     }  # fmt: skip
     return Settings(**{**known, **changed})

@@ -35,11 +35,6 @@ from cutover.words.errors import (
 from cutover.world.journal import Journal, head_of
 from cutover.world.rundir import RunDir, RunDirs
 
-DECIDE = (
-    "`invoke signoff --role ROLE --name NAME --decision go_on` goes on, `invoke abort` goes back to V1; "
-    "`invoke monitor` goes on watching meanwhile"
-)
-
 
 @dataclass(frozen=True)
 class Asked:
@@ -165,7 +160,10 @@ def _finish(targets: Targets, runs: RunDirs, asked: Asked, watch: Watch, directo
         _close(watch, ended, code)
         raise RolledBack(Problem(found=ended.reasons[0], next="see its report"))
     if ended.end is End.HELD:
-        raise OnHold([Problem(found=reason, next=DECIDE) for reason in ended.reasons])
+        named = f"--hosts '{targets.options.hosts}'"
+        go_on = f"`invoke signoff {named} --role ROLE --name NAME --note WHY` lets it go on"
+        next_ = f"{go_on}, `invoke abort {named}` goes back to V1; `invoke monitor {named}` keeps the triggers armed meanwhile"
+        raise OnHold([Problem(found=reason, next=next_) for reason in ended.reasons])
     if ended.end is End.OVER:
         watch.tell("success", ())
         _close(watch, ended, ExitCode.DONE)

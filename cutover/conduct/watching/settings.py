@@ -27,6 +27,7 @@ class Settings:
     scale: float
     hold_s: float
     hold_default: Default
+    deciders: tuple[str, ...]  # the roles that decide what a hold waits for
     signers: Mapping[str, tuple[str, ...]]  # by point, the roles that sign it
     book: RuleBook
 
@@ -41,7 +42,7 @@ class Settings:
             "cadence": [list(stretch) for stretch in self.cadence.stretches],
             "live_s": self.live_s,
             "scale": self.scale,
-            "hold": {"deadline_s": self.hold_s, "default": self.hold_default},
+            "hold": {"deadline_s": self.hold_s, "default": self.hold_default, "roles": list(self.deciders)},
             "signers": {point: list(roles) for point, roles in self.signers.items()},
             "points": [{"name": point.name, "at": point.at} for point in self.book.points],
             "rules": self.book.as_json(),
@@ -61,7 +62,7 @@ def settings_of(targets: Targets) -> Settings:
     if reading.problems or rows is None or book is None:
         raise UsageError(reading.problems)
     scale = float(shared["watch_scale"])
-    settings = Settings(0.0, rows, live, scale, deadline, hold["default"], signers, book)
+    settings = Settings(0.0, rows, live, scale, deadline, hold["default"], tuple(hold["roles"]), signers, book)
     return settings.looking_every(float(shared["watch_look_s"]) * scale)
 
 
@@ -89,9 +90,10 @@ class _Reading:
 
     def hold(self, written: Mapping[str, Any]) -> float:
         """The deadline of a hold, once the whole entry was looked at."""
-        if set(written) != {"deadline", "default"}:
+        if set(written) != {"deadline", "default", "roles"} or not isinstance(written["roles"], list):
             found = f"it has {', '.join(written) or 'nothing'}"
-            self.problems.append(Problem(path="watch_hold", found=found, next="give it deadline and default"))
+            next_ = "give it deadline, default and roles (a list)"
+            self.problems.append(Problem(path="watch_hold", found=found, next=next_))
             return 0.0
         if written["default"] not in DEFAULTS:
             found = f"«{written['default']}»"

@@ -6,7 +6,7 @@ from cutover.conduct.leases import holder
 from cutover.conduct.people.announcing import people_of
 from cutover.conduct.targets import Targets
 from cutover.conduct.watching.answers import GO_ON, ROLL_BACK, Signoff
-from cutover.conduct.watching.settings import settings_of
+from cutover.conduct.watching.settings import Settings, settings_of
 from cutover.conduct.watching.state import Hold, Watched
 from cutover.decide.suggest import did_you_mean, listed
 from cutover.words.errors import Problem, UsageError
@@ -44,8 +44,7 @@ def watched_run(targets: Targets, runs: RunDirs, run: str) -> tuple[RunDir, Watc
 def sign_off(targets: Targets, runs: RunDirs, run: str, signing: Signing) -> tuple[RunDir, Signoff]:
     """Write it into the run's journal, where the watch reads it at its next look. UsageError with all that does not fit."""
     directory, watched = watched_run(targets, runs, run)
-    points = [point.name for point in settings_of(targets).book.points]
-    problems = [*_unsuitable(targets, signing, points), *_untimely(watched, watched.hold, signing)]
+    problems = [*_unsuitable(targets, signing, settings_of(targets)), *_untimely(watched, watched.hold, signing)]
     if problems:
         raise UsageError(problems)
     journal = directory.journal()
@@ -59,12 +58,19 @@ def sign_off(targets: Targets, runs: RunDirs, run: str, signing: Signing) -> tup
         journal.close()
 
 
-def _unsuitable(targets: Targets, signing: Signing, points: list[str]) -> list[Problem]:
+def _unsuitable(targets: Targets, signing: Signing, settings: Settings) -> list[Problem]:
     roles = people_of(targets).contacts.roles
+    points = [point.name for point in settings.book.points]
+    may = settings.signers.get(signing.point, settings.deciders)
     problems = []
     if signing.role not in roles:
         advice = f"{did_you_mean(signing.role, roles)}roles (people_roles): {listed(roles)}"
         problems.append(Problem(path="--role", found=f"there is no role «{signing.role}»", next=advice))
+    elif signing.role not in may:
+        about = signing.point or "what a watch waits for"
+        where = "watch_points" if signing.point in settings.signers else "watch_hold"
+        found = f"{signing.role} does not decide on {about}"
+        problems.append(Problem(path="--role", found=found, next=f"one of {listed(may)} does ({where})"))
     elif roles[signing.role].names and signing.name.strip() not in roles[signing.role].names:
         found = f"«{signing.name}» does not hold it: {', '.join(roles[signing.role].names)}"
         problems.append(

@@ -82,6 +82,8 @@ def _decided(story: WatchStory, _data: Data) -> Said:
 
 def _notice(story: WatchStory, _data: Data) -> Said:
     notice = story.notices[-1]
+    if notice.why:  # there was nobody to tell, which was said once
+        return
     yield (
         "",
         Verdict.WARN if notice.failed else "told",
