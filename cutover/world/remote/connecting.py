@@ -100,7 +100,7 @@ class SshAccess:
             hang_up(hop)
             # The guard ends a stalled handshake by closing the socket, which shows as any kind of error.
             reason = TimeoutError(str(error)) if deadline.passed else error
-            problem = explain(reason, host=host.name, at=at, user=hop.user, seconds=deadline.seconds)
+            problem = explain(reason, host=host.name, at=at, user=hop.user, seconds=deadline.spent)
             raise Unreachable(problem) from reason
 
     def _ready(self, hop: Connection, known: KnownHosts, deadline: Deadline, *, chosen_key: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from cutover.world.remote.deadline import Deadline
 
+REACH = 5.0  # seconds for a host to answer at all: three tries of the kernel's (after 0, 1 and 3 s); a dead one holds the others up so long
 USER_TIMEOUT = 15  # seconds that sent data may stay unacknowledged before the kernel gives the connection up
 IDLE, INTERVAL, COUNT = 5, 5, 3  # TCP keepalive on an idle connection: dead after 5 + 3 x 5 s
 
@@ -21,7 +22,7 @@ def dial(address: str, port: int, deadline: Deadline) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             _tune(sock)
-            sock.settimeout(max(deadline.left, 0.001))
+            sock.settimeout(max(min(deadline.left, REACH), 0.001))
             sock.connect(where)
         except OSError as error:
             sock.close()
