@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from cutover.conduct.targets import Targets
     from cutover.conduct.watching.hands import Tell
     from cutover.conduct.watching.settings import Settings
-    from cutover.conduct.watching.telling import Telling
     from cutover.tell.watching.console import WatchConsole
     from cutover.words.record import Record
     from cutover.world.journal import Journal
@@ -79,14 +78,13 @@ class Listening:
     directory: "RunDir | None" = None
     console: "WatchConsole | None" = None
     index: "Index | None" = None
-    telling: "Telling | None" = None
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def say(self, words: str) -> None:
         """A line about what is being done."""
         (self.console.say if self.console else self.ask.progress)(words)
 
-    def hear(self, directory: "RunDir", journal: "Journal", _settings: "Settings") -> None:
+    def hear(self, directory: "RunDir", journal: "Journal") -> None:
         """Have everybody listen to the watch's journal."""
         from cutover.tell.presentation import presentation
         from cutover.tell.watching.console import watch_console
@@ -112,8 +110,7 @@ class Listening:
         release = directory.plan().release.id if directory.plan_file.exists() else ""
         about = About(self.targets.environment, directory.id, release, self.targets.names)
         clock = WatchClock(watched.began, settings.scale)
-        self.telling = Telling(self.announcer, journal, watched, clock, about)
-        return self.telling
+        return Telling(self.announcer, journal, watched, clock, about)
 
     def finish(self) -> None:
         """Close the view, write what stays, and say where it is."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cutover.conduct.watching.clock import WatchClock
 from cutover.conduct.watching.hands import Tell
 from cutover.conduct.watching.jury import Jury
 from cutover.conduct.watching.settings import Settings
@@ -23,7 +22,6 @@ class Holding:
     journal: Journal
     watched: Watched
     jury: Jury
-    clock: WatchClock
     tell: Tell
 
     def open_for(self, judged: Sequence[Judgement]) -> None:

@@ -47,7 +47,7 @@ class Asked:
     run: str
     once: bool
     stays: bool
-    hear: Callable[[RunDir, Journal, Settings], None]
+    hear: Callable[[RunDir, Journal], None]
     teller: Callable[[RunDir, Journal, Settings], Tell]
     back: Callable[[RunDir, Journal], None]
     stop: StopSignal
@@ -62,11 +62,12 @@ def monitor(targets: Targets, runs: RunDirs, asked: Asked) -> ExitCode:
         if len({problem.host for problem in unreachable}) == len(targets.names):
             raise Unreachable(unreachable)
         known, silent = known_run(fleet, asked.run, lambda candidate: candidate.ran([one.name for one in COMMITTING]))
-        hosts = _watched_hosts(targets, known, [*unreachable, *silent])
-        directory = directory_of(runs, known)  # type: ignore[arg-type] # _watched_hosts refuses None
+        meant = _on_v2(targets, known, [*unreachable, *silent])
+        hosts = _all_hosts(meant)
+        directory = directory_of(runs, meant)
         journal = Journal(directory.watch_file)
         open_things.callback(journal.close)
-        heads = {name: entry["heads"] for name in hosts if (entry := known.entry(name))}  # type: ignore[union-attr] # as above
+        heads = {name: entry["heads"] for name in hosts if (entry := meant.entry(name))}
         run = RunFacts(directory.id, directory.id[:16])
         watch = _watch(settings, hosts, journal, Looker.of(targets, fleet, run), directory, heads, asked)
         open_things.callback(watch.tell, "ending", ())
@@ -74,14 +75,19 @@ def monitor(targets: Targets, runs: RunDirs, asked: Asked) -> ExitCode:
         return _finish(targets, runs, asked, watch, directory, ended)
 
 
-def _watched_hosts(targets: Targets, known: Known | None, silent: list[Problem]) -> tuple[str, ...]:
-    """The hosts of the run; UsageError where there is no V2 to watch, or where only a part of the run was named."""
+def _all_hosts(known: Known) -> tuple[str, ...]:
+    """The hosts of a run, those included that could not be asked."""
+    return tuple(name for batch in known.plan.batches for name in batch)
+
+
+def _on_v2(targets: Targets, known: Known | None, silent: list[Problem]) -> Known:
+    """The run that is to be watched; UsageError where there is no V2 to watch, or where only a part of the run was named."""
     if known is None:
         if silent:
             raise Unreachable(silent)
         next_ = "`invoke cutover` begins one; its watch begins when it has ended"
         raise UsageError(Problem(path="--hosts", found="the hosts know no cutover", next=next_))
-    hosts = tuple(name for batch in known.plan.batches for name in batch)
+    hosts = _all_hosts(known)
     problems = [
         Problem(
             host=name,
@@ -99,7 +105,7 @@ def _watched_hosts(targets: Targets, known: Known | None, silent: list[Problem])
         problems.append(Problem(path="--hosts", found=found, next="wait for its end, or `invoke cutover --resume`"))
     if problems:
         raise UsageError(problems)
-    return hosts
+    return known
 
 
 def _watch(
@@ -124,7 +130,7 @@ def _watch(
     jury = Jury(settings.book, hosts, settings.look_s)
     jury.replay(journal.records)
     journal.listen(watched)
-    asked.hear(directory, journal, settings)
+    asked.hear(directory, journal)
     if watched.started_at:
         journal.write("watch.resumed", t=clock.t, rules=settings.book.digest)
     else:
@@ -171,10 +177,9 @@ def _finish(targets: Targets, runs: RunDirs, asked: Asked, watch: Watch, directo
 
 
 def _go_back(targets: Targets, runs: RunDirs, asked: Asked, watch: Watch, directory: RunDir, ended: Ended) -> None:
-    """Back to V1 on the same path as `rollback`; raises RolledBack, or what the way back raises."""
+    """Back to V1 on the same path as `rollback`, which tells people as well; raises RolledBack, or what the way back raises."""
     reason = "; ".join(ended.reasons)
     watch.journal.write("rollback.started", reasons=list(ended.reasons), t=watch.watched.look_t)
-    watch.tell("rollback", ended.reasons)
     code = ExitCode.BUG
     try:
         back = BackAsked(directory.id, f"the watch: {reason}", lambda *_: None, asked.back, asked.stop)

@@ -54,14 +54,15 @@ def settings_of(targets: Targets) -> Settings:
     shared, reading = Shared(targets), _Reading()
     rows = reading.of(lambda: cadence(shared["watch_cadence"], "watch_cadence"))
     book = reading.of(lambda: load_for(targets.root, shared))
-    signers = {point: tuple(roles) for point, roles in shared["watch_points"].items()}
+    signed: Mapping[str, Any] = shared["watch_points"]
     if book is not None:
-        reading.problems += _unknown_points(signers, [point.name for point in book.points])
+        reading.problems += _points_problems(signed, [point.name for point in book.points])
     hold: Mapping[str, Any] = shared["watch_hold"]
     live, deadline = reading.duration("watch_live", shared["watch_live"]), reading.hold(hold)
     if reading.problems or rows is None or book is None:
         raise UsageError(reading.problems)
     scale = float(shared["watch_scale"])
+    signers = {point: tuple(roles) for point, roles in signed.items()}
     settings = Settings(0.0, rows, live, scale, deadline, hold["default"], tuple(hold["roles"]), signers, book)
     return settings.looking_every(float(shared["watch_look_s"]) * scale)
 
@@ -117,9 +118,16 @@ class Shared(Mapping[str, Any]):
         return len(self.targets.variables[self.targets.names[0]])
 
 
-def _unknown_points(signers: Mapping[str, tuple[str, ...]], points: list[str]) -> list[Problem]:
-    return [
+def _points_problems(signers: Mapping[str, object], points: list[str]) -> list[Problem]:
+    """Points that there are not, and roles that are no list: letters of a word would sign nothing."""
+    unknown = [
         Problem(path=f"watch_points.{name}", found="there is no such point", next=f"name one of {', '.join(points)}")
         for name in signers
         if name not in points
     ]
+    loose = [
+        Problem(path=f"watch_points.{name}", found=f"{roles!r} is no list of roles", next="write [engineering_lead]")
+        for name, roles in signers.items()
+        if not isinstance(roles, list)
+    ]
+    return [*unknown, *loose]

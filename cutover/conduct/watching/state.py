@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from cutover.words.record import Record
 from cutover.words.verdict import Verdict, worst
@@ -15,7 +14,7 @@ class Hold:
     opened_at: str  # ISO 8601 UTC
     t: float
     reasons: tuple[str, ...]
-    about: tuple[tuple[str, str], ...]  # host and rule of what is not as it should be; empty at a point
+    about: tuple[tuple[str, str], ...]  # host and rule of what is not as it should be
     point: str
     deadline_t: float
     default: str
@@ -28,7 +27,6 @@ class Watched:
     started_at: str = ""  # ISO 8601 UTC
     began: float = 0.0  # Unix time
     scale: float = 1.0
-    hosts: tuple[str, ...] = ()
     look_t: float = 0.0  # when the last look was
     looks: int = 0
     unbroken_t: float = 0.0  # since when there was no gap
@@ -39,8 +37,6 @@ class Watched:
     moved: dict[str, float] = field(default_factory=dict)  # points that are asked again, and when
     hold: Hold | None = None
     accepted: set[tuple[str, str]] = field(default_factory=set)  # what a person decided to live with: host and rule
-    triggered: bool = False
-    finished: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> "Watched":
@@ -57,10 +53,6 @@ class Watched:
 
     def _watch_started(self, record: Record) -> None:
         self.started_at, self.began, self.scale = record.at, record.data["began"], record.data["scale"]
-        self.hosts = tuple(record.data["hosts"])
-
-    def _watch_resumed(self, _record: Record) -> None:
-        self.finished = None
 
     def _judged(self, record: Record) -> None:
         verdict = Verdict(record.data["verdict"])
@@ -101,9 +93,3 @@ class Watched:
         if self.hold and record.data["decision"] == "go_on":
             self.accepted |= set(self.hold.about)
         self.hold = None
-
-    def _trigger(self, _record: Record) -> None:
-        self.triggered = True
-
-    def _watch_finished(self, record: Record) -> None:
-        self.finished = record.data

@@ -61,7 +61,7 @@ class Watch:
 
     def run(self, *, once: bool, stays: bool) -> Ended:
         """Look until there is an end. `once`: a single look, a recorded row. `stays`: somebody is there, however long it holds."""
-        holding = Holding(self.settings, self.journal, self.watched, self.jury, self.clock, self.tell)
+        holding = Holding(self.settings, self.journal, self.watched, self.jury, self.tell)
         for number in itertools.count(1):
             judged = self._look_once(row=once)
             verdict = worst(one.verdict for one in judged)

@@ -84,8 +84,7 @@ class Reading:
 
     def seconds(self, value: object, keys: Keys) -> float:
         """A number of seconds from 0 on; 0 where it is none."""
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and math.isfinite(float(value)) and float(value) >= 0:  # type: ignore[arg-type]  # a number, as was just seen
-            return float(value)  # type: ignore[arg-type]
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+            return float(value)
         self.refuse(keys, f"is {named(value)}, not a number of seconds", "write a number from 0 on")
         return 0.0

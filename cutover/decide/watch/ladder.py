@@ -96,8 +96,9 @@ class Ladder:
             return Finding(Verdict.INCONCLUSIVE, reading, limit=self._first)
         self._misses += 1
         late = self._misses >= self._rule.fail_after
-        verdict, level = (Verdict.FAIL, "critical") if late else (Verdict.INCONCLUSIVE, "")
-        return Finding(verdict, reading, level, limit=self._first, misses=self._misses)  # type: ignore[arg-type]
+        level: Level = "critical" if late else ""
+        verdict = Verdict.FAIL if late else Verdict.INCONCLUSIVE
+        return Finding(verdict, reading, level, limit=self._first, misses=self._misses)
 
     def _passed_none(self, reading: Reading) -> Finding:
         """Below all limits. What can only become more has not passed before its window was seen as a whole."""

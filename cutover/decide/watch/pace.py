@@ -5,8 +5,7 @@ from dataclasses import replace
 from cutover.decide.watch.rulebook import Limit, RuleBook, Signal
 
 LOOKS = 6  # that a window holds at least: a growth needs five of them, and Prometheus' documentation advises four for a rate
-
-HELD_LOOKS = 2.0
+HELD_LOOKS = 2.0  # that a hold time of a hurried watch lasts at least
 SLACK = 1.1  # of a look: one may fall just outside the window, and none is quite punctual
 
 

@@ -138,6 +138,6 @@ def _comment(queries: Queries) -> str:
 class _Readable(yaml.SafeDumper):
     """YAML as people write it: lists stand in from the key that they belong to."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - the name and arguments are PyYAML's
         """Lists too."""
         super().increase_indent(flow, indentless=False)
