@@ -11,9 +11,9 @@ from cutover.entry.app import Ask, end
 from cutover.entry.back import Back
 from cutover.entry.cutting import Cutting
 from cutover.entry.where import Where
-from cutover.tell.outages import outages
 from cutover.tell.presentation import presentation
-from cutover.tell.timeline import read_story
+from cutover.tell.story.outages import outages
+from cutover.tell.story.timeline import read_story
 from cutover.words.errors import CutoverError, ExitCode, Problem, Refused
 from cutover.world.rundir import RunDir, RunDirs
 from rehearsal.labtasks import make

@@ -1,10 +1,18 @@
 """What every test may ask for: an option, and a real host. The long series run only where they are asked for."""
 
+import signal
+
 import pytest
 
 from tests.realhost import real
 
-__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "real"]
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "real"]
+
+
+def pytest_configure() -> None:
+    """Ctrl-C works in what tests start, also where these tests run behind a shell's `&`, which has its children ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

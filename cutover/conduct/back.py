@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from cutover.conduct.arming import arm
 from cutover.conduct.ending import end_recorded
 from cutover.conduct.fleet import Fleet, connected_as_far_as_possible
-from cutover.conduct.history import Known, ask, directory_of, known_run
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.leases import dead_holders, held, refuse_held, refuse_wrong_nonce
+from cutover.conduct.resuming.history import Known, ask, directory_of, known_run
+from cutover.conduct.resuming.unsettled import settle_what_is
 from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
-from cutover.conduct.unsettled import settle_what_is
 from cutover.decide.phases import ROLLBACK
 from cutover.words.errors import ExitCode, Locked, MixedFleet, Problem, UsageError
 from cutover.world.journal import Journal, read, utc_now

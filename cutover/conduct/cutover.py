@@ -13,11 +13,11 @@ from cutover.conduct.leases import held, holder
 from cutover.conduct.people.polling import Polling
 from cutover.conduct.planning import Planned, contents_for, make_plan
 from cutover.conduct.prepare import prepare
+from cutover.conduct.resuming.unsettled import connected_and_settled
 from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
-from cutover.conduct.unsettled import connected_and_settled
 from cutover.decide.plan import Plan
 from cutover.words.errors import (
     CutoverError,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cutover.conduct.checks import check_hosts
+from cutover.conduct.checking.session import check_hosts
 from cutover.conduct.fleet import as_problems
 from cutover.conduct.session import Session
 from cutover.conduct.work import work_on

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from cutover.conduct.back import Asked, rollback
-from cutover.conduct.giving_up import give_up
-from cutover.conduct.history import Known
 from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.resuming.giving_up import give_up
+from cutover.conduct.resuming.history import Known
 from cutover.conduct.targets import Targets
 from cutover.entry.announcing import announcer_if_possible
 from cutover.entry.app import Ask, confirm, end

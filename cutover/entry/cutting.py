@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from cutover.conduct.cutover import Conductor
 from cutover.conduct.interrupts import StopSignal
-from cutover.conduct.resume import Asked, resume
+from cutover.conduct.resuming.resume import Asked, resume
 from cutover.conduct.watching.settings import settings_of
 from cutover.decide.plan import Plan
 from cutover.entry.announcing import announcer_for, poll_for
@@ -12,7 +12,7 @@ from cutover.entry.app import Ask, confirm, end
 from cutover.entry.telling import Heard, Listeners
 from cutover.entry.watching import monitor
 from cutover.entry.where import Where
-from cutover.tell.planview import plan_view
+from cutover.tell.views.plan import plan_view
 from cutover.words.errors import ExitCode, Problem, UsageError
 from cutover.world.journal import Journal
 from cutover.world.rundir import RunDir

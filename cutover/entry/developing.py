@@ -49,7 +49,7 @@ def faults(c: Context, root: Path, seed: int) -> ExitCode:
 
 def runbook(root: Path) -> ExitCode:
     """Write docs/runbook.md anew."""
-    from cutover.tell.runbook import generate
+    from cutover.tell.runbook.page import generate
 
     (root / "docs" / "runbook.md").write_text(generate(root))
     return ExitCode.DONE

@@ -101,7 +101,7 @@ def _verify(where: Where, ask: Ask, file: str, signers: str) -> ExitCode:
 
 
 def _show(ask: Ask, verified: "Verified") -> None:
-    from cutover.tell.verified import show_verified
+    from cutover.tell.views.bundle import show_verified
 
     show_verified(
         verified.bundle, verified.verdict, verified.signer, verified.key, verified.manifest, verified.records, ask.say

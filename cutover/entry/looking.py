@@ -33,11 +33,11 @@ def report(where: Where, run: str) -> ExitCode:
 
 
 def _status(where: Where, ask: Ask) -> ExitCode:
-    from cutover.conduct.state import look_at_state
+    from cutover.conduct.judging.status import look_at_state
     from cutover.tell.paper import paper
     from cutover.tell.presentation import presentation
     from cutover.tell.realtime import real_time
-    from cutover.tell.statusview import status_view
+    from cutover.tell.views.status import status_view
 
     states, unasked = look_at_state(where.targets())
     declared = presentation(where.root).real_time
@@ -51,8 +51,8 @@ def _status(where: Where, ask: Ask) -> ExitCode:
 
 
 def _verify(where: Where, ask: Ask, run: str, phase: str, junit: str) -> ExitCode:
-    from cutover.conduct.judging import verify as judge
-    from cutover.tell.judged import show_judged
+    from cutover.conduct.judging.alone import verify as judge
+    from cutover.tell.views.judged import show_judged
 
     judged = judge(where.targets(), run=run, phase=phase, junit=Path(junit) if junit else None)
     ask.hosts = show_judged(judged.phase.label, judged.findings, judged.verdict, say=ask.say)
@@ -60,9 +60,9 @@ def _verify(where: Where, ask: Ask, run: str, phase: str, junit: str) -> ExitCod
 
 
 def _validate(where: Where, ask: Ask) -> ExitCode:
-    from cutover.conduct.judging import validate as judge
+    from cutover.conduct.judging.alone import validate as judge
     from cutover.entry.written import write_validation
-    from cutover.tell.judged import show_judged
+    from cutover.tell.views.judged import show_judged
 
     judged = judge(where.targets())
     ask.hosts = show_judged(judged.phase.label, judged.findings, judged.verdict, say=ask.say)
@@ -71,9 +71,9 @@ def _validate(where: Where, ask: Ask) -> ExitCode:
 
 
 def _shadow(where: Where, ask: Ask, run: str) -> ExitCode:
-    from cutover.conduct.shadowing import shadow as compare
+    from cutover.conduct.judging.shadow import shadow as compare
     from cutover.entry.written import write_comparison
-    from cutover.tell.judged import show_judged
+    from cutover.tell.views.judged import show_judged
 
     judged = compare(where.targets(), run=run)
     told = show_judged("V1 and V2 on the same input", judged.findings, judged.verdict, say=ask.say)

@@ -7,9 +7,9 @@ from cutover.conduct.people.announcing import Announcer
 from cutover.conduct.people.noticing import Notices, earlier_runs
 from cutover.entry.app import Ask
 from cutover.entry.written import Written, write_all
-from cutover.tell.console import for_people
-from cutover.tell.logfile import Log
-from cutover.tell.summary import hosts_as_json, summary
+from cutover.tell.live.console import for_people
+from cutover.tell.live.logfile import Log
+from cutover.tell.live.summary import hosts_as_json, summary
 from cutover.world.journal import Journal, read
 from cutover.world.rundir import RunDir, RunDirs
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cutover.tell.incident import write_incident
+from cutover.tell.page.report import write_report
 from cutover.tell.presentation import presentation
-from cutover.tell.report import write_report
-from cutover.tell.validation import write_reports, write_validation_reports
+from cutover.tell.records.incident import write_incident
+from cutover.tell.records.validation import write_reports, write_validation_reports
 from cutover.world.journal import utc_now
 from cutover.world.rundir import RunDir
 

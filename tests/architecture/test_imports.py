@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.rules import RULES, Module, Rule, heavy_at_import
-
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
 
 
 def load_modules() -> dict[str, Module]:

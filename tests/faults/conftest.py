@@ -16,10 +16,10 @@ import lab
 from cutover.conduct.provision import provision
 from cutover.conduct.targets import Options, choose
 from lab.lock import hold
+from tests.checkout import ROOT
 from tests.faults.ground import Ground
 from tests.faults.results import Results
 from tests.lab.conftest import fresh_checkout
-from tests.lab.support import PROJECT
 from tests.lab.support_hosts import Hosts
 
 VARIABLES: dict[str, object] = {
@@ -74,7 +74,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         lab.down(lab=place)
         try:
             made = lab.up(3, lab=place, inventory=inventory, group_vars=VARIABLES)
-            provision(choose(Options(PROJECT, "lab", str(inventory))), "lab_v1", f"lab-{time.time_ns()}")
+            provision(choose(Options(ROOT, "lab", str(inventory))), "lab_v1", f"lab-{time.time_ns()}")
             hosts = Hosts(place, inventory, tuple(host.name for host in made))
             hosts.keep()
             hosts.reset()

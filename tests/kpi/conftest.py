@@ -18,8 +18,8 @@ import pytest
 
 from kpi.config import PipelineConfig
 from kpi.probes import EXAMPLE
+from tests.checkout import ROOT
 
-REPOSITORY = Path(__file__).parents[2]
 PATIENCE_SECONDS = 20.0
 
 
@@ -72,7 +72,7 @@ class Running:
 
 
 @contextmanager
-def serving(root: Path, code: Path = REPOSITORY, **environment: str) -> Iterator[Running]:
+def serving(root: Path, code: Path = ROOT, **environment: str) -> Iterator[Running]:
     """`kpi serve` on this root, ready; `code` is the directory that has the package."""
     config = root / "pipeline.yml"
     if not config.exists():
@@ -95,7 +95,7 @@ def serving(root: Path, code: Path = REPOSITORY, **environment: str) -> Iterator
 
 def altered_code(tmp_path: Path, module: str, old: str, new: str) -> Path:
     """A copy of the package with one thing changed in it."""
-    shutil.copytree(REPOSITORY / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
     path = tmp_path / "kpi" / module
     text = path.read_text(encoding="utf-8")
     assert old in text

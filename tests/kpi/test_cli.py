@@ -14,7 +14,8 @@ from kpi.config import PipelineConfig
 from kpi.pipeline import Delivery, run_tape
 from kpi.recipes import as_csv, draw
 from kpi.schema import Listing, Number, Section, Text
-from tests.kpi.conftest import REPOSITORY, write_config
+from tests.checkout import ROOT
+from tests.kpi.conftest import write_config
 
 
 def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any, str]:
@@ -150,7 +151,7 @@ def test_input_rules_that_make_no_sense_are_told_all_at_once(
 def test_help_is_quick_since_it_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
     seen = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "kpi", *arguments],
-        cwd=REPOSITORY,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
@@ -163,9 +164,7 @@ def test_help_is_quick_since_it_imports_nothing_heavy(arguments: tuple[str, ...]
 
 def test_reviewing_the_log_needs_no_numpy() -> None:
     code = "import sys, kpi.logreview; print({'numpy', 'pandas', 'pyarrow'} & sys.modules.keys())"
-    said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
-    ).stdout
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert said.strip() == "set()"
 
 

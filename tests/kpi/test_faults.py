@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from legacy.deliver_tapes import Deliverer
-from tests.kpi.conftest import REPOSITORY, Running, altered_code, serving, wait_for, write_config
+from tests.checkout import ROOT
+from tests.kpi.conftest import Running, altered_code, serving, wait_for, write_config
 
 # Far above what a busy test machine needs, far below what is planted.
 LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
@@ -81,7 +82,7 @@ def write_files(files):
 
 def _release(tmp_path: Path, module: str = "", fault: str = "") -> Path:
     """A copy of the package with a fault in it, as a release of its own."""
-    shutil.copytree(REPOSITORY / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
     if module:
         with (tmp_path / "kpi" / module).open("a", encoding="utf-8") as code:
             code.write(fault)

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from kpi.config import PipelineConfig
-from tests.kpi.conftest import REPOSITORY, altered_code, free_port, write_config
+from tests.checkout import ROOT
+from tests.kpi.conftest import altered_code, free_port, write_config
 from tests.kpi.killing import (
     Storm,
     assert_each_exactly_once,
@@ -25,7 +26,7 @@ from tests.kpi.killing import (
 )
 
 KILLS = int(os.environ.get("KPI_TEST_KILLS", "15"))
-V1 = REPOSITORY / "legacy" / "abaco_v1"
+V1 = ROOT / "legacy" / "abaco_v1"
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from kpi.reading import combine, read_tape
 from kpi.recipes import as_csv, draw
 from kpi.tapes import arrow
 from kpi.tapes.pieces import UnsplittableError, split, tally_piece
-from tests.kpi.conftest import REPOSITORY
+from tests.checkout import ROOT
 
 MEGABYTES = 60
 # VmHWM and not ru_maxrss: that one counts what the parent had when it forked.
@@ -41,7 +41,7 @@ def _large(path: Path, megabytes: float) -> Path:
 def test_memory_does_not_grow_with_the_tape(tmp_path: Path) -> None:
     small, large = _large(tmp_path / "small.csv", 8), _large(tmp_path / "large.csv", MEGABYTES)
     command = [sys.executable, "-c", MEASURE, str(small), str(large)]
-    said = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split()
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     before, after, rows = map(int, said)
     assert rows > 300_000
     assert after < 200

@@ -20,9 +20,10 @@ from kpi.verdict import Verdict
 from legacy.deliver_tapes import Deliverer, LegacyDice
 from legacy.deliver_tapes import as_csv as delivered_csv
 from legacy.deliver_tapes import draw as delivered_draw
-from tests.kpi.conftest import REPOSITORY, free_port, serving, wait_for
+from tests.checkout import ROOT
+from tests.kpi.conftest import free_port, serving, wait_for
 
-V1 = REPOSITORY / "legacy" / "abaco_v1"
+V1 = ROOT / "legacy" / "abaco_v1"
 
 
 def _v1_config(root: Path, port: int) -> Path:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.checkout import ROOT
+
 FORMULAS = ("base.py", "par30.py", "par90.py", "collection_rate.py", "portfolio_health.py")
 TESTS = ("test_kpi_base.py", "test_kpi_calculators_v2.py", "test_kpi_engine_v2.py")
 SWAPS: dict[type[ast.cmpop], ast.cmpop] = {

@@ -20,7 +20,8 @@ from kpi.findings import Finding, RefusedTapeError, UsageError
 from kpi.reading import STRICT, combine, read_tape
 from kpi.recipes import as_csv, draw
 from kpi.tapes.pieces import split
-from tests.kpi.conftest import REPOSITORY, free_port, wait_for
+from tests.checkout import ROOT
+from tests.kpi.conftest import free_port, wait_for
 
 distributed: Any = pytest.importorskip("distributed", reason="pip install '.[scale]'")
 
@@ -40,7 +41,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., An
                 subprocess.Popen(
                     [sys.executable, "-m", f"distributed.cli.dask_{kind}", *words, *common],
                     cwd=scratch,
-                    env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+                    env={**os.environ, "PYTHONPATH": str(ROOT)},
                     stdout=subprocess.DEVNULL,
                     stderr=log,
                 )

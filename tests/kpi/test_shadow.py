@@ -18,9 +18,9 @@ from kpi.shadow.running import run_v1
 from kpi.shadow.unit import V1
 from kpi.tapes.rules import InputRules
 from kpi.verdict import Verdict
-from tests.kpi.conftest import REPOSITORY
+from tests.checkout import ROOT
 
-OLD = REPOSITORY / "legacy" / "abaco_v1"
+OLD = ROOT / "legacy" / "abaco_v1"
 Document = dict[str, Any]
 Change = Callable[[list[str]], None]
 

@@ -9,9 +9,10 @@ import pytest
 from kpi.cli import main
 from kpi.recipes import as_csv, draw
 from kpi.shadow.unit import V1, find_v1
-from tests.kpi.conftest import REPOSITORY, write_config
+from tests.checkout import ROOT
+from tests.kpi.conftest import write_config
 
-OLD = REPOSITORY / "legacy" / "abaco_v1"
+OLD = ROOT / "legacy" / "abaco_v1"
 
 
 def _tape(directory: Path) -> Path:
@@ -26,7 +27,7 @@ def _tape(directory: Path) -> Path:
 
 
 def test_the_lab_unit_of_v1_says_where_v1_is(tmp_path: Path) -> None:
-    text = (REPOSITORY / "roles" / "lab_v1" / "templates" / "abaco-pipeline-v1.service.j2").read_text(encoding="utf-8")
+    text = (ROOT / "roles" / "lab_v1" / "templates" / "abaco-pipeline-v1.service.j2").read_text(encoding="utf-8")
     known = {
         "abaco_user": "abaco",
         "abaco_home": str(tmp_path),

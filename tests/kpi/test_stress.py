@@ -17,7 +17,8 @@ from kpi.stress import Load
 from kpi.stress.load import DONE, DUPLICATE, REJECTED, deliveries
 from kpi.stress.memory import Sample, judge
 from kpi.verdict import Verdict
-from tests.kpi.conftest import REPOSITORY, wait_for
+from tests.checkout import ROOT
+from tests.kpi.conftest import wait_for
 
 Document = dict[str, Any]
 LIMIT = "500"  # MB in 10 000 tapes
@@ -66,7 +67,7 @@ def judge_header(source: str, names: Sequence[str]) -> list[Finding]:
 
 def _planted(directory: Path, module: str, more: str) -> Path:
     """A copy of the package with something added to the end of a module."""
-    shutil.copytree(REPOSITORY / "kpi", directory / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "kpi", directory / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
     path = directory / "kpi" / module
     path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
     return directory
@@ -88,7 +89,7 @@ def _statuses(document: Document) -> dict[str, str]:
 def test_a_sound_release_passes_with_all_figures(tmp_path: Path) -> None:
     """The limit is far above what a young process takes until it is warm, and far below the planted leak."""
     root = tmp_path / "root"
-    code, document = _stress(REPOSITORY, "--iterations", "400", "--growth-limit", LIMIT, "--root", str(root))
+    code, document = _stress(ROOT, "--iterations", "400", "--growth-limit", LIMIT, "--root", str(root))
     assert (code, document["verdict"]) == (0, "PASS"), document["issues"]
     assert _statuses(document) == dict.fromkeys(("errors", "tapes", "audit_trail", "latency", "memory"), "PASS")
     assert document["iterations"] == 400
@@ -134,20 +135,20 @@ def test_a_planted_fault_fails_by_its_name(tmp_path: Path, module: str, more: st
 
 
 def test_too_few_tapes_say_nothing_of_memory() -> None:
-    status, document = _stress(REPOSITORY, "--iterations", "30")
+    status, document = _stress(ROOT, "--iterations", "30")
     assert (status, document["checks"]["memory"]["status"]) == (10, "INCONCLUSIVE")
     assert document["checks"]["errors"]["status"] == "PASS"
 
 
 def test_a_time_ends_it_too() -> None:
-    _, document = _stress(REPOSITORY, "--seconds", "0.5")
+    _, document = _stress(ROOT, "--seconds", "0.5")
     assert document["iterations"] > 5
     assert document["checks"]["tapes"]["status"] == "PASS"
 
 
 def test_interrupted_it_takes_service_and_scratch_away(tmp_path: Path) -> None:
     argv = [sys.executable, "-m", "kpi", "stress", "--rows", "40", "--iterations", "100000"]
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         done = wait_for(lambda: list(tmp_path.glob("kpi-stress-*/done/*__stress-*")))[0]
         process.send_signal(signal.SIGINT)

@@ -22,7 +22,8 @@ from kpi.recipes import as_csv, draw
 from kpi.validation import canaries
 from kpi.verdict import Verdict
 from legacy.deliver_tapes import Deliverer
-from tests.kpi.conftest import REPOSITORY, Running, altered_code, serving, wait_for, write_config
+from tests.checkout import ROOT
+from tests.kpi.conftest import Running, altered_code, serving, wait_for, write_config
 
 NOTHING_COUNTED = dict.fromkeys(("tapes", "canaries", "errors", "rows", "kpis"))
 
@@ -86,10 +87,10 @@ def test_a_sound_service_is_measured_as_a_whole(live: Running) -> None:
 
 def test_the_command_prints_the_document_and_its_exit_status(live: Running) -> None:
     command = [sys.executable, "-m", "kpi", "vitals", "--json", "--config", str(live.config_path)]
-    run = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert (run.returncode, json.loads(run.stdout)["status"]) == (0, "PASS"), run.stderr
     lines = subprocess.run(
-        [word for word in command if word != "--json"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [word for word in command if word != "--json"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert "errors: 0" in lines.stdout.splitlines()
 
@@ -100,7 +101,7 @@ def test_it_imports_the_standard_library_only(live: Running) -> None:
         f"main(['vitals', '--json', '--config', {str(live.config_path)!r}]); "
         "sys.exit(str([name for name in ('numpy', 'pandas', 'pyarrow', 'urllib.request') if name in sys.modules]))"
     )
-    run = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert run.stderr.strip() == "[]"
 
 

@@ -13,7 +13,8 @@ import lab
 from cutover.conduct.provision import provision
 from cutover.conduct.targets import Options, choose
 from lab.lock import hold
-from tests.lab.support import PROJECT, Checkout
+from tests.checkout import ROOT
+from tests.lab.support import Checkout
 from tests.lab.support_hosts import Hosts
 from tests.lab.support_releases import BrokenRelease, build_broken
 
@@ -55,7 +56,7 @@ def _in_service(here: lab.Lab, inventory: Path) -> Iterator[Hosts]:
     lab.down(lab=here)
     try:
         made = lab.up(COUNT, lab=here, inventory=inventory, group_vars=VARIABLES)
-        provision(choose(Options(PROJECT, "lab", str(inventory))), "lab_v1", f"lab-{time.time_ns()}")
+        provision(choose(Options(ROOT, "lab", str(inventory))), "lab_v1", f"lab-{time.time_ns()}")
         hosts = Hosts(here, inventory, tuple(host.name for host in made))
         hosts.keep()
         yield hosts

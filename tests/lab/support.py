@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.checkout import ROOT
+
 PARTS = (
     "tasks.py",
     "cutover",
@@ -66,13 +67,13 @@ class Checkout:
         self._started: list[Running] = []
         (root / ".cutover").mkdir(parents=True)
         for name in PARTS:
-            source = PROJECT / name
+            source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy2(source, root / name)
         for name in SHARED:
-            kept = PROJECT / ".cutover" / name
+            kept = ROOT / ".cutover" / name
             kept.mkdir(parents=True, exist_ok=True)
             (root / ".cutover" / name).symlink_to(kept)
 

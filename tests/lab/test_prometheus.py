@@ -17,10 +17,10 @@ import pytest
 import yaml
 
 from cutover.tell.prometheus import files
-from cutover.tell.runbook_entries import example_variables
+from cutover.tell.runbook.entries import example_variables
+from tests.checkout import ROOT
 from tests.kpi.conftest import free_port
 from tests.lab.conftest import fresh_checkout
-from tests.lab.support import PROJECT
 from tests.lab.support_hosts import V2, Hosts, until
 
 pytestmark = [
@@ -100,9 +100,9 @@ def tunnel(fleet: Hosts, name: str, port: int) -> list[str]:
 
 def configured(folder: Path, ports: dict[str, int]) -> Path:
     """Its config: the hosts by their names, and the rules of this checkout, hurried."""
-    variables = example_variables(PROJECT)
+    variables = example_variables(ROOT)
     table = {**variables["abaco_thresholds"], **BUSY}
-    for name, text in files(PROJECT, {**variables, **HURRIED, "abaco_thresholds": table}).items():
+    for name, text in files(ROOT, {**variables, **HURRIED, "abaco_thresholds": table}).items():
         (folder / name.name).write_text(text)
     hosts = [
         {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name, "environment": "lab"}}
@@ -149,12 +149,12 @@ def test_it_sees_the_hosts_is_silent_while_all_is_well_and_fires_for_one_that_is
     looked = 'count_over_time(abaco:readiness{environment="lab"}[1m]) >= 5'
     assert until(lambda: set(prometheus.values(looked)) == everywhere, seconds=PATIENCE_S)
     assert prometheus.values('up{job="abaco"}') == dict.fromkeys(everywhere, 1.0)
-    for metric in yaml.safe_load((PROJECT / "roles" / "watch" / "prometheus.yml").read_text())["always"]:
+    for metric in yaml.safe_load((ROOT / "roles" / "watch" / "prometheus.yml").read_text())["always"]:
         assert set(prometheus.values(f"max by (instance) ({metric})")) == everywhere, metric
 
     loaded = prometheus.rules()
     assert [rule["name"] for rule in loaded if rule["health"] != "ok"] == []
-    (written,) = yaml.safe_load((PROJECT / "prometheus" / "rules.yml").read_text())["groups"]
+    (written,) = yaml.safe_load((ROOT / "prometheus" / "rules.yml").read_text())["groups"]
     names = [rule.get("record") or rule["alert"] for rule in written["rules"]]
     assert [rule["name"] for rule in loaded] == names
     assert prometheus.values("abaco:tapes_lost") == dict.fromkeys(everywhere, 0.0)

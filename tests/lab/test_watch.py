@@ -15,10 +15,11 @@ import pytest
 import yaml
 
 from cutover.world.journal import read
+from tests.checkout import ROOT
 from tests.lab import watching
-from tests.lab.support import PROJECT, Answer, Checkout
+from tests.lab.support import Answer, Checkout
 from tests.lab.support_hosts import V1, V2, Hosts
-from tests.unit.receivers import MailServer, WebServer, mail_server, web_server
+from tests.unit.people.receivers import MailServer, WebServer, mail_server, web_server
 
 FIVE_MINUTES = 300.0  # that the seeds promise from a fault to V1
 HURRIED = {
@@ -79,7 +80,7 @@ def watched(
 
 def thresholds() -> dict[str, dict[str, float]]:
     """The table as its role declares it, with room for how synthetic tapes differ, and how busy a machine of many hosts is."""
-    declared = yaml.safe_load((PROJECT / "roles" / "activation" / "defaults.yml").read_text())
+    declared = yaml.safe_load((ROOT / "roles" / "activation" / "defaults.yml").read_text())
     table: dict[str, dict[str, float]] = declared["abaco_thresholds"]["default"]
     room = {"kpi_drift": {"warn": DRIFT}, "kpi_drift_since_baseline": {"warn": DRIFT}, "stability": {"critical": 5.0}}
     return table | room

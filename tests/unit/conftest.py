@@ -1,5 +1,5 @@
 """The fake hosts, for every test of how a run goes."""
 
-from tests.unit.fakehosts import world
+from tests.unit.conduct.fakehosts import world
 
 __all__ = ["world"]

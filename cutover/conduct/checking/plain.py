@@ -47,7 +47,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def _connect(config: pytest.Config) -> None:
     from cutover.conduct.fleet import connected
-    from cutover.conduct.judging import run_to_check
+    from cutover.conduct.judging.alone import run_to_check
     from cutover.conduct.targets import Options, choose
 
     options = config.getoption

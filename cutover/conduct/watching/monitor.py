@@ -9,8 +9,8 @@ from typing import Any
 from cutover.conduct.back import Asked as BackAsked
 from cutover.conduct.back import rollback
 from cutover.conduct.fleet import connect
-from cutover.conduct.history import Known, directory_of, known_run
 from cutover.conduct.interrupts import StopSignal
+from cutover.conduct.resuming.history import Known, directory_of, known_run
 from cutover.conduct.targets import Targets
 from cutover.conduct.watching.answers import Answers
 from cutover.conduct.watching.clock import WatchClock

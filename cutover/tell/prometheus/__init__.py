@@ -13,7 +13,7 @@ from cutover.tell.prometheus.alerts import rule_file
 from cutover.tell.prometheus.dashboard import dashboard
 from cutover.tell.prometheus.mapping import load_mapping
 from cutover.tell.prometheus.queries import Queries
-from cutover.tell.runbook_entries import example_variables
+from cutover.tell.runbook.entries import example_variables
 
 DIRECTORY = Path("prometheus")
 LOOK = "watch_look_s"  # the variable that says how often hosts are looked at; Prometheus scrapes as often

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import escape
 
-from cutover.tell.charts import LEFT, Scale
+from cutover.tell.page.charts import LEFT, Scale
 from cutover.tell.watching.moments import HOUR, hour, span
 from cutover.tell.watching.story import WatchStory
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from markupsafe import Markup, escape
 
-from cutover.tell.charts import LEFT, ROW, Scale, host_name, svg
+from cutover.tell.page.charts import LEFT, ROW, Scale, host_name, svg
 from cutover.tell.watching.axes import bands, grid, marks
 from cutover.tell.watching.curves import TONES
 from cutover.tell.watching.host import HostWatch, Stretch

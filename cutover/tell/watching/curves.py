@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from cutover.tell.charts import LEFT, WIDTH, Scale, svg
+from cutover.tell.page.charts import LEFT, WIDTH, Scale, svg
 from cutover.tell.watching.axes import apart, bands, grid, marks, round_values
 from cutover.tell.watching.figures import Series
 from cutover.tell.watching.host import HostWatch, Point

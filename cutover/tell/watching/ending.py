@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from cutover.tell.endings import Ending
-from cutover.tell.events import listed
 from cutover.tell.paper import count
-from cutover.tell.timeline import Integrity
+from cutover.tell.story.endings import Ending
+from cutover.tell.story.events import listed
+from cutover.tell.story.timeline import Integrity
 from cutover.tell.watching.happenings import Decided, Trigger
 from cutover.tell.watching.moments import hour, span
 from cutover.tell.watching.story import WatchStory

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cutover.tell.report_values import follow
+from cutover.tell.page.values import follow
 from cutover.tell.watching.presented import Raw
 
 NAN = math.nan

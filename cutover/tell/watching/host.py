@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from cutover.tell.report_values import follow
+from cutover.tell.page.values import follow
 from cutover.tell.watching.figures import Gauge, Series
 from cutover.tell.watching.happenings import Finding, When
 from cutover.tell.watching.presented import Signal, Watched

@@ -9,10 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cutover.tell.endings import Ending
+from cutover.tell.page.values import follow
 from cutover.tell.presentation import Presentation
-from cutover.tell.report_values import follow
-from cutover.tell.timeline import Integrity, Story
+from cutover.tell.story.endings import Ending
+from cutover.tell.story.timeline import Integrity, Story
 from cutover.tell.watching.course import course_chart, scale_of
 from cutover.tell.watching.curves import colour, limits_of, signal_chart, value_chart
 from cutover.tell.watching.ending import Detection, detection, watch_ending

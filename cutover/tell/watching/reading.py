@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cutover.tell.timeline import Integrity
+from cutover.tell.story.timeline import Integrity
 from cutover.tell.watching.presented import Watched
 from cutover.tell.watching.story import WatchStory
 from cutover.words.record import BrokenChain, parse

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cutover.tell.incident import line as disarmed
+from cutover.tell.records.incident import line as disarmed
 from cutover.tell.watching.happenings import Row, RowGroup
 from cutover.tell.watching.moments import HOUR, hour, span
 from cutover.tell.watching.numbers import NOT_MEASURED, figure

@@ -13,10 +13,11 @@ import pytest
 from cutover.words.errors import UsageError
 from cutover.world.artifact import Artifact, build
 from cutover.world.artifact_spec import ReleaseSpec
+from tests.checkout import ROOT
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-REQUIREMENTS = Path(__file__).parents[3] / "requirements"
-CACHE = Path(__file__).parents[3] / ".cutover" / "cache"
+REQUIREMENTS = ROOT / "requirements"
+CACHE = ROOT / ".cutover" / "cache"
 SYSTEM_PYTHON = "/usr/bin/python3"
 WHEEL = "toydep-1.0-py3-none-any.whl"
 

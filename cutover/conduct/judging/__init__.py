@@ -1,0 +1,1 @@
+"""The commands that look and judge outside a run, and change nothing."""

@@ -1,0 +1,72 @@
+"""`abort` before phase 3: a run that was only prepared, and whose controller is gone, gives its hosts back. V1 was not touched."""
+
+from collections.abc import Mapping
+
+from cutover.conduct.fleet import Fleet, connected_as_far_as_possible, raise_all
+from cutover.conduct.leases import ASK_S, dead_holders, holder, refuse_held
+from cutover.conduct.resuming.history import ask, is_touched
+from cutover.conduct.targets import Targets
+from cutover.conduct.times import times_of
+from cutover.words.errors import ExitCode, Locked, Unreachable
+from cutover.words.step import State
+from cutover.world.agent import HostAgent
+from cutover.world.journal import Journal
+from cutover.world.myself import identity
+from cutover.world.rundir import RunDir, RunDirs
+
+
+def give_up(targets: Targets, runs: RunDirs, run: str, steal: str) -> dict[str, list[str]]:
+    """Release all hosts that a run left held before phase 3 (just the one that is named, where one is); gives them by run.
+
+    Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
+    """
+    with connected_as_far_as_possible(targets) as (fleet, unreachable):
+        statuses, silent = ask(fleet)
+        left = {
+            name: str(status["lease"]["run"])
+            for name, status in statuses.items()
+            if status["lease"]["run"] and not status["lease"]["released"]
+        }
+        left = {name: of for name, of in left.items() if not is_touched(statuses[name], of) and run in ("", of)}
+        dead = dead_holders(None, statuses, steal)
+        refuse_held({name: statuses[name] for name in left if name not in dead})
+        _release(fleet, left, dead, times_of(targets).lease)
+        if lost := [*unreachable, *silent]:
+            raise Unreachable(lost)
+    released: dict[str, list[str]] = {}
+    for name, of in left.items():
+        released.setdefault(of, []).append(name)
+    for of, hosts in released.items():
+        _record(RunDir(runs.root / of), hosts)
+    return released
+
+
+def _release(fleet: Fleet, left: Mapping[str, str], dead: Mapping[str, str], lease_s: float) -> None:
+    """Take each lease over, so that whoever had it is fenced, and give it back."""
+
+    def release(agent: HostAgent) -> State:
+        run, who = left[agent.name], holder()
+        claim = {"process": identity(), "instead_of": dead.get(agent.name, "")}
+        taken = agent.begin(run=run, holder=who, nonce=f"abort {identity()}", lease_s=lease_s, claim=claim)
+        token = int(taken["lease"]["token"])
+        try:
+            return agent.disarm(token=token)  # it waits for the step that may still be at work; the next one is refused
+        finally:
+            agent.release(token=token)
+
+    raise_all(fleet.each(release, list(left), deadline=ASK_S))
+
+
+def _record(directory: RunDir, hosts: list[str]) -> None:
+    """The end of the run in its journal, where it began on this machine: there is nothing to go on with any more."""
+    if not directory.journal_file.exists():
+        return
+    try:
+        journal: Journal = directory.journal()
+    except Locked:  # the holder that was robbed still has it: it will find itself fenced, and write its own end
+        return
+    try:
+        journal.write("lease.released", hosts=hosts, failed={})
+        journal.write("run.finished", exit_code=int(ExitCode.DONE), status="given up")
+    finally:
+        journal.close()

@@ -1,0 +1,1 @@
+"""What a run leaves for other people and programs beside its report."""

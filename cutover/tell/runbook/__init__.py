@@ -1,0 +1,1 @@
+"""docs/runbook.md, made from the phases, the roles and the exit codes."""

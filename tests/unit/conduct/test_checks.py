@@ -1,0 +1,178 @@
+"""Checks over our own connections: never PASS by silence, and never on another host than meant."""
+
+import itertools
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from cutover.conduct.checking.session import run_checks
+from cutover.decide.gate import Finding, decide
+from cutover.decide.phases import Phase
+from cutover.words.verdict import Verdict
+from cutover.world.remote.base import Result
+from cutover.world.remote.fake import Call, FakeTransport, says
+from tests.unit.conduct.fakehosts import host_plan
+
+_names = itertools.count(1)
+PASSES = '''
+def test_it(host):
+    """V1 is stopped. If not: stop it."""
+    assert host.check_output("systemctl is-active v1") == "inactive"
+'''
+
+
+class Hosts:
+    """Two hosts that answer each by its own name, and checks written for them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.phase = Phase(0, f"phase{next(_names)}", "", "", "")  # a module is imported once in a process
+        self.transports = {name: FakeTransport(name, partial(self.answer, name)) for name in ("a", "b")}
+        self.say = {"a": "inactive\n", "b": "inactive\n"}
+
+    def answer(self, name: str, _call: Call) -> Result:
+        """What a command on a host says."""
+        return says(self.say[name])
+
+    def check(self, text: str | None) -> list[Finding]:
+        """Run checks of this text on both hosts."""
+        folder = self.root / "roles" / self.phase.name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        if text is not None:
+            (folder / "checks.py").write_text(text)
+        plans = {name: host_plan(name) for name in self.transports}
+        return run_checks(self.root, self.phase, self.transports, plans, self.root / "junit.xml")
+
+    def opens(self, findings: list[Finding]) -> bool:
+        """Whether the gate would open on it."""
+        return decide(self.phase, findings, list(self.transports)).opens
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Hosts:
+    return Hosts(tmp_path)
+
+
+def verdicts(findings: list[Finding]) -> dict[str, Verdict]:
+    return {finding.host: finding.verdict for finding in findings}
+
+
+def test_each_check_is_asked_of_each_host_and_says_what_it_proves(hosts: Hosts) -> None:
+    found = hosts.check(PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
+    assert found[0].message == "V1 is stopped"
+    assert hosts.opens(found)
+    assert (hosts.root / "junit.xml").read_text().count("<testcase") == 2
+    assert [len(transport.calls) for transport in hosts.transports.values()] == [1, 1]
+
+
+@pytest.mark.parametrize("answer", ["inactive", "active"])
+def test_a_full_disk_here_keeps_no_check_from_being_judged(hosts: Hosts, answer: str) -> None:
+    hosts.say["b"] = f"{answer}\n"
+    (hosts.root / "junit.xml").symlink_to("/dev/full")  # opens, and takes no byte
+    found = hosts.check(PASSES)
+    assert verdicts(found[:2]) == {"a": Verdict.PASS, "b": Verdict.PASS if answer == "inactive" else Verdict.FAIL}
+    assert (found[2].host, found[2].verdict) == ("", Verdict.WARN)
+    assert "junit.xml could not be written" in found[2].message
+    assert hosts.opens(found) is (answer == "inactive")
+    assert not (hosts.root / "junit.xml").is_symlink()  # half of one would prove nothing
+
+
+def test_a_failure_is_of_the_host_where_it_failed_and_says_what_to_do(hosts: Hosts) -> None:
+    hosts.say["b"] = "active\n"
+    found = hosts.check(PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.FAIL}
+    failed = found[1]
+    assert failed.message.startswith("not so: V1 is stopped")
+    assert failed.next == "stop it."
+    assert not hosts.opens(found)
+
+
+def test_a_check_that_only_warns_warns(hosts: Hosts) -> None:
+    hosts.say["b"] = "active\n"
+    found = hosts.check("import pytest\n@pytest.mark.warn" + PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.WARN}
+    assert hosts.opens(found)
+
+
+def test_a_warning_check_that_could_not_be_asked_is_an_error(hosts: Hosts) -> None:
+    hosts.transports["b"].lose()
+    found = hosts.check("import pytest\n@pytest.mark.warn" + PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.ERROR}
+    assert "could not be judged" in found[1].message
+    assert not hosts.opens(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("def test_it(host):\n    raise ValueError('odd')", Verdict.ERROR),
+        ("def test_it(host, no_such_fixture):\n    pass", Verdict.ERROR),
+        ("import pytest\ndef test_it(host):\n    pytest.skip('not now')", Verdict.INCONCLUSIVE),
+        ("import pytest\n@pytest.mark.skip\ndef test_it(host):\n    pass", Verdict.INCONCLUSIVE),
+        ("import pytest\n@pytest.mark.xfail\ndef test_it(host):\n    assert False", Verdict.INCONCLUSIVE),
+        (
+            "import pytest\n@pytest.fixture\ndef late():\n    yield\n    raise OSError('late')\ndef test_it(host, late):\n    pass",
+            Verdict.ERROR,
+        ),
+        (
+            "import pytest\n@pytest.fixture\ndef early():\n    assert False\ndef test_it(host, early):\n    pass",
+            Verdict.FAIL,
+        ),
+    ],
+    ids=["error", "missing fixture", "skip", "skip mark", "xfail", "teardown", "setup"],
+)
+def test_what_did_not_pass_never_opens_the_gate(hosts: Hosts, text: str, verdict: Verdict) -> None:
+    found = hosts.check(text)
+    assert {finding.host for finding in found} == {"a", "b"}
+    assert {finding.verdict for finding in found} - {Verdict.PASS} == {verdict}
+    assert not hosts.opens(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "def helper(host):\n    assert True",
+        "import no_such_module",
+        "def test_it(host:\n    pass",
+        "import pytest\npytest.skip('all of it', allow_module_level=True)",
+        "import sys\nsys.exit(0)",
+        "raise KeyError('x')",
+        "import pytest\npytest.exit('enough', returncode=0)\n",
+    ],
+    ids=["no file", "empty", "no check", "import", "syntax", "module skip", "exit 0", "raises", "pytest.exit"],
+)
+def test_checks_that_do_not_run_are_an_error_of_every_host(hosts: Hosts, text: str | None) -> None:
+    found = hosts.check(text)
+    assert verdicts(found) == {"a": Verdict.ERROR, "b": Verdict.ERROR}
+    assert not hosts.opens(found)
+
+
+def test_a_check_that_asks_no_host_speaks_for_none(hosts: Hosts) -> None:
+    found = hosts.check("def test_it():\n    assert True")
+    assert verdicts(found) == {"": Verdict.PASS}
+    assert not hosts.opens(found)
+
+
+def test_a_check_that_ends_the_session_early_leaves_the_others_unjudged(hosts: Hosts) -> None:
+    found = hosts.check("import pytest\ndef test_it(host):\n    pytest.exit('enough', returncode=0)")
+    assert not hosts.opens(found)
+
+
+def test_the_plan_that_a_check_is_held_against_is_that_of_its_host(hosts: Hosts) -> None:
+    found = hosts.check("def test_it(host, wanted):\n    assert wanted.name == host.backend.transport.name")
+    assert {finding.verdict for finding in found} <= {Verdict.PASS, Verdict.ERROR}
+    named = Hosts(hosts.root).check("def test_it(wanted):\n    assert wanted.name == 'a'")
+    assert verdicts(named) == {"a": Verdict.PASS, "b": Verdict.FAIL}
+
+
+def test_settings_of_whoever_runs_it_change_nothing(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    (hosts.root / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (hosts.root / "conftest.py").write_text("")
+    found = hosts.check(PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}

@@ -1,0 +1,239 @@
+"""What every role wants of an example host, held against files that a person reads in a review: tests/golden/steps.
+
+After a change that is meant: `pytest tests/unit/decide/test_roles.py --update-golden`, and look at the diff.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.decide.declarations import declarations
+from cutover.decide.phases import PHASES, ROLLBACK
+from cutover.decide.roles import ReleaseFacts, Role, RunFacts, load, steps_of
+from cutover.decide.variables import resolve
+from cutover.hostside.compare import differences
+from cutover.hostside.kinds import KINDS
+from cutover.hostside.work import Kind, Work, work_off
+from cutover.words.errors import UsageError
+from cutover.words.host import Host
+from cutover.words.step import State, Step
+from tests.checkout import ROOT
+
+GOLDEN = ROOT / "tests" / "golden" / "steps"
+RUN = RunFacts("20260102T030405Z-abc123", "20260102T030405Z")
+RELEASE = ReleaseFacts("2.0.0-0123456789ab", "ab" * 32, 30_000_000, "3.11", "x86_64")
+FACTS: Mapping[str, State] = {
+    "host": {"machine": "x86_64", "python": "3.11.2", "python_minor": "3.11", "os": "Debian GNU/Linux 12 (bookworm)"},
+    "v1": {
+        "active": "active",
+        "enabled": "enabled",
+        "file": "/etc/systemd/system/abaco-pipeline-v1.service",
+        "stop_timeout_s": 90.0,
+    },
+    "v2": {"active": "inactive", "enabled": "absent", "file": ""},
+    "config": {"type": "file", "sha256": "cd" * 32},
+    "current": {"type": "link", "target": "/opt/abaco/releases/1.0.0"},
+    "v2-health": {"answers": False, "status": "none"},
+}
+CASES = sorted(path.stem for path in GOLDEN.glob("*.json"))
+WANTED = sorted(
+    [
+        *(phase.name for phase in (*PHASES, ROLLBACK)),
+        "lab_v1",
+        "preflight.facts",
+        "validation.bake",
+        "validation.shadow",
+        "watch.looks",
+        "watch.rows",
+    ]
+)
+
+
+def role_for(name: str, facts: Mapping[str, State] = FACTS) -> Role:
+    """A role for the example host, all of whose variables have their defaults."""
+    roles = sorted(path.parent.name for path in (ROOT / "roles").glob("*/defaults.yml"))
+    host = Host(
+        "web1",
+        "198.18.0.1",
+        "example",
+        Path("/inventory/example/known_hosts"),
+        groups=("example",),
+        variables={"abaco_environment": "production"},
+    )
+    return Role(name, ROOT, resolve(host, declarations(ROOT / "roles", roles)), RUN, RELEASE, facts)
+
+
+def wanted(case: str) -> tuple[Role, tuple[Step, ...]]:
+    name, _, function = case.partition(".")
+    role = role_for(name)
+    return role, steps_of(role, function or "steps")
+
+
+@pytest.mark.parametrize("case", sorted({*CASES, *WANTED}))
+def test_the_steps_of_a_role_are_those_that_were_reviewed(case: str, request: pytest.FixtureRequest) -> None:
+    role, steps = wanted(case)
+    files = {
+        digest: file.masked.splitlines() for digest, file in sorted(role.files.items()) if not _is_code(file.masked)
+    }
+    document = {"steps": [_brief(step, role) for step in steps], "files": files}
+    path = GOLDEN / f"{case}.json"
+    if request.config.getoption("--update-golden"):
+        path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    assert json.loads(json.dumps(document)) == json.loads(path.read_text())
+
+
+def _brief(step: Step, role: Role) -> dict[str, Any]:
+    """A step without what it has by default. The digest of code is left out: its own tests are about what is in it."""
+    brief = step.model_dump(mode="json", exclude_defaults=True)
+    if step.content and _is_code(role.files[step.content].masked):
+        brief["desired"]["sha256"] = "of the code"
+        brief["words"] = step.words.replace(step.content[:12], "the code")
+    return brief
+
+
+def _is_code(text: str) -> bool:
+    return text.startswith(("#!/usr/bin/env python", '"""'))
+
+
+def test_every_golden_file_belongs_to_a_role() -> None:
+    assert CASES == WANTED
+
+
+@pytest.mark.parametrize("case", WANTED)
+def test_every_step_can_be_carried_out_and_says_what_it_is(case: str) -> None:
+    role, steps = wanted(case)
+    assert steps
+    for step in steps:
+        assert step.kind in KINDS
+        assert step.words
+        assert step.content is None or step.content in role.files
+        assert step.probe or KINDS[step.kind].change is not None or step.kind in ("snapshot", "rehearsal")
+
+
+@pytest.mark.parametrize("case", [phase.name for phase in (*PHASES, ROLLBACK)])
+def test_what_a_step_needs_comes_before_it(case: str) -> None:
+    before: set[str] = set()
+    for step in wanted(case)[1]:
+        assert set(step.needs) <= before, step.id
+        assert step.id.startswith(f"{case}.")
+        before.add(step.id)
+
+
+def test_before_phase_3_nothing_of_v1_is_named_by_a_step_that_changes() -> None:
+    for phase in (phase for phase in PHASES if not phase.commits):
+        for step in wanted(phase.name)[1]:
+            assert step.probe or step.kind not in ("unit", "file", "link", "restore"), step.id
+
+
+def test_v1_is_proven_gone_before_anything_else_in_phase_3_and_nobody_stops_it_later() -> None:
+    assert wanted("shutdown")[1][0].id == "shutdown.v1"
+    stops = [step.id for phase in PHASES for step in wanted(phase.name)[1] if step.args.get("want") == "stopped"]
+    assert stops == ["shutdown.v1"]
+
+
+def test_on_the_way_back_v1_starts_only_where_v2_is_gone_and_the_config_is_back() -> None:
+    steps = {step.id: step for step in wanted("rollback")[1]}
+    assert {"rollback.v2", "rollback.config"} <= set(steps["rollback.v1"].needs)
+    assert "rollback.keep" in steps["rollback.metrics"].needs
+
+
+def test_v1_and_v2_never_run_beside_each_other_whoever_starts_one() -> None:
+    unit = next(text for text in (file.masked for file in wanted("activation")[0].files.values()) if "[Unit]" in text)
+    assert {f"{word}=abaco-pipeline-v1.service" for word in ("Conflicts", "After")} <= set(unit.splitlines())
+
+
+def closure(steps: Mapping[str, Step], name: str) -> set[str]:
+    """All that a step needs, and what that needs."""
+    return {name}.union(*(closure(steps, need) for need in steps[name].needs))
+
+
+def test_on_the_way_back_v1_starts_also_where_nothing_of_v2_could_be_kept() -> None:
+    steps = {step.id: step for step in wanted("rollback")[1]}
+    assert closure(steps, "rollback.v1") == {"rollback.v1", "rollback.v2", "rollback.config"}
+    order = list(steps)
+    assert order.index("rollback.config") < order.index("rollback.keep") < order.index("rollback.metrics")
+    assert order.index("rollback.keep-config") < order.index("rollback.config")
+    assert order.index("rollback.metrics") < order.index("rollback.v1")
+
+
+@pytest.mark.parametrize("fails", ["rollback.keep", "rollback.keep-config", "rollback.metrics", "rollback.units-read"])
+def test_on_the_way_back_v1_is_up_in_the_end_whatever_cannot_be_kept(fails: str) -> None:
+    def look(args: Mapping[str, Any], _: Work) -> State:
+        if args["id"] == fails:
+            raise OSError(28, "No space left on device")
+        return {}
+
+    steps = [
+        {**step.for_host(), "kind": "any", "args": {"id": step.id}, "desired": {}} for step in wanted("rollback")[1]
+    ]
+    outcomes = list(work_off({"any": Kind(look)}, steps, Work(), keep_going=True, guard=nullcontext))
+    bad = {outcome["id"]: outcome["error"] for outcome in outcomes if not outcome["ok"]}
+    left_out = {"rollback.metrics": "left out: it needs rollback.keep"} if fails == "rollback.keep" else {}
+    assert bad == {fails: "[Errno 28] No space left on device", **left_out}
+    assert "rollback.v1" in {outcome["id"] for outcome in outcomes if outcome["ok"]}
+
+
+@pytest.mark.parametrize(("stop_s", "waits_s"), [(90.0, 120.0), (1e9, 300.0)])
+def test_on_the_way_back_v1s_start_outlasts_its_stop(stop_s: float, waits_s: float) -> None:
+    facts = {**FACTS, "v1": {**FACTS["v1"], "stop_timeout_s": stop_s}}
+    steps = {step.id: step for step in steps_of(role_for("rollback", facts))}
+    assert (steps["rollback.v1"].args["timeout_s"], steps["rollback.v1"].args["on_timeout"]) == (waits_s, "leave")
+
+
+@pytest.mark.parametrize(
+    ("stop_s", "wrong"), [(90.0, []), (5.0, ["preflight.v1-not-killed"]), (1e9, ["preflight.v1-ends"])]
+)
+def test_a_v1_that_systemd_would_kill_or_never_end_is_seen_before_it_is_stopped(
+    stop_s: float, wrong: list[str]
+) -> None:
+    steps = wanted("preflight")[1]
+    stopping = [step for step in steps if "stop_timeout_s" in step.desired]
+    assert [step.severity for step in stopping] == ["FAIL", "WARN"]
+    assert [step.id for step in stopping if differences({"stop_timeout_s": stop_s}, step.desired)] == wrong
+
+
+def test_a_host_that_runs_the_release_already_is_known() -> None:
+    there = {
+        **FACTS, "v1": {"active": "inactive"}, "v2": {"active": "active", "enabled": "enabled"},
+        "current": {"target": f"/opt/abaco/releases/{RELEASE.id}"}, "v2-health": {"body": {"ready": True, "release": RELEASE.id}},
+    }  # fmt: skip
+    already = load(ROOT / "roles", "preflight").already
+    assert already(role_for("preflight", there)) is True
+    for change in (
+        {"v1": {"active": "active"}}, {"v2": {"active": "failed", "enabled": "enabled"}},
+        {"v2": {"active": "active", "enabled": "disabled"}},
+        {"current": {"target": "/opt/abaco/releases/other"}}, {"v2-health": {"body": {"ready": False, "release": RELEASE.id}}},
+        {"v2-health": {"body": "not json"}}, {"v2-health": {"answers": False}},
+    ):  # fmt: skip
+        assert already(role_for("preflight", {**there, **change})) is False
+
+
+class TestRefused:
+    """What is wrong with a role is said before a host is asked."""
+
+    def make(self, root: Path, name: str, text: str) -> Role:
+        (root / "roles" / name).mkdir(parents=True)
+        (root / "roles" / name / "steps.py").write_text(text)
+        return Role(name, root, role_for("backup").variables, RUN)
+
+    def test_two_steps_with_one_id(self, tmp_path: Path) -> None:
+        text = 'from cutover.words.steps import link\ndef steps(role): return [link("a", "/x", "y"), link("a", "/z", "y")]\n'
+        with pytest.raises(UsageError, match="two steps with one id: a"):
+            steps_of(self.make(tmp_path, "doubled", text))
+
+    def test_a_role_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"has no steps.py"):
+            load(tmp_path, "none")
+
+    def test_a_function_that_a_role_lacks_wants_nothing(self, tmp_path: Path) -> None:
+        assert steps_of(self.make(tmp_path, "empty", "")) == ()
+
+    def test_a_role_that_needs_a_release_and_gets_none(self) -> None:
+        role = role_for("staging")
+        role.release = None
+        with pytest.raises(UsageError, match="needs a release"):
+            steps_of(role)
