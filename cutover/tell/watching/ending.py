@@ -62,8 +62,8 @@ def detection(story: WatchStory) -> Detection | None:
     )
 
 
-def watch_ending(story: WatchStory, integrity: Integrity) -> Ending:
-    """How the watch ended, or how it stands."""
+def watch_ending(story: WatchStory, integrity: Integrity, *, taken_back: bool = False) -> Ending:
+    """How the watch ended, or how it stands; `taken_back`: the run's own journal says that a rollback was begun."""
     if integrity.broken:
         first = f"The journal of the watch was altered: {integrity.broken}."
         return Ending(
@@ -72,8 +72,8 @@ def watch_ending(story: WatchStory, integrity: Integrity) -> Ending:
     if story.rollback is not None:
         return _back(story)
     second = _second(story)
-    if story.end_word == "gone":
-        first = "The watch ended since the run was taken back to V1 by another command."
+    if story.end_word == "gone" or (taken_back and story.finished is None):
+        first = f"The watch ended at {hour(story.end)}: the run was taken back to V1 by another command."
         return Ending("watch: ended", "warn", first, second)
     if story.hold is not None:
         why = f"{'; '.join(story.hold.reasons)}".rstrip(".")

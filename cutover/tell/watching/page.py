@@ -103,7 +103,7 @@ def watch_page(run: RunDir, story: Story, shown: Presentation) -> WatchPage | No
     return WatchPage(
         story=watch,
         integrity=integrity,
-        ending=watch_ending(watch, integrity),
+        ending=watch_ending(watch, integrity, taken_back=story.last("rollback.started") is not None),
         tiles=_tiles(watch),
         course=course_chart(watch, scale),
         figures=figures,

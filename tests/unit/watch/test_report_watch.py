@@ -67,6 +67,13 @@ def test_the_verdict_of_the_watch_stands_first(watch: Watching, badge: str, word
     assert (balance.wrong, balance.open) == ([], [])
 
 
+def test_a_watch_that_was_left_ended_with_the_rollback_of_another_command(tmp_path: Path) -> None:
+    story = success().tell("rollback.started", hosts=["h1"], cause="asked for by a person")
+    html = page(left(calm("h1", look_s=1800)), tmp_path, story)
+    assert "The watch ended at hour 24: the run was taken back to V1 by another command." in plain(html)
+    assert '<span class="badge warn">watch: ended</span>' in html
+
+
 def test_detection_and_time_back_are_told(tmp_path: Path) -> None:
     text = plain(page(rolled_back(look_s=15, hosts=NAMES), tmp_path))
     assert "FAIL error_rate on h2: 0.3 share" in text
