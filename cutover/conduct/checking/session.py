@@ -27,6 +27,8 @@ OPTIONS = [
     "no:unraisableexception",  # it and the next collect garbage at each end, 30 ms during an outage
     "-p",
     "no:threadexception",
+    "-p",
+    "no:timeout",  # how long our own tests may hang is no limit of a check during an outage
     "--override-ini=addopts=",
     "--override-ini=filterwarnings=",
 ]

@@ -176,3 +176,9 @@ def test_settings_of_whoever_runs_it_change_nothing(hosts: Hosts, monkeypatch: p
     (hosts.root / "conftest.py").write_text("")
     found = hosts.check(PASSES)
     assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
+
+
+def test_no_limit_of_our_own_tests_ends_a_check(hosts: Hosts) -> None:
+    (hosts.root / "pytest.ini").write_text("[pytest]\ntimeout = 900\n")
+    found = hosts.check("def test_it(host, request):\n    assert not request.config.pluginmanager.hasplugin('timeout')")
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
