@@ -13,7 +13,9 @@ ROOMS = ("hostside", "words", "decide", "world", "conduct", "tell", "entry")
 MAX_LINES = 300
 SSH = {"fabric", "paramiko"}
 HEAVY = {"apprise", "fabric", "jinja2", "numpy", "pandas", "paramiko", "pydantic", "pytest", "rich"}
-SERVICE_WORDS = re.compile(r"abaco|loan|kpi|par_?30", re.IGNORECASE)
+SERVICE_WORDS = re.compile(
+    r"abaco|borrower|collection_?rate|dpd|inbox|kpi|loan|par_?[39]0|portfolio|receivable|tape", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

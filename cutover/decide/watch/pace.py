@@ -12,7 +12,7 @@ SLACK = 1.1  # of a look: one may fall just outside the window, and none is quit
 def paced(book: RuleBook, look_s: float, *, hurried: bool = False) -> RuleBook:
     """The same rules for looks so far apart (seconds on the watch's clock); they differ where a watch is hurried, or looks seldom.
 
-    A hold time bridges what really takes a moment, such as that between a tape and its record; in a hurried watch it
+    A hold time bridges what really takes a moment, such as that between a piece of work and its record; in a hurried watch it
     would be over before that moment is, so there it lasts for some looks at least.
     """
 

@@ -54,7 +54,7 @@ class _Two:
 
 
 class Mean(_Two):
-    """How much of one thing there was for each of another: seconds for each tape."""
+    """How much of one thing there was for each of another: seconds for each piece of work."""
 
     def take(self, moment: Moment) -> Reading:
         """The mean within the window."""

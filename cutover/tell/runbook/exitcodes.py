@@ -36,8 +36,8 @@ _SEEN: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.ROLLED_BACK: (
         "A gate of phase 3, 4 or 5 stayed shut, or a batch was not stable in its bake time.",
-        """Read incident.md and report.html in the run's directory; what V2 wrote lies in v2_kept of the run's backup
-        on the host. Fill in the incident record, correct the cause, plan again.""",
+        """Read incident.md and report.html in the run's directory; incident.md also says where on each host lies what V2 wrote.
+        Fill it in, correct the cause, plan again.""",
     ),
     ExitCode.MIXED: (
         "The rollback is incomplete; the hosts are listed.",

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from cutover.tell.page.report import write_report
+from cutover.tell.records.validation import write_reports
+from cutover.tell.watching.page import measured_later
 from tests.unit.tell.telling import Writer, success
 from tests.unit.tell.test_report import EVIL, Balance, plain
 from tests.unit.watch.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
@@ -170,6 +172,16 @@ def test_values_before_after_and_in_shadow_are_one_table(tmp_path: Path) -> None
     row = text.split("h1 Share (%) ")[1].split("h2 ")[0]
     assert re.search(r"2\.5 2\.4999 0\.0e\+00 PASS .* 2\.06\d* \+\d\.\d\d% 3\.0e-12 PASS", row)
     assert "not measured" in text.split("h2 Share (%) ")[1].split("The newest tape")[0]
+
+
+def test_of_a_comparison_the_hosts_own_documents_are_read_and_not_the_fleets(tmp_path: Path) -> None:
+    run = success().run(tmp_path)
+    of_host = {"status": "PASS", "checks": {"Share": {"status": "PASS"}}, "timestamp": "2026-01-01T00:00:00Z"}
+    write_reports(run.evidence, {"h1": of_host, "h2": None}, {}, "shadow_report.json")
+    measured = measured_later(run, None, "figures")
+    assert set(measured) == {("h1", "shadow.report"), ("h2", "shadow.report")}
+    assert measured["h1", "shadow.report"]["after"]["document"]["checks"] == of_host["checks"]
+    assert "PASS" in plain(write_report(run).read_text()).split("h1 Share (%) ")[1].split("h2 ")[0]
 
 
 def test_columns_of_a_watch_are_left_out_where_there_was_none(tmp_path: Path) -> None:
