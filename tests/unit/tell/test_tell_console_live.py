@@ -85,6 +85,9 @@ def test_a_reader_that_goes_away_does_not_end_the_run() -> None:
         for record in success().records:
             console(record)
         stream.flush()  # goes nowhere, and does not fail either
+    finished = console._progress.finished
+    assert finished is not None  # every record was taken in
+    assert finished.data["status"] == "on V2"
 
 
 def test_an_earlier_part_of_the_run_is_known_and_not_shown_again() -> None:
