@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
+from cutover.words.numbers import is_number
 from cutover.words.secret import Secret
 
 Fits = Callable[[object], str]  # "" where the value fits, else what is wrong with it
@@ -38,7 +39,7 @@ def _integer(value: object) -> str:
 
 
 def _number(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         return f"is {named(value)}, not a number"
     return "" if math.isfinite(value) else f"is {value}, which no threshold can be compared with"
 

@@ -8,8 +8,8 @@ from typing import Any
 from cutover.tell.page.report import write_report
 from cutover.tell.presentation import presentation
 from cutover.tell.records.incident import write_incident
-from cutover.tell.records.validation import write_reports, write_validation_reports
-from cutover.world.journal import utc_now
+from cutover.tell.records.validation import COMPARISON, write_reports, write_validation_reports
+from cutover.world.journal import utc_stamp
 from cutover.world.rundir import RunDir
 
 
@@ -31,11 +31,11 @@ def write_validation(root: Path, documents: Mapping[str, Mapping[str, dict[str, 
     """The reports of a validation outside any run: fleet and hosts, in a directory named by the time."""
     step = presentation(root).validation
     found = {host: by_step.get(step) for host, by_step in documents.items()}
-    return write_reports(root / ".cutover" / "validations" / utc_now().replace("-", "").replace(":", ""), found, {})
+    return write_reports(root / ".cutover" / "validations" / utc_stamp(), found, {})
 
 
 def write_comparison(root: Path, documents: Mapping[str, Mapping[str, dict[str, Any]]]) -> Path:
     """The reports of a comparison of both versions: fleet and hosts, in a directory named by the time."""
     found = {host: next(iter(by_step.values()), None) for host, by_step in documents.items()}
-    directory = root / ".cutover" / "shadows" / utc_now().replace("-", "").replace(":", "")
-    return write_reports(directory, found, {}, "shadow_report.json")
+    directory = root / ".cutover" / "shadows" / utc_stamp()
+    return write_reports(directory, found, {}, COMPARISON)

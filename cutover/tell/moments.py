@@ -1,18 +1,7 @@
 """Times of a journal and names of phases, as people read them."""
 
-from datetime import datetime
-
 from cutover.decide.phases import ROLLBACK, phase_named
-
-
-def moment(at: str) -> datetime:
-    """A time of the journal."""
-    return datetime.fromisoformat(at)
-
-
-def between(start: str, end: str) -> float:
-    """Seconds from one time of the journal to another."""
-    return (moment(end) - moment(start)).total_seconds()
+from cutover.words.times import moment
 
 
 def clock(at: str) -> str:

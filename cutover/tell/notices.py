@@ -1,7 +1,7 @@
 """The texts of notices, from templates/notices/<event>.j2: the subject in the first line, below it the body."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from cutover.decide.people.events import EVENTS, Eta, Facts, Text
 from cutover.tell.paper import clean, one_line
 from cutover.tell.presentation import presentation
 from cutover.words.errors import Problem, UsageError
+from cutover.words.times import moment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -80,8 +81,7 @@ def _environment(directory: Path) -> "Environment":
 
 def utc(at: str) -> str:
     """A moment for people: 2026-11-23 22:00 UTC."""
-    moment = datetime.fromisoformat(at)
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return moment(at).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def about(seconds: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO, cast
 
+from cutover.words.times import moment
 from cutover.words.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -109,16 +110,6 @@ def short(seconds: float) -> str:
     return f"{minutes}m{rest:02}s" if minutes < 100 else f"{minutes // 60}h{minutes % 60:02}m"
 
 
-def moment(at: str) -> datetime:
-    """A journal's time."""
-    return datetime.fromisoformat(at)
-
-
-def between(start: str, end: str) -> float:
-    """Seconds from one time of the journal to another."""
-    return (moment(end) - moment(start)).total_seconds()
-
-
 def ago(at: str, now: datetime | None = None) -> str:
     """How long ago a time of a journal was."""
     return f"{short(((now or datetime.now(UTC)) - moment(at)).total_seconds())} ago"
@@ -135,12 +126,12 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def verdict_text(verdict: Verdict, after: str = "") -> "Text":
+def verdict_text(verdict: Verdict) -> "Text":
     """A verdict as mark, colour and word."""
     from rich.text import Text
 
     mark, style = MARKS[verdict]
-    return Text(f"{mark} {verdict}{after}", style=style)
+    return Text(f"{mark} {verdict}", style=style)
 
 
 def text(words: str, style: str = "") -> "Text":

@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cutover.words.numbers import is_number
+
 Documents = Mapping[str, Any]  # what the steps of a look saw, by their names
 
 
@@ -27,12 +29,12 @@ class Figure(BaseModel):
             return self.words.get(str(value), self.otherwise)
         if self.how == "busy":
             before = _at(first, self.at)
-            known = _is_number(before) and _is_number(value) and seconds > 0 and value >= before
+            known = is_number(before) and is_number(value) and seconds > 0 and value >= before
             return round((value - before) / seconds * self.times, 3) if known else None
         if self.how == "ratio":
             of = _at(last, self.of)
-            return round(value / of * self.times, 3) if _is_number(value) and _is_number(of) and of else None
-        return (value if self.times == 1 else value * self.times) if _is_number(value) else None
+            return round(value / of * self.times, 3) if is_number(value) and is_number(of) and of else None
+        return (value if self.times == 1 else value * self.times) if is_number(value) else None
 
 
 def real_time(declared: Mapping[str, Figure], looks: Mapping[str, Any]) -> dict[str, float | str | None]:
@@ -45,7 +47,3 @@ def _at(documents: Documents, path: str) -> Any:
     for key in path.split("."):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,13 +13,19 @@ from typing import Any
 
 from cutover.words.errors import Locked, Problem, UsageError
 from cutover.words.record import BrokenChain, Record, parse
+from cutover.words.times import written
 
 Listener = Callable[[Record], None]
 
 
 def utc_now() -> str:
     """The moment, as ISO 8601 in UTC, with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return written(datetime.now(UTC))
+
+
+def utc_stamp() -> str:
+    """The moment as part of a name: of a directory, or of a run that is none."""
+    return utc_now().replace("-", "").replace(":", "")
 
 
 class Journal:

@@ -15,7 +15,7 @@ from cutover.words.errors import Problem, Unjudged, UsageError
 from cutover.words.step import State, Step
 from cutover.words.verdict import Verdict, worst
 from cutover.world.agent import HostAgent
-from cutover.world.journal import utc_now
+from cutover.world.journal import utc_stamp
 
 MEASURE_S = 180.0
 VALIDATING = PHASES[-1].name  # the role that judges the service
@@ -75,7 +75,7 @@ def validate(targets: Targets) -> Judged:
     """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
     phase = phase_named(VALIDATING)
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
-        run = RunFacts("validate", utc_now().replace("-", "").replace(":", ""))
+        run = RunFacts("validate", utc_stamp())
         steps = {
             name: steps_of(Role(VALIDATING, targets.root, targets.variables[name], run), "validate")
             for name in fleet.agents

@@ -18,7 +18,7 @@ from cutover.words.errors import Problem
 from cutover.words.step import State, Step
 from cutover.words.verdict import Verdict
 from cutover.world.agent import HostAgent
-from cutover.world.journal import utc_now
+from cutover.world.journal import utc_stamp
 
 SHADOW = "shadow"  # the function of the role, and what is told
 SLACK_S = 30.0
@@ -38,7 +38,7 @@ def shadow(targets: Targets, *, run: str) -> Judged:
 
 
 def _role(targets: Targets, name: str, release: ReleaseFacts | None) -> Role:
-    run = RunFacts(SHADOW, utc_now().replace("-", "").replace(":", ""))
+    run = RunFacts(SHADOW, utc_stamp())
     return Role(VALIDATING, targets.root, targets.variables[name], run, release)
 
 

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from cutover.conduct.people.announcing import Announcer, Notice
-from cutover.decide.people.eta import Measured, between, eta, measured
+from cutover.decide.people.eta import Measured, eta, measured
 from cutover.decide.people.events import Facts
 from cutover.decide.phases import COMMITTING, PHASES, phase_named
 from cutover.words.errors import ExitCode, UsageError
 from cutover.words.record import Record
+from cutover.words.times import between
 from cutover.world.journal import Journal, read
 from cutover.world.rundir import RunDirs
 

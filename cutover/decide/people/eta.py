@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from statistics import median
 
 from cutover.decide.people.events import Eta
 from cutover.decide.phases import COMMITTING, PREPARING
 from cutover.words.record import Record
+from cutover.words.times import between
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,3 @@ def _rest(run: Measured, phase: str, batches: int) -> float:
     if phase in names:
         return sum(run.preparing[name] for name in names[names.index(phase) :]) + committing
     return max(0.0, committing - run.into.get(phase, 0.0))
-
-
-def between(start: str, end: str) -> float:
-    """Seconds from one time of a journal to another."""
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

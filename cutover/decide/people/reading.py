@@ -7,6 +7,7 @@ from cutover.decide.suggest import did_you_mean, listed
 from cutover.decide.valuetypes import named
 from cutover.decide.yamlfile import Keys, dotted
 from cutover.words.errors import Problem
+from cutover.words.numbers import is_number
 
 
 class Reading:
@@ -84,7 +85,7 @@ class Reading:
 
     def seconds(self, value: object, keys: Keys) -> float:
         """A number of seconds from 0 on; 0 where it is none."""
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
+        if is_number(value) and math.isfinite(value) and value >= 0:
             return float(value)
         self.refuse(keys, f"is {named(value)}, not a number of seconds", "write a number from 0 on")
         return 0.0

@@ -3,6 +3,8 @@
 import math
 import re
 
+from cutover.words.numbers import is_number
+
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 HOW = "write a number and one of s, m, h, d, w, for instance 15s, 30m, 4h, 7d or 1h30m"
 
@@ -15,7 +17,7 @@ class NoDurationError(ValueError):
 
 def seconds(written: object) -> float:
     """The seconds that a duration stands for; NoDurationError for what is none, or is negative."""
-    if isinstance(written, int | float) and not isinstance(written, bool):
+    if is_number(written):
         if not math.isfinite(written) or written < 0:
             raise NoDurationError(f"{written} is no duration")
         return float(written)

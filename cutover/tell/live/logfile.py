@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cutover.tell.live.lines import Weight, shown
-from cutover.tell.paper import between, short
+from cutover.tell.paper import short
 from cutover.words.record import Record
+from cutover.words.times import between
 
 ROLLBACKS = "rollback.log"
 

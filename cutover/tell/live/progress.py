@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.decide.phases import COMMITTING, PHASES, ROLLBACK
-from cutover.tell.paper import between, count, one_line, without_host
+from cutover.tell.paper import count, one_line, without_host
 from cutover.words.record import Record
+from cutover.words.times import between
 from cutover.words.verdict import Verdict, worst
 
 BAKE = "bake"

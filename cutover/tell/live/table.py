@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.tell.live.progress import BAKE, Cell, Progress, alike
-from cutover.tell.paper import MARKS, RUNNING, clean, count, joined, moment, names, one_line, short, text, verdict_text
+from cutover.tell.paper import MARKS, RUNNING, clean, count, joined, names, one_line, short, text, verdict_text
 from cutover.tell.problems import CONSEQUENCE
+from cutover.words.times import moment
 from cutover.words.verdict import Verdict
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
-from cutover.tell.moments import moment, phase_title
+from cutover.tell.moments import phase_title
 from cutover.tell.story.outages import Outage
 from cutover.tell.story.timeline import Story
+from cutover.words.times import moment
 
 WIDTH, LEFT, ROW = 1000, 120, 34
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)

@@ -7,6 +7,7 @@ from typing import Any
 
 from cutover.tell.presentation import Column, ValueTable
 from cutover.tell.story.timeline import Story
+from cutover.words.numbers import is_number
 
 MISSING = "not measured"
 
@@ -134,7 +135,7 @@ def _path(at: str, row: str) -> list[str]:
 def _printed(value: Any, column: Column) -> Cell:
     if value is None:
         return Cell(column.missing)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_number(value):
         return Cell(
             format(value, column.format) if column.format else f"{value:,}".replace(",", " "), repr(value), number=True
         )

@@ -8,11 +8,11 @@ from typing import Any
 from cutover.decide.phases import PHASES, ROLLBACK, Phase
 from cutover.decide.plan import Plan
 from cutover.hostside.compare import dig, in_words
-from cutover.tell.moments import between
 from cutover.tell.page.values import Table, document, step_tables
 from cutover.tell.presentation import Presentation
 from cutover.tell.story.timeline import Span, Story
 from cutover.words.step import Step
+from cutover.words.times import between
 from cutover.words.verdict import Verdict, worst
 
 

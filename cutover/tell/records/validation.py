@@ -11,6 +11,7 @@ from cutover.words.verdict import Verdict, worst
 from cutover.world.rundir import RunDir
 
 NAME = "production_validation_report.json"
+COMPARISON = "shadow_report.json"  # the same of both versions side by side
 Document = dict[str, Any]
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cutover.decide.phases import COMMITTING
-from cutover.tell.moments import between
 from cutover.words.record import BrokenChain, Record, parse
+from cutover.words.times import between
 from cutover.words.verdict import Verdict, worst
 
 

@@ -1,7 +1,6 @@
 """The verdict of a watch in two plain sentences, for somebody who was not there; and how fast a fault was noticed and undone."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from cutover.tell.paper import count
 from cutover.tell.story.endings import Ending
@@ -10,6 +9,7 @@ from cutover.tell.story.timeline import Integrity
 from cutover.tell.watching.happenings import Decided, Trigger
 from cutover.tell.watching.moments import hour, span
 from cutover.tell.watching.story import WatchStory
+from cutover.words.times import between
 from cutover.words.verdict import Verdict
 
 TONE = {Verdict.PASS: "good", Verdict.WARN: "warn"}
@@ -27,22 +27,22 @@ class Detection:
     @property
     def sign_to_trigger_s(self) -> float:
         """From the first sign until the trigger was pulled."""
-        return _between(self.first_sign, self.trigger.when.at)
+        return between(self.first_sign, self.trigger.when.at)
 
     @property
     def detected_within_s(self) -> float | None:
         """From the last good look, before which it cannot have begun, until the trigger was pulled."""
-        return _between(self.last_good, self.trigger.when.at) if self.last_good else None
+        return between(self.last_good, self.trigger.when.at) if self.last_good else None
 
     @property
     def back_after_s(self) -> float | None:
         """From the trigger until the rollback had ended."""
-        return _between(self.trigger.when.at, self.back) if self.back else None
+        return between(self.trigger.when.at, self.back) if self.back else None
 
     @property
     def whole_s(self) -> float | None:
         """From the last good look until the rollback had ended: at most so long were users served badly."""
-        return _between(self.last_good, self.back) if self.last_good and self.back else None
+        return between(self.last_good, self.back) if self.last_good and self.back else None
 
 
 def detection(story: WatchStory) -> Detection | None:
@@ -142,7 +142,3 @@ def _back(story: WatchStory) -> Ending:
     )
     whole = f", {found.whole_s:.1f} s in all" if found.whole_s is not None else ""
     return Ending("watch: rolled back", "bad", first, f"It was {seen} and the fleet was {after}{whole}.")
-
-
-def _between(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

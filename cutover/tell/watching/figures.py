@@ -8,6 +8,7 @@ from typing import Any
 
 from cutover.tell.page.values import follow
 from cutover.tell.watching.presented import Raw
+from cutover.words.numbers import is_number
 
 NAN = math.nan
 
@@ -121,5 +122,4 @@ def _grown(documents: Mapping[str, Any], paths: Sequence[str], before: dict[str,
 def _number(documents: Mapping[str, Any], path: str) -> float | None:
     """The number at a path; None for anything that is not one."""
     found = follow(documents, path.split("."))
-    usable = isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found)
-    return float(found) if usable else None
+    return float(found) if is_number(found) and math.isfinite(found) else None

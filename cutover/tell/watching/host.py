@@ -8,6 +8,7 @@ from cutover.tell.page.values import follow
 from cutover.tell.watching.figures import Gauge, Series
 from cutover.tell.watching.happenings import Finding, When
 from cutover.tell.watching.presented import Signal, Watched
+from cutover.words.numbers import is_number
 from cutover.words.verdict import Verdict
 from cutover.words.watching import Judgement, Sample
 
@@ -69,7 +70,7 @@ class HostWatch:
             seen = None if sample.error else gauge.take(sample.documents, sample.at, sample.t)
             self.series[name].add(sample.t, seen)
         named = follow(sample.documents, self.shown.values.split(".")) if self.shown.values else None
-        known = {name: value for name, value in named.items() if _is_number(value)} if isinstance(named, dict) else {}
+        known = {name: value for name, value in named.items() if is_number(value)} if isinstance(named, dict) else {}
         for name in {**self.values, **known}:
             self.values.setdefault(name, Series()).add(sample.t, known.get(name))
         if known:
@@ -130,7 +131,3 @@ class HostWatch:
 def in_unit(signal: Signal, judged: Judgement, value: float) -> float:
     """A judgement's value in the unit of the signal."""
     return value * signal.units.get(judged.unit, 1.0)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

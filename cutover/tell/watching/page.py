@@ -1,6 +1,5 @@
 """The watch on the report's page: verdict, course, charts, what was found, who decided and was told, each host, how it ended."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from markupsafe import Markup
 
 from cutover.tell.page.values import follow
 from cutover.tell.presentation import Presentation
+from cutover.tell.records.validation import COMPARISON
 from cutover.tell.story.endings import Ending
 from cutover.tell.story.timeline import Integrity, Story
 from cutover.tell.watching.course import course_chart, scale_of
@@ -24,9 +24,9 @@ from cutover.tell.watching.reading import read_watch
 from cutover.tell.watching.story import WatchStory
 from cutover.tell.watching.table import Line, lines
 from cutover.words.verdict import Verdict
+from cutover.world.artifact_files import digest_file
 from cutover.world.rundir import RunDir
 
-SHADOW = "shadow_report.json"
 LISTED = 40  # findings that are shown at once; the rest is folded away
 
 
@@ -138,19 +138,14 @@ def measured_later(run: RunDir, page: WatchPage | None, values: str) -> dict[tup
 def bundles(run: RunDir) -> list[tuple[str, int, str]]:
     """The bundles of evidence that lie in the run's directory: name, size, digest."""
     return [
-        (path.name, path.stat().st_size, _digest(path))
+        (path.name, path.stat().st_size, digest_file(path))
         for path in sorted(run.path.glob("evidence-*.tar"), reverse=True)
     ]
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _shadows(evidence: Path) -> Iterator[tuple[str, Any]]:
     """The comparisons of both versions that lie in the evidence, by host."""
-    for path in sorted(evidence.rglob(SHADOW)) if evidence.is_dir() else ():
+    for path in sorted(evidence.rglob(COMPARISON)) if evidence.is_dir() else ():
         document = json.loads(path.read_text())
         if "hosts" not in document:  # the fleet's has every host, and what was measured is in their own
             yield str(document.get("host", path.parent.name)), document

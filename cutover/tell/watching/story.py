@@ -11,6 +11,7 @@ from cutover.tell.watching.host import HostWatch
 from cutover.tell.watching.moments import called, points
 from cutover.tell.watching.presented import Watched
 from cutover.words.record import Record
+from cutover.words.times import moment, written
 from cutover.words.verdict import Verdict, worst
 from cutover.words.watching import Judgement, Sample
 
@@ -89,7 +90,7 @@ class WatchStory:
             return 0.0
         if self.finished is not None:
             return self.finished.t
-        return self.now.t + max(0.0, (now - datetime.fromisoformat(self.now.at)).total_seconds()) * self.scale
+        return self.now.t + max(0.0, (now - moment(self.now.at)).total_seconds()) * self.scale
 
     def real_s(self, seconds: float) -> float:
         """Seconds of the watch's clock as seconds of real time."""
@@ -104,7 +105,7 @@ class WatchStory:
         told = record.data.get("t", record.data.get("look_t"))
         if isinstance(told, int | float):
             return When(record.at, float(told))
-        return When(record.at, self.clock(datetime.fromisoformat(record.at)))
+        return When(record.at, self.clock(moment(record.at)))
 
 
 def _started(story: WatchStory, when: When, data: Data) -> None:
@@ -209,7 +210,7 @@ def _finished(story: WatchStory, when: When, data: Data) -> None:
 def _iso(at: object) -> str:
     """A time as ISO 8601, also where it was kept as Unix seconds."""
     if isinstance(at, int | float):
-        return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return written(datetime.fromtimestamp(at, UTC))
     return str(at)
 
 
