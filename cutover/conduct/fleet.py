@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from cutover.conduct.targets import Targets
 from cutover.words.errors import CutoverError, Problem, Unreachable
+from cutover.words.host import OLDEST_PYTHON
 from cutover.world.agent import HostAgent, packed
 from cutover.world.remote.base import RemoteError, Transport
 from cutover.world.remote.login import LoginFacts, probe_login
@@ -15,8 +16,9 @@ from cutover.world.remote.pool import FORKS, Outcome, Pool
 
 R = TypeVar("R")
 LOGIN_S = 60.0  # for all hosts of a fleet to answer the first questions
-OLDEST_PYTHON = (3, 11)
-PYTHON_NEXT = "install python3, 3.11 or later, or name one with ansible_python_interpreter"
+PYTHON_NEXT = (
+    f"install python3, {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or later, or name one with ansible_python_interpreter"
+)
 
 
 @dataclass

@@ -35,10 +35,6 @@ class Declarations(Mapping[str, Declaration]):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def of_role(self, role: str) -> tuple[Declaration, ...]:
-        """The variables that one role declares."""
-        return tuple(entry for entry in self.entries.values() if entry.role == role)
-
 
 def declarations(roles_dir: Path, roles: Sequence[str]) -> Declarations:
     """The declarations of these roles; UsageError with everything that is wrong in their defaults.yml."""

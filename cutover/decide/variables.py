@@ -72,15 +72,13 @@ def resolve(host: Host, declared: Declarations, reader: SecretReader = read_secr
     return Variables(host.name, host.names | values, {name: resolver.where(name) for name in declared})
 
 
-def resolve_all(
-    hosts: Iterable[Host], declared: Declarations, reader: SecretReader = read_secret
-) -> dict[str, Variables]:
+def resolve_all(hosts: Iterable[Host], declared: Declarations) -> dict[str, Variables]:
     """The variables of every host, by its name; UsageError with what is wrong on any of them."""
     found: dict[str, Variables] = {}
     problems: list[Problem] = []
     for host in hosts:
         try:
-            found[host.name] = resolve(host, declared, reader)
+            found[host.name] = resolve(host, declared)
         except UsageError as error:
             problems += error.problems
     if problems:

@@ -1,11 +1,13 @@
 """What the options of the commands mean, each worded once; Invoke shows it with `--help`."""
 
+from cutover.world.remote.pool import FORKS
+
 HELP = {
     "hosts": "pattern as in Ansible: prod, web*:&prod:!db1",
     "inventory": "environment directory (default: inventory/<first word of the pattern>/)",
     "i": "short for --inventory",
     "limit": "a second pattern: only hosts in both are meant",
-    "forks": "hosts at work at once (default: 10)",
+    "forks": f"hosts at work at once (default: {FORKS})",
     "json": "one JSON document on stdout, everything else on stderr",
     "yes": "do not ask; a person's lines of the checklist are never answered by it",
     "verbose": "a line for every step",

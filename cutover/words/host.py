@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+OLDEST_PYTHON = (3, 11)  # that a host may have; our own code for hosts is written for it
+
 
 @dataclass(frozen=True)
 class Host:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.words.errors import Problem, UsageError
+from cutover.words.host import OLDEST_PYTHON
 
 MACHINES = ("x86_64", "aarch64")
 
@@ -40,11 +41,12 @@ def _problems_of_names(spec: ReleaseSpec) -> Iterator[Problem]:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*", getattr(spec, field)):
             found = f"{getattr(spec, field)!r} cannot be part of a file name"
             yield Problem(found, "use letters, digits, dots and single dashes", path=f"release spec: {field}")
-    if not re.fullmatch(r"3\.\d+", spec.python) or int(spec.python[2:]) < 11:
+    version = re.fullmatch(r"(3)\.(\d+)", spec.python)
+    if not version or tuple(map(int, version.groups())) < OLDEST_PYTHON:
         found = f"{spec.python!r} is not a Python that releases are built for"
-        yield Problem(
-            found, "give the hosts' version as 3.11 or later, without a patch level", path="release spec: python"
-        )
+        oldest = ".".join(map(str, OLDEST_PYTHON))
+        advice = f"give the hosts' version as {oldest} or later, without a patch level"
+        yield Problem(found, advice, path="release spec: python")
     if spec.machine not in MACHINES:
         found = f"{spec.machine!r} is not a known architecture"
         yield Problem(found, f"use one of {', '.join(MACHINES)}", path="release spec: machine")

@@ -30,7 +30,7 @@ STRIPPED_SUFFIXES = {".pyi", ".pyx", ".pxd", ".h", ".c", ".cpp", ".a", ".lib"}
 
 @dataclass(frozen=True)
 class Target:
-    """The hosts' Python (3.11) and architecture (x86_64)."""
+    """The hosts' Python, such as 3.11, and architecture, such as x86_64."""
 
     python: str
     machine: str

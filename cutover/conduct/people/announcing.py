@@ -9,7 +9,7 @@ from cutover.conduct.targets import Targets
 from cutover.decide.people.escalation import Severity
 from cutover.decide.people.events import Facts, Text
 from cutover.decide.people.people import VARIABLES, People, people
-from cutover.decide.secretsources import NoSecretError, SecretReader, read_secret
+from cutover.decide.secretsources import NoSecretError, read_secret
 from cutover.words.secret import Secret
 from cutover.world.notifying import Kind, Message, Outcome, Sender, Sending, unusable
 
@@ -25,7 +25,7 @@ def people_of(targets: Targets) -> People:
     return people(values, origins)
 
 
-def addresses_of(known: People, start: Path, reader: SecretReader = read_secret) -> dict[str, Secret | str]:
+def addresses_of(known: People, start: Path) -> dict[str, Secret | str]:
     """The address of each channel, or why it cannot be read, which then is how every notice on it fails.
 
     It is read here and not with the variables, so that a token which is missing on this machine keeps no rollback from going.
@@ -33,7 +33,7 @@ def addresses_of(known: People, start: Path, reader: SecretReader = read_secret)
     found: dict[str, Secret | str] = {}
     for name, source in known.contacts.channels.items():
         try:
-            found[name] = reader(source, start)
+            found[name] = read_secret(source, start)
         except NoSecretError as missing:
             found[name] = f"its address cannot be read: {missing}"
     return found

@@ -9,7 +9,6 @@ from cutover.decide.watch.wording import judgement
 from cutover.words.verdict import Verdict
 from cutover.words.watching import Judgement, Sample
 
-LOOK_S = 15.0
 _NO_ROW = too_little("no row was recorded yet")
 _NOTHING = Finding(Verdict.INCONCLUSIVE, too_little("no look yet"))
 
@@ -21,7 +20,7 @@ class HostJudge:
     samples of the journal. `look_s`: how far apart looks are on the watch's clock; more than `gap_looks` of it without one are a gap.
     """
 
-    def __init__(self, book: RuleBook, host: str, look_s: float = LOOK_S) -> None:
+    def __init__(self, book: RuleBook, host: str, look_s: float) -> None:
         self.book, self.host = book, host
         gap = book.gap_looks * look_s + 1e-6
         self._epoch = getter(book.epoch)

@@ -98,10 +98,6 @@ class Progress:
             ((phase, cell) for (name, phase), cell in self.cells.items() if name == host and cell.verdict is None), None
         )
 
-    def batch_of(self, host: str) -> int:
-        """The number of the host's batch, from 1; 0 where it is in none."""
-        return next((number for number, hosts in enumerate(self.batches, start=1) if host in hosts), 0)
-
     def on(self, version: str) -> list[str]:
         """The hosts on which a version is in service, as far as the journal knows."""
         return [host for host in self.hosts if self.versions.get(host, V1) == version]

@@ -28,11 +28,12 @@ TIMES = (
     48 * HOUR,
     168 * HOUR,
 )
+MOST_TIMES, MOST_VALUES = 12, 4  # that stand on an axis
 
 
-def times(scale: Scale, most: int = 12) -> list[tuple[float, str]]:
+def times(scale: Scale) -> list[tuple[float, str]]:
     """Round moments of the watch's clock, and how they are called."""
-    step = next((step for step in TIMES if (scale.last - scale.first) / step <= most), TIMES[-1])
+    step = next((step for step in TIMES if (scale.last - scale.first) / step <= MOST_TIMES), TIMES[-1])
     count = int((scale.last - scale.first) / step) + 1
     return [(number * step, _called(number * step, step)) for number in range(count)]
 
@@ -90,12 +91,14 @@ def _mark(css: str, x: float, top: float, bottom: float, title: str) -> str:
     return f'<line class="{css}" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"><title>{escape(title)}</title></line>'
 
 
-def round_values(low: float, high: float, most: int = 4) -> list[float]:
+def round_values(low: float, high: float) -> list[float]:
     """Round values between two others, few of them."""
     wide = (high - low) or 1.0
-    step = next(step for step in _steps(wide / most) if wide / step <= most)
+    step = next(step for step in _steps(wide / MOST_VALUES) if wide / step <= MOST_VALUES)
     first = int(low // step)
-    return [step * number for number in range(first, first + most + 3) if low <= step * number <= high + step * 1e-9]
+    return [
+        step * number for number in range(first, first + MOST_VALUES + 3) if low <= step * number <= high + step * 1e-9
+    ]
 
 
 def _steps(about: float) -> Iterator[float]:

@@ -10,13 +10,11 @@ from cutover.tell.records.incident import line as disarmed
 from cutover.tell.watching.happenings import Row, RowGroup
 from cutover.tell.watching.moments import HOUR, hour, span
 from cutover.tell.watching.numbers import NOT_MEASURED, figure
-from cutover.tell.watching.presented import Signal, Watched
-from cutover.tell.watching.reading import read_watch
+from cutover.tell.watching.presented import Signal
 from cutover.tell.watching.story import WatchStory
 from cutover.tell.watching.wording import in_short
 from cutover.words.record import Record
 from cutover.words.verdict import Verdict, worst
-from cutover.world.rundir import RunDir
 
 FLEET = "fleet"
 MARKDOWN, CSV = "watch.md", "watch.csv"
@@ -45,12 +43,6 @@ def write_table(directory: Path, story: WatchStory) -> tuple[Path, Path]:
         fresh.write_text(text)
         fresh.replace(directory / name)
     return directory / MARKDOWN, directory / CSV
-
-
-def write_table_of(run: RunDir, shown: Watched) -> tuple[Path, Path] | None:
-    """Write both anew from the journal of a run's watch; None where there was no watch."""
-    read = read_watch(run.watch_file, shown)
-    return None if read is None else write_table(run.path, read[0])
 
 
 class Line:

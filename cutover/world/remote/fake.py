@@ -27,11 +27,6 @@ class Call:
     stdin: bytes = b""
     sudo: bool = False
 
-    @property
-    def script(self) -> str | None:
-        """The text of a `shell` call, else None."""
-        return self.argv[2] if self.argv[:2] == ("sh", "-c") and len(self.argv) == 3 else None
-
 
 Answer = Callable[[Call], Result]
 

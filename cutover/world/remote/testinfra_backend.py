@@ -13,23 +13,23 @@ _SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "SEGV": 11, "PI
 
 
 class TransportBackend(BaseBackend):  # type: ignore[misc]
-    """A testinfra backend over one of our transports; as root through `sudo -n`, unless told otherwise.
+    """A testinfra backend over one of our transports; as root through `sudo -n`, unless a check says `host.sudo(user)`.
 
     A host that cannot be asked raises Lost, DeadlinePassed or Unreachable: an error of the check, never its "no".
     """
 
     NAME = "cutover"
 
-    def __init__(self, transport: Transport, *, sudo: bool = True, deadline: float = DEADLINE) -> None:
-        super().__init__(transport.name, sudo=sudo)
-        self._transport, self._deadline = transport, deadline
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport.name, sudo=True)
+        self._transport = transport
 
     def run(self, command: str, *args: str, **_options: Any) -> CommandResult:
         """Run shell text; `args` are quoted into it."""
         text = self.quote(command, *args)
         other = self.sudo and self.sudo_user is not None
         line = self.quote("sudo -n -u %s -- sh -c %s", str(self.sudo_user), text) if other else text
-        result = self._transport.shell(line, sudo=self.sudo and not other, deadline=self._deadline)
+        result = self._transport.shell(line, sudo=self.sudo and not other, deadline=DEADLINE)
         code = result.exit_code
         if code is None:
             code = 128 + _SIGNALS.get(result.signal or "", 127)
@@ -44,6 +44,6 @@ class TransportBackend(BaseBackend):  # type: ignore[misc]
         return data.encode("utf-8")
 
 
-def host_over(transport: Transport, *, sudo: bool = True, deadline: float = DEADLINE) -> Host:
+def host_over(transport: Transport) -> Host:
     """The `host` that checks.py asks, over this transport."""
-    return Host(TransportBackend(transport, sudo=sudo, deadline=deadline))
+    return Host(TransportBackend(transport))

@@ -183,4 +183,4 @@ def test_a_role_may_have_no_variables_but_must_exist(tmp_path: Path) -> None:
 def test_declarations_know_their_role(tmp_path: Path) -> None:
     found = declared(tmp_path, one="a: {type: string, default: x, doc: d}", two="b: {type: string, default: x, doc: d}")
     assert list(found) == ["a", "b"]
-    assert [entry.name for entry in found.of_role("two")] == ["b"]
+    assert [found[name].role for name in found] == ["one", "two"]

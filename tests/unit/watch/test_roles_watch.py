@@ -100,8 +100,8 @@ def test_a_hold_ends_by_its_deadline_in_one_of_three_ways() -> None:
 
 
 def test_every_variable_is_told_in_words() -> None:
-    declared = declarations(ROOT / "roles", ["watch"]).of_role("watch")
-    assert {entry.name for entry in declared} == {
+    declared = declarations(ROOT / "roles", ["watch"])
+    assert set(declared) == {
         "watch_look_s",
         "watch_scale",
         "watch_cadence",
@@ -110,4 +110,4 @@ def test_every_variable_is_told_in_words() -> None:
         "watch_hold",
         "watch_rules",
     }
-    assert all(entry.doc.endswith(".") for entry in declared)
+    assert all(entry.doc.endswith(".") for entry in declared.values())

@@ -7,8 +7,7 @@ import pytest
 
 from cutover.tell.presentation import presentation
 from cutover.tell.watching.story import WatchStory
-from cutover.tell.watching.table import Tables, write_table, write_table_of
-from cutover.world.rundir import RunDir
+from cutover.tell.watching.table import Tables, write_table
 from tests.checkout import ROOT
 from tests.unit.watch.watch_journals import HOUR, Watching, calm, held_and_gone_on, rolled_back
 
@@ -112,14 +111,3 @@ def test_the_files_follow_the_journal(tmp_path: Path) -> None:
     assert lengths == [3, 5, 7]  # the heads, and two lines a row
     assert "decision hour 1: PASS, go on" in (tmp_path / "watch.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["watch.csv", "watch.md"]
-
-
-def test_the_table_is_written_anew_from_the_journal_alone(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    assert write_table_of(run, SHOWN) is None
-    watch = Watching("web1").look(row=True).until(HOUR)
-    markdown, _ = written(watch, tmp_path)
-    (tmp_path / "watch.md").unlink()
-    watch.save(tmp_path)
-    assert write_table_of(run, SHOWN) == (tmp_path / "watch.md", tmp_path / "watch.csv")
-    assert (tmp_path / "watch.md").read_text() == markdown

@@ -64,7 +64,7 @@ class Watched:
     """A host under the shipped rules, look after look; `changes` may be functions of the number of the look."""
 
     def __init__(self, book: RuleBook | None = None) -> None:
-        self.judge = HostJudge(book or shipped(), HOST)
+        self.judge = HostJudge(book or shipped(), HOST, LOOK)
         self.look = 0
         self.skipped = 0.0
         self.last: dict[str, Judgement] = {}
