@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,11 +94,20 @@ def test_nobody_asked_means_on_with_it() -> None:
 
 def test_a_wait_ends_when_someone_asks() -> None:
     stop = StopSignal()
-    threading.Timer(0.02, stop._on_signal, (signal.SIGINT, None)).start()
-    started = time.monotonic()
-    with pytest.raises(Interrupted):
-        stop.wait(20)
-    assert time.monotonic() - started < 10
+    came: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            stop.wait(threading.TIMEOUT_MAX)
+        except Interrupted as asked:
+            came.append(asked)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    assert (waiting.is_alive(), came) == (True, [])
+    stop._on_signal(signal.SIGINT, None)
+    waiting.join(60)
+    assert [type(one) for one in came] == [Interrupted]
     with pytest.raises(Interrupted):
         stop.check()
 

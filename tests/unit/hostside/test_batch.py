@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -168,9 +167,8 @@ def test_a_lease_is_renewed_while_a_long_step_is_at_work(
 ) -> None:
     thread, came = in_background(agent, run, counted("long", waits=True))
     begun(real, "long")
-    started = time.monotonic()
     assert agent.renew(token=run[1], lease_s=600)["lease"]["seconds_left"] > 500
-    assert time.monotonic() - started < 10
+    assert (thread.is_alive(), came) == (True, [])  # it is at work still: nobody has told it to go on
     with pytest.raises(Locked):
         agent.begin(run="other", holder="somebody", nonce="o", lease_s=60)
     real.sh("touch /srv/go")

@@ -102,12 +102,11 @@ def test_a_deadline_ends_the_whole_session_with_process_groups_of_their_own(tmp_
 
 
 def test_a_process_that_leaves_the_session_and_holds_the_output_does_not_hang_us(tmp_path: Path) -> None:
-    started = time.monotonic()
     script = f"echo said; setsid sh -c 'echo $$ > {tmp_path / 'pid'}; exec sleep 30' & sleep 0.2; exit 0"
     ended = process.run(["sh", "-c", script], deadline_s=0.5)
-    os.kill(int((tmp_path / "pid").read_text()), 9)
-    assert (ended.end, ended.stdout) == ("deadline passed", "said\n")
-    assert time.monotonic() - started < 10
+    holder = int((tmp_path / "pid").read_text())
+    assert (ended.end, ended.stdout, gone(holder)) == ("deadline passed", "said\n", False)  # nobody waited for it
+    os.kill(holder, 9)
 
 
 def test_the_work_as_a_whole_bounds_each_command() -> None:
