@@ -137,11 +137,11 @@ def report(
     verify: str = "", signers: str = "",
 ) -> None:  # fmt: skip
     """Draw the report of a run anew; with --bundle sign all its evidence into one file, with --verify judge such a file, offline."""
-    from cutover.entry.evidence import Asked
+    from cutover.entry.evidence import EvidenceOptions
     from cutover.entry.evidence import report as write
 
     where = _where("report", hosts, inventory or i, json=json)
-    end_with(write(where, run, Asked(bundle, key, verify, signers)))
+    end_with(write(where, run, EvidenceOptions(bundle, key, verify, signers)))
 
 
 @task(auto_shortflags=False, help=help_of(*WHERE, "run", "once"))

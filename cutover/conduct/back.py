@@ -21,11 +21,11 @@ from cutover.world.owed import book_of
 from cutover.world.rundir import RunDir, RunDirs
 
 Approve = Callable[[Known, tuple[str, ...]], None]
-Watch = Callable[[RunDir, Journal], None]
+Listen = Callable[[RunDir, Journal], None]
 
 
 @dataclass(frozen=True)
-class Asked:
+class RollbackRequest:
     """What was asked for: which run (the newest with a host to settle, where none is named), why, and who is to be heard.
 
     With `resume`, only a run whose way back was begun already; `steal` is the nonce of a holder that is to lose its hosts.
@@ -34,7 +34,7 @@ class Asked:
     run: str
     reason: str
     approve: Approve
-    watch: Watch
+    listen: Listen
     stop: StopSignal
     resume: bool = False
     steal: str = ""
@@ -45,7 +45,7 @@ class Asked:
         return bool(known.owed) and (not self.resume or begun or _begun_here(RunDir(runs.root / known.run)))
 
 
-def rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
+def rollback(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> tuple[str, ...]:
     """Take every touched host of a run back to V1, verified. Gives the hosts; none: nothing to do.
 
     Those that went back by themselves are judged, and count as settled from then on. Hosts that cannot be asked are left out,
@@ -80,11 +80,13 @@ def _begun_here(directory: RunDir) -> bool:
     return any(record.kind == "rollback.started" or record.data.get("purpose") == ROLLBACK.name for record in records)
 
 
-def _settle(targets: Targets, runs: RunDirs, asked: Asked, fleet: Fleet, known: Known, unknown: list[Problem]) -> None:
+def _settle(
+    targets: Targets, runs: RunDirs, asked: RollbackRequest, fleet: Fleet, known: Known, unknown: list[Problem]
+) -> None:
     directory = directory_of(runs, known)
     journal = journal_of(directory, known, targets, steal=bool(asked.steal))
     try:
-        asked.watch(directory, journal)
+        asked.listen(directory, journal)
         session = Session(
             root=targets.root, run=known.run, environment=targets.environment, journal=journal, evidence=directory.evidence,
             fleet=replace(fleet, agents={name: fleet.agents[name] for name in known.owed}),

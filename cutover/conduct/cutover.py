@@ -34,7 +34,7 @@ from cutover.world.journal import Journal
 from cutover.world.rundir import RunDir
 
 Approve = Callable[[Plan], None]  # shows the plan and raises UsageError where nobody says yes
-Watch = Callable[[Journal], None]  # lets console and log listen before anything is written
+Listen = Callable[[Journal], None]  # lets console and log listen before anything is written
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Conductor:
 
     targets: Targets
     run: RunDir
-    watch: Watch
+    listen: Listen
     approve: Approve
     stop: StopSignal
     poll: Polling | None = None  # asked before anything is changed, and judged again by what phase 0 found
@@ -133,7 +133,7 @@ class Conductor:
     def _journal(self) -> Iterator[Journal]:
         fresh = not self.run.journal_file.exists()
         journal = self.run.journal()
-        self.watch(journal)
+        self.listen(journal)
         if fresh:
             journal.write(
                 "run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts

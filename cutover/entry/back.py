@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cutover.conduct.back import Asked, rollback
+from cutover.conduct.back import RollbackRequest, rollback
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.resuming.giving_up import give_up
 from cutover.conduct.resuming.history import Known
@@ -65,10 +65,10 @@ class Back:
             ask.run_id = known.run
             confirm(ask, f"{self.where.command}: take {', '.join(hosts)} back to V1, undoing run {known.run}?")
 
-        def watch(run: RunDir, journal: Journal) -> None:
-            heard.watch(run, journal, targets.environment)
+        def listen(run: RunDir, journal: Journal) -> None:
+            heard.listen(run, journal, targets.environment)
 
-        asked = Asked(self.run, self.reason, approve, watch, StopSignal(heard.say), self.resume, self.steal)
+        asked = RollbackRequest(self.run, self.reason, approve, listen, StopSignal(heard.say), self.resume, self.steal)
         back: list[str] = []
         with asked.stop.watching():
             while hosts := self._once(targets, asked, heard):
@@ -77,7 +77,7 @@ class Back:
                     break
         return back
 
-    def _once(self, targets: Targets, asked: Asked, heard: Heard) -> tuple[str, ...]:
+    def _once(self, targets: Targets, asked: RollbackRequest, heard: Heard) -> tuple[str, ...]:
         try:
             return rollback(targets, self.where.runs, asked)
         finally:

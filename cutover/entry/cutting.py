@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from cutover.conduct.cutover import Conductor
 from cutover.conduct.interrupts import StopSignal
-from cutover.conduct.resuming.resume import Asked, resume
+from cutover.conduct.resuming.resume import ResumeRequest, resume
 from cutover.conduct.watching.settings import settings_of
 from cutover.decide.plan import Plan
 from cutover.entry.announcing import announcer_for, poll_for
@@ -92,11 +92,11 @@ class Cutting:
             what = f"go on with run {plan.run}: {self.where.command} of {len(plan.hosts)} hosts of {plan.environment}"
             confirm(ask, f"{what} to {plan.release.id}, as planned above ({plan.fingerprint[:12]})?")
 
-        def watch(run: RunDir, journal: Journal) -> None:
-            heard.watch(run, journal, targets.environment)
+        def listen(run: RunDir, journal: Journal) -> None:
+            heard.listen(run, journal, targets.environment)
 
         poll = None if only_prepare else poll_for(ask, targets, self.answers)
-        asked = Asked(self.run, only_prepare, approve, watch, StopSignal(heard.say), poll)
+        asked = ResumeRequest(self.run, only_prepare, approve, listen, StopSignal(heard.say), poll)
         try:
             with asked.stop.watching():
                 ended = resume(targets, self.where.runs, asked)
@@ -126,4 +126,4 @@ class Cutting:
             confirm(ask, f"{what}, as planned above ({plan.fingerprint[:12]})?")
 
         stop = StopSignal(listeners.console.say)
-        return Conductor(targets, run, listeners.watch, approve, stop, poll), listeners
+        return Conductor(targets, run, listeners.listen, approve, stop, poll), listeners

@@ -21,7 +21,7 @@ class Altered(CutoverError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class EvidenceOptions:
     """The options of `report` that are about evidence."""
 
     bundle: bool = False
@@ -44,14 +44,14 @@ class Asked:
         ]
 
 
-def report(where: Where, run: str, asked: Asked) -> ExitCode:
+def report(where: Where, run: str, asked: EvidenceOptions) -> ExitCode:
     """Draw the report of a run anew; with --bundle, sign and bundle all its evidence; with --verify, judge such a bundle instead."""
-    if asked == Asked():
+    if asked == EvidenceOptions():
         return draw(where, run)
     return end(where.ask(), lambda ask: _evidence(where, ask, run, asked))
 
 
-def _evidence(where: Where, ask: Ask, run: str, asked: Asked) -> ExitCode:
+def _evidence(where: Where, ask: Ask, run: str, asked: EvidenceOptions) -> ExitCode:
     if wrong := asked.contradictions(run):
         raise UsageError(wrong)
     return _verify(where, ask, asked.verify, asked.signers) if asked.verify else _bundle(where, ask, run, asked.key)

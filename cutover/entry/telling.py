@@ -26,7 +26,7 @@ class Listeners:
         self.console = for_people(json=ask.json, verbose=ask.verbose, history=history)
         self._log = Log(ask.root / "logs", run.id, environment, self.console.say)
 
-    def watch(self, journal: Journal) -> None:
+    def listen(self, journal: Journal) -> None:
         """Have console and log hear everything, and people be told."""
         journal.listen(self._log)
         journal.listen(self.console)
@@ -67,11 +67,11 @@ class Heard:
         """Show people something before they are asked."""
         self._all[-1].console.show(what)
 
-    def watch(self, run: RunDir, journal: Journal, environment: str) -> None:
+    def listen(self, run: RunDir, journal: Journal, environment: str) -> None:
         """Have a run heard from here on."""
         self._ask.run_id = run.id
         self._all.append(Listeners(self._ask, run, environment, self._announcer))
-        self._all[-1].watch(journal)
+        self._all[-1].listen(journal)
 
     def finish(self) -> None:
         """Tell how each ended."""

@@ -44,7 +44,7 @@ def signoff(where: Where, run: str, role: str, name: str, decision: str, point: 
 
 def _monitor(where: Where, ask: Ask, run: str, *, once: bool) -> ExitCode:
     from cutover.conduct.interrupts import StopSignal
-    from cutover.conduct.watching.monitor import Asked
+    from cutover.conduct.watching.monitor import MonitorRequest
     from cutover.conduct.watching.monitor import monitor as watch
     from cutover.entry.announcing import announcer_for
     from cutover.entry.telling import Heard
@@ -56,10 +56,10 @@ def _monitor(where: Where, ask: Ask, run: str, *, once: bool) -> ExitCode:
     stays = sys.stdin.isatty() and not once
 
     def back(directory: "RunDir", journal: "Journal") -> None:
-        heard.watch(directory, journal, targets.environment)
+        heard.listen(directory, journal, targets.environment)
 
     stop = StopSignal(listening.say)
-    asked = Asked(run, once, stays, listening.hear, listening.teller, back, stop)
+    asked = MonitorRequest(run, once, stays, listening.hear, listening.teller, back, stop)
     try:
         with stop.watching():
             return watch(targets, where.runs, asked)

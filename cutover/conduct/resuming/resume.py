@@ -41,18 +41,18 @@ from cutover.world.rundir import RunDir, RunDirs
 
 
 @dataclass(frozen=True)
-class Asked:
+class ResumeRequest:
     """What was asked for: which run (the last unfinished one, where none is named), how far, and who is to be heard."""
 
     run: str
     only_prepare: bool
     approve: Callable[[Plan], None]
-    watch: Callable[[RunDir, Journal], None]
+    listen: Callable[[RunDir, Journal], None]
     stop: StopSignal
     poll: Polling | None = None
 
 
-def resume(targets: Targets, runs: RunDirs, asked: Asked) -> str:
+def resume(targets: Targets, runs: RunDirs, asked: ResumeRequest) -> str:
     """Go on with a run to its end; gives its id, or nothing where there is no run to go on with."""
     here = begun_here(targets, runs, asked.run)
     try:
@@ -90,7 +90,7 @@ class _Resumed:
 
     targets: Targets
     directory: RunDir
-    asked: Asked
+    asked: ResumeRequest
     fleet: Fleet
     found: Found
 
@@ -101,7 +101,7 @@ class _Resumed:
             [head for host in self.known.plans for head in (self.known.entry(host) or {}).get("heads", ())]
         )
         try:
-            self.asked.watch(self.directory, journal)
+            self.asked.listen(self.directory, journal)
             if not journal.of("run.created"):
                 about = {"environment": self.targets.environment, "pattern": self.known.plan.pattern}
                 journal.write("run.created", run=self.known.run, **about, recovered_from="hosts")

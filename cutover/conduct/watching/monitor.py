@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.conduct.back import Asked as BackAsked
-from cutover.conduct.back import rollback
+from cutover.conduct.back import RollbackRequest, rollback
 from cutover.conduct.fleet import connect
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.resuming.history import Known, directory_of, known_run
@@ -37,7 +36,7 @@ from cutover.world.rundir import RunDir, RunDirs
 
 
 @dataclass(frozen=True)
-class Asked:
+class MonitorRequest:
     """What was asked for: which run (the newest on V2, where none is named), one look or all, and who is there.
 
     `hear` lets console, tables and the like listen to the watch's journal; `teller` gives who tells people of events;
@@ -53,7 +52,7 @@ class Asked:
     stop: StopSignal
 
 
-def monitor(targets: Targets, runs: RunDirs, asked: Asked) -> ExitCode:
+def monitor(targets: Targets, runs: RunDirs, asked: MonitorRequest) -> ExitCode:
     """Watch until the end. Raises OnHold, RolledBack, MixedFleet, Interrupted; its code is that of the verdict with `once`."""
     settings = settings_of(targets)
     with ExitStack() as open_things:
@@ -115,7 +114,7 @@ def _watch(
     looker: Looker,
     directory: RunDir,
     heads: Mapping[str, Any],
-    asked: Asked,
+    asked: MonitorRequest,
 ) -> Watch:
     """The watch as its journal leaves it, or a new one."""
     watched = Watched.of(journal.records)
@@ -146,7 +145,7 @@ def _watch(
     return Watch(settings, hosts, journal, watched, jury, clock, looker.look, tell, answers, asked.stop.wait)
 
 
-def _ended(watch: Watch, asked: Asked) -> Ended:
+def _ended(watch: Watch, asked: MonitorRequest) -> Ended:
     try:
         return watch.run(once=asked.once, stays=asked.stays)
     except Interrupted:
@@ -157,7 +156,9 @@ def _ended(watch: Watch, asked: Asked) -> Ended:
         ) from None
 
 
-def _finish(targets: Targets, runs: RunDirs, asked: Asked, watch: Watch, directory: RunDir, ended: Ended) -> ExitCode:
+def _finish(
+    targets: Targets, runs: RunDirs, asked: MonitorRequest, watch: Watch, directory: RunDir, ended: Ended
+) -> ExitCode:
     """What follows from the end of the looking."""
     if ended.end in (End.TRIGGERED, End.REFUSED):
         _go_back(targets, runs, asked, watch, directory, ended)
@@ -176,13 +177,15 @@ def _finish(targets: Targets, runs: RunDirs, asked: Asked, watch: Watch, directo
     return ended.verdict.exit_code if asked.once else ExitCode.DONE
 
 
-def _go_back(targets: Targets, runs: RunDirs, asked: Asked, watch: Watch, directory: RunDir, ended: Ended) -> None:
+def _go_back(
+    targets: Targets, runs: RunDirs, asked: MonitorRequest, watch: Watch, directory: RunDir, ended: Ended
+) -> None:
     """Back to V1 on the same path as `rollback`, which tells people as well; raises RolledBack, or what the way back raises."""
     reason = "; ".join(ended.reasons)
     watch.journal.write("rollback.started", reasons=list(ended.reasons), t=watch.watched.look_t)
     code = ExitCode.BUG
     try:
-        back = BackAsked(directory.id, f"the watch: {reason}", lambda *_: None, asked.back, asked.stop)
+        back = RollbackRequest(directory.id, f"the watch: {reason}", lambda *_: None, asked.back, asked.stop)
         rollback(targets, runs, back)
         code = ExitCode.ROLLED_BACK
     except CutoverError as failed:

@@ -106,7 +106,7 @@ class Machine:
 
     def resume(self, run: str = "", *, only_prepare: bool = False) -> tuple[str, CutoverError | Killed | None]:
         """`--resume`; gives the run's id and how it ended, if not well."""
-        asked = resume.Asked(run, only_prepare, lambda _: None, lambda *_: None, self.stop)
+        asked = resume.ResumeRequest(run, only_prepare, lambda _: None, lambda *_: None, self.stop)
         ids: list[str] = []
         end = self._does(lambda: ids.append(resume.resume(self.targets, self.runs, asked)))
         return "".join(ids), end
@@ -115,7 +115,7 @@ class Machine:
         self, *, steal: str = "", resume: bool = False
     ) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
         """`rollback`; gives the hosts that were settled and how it ended, if not well."""
-        asked = back.Asked("", "by hand", lambda *_: None, lambda *_: None, self.stop, resume, steal)
+        asked = back.RollbackRequest("", "by hand", lambda *_: None, lambda *_: None, self.stop, resume, steal)
         hosts: list[str] = []
         end = self._does(lambda: hosts.extend(back.rollback(self.targets, self.runs, asked)))
         return tuple(hosts), end
