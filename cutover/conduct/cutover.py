@@ -29,8 +29,8 @@ from cutover.words.errors import (
     RolledBack,
     UsageError,
 )
-from cutover.world.artifact import inspect
 from cutover.world.journal import Journal
+from cutover.world.release.artifact import inspect
 from cutover.world.rundir import RunDir
 
 Approve = Callable[[Plan], None]  # shows the plan and raises UsageError where nobody says yes

@@ -19,8 +19,8 @@ from cutover.words.errors import Problem, Refused, UsageError
 from cutover.words.step import State, Step
 from cutover.words.steps import probe
 from cutover.world.agent import HostAgent
-from cutover.world.artifact import Artifact
 from cutover.world.journal import utc_now
+from cutover.world.release.artifact import Artifact
 
 LOOK_S = 60.0
 FACTS_ROLE = PHASES[0].name  # the role that says what is read from a host before anything is planned

@@ -9,8 +9,8 @@ from cutover.conduct.targets import Targets
 from cutover.decide.roles import ReleaseFacts
 from cutover.decide.yamlfile import read
 from cutover.words.errors import Problem, Refused, UsageError
-from cutover.world.artifact import Artifact, build, inspect
-from cutover.world.artifact_spec import ReleaseSpec
+from cutover.world.release.artifact import Artifact, build, inspect
+from cutover.world.release.spec import ReleaseSpec
 
 SPEC = "release.yml"
 

@@ -35,8 +35,8 @@ from cutover.words.errors import (
     Unreachable,
     UsageError,
 )
-from cutover.world.artifact import Artifact, inspect
 from cutover.world.journal import Journal, read
+from cutover.world.release.artifact import Artifact, inspect
 from cutover.world.rundir import RunDir, RunDirs
 
 

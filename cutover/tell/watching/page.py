@@ -24,7 +24,7 @@ from cutover.tell.watching.reading import read_watch
 from cutover.tell.watching.story import WatchStory
 from cutover.tell.watching.table import Line, lines
 from cutover.words.verdict import Verdict
-from cutover.world.artifact_files import digest_file
+from cutover.world.release.files import digest_file
 from cutover.world.rundir import RunDir
 
 LISTED = 40  # findings that are shown at once; the rest is folded away

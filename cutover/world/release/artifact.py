@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from cutover.words.errors import Problem, UsageError
-from cutover.world.artifact_files import compile_tree, digest_file, list_files
-from cutover.world.artifact_spec import ReleaseSpec, check
-from cutover.world.artifact_stage import stage
-from cutover.world.artifact_tar import Member, read, write
-from cutover.world.artifact_wheels import Target, Tree, installed
+from cutover.world.release.files import compile_tree, digest_file, list_files
+from cutover.world.release.spec import ReleaseSpec, check
+from cutover.world.release.stage import stage
+from cutover.world.release.tar import Member, read, write
+from cutover.world.release.wheels import Target, Tree, installed
 
 SCHEMA = 1
 MANIFEST = "manifest.json"

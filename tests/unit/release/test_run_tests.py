@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cutover.world.artifact import build
-from cutover.world.artifact_spec import ReleaseSpec
-from tests.unit.artifact.toys import CACHE, REQUIREMENTS, unpack
+from cutover.world.release.artifact import build
+from cutover.world.release.spec import ReleaseSpec
+from tests.unit.release.toys import CACHE, REQUIREMENTS, unpack
 
 TESTS = """
 import pytest

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cutover.words.errors import UsageError
-from cutover.world.artifact import Artifact, build
-from cutover.world.artifact_spec import ReleaseSpec
+from cutover.world.release.artifact import Artifact, build
+from cutover.world.release.spec import ReleaseSpec
 from tests.checkout import ROOT
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"

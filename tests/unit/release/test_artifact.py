@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cutover.words.errors import UsageError
-from cutover.world.artifact import build, inspect
-from cutover.world.artifact_spec import ReleaseSpec
-from tests.unit.artifact.toys import problem_of, unpack
+from cutover.world.release.artifact import build, inspect
+from cutover.world.release.spec import ReleaseSpec
+from tests.unit.release.toys import problem_of, unpack
 
 
 def test_same_inputs_give_the_same_bytes_and_id_wherever_they_are_built(spec: ReleaseSpec, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 from cutover.words.errors import Problem, UsageError
-from cutover.world.artifact_spec import ReleaseSpec
+from cutover.world.release.spec import ReleaseSpec
 
-RUN_TESTS = Path(__file__).parents[1] / "hostside" / "run_tests.py"
+RUN_TESTS = Path(__file__).parents[2] / "hostside" / "run_tests.py"
 
 # -S and -P: only the standard library and the release are on the path; no Debian package of the host, no user's
 # directory and not the current one can stand in for a locked dependency. The real path is resolved: a running process

@@ -17,7 +17,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from cutover.words.errors import Problem, UsageError
-from cutover.world.artifact_files import compile_tree, digest_file, list_files
+from cutover.world.release.files import compile_tree, digest_file, list_files
 
 # glibc of the oldest hosts that are served (Red Hat 8) down to what the oldest wheels ask for.
 GLIBC_MINORS = range(28, 16, -1)

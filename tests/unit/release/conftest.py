@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cutover.world.artifact_spec import ReleaseSpec
-from tests.unit.artifact.toys import HERE
+from cutover.world.release.spec import ReleaseSpec
+from tests.unit.release.toys import HERE
 
 
 @pytest.fixture
