@@ -54,6 +54,11 @@ def anchor(heading: str) -> str:
     return re.sub(r"[^\w -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
 
 
+def test_the_readme_leads_to_every_document() -> None:
+    linked = set(re.findall(r"\]\((docs/[^)#]+)\)", (ROOT / "README.md").read_text()))
+    assert sorted({f"docs/{path.name}" for path in (ROOT / "docs").iterdir()} - linked) == []
+
+
 def test_every_command_of_the_readme_exists() -> None:
     _, _, table = (ROOT / "README.md").read_text().partition("| command | what it does |")
     rows = table.strip().partition("\n\n")[0].splitlines()[1:]
