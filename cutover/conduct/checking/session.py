@@ -13,8 +13,8 @@ from cutover.decide.plan import HostPlan
 from cutover.words.verdict import Verdict
 from cutover.world.remote.base import Transport
 
-# Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and not
-# roles/conftest.py, which is for plain pytest and would give each check its hosts a second time.
+# Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
+# that somebody has put beside the checks, which could give each of them its hosts a second time.
 OPTIONS = [
     "--noconftest",
     "-p",
