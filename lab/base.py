@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from lab.lock import hold
-from lab.mounts import remove_tree
+from lab.mounts import remove_tree, unmount_below
 from lab.settings import USER, Lab
 from lab.shell import run
 
@@ -64,6 +65,8 @@ _MASKED = (
     "sys-fs-fuse-connections.mount",
 )
 _REMOVED = ("etc/ssh/ssh_host_*", "etc/machine-id", "var/lib/dbus/machine-id", "etc/hostname", "etc/update-motd.d/*")
+_BUILDING = ".cutover-lab-building-"
+_SIGNS = ("etc/ssh/sshd_config.d/lab.conf", "etc/systemd/journald.conf.d/lab.conf", f"etc/sudoers.d/{USER}")
 _EMPTIED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/man", "usr/share/locale", "var/log/apt")
 
 
@@ -78,6 +81,14 @@ def place(lab: Lab) -> Path:
     return lab.cache / key()
 
 
+def is_built(lab: Lab) -> bool:
+    """Whether the base of this recipe is in the cache; who may not look there has none."""
+    try:
+        return place(lab).is_dir()
+    except PermissionError:
+        return False
+
+
 def ensure(lab: Lab, tell: Callable[[str], None]) -> Path:
     """The base, built now where it is missing. It gets its name only when it is complete."""
     done = place(lab)
@@ -85,13 +96,39 @@ def ensure(lab: Lab, tell: Callable[[str], None]) -> Path:
         return done
     with hold(lab.cache, wait=True):
         if not done.is_dir():  # somebody else may have built it while we waited
-            for interrupted in lab.cache.glob(".building-*"):
-                remove_tree(interrupted)
+            _remove_interrupted(lab)
             tell(f"building the base of the lab hosts ({SUITE}, about a minute, once)")
-            building = lab.cache / f".building-{os.getpid()}"
+            building = lab.cache / f"{_BUILDING}{os.getpid()}"
             _build(building)
             building.rename(done)
     return done
+
+
+def purge(lab: Lab) -> None:
+    """Remove the bases of every recipe from the cache, and the cache itself where they were all that was in it."""
+    if not lab.cache.is_dir():
+        return
+    with hold(lab.cache, wait=False):
+        built = _built(lab)
+        for each in built:
+            remove_tree(each)
+        ours = [*built, *_remove_interrupted(lab)]
+        if ours and not any(lab.cache.iterdir()) and not os.path.ismount(lab.cache):
+            lab.cache.rmdir()
+
+
+def _built(lab: Lab) -> list[Path]:
+    """What is a base beyond doubt, by its name and by what only we put in it. The cache may hold other things; they are not ours."""
+    named = [path for path in lab.cache.iterdir() if re.fullmatch(r"[0-9a-f]{16}", path.name)]
+    return [path for path in named if all((path / file).is_file() for file in _SIGNS)]
+
+
+def _remove_interrupted(lab: Lab) -> list[Path]:
+    found = list(lab.cache.glob(f"{_BUILDING}*"))
+    for each in found:
+        unmount_below(each)  # debootstrap mounts there, and was interrupted
+        remove_tree(each)
+    return found
 
 
 def _build(root: Path) -> None:
@@ -105,7 +142,7 @@ def _build(root: Path) -> None:
             path.unlink()
     for directory in _EMPTIED:
         for path in (root / directory).iterdir():
-            remove_tree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            remove_tree(path)
     for name, (mode, text) in _FILES.items():
         _write(root / name, mode, text)
     units = root / "etc/systemd/system"

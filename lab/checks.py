@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.words.errors import Problem, UsageError
+from lab import owned
 from lab.settings import Lab
 
 DEBIAN_PACKAGES = ("systemd-container", "debootstrap", "iproute2", "openssh-client", "e2fsprogs")
@@ -35,17 +36,20 @@ class Facts:
     missing: tuple[str, ...]  # programs
     filesystems: tuple[str, ...]
     free_mb: Mapping[Path, int]  # by directory
+    foreign: tuple[Problem, ...] = ()  # what stands in the lab's place and is another's; only root can see it
 
 
 def look(lab: Lab) -> Facts:
     """Ask the controller."""
     linux = sys.platform == "linux"
+    root = linux and os.geteuid() == 0
     return Facts(
         platform=sys.platform,
-        root=linux and os.geteuid() == 0,
+        root=root,
         missing=tuple(program for program in _PROGRAMS if shutil.which(program, path=_path()) is None),
         filesystems=tuple(Path("/proc/filesystems").read_text().split()) if linux else (),
         free_mb={place: shutil.disk_usage(_existing(place)).free >> 20 for place in (lab.state, lab.cache)},
+        foreign=owned.problems(lab) if root else (),
     )
 
 
@@ -64,7 +68,7 @@ def problems(lab: Lab, facts: Facts, count: int, *, base_built: bool) -> tuple[P
     if "overlay" not in facts.filesystems and not shutil.which("modprobe", path=_path()):
         found = "the kernel has no overlay file system"
         found_problems.append(Problem(path="/proc/filesystems", found=found, next="use a kernel with overlayfs"))
-    found_problems += _disk(lab, facts, count, base_built)
+    found_problems += [*facts.foreign, *_disk(lab, facts, count, base_built)]
     return tuple(found_problems)
 
 
@@ -89,7 +93,15 @@ def _disk(lab: Lab, facts: Facts, count: int, base_built: bool) -> list[Problem]
 
 
 def _existing(place: Path) -> Path:
-    return next(path for path in (place, *place.parents) if path.exists())
+    """The directory itself, or the nearest one above it that can be seen."""
+    return next(path for path in (place, *place.parents) if _seen(path))
+
+
+def _seen(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:  # without root one may not look everywhere; that root is missing is told anyway
+        return False
 
 
 def _path() -> str:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutover.words.errors import Problem, UsageError
 from lab.mounts import below
 from lab.patience import until
 from lab.settings import Seat
@@ -56,11 +57,19 @@ def forget_loops(seat: Seat) -> None:
 
 def fill(seat: Seat, *, leave_mb: int) -> None:
     """Fill the host's disk but for some megabytes. The filler lies beside what the host sees."""
+    if leave_mb < 0:
+        raise UsageError(
+            Problem(path="--leave-mb", found=f"{leave_mb} MB left free asked for", next="choose 0 or more")
+        )
     empty(seat)
     room = (space(seat).free_mb - leave_mb) << 20
     if room > 0:
         with _filler(seat).open("wb") as filler:
-            os.posix_fallocate(filler.fileno(), 0, room)
+            try:
+                os.posix_fallocate(filler.fileno(), 0, room)
+            except OSError as error:
+                if error.errno != errno.ENOSPC:  # the host wrote meanwhile: its disk is full, as was asked
+                    raise
 
 
 def empty(seat: Seat) -> None:

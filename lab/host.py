@@ -35,9 +35,13 @@ def is_whole(seat: Seat) -> bool:
 
 def numbers(lab: Lab) -> set[int]:
     """Numbers of all hosts of which anything is there, running or left over."""
+    return stored(lab) | network.numbers(lab) | machine.numbers(lab)
+
+
+def stored(lab: Lab) -> set[int]:
+    """Numbers of the hosts that have a directory in the lab's state."""
     kept = [path.name for path in lab.hosts_dir.iterdir()] if lab.hosts_dir.exists() else []
-    stored = {number for name in kept if (number := number_of(name)) is not None}
-    return stored | network.numbers(lab) | machine.numbers(lab)
+    return {number for name in kept if (number := number_of(name)) is not None}
 
 
 def make_key(path: Path, comment: str) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from cutover.words.errors import Problem, UsageError
-from lab import base, checks, host, machine, network, readiness, shared
+from lab import base, checks, host, machine, marks, network, owned, readiness, shared
 from lab.inventory import Host, host_at, remove_inventory, write_inventory
 from lab.lock import hold
-from lab.mounts import mount_options, remove_tree, share
+from lab.mounts import mount_options, share, unmount_below
 from lab.patience import until
 from lab.settings import Lab, Seat
 
@@ -35,9 +35,10 @@ def up(
     """
     place = lab or Lab.from_environment()
     seats = place.seats(count)
-    checks.require(place, count, base_built=base.place(place).is_dir())
+    checks.require(place, count, base_built=base.is_built(place))
     began = time.monotonic()
     with hold(place.state, wait=False):
+        marks.claim(place.state)
         shared.take(place)
         base_place = base.ensure(place, tell)
         _clear_leftovers(place, tell)
@@ -55,8 +56,10 @@ def down(*, purge: bool = False, lab: Lab | None = None, tell: Tell = _silent) -
     """Take away all hosts and all that the lab made; the cached base stays unless `purge`. Returns the hosts' names."""
     place = lab or Lab.from_environment()
     checks.require_root()
+    owned.require(place)
     if purge:
         _refuse_base_in_use(place)
+    fresh = not place.state.exists()  # there is no lab: only holding the directory makes it
     with hold(place.state, wait=False):
         seats = [place.seat(number) for number in sorted(host.numbers(place))]
         ending = [pid for seat in seats for pid in machine.processes(seat)]
@@ -65,13 +68,14 @@ def down(*, purge: bool = False, lab: Lab | None = None, tell: Tell = _silent) -
         network.remove_bridge(place)
         for directory in _inventories(place):
             remove_inventory(directory)
-        remove_tree(place.state)
+        unmount_below(place.hosts_dir)
+        if fresh or marks.is_marked(place.state):
+            marks.remove(place.state)
         shared.give_back(place)
     # They have ended; but the supervisors stay in the process table until this machine's PID 1 gets round to them.
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in ending), seconds=10)
     if purge:
-        with hold(place.cache, wait=False):
-            remove_tree(place.cache)
+        base.purge(place)
     tell(f"{len(seats)} hosts taken away")
     return tuple(seat.name for seat in seats)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cutover.words.errors import Locked, Problem
+from cutover.words.errors import Locked, Problem, UsageError
 
 
 @contextmanager
@@ -30,5 +30,10 @@ def hold(place: Path, *, wait: bool) -> Iterator[None]:
 
 
 def _open(place: Path) -> int:
-    place.mkdir(parents=True, exist_ok=True)
-    return os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        return os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        found = f"this directory cannot be made or opened: {error.strerror}"
+        next_ = "choose one with CUTOVER_LAB_DIR or CUTOVER_LAB_CACHE that can"
+        raise UsageError(Problem(path=str(place), found=found, next=next_)) from error

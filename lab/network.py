@@ -12,7 +12,7 @@ _LINKS = Path("/sys/class/net")
 
 def lay_bridge(lab: Lab) -> None:
     """Make the bridge where it is missing. Nothing is routed beyond it: the hosts see this machine and each other."""
-    if (_LINKS / lab.bridge).exists():
+    if bridge_laid(lab):
         return
     _ip(
         f"link add {lab.bridge} type bridge",
@@ -62,8 +62,13 @@ def disconnect(seat: Seat) -> None:
 
 def remove_bridge(lab: Lab) -> None:
     """Take the bridge away, if it is there."""
-    if (_LINKS / lab.bridge).exists():
+    if bridge_laid(lab):
         _ip(f"link del {lab.bridge}")
+
+
+def bridge_laid(lab: Lab) -> bool:
+    """Whether there is a link of the bridge's name."""
+    return (_LINKS / lab.bridge).exists()
 
 
 def numbers(lab: Lab) -> set[int]:

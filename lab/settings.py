@@ -42,7 +42,7 @@ class Lab:
         """The default lab; CUTOVER_LAB_DIR and CUTOVER_LAB_CACHE say where its state and its base are kept."""
         state = os.environ.get("CUTOVER_LAB_DIR") or cls.state
         cache = os.environ.get("CUTOVER_LAB_CACHE") or cls.cache
-        return cls(state=Path(state).absolute(), cache=Path(cache).absolute())
+        return cls(state=_real(state), cache=_real(cache))
 
     @property
     def bridge(self) -> str:
@@ -138,6 +138,11 @@ class Seat:
     def host_key(self) -> Path:
         """Private ssh host key, made on the controller before the first boot."""
         return self.directory / "ssh_host_ed25519_key"
+
+
+def _real(place: str | Path) -> Path:
+    """Without links: the kernel's table of mounts, by which we know what must not be removed, has none either."""
+    return Path(os.path.realpath(place))
 
 
 def number_of(name: str) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.words.errors import Problem, UsageError
-from lab import checks, disk, host, machine, network, readiness
+from lab import checks, disk, host, machine, network, owned, readiness
 from lab.inventory import Host, host_at
 from lab.machine import Executed
 from lab.settings import Lab, Seat, number_of
@@ -28,6 +28,7 @@ def status(lab: Lab | None = None) -> tuple[HostStatus, ...]:
     """How every host is, leftovers of an earlier lab included; none when the lab is down."""
     place = lab or Lab.from_environment()
     checks.require_root()
+    owned.require(place)
     return tuple(status_of(place.seat(number)) for number in sorted(host.numbers(place)))
 
 
@@ -62,6 +63,7 @@ def seat_of(name: str, lab: Lab | None = None) -> Seat:
     """The place of a host that is there; UsageError with those that are, when it is not."""
     place = lab or Lab.from_environment()
     checks.require_root()
+    owned.require(place)
     there = host.numbers(place)
     if (number := number_of(name)) is not None and number in there:
         return place.seat(number)

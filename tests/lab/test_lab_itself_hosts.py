@@ -124,6 +124,9 @@ def test_a_full_disk_is_full_for_root_too_and_keeps_what_is_on_it(two: lab.Lab, 
     assert "No space left" in ssh("lab1", "sudo head -c 20M /dev/zero | sudo tee /opt/big > /dev/null").stderr
     assert ssh("lab1", "sudo rm /opt/big; cat /etc/hostname").stdout == "lab1\n"
     assert next(each for each in lab.status(two) if each.host.name == "lab2").disk_free_mb > 10_000
+    assert lab.fill("lab1", leave_mb=0, lab=two).disk_free_mb == 0
+    with pytest.raises(UsageError, match="choose 0 or more"):
+        lab.fill("lab1", leave_mb=-5, lab=two)
     healed = lab.heal("lab1", lab=two)
     assert not healed.filled
     assert healed.disk_free_mb > 10_000
@@ -151,6 +154,34 @@ def test_up_again_leaves_the_running_hosts_and_makes_the_killed_one_anew(
 def test_an_unknown_host_is_refused_with_those_that_are_there(two: lab.Lab) -> None:
     with pytest.raises(UsageError, match="choose one of: lab1, lab2"):
         lab.cut("lab9", lab=two)
+
+
+@pytest.mark.lab
+def test_another_state_directory_does_not_take_a_running_lab_away(two: lab.Lab, tmp_path: Path) -> None:
+    before = {each.host: (each.boot_id, each.ssh) for each in lab.status(two)}
+    other = replace(two, state=tmp_path / "other")
+    for attempt in (lambda: lab.up(1, lab=other), lambda: lab.down(lab=other), lambda: lab.status(other)):
+        with pytest.raises(UsageError, match=f"the lab in {two.state} has the names cutlabt-"):
+            attempt()
+    assert not other.state.exists()
+    assert {each.host: (each.boot_id, each.ssh) for each in lab.status(two)} == before
+
+
+@pytest.mark.lab
+def test_a_directory_that_no_lab_made_is_left_with_its_files_and_its_mount(tmp_path: Path) -> None:
+    cache = lab.Lab.from_environment().cache
+    here = lab.Lab("cutlabd", IPv4Network("198.18.79.0/24"), tmp_path / "mine", cache)
+    (here.state / "disk").mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(here.state / "disk")], check=True)
+    try:
+        (here.state / "disk" / "letters.txt").write_text("mine")
+        for attempt in (lambda: lab.up(1, lab=here), lambda: lab.down(lab=here)):
+            with pytest.raises(UsageError, match="no lab made"):
+                attempt()
+        assert (here.state / "disk" / "letters.txt").read_text() == "mine"
+        assert here.state / "disk" in mounts.mounted()
+    finally:
+        subprocess.run(["umount", str(here.state / "disk")], check=True)
 
 
 @pytest.mark.lab
@@ -189,7 +220,7 @@ def _everything() -> set[str]:
     """Links, namespaces, mounts, control groups, loop devices and limits of this machine, as lines."""
     limits = [Path("/proc/sys/fs/inotify/max_user_instances"), Path("/proc/sys/kernel/keys/maxkeys")]
     names = [*Path("/sys/class/net").iterdir(), *Path("/dev").glob("loop*"), *Path("/run").glob("netns/*")]
-    names += [path for path in Path("/run").glob("*") if path.name in ("netns", "cutover-lab")]
+    names += [path for path in Path("/run").glob("*") if path.name in ("netns", "cutover-labs")]
     names += Path("/run/systemd").glob("nspawn/**/*")
     groups = [group for place in machine._hierarchies() for group in place.iterdir() if group.is_dir()]
     seen = [*map(str, names), *map(str, groups), *map(str, mounts.mounted())]
