@@ -1,17 +1,14 @@
 """The lab's tasks: test hosts up with V1 in service under a stream of tapes, and the things one does to them."""
 
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import lab
-from cutover.conduct.provision import provision
-from cutover.conduct.targets import Options, choose
+from cutover.conduct.targets import Options
 from cutover.entry.app import Ask, end
-from cutover.words.errors import ExitCode
+from cutover.words.errors import ExitCode, Refused
+from rehearsal.service import put_in_service, service_of
 
-ROLE = "lab_v1"
-INSTALLED = "/etc/systemd/system/lab-tapes.service"  # the last thing that the role puts on a host
 # What differs in the lab from production: the environment's name, and a bake time that a person can wait for.
 # Nobody is there to answer a checklist for test hosts: its lines are shown, and recorded as open.
 VARIABLES: dict[str, object] = {
@@ -56,13 +53,11 @@ class Lab:
 
 
 def make(ask: Ask, count: int) -> tuple[str, ...]:
-    """Make hosts, write inventory/lab, put V1 in service where it is not installed yet. Gives the hosts' names."""
+    """Make hosts, write inventory/lab, put V1 in service where no version is. Gives the hosts' names."""
     hosts = lab.up(count, inventory=ask.root / "inventory" / "lab", group_vars=VARIABLES, tell=ask.progress)
-    fresh = [host.name for host in hosts if lab.exec_in(host.name, ["test", "-e", INSTALLED]).exit_code != 0]
-    if fresh:
-        ask.progress(f"putting V1 in service on {', '.join(fresh)}, under a stream of tapes")
-        provision(choose(Options(root=ask.root, hosts="lab", limit=",".join(fresh))), ROLE, f"lab-{time.time_ns()}")
-    return tuple(host.name for host in hosts)
+    names = tuple(host.name for host in hosts)
+    put_in_service(names, Options(root=ask.root, hosts="lab"), ask.progress)
+    return names
 
 
 def _up(ask: Ask, count: int) -> ExitCode:
@@ -78,10 +73,25 @@ def _down(ask: Ask, *, purge: bool) -> ExitCode:
 
 def _show(ask: Ask, states: tuple[lab.HostStatus, ...]) -> ExitCode:
     for state in states:
-        ask.hosts[state.host.name] = {**asdict(state), "host": {"name": state.host.name, "address": state.host.address}}
+        serving = _serving(state)
+        host = {"name": state.host.name, "address": state.host.address}
+        ask.hosts[state.host.name] = {**asdict(state), "host": host, "serving": serving}
         cable, ssh = "plugged" if state.cable else "cut", "answers" if state.ssh else "silent"
         disk = f"{state.disk_free_mb} MB free{' (filled)' if state.filled else ''}"
-        ask.say(f"{state.host.name:8} {state.host.address:16} {state.system:10} cable {cable}, ssh {ssh}, {disk}")
+        ask.say(
+            f"{state.host.name:8} {state.host.address:16} {state.system:10} "
+            f"{serving} in service, cable {cable}, ssh {ssh}, {disk}"
+        )
     if not states:
         ask.say("no lab is up: invoke lab.up")
     return ExitCode.DONE
+
+
+def _serving(state: lab.HostStatus) -> str:
+    """Which version serves on a host, as far as it can be asked."""
+    if state.system == "off":
+        return "nothing"
+    try:
+        return service_of(state.host.name).words
+    except Refused:  # it is between two boots, or hangs: the other hosts are shown all the same
+        return "unknown"
