@@ -214,7 +214,9 @@ def trust(
 
 @task(auto_shortflags=False, help=help_of("count", "json", "verbose"))
 def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = False) -> None:
-    """On fresh test hosts: V1 in service, cutover, rollback, cutover again; prints outage, rollback time and where the report is."""
+    """On fresh test hosts (a lab that is up is taken down first): V1 in service, cutover, rollback, cutover again; prints outage, rollback
+    time and where the report is, and leaves the hosts up, on V2.
+    """
     from rehearsal.rehearse import rehearse as run
 
     end_with(run(ROOT, count, json=json, verbose=verbose))

@@ -19,6 +19,7 @@ from cutover.world.rundir import RunDir, RunDirs
 from rehearsal.labtasks import make
 
 HOSTS = "lab"
+PARTS = ("cutover", "rollback", "cutover again")
 SETTLE_S = 30.0  # for the tapes under way to be done, once nothing more is delivered
 
 # Run on a host: what was delivered, what became of it, and what happened to a tape twice.
@@ -49,11 +50,11 @@ class Leg:
     name: str
     run: RunDir
     seconds: float
-    away: str  # how long each host was without service in this part
+    away: dict[str, float]  # by host: how many seconds it was without service in this part
 
 
 def rehearse(root: Path, count: int, *, json: bool, verbose: bool) -> ExitCode:
-    """Everything for real; ends on V2."""
+    """Everything for real, on fresh hosts: a lab that is up goes first. Ends on V2."""
     return end(Ask(root, "rehearse", json, yes=True, verbose=verbose), lambda ask: _told(ask, count))
 
 
@@ -65,14 +66,17 @@ def _told(ask: Ask, count: int) -> ExitCode:
 
 def _rehearse(ask: Ask, count: int) -> ExitCode:
     started = time.monotonic()
+    lab.Lab.from_environment().seats(count)  # a count that makes no lab takes none away either
     lab.down(tell=ask.progress)
     hosts = make(ask, count)
     _wait_for_tapes(hosts)
     ready = time.monotonic() - started
-    legs = [_leg(ask, "cutover"), _leg(ask, "rollback"), _leg(ask, "cutover again")]
+    ask.hosts = {host: {"outage_s": {}} for host in hosts}
+    ask.more |= {"ready_s": round(ready, 3), "parts": []}
+    legs = [_leg(ask, name) for name in PARTS]
     tapes = _settled(hosts)
-    ask.run_id = legs[-1].run.id
-    ask.hosts = {host: {"tapes": tapes[host]} for host in hosts}
+    for host in hosts:
+        ask.hosts[host]["tapes"] = tapes[host]
     _tell(ask, legs, tapes, ready, time.monotonic() - started)
     return ExitCode.DONE
 
@@ -91,13 +95,24 @@ def _leg(ask: Ask, name: str) -> Leg:
     run = RunDirs(ask.root / ".cutover" / "runs").last(HOSTS)
     if run is None:
         raise Refused(Problem(found=f"{name} left no run behind", next="this is a bug of ours"))
-    return Leg(name, run, time.monotonic() - began, _away(ask.root, run))
+    leg = Leg(name, run, time.monotonic() - began, _away(ask.root, run))
+    _record(ask, leg)
+    return leg
 
 
-def _away(root: Path, run: RunDir) -> str:
+def _away(root: Path, run: RunDir) -> dict[str, float]:
     """How long each host was without service in the part of the run that has just ended."""
     found = outages(read_story(run.journal_file), presentation(root).outage)
-    return ", ".join(f"{outage.host} {outage.stretches[-1].seconds:.2f} s" for outage in found if outage.stretches)
+    return {outage.host: outage.stretches[-1].seconds for outage in found if outage.stretches}
+
+
+def _record(ask: Ask, leg: Leg) -> None:
+    """Put a part that has ended into the document of --json, where it stays should a later one fail."""
+    ask.run_id = leg.run.id
+    ask.more["report"] = str(leg.run.report)
+    ask.more["parts"].append({"part": leg.name, "run_id": leg.run.id, "seconds": round(leg.seconds, 3)})
+    for host, seconds in leg.away.items():
+        ask.hosts[host]["outage_s"][leg.name] = round(seconds, 3)
 
 
 class _Ended(CutoverError):
@@ -168,7 +183,8 @@ def _count(host: str) -> dict[str, int]:
 def _tell(ask: Ask, legs: list[Leg], tapes: dict[str, dict[str, int]], ready: float, total: float) -> None:
     ask.say(f"\nrehearsal: {total:.1f} s in all; test hosts with V1 in service after {ready:.1f} s")
     for leg in legs:
-        ask.say(f"  {leg.name:14} {leg.seconds:5.1f} s   without service: {leg.away}")
+        away = ", ".join(f"{host} {seconds:.2f} s" for host, seconds in leg.away.items())
+        ask.say(f"  {leg.name:14} {leg.seconds:5.1f} s   without service: {away}")
     for host, one in tapes.items():
         ended = f"{one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice"
         ask.say(f"  {host:14} {one['delivered']} tapes delivered: {ended}")
