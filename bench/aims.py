@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bench.labs import FEW, MANY, Raised
 from bench.whole import BACK, BACK_BUT_ONE, Command, Whole
 
 
@@ -38,6 +39,7 @@ def against(whole: Whole) -> list[Aim]:
         Aim("rollback of 3", _seconds(back, 3), 8, "promised below 300 s, never run"),
         Aim("rollback of 10", _seconds(back, 10), 15),
         Aim("rollback of 10, one of them dead (exit 5, owed)", _seconds(but_one, 10), 15),
+        *_labs(whole.labs),
         Aim("tasks listed (`invoke --list`)", _median(whole.listings), 0.5),
         *(
             Aim(
@@ -45,6 +47,18 @@ def against(whole: Whole) -> list[Aim]:
             )
             for size in sorted({command.hosts for command in first})
         ),
+    ]
+
+
+def _labs(labs: Iterable[Raised]) -> list[Aim]:
+    several = list(labs)
+    few = [one.up for one in several if one.hosts == FEW]
+    many = [one for one in several if one.hosts == MANY]
+    return [
+        Aim(f"`lab.up --count {FEW}`, no host up before: V1 in service on all", _median(few), 15),
+        Aim(f"`lab.up --count {MANY}`, likewise", _median(one.up for one in many), None),
+        Aim(f"logging in to each of the {MANY} by ssh", _median(one.logins for one in many), None),
+        Aim(f"`lab.down` of the {MANY}", _median(one.down for one in many), None),
     ]
 
 

@@ -41,7 +41,8 @@ OWN = """
 ## This project's own commands
 
 As a person runs them, cold, on fresh test hosts with V1 in service under a stream of tapes (one a second on each host); report, log and
-journal included, the base of the hosts and the release cached. The bake time ({bake:.0f} s in all for a cutover in two batches) is apart.
+journal included, the base of the hosts and the release cached; `lab.up` and `lab.down` without the
+start of the program. The bake time ({bake:.0f} s in all for a cutover in two batches) is apart.
 
 """
 

@@ -13,13 +13,11 @@ import lab
 from bench.clock import Took, timed
 from bench.ground import ENVIRONMENT, LAB, Ground, hosts_up, linked_checkout
 from bench.journals import Away, Spent, Story
-from cutover.conduct.provision import provision
-from cutover.conduct.targets import Options, choose
+from bench.labs import FEW, MANY, Raised, in_service, raised
 from cutover.tell.presentation import presentation
 from cutover.words.errors import ExitCode
 
 Tell = Callable[[str], None]
-ROLE = "lab_v1"  # puts V1 in service on a test host
 VARIABLES = {
     "abaco_environment": "lab",
     "cutover_bake_s": 1,
@@ -50,11 +48,12 @@ class Command:
 
 @dataclass(frozen=True)
 class Whole:
-    """Everything measured: the commands of all rounds, rehearsals (seconds without bake time), and listings of the tasks."""
+    """Everything measured: the commands of all rounds, rehearsals (seconds without bake time), listings of the tasks, and labs."""
 
     commands: tuple[Command, ...]
     rehearsals: tuple[float, ...]
     listings: tuple[float, ...]
+    labs: tuple[Raised, ...]
 
 
 def measure(root: Path, sizes: Sequence[int], rounds: int, tell: Tell) -> Whole:
@@ -64,17 +63,16 @@ def measure(root: Path, sizes: Sequence[int], rounds: int, tell: Tell) -> Whole:
     rehearsals: list[float] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         checkout = linked_checkout(root, Path(name) / "checkout")
-        with _service_up(1, checkout):
-            timed(
-                _invoke("plan", "--hosts", ENVIRONMENT), cwd=checkout
-            )  # builds the release, so that it is cached for all
+        with _service_up(1, checkout, tell):  # has the base of the hosts cached
+            timed(_invoke("plan", "--hosts", ENVIRONMENT), cwd=checkout)  # builds the release, which is cached as well
+        labs = [raised(count, checkout, VARIABLES, tell) for count in (*[FEW] * rounds, MANY)]
         for _ in range(rounds):
             began = time.perf_counter()
-            with _service_up(min(sizes), checkout) as ground:
+            with _service_up(min(sizes), checkout, tell) as ground:
                 made = [_cutover(ground, "cutover"), _rollback(ground), _cutover(ground, "cutover again")]
                 rehearsals.append(time.perf_counter() - began - sum(command.bake for command in made))
             for size in sizes[1:]:
-                with _service_up(size, checkout) as ground:
+                with _service_up(size, checkout, tell) as ground:
                     made += [
                         _cutover(ground, "cutover"),
                         _rollback(ground),
@@ -86,14 +84,14 @@ def measure(root: Path, sizes: Sequence[int], rounds: int, tell: Tell) -> Whole:
                 tell(
                     f"{command.what} of {command.hosts}: {command.seconds:.1f} s and {command.bake:.1f} s of bake time"
                 )
-    return Whole(tuple(commands), tuple(rehearsals), tuple(listings))
+    return Whole(tuple(commands), tuple(rehearsals), tuple(listings), tuple(labs))
 
 
 @contextmanager
-def _service_up(count: int, checkout: Path) -> Iterator[Ground]:
+def _service_up(count: int, checkout: Path, tell: Tell) -> Iterator[Ground]:
     """Fresh hosts with V1 in service on them, under a stream of tapes."""
     with hosts_up(count, checkout, VARIABLES) as ground:
-        provision(choose(Options(root=checkout, hosts=ENVIRONMENT)), ROLE, f"{LAB.prefix}-{time.time_ns()}")
+        in_service(ground, tell)
         yield ground
 
 

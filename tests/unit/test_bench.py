@@ -10,6 +10,7 @@ from bench import aims, story
 from bench.clock import timed
 from bench.contenders import FLOOR, OURS
 from bench.journals import Story
+from bench.labs import Raised
 from bench.machine import Machine
 from bench.page import page
 from bench.peers import Row, Timing, rotated, rows
@@ -144,8 +145,8 @@ def test_a_command_that_fails_gives_no_figure(tmp_path: Path) -> None:
     assert timed(["sh", "-c", "echo done"], cwd=tmp_path).stdout == "done\n"
 
 
-def whole(seconds: float) -> Whole:
-    return Whole((Command("cutover", 3, seconds, 2.0, 1.0, 0.0, 0.0, (), ()),), (50.0,), (0.2, 0.9, 0.3))
+def whole(seconds: float, *labs: Raised) -> Whole:
+    return Whole((Command("cutover", 3, seconds, 2.0, 1.0, 0.0, 0.0, (), ()),), (50.0,), (0.2, 0.9, 0.3), labs)
 
 
 def test_an_aim_is_met_missed_or_not_measured() -> None:
@@ -156,16 +157,29 @@ def test_an_aim_is_met_missed_or_not_measured() -> None:
     assert {aim.what: aim.met for aim in aims.against(whole(19.0))}["cutover of 3, all phases and all checks"] == "yes"
 
 
+def test_labs_of_a_few_hosts_have_an_aim_and_those_of_many_are_told() -> None:
+    labs = [Raised(3, up, 0.5, 1.0) for up in (4.0, 16.0, 5.0)] + [Raised(30, 44.0, 3.0, 9.0)]
+    told = {aim.what: (aim.seconds, aim.met) for aim in aims.against(whole(1.0, *labs))}
+    few = "`lab.up --count 3`, no host up before: V1 in service on all"
+    assert told[few] == (5.0, "yes")
+    assert told["`lab.up --count 30`, likewise"] == (44.0, "")
+    assert told["logging in to each of the 30 by ssh"] == (3.0, "")
+    assert told["`lab.down` of the 30"] == (9.0, "")
+    assert {aim.what: aim.met for aim in aims.against(whole(1.0, Raised(3, 15.0, 0.5, 1.0)))}[few] == "**no**"
+    assert {aim.what: aim.met for aim in aims.against(whole(1.0))}["`lab.down` of the 30"] == "not measured"
+
+
 def test_the_page_shows_the_table_and_what_was_not_reached(tmp_path: Path) -> None:
     told = Story.of(journal(tmp_path / "journal.jsonl"))
     one = Command("cutover", 3, 21.0, 5.0, 1.0, 4.0, 2.0, tuple(told.phases()), tuple(told.away(STEPS.forward, STEPS)))
-    measured = Whole((one,), (50.0,), (0.2,))
+    measured = Whole((one,), (50.0,), (0.2,), (Raised(3, 5.0, 0.5, 1.0),))
     text = page(
         Machine("2 cores", 0.1, "2026-01-01"), {"OpenSSH": "9.2"}, 1,
         rows([timing(FLOOR, 1.0), timing(OURS, 2.5)]), aims.against(measured), measured.commands,
     )  # fmt: skip
     assert f"| 3 | {OURS} | 2.50 s | 2.50 s | 2.50 s | 1.25 s | 2.50 |" in text
     assert "| cutover of 3, all phases and all checks | 21.00 s | < 20 s | **no** |  |" in text
+    assert "| `lab.up --count 3`, no host up before: V1 in service on all | 5.00 s | < 15 s | yes |  |" in text
     assert "| activation | 7.00 s | 5.00 s | 1.50 s |" in text
     assert "| leases, reverts armed and taken away | 8.00 s |  |  |" in text  # 21 less 4 before, 2 after, 7 in phases
     assert "| outage of a host in a cutover of 3 | 0.40 s | < 4 s | yes |" in text
