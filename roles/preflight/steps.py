@@ -14,10 +14,11 @@ def facts(role: Role) -> list[Step]:
     def fact(name: str, kind: str, words: str, bind: list[str], **args: object) -> Step:
         return probe(name, kind, words, {}, args={**args, "bind": bind})
 
+    unit = ["active", "enabled", "file", "files_sha256"]
     return [
         fact("host", "facts", "the host", ["machine", "python", "os"]),
-        fact("v1", "unit", "V1's unit", ["active", "enabled", "file", "stop_timeout_s"], unit=role["abaco_v1_unit"]),
-        fact("v2", "unit", "V2's unit", ["active", "enabled"], unit=role["abaco_v2_unit"]),
+        fact("v1", "unit", "V1's unit", [*unit, "stop_timeout_s"], unit=role["abaco_v1_unit"]),
+        fact("v2", "unit", "V2's unit", unit, unit=role["abaco_v2_unit"]),
         fact("config", "file", "the config in service", ["type", "sha256"], path=role["abaco_config"]),
         fact("current", "link", "the release in service", ["type", "target"], path=f"{role['abaco_home']}/current"),
         fact("v2-health", "http", "V2's answer", [], url=v2_health(role), wait_s=0),

@@ -21,12 +21,35 @@ def v1_release(wanted: HostPlan) -> str:
     return str(current["target"])
 
 
+# Run on the host: a release's id as it says it and as its content gives it, what in it is not as it was built or unpacked,
+# and the first of what can be written. Done there, since a release has thousands of files.
+RELEASE = """
+import hashlib, json, os, pathlib, sys
+root = pathlib.Path(sys.argv[1])
+digest = lambda path: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+manifest = json.loads((root / "manifest.json").read_bytes())
+content = {key: manifest[key] for key in ("name", "version", "python", "machine", "files")}
+computed = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+listed = manifest["files"] | json.loads((root / "byte_code.json").read_bytes())
+wrong = [name for name, said in listed.items() if (root / name).is_symlink() or digest(root / name) != said]
+found = [pathlib.Path(folder, name) for folder, folders, names in os.walk(root) for name in (*folders, *names)]
+files = {str(path.relative_to(root)) for path in found if path.is_symlink() or not path.is_dir()}
+known = {*listed, "manifest.json", "byte_code.json"}
+wrong += [name for name in files - known if "__pycache__" not in pathlib.Path(name).parts]
+writable = [str(path) for path in (root, *found) if not path.is_symlink() and path.stat().st_mode & 0o222]
+print(json.dumps({"id": manifest["id"], "computed": manifest["version"] + "-" + computed, "files": len(listed),
+                  "wrong": sorted(wrong)[:10], "writable": sorted(writable)[:10]}))
+"""
+
+
 def test_the_release_is_the_planned_one(host: Any, wanted: HostPlan) -> None:
-    """The release on the host names itself as planned, and cannot be written. If not: stage it again."""
+    """Every file of the release is as it was built, and none can be written. If not: remove it there, and stage it again."""
     step = release(wanted)
-    manifest = json.loads(host.file(f"{step.args['path']}/manifest.json").content_string)
-    assert manifest["id"] == step.desired["id"]
-    assert host.check_output("find %s -perm /222 -not -type l | head -1", step.args["path"]) == ""
+    seen = json.loads(host.check_output("python3 -I -c %s %s", RELEASE, step.args["path"]))
+    assert (seen["id"], seen["computed"]) == (step.desired["id"], step.desired["id"]), seen
+    assert seen["files"] > 0, seen
+    assert seen["wrong"] == [], f"not as it was built: {', '.join(seen['wrong'])}"
+    assert seen["writable"] == [], f"can be written: {', '.join(seen['writable'])}"
 
 
 def test_its_entry_point_runs_as_the_service(host: Any, wanted: HostPlan) -> None:

@@ -69,6 +69,37 @@ def test_what_drifted_since_the_plan_stops_the_run_and_is_named(hosts: Hosts, ch
     assert "plan again" in drifted["next"]
 
 
+@pytest.mark.parametrize(
+    ("meanwhile", "path", "found"),
+    [
+        (
+            "f=$(find /opt/abaco/releases/2* -path '*/app/kpi/engine.py'); chmod u+w $f; echo >> $f; chmod a-w $f",
+            "the_release_is_the_planned_one",
+            "app/kpi/engine.py",
+        ),
+        (
+            f"mkdir -p /etc/systemd/system/{V1}.d; printf '[Service]\\nNice=5\\n' > /etc/systemd/system/{V1}.d/a.conf;"
+            " systemctl daemon-reload",
+            "since-plan.v1",
+            "files_sha256",
+        ),
+    ],
+    ids=["release", "drop-in"],
+)
+def test_what_was_changed_between_prepare_and_cutover_stops_the_run_and_is_named(
+    meanwhile: str, path: str, found: str, hosts: Hosts, checkout: Checkout
+) -> None:
+    prepared = checkout.yes("prepare", hosts="lab1")
+    assert prepared.code == 0, str(prepared)
+    process = hosts.v1_process("lab1")
+    hosts.inside("lab1", meanwhile)
+    with hosts.unchanged("lab1"):
+        answer = checkout.yes("cutover", "--run", prepared.run, hosts="lab1")
+    assert answer.code == 3, str(answer)
+    assert any(path in error["path"] and found in error["found"] for error in answer.errors), str(answer)
+    assert hosts.v1_process("lab1") == process
+
+
 def test_an_edited_plan_is_refused(hosts: Hosts, checkout: Checkout) -> None:
     planned = checkout.ask("plan", hosts="lab1")
     file = checkout.run_directory(planned.run) / "plan.json"

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from cutover.hostside import process
-from cutover.hostside.durable import sha256_file, sync_directory, sync_filesystem
+from cutover.hostside.durable import read_json, sha256_file, sync_directory, sync_filesystem, write_json
 from cutover.hostside.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
 MANIFEST = "manifest.json"
+BYTE_CODE = "byte_code.json"  # what the artifact brought of it; the manifest names sources only, and byte code is what runs
 
 
 def look_release(args: Args, _work: Work) -> State:
@@ -21,7 +22,7 @@ def look_release(args: Args, _work: Work) -> State:
     if not (root / MANIFEST).is_file():
         return {"present": False}
     manifest = json.loads((root / MANIFEST).read_text())
-    wrong = deviations(root, manifest["files"])
+    wrong = [*deviations(root, manifest["files"]), *byte_code_deviations(root)]
     state = {"present": True, "id": manifest["id"], "verified": not wrong, "files": len(manifest["files"])}
     return state | ({"wrong": wrong[:10]} if wrong else {})
 
@@ -40,6 +41,7 @@ def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
     _do(work, "tar", "--extract", "--gzip", "--no-same-owner", "--file", str(artifact), "--directory", str(scratch))
+    write_json(scratch / BYTE_CODE, {name: sha256_file(scratch / name) for name in byte_code(scratch)}, mode=0o444)
     _do(work, "chmod", "--recursive", "a-w", str(scratch))  # only a deliberate hand can change a release
     sync_filesystem(scratch)
     scratch.rename(root)
@@ -55,16 +57,33 @@ def _do(work: Work, *argv: str) -> None:
 
 
 def deviations(root: Path, files: Mapping[str, str]) -> list[str]:
-    """Files that are missing, changed, or there without being in the manifest (byte code aside: the artifact's digest covers it)."""
+    """Files that are missing, changed, or there without being in the manifest (byte code aside, which is not in it)."""
     found = {
         str(path.relative_to(root))
         for folder, folders, names in os.walk(root)
         if Path(folder).name != "__pycache__"
         for path in (Path(folder, name) for name in (*names, *folders))
         if not path.is_dir() or path.is_symlink()
-    } - {MANIFEST}
+    } - {MANIFEST, BYTE_CODE}
     wrong = [f"{name}: not in the manifest" for name in sorted(found - set(files))]
     wrong += [f"{name}: missing" for name in sorted(set(files) - found)]
     return wrong + [
         f"{name}: changed" for name in sorted(found & set(files)) if sha256_file(root / name) != files[name]
+    ]
+
+
+def byte_code(root: Path) -> list[str]:
+    """The compiled files below root, by relative name."""
+    return sorted(str(path.relative_to(root)) for path in root.rglob("__pycache__/*") if path.is_file())
+
+
+def byte_code_deviations(root: Path) -> list[str]:
+    """Byte code that is not as it was unpacked. What Python has added since, of sources that came without, is its own affair."""
+    brought = read_json(root / BYTE_CODE)
+    if brought is None:
+        return [f"{BYTE_CODE}: missing"]
+    return [
+        f"{name}: {'changed' if (root / name).is_file() else 'missing'}"
+        for name, digest in sorted(brought.items())
+        if not (root / name).is_file() or sha256_file(root / name) != digest
     ]

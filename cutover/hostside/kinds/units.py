@@ -3,10 +3,11 @@
 import errno
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cutover.hostside.durable import sha256_bytes, sha256_file
 from cutover.hostside.process import run
 from cutover.hostside.systemd import FOREVER_S, seconds_of, show, show_each, systemctl, systemctl_or_fail
 from cutover.hostside.work import CannotChange, LeftAsItIs, State, Work
@@ -17,9 +18,11 @@ Args = Mapping[str, Any]
 def look_unit(args: Args, _work: Work) -> State:
     """load, active, sub, enabled, main_pid, result, restarts, invocation, processes (pids in its cgroup), file, drop_ins, since.
 
-    And stop_timeout_s: after how long systemd kills it when it does not stop (FOREVER_S where it never does).
+    And stop_timeout_s: after how long systemd kills it when it does not stop (FOREVER_S where it never does); files_sha256:
+    one digest over its unit file and drop-ins, by path and content.
     """
     seen = show(args["unit"])
+    drop_ins = seen["DropInPaths"].split()
     return {
         "unit": args["unit"],
         "load": seen["LoadState"],
@@ -33,10 +36,17 @@ def look_unit(args: Args, _work: Work) -> State:
         "processes": processes_of(seen["ControlGroup"]),
         "need_daemon_reload": seen["NeedDaemonReload"] == "yes",
         "file": seen["FragmentPath"],
-        "drop_ins": seen["DropInPaths"].split(),
+        "drop_ins": drop_ins,
+        "files_sha256": _digest_of([*([seen["FragmentPath"]] if seen["FragmentPath"] else []), *drop_ins]),
         "since": seen["ActiveEnterTimestamp"],
         "stop_timeout_s": seconds_of(seen["TimeoutStopUSec"]),
     }
+
+
+def _digest_of(paths: Sequence[str]) -> str:
+    """One digest over files, in their order, by path and content; one that systemd still knows of may be gone."""
+    contents = [(path, sha256_file(Path(path)) if Path(path).is_file() else "gone") for path in paths]
+    return sha256_bytes(repr(contents).encode())
 
 
 def change_unit(args: Args, _desired: Args, before: State, work: Work) -> None:

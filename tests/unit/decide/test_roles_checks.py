@@ -14,6 +14,7 @@ from cutover.decide.plan import HostPlan
 from cutover.words.step import Step
 from roles.backup import checks as backup
 from roles.rollback import checks as rollback
+from roles.staging import checks as staging
 
 RUN = "20260102T030405Z-abc123"
 
@@ -88,3 +89,65 @@ def test_the_last_snapshot_may_only_be_missing_where_v2_was_never_begun(
     (tmp_path / "state/runs" / RUN / "batches/activation-1.1").mkdir(parents=True)
     with pytest.raises(AssertionError, match="is gone, though V2 was begun here"):
         rollback.test_the_metrics_of_v1_are_there(host, wanted)
+
+
+class TestRelease:
+    """The release of a host, as `prepare` left it, and as something changed it since."""
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        root = tmp_path / "release"
+        files = {"app/kpi.py": "VERSION = 2\n", "bin/kpi": "#!/bin/sh\n"}
+        compiled = {"app/__pycache__/kpi.cpython-311.pyc": "compiled"}
+        for name, text in (files | compiled).items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        content = {"name": "n", "version": "2.0.0", "python": "3.11", "machine": "x86_64", "files": digests(files)}
+        made = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        (root / "manifest.json").write_text(json.dumps(content | {"id": f"2.0.0-{made}"}))
+        (root / "byte_code.json").write_text(json.dumps(digests(compiled)))
+        return root
+
+    @pytest.fixture
+    def prepared(self, root: Path) -> HostPlan:
+        for path in (root, *root.rglob("*")):
+            path.chmod(0o555)
+        args, made = {"path": str(root)}, json.loads((root / "manifest.json").read_text())["id"]
+        step = Step(id="staging.release", kind="release", words="w", args=args, desired={"id": made})
+        return HostPlan(
+            name="a", address="a", variables={}, facts={}, steps={"staging": (step,)}, changes=(), diffs=()
+        )
+
+    def test_as_it_was_built_it_passes(self, host: Any, prepared: HostPlan) -> None:
+        staging.test_the_release_is_the_planned_one(host, prepared)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what is read-only")
+    @pytest.mark.parametrize("victim", ["app/kpi.py", "app/__pycache__/kpi.cpython-311.pyc", "app/extra.py"])
+    def test_one_file_that_was_changed_is_named(
+        self, host: Any, prepared: HostPlan, root: Path, victim: str
+    ) -> None:
+        (root / victim).write_text("changed")
+        (root / victim).chmod(0o555)
+        with pytest.raises(AssertionError, match=f"not as it was built: {victim}"):
+            staging.test_the_release_is_the_planned_one(host, prepared)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what is read-only")
+    def test_a_manifest_that_was_changed_with_its_file_is_seen_by_the_id(
+        self, host: Any, prepared: HostPlan, root: Path
+    ) -> None:
+        (root / "app/kpi.py").write_text("VERSION = 3\n")
+        manifest = json.loads((root / "manifest.json").read_text())
+        manifest["files"] |= digests({"app/kpi.py": "VERSION = 3\n"})
+        (root / "manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(AssertionError, match="computed"):
+            staging.test_the_release_is_the_planned_one(host, prepared)
+
+    def test_what_can_be_written_is_named(self, host: Any, prepared: HostPlan, root: Path) -> None:
+        (root / "app").chmod(0o755)
+        with pytest.raises(AssertionError, match="can be written"):
+            staging.test_the_release_is_the_planned_one(host, prepared)
+
+
+def digests(files: dict[str, str]) -> dict[str, str]:
+    """The digest of each text."""
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}

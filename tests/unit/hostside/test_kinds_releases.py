@@ -15,6 +15,7 @@ from cutover.hostside.work import State, Work, carry_out
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root")
 FILES = {"app/kpi.py": b"VERSION = 2\n", "bin/kpi": b"#!/bin/sh\n", "site/numpy/core.py": b"x = 1\n"}
+COMPILED = {"site/numpy/__pycache__/core.cpython-311.pyc": b"compiled"}  # the manifest names sources only
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def artifact(tmp_path: Path) -> Path:
     path.parent.mkdir()
     manifest = {"id": "r1", "files": {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}}
     with tarfile.open(path, "w:gz") as archive:
-        for name, content in {"manifest.json": json.dumps(manifest).encode(), **FILES}.items():
+        for name, content in {"manifest.json": json.dumps(manifest).encode(), **FILES, **COMPILED}.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o755 if name.startswith("bin/") else 0o644
             archive.addfile(member, io.BytesIO(content))
@@ -81,6 +82,13 @@ def _damage(root: Path, how: str) -> str:
     if how == "missing":
         (root / "bin/kpi").unlink()
         return "bin/kpi: missing"
+    if how.startswith("byte code"):
+        path = root / next(iter(COMPILED))
+        path.unlink() if how == "byte code missing" else path.write_bytes(b"another")
+        return f"{path.relative_to(root)}: {how.removeprefix('byte code ')}"
+    if how == "no list of byte code":
+        (root / "byte_code.json").unlink()
+        return "byte_code.json: missing"
     if how == "extra link":
         (root / "app/evil").symlink_to("/tmp")
         return "app/evil: not in the manifest"
@@ -88,7 +96,10 @@ def _damage(root: Path, how: str) -> str:
     return "site/extra.py: not in the manifest"
 
 
-@pytest.mark.parametrize("how", ["flipped", "missing", "extra", "extra link"])
+@pytest.mark.parametrize(
+    "how",
+    ["flipped", "missing", "extra", "extra link", "byte code changed", "byte code missing", "no list of byte code"],
+)
 def test_a_release_that_is_not_as_built_is_found_and_never_repaired(artifact: Path, how: str) -> None:
     copy = artifact.read_bytes()
     unpack(artifact)
