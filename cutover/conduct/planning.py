@@ -10,6 +10,7 @@ from cutover.conduct.releasing import facts_of, release_for
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
 from cutover.decide.difference import diff, structural_diff
+from cutover.decide.masking import Mask
 from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.decide.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ReleasePlan, batches
 from cutover.decide.render import Rendered
@@ -169,28 +170,26 @@ def _host_plan(
             for step in planned
         ),
         diffs=tuple(
-            _file_diff(step, seen[f"text {step.id}"]["text"], files[step.content].masked)
+            _file_diff(step, seen[f"text {step.id}"]["text"], files[step.content].masked, targets.variables[name])
             for step in planned
             if step.content
         ),
     )
 
 
-def _file_diff(step: Step, before: str, after: str) -> FileDiff:
+def _file_diff(step: Step, now: str, after: str, variables: Mapping[str, object]) -> FileDiff:
+    """What a file would become. Nothing has masked what stands on the host now: that is done here."""
     path = step.args["path"]
+    mask = Mask.of(now, after, variables)
     try:
-        keys = (
-            tuple(str(change) for change in structural_diff(before, after, f"{path} (now)", f"{path} (planned)"))
-            if before
-            else ()
-        )
+        changes = structural_diff(now, after, f"{path} (now)", f"{path} (planned)") if now else ()
     except UsageError:  # one of the two is not YAML, such as a unit file: its lines say it all
-        keys = ()
+        changes = ()
     return FileDiff(
         path=path,
-        against=path if before else "nothing",
-        lines=diff(before, after, f"{path} (now)", f"{path} (planned)"),
-        keys=keys,
+        against=path if now else "nothing",
+        lines=diff(mask.text(now), after, f"{path} (now)", f"{path} (planned)"),
+        keys=tuple(str(shown) for change in changes if (shown := mask.change(change)) is not None),
     )
 
 

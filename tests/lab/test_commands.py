@@ -78,8 +78,7 @@ def test_what_drifted_since_the_plan_stops_the_run_and_is_named(hosts: Hosts, ch
             "app/kpi/engine.py",
         ),
         (
-            f"mkdir -p /etc/systemd/system/{V1}.d; printf '[Service]\\nNice=5\\n' > /etc/systemd/system/{V1}.d/a.conf;"
-            " systemctl daemon-reload",
+            f"d=/etc/systemd/system/{V1}.d; mkdir $d; printf '[Service]\\nNice=5\\n' > $d/a.conf; systemctl daemon-reload",
             "since-plan.v1",
             "files_sha256",
         ),

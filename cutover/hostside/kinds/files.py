@@ -25,12 +25,15 @@ def look_file(args: Args, _work: Work) -> State:
 
 
 def look_text(args: Args, _work: Work) -> State:
-    """Whether it exists, and the text of a small text file (64 KiB at most), for the plan's diff."""
+    """Whether it exists, and the text of a small text file (64 KiB at most, in whole lines), for the plan's diff."""
     path = Path(args["path"])
     if not path.is_file():
         return {"exists": False, "text": ""}
     with path.open("rb") as file:
-        return {"exists": True, "text": file.read(TEXT_MOST).decode(errors="backslashreplace")}
+        content = file.read(TEXT_MOST)
+        if file.read(1):  # half a line might hold half a secret, which no mask would know
+            content = content[: content.rfind(b"\n") + 1]
+        return {"exists": True, "text": content.decode(errors="backslashreplace")}
 
 
 def change_file(args: Args, desired: Args, before: State, work: Work) -> None:

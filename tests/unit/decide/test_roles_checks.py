@@ -114,18 +114,14 @@ class TestRelease:
             path.chmod(0o555)
         args, made = {"path": str(root)}, json.loads((root / "manifest.json").read_text())["id"]
         step = Step(id="staging.release", kind="release", words="w", args=args, desired={"id": made})
-        return HostPlan(
-            name="a", address="a", variables={}, facts={}, steps={"staging": (step,)}, changes=(), diffs=()
-        )
+        return HostPlan(name="a", address="a", variables={}, facts={}, steps={"staging": (step,)}, changes=(), diffs=())
 
     def test_as_it_was_built_it_passes(self, host: Any, prepared: HostPlan) -> None:
         staging.test_the_release_is_the_planned_one(host, prepared)
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what is read-only")
     @pytest.mark.parametrize("victim", ["app/kpi.py", "app/__pycache__/kpi.cpython-311.pyc", "app/extra.py"])
-    def test_one_file_that_was_changed_is_named(
-        self, host: Any, prepared: HostPlan, root: Path, victim: str
-    ) -> None:
+    def test_one_file_that_was_changed_is_named(self, host: Any, prepared: HostPlan, root: Path, victim: str) -> None:
         (root / victim).write_text("changed")
         (root / victim).chmod(0o555)
         with pytest.raises(AssertionError, match=f"not as it was built: {victim}"):
