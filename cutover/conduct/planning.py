@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.conduct.fleet import Fleet
+from cutover.conduct.inventoried import refuse_another_inventory
 from cutover.conduct.leases import holder, refuse_held
 from cutover.conduct.releasing import facts_of, release_for
 from cutover.conduct.targets import Targets
@@ -101,7 +102,11 @@ def read_facts(
 
 
 def contents_for(targets: Targets, plan: Plan, release: Artifact) -> dict[str, str]:
-    """File contents of a plan made earlier: its own texts, and those with secrets rendered anew and held against their digests."""
+    """File contents of a plan made earlier: its own texts, and those with secrets rendered anew and held against their digests.
+
+    UsageError where the inventory is not the one that the plan was made from.
+    """
+    refuse_another_inventory(targets, plan)
     texts = {digest: file.text for digest, file in plan.files.items() if not file.masked}
     for name, host in plan.hosts.items():
         roles = _roles(targets, name, RunFacts(plan.run, plan.stamp), facts_of(release), host.facts)
@@ -158,7 +163,7 @@ def _host_plan(
     planned = [step for phase in PHASES for step in steps[phase.name]]
     return HostPlan(
         name=name,
-        address=next(host.address for host in targets.hosts if host.name == name),
+        address=next(host.reached for host in targets.hosts if host.name == name),
         variables=targets.variables[name].masked(),
         facts=dict(facts),
         steps=dict(steps),

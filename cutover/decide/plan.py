@@ -44,7 +44,7 @@ class FileDiff(_Frozen):
 
 
 class HostPlan(_Frozen):
-    """The plan of one host: how to reach it, what was read from it, its steps by phase, and what they will change."""
+    """The plan of one host: how to reach it (Host.reached), what was read from it, its steps by phase, what they will change."""
 
     name: str
     address: str

@@ -26,6 +26,13 @@ class Host:
     origins: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)  # variable -> file:line: path
 
     @property
+    def reached(self) -> str:
+        """How it is reached, as far as the inventory says: user@address:port over which host, with which Python."""
+        whom = f"{self.user}@{self.address}" if self.user else self.address
+        where = f"{whom}:{self.port}" if self.port else whom
+        return f"{where}{f' over {self.proxy_jump}' if self.proxy_jump else ''} with {self.python}"
+
+    @property
     def names(self) -> dict[str, Any]:
         """What every variable and template may refer to besides the declared variables, under Ansible's names."""
         return {"inventory_hostname": self.name, "ansible_host": self.address, "group_names": list(self.groups)}
