@@ -12,10 +12,11 @@ from cutover.conduct.resuming.history import Known, ask, directory_of, known_run
 from cutover.conduct.resuming.unsettled import settle_what_is
 from cutover.conduct.rollback import go_back
 from cutover.conduct.session import Session
+from cutover.conduct.staying import staying
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of
 from cutover.decide.phases import ROLLBACK
-from cutover.words.errors import ExitCode, Locked, MixedFleet, Problem, UsageError
+from cutover.words.errors import ExitCode, Locked, MixedFleet, Problem, Unreachable, UsageError
 from cutover.world.journal import Journal, read, utc_now
 from cutover.world.owed import book_of
 from cutover.world.rundir import RunDir, RunDirs
@@ -49,12 +50,24 @@ def rollback(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> tuple[s
     """Take every touched host of a run back to V1, verified. Gives the hosts; none: nothing to do.
 
     Those that went back by themselves are judged, and count as settled from then on. Hosts that cannot be asked are left out,
-    and told in the end with exit 5: whether they are on V2 is not known. A host that another run holds ends it before
-    anything is done (exit 6); a holder that has died on this machine is taken for what it is.
+    and told in the end with exit 5: whether they are on V2 is not known. So are hosts of the run that were not chosen and stay
+    on V2. A host that another run holds ends it before anything is done (exit 6); a holder that has died on this machine is
+    taken for what it is.
     """
+    try:
+        return _rollback(targets, runs, asked)
+    except Unreachable as nobody:  # which is no «V1 is as it was»
+        raise MixedFleet(_unknown(problem) for problem in nobody.problems) from nobody
+
+
+def _unknown(problem: Problem) -> Problem:
+    return replace(problem, found=f"{problem.found}; whether it is on V2 is not known")
+
+
+def _rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
         known, silent = known_run(fleet, asked.run, lambda candidate: asked.wants(candidate, runs))
-        unknown = [*unreachable, *silent]
+        unknown = [_unknown(problem) for problem in (*unreachable, *silent)]
         statuses = known.statuses if known is not None else ask(fleet)[0]
         refuse_wrong_nonce(statuses, asked.steal)
         settle_what_is(book_of(targets.root, targets.environment), statuses)
@@ -94,7 +107,7 @@ def _settle(
             dead=dead_holders(known.run, known.statuses, asked.steal),
         )  # fmt: skip
         already = tuple(name for name in known.owed if known.is_back(name))
-        _go(session, known.owed, asked.reason, unknown, already)
+        _go(session, known.owed, asked.reason, unknown, already, lambda: staying(targets, known))
     finally:
         journal.close()
 
@@ -121,12 +134,25 @@ def journal_of(directory: RunDir, known: Known, targets: Targets, *, steal: bool
 
 
 def _go(
-    session: Session, hosts: tuple[str, ...], reason: str, unknown: list[Problem], already: tuple[str, ...] = ()
+    session: Session,
+    hosts: tuple[str, ...],
+    reason: str,
+    unknown: list[Problem],
+    already: tuple[str, ...] = (),
+    staying: Callable[[], list[Problem]] = list,
 ) -> None:
     session.tell("run.started", hosts=list(hosts), purpose="rollback")
-    with end_recorded(session.journal), held(session, all_or_none=False):
-        going = [name for name in hosts if name in session.tokens and name not in already]
-        for problem in arm(session, going):
-            session.tell("failed", host=problem.host, phase=ROLLBACK.name, found=problem.found, next=problem.next)
-        go_back(session, reason, hosts, already, unknown)
+    with end_recorded(session.journal):
+        try:
+            with held(session, all_or_none=False):
+                going = [name for name in hosts if name in session.tokens and name not in already]
+                for problem in arm(session, going):
+                    session.tell(
+                        "failed", host=problem.host, phase=ROLLBACK.name, found=problem.found, next=problem.next
+                    )
+                go_back(session, reason, hosts, already, unknown)
+        except MixedFleet as mixed:
+            raise MixedFleet([*mixed.problems, *staying()]) from mixed
+        if left := staying():  # asked when those that were chosen are back: they do not wait for it
+            raise MixedFleet(left)
     session.tell("run.finished", exit_code=int(ExitCode.DONE), status="on V1")

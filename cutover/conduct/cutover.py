@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cutover.conduct.commit import Reached, commit
 from cutover.conduct.ending import end_recorded
+from cutover.conduct.finished import stands
 from cutover.conduct.fleet import Fleet
 from cutover.conduct.interrupts import StopSignal
 from cutover.conduct.leases import held, holder
@@ -64,6 +65,11 @@ class Conductor:
             next_ = f"name the hosts as they were: --hosts '{plan.pattern}'"
             raise UsageError(Problem(path=f"--run {plan.run}", found=about, next=next_))
         return plan
+
+    def stands(self) -> bool:
+        """Whether this run was confirmed already and its hosts are as it left them: then there is nothing to do."""
+        self.planned()
+        return stands(self.targets, self.run)
 
     def cutover(self, *, only_prepare: bool = False) -> ExitCode:
         """All six phases from a fresh plan (or 0-2 of them)."""

@@ -1,7 +1,7 @@
 """Which hosts are meant, and what is set for them: inventory, pattern, variables. Asks no host."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cutover.decide.declarations import Declarations, declarations
@@ -50,6 +50,11 @@ class Targets:
     def names(self) -> tuple[str, ...]:
         """The chosen hosts' names in the order of the inventory."""
         return tuple(host.name for host in self.hosts)
+
+    def others(self, names: Iterable[str]) -> "Targets":
+        """Hosts of this inventory that were not chosen, to be asked all the same; names that it does not have are left out."""
+        hosts = tuple(self.inventory.hosts[name] for name in names if name in self.inventory.hosts)
+        return replace(self, hosts=hosts, variables=resolve_all(hosts, self.declared))
 
     def shared(self, variable: str) -> object:
         """A variable that concerns the run as a whole, and so must be the same on all its hosts."""

@@ -72,6 +72,9 @@ class Cutting:
         if self.resume:
             return self._resume(ask, only_prepare=only_prepare)
         conductor, listeners = self._conductor(ask, polls=not only_prepare)
+        if self.run and conductor.stands():
+            listeners.nothing_to_do()
+            return ExitCode.DONE
         try:
             with conductor.stop.watching():
                 if self.run:

@@ -34,6 +34,14 @@ class Listeners:
             earlier = earlier_runs(RunDirs(self._run.path.parent), self._environment)
             journal.listen(Notices(self._announcer, journal, self._environment, earlier))
 
+    def nothing_to_do(self) -> None:
+        """Say that the run has been done; its journal and report are left as they are."""
+        self.console.close()
+        plan = self._run.plan()
+        self._ask.hosts = hosts_as_json(read(self._run.journal_file), plan.hosts)
+        on = f"{', '.join(plan.hosts)}: on V2, release {plan.release.id}, healthy"
+        self._ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
+
     def finish(self) -> None:
         """Close the live table, write what stays, and tell how it ended."""
         self.console.close()

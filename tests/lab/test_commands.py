@@ -54,6 +54,49 @@ def test_prepare_then_cutover_of_that_run_by_batches(hosts: Hosts, checkout: Che
     assert started == [["lab1"], ["lab2"], ["lab3"]]
     for name in hosts.names:
         assert hosts.ssh(name, f"systemctl is-active {V2}") == "active\n"
+    _given_again_it_changes_nothing(hosts, checkout, done.run)
+    _taken_back_on_one_host_the_others_are_named(hosts, checkout, done.run)
+
+
+def _given_again_it_changes_nothing(hosts: Hosts, checkout: Checkout, run: str) -> None:
+    written = [checkout.run_directory(run) / name for name in ("journal.jsonl", "report.html")]
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in written]
+    with hosts.unchanged():
+        again = checkout.yes("cutover", "--run", run)
+    assert again.code == 0, str(again)
+    assert "nothing to do" in again.told
+    assert {host["version"] for host in again.document["hosts"].values()} == {"V2"}
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in written] == before
+    hosts.inside("lab2", f"systemctl disable {V2}")
+    refused = checkout.yes("cutover", "--run", run)
+    assert refused.code == 3, str(refused)
+    assert {error["host"] for error in refused.errors} == {"lab2"}
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in written] == before
+
+
+def _taken_back_on_one_host_the_others_are_named(hosts: Hosts, checkout: Checkout, run: str) -> None:
+    part = checkout.yes("rollback", "--limit", "lab1")
+    assert part.code == 5, str(part)
+    assert {error["host"] for error in part.errors} == {"lab2", "lab3"}
+    assert all("stays on V2" in error["found"] for error in part.errors)
+    assert [hosts.ssh(name, f"systemctl is-active {V1}; true") for name in hosts.names] == [
+        "active\n",
+        "inactive\n",
+        "inactive\n",
+    ]
+    assert "lab2" in next(checkout.run_directory(run).glob("incident*.md")).read_text()
+    rest = checkout.yes("rollback", "--run", run)
+    assert rest.code == 0, str(rest)
+
+
+def test_an_inventory_that_changed_since_the_plan_is_wrong_usage_and_named(hosts: Hosts, checkout: Checkout) -> None:
+    planned = checkout.ask("plan", hosts="lab1")
+    checkout.set(cutover_bake_s=2)
+    with hosts.unchanged("lab1"):
+        answer = checkout.yes("cutover", "--run", planned.run, hosts="lab1")
+    assert answer.code == 2, str(answer)
+    assert [(error["host"], error["path"]) for error in answer.errors] == [("lab1", "cutover_bake_s")]
+    assert "plan again" in answer.errors[0]["next"]
 
 
 def test_what_drifted_since_the_plan_stops_the_run_and_is_named(hosts: Hosts, checkout: Checkout) -> None:

@@ -225,3 +225,8 @@ def is_on_v1(world: World, name: str) -> bool:
     """Whether nothing of phases 3-5 is left on a host, nothing armed, no lease held."""
     host = world.host(name)
     return not host.marks & set(COMMITS) and not host.armed and not host.held_by["held"]
+
+
+def on_all_hosts_changes(world: World) -> dict[str, list[str]]:
+    """What was changed on each host so far, in order."""
+    return {name: list(host.changes) for name, host in world.hosts.items()}

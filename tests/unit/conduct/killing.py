@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from cutover.conduct import back, cutover, leases
+from cutover.conduct import back, cutover, finished, leases, staying
 from cutover.conduct.cutover import Conductor
 from cutover.conduct.fleet import Fleet
 from cutover.conduct.interrupts import StopSignal
@@ -20,7 +20,7 @@ from cutover.conduct.resuming import giving_up, resume, unsettled
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import Times
 from cutover.decide.plan import Plan, ReleasePlan
-from cutover.words.errors import CutoverError, ExitCode, Problem
+from cutover.words.errors import CutoverError, ExitCode, Problem, Unreachable
 from cutover.world import rundir
 from cutover.world.agent import HostAgent
 from cutover.world.journal import Journal, read
@@ -47,6 +47,7 @@ class Machine:
     dies_after: int = 10**9
     dead: bool = False
     silent: set[str] = field(default_factory=set)
+    limit: tuple[str, ...] = ()  # of the commands, but for `begin`
     records: int = 0
     run: str = RUN
     stop: StopSignal = field(default_factory=StopSignal)
@@ -64,9 +65,14 @@ class Machine:
     @property
     def targets(self) -> Targets:
         """As much of the targets as is read."""
+        return self._targets(tuple(name for name in self.names if not self.limit or name in self.limit))
+
+    def _targets(self, names: Sequence[str]) -> Targets:
         options = SimpleNamespace(release="", hosts="lab")
-        found = SimpleNamespace(root=self.folder, environment="lab", names=self.names, options=options)
-        return cast("Targets", found)
+        return cast(
+            "Targets",
+            SimpleNamespace(root=self.folder, environment="lab", names=names, options=options, others=self._targets),
+        )
 
     def plan(self) -> Plan:
         """The plan of all hosts."""
@@ -76,9 +82,9 @@ class Machine:
             hosts={name: host_plan(name) for name in self.names}, files={},
         )  # fmt: skip
 
-    def fleet(self) -> Fleet:
+    def fleet(self, names: Sequence[str]) -> Fleet:
         """Connections from this machine."""
-        agents = {name: HostAgent(FakeTransport(name, self._answer(self.world.host(name)))) for name in self.names}
+        agents = {name: HostAgent(FakeTransport(name, self._answer(self.world.host(name)))) for name in names}
         return Fleet({name: agent for name, agent in agents.items() if name not in self.silent}, Pool(4))
 
     def _answer(self, host: FakeHost) -> Any:
@@ -103,6 +109,12 @@ class Machine:
         run.evidence.mkdir(parents=True, exist_ok=True)
         conductor = Conductor(self.targets, run, lambda _: None, lambda _: None, self.stop)
         return self._does(lambda: conductor.cutover(only_prepare=only_prepare))
+
+    def stands(self) -> tuple[bool, CutoverError | Killed | None]:
+        """Whether the run is done and needs nothing, as `cutover --run` asks first; and how that ended, if not well."""
+        said: list[bool] = []
+        end = self._does(lambda: said.append(finished.stands(self.targets, RunDir(self.runs.root / self.run))))
+        return any(said), end
 
     def resume(self, run: str = "", *, only_prepare: bool = False) -> tuple[str, CutoverError | Killed | None]:
         """`--resume`; gives the run's id and how it ended, if not well."""
@@ -182,9 +194,13 @@ class Mortal(Journal):
 
 
 @contextmanager
-def _as_far_as_possible(_targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    silent = [Problem(host=name, found="no route to host", next="see its cable") for name in ACTING.machine.silent]
-    yield ACTING.machine.fleet(), silent
+def _as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
+    machine = ACTING.machine
+    silent = [name for name in targets.names if name in machine.silent]
+    problems = [Problem(host=name, found="no route to host", next="see its cable") for name in silent]
+    if len(silent) == len(targets.names):
+        raise Unreachable(problems)
+    yield machine.fleet(targets.names), problems
 
 
 @dataclass
@@ -198,7 +214,7 @@ class Holders:
 def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     """Everything that a whole command does, but for the network, the release and the inventory."""
     monkeypatch.setattr(rundir, "Journal", Mortal)
-    for module in (unsettled, resume, back, giving_up):
+    for module in (unsettled, resume, back, giving_up, staying, finished):
         monkeypatch.setattr(module, "connected_as_far_as_possible", _as_far_as_possible)
     for module in (cutover, resume, back, giving_up):
         monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
