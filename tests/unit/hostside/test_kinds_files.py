@@ -147,7 +147,18 @@ def test_a_directory_in_the_place_of_a_link_is_left_alone(tmp_path: Path) -> Non
 
 
 def test_text_is_read_for_the_diff_whatever_its_bytes(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(b"caf\xe9" + b"x" * 70_000)
+    (tmp_path / "f").write_bytes(b"caf\xe9\n" + b"x" * 60_000)
     seen = look("text", tmp_path / "f")
-    assert (seen["exists"], seen["text"][:7]) == (True, "caf\\xe9")
+    assert (seen["exists"], seen["text"][:8], len(seen["text"])) == (True, "caf\\xe9\n", 60_008)
     assert look("text", tmp_path / "none") == {"exists": False, "text": ""}
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [(b"a\npassword: hunter2" + b"x" * 70_000, "a\n"), (b"x" * 70_000, "(one line of more than 64 KiB)\n")],
+)
+def test_what_is_too_long_is_cut_between_lines_so_that_no_half_secret_is_shown(
+    tmp_path: Path, content: bytes, shown: str
+) -> None:
+    (tmp_path / "f").write_bytes(content)
+    assert look("text", tmp_path / "f") == {"exists": True, "text": shown}
