@@ -20,6 +20,7 @@ from cutover.words.errors import ExitCode
 Tell = Callable[[str], None]
 VARIABLES = {
     "abaco_environment": "lab",
+    "abaco_connections": [],
     "cutover_bake_s": 1,
     "cutover_bake_every_s": 0.5,
     "people_checklist": "shown",

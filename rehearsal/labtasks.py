@@ -13,6 +13,7 @@ from rehearsal.service import put_in_service, service_of
 # Nobody is there to answer a checklist for test hosts: its lines are shown, and recorded as open.
 VARIABLES: dict[str, object] = {
     "abaco_environment": "lab",
+    "abaco_connections": [],
     "cutover_bake_s": 3,
     "cutover_bake_every_s": 0.5,
     "people_checklist": "shown",

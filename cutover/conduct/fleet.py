@@ -15,6 +15,7 @@ from cutover.world.remote.login import LoginFacts, probe_login
 from cutover.world.remote.pool import FORKS, Outcome, Pool
 
 R = TypeVar("R")
+ASK_S = 30.0  # for all hosts to answer a small request
 LOGIN_S = 60.0  # for all hosts of a fleet to answer the first questions
 PYTHON_NEXT = (
     f"install python3, {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or later, or name one with ansible_python_interpreter"

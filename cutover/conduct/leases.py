@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cutover.conduct.fleet import as_problems, failures, raise_all
+from cutover.conduct.fleet import ASK_S, as_problems, failures, raise_all
 from cutover.conduct.session import Session
 from cutover.words.errors import Locked, Problem
 from cutover.words.step import State
@@ -17,7 +17,6 @@ from cutover.world.agent import HOW_TO_STEAL, Fenced, HostAgent
 from cutover.world.myself import identity, is_dead
 from cutover.world.remote.pool import Outcome
 
-ASK_S = 30.0  # for all hosts to answer a small request
 REGAIN_S = 5.0  # the same on the way back, where those that answer wait for those that do not
 
 

@@ -15,6 +15,8 @@ from cutover.words.errors import Problem, UsageError
 from cutover.words.host import Host
 from cutover.words.secret import Secret
 
+OF_DEFAULT = ".default"  # how the origin of a value ends that the inventory does not set
+
 
 class UndeclaredError(UsageError, KeyError):
     """A role or a template asks for a variable that no role declares; a KeyError too, as a mapping's own."""
@@ -44,6 +46,10 @@ class Variables(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def is_set(self, name: str) -> bool:
+        """Whether the inventory sets it; what is not set has the default of its role."""
+        return not self.origins.get(name, "").endswith(OF_DEFAULT)
 
     def masked(self) -> dict[str, Any]:
         """The values as plan and evidence may hold them: each secret as its digest."""
@@ -110,7 +116,7 @@ class _Resolver:
     def where(self, name: str) -> str:
         if name in self.host.variables:
             return self.host.origins.get(name, "")
-        return f"{self.declared[name].where}.default"
+        return f"{self.declared[name].where}{OF_DEFAULT}"
 
     def refuse(self, name: str, found: str, advice: str) -> None:
         self.problems.append(Problem(found, advice, host=self.host.name, path=self.where(name)))

@@ -5,6 +5,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+FOREVER_S = 1e9  # stands for "no limit", which JSON has no number for
+
 
 def now() -> str:
     """The moment, as ISO 8601 in UTC, with milliseconds."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from cutover.hostside.clock import FOREVER_S
 from cutover.hostside.durable import sha256_bytes, write_atomically
 
-FOREVER_S = 1e9
 RULING_S = 30.0  # what is done under the lease's own lock takes moments; who still waits then has met something broken
 SCHEMA = 1  # of everything below the state directory; a newer one is refused, not guessed at
 

@@ -4,6 +4,7 @@ It is a timer and a service on disk, both enabled, so a reboot does not lose the
 back by itself. Before it does, it raises the fencing token, so that a controller that comes back late is refused.
 """
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.hostside.clock import now
-from cutover.hostside.durable import read_json, sha256_bytes, write_atomically, write_json
+from cutover.hostside.durable import read_json, write_atomically, write_json
 from cutover.hostside.lease import check, raise_token
 from cutover.hostside.place import Place
 from cutover.hostside.systemd import show, show_each, systemctl_or_fail
@@ -20,7 +21,6 @@ from cutover.hostside.work import Work, work_off
 UNITS = Path("/etc/systemd/system")
 NAME = "cutover-revert"
 ARM_S = 30.0  # how long arming and confirming wait for a step that is still at work: as long as their controller does
-DEFAULT = Path("/var/lib/cutover")
 
 # What did not succeed is tried again, for as long as it is armed.
 SERVICE = """\
@@ -127,8 +127,11 @@ def state(place: Place) -> dict[str, Any]:
 
 
 def revert_unit(state_dir: Path | str) -> str:
-    """Name of timer and service: the default state directory's is NAME, each other's has its own, so that two can be armed."""
-    return NAME if Path(state_dir) == DEFAULT else f"{NAME}-{sha256_bytes(str(state_dir).encode())[:8]}"
+    """Name of timer and service: each state directory has its own, so that two pairs of services can be armed on one host."""
+    parts = (part.replace("-", "--") for part in Path(state_dir).parts[1:])
+    return "-".join(
+        (NAME, *(re.sub(r"[^\w.-]", lambda odd: f"_{ord(odd[0]):x}_", part, flags=re.ASCII) for part in parts))
+    )
 
 
 def _end_waiting(name: str) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from cutover.hostside import process
+from cutover.hostside.clock import FOREVER_S
 from cutover.hostside.work import CannotChange
 
 PROPERTIES = (
@@ -22,7 +23,6 @@ PROPERTIES = (
     "ControlGroup",
     "TimeoutStopUSec",
 )
-FOREVER_S = 1e9  # stands for "infinity", which JSON has no number for
 UNITS_S = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "month": 2629800.0, "y": 31557600.0,
 }  # fmt: skip

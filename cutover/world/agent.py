@@ -82,9 +82,7 @@ def packed() -> bytes:
 class HostAgent:
     """One host's agent. Raises Locked, Fenced, Refused, HostUnwritable, AgentFailed, or what the transport raises."""
 
-    def __init__(
-        self, transport: Transport, *, python: str = "/usr/bin/python3", state_dir: str = "/var/lib/cutover"
-    ) -> None:
+    def __init__(self, transport: Transport, *, state_dir: str, python: str = "/usr/bin/python3") -> None:
         self.transport = transport
         self.name = transport.name
         self.state_dir = state_dir

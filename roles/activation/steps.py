@@ -22,7 +22,7 @@ def steps(role: Role) -> list[Step]:
         ),
         http(
             "activation.ready",
-            f"http://127.0.0.1:{role['abaco_v2_port']}/healthz",
+            role["abaco_v2_health"],
             {"status": 200, "body.ready": True, "body.release": this.id},
             wait_s=role["abaco_start_s"],
             words="wait until V2 says that it is ready, and that it is this release",

@@ -21,7 +21,7 @@ def facts(role: Role) -> list[Step]:
         fact("v2", "unit", "V2's unit", unit, unit=role["abaco_v2_unit"]),
         fact("config", "file", "the config in service", ["type", "sha256"], path=role["abaco_config"]),
         fact("current", "link", "the release in service", ["type", "target"], path=f"{role['abaco_home']}/current"),
-        fact("v2-health", "http", "V2's answer", [], url=v2_health(role), wait_s=0),
+        fact("v2-health", "http", "V2's answer", [], url=role["abaco_v2_health"], wait_s=0),
     ]
 
 
@@ -43,19 +43,20 @@ def already(role: Role) -> bool:
 
 def steps(role: Role) -> list[Step]:
     """What must hold before V1 may be touched."""
-    return [*_host(role), *_services(role), *_stopping(role), *_surroundings(role)]
-
-
-def v2_health(role: Role) -> str:
-    """Where V2 says that it is well."""
-    return f"http://127.0.0.1:{role['abaco_v2_port']}/healthz"
+    return [
+        *_host(role),
+        *_v1(role),
+        *_v2(role),
+        *_files(role),
+        *_stopping(role),
+        *_connections(role),
+        *_surroundings(role),
+    ]
 
 
 def _host(role: Role) -> list[Step]:
+    """The release runs on this host; its disks have room."""
     release = role.the_release()
-    need = int(role["abaco_disk_free_gb"] * GB)
-    places = {"data": role["abaco_data"], "releases": role["abaco_home"], "state": role["cutover_state_dir"]}
-    offset = role["abaco_clock_offset_s"]
     return [
         probe(
             "preflight.host",
@@ -64,6 +65,16 @@ def _host(role: Role) -> list[Step]:
             {"pid_1": "systemd", "python_minor": release.python, "machine": release.machine},
             next="build a release for this host's Python and architecture, or take the host out with --limit",
         ),
+        *_disks(role),
+        _clock(role),
+    ]
+
+
+def _disks(role: Role) -> list[Step]:
+    """Room for what a cutover writes, and for copies of what V1 has written."""
+    need = int(role["abaco_disk_free_gb"] * GB)
+    places = {"data": role["abaco_data"], "releases": role["abaco_home"], "state": role["cutover_state_dir"]}
+    return [
         *(
             probe(
                 f"preflight.disk-{name}",
@@ -87,18 +98,24 @@ def _host(role: Role) -> list[Step]:
             },
             next=f"make room on the file system of {role['abaco_data']}: old backups in .rollback, metrics that can be archived",
         ),
-        probe(
-            "preflight.clock",
-            "clock",
-            f"the host's clock is within {offset:g} s of the controller's",
-            {"offset_s": {"between": [-offset, offset]}},
-            next="set the clocks by NTP, on the host and here",
-        ),
     ]
 
 
-def _services(role: Role) -> list[Step]:
-    v1, v2 = role["abaco_v1_unit"], role["abaco_v2_unit"]
+def _clock(role: Role) -> Step:
+    """Audit trails and time lines of two machines that do not agree are no evidence."""
+    offset = role["abaco_clock_offset_s"]
+    return probe(
+        "preflight.clock",
+        "clock",
+        f"the host's clock is within {offset:g} s of the controller's",
+        {"offset_s": {"between": [-offset, offset]}},
+        next="set the clocks by NTP, on the host and here",
+    )
+
+
+def _v1(role: Role) -> list[Step]:
+    """V1 is in service, by its unit and by its own word."""
+    v1 = role["abaco_v1_unit"]
     return [
         probe(
             "preflight.v1-installed",
@@ -124,13 +141,21 @@ def _services(role: Role) -> list[Step]:
             args={"url": role["abaco_v1_health"], "wait_s": 0},
             next="a backup of a sick V1 is no way back: see its journal",
         ),
+    ]
+
+
+def _v2(role: Role) -> list[Step]:
+    """V2 is not in service, would not come by a boot, and finds its port free."""
+    v2 = role["abaco_v2_unit"]
+    return [
         probe(
             "preflight.v2-not-in-service",
             "unit",
-            f"{v2} is not running",
-            {"active": {"one_of": ["inactive", "failed"]}},
+            f"{v2} is not running, and would not be started by a boot",
+            {"active": {"one_of": ["inactive", "failed"]}, "enabled": {"one_of": ["disabled", "absent"]}},
             args={"unit": v2},
-            next="another V2 is active here: roll it back with `invoke rollback`, or stop it, before a new cutover",
+            next="another V2 is in service here, or a reboot would start one beside V1: `invoke rollback` takes back what a run"
+            f" has left; else, once nobody needs it, `systemctl disable --now {v2}` on the host",
         ),
         probe(
             "preflight.port-free",
@@ -140,6 +165,12 @@ def _services(role: Role) -> list[Step]:
             args={"address": "127.0.0.1", "port": role["abaco_v2_port"]},
             next="see who listens there (ss -tlnp), or set abaco_v2_port",
         ),
+    ]
+
+
+def _files(role: Role) -> list[Step]:
+    """What V1 works from is where the variables say."""
+    return [
         probe(
             "preflight.config",
             "file",
@@ -186,16 +217,29 @@ def _stopping(role: Role) -> list[Step]:
     ]
 
 
-def _surroundings(role: Role) -> list[Step]:
+def _connections(role: Role) -> list[Step]:
+    """What the pipeline needs to reach: nothing is asked where the inventory says [], and where it says nothing, that is told."""
+    targets = role["abaco_connections"]
+    said = role.variables.is_set("abaco_connections")
+    if said and not targets:
+        return []
+    about = f"({len(targets)} addresses)" if said else "(not asked: the inventory does not say what that is)"
     return [
         probe(
             "preflight.connections",
             "connections",
-            f"the host reaches what the pipeline needs ({len(role['abaco_connections'])} addresses)",
-            {"unreachable": {}, "tried": len(role["abaco_connections"])},
-            args={"targets": role["abaco_connections"]},
-            next="open the way from this host to what is named, or correct abaco_connections",
+            f"the host reaches what the pipeline needs {about}",
+            {"unreachable": {}, "tried": len(targets) or {"at_least": 1}},
+            args={"targets": targets},
+            severity="FAIL" if said else "WARN",
+            next="open the way from this host to what is named, or correct abaco_connections; where it was never set, name there"
+            " what the pipeline must reach, or write [] if that is nothing",
         ),
+    ]
+
+
+def _surroundings(role: Role) -> list[Step]:
+    return [
         probe(
             "preflight.backup-storage",
             "writable",

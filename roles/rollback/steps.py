@@ -8,7 +8,7 @@ are for good, and the host is settled with that listed.
 """
 
 from cutover.decide.roles import Role
-from cutover.hostside.systemd import FOREVER_S
+from cutover.hostside.clock import FOREVER_S
 from cutover.words.step import Step
 from cutover.words.steps import (
     http,
@@ -21,26 +21,28 @@ from cutover.words.steps import (
     unit_stopped,
 )
 
+V2_GONE = ("rollback.v2",)
+
 
 def steps(role: Role) -> list[Step]:
-    """Stop V2, keep, restore, start V1, prove."""
-    run, v1, v2 = role.run.id, role["abaco_v1_unit"], role["abaco_v2_unit"]
-    data, place = role["abaco_data"], f"{role['abaco_data']}/.rollback/{role.run.id}"
-    kept: list[dict[str, object]] = [
-        {"name": "metrics", "kind": "tree", "source": f"{data}/metrics", "as": "metrics"},
-        {"name": "audit", "kind": "tree", "source": f"{data}/audit", "as": "audit"},
-        {
-            "name": "v2-log",
-            "kind": "output",
-            "argv": ["journalctl", "--no-pager", "-o", "short-iso-precise", "-n", "5000", "-u", v2],
-            "as": "v2.log",
-        },
+    """Stop V2, keep its things, bring back V1's, restore the metrics, start V1, measure."""
+    return [
+        *_end_v2(role),
+        *_config_back(role),
+        *_metrics_back(role),
+        *_v1_up(role),
+        *_measure(role),
     ]
-    small = [
-        {"name": "config", "kind": "file", "source": role["abaco_config"], "as": "pipeline.yml"},
-        {"name": "v2-unit", "kind": "file", "source": f"{role['abaco_unit_dir']}/{v2}", "as": v2},
-    ]
-    v2_gone = ("rollback.v2",)
+
+
+def _place(role: Role) -> str:
+    """Where the backup of this run lies."""
+    return f"{role['abaco_data']}/.rollback/{role.run.id}"
+
+
+def _end_v2(role: Role) -> list[Step]:
+    """V2 ends, by force where it must, and is proven gone."""
+    v2 = role["abaco_v2_unit"]
     return [
         unit_stopped(
             "rollback.v2",
@@ -48,24 +50,49 @@ def steps(role: Role) -> list[Step]:
             timeout_s=role["abaco_v2_stop_s"],
             force=True,
             next=f"V2 cannot be ended: systemctl kill -s KILL {v2}; V1 was not started beside it",
-        ),
+        )
+    ]
+
+
+def _config_back(role: Role) -> list[Step]:
+    """V2's config and unit are kept, then V1's config, units and release link come back, and systemd reads them."""
+    place, v1, v2 = _place(role), role["abaco_v1_unit"], role["abaco_v2_unit"]
+    small = [
+        {"name": "config", "kind": "file", "source": role["abaco_config"], "as": "pipeline.yml"},
+        {"name": "v2-unit", "kind": "file", "source": f"{role['abaco_unit_dir']}/{v2}", "as": v2},
+    ]
+    return [
         snapshot(
             "rollback.keep-config",
             f"{place}/v2_kept_config",
-            run,
+            role.run.id,
             small,
-            needs=v2_gone,
+            needs=V2_GONE,
             next="see the disk: V2's config and unit were not kept; the plan has them",
         ),
         restore(
             "rollback.config",
             place,
-            run,
+            role.run.id,
             ["config", "v1-unit", "v1-drop-ins", "v2-unit", "release"],
-            needs=v2_gone,
+            needs=V2_GONE,
             next=f"put the files of {place} back by hand",
         ),
         unit_files_read("rollback.units-read", [v1, v2], needs=("rollback.config",)),
+    ]
+
+
+def _metrics_back(role: Role) -> list[Step]:
+    """What V2 wrote is kept aside, then V1's last metrics come back: once, and never while V1 runs."""
+    data, place, run = role["abaco_data"], _place(role), role.run.id
+    v1, v2 = role["abaco_v1_unit"], role["abaco_v2_unit"]
+    log = ["journalctl", "--no-pager", "-o", "short-iso-precise", "-n", "5000", "-u", v2]
+    kept: list[dict[str, object]] = [
+        {"name": "metrics", "kind": "tree", "source": f"{data}/metrics", "as": "metrics"},
+        {"name": "audit", "kind": "tree", "source": f"{data}/audit", "as": "audit"},
+        {"name": "v2-log", "kind": "output", "argv": log, "as": "v2.log"},
+    ]
+    return [
         snapshot(
             "rollback.keep",
             f"{place}/v2_kept",
@@ -73,7 +100,7 @@ def steps(role: Role) -> list[Step]:
             kept,
             reuse=f"{place}/final",
             not_while=v1,
-            needs=v2_gone,
+            needs=V2_GONE,
             next=f"what V2 wrote is still among V1's in {data}/metrics, and was not kept apart: look it through;"
             f" {place}/final has V1's as they were",
         ),
@@ -84,15 +111,22 @@ def steps(role: Role) -> list[Step]:
             ["metrics"],
             unless=f"{role['cutover_state_dir']}/runs/{run}/batches/activation-*",
             not_while=v1,
-            needs=(*v2_gone, "rollback.keep"),
+            needs=(*V2_GONE, "rollback.keep"),
             next=f"the metrics are as V1 found them; what is missing of V1's is in {place}/final/metrics_backup",
         ),
+    ]
+
+
+def _v1_up(role: Role) -> list[Step]:
+    """V1 starts, and says that it is well. It needs V2 gone and its config back, and nothing else."""
+    v1 = role["abaco_v1_unit"]
+    return [
         unit_started(
             "rollback.v1",
             v1,
             timeout_s=_v1_start_s(role),
             leave=True,
-            needs=(*v2_gone, "rollback.config"),
+            needs=(*V2_GONE, "rollback.config"),
             next=f"V1 is not up (yet; its start was not taken back): journalctl -u {v1}",
         ),
         http(
@@ -104,22 +138,19 @@ def steps(role: Role) -> list[Step]:
             needs=("rollback.v1",),
             next=f"V1 runs but is not well: journalctl -u {v1}",
         ),
-        probe(
-            "rollback.away",
-            "gap",
-            "how long V1 was away",
-            {},
-            args={"stopped": v1, "started": v1},
-            needs=("rollback.v1",),
-        ),
-        probe(
-            "rollback.outage",
-            "gap",
-            "how long nobody was in service on the way back",
-            {},
-            args={"stopped": v2, "started": v1},
-            needs=("rollback.v1",),
-        ),
+    ]
+
+
+def _measure(role: Role) -> list[Step]:
+    """How long V1, and how long anybody at all, was out of service."""
+    v1, v2 = role["abaco_v1_unit"], role["abaco_v2_unit"]
+
+    def gap(name: str, words: str, stopped: str) -> Step:
+        return probe(name, "gap", words, {}, args={"stopped": stopped, "started": v1}, needs=("rollback.v1",))
+
+    return [
+        gap("rollback.away", "how long V1 was away", v1),
+        gap("rollback.outage", "how long nobody was in service on the way back", v2),
     ]
 
 

@@ -140,7 +140,7 @@ def bake(role: Role) -> list[Step]:
             "http",
             "V2 stays healthy",
             {"status": 200, "body.ready": True},
-            args={"url": f"http://127.0.0.1:{role['abaco_v2_port']}/healthz", "wait_s": 0},
+            args={"url": role["abaco_v2_health"], "wait_s": 0},
             next="V2's answer says what is wrong",
         ),
     ]

@@ -21,7 +21,7 @@ def looks(role: Role) -> list[Step]:
             "http",
             "whether V2 says that it is ready",
             {},
-            args={"url": f"http://127.0.0.1:{role['abaco_v2_port']}/healthz", "wait_s": 0, "answer_s": ANSWER_S},
+            args={"url": role["abaco_v2_health"], "wait_s": 0, "answer_s": ANSWER_S},
         ),
         command(
             "watch.figures",

@@ -24,6 +24,7 @@ from tests.lab.support_hosts import Hosts
 
 VARIABLES: dict[str, object] = {
     "abaco_environment": "lab",
+    "abaco_connections": [],
     "people_checklist": "shown",
     "cutover_bake_s": 0,
     "cutover_bake_every_s": 0.2,

@@ -123,7 +123,7 @@ def orphan(history: dict[str, Any]) -> None:
 
 
 def timer(history: dict[str, Any]) -> None:
-    host(history)["engine_units"] = ["cutover-revert.timer"]
+    host(history)["engine_units"] = ["cutover-revert-var-lib-cutover.timer"]
 
 
 def held_lock(history: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ COUNT = 3
 # Quick where a person would wait, and few rows: what is tested is not how long a tape takes.
 VARIABLES: dict[str, object] = {
     "abaco_environment": "lab",
+    "abaco_connections": [],
     "people_checklist": "shown",
     "cutover_bake_s": 1,
     "cutover_bake_every_s": 0.3,

@@ -102,7 +102,9 @@ class Hosts:
         """What hosts are like: files, links, units, their states and enablement."""
 
         def take(name: str) -> Any:
-            done = lab.exec_in(name, ["python3", "-I", "-c", FINGERPRINT, V1, V2, "cutover-revert.timer"], lab=self.lab)
+            done = lab.exec_in(
+                name, ["python3", "-I", "-c", FINGERPRINT, V1, V2, "cutover-revert-var-lib-cutover.timer"], lab=self.lab
+            )
             assert done.exit_code == 0, done.stderr
             return json.loads(done.stdout)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from cutover.conduct.fleet import Fleet, connected_as_far_as_possible, raise_all
-from cutover.conduct.leases import ASK_S, dead_holders, holder, refuse_held
+from cutover.conduct.fleet import ASK_S, Fleet, connected_as_far_as_possible, raise_all
+from cutover.conduct.leases import dead_holders, holder, refuse_held
 from cutover.conduct.resuming.history import ask, is_touched
 from cutover.conduct.targets import Targets
 from cutover.conduct.times import times_of

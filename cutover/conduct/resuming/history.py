@@ -7,14 +7,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from cutover.conduct.commit import CONFIRMED
-from cutover.conduct.fleet import Fleet, failures
+from cutover.conduct.fleet import ASK_S, Fleet, failures
 from cutover.decide.phases import COMMITTING, ROLLBACK
 from cutover.decide.plan import HostPlan, Plan, joined
 from cutover.words.errors import Problem, UsageError
 from cutover.words.step import State
 from cutover.world.rundir import RunDir, RunDirs
-
-ASK_S = 30.0
 
 
 @dataclass(frozen=True)

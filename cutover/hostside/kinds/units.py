@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cutover.hostside.clock import FOREVER_S
 from cutover.hostside.durable import sha256_bytes, sha256_file
 from cutover.hostside.process import run
-from cutover.hostside.systemd import FOREVER_S, seconds_of, show, show_each, systemctl, systemctl_or_fail
+from cutover.hostside.systemd import seconds_of, show, show_each, systemctl, systemctl_or_fail
 from cutover.hostside.work import CannotChange, LeftAsItIs, State, Work
 
 Args = Mapping[str, Any]

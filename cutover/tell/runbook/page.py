@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.decide.phases import PHASES, ROLLBACK
+from cutover.hostside.revert import revert_unit
 from cutover.tell.checkout import CHECKOUT
 from cutover.tell.runbook import entries
 from cutover.tell.runbook.entries import COMMON, Entry, entries_of, example_variables, exit_entries
@@ -23,6 +24,7 @@ def generate(root: Path = CHECKOUT) -> str:
     environment.filters |= {"sentence": sentence, "cell": cell}
     phases = [(phase, entries_of(root, phase)) for phase in (*PHASES, ROLLBACK)]
     context: dict[str, Any] = dict(example_variables(root))
+    context["revert_unit"] = revert_unit(context["cutover_state_dir"])
     return environment.get_template("runbook.md.j2").render(
         context | {"phases": phases, "common": COMMON, "exits": list(exit_entries()), "checks": is_check}
     )

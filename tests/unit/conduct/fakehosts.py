@@ -187,7 +187,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600.0, phase: float = 20.0) -> Session:
     """A run on hosts of the world."""
-    agents = {name: HostAgent(FakeTransport(name, world.host(name).answer)) for name in names}
+    agents = {name: HostAgent(FakeTransport(name, world.host(name).answer), state_dir="/state") for name in names}
     times = Times(lease=60, confirm=60, renew=renew, phase=phase, rollback_budget=phase, bake=bake, bake_every=0.01)
     evidence = world.folder / "evidence"
     evidence.mkdir(exist_ok=True)

@@ -84,7 +84,10 @@ class Machine:
 
     def fleet(self, names: Sequence[str]) -> Fleet:
         """Connections from this machine."""
-        agents = {name: HostAgent(FakeTransport(name, self._answer(self.world.host(name)))) for name in names}
+        agents = {
+            name: HostAgent(FakeTransport(name, self._answer(self.world.host(name))), state_dir="/state")
+            for name in names
+        }
         return Fleet({name: agent for name, agent in agents.items() if name not in self.silent}, Pool(4))
 
     def _answer(self, host: FakeHost) -> Any:

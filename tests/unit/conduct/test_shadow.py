@@ -69,7 +69,7 @@ def variables(name: str, home: Path) -> Variables:
 @pytest.fixture
 def targets(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Targets:
     """Hosts `a` and `b`, whose agents really run; their releases lie below <tmp>/<name>/home."""
-    agents = {name: HostAgent(FakeTransport(name, world.host(name).answer)) for name in ("a", "b")}
+    agents = {name: HostAgent(FakeTransport(name, world.host(name).answer), state_dir="/state") for name in ("a", "b")}
 
     @contextmanager
     def fleet(_targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:

@@ -53,8 +53,8 @@ WANTED = sorted(
 )
 
 
-def role_for(name: str, facts: Mapping[str, State] = FACTS) -> Role:
-    """A role for the example host, all of whose variables have their defaults."""
+def role_for(name: str, facts: Mapping[str, State] = FACTS, **variables: object) -> Role:
+    """A role for the example host, all of whose variables have their defaults but for those that are named."""
     roles = sorted(path.parent.name for path in (ROOT / "roles").glob("*/defaults.yml"))
     host = Host(
         "web1",
@@ -62,7 +62,7 @@ def role_for(name: str, facts: Mapping[str, State] = FACTS) -> Role:
         "example",
         Path("/inventory/example/known_hosts"),
         groups=("example",),
-        variables={"abaco_environment": "production"},
+        variables={"abaco_environment": "production", **variables},
     )
     return Role(name, ROOT, resolve(host, declarations(ROOT / "roles", roles)), RUN, RELEASE, facts)
 
@@ -194,6 +194,63 @@ def test_a_v1_that_systemd_would_kill_or_never_end_is_seen_before_it_is_stopped(
     stopping = [step for step in steps if "stop_timeout_s" in step.desired]
     assert [step.severity for step in stopping] == ["FAIL", "WARN"]
     assert [step.id for step in stopping if differences({"stop_timeout_s": stop_s}, step.desired)] == wrong
+
+
+@pytest.mark.parametrize(
+    ("said", "severity", "unreachable"),
+    [(None, "WARN", {}), (["db:1"], "FAIL", {}), (["db:1"], "FAIL", {"db:1": "no"})],
+)
+def test_what_the_pipeline_must_reach_is_asked_and_that_nobody_has_said_it_is_a_warning(
+    said: list[str] | None, severity: str, unreachable: dict[str, str]
+) -> None:
+    role = role_for("preflight", FACTS, **({} if said is None else {"abaco_connections": said}))
+    step = next(step for step in steps_of(role) if step.id == "preflight.connections")
+    assert step.severity == severity
+    seen = {"tried": len(said or ()), "unreachable": unreachable}
+    assert bool(differences(seen, step.desired)) is (said is None or bool(unreachable))
+
+
+def test_where_the_inventory_says_that_the_pipeline_reaches_nothing_no_check_passes_by_asking_nothing() -> None:
+    steps = steps_of(role_for("preflight", abaco_connections=[]))
+    assert "preflight.connections" not in {step.id for step in steps}
+
+
+@pytest.mark.parametrize(
+    ("state", "free"),
+    [
+        ({"active": "inactive", "enabled": "absent"}, True), ({"active": "failed", "enabled": "disabled"}, True),
+        ({"active": "inactive", "enabled": "enabled"}, False), ({"active": "active", "enabled": "disabled"}, False),
+    ],
+)  # fmt: skip
+def test_a_v2_that_runs_or_that_a_boot_would_start_beside_v1_is_a_no(state: State, free: bool) -> None:
+    step = next(step for step in wanted("preflight")[1] if step.id == "preflight.v2-not-in-service")
+    assert bool(differences(state, step.desired)) is not free
+
+
+def test_v2_has_its_own_time_to_stop_in_its_unit_and_on_the_way_back_alike() -> None:
+    role = role_for("activation", abaco_stop_s=45, abaco_v2_stop_s=7)
+    steps_of(role)
+    unit = next(file.masked for file in role.files.values() if "[Unit]" in file.masked)
+    assert "TimeoutStopSec=7\n" in unit
+    back = steps_of(role_for("rollback", abaco_stop_s=45, abaco_v2_stop_s=7))
+    assert next(step for step in back if step.id == "rollback.v2").args["timeout_s"] == 7
+
+
+def test_v2s_health_is_asked_where_one_variable_says() -> None:
+    said = {"abaco_v2_health": "http://127.0.0.1:9/well"}
+    asked = {
+        step.id: step.args["url"]
+        for name, function in (
+            ("preflight", "facts"),
+            ("activation", "steps"),
+            ("validation", "bake"),
+            ("watch", "looks"),
+        )
+        for step in steps_of(role_for(name, FACTS, **said), function)
+        if step.kind == "http"
+    }
+    assert len(asked) == 4
+    assert set(asked.values()) == set(said.values())
 
 
 def test_a_host_that_runs_the_release_already_is_known() -> None:

@@ -4,6 +4,9 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import testinfra
 from cutover.decide.plan import HostPlan
 from cutover.words.step import Step
 from roles.backup import checks as backup
+from roles.preflight import checks as preflight
 from roles.rollback import checks as rollback
 from roles.staging import checks as staging
 
@@ -35,6 +39,18 @@ def snapshot(place: Path, tree: str, **files: str) -> None:
 
 
 @pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What systemctl says on this machine: the text of a file."""
+    (tmp_path / "bin").mkdir()
+    said = tmp_path / "said"
+    (tmp_path / "bin/systemctl").write_text(f"#!/bin/sh\nexec cat {said}\n")
+    (tmp_path / "bin/systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    said.write_text("@4102444800\n")  # V1 was started after everything that is written here
+    return said
+
+
+@pytest.fixture
 def place(tmp_path: Path) -> Path:
     """The backup of a run after a cutover and its way back: other snapshots lie in it, and a note of what was restored."""
     place = tmp_path / "data/.rollback" / RUN
@@ -52,6 +68,7 @@ def place(tmp_path: Path) -> Path:
 def wanted(tmp_path: Path, place: Path) -> HostPlan:
     step = Step(id="backup.snapshot", kind="snapshot", words="w", args={"directory": str(place)}, desired={})
     variables = {"abaco_data": str(tmp_path / "data"), "cutover_state_dir": str(tmp_path / "state")}
+    variables |= {"abaco_v1_unit": "v1.service", "abaco_v2_unit": "v2.service"}
     return HostPlan(
         name="a", address="198.18.0.1", variables=variables, facts={}, steps={"backup": (step,)}, changes=(), diffs=()
     )
@@ -80,6 +97,7 @@ def test_a_note_beside_the_backup_may_be_written_but_nothing_in_it(host: Any, wa
         backup.test_the_backup_is_read_only(host, wanted)
 
 
+@pytest.mark.usefixtures("systemctl")
 def test_the_last_snapshot_may_only_be_missing_where_v2_was_never_begun(
     host: Any, wanted: HostPlan, place: Path, tmp_path: Path
 ) -> None:
@@ -89,6 +107,73 @@ def test_the_last_snapshot_may_only_be_missing_where_v2_was_never_begun(
     (tmp_path / "state/runs" / RUN / "batches/activation-1.1").mkdir(parents=True)
     with pytest.raises(AssertionError, match="is gone, though V2 was begun here"):
         rollback.test_the_metrics_of_v1_are_there(host, wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "started", "restored", "lost"),
+    [
+        ("2", "@4102444800", True, ""),
+        ("another", "@4102444800", True, "a: another than it was"),
+        ("another", "@1", True, ""),  # V1 has written it since
+        ("another", "", True, "a: another than it was"),  # it has not been started at all
+        ("another", "@4102444800", False, ""),  # V1 ran already: the step itself has told that it left them
+        (None, "@1", False, "a: missing"),
+    ],
+)
+def test_metrics_of_v1_that_are_others_than_they_were_are_seen(
+    host: Any, wanted: HostPlan, systemctl: Path, text: str | None, started: str, restored: bool, lost: str
+) -> None:
+    systemctl.write_text(f"{started}\n")
+    place, file = Path(rollback.place(wanted)), Path(wanted.variables["abaco_data"]) / "metrics/a"
+    file.unlink() if text is None else file.write_text(text)
+    if not restored:
+        (place / ".restored/final").unlink()
+    with pytest.raises(AssertionError, match=lost) if lost else nullcontext():
+        rollback.test_the_metrics_of_v1_are_there(host, wanted)
+
+
+@pytest.mark.parametrize(
+    ("said", "gone"),
+    [
+        ("LoadState=loaded\nMainPID=0\nUnitFileState=disabled\n", True),
+        ("LoadState=not-found\nMainPID=0\nUnitFileState=\n", True),
+        ("LoadState=loaded\nMainPID=0\nUnitFileState=\n", False),
+        ("LoadState=loaded\nMainPID=0\nUnitFileState=enabled\n", False),
+        ("LoadState=loaded\nMainPID=7\nUnitFileState=disabled\n", False),
+    ],
+)
+def test_v2_is_gone_only_where_systemd_says_so(
+    host: Any, wanted: HostPlan, systemctl: Path, said: str, gone: bool
+) -> None:
+    systemctl.write_text(said)
+    with nullcontext() if gone else pytest.raises(AssertionError):
+        rollback.test_v2_is_gone(host, wanted)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("argument", "well"),
+    [
+        ("--config={config}", True), ("{config}", True), ("../etc/pipeline.yml", True), ("{link}", True),
+        ("--verbose", True),  # it names none
+        ("{config}.old.yml", False), ("--config=/etc/other.yml", False), ("../etc/other.yaml", False),
+    ],
+)  # fmt: skip
+def test_v1_was_started_with_the_config_that_will_be_replaced(
+    host: Any, wanted: HostPlan, systemctl: Path, tmp_path: Path, argument: str, well: bool
+) -> None:
+    config, work = tmp_path / "etc/pipeline.yml", tmp_path / "work"
+    for folder in (config.parent, work):
+        folder.mkdir()
+    config.write_text("")
+    (tmp_path / "link.yml").symlink_to(config)
+    word = argument.format(config=config, link=tmp_path / "link.yml")
+    variables = wanted.variables | {"abaco_config": str(config), "abaco_user": "root"}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", word], cwd=work) as v1:
+        systemctl.write_text(f"{v1.pid}\n")
+        with nullcontext() if well else pytest.raises(AssertionError, match="V1 was started with"):
+            preflight.test_v1_works_from_the_config(host, wanted.model_copy(update={"variables": variables}))
+        v1.kill()
 
 
 class TestRelease:

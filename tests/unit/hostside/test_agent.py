@@ -57,7 +57,7 @@ def answering(result: Result) -> HostAgent:
     def answer(_call: Call) -> Result:
         return result
 
-    return HostAgent(FakeTransport("web1", answer))
+    return HostAgent(FakeTransport("web1", answer), state_dir="/state")
 
 
 def test_the_packed_agent_is_the_same_each_time_and_needs_nothing_but_python(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_batch_that_cannot_be_written_down_was_not_begun(
 
 def test_a_python_that_is_not_there_is_told() -> None:
     with pytest.raises(AgentFailed, match="not found"):
-        HostAgent(Here("here"), python="/nowhere/python3").status()
+        HostAgent(Here("here"), python="/nowhere/python3", state_dir="/state").status()
 
 
 def test_a_batch_that_was_refused_in_the_middle_is_fenced() -> None:
@@ -235,7 +235,9 @@ def test_a_batch_that_was_refused_in_the_middle_is_fenced() -> None:
 
 def test_requests_are_made_as_root_with_contents_on_standard_input_only() -> None:
     transport = FakeTransport("web1", lambda _: says('{"ok": true, "result": {"refused": null, "outcomes": []}}\n'))
-    HostAgent(transport).apply(run="r", batch="b", token=1, steps=[], files={"d": "the password"}, deadline_s=5)
+    HostAgent(transport, state_dir="/state").apply(
+        run="r", batch="b", token=1, steps=[], files={"d": "the password"}, deadline_s=5
+    )
     (call,) = transport.calls
     assert call.sudo is True
     assert not any("password" in word for word in call.argv)
@@ -246,7 +248,7 @@ def test_a_lost_connection_goes_through_as_it_is() -> None:
     transport = FakeTransport("web1")
     transport.lose()
     with pytest.raises(Lost):
-        HostAgent(transport).status()
+        HostAgent(transport, state_dir="/state").status()
 
 
 def test_one_agent_answers_many_questions_and_ends_when_nobody_asks_any_more(agent: HostAgent) -> None:

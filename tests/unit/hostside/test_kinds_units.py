@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cutover.hostside.systemd import FOREVER_S
+from cutover.hostside.clock import FOREVER_S
 from cutover.words.step import State, Step
 from cutover.words.steps import probe, unit_files_read, unit_started, unit_stopped
 from cutover.world.agent import HostAgent

@@ -76,7 +76,7 @@ def test_a_warning_is_not_described_as_a_way_back() -> None:
 def test_the_way_back_by_hand_names_the_units_and_places_of_the_defaults() -> None:
     text = whole().split("## Rollback by hand")[1]
     order = [
-        "cutover-revert.timer",
+        "cutover-revert-var-lib-cutover.timer",
         "disable --now abaco-pipeline-v2",
         "pipeline_backup_*.yml",
         "daemon-reload",
