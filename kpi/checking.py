@@ -68,7 +68,7 @@ class Check:
 
     def as_json(self) -> dict[str, Any]:
         """One entry of `checks` in the report."""
-        issues = [{"verdict": str(verdict), **finding.as_json()} for verdict, finding in self.issues]
+        issues = [finding.as_issue(verdict) for verdict, finding in self.issues]
         return {
             "status": str(self.status),
             "n": self.n,

@@ -20,6 +20,10 @@ class Finding:
         """As it stands in every report."""
         return asdict(self)
 
+    def as_issue(self, verdict: str) -> dict[str, str]:
+        """As it stands among the `issues` of a document: with what it comes to."""
+        return {"verdict": verdict, **asdict(self)}
+
 
 class KpiError(Exception):
     """Base of all expected ends; carries all its findings at once."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from kpi.committed import split_key
 from kpi.engine import Evaluation, evaluate, refused
 from kpi.findings import Finding, RefusedTapeError
 from kpi.reading import STRICT
@@ -40,6 +41,24 @@ class Judgement:
             verdicts += [Verdict(entry["verdict"]) for entry in self.comparison.values()]
         return worst(verdicts)
 
+    @property
+    def name(self) -> str:
+        """How the tape was delivered: without the key that a committed one has before it."""
+        return split_key(self.path.name)[1]
+
+    @property
+    def issues(self) -> list[dict[str, str]]:
+        """All that keeps it from being a PASS, each with the tape's name."""
+        issues = [finding.as_issue(Verdict.FAIL) for finding in self.evaluation.findings]
+        issues += [self.problem.as_issue(Verdict.INCONCLUSIVE)] if self.problem else []
+        for name, entry in (self.comparison or {}).items():
+            if entry["verdict"] != Verdict.PASS:
+                told = f"relative {entry['relative']:.3g}" if "relative" in entry else entry["reason"]
+                found = f"V1 {entry['v1']!r}, V2 {entry['v2']!r}: {told}"
+                step = f"settle which of the two is right: `kpi shadow {self.path}` shows the rows behind it"
+                issues.append(Finding("deviation", f"{self.name}, {name}", found, step).as_issue(entry["verdict"]))
+        return [one | {"where": _named(one["where"], self)} for one in issues]
+
     def as_json(self) -> dict[str, Any]:
         """As `judge --json` shows it."""
         problem = [self.problem.as_json()] if self.problem else []
@@ -50,6 +69,12 @@ class Judgement:
             "against_v1": self.comparison,
             "problems": problem,
         }
+
+
+def _named(where: str, of: Judgement) -> str:
+    """A place with the tape's name in it, whatever it was found in."""
+    place = where.replace(of.path.name, of.name)
+    return place if of.name in place else f"{of.name}, {place}"
 
 
 def judge_tape(

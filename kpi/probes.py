@@ -28,7 +28,7 @@ def probe(one: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return {"verdict": "PASS", **one()}
     except KpiError as error:
-        return {"verdict": "FAIL", "errors": [finding.as_json() for finding in error.findings]}
+        return {"verdict": "FAIL", "issues": [finding.as_issue("FAIL") for finding in error.findings]}
 
 
 def engine() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.decide.phases import Phase
+from cutover.words import causes
 from cutover.words.errors import Problem
 from cutover.words.step import Step
 from cutover.words.verdict import Verdict, worst
@@ -90,5 +91,7 @@ def _judge(host: str, step: Step, outcome: Mapping[str, Any] | None) -> Finding:
     if outcome.get("left"):  # nothing is as planned there, and nothing is to be done: a person has to know it
         why = f"{step.words}: left as it is, because {outcome['error']}"
         return Finding(host, step.id, Verdict.WARN, why, step.next, outcome["seconds"])
-    why = "; ".join(filter(None, [outcome["error"], *outcome.get("differences", [])]))
-    return Finding(host, step.id, Verdict(step.severity), f"{step.words}: {why}", step.next, outcome["seconds"])
+    named = causes.of_outcome(outcome)
+    why = "; ".join(filter(None, [outcome["error"], causes.in_words(named), *outcome.get("differences", [])]))
+    next_ = causes.steps_next(named, step.next)
+    return Finding(host, step.id, Verdict(step.severity), f"{step.words}: {why}", next_, outcome["seconds"])

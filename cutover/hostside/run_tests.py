@@ -9,8 +9,10 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+REASON = 200  # characters of a reason in one line; `message` has the rest
 OUTCOMES = ("passed", "failed", "errors", "skipped")
 
 
@@ -19,7 +21,7 @@ class Counter:
 
     def __init__(self) -> None:
         self.outcomes: dict[str, str] = {}
-        self.failures: list[dict[str, str]] = []
+        self.issues: list[dict[str, str]] = []
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Take in one phase of one test; a worse outcome replaces a better one."""
@@ -43,7 +45,7 @@ class Counter:
         if rank[outcome] >= rank[self.outcomes.get(test, "passed")]:
             self.outcomes[test] = outcome
         if outcome != "passed":
-            self.failures.append({"test": test, "message": message_of(report)})
+            self.issues.append(issue(test, outcome, message_of(report)))
 
     def summary(self) -> dict[str, Any]:
         """The counts, in all and by file."""
@@ -51,7 +53,17 @@ class Counter:
         for test, outcome in self.outcomes.items():
             by_file.setdefault(test.split("::")[0], dict.fromkeys(OUTCOMES, 0))[outcome] += 1
         totals = {outcome: sum(counts[outcome] for counts in by_file.values()) for outcome in OUTCOMES}
-        return {**totals, "by_file": by_file, "failures": self.failures}
+        return {**totals, "by_file": by_file, "issues": self.issues}
+
+
+def issue(test: str, outcome: str, message: str) -> dict[str, str]:
+    """One test that did not pass, in the shape of all judging documents; of the reason the line that pytest marks, else the last."""
+    lines = [line for line in message.splitlines() if line.strip()] or [""]
+    reason = next((line[1:] for line in lines if line.startswith("E ")), lines[-1]).strip()[:REASON]
+    words = {"failed": "fails", "errors": "ends with an error", "skipped": "did not run, and so proves nothing"}
+    runner = Path(__file__).resolve().with_name("run-tests")
+    step = f"run `{runner}` on the host, which says more; mend the release, or what it lacks on this host"
+    return {"where": test, "found": f"{words[outcome]}: {reason}", "next": step, "message": message}
 
 
 def message_of(report: Any) -> str:
@@ -74,7 +86,7 @@ def run(tests: str) -> dict[str, Any]:
     document = counter.summary()
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not document["errors"]:
         document["errors"] = 1
-        document["failures"].append({"test": "pytest", "message": f"ended with {ended}: {pytest.ExitCode(ended).name}"})
+        document["issues"].append(issue("pytest", "errors", f"ended with {ended}: {pytest.ExitCode(ended).name}"))
     document["seconds"] = round(time.monotonic() - started, 3)
     return document
 

@@ -50,7 +50,7 @@ def _say(text: str) -> None:
 
 def _end_with(error: KpiError, options: argparse.Namespace, status: int, verdict: Verdict) -> int:
     if getattr(options, "json", False):
-        findings = [finding.as_json() for finding in error.findings]
-        _say(json.dumps({"status": str(verdict), "verdict": str(verdict), "errors": findings}, indent=1))
+        issues = [finding.as_issue(verdict) for finding in error.findings]
+        _say(json.dumps({"status": str(verdict), "verdict": str(verdict), "issues": issues}, indent=1))
     sys.stderr.write(f"{error}\n")
     return status

@@ -67,8 +67,18 @@ def judge(options: argparse.Namespace) -> Ended:
     with publishing(reading.privacy):
         judged = [judge_tape(tape, reading.policy, options.against, reading.rules) for tape in tapes]
     verdict = worst(one.verdict for one in judged)
-    each = [one.as_json() for one in judged]
-    return verdict, {"release": release_id(), "verdict": str(verdict), "n": len(judged), "tapes": each}
+    issues = [issue for one in judged for issue in one.issues]
+    if not judged:
+        places = ", ".join(map(str, options.tapes))
+        none = Finding("no_tapes", places, "there is not one tape to judge", "name tapes, or a directory that has some")
+        issues.append(none.as_issue(verdict))
+    return verdict, {
+        "release": release_id(),
+        "verdict": str(verdict),
+        "n": len(judged),
+        "issues": issues,
+        "tapes": [one.as_json() for one in judged],
+    }
 
 
 def validate(options: argparse.Namespace) -> Ended:
@@ -95,7 +105,8 @@ def health(options: argparse.Namespace) -> Ended:
         )
     seen = {name: probes.probe(chosen[name]) for name in options.probes or chosen}
     verdict = worst(Verdict(one["verdict"]) for one in seen.values())
-    return verdict, {"verdict": str(verdict), "release": release_id(), "probes": seen}
+    issues = [issue for one in seen.values() for issue in one.get("issues", [])]
+    return verdict, {"verdict": str(verdict), "release": release_id(), "issues": issues, "probes": seen}
 
 
 def log_review(options: argparse.Namespace) -> Ended:

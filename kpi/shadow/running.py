@@ -41,8 +41,8 @@ def run_v2(frozen: Frozen, options: list[str], user: str, timeout: float) -> Ran
     ran = _run("v2", argv, frozen, user, timeout)
     if ran.trouble or "kpis" in ran.document:
         return ran
-    errors = [f"{error.get('where')}: {error.get('found')}" for error in ran.document.get("errors", [])]
-    return replace(ran, trouble="; ".join(errors) or "gave no KPIs")
+    issues = [f"{issue.get('where')}: {issue.get('found')}" for issue in ran.document.get("issues", [])]
+    return replace(ran, trouble="; ".join(issues) or "gave no KPIs")
 
 
 def _run(name: str, argv: list[str], frozen: Frozen, user: str, timeout: float) -> Ran:

@@ -48,7 +48,7 @@ def _tests(role: Role, path: str) -> Step:
         },
         timeout_s=role["abaco_test_timeout_s"],
         user=role["abaco_user"],
-        next="see the failed tests in the report: the release does not work on this host",
+        next="the release does not work on this host: the report has what each test that is named said",
     )
 
 
@@ -64,7 +64,7 @@ def _values(role: Role, path: str) -> list[Step]:
             {"document.verdict": {"one_of": ["PASS", "WARN"]}, "document.n": {"at_least": 1}},
             timeout_s=120,
             user=role["abaco_user"],
-            next="V2 computes a value that is out of range, or another than V1, from this host's own data: see the tape that is named",
+            next=f"V2 computes a value out of range, or another than V1, from this host's own data; the tape lies in {data}/done",
         ),
         probe(
             "staging.values-clean",
@@ -73,6 +73,6 @@ def _values(role: Role, path: str) -> list[Step]:
             {"document.verdict": "PASS"},
             args={"name": "staging.values"},
             severity="WARN",
-            next="see the values in the report",
+            next="the report has all values of the tapes that are named",
         ),
     ]

@@ -50,7 +50,7 @@ def validate(role: Role) -> list[Step]:
             {"document.status": GOOD},
             timeout_s=seconds + 15,
             user=role["abaco_user"],
-            next="see the check that failed in production_validation_report.json",
+            next="production_validation_report.json has all values of the check that is named",
         ),
         probe(
             "validation.validate-clean",
@@ -59,7 +59,7 @@ def validate(role: Role) -> list[Step]:
             {"document.status": "PASS"},
             args={"name": "validation.validate"},
             severity="WARN",
-            next="see the check that warns in production_validation_report.json",
+            next="production_validation_report.json has all values of the check that is named",
         ),
     ]
 
@@ -75,7 +75,7 @@ def log_review(role: Role) -> list[Step]:
             {"document.status": GOOD},
             timeout_s=60,
             user=role["abaco_user"],
-            next="see the errors that are named",
+            next="the report has the newest errors of the audit trail",
         ),
     ]
 

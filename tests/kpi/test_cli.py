@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,53 @@ def test_judge_ends_with_the_worst(capsys: pytest.CaptureFixture[str], tapes: di
     status, document, _ = _run(capsys, "judge", *tapes.values(), "--json")
     assert (status, document["verdict"], document["n"]) == (9, "FAIL", 3)
     assert [tape["verdict"] for tape in document["tapes"]] == ["PASS", "PASS", "FAIL"]
+    out_of_range = next(issue for issue in document["issues"] if "PAR30" in issue["where"])
+    assert out_of_range["where"].startswith("C.csv, ")
+    assert (out_of_range["verdict"], "373.03" in out_of_range["found"], out_of_range["next"] != "") == (
+        "FAIL",
+        True,
+        True,
+    )
+
+
+def test_judge_names_a_committed_tape_as_it_was_delivered(
+    capsys: pytest.CaptureFixture[str], tapes: dict[str, str], tmp_path: Path
+) -> None:
+    done = tmp_path / "done"
+    done.mkdir()
+    for recipe in "AC":
+        shutil.copy(
+            tapes[recipe], done / f"{hashlib.sha256(Path(tapes[recipe]).read_bytes()).hexdigest()}__{recipe}.csv"
+        )
+    (tmp_path / "v1").mkdir()
+    status, document, _ = _run(capsys, "judge", str(done), "--against", str(tmp_path / "v1"), "--json")
+    assert status == 9
+    assert {issue["where"].partition(",")[0] for issue in document["issues"]} == {"A.csv", "C.csv"}
+    assert {"out_of_range", "no_v1_metrics"} <= {issue["code"] for issue in document["issues"]}
+
+
+def test_judge_names_the_kpi_that_is_not_as_v1_has_it(
+    capsys: pytest.CaptureFixture[str], tapes: dict[str, str], tmp_path: Path
+) -> None:
+    digest = hashlib.sha256(Path(tapes["A"]).read_bytes()).hexdigest()
+    metrics = {"PAR30": 2.21, "PAR90": 0.5, "CollectionRate": 11.973300, "HealthScore": 10.0}
+    (tmp_path / "v1.json").write_text(json.dumps({"sha256": digest, "metrics": metrics}))
+    _, document, _ = _run(capsys, "judge", tapes["A"], "--against", str(tmp_path / "v1.json"), "--json")
+    worst = next(issue for issue in document["issues"] if issue["where"] == "A.csv, PAR90")
+    assert (worst["verdict"], "V1 0.5" in worst["found"], tapes["A"] in worst["next"]) == ("FAIL", True, True)
+
+
+def test_judging_no_tape_says_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, document, _ = _run(capsys, "judge", str(tmp_path), "--json")
+    assert (status, [issue["code"] for issue in document["issues"]]) == (10, ["no_tapes"])
+    assert str(tmp_path) in document["issues"][0]["where"]
+
+
+def test_a_usage_error_gives_its_issues_too(capsys: pytest.CaptureFixture[str]) -> None:
+    status, document, _ = _run(capsys, "validate", "--config", "/nowhere/pipeline.yml", "--json")
+    assert (status, document["status"]) == (2, "ERROR")
+    assert all(issue["verdict"] == "ERROR" and issue["next"] for issue in document["issues"])
+    assert "/nowhere/pipeline.yml" in document["issues"][0]["where"]
 
 
 def test_judge_without_v1s_metrics_is_inconclusive(
@@ -94,7 +142,7 @@ def test_health_config_tells_all_errors(capsys: pytest.CaptureFixture[str], tmp_
     bad.write_text(json.dumps({**json.loads(good.read_text()), "outputs": ["csv"], "realease": "x"}), encoding="utf-8")
     status, document, _ = _run(capsys, "health", "config", "--config", str(bad), "--json")
     assert status == 9
-    errors = document["probes"]["config"]["errors"]
+    errors = document["issues"]
     assert [error["where"].rpartition(": ")[2] for error in errors] == ["realease", "outputs"]
     assert all(error["next"] for error in errors)
 

@@ -200,7 +200,7 @@ def test_a_test_of_the_release_that_fails(hosts: Hosts, checkout: Checkout, brok
     hosts.inside("lab1", f"touch {DATA}/{FAIL_A_TEST}")
     with hosts.unchanged("lab1"):
         answer = checkout.yes("cutover", "--release", str(broken_release.artifact), hosts="lab1")
-        refused(answer, 3, "staging.tests", "document.failed", host="lab1")
+        refused(answer, 3, "staging.tests", "test_that_fails_where_the_host_says_so", "bin/run-tests", host="lab1")
 
 
 def test_a_kpi_out_of_range(hosts: Hosts, checkout: Checkout, tmp_path: Path) -> None:
@@ -220,7 +220,8 @@ def test_a_kpi_out_of_range(hosts: Hosts, checkout: Checkout, tmp_path: Path) ->
         f"n=0; until ls {DATA}/done | grep -q tape-of-c; do n=$((n+1)); [ $n -lt 100 ] || exit 1; sleep 0.1; done",
     )
     with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 3, "staging.values", "document.verdict", host="lab1")
+        answer = checkout.yes("cutover", hosts="lab1")
+        refused(answer, 3, "staging.values", "tape-of-c.csv", "PAR30", "373.03", "look at the tape", host="lab1")
 
 
 DELIVER = f"""

@@ -14,6 +14,7 @@ from cutover.conduct.targets import Targets
 from cutover.decide.gate import Finding
 from cutover.decide.phases import COMMITTING, PREPARING, ROLLBACK, phase_named
 from cutover.decide.roles import ReleaseFacts, Role, RunFacts, steps_of
+from cutover.words import causes
 from cutover.words.errors import Problem
 from cutover.words.step import State, Step
 from cutover.words.verdict import Verdict
@@ -91,7 +92,7 @@ def _judge(host: str, step: Step, outcome: State | None, document: State | None)
 
 def _of_check(host: str, name: str, check: Mapping[str, Any]) -> list[Finding]:
     where = f"{SHADOW}.{name}"
-    issues = [Finding(host, where, Verdict(one["verdict"]), one["found"], one["next"]) for one in check["issues"]]
+    issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes.listed(check.get("issues"))]
     return issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
 
 
@@ -99,9 +100,5 @@ def _why(outcome: State | None) -> str:
     """What kept a host from giving a document: what it said instead."""
     if outcome is None:
         return "it was not run"
-    after = outcome["after"]
-    errors = (after.get("document") or {}).get("errors") if isinstance(after.get("document"), dict) else None
-    if errors:
-        return "; ".join(f"{error.get('where', '')}: {error.get('found', '')}" for error in errors)
-    said = str(after.get("stderr") or after.get("output") or "").strip()[-500:]
+    said = causes.in_words(causes.of_outcome(outcome))
     return said or "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])])) or "it said nothing"

@@ -107,7 +107,7 @@ def test_one_host_that_differs_is_named_with_what_to_do(targets: Targets, tmp_pa
     ("said", "found"),
     [
         ("not a document", "not a document"),
-        (json.dumps({"status": "ERROR", "errors": [{"where": "V1", "found": "no such unit"}]}), "no such unit"),
+        (json.dumps({"status": "ERROR", "issues": [{"where": "V1", "found": "no such unit"}]}), "no such unit"),
         (None, "No such file"),
     ],
 )

@@ -106,3 +106,53 @@ def test_what_is_left_as_it_is_lets_pass_and_says_so() -> None:
 def test_a_step_that_was_not_run_is_inconclusive_whatever_its_severity(severity: str) -> None:
     (missing,) = judge_outcomes("a", [step(severity=severity)], [outcome(id="another", ok=True)])
     assert missing.verdict is Verdict.INCONCLUSIVE
+
+
+def judged(document: Any, **more: Any) -> Finding:
+    """The finding of a program of the release that printed this."""
+    said = {"ran": True, "end": "exited", "exit_code": 9, "document": document, "output": "", "stderr": ""} | more
+    (found,) = judge_outcomes("a", [step()], [outcome(after=said)])
+    return found
+
+
+def test_what_the_document_says_of_causes_is_in_the_message_and_in_what_to_do_next() -> None:
+    issues = [
+        {"verdict": "WARN", "found": "it is slow"},
+        {"verdict": "FAIL", "where": "tape.csv", "found": "17 is outside 0-10", "next": "look at tape.csv"},
+        {"found": "a test fails"},
+    ]
+    found = judged({"issues": issues})
+    assert found.message == (
+        "stop V1: tape.csv: 17 is outside 0-10; a test fails; it is slow; active is «active»"
+    )  # the gravest first, and what says nothing of how grave it is counts as grave
+    assert found.next == "look at tape.csv; see what it does"
+
+
+def test_of_many_causes_the_gravest_are_told_and_the_others_counted() -> None:
+    issues = [{"verdict": "WARN", "found": f"warning {number}"} for number in range(7)]
+    found = judged({"issues": [*issues, {"verdict": "FAIL", "found": "the cause"}]})
+    assert found.message.startswith("stop V1: the cause; warning 0; warning 1; warning 2; warning 3; and 3 more")
+
+
+def test_a_probe_of_the_same_result_names_the_causes_too() -> None:
+    said = {"ran": True, "document": {"issues": [{"verdict": "WARN", "found": "it is slow", "next": "wait"}]}}
+    (found,) = judge_outcomes("a", [step(severity="WARN")], [outcome(after=said)])
+    assert (found.verdict, found.next) == (Verdict.WARN, "wait; see what it does")
+    assert "it is slow" in found.message
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"stderr": "no such file: x.yml\n"}, "it gave no document, ended with 9: no such file: x.yml"),
+        ({"output": "what is this"}, "it gave no document, ended with 9: what is this"),
+        ({"end": "deadline passed", "exit_code": "none"}, "it gave no document, deadline passed"),
+    ],
+)
+def test_a_program_without_a_document_is_told_by_its_last_words(more: dict[str, Any], words: str) -> None:
+    assert judged(None, **more).message == f"stop V1: {words}; active is «active»"
+
+
+@pytest.mark.parametrize("issues", [None, "x", [1], [{"next": "x"}], [{"found": ""}], {"found": "x"}])
+def test_what_is_no_issue_adds_nothing(issues: Any) -> None:
+    assert judged({"issues": issues}).message == "stop V1: active is «active»"

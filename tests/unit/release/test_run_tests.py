@@ -47,7 +47,11 @@ def test_run_tests_counts_and_passes_only_when_all_ran_and_passed(
     document = json.loads(done.stdout)
     assert tuple(document[outcome] for outcome in ("passed", "failed", "errors", "skipped")) == counts
     assert document["by_file"]["test_toy.py"]["errors"] == counts[2]
-    assert len(document["failures"]) == sum(counts[1:])
+    assert len(document["issues"]) == sum(counts[1:])
+    if counts[1]:
+        (named,) = document["issues"]
+        assert (named["where"], named["found"]) == ("test_toy.py::test_bad", "fails: assert 1 == 2")
+        assert str(release / "bin" / "run-tests") in named["next"]
     assert done.returncode == status
     assert sorted(release.rglob("*")) == before
 
@@ -62,4 +66,4 @@ def test_a_release_without_tests_does_not_pass(spec: ReleaseSpec, tmp_path: Path
     done = subprocess.run([str(release / "bin" / "run-tests")], capture_output=True, text=True, check=False)
     document = json.loads(done.stdout)
     assert (document["passed"], done.returncode) == (0, 1)
-    assert "NO_TESTS_COLLECTED" in document["failures"][0]["message"]
+    assert "NO_TESTS_COLLECTED" in document["issues"][0]["found"]
