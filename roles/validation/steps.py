@@ -77,6 +77,15 @@ def log_review(role: Role) -> list[Step]:
             user=role["abaco_user"],
             next="the report has the newest errors of the audit trail",
         ),
+        probe(
+            "validation.log-review-clean",
+            "result",
+            f"the log since {since} raises no warning",
+            {"document.status": "PASS"},
+            args={"name": "validation.log-review"},
+            severity="WARN",
+            next="the report has the newest errors of the audit trail",
+        ),
     ]
 
 

@@ -294,3 +294,19 @@ class TestRefused:
         role.release = None
         with pytest.raises(UsageError, match="needs a release"):
             steps_of(role)
+
+
+@pytest.mark.parametrize("case", [phase.name for phase in PHASES])
+def test_a_judging_document_that_may_warn_has_a_probe_that_makes_the_warning_visible(case: str) -> None:
+    _, steps = wanted(case)
+    may_warn = {step.id for step in steps for wants in step.desired.values() if _lets_warn(wants)}
+    shown = {
+        step.args["name"]
+        for step in steps
+        if (step.kind, step.severity) == ("result", "WARN") and "PASS" in step.desired.values()
+    }
+    assert may_warn == shown
+
+
+def _lets_warn(wants: Any) -> bool:
+    return isinstance(wants, Mapping) and "WARN" in wants.get("one_of", ())
