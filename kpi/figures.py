@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kpi import clock
-from kpi.audit import Record, Verification, ended_runs
+from kpi.audit import Record, Verification, production
 from kpi.committed import split_key
 from kpi.config import PipelineConfig
 from kpi.counters import CANARIES, KINDS, KPI, LATENCY, REFUSED_WRITES, ROWS_QUARANTINED, ROWS_READ, ROWS_USED, TAPES
@@ -137,13 +137,15 @@ def _audit(seen: Verification, health: Health) -> Part:
         problems.append(f"the service has recorded {said} events, the trail ends at {seen.seq}")
     if not seen.records:
         problems.append("there is no event at all")
-    last = seen.records[-1]["at"] if seen.records else None
+    own = production(seen.records)  # a canary of ours breaks no silence
+    last = own.last_at or None
     return {
         "events": seen.seq,
+        "production_events": own.events,
         "last_event_at": last,
         "silence_s": round(max(0.0, (clock.now() - clock.parse(last)).total_seconds()), 3) if last else None,
         "problems": problems,
-        "runs": ended_runs(seen.records),
+        "runs": own.runs,
     }
 
 

@@ -185,7 +185,10 @@ class Service:
         self._stocktaking.expose(out)
         out.gauge("abaco_tape_at_hand_seconds", "Since the tape at hand was begun; 0: none.", self._at_hand())
         out.counter("abaco_audit_events_total", "Events in the audit trail.", self._trail.seq)
-        out.gauge("abaco_audit_last_event_timestamp_seconds", "When the last event was recorded.", self._trail.last_at)
+        own = self._trail.production
+        out.counter("abaco_audit_production_events_total", "Of them those of no canary.", own.events)
+        last = clock.parse(own.last_at).timestamp() if own.last_at else None
+        out.gauge("abaco_audit_last_event_timestamp_seconds", "When the last event of no canary was recorded.", last)
         out.gauge("abaco_ready", "1 when /healthz answers 200.", int(not self._why_not_ready()))
         out.gauge("abaco_tapes_held", "Tapes that something of their own is in the way of.", len(self._held()))
         out.gauge("abaco_worker_silent_seconds", "Since the worker's last sign of life.", self._pulse.silent_seconds)

@@ -166,6 +166,7 @@ class Service:
         return {
             "audit": {
                 "events": self._events - faults.cut,
+                "production_events": self._events - faults.cut,
                 "silence_s": self.t - self._last_event,
                 "problems": faults.breaks,
             },

@@ -8,18 +8,8 @@ history is verified by what is new, the digests of what is sealed, and the index
 """
 
 from kpi.audit.chain import Verification
-from kpi.audit.records import (
-    ENDS,
-    GAP,
-    GENESIS,
-    OPENED,
-    TORN,
-    Event,
-    Record,
-    ended_runs,
-    is_production_end,
-    record_hash,
-)
+from kpi.audit.production import Production, is_production, is_production_end, production
+from kpi.audit.records import ENDS, GAP, GENESIS, OPENED, TORN, Event, Record, record_hash
 from kpi.audit.reviewing import older_than, records_since
 from kpi.audit.segments import INDEX, TRAIL
 from kpi.audit.trail import SEGMENT_BYTES, AuditTrail
@@ -37,11 +27,13 @@ __all__ = [
     "TRAIL",
     "AuditTrail",
     "Event",
+    "Production",
     "Record",
     "Verification",
-    "ended_runs",
+    "is_production",
     "is_production_end",
     "older_than",
+    "production",
     "record_hash",
     "records_since",
     "verify",

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,23 +49,6 @@ def make(event: Event, actor: str, seq: int, prev: str) -> Record:
 def as_line(record: Record) -> bytes:
     """A record as it stands in the file, its line end included."""
     return json.dumps(record, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-
-
-def is_production_end(record: Record) -> bool:
-    """Whether a run on a production tape ended with this record, accepted or not."""
-    return record["event"] in ENDS and not record["details"].get("canary")
-
-
-def ended_runs(records: Sequence[Record]) -> int:
-    """How many production runs the trail has seen end, by the records of its newest part.
-
-    The record that opens a part says how many had ended before it. A trail that began before parts said so is counted from
-    its next part on: the number is there for its growth.
-    """
-    openings = [at for at, record in enumerate(records) if record["event"] == OPENED]
-    newest = records[openings[-1] :] if openings else records
-    before = newest[0]["details"].get("ended_runs", 0) if openings else 0
-    return int(before) + sum(map(is_production_end, newest))
 
 
 def parse(line: bytes) -> Record | None:

@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from kpi import clock, durable
+from kpi import durable
 from kpi.audit.appending import Appender
 from kpi.audit.chain import Verification, follow
+from kpi.audit.production import Production, production
 from kpi.audit.records import (
     GAP,
     OPENED,
@@ -16,8 +17,6 @@ from kpi.audit.records import (
     Event,
     Record,
     as_line,
-    ended_runs,
-    is_production_end,
     make,
     parse,
     record_hash,
@@ -38,8 +37,7 @@ class AuditTrail:
         self._actor = actor
         self._segment_bytes = segment_bytes
         self._lock = _lock(directory)
-        self.last_at = 0.0  # when the last record was written, in seconds since 1970; 0: never
-        self._ended_runs = 0  # of production, in the whole trail
+        self.production = Production()  # in the whole trail
         self.position: tuple[int, str] = (0, "")  # replaced as one, so that another thread never sees half of it
         try:
             durable.sweep(directory)
@@ -86,8 +84,7 @@ class AuditTrail:
         except OSError:
             self._file.cut_back(before)  # the caller does it all again
             raise
-        self.position, self.last_at = position, clock.parse(records[-1]["at"]).timestamp()
-        self._ended_runs += sum(map(is_production_end, records))
+        self.position, self.production = position, self.production.and_then(records)
 
     def _chained(self, events: Sequence[Event]) -> list[Record]:
         records: list[Record] = []
@@ -107,7 +104,7 @@ class AuditTrail:
         if self._last is None or self._last.last_seq != self.seq:
             self._seal(trail.read_bytes())
         assert self._last is not None  # noqa: S101 - it was sealed just now, or before the interruption
-        details = {"segment": self._last.name, "index": self._last.entry, "ended_runs": self._ended_runs}
+        details = {"segment": self._last.name, "index": self._last.entry, **self.production.as_details()}
         opening = self._chained([Event(OPENED, details=details)])
         durable.replace_lazily(trail, as_line(opening[0]))
         durable.sync_directories([self._directory])
@@ -137,8 +134,7 @@ class AuditTrail:
     def _continue_chain(self, segments: list[Segment]) -> None:
         seen = verify(self._directory)
         self.position = (seen.seq, seen.hash)
-        self._ended_runs = ended_runs(seen.records)
-        self.last_at = (self._directory / TRAIL).stat().st_mtime if seen.seq else 0.0
+        self.production = production(seen.records)
         if is_sealed((self._directory / TRAIL).read_bytes(), segments):
             self._rotate()
         self._mend(seen)

@@ -1,7 +1,9 @@
 """Check: the audit chain is whole, goes as far as the service says, and has the events of what was processed."""
 
+import math
+
 from kpi import clock
-from kpi.audit import ENDS, Record, Verification
+from kpi.audit import ENDS, Record, Verification, production
 from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.validation.canaries import Answer
@@ -40,7 +42,9 @@ def audit_trail(
         check.blame(Verdict.FAIL, "audit_silent", "there is no event at all", "see that audit/ can be written")
         return check
     _judge_complete(check, seen, answers, recent, committed)
-    age = (clock.now() - clock.parse(seen.records[-1]["at"])).total_seconds()
+    own = production(seen.records)  # our canaries' events are seconds old, and say nothing of the service's work
+    check.values |= {"production_events": own.events, "last_production_event_at": own.last_at or None}
+    age = (clock.now() - clock.parse(own.last_at)).total_seconds() if own.last_at else math.inf
     check.judge_limits("audit_silence_seconds", round(age, 1), config.limits("audit_silence_seconds"))
     return check
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kpi.audit import Event, ended_runs, is_production_end, records_since, verify
+from kpi.audit import Event, is_production, is_production_end, production, records_since, verify
 from kpi.config import PipelineConfig
 from kpi.validation.ledger import Stock, take_stock
 from tests.kpi.conftest import write_config
@@ -19,15 +19,49 @@ def test_runs_are_counted_on_through_sealed_parts_and_a_new_start(tmp_path: Path
     def run(number: int, *, canary: bool = False) -> Event:
         return Event("run_failed" if number % 3 else "run_completed", details={"canary": canary, "sha256": str(number)})
 
-    counted = []
+    counted, events = [], []
     for start in range(3):
         with writing(tmp_path) as trail:
             for number in range(30):
                 trail.record([run(100 * start + number), run(number, canary=True), Event("something")])
-                counted.append(ended_runs(verify(tmp_path, newest=True).records))
+                seen = production(verify(tmp_path, newest=True).records)
+                assert seen == trail.production
+                counted.append(seen.runs)
+                events.append(seen.events)
     assert counted == list(range(1, 91))
+    assert events == list(range(2, 182, 2))
     assert verify(tmp_path).segments > 3
     assert sum(map(is_production_end, records_since(tmp_path, ""))) == 90
+
+
+def test_canaries_that_fill_parts_do_not_move_the_last_event_of_production(tmp_path: Path) -> None:
+    held = {"tape": f"canary-{'0' * 64}__canary-1.csv", "reason": "in the way"}
+    with writing(tmp_path) as trail:
+        trail.record([Event("service_started")])
+        started = next(records_since(tmp_path, ""))["at"]
+        for _ in range(30):
+            trail.record([Event("run_completed", details={"canary": True}), Event("tape_held", "error", held)])
+    assert verify(tmp_path).segments > 3
+    seen = production(verify(tmp_path, newest=True).records)
+    assert (seen.events, seen.runs, seen.last_at) == (1, 0, started)
+    assert sum(map(is_production, records_since(tmp_path, ""))) == 1
+
+
+@pytest.mark.parametrize("edited", ['"last_at": "never"', '"last_at": 7'])
+def test_a_part_whose_beginning_was_edited_is_counted_from_there_and_its_chain_says_so(
+    tmp_path: Path, edited: str
+) -> None:
+    with writing(tmp_path) as trail:
+        while not list(tmp_path.glob("trail-0*.jsonl")):
+            trail.record([Event("something")])
+        last = trail.production.last_at
+    path = tmp_path / "trail.jsonl"
+    before = path.read_text()
+    at = before.index('"last_at": "')
+    path.write_text(before[:at] + edited + before[before.index('"', at + len('"last_at": "')) + 1 :])
+    seen = verify(tmp_path, newest=True)
+    assert any("was edited" in problem.found for problem in seen.problems)
+    assert (production(seen.records).events, production(seen.records).last_at) == (1, last)
 
 
 def test_the_newest_part_alone_is_followed_and_still_tied_to_the_sealed_ones(tmp_path: Path) -> None:

@@ -204,9 +204,9 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
         Case("tape_doubled", "rollback", "young", {"abaco_tapes_doubled": flat(1, 0, SHORT)}, fires=False),
         *whole("tape_lost", "rollback", 0, lambda lost: {"abaco_tapes_lost": flat(lost)}),
         *whole("tape_doubled", "rollback", 0, lambda doubled: {"abaco_tapes_doubled": flat(doubled)}),
-        Case("audit_events_per_hour", "warn", "past", {"abaco_audit_events_total": ramp(99)}, fires=True),
-        Case("audit_events_per_hour", "warn", "short", {"abaco_audit_events_total": ramp(100)}, fires=False),
-        Case("audit_events_per_hour", "warn", "young", {"abaco_audit_events_total": f"_x{steps(900)} {ramp(9)}"}, fires=False),
+        Case("audit_events_per_hour", "warn", "past", {"abaco_audit_production_events_total": ramp(99)}, fires=True),
+        Case("audit_events_per_hour", "warn", "short", {"abaco_audit_production_events_total": ramp(100)}, fires=False),
+        Case("audit_events_per_hour", "warn", "young", {"abaco_audit_production_events_total": f"_x{steps(900)} {ramp(9)}"}, fires=False),
         Case("kpi_drift", "warn", "past", kpi(10, 10.501), fires=True),
         Case("kpi_drift", "warn", "short", kpi(10, 10.499), fires=False),
         Case("kpi_drift", "warn", "floor", kpi(1, 1.0999), fires=False),
@@ -235,7 +235,7 @@ def unrecorded(bad: int, since: float = STEP) -> Series:
     """Tapes in every quarter of a minute, and an audit trail that says so or not."""
     return {
         'abaco_tapes_total{outcome="processed"}': f"0+0x{steps(since) - 1} 0+1x{steps(SHORT - since)}",
-        "abaco_audit_events_total": flat(9) if bad else ramp(960),
+        "abaco_audit_production_events_total": flat(9) if bad else ramp(960),
     }
 
 

@@ -100,7 +100,9 @@ def test_errors_an_hour_are_known_before_the_hour_is_over_only_when_they_are_too
 
 def test_audit_events_an_hour_are_too_few_only_after_an_hour() -> None:
     host = Watched()
-    said = [host.see(figures__audit__events=look // 10)["audit_events_per_hour"].verdict for look in range(241)]
+    said = [
+        host.see(figures__audit__production_events=look // 10)["audit_events_per_hour"].verdict for look in range(241)
+    ]
     assert said[:228] == [INCONCLUSIVE] * 228
     assert said[-1] is WARN
 
@@ -157,9 +159,18 @@ def test_a_trail_that_became_shorter_was_cut() -> None:
 
 def test_tapes_without_an_audit_event_roll_back_after_a_minute() -> None:
     host = watched()
-    said = [host.see(figures__audit__events=44)["tapes_without_audit"] for _ in range(6)]
+    said = [host.see(figures__audit__production_events=44)["tapes_without_audit"] for _ in range(6)]
     assert [one.rolls_back for one in said] == [False] * 4 + [True] * 2
-    assert host.see(figures__audit__events=48)["tapes_without_audit"].value == 0.0
+    assert host.see(figures__audit__production_events=48)["tapes_without_audit"].value == 0.0
+
+
+def test_events_of_canaries_hide_neither_a_silent_trail_nor_an_idle_service() -> None:
+    host = Watched()
+    for look in range(241):  # the trail grows by canaries alone, while tapes are processed
+        host.see(figures__audit__production_events=3, figures__audit__events=50 * look)
+    said = host.last
+    assert said["audit_events_per_hour"].verdict is WARN
+    assert said["tapes_without_audit"].rolls_back
 
 
 @pytest.mark.parametrize(("cores", "verdict"), [(0.5, PASS), (0.51, WARN), (0.8, WARN), (0.81, FAIL)])

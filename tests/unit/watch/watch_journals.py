@@ -80,7 +80,12 @@ class Server:
                     "waiting_s": 0.4,
                 },
                 "kpis": {name: round(value * (1 + 0.002 * self.wave(t)), 6) for name, value in self.kpis.items()},
-                "audit": {"events": self.seq, "silence_s": 1.0 + abs(self.wave(t)), "problems": []},
+                "audit": {
+                    "events": self.seq,
+                    "production_events": self.seq,
+                    "silence_s": 1.0 + abs(self.wave(t)),
+                    "problems": [],
+                },
                 "stock": {"lost_count": 0, "doubled_count": 0},
             },
         }

@@ -39,7 +39,7 @@ def well(look: int) -> dict[str, Any]:
             "rows": {"read": 1000 * look, "used": 1000 * look, "quarantined": 0},
             "latency": {"count": look, "sum_s": 0.02 * look, "at_hand_s": 0.0, "waiting_s": 0.0},
             "kpis": {"PAR30": 2.0, "CollectionRate": 12.0},
-            "audit": {"events": 4 * look, "silence_s": 1.0, "problems": []},
+            "audit": {"events": 4 * look, "production_events": 4 * look, "silence_s": 1.0, "problems": []},
             "stock": {"lost_count": 0, "doubled_count": 0},
             "outputs": {"missing": [], "stale": []},
         },

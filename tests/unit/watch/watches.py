@@ -85,7 +85,10 @@ def healthy(t: float, *, row: bool, scale: float = 1.0) -> dict[str, Any]:
             "errors": 0, "rows": {"read": 1000 * tapes, "used": 1000 * tapes, "quarantined": 0},
             "latency": {"count": tapes, "sum_s": 0.02 * tapes, "at_hand_s": 0.0, "waiting_s": 0.0},
             "kpis": {"PAR30": 2.21, "PAR90": 0.32, "CollectionRate": 11.97, "PortfolioHealth": 10.0},
-            "audit": {"events": 6 * tapes, "runs": tapes, "silence_s": 1.0, "problems": [], "last_event_at": utc_now()},
+            "audit": {
+                "events": 6 * tapes, "production_events": 6 * tapes, "runs": tapes, "silence_s": 1.0, "problems": [],
+                "last_event_at": utc_now(),
+            },
             "stock": {
                 "arrivals": tapes, "done": tapes, "rejected": 0, "duplicates": 0, "in_flight": 0, "lost": [], "lost_count": 0,
                 "doubled": [], "doubled_count": 0, "late_count": 0,
