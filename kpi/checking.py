@@ -38,8 +38,10 @@ class Check:
         shown = "; ".join(listed[:LISTED]) + (f"; and {len(listed) - LISTED} more" if len(listed) > LISTED else "")
         self.judge(not listed, verdict, code, f"{len(listed)} {words}: {shown}", step)
 
-    def judge_limits(self, signal: str, value: float, limits: dict[str, float], *, above: bool = True) -> None:
-        """Judge a figure by its row of the threshold table: warn, critical, rollback."""
+    def judge_limits(
+        self, signal: str, value: float, limits: dict[str, float], *, above: bool = True, also: str = ""
+    ) -> None:
+        """Judge a figure by its row of the threshold table: warn, critical, rollback. `also` is told where it is passed."""
         self.thresholds[signal] = limits
         if not math.isfinite(value) or not limits:
             self.values[signal] = None
@@ -57,7 +59,7 @@ class Check:
         self.blame(
             worst(verdicts[one] for one in passed),
             f"{signal}_{level}",
-            f"{signal} is {value:g}, {sign} {limits[level]:g} ({level})",
+            f"{signal} is {value:g}, {sign} {limits[level]:g} ({level}){also}",
             "see the runbook under this signal; compare with the load of the host",
         )
 
