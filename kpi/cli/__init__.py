@@ -1,12 +1,15 @@
 """The command line, `python -m kpi`: one document on stdout with --json, errors with what was found and what to do next.
 
-Exit status: 0 PASS, 8 WARN, 9 FAIL, 10 INCONCLUSIVE or ERROR, 2 usage, 130 interrupted. Each command imports what it needs when it runs.
+Exit status: 0 PASS, 8 WARN, 9 FAIL, 10 INCONCLUSIVE or ERROR, 2 usage, 130 interrupted: by Ctrl-C, SIGTERM or a terminal that was
+closed, and then what was begun is stopped and cleared away as well. Each command imports what it needs when it runs.
 """
 
 import argparse
 import json
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from kpi.cli.options import parser
@@ -20,7 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     options = parser().parse_args(arguments)
     try:
-        ended = options.run(options)
+        with (
+            _interrupted_by_signals() if options.command != "serve" else nullcontext()
+        ):  # the service hears them itself
+            ended = options.run(options)
     except UsageError as error:
         return _end_with(error, options, USAGE_EXIT, Verdict.ERROR)
     except KpiError as error:
@@ -33,6 +39,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verdict, document = ended
     _print(options, document)
     return int(verdict.exit_code)
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """Take SIGTERM and SIGHUP as Ctrl-C, once: a second one must not cut short the clearing away. One that is ignored stays so."""
+    heard = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+
+    def interrupt(number: int, _frame: object) -> None:
+        for one in heard:
+            signal.signal(one, signal.SIG_IGN)
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    for number in heard:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _print(options: argparse.Namespace, document: dict[str, Any]) -> None:

@@ -146,16 +146,27 @@ def test_a_time_ends_it_too() -> None:
     assert document["checks"]["tapes"]["status"] == "PASS"
 
 
-def test_interrupted_it_takes_service_and_scratch_away(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_it_takes_service_and_scratch_away(tmp_path: Path, number: signal.Signals) -> None:
     argv = [sys.executable, "-m", "kpi", "stress", "--rows", "40", "--iterations", "100000"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
     with subprocess.Popen(argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        done = wait_for(lambda: list(tmp_path.glob("kpi-stress-*/done/*__stress-*")))[0]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 130
-    assert list(tmp_path.iterdir()) == []
-    served = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(done.parents[1]) in _read(path)]
-    assert served == []
+        try:
+            wait_for(lambda: list(tmp_path.glob("kpi-stress-*/done/*__stress-*")))
+            process.send_signal(number)
+            assert process.wait(timeout=60) == 130
+            assert _served_below(tmp_path) == []
+            assert list(tmp_path.iterdir()) == []
+        finally:
+            process.kill()  # where it failed, nobody waits for all those tapes
+            for left in _served_below(tmp_path):
+                os.kill(left, signal.SIGKILL)
+
+
+def _served_below(directory: Path) -> list[int]:
+    """The processes whose command line has this directory in it."""
+    found = [path for path in Path("/proc").glob("[0-9]*/cmdline") if str(directory) in _read(path)]
+    return [int(path.parent.name) for path in found]
 
 
 def _read(path: Path) -> str:
