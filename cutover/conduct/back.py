@@ -64,7 +64,7 @@ def _unknown(problem: Problem) -> Problem:
     return replace(problem, found=f"{problem.found}; whether it is on V2 is not known")
 
 
-def _rollback(targets: Targets, runs: RunDirs, asked: Asked) -> tuple[str, ...]:
+def _rollback(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> tuple[str, ...]:
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
         known, silent = known_run(fleet, asked.run, lambda candidate: asked.wants(candidate, runs))
         unknown = [_unknown(problem) for problem in (*unreachable, *silent)]

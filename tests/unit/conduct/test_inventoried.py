@@ -15,7 +15,7 @@ from cutover.decide.variables import Variables
 from cutover.words.errors import UsageError
 from cutover.words.host import Host
 from cutover.words.secret import Secret
-from cutover.world.artifact import Artifact
+from cutover.world.release.artifact import Artifact
 
 HOST = Host("web1", "198.18.0.1", "lab", Path("known_hosts"), user="deploy", port=2222)
 VARIABLES = {"ansible_host": HOST.address, "cutover_bake_s": 60, "token": Secret("hunter2"), "a": {"b": [1, 2.5]}}

@@ -5,40 +5,21 @@ After a change that is meant: `pytest tests/unit/decide/test_roles.py --update-g
 
 import json
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cutover.decide.declarations import declarations
 from cutover.decide.phases import PHASES, ROLLBACK
-from cutover.decide.roles import ReleaseFacts, Role, RunFacts, load, steps_of
-from cutover.decide.variables import resolve
+from cutover.decide.roles import Role, load, steps_of
 from cutover.hostside.compare import differences
 from cutover.hostside.kinds import KINDS
-from cutover.hostside.work import Kind, Work, work_off
 from cutover.words.errors import UsageError
-from cutover.words.host import Host
 from cutover.words.step import State, Step
 from tests.checkout import ROOT
+from tests.unit.decide.exampled import FACTS, RELEASE, RUN, role_for, wanted
 
 GOLDEN = ROOT / "tests" / "golden" / "steps"
-RUN = RunFacts("20260102T030405Z-abc123", "20260102T030405Z")
-RELEASE = ReleaseFacts("2.0.0-0123456789ab", "ab" * 32, 30_000_000, "3.11", "x86_64")
-FACTS: Mapping[str, State] = {
-    "host": {"machine": "x86_64", "python": "3.11.2", "python_minor": "3.11", "os": "Debian GNU/Linux 12 (bookworm)"},
-    "v1": {
-        "active": "active",
-        "enabled": "enabled",
-        "file": "/etc/systemd/system/abaco-pipeline-v1.service",
-        "stop_timeout_s": 90.0,
-    },
-    "v2": {"active": "inactive", "enabled": "absent", "file": ""},
-    "config": {"type": "file", "sha256": "cd" * 32},
-    "current": {"type": "link", "target": "/opt/abaco/releases/1.0.0"},
-    "v2-health": {"answers": False, "status": "none"},
-}
 CASES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 WANTED = sorted(
     [
@@ -51,26 +32,6 @@ WANTED = sorted(
         "watch.rows",
     ]
 )
-
-
-def role_for(name: str, facts: Mapping[str, State] = FACTS, **variables: object) -> Role:
-    """A role for the example host, all of whose variables have their defaults but for those that are named."""
-    roles = sorted(path.parent.name for path in (ROOT / "roles").glob("*/defaults.yml"))
-    host = Host(
-        "web1",
-        "198.18.0.1",
-        "example",
-        Path("/inventory/example/known_hosts"),
-        groups=("example",),
-        variables={"abaco_environment": "production", **variables},
-    )
-    return Role(name, ROOT, resolve(host, declarations(ROOT / "roles", roles)), RUN, RELEASE, facts)
-
-
-def wanted(case: str) -> tuple[Role, tuple[Step, ...]]:
-    name, _, function = case.partition(".")
-    role = role_for(name)
-    return role, steps_of(role, function or "steps")
 
 
 @pytest.mark.parametrize("case", sorted({*CASES, *WANTED}))
@@ -135,53 +96,9 @@ def test_v1_is_proven_gone_before_anything_else_in_phase_3_and_nobody_stops_it_l
     assert stops == ["shutdown.v1"]
 
 
-def test_on_the_way_back_v1_starts_only_where_v2_is_gone_and_the_config_is_back() -> None:
-    steps = {step.id: step for step in wanted("rollback")[1]}
-    assert {"rollback.v2", "rollback.config"} <= set(steps["rollback.v1"].needs)
-    assert "rollback.keep" in steps["rollback.metrics"].needs
-
-
 def test_v1_and_v2_never_run_beside_each_other_whoever_starts_one() -> None:
     unit = next(text for text in (file.masked for file in wanted("activation")[0].files.values()) if "[Unit]" in text)
     assert {f"{word}=abaco-pipeline-v1.service" for word in ("Conflicts", "After")} <= set(unit.splitlines())
-
-
-def closure(steps: Mapping[str, Step], name: str) -> set[str]:
-    """All that a step needs, and what that needs."""
-    return {name}.union(*(closure(steps, need) for need in steps[name].needs))
-
-
-def test_on_the_way_back_v1_starts_also_where_nothing_of_v2_could_be_kept() -> None:
-    steps = {step.id: step for step in wanted("rollback")[1]}
-    assert closure(steps, "rollback.v1") == {"rollback.v1", "rollback.v2", "rollback.config"}
-    order = list(steps)
-    assert order.index("rollback.config") < order.index("rollback.keep") < order.index("rollback.metrics")
-    assert order.index("rollback.keep-config") < order.index("rollback.config")
-    assert order.index("rollback.metrics") < order.index("rollback.v1")
-
-
-@pytest.mark.parametrize("fails", ["rollback.keep", "rollback.keep-config", "rollback.metrics", "rollback.units-read"])
-def test_on_the_way_back_v1_is_up_in_the_end_whatever_cannot_be_kept(fails: str) -> None:
-    def look(args: Mapping[str, Any], _: Work) -> State:
-        if args["id"] == fails:
-            raise OSError(28, "No space left on device")
-        return {}
-
-    steps = [
-        {**step.for_host(), "kind": "any", "args": {"id": step.id}, "desired": {}} for step in wanted("rollback")[1]
-    ]
-    outcomes = list(work_off({"any": Kind(look)}, steps, Work(), keep_going=True, guard=nullcontext))
-    bad = {outcome["id"]: outcome["error"] for outcome in outcomes if not outcome["ok"]}
-    left_out = {"rollback.metrics": "left out: it needs rollback.keep"} if fails == "rollback.keep" else {}
-    assert bad == {fails: "[Errno 28] No space left on device", **left_out}
-    assert "rollback.v1" in {outcome["id"] for outcome in outcomes if outcome["ok"]}
-
-
-@pytest.mark.parametrize(("stop_s", "waits_s"), [(90.0, 120.0), (1e9, 300.0)])
-def test_on_the_way_back_v1s_start_outlasts_its_stop(stop_s: float, waits_s: float) -> None:
-    facts = {**FACTS, "v1": {**FACTS["v1"], "stop_timeout_s": stop_s}}
-    steps = {step.id: step for step in steps_of(role_for("rollback", facts))}
-    assert (steps["rollback.v1"].args["timeout_s"], steps["rollback.v1"].args["on_timeout"]) == (waits_s, "leave")
 
 
 @pytest.mark.parametrize(

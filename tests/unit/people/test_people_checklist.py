@@ -9,7 +9,7 @@ from cutover.decide.people.checklist import FILE, Checklist, checklist
 from cutover.decide.roles import steps_of
 from cutover.words.errors import Problem, UsageError
 from tests.checkout import ROOT
-from tests.unit.decide.test_roles import role_for
+from tests.unit.decide.exampled import role_for
 from tests.unit.people.peopling import known
 
 NOW = "2026-01-02T03:04:05.000Z"

@@ -13,7 +13,7 @@ from kpi.findings import UsageError
 from kpi.judging import DEVIATION
 from kpi.probes import EXAMPLE
 from tests.checkout import ROOT
-from tests.unit.decide.test_roles import role_for, wanted
+from tests.unit.decide.exampled import role_for, wanted
 
 # SPEC's table of thresholds, as it is there.
 SPEC = {
