@@ -13,9 +13,8 @@ from cutover.words.host import Host
 
 _ADDRESS = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.:%-]*[A-Za-z0-9_])?\Z|::1\Z")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")
-_JUMP = re.compile(
-    r"(?:-J\s*|-o\s*ProxyJump\s*=\s*|-o\s*ProxyJump\s+)(?P<jump>[A-Za-z0-9_.@:,\[\]-]+)\Z", re.IGNORECASE
-)
+_HOP = r"(?:[A-Za-z0-9_][A-Za-z0-9_.@-]*@)?(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_][A-Za-z0-9_.-]*)(?::[0-9]{1,5})?"
+_JUMP = re.compile(rf"(?:-J\s*|-o\s*ProxyJump\s*=\s*|-o\s*ProxyJump\s+)(?P<jump>{_HOP}(?:,{_HOP})*)\Z", re.IGNORECASE)
 _KEY_NOTE = "log in with a key (ansible_ssh_private_key_file, or the agent) and give the user `sudo -n`"
 _PASSWORDS = {
     "ansible_password",
@@ -63,7 +62,8 @@ def _jump(value: object) -> str:
     if match:
         return match["jump"]
     raise _RefusedError(
-        "is not honoured", "only `-J HOST` or `-o ProxyJump=HOST`; put other options into ~/.ssh/config"
+        "is not honoured",
+        "only `-J HOST` or `-o ProxyJump=HOST` (USER@HOST:PORT, several with a comma); put other options into ~/.ssh/config",
     )
 
 
@@ -78,13 +78,17 @@ def _only(*allowed: object) -> Callable[[object], object]:
     return check
 
 
-# variable -> (field of Host, or "" where it may only confirm what is done anyway; reader)
+# variable -> (field of Host, or "" where it may only confirm what is done anyway; reader). Of two names for one thing
+# the later here counts, as with Ansible.
 _HONOURED: dict[str, tuple[str, Callable[[object], object]]] = {
     "ansible_host": ("address", _address),
+    "ansible_ssh_host": ("address", _address),
     "ansible_port": ("port", _port),
+    "ansible_ssh_port": ("port", _port),
     "ansible_user": ("user", _user),
-    "ansible_ssh_private_key_file": ("identity_file", lambda value: value),
+    "ansible_ssh_user": ("user", _user),
     "ansible_private_key_file": ("identity_file", lambda value: value),
+    "ansible_ssh_private_key_file": ("identity_file", lambda value: value),
     "ansible_ssh_common_args": ("proxy_jump", _jump),
     "ansible_python_interpreter": ("python", _python),
     "ansible_connection": ("", _only("ssh")),
@@ -98,12 +102,11 @@ def connect(bare: Host, settings: Mapping[str, Setting], directory: Path, proble
     """The fields of Host that its connection variables set; what is wrong with them goes to `problems`."""
     fields: dict[str, object] = {}
     for name, setting in settings.items():
-        if not name.startswith("ansible_"):
-            continue
-        if name not in _HONOURED:
+        if name.startswith("ansible_") and name not in _HONOURED:
             problems.append(Problem(f"`{name}` is not honoured", _instead(name), host=bare.name, path=setting.where))
-            continue
+    for name in (known for known in _HONOURED if known in settings):
         field, reader = _HONOURED[name]
+        setting = settings[name]
         try:
             value = reader(_filled(setting.value, bare, settings))
             if field == "identity_file":

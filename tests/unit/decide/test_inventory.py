@@ -111,6 +111,20 @@ all:
     assert host.variables == {"mine": 1}
 
 
+def test_the_older_names_of_connection_variables_count_more_as_in_ansible(tmp_path: Path) -> None:
+    text = """
+all:
+  vars: {ansible_ssh_user: deploy, ansible_ssh_port: 2200, ansible_ssh_private_key_file: /keys/a}
+  hosts:
+    a: {ansible_ssh_host: 192.0.2.7}
+    b: {ansible_ssh_host: 192.0.2.8, ansible_host: 192.0.2.9, ansible_user: x, ansible_port: 1, ansible_private_key_file: /b}
+"""
+    hosts = of(tmp_path, hosts=text).hosts
+    assert [host.address for host in hosts.values()] == ["192.0.2.7", "192.0.2.8"]
+    for host in hosts.values():
+        assert (host.user, host.port, host.identity_file) == ("deploy", 2200, Path("/keys/a"))
+
+
 def test_what_is_not_written_is_left_to_ssh_config(tmp_path: Path) -> None:
     host = of(tmp_path, hosts="all: {hosts: {a: }}").hosts["a"]
     assert (host.address, host.port, host.user, host.identity_file, host.proxy_jump) == ("a", None, None, None, None)

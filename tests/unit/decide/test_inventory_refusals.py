@@ -169,6 +169,10 @@ CONNECTION = [
     ("ansible_python_interpreter", "auto", "no path", "absolute"),
     ("ansible_ssh_common_args", "-o StrictHostKeyChecking=no", "not honoured", "ProxyJump"),
     ("ansible_ssh_common_args", "-J a -o StrictHostKeyChecking=no", "not honoured", "ProxyJump"),
+    ("ansible_ssh_common_args", "-J a:b", "not honoured", "USER@HOST:PORT"),
+    ("ansible_ssh_common_args", "-J -oProxyCommand=x", "not honoured", "ProxyJump"),
+    ("ansible_ssh_port", "x", "is no port", "65535"),
+    ("ansible_ssh_user", "7", "no user name", "login"),
     ("ansible_host", "'{{ inventory_hostnam }}'", "refers to `inventory_hostnam`", "did you mean inventory_hostname?"),
     ("ansible_host", "'{{ x | upper }}'", "more than plain", "plain"),
 ]
