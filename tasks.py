@@ -207,7 +207,7 @@ def trust(
     replace: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Show the hosts' key fingerprints and pin them in the environment's known_hosts after a yes."""
-    from cutover.entry.hosts import trust as pin
+    from cutover.entry.trusting import trust as pin
 
     end_with(pin(_where("hosts.trust", hosts, inventory or i, limit, forks, json=json), replace=replace, yes=yes))
 

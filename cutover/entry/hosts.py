@@ -1,6 +1,6 @@
-"""`hosts.list`, `hosts.ping`, `hosts.trust`."""
+"""`hosts.list`, `hosts.ping`."""
 
-from cutover.entry.app import Ask, confirm, end
+from cutover.entry.app import Ask, end
 from cutover.entry.where import Where
 from cutover.words.errors import ExitCode
 
@@ -15,11 +15,6 @@ def ping(where: Where) -> ExitCode:
     return end(where.ask(), lambda ask: _ping(where, ask))
 
 
-def trust(where: Where, *, replace: bool, yes: bool) -> ExitCode:
-    """Whose keys are pinned."""
-    return end(where.ask(yes=yes), lambda ask: _trust(where, ask, replace=replace))
-
-
 def _list(where: Where, ask: Ask) -> ExitCode:
     from cutover.decide.inventory import load, locate
 
@@ -29,6 +24,8 @@ def _list(where: Where, ask: Ask) -> ExitCode:
             "address": host.address,
             "port": host.port,
             "user": host.user,
+            "key_file": str(host.identity_file) if host.identity_file else None,
+            "jump": host.proxy_jump,
             "groups": list(host.groups),
         }
         ask.say(f"{host.name:20} {host.address:24} {', '.join(host.groups)}")
@@ -52,28 +49,4 @@ def _ping(where: Where, ask: Ask) -> ExitCode:
             ask.say(f"{name:20} {login.user} with sudo, Python {python} on {login.machine}")
     if problems:
         raise Unreachable(problems)
-    return ExitCode.DONE
-
-
-def _trust(where: Where, ask: Ask, *, replace: bool) -> ExitCode:
-    from cutover.conduct.fleet import raise_all
-    from cutover.decide.inventory import load, locate
-    from cutover.world.remote.connecting import SshAccess
-    from cutover.world.remote.pool import FORKS, Pool
-    from cutover.world.remote.scan import scan
-    from cutover.world.trust import pin
-
-    inventory = load(locate(where.hosts, where.inventory, where.root))
-    access = SshAccess()
-    hosts = inventory.select(where.hosts, where.limit)
-    outcomes = Pool(where.forks or FORKS).map(lambda host: scan(host, access), hosts, deadline=60)
-    raise_all(outcomes)
-    shown = [outcome.unwrap() for outcome in outcomes.values()]
-    for keys in shown:
-        ask.hosts[keys.host] = {"fingerprints": keys.fingerprints}
-        for kind, fingerprint in keys.fingerprints.items():
-            ask.say(f"{keys.host:20} {kind:24} {fingerprint}")
-    confirm(ask, f"pin these keys in {inventory.known_hosts}, compared with what each host's own console says?")
-    pinned = pin(inventory.known_hosts, shown, replace=replace)
-    ask.say(f"pinned: {', '.join(pinned) or 'nothing new'}")
     return ExitCode.DONE

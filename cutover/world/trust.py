@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import os
+import shlex
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cutover.decide.yamlfile import shown as typed
 from cutover.words.errors import Problem, Refused
 
 
@@ -27,16 +29,46 @@ class HostKey:
 
 @dataclass(frozen=True)
 class Shown:
-    """The keys that one host showed: `entry` is its name in known_hosts, `keys` are by kind."""
+    """The keys that one host showed, or a jump host before it: `entry` is its name in known_hosts, `keys` are by kind."""
 
     host: str
     entry: str
     keys: Mapping[str, HostKey]
+    is_jump: bool = False
+
+
+@dataclass(frozen=True)
+class State:
+    """One kind of key: what is shown now, and what is pinned."""
+
+    kind: str
+    shown: HostKey | None
+    pinned: HostKey | None
 
     @property
-    def fingerprints(self) -> dict[str, str]:
-        """Fingerprints by kind of key, to show and to compare."""
-        return {kind: key.fingerprint for kind, key in self.keys.items()}
+    def word(self) -> str:
+        """`new`, `pinned` or `changed`."""
+        if self.pinned is None:
+            return "new"
+        return "pinned" if self.pinned == self.shown else "changed"
+
+    def __str__(self) -> str:
+        now = self.shown.fingerprint if self.shown else "not shown any more"
+        if self.word == "changed" and self.pinned is not None:
+            return f"{self.kind:24} {now}  CHANGED, was {self.pinned.fingerprint}"
+        return f"{self.kind:24} {now}  {self.word}"
+
+
+def trust_command(known_hosts: Path, host: str = "", *, replace: bool = False) -> str:
+    """The command that pins the keys of a host, or of all in the environment of that file; it works as it is printed."""
+    directory = known_hosts.absolute().parent
+    environment, where = directory.name, typed(directory)
+    if where == f"inventory/{environment}":
+        hosts = f"'{environment}:&{host}'" if host else environment
+        command = f"invoke hosts.trust --hosts {hosts}"
+    else:
+        command = f"invoke hosts.trust --inventory {shlex.quote(where)} --hosts {host or environment}"
+    return f"{command} --replace" if replace else command
 
 
 def pinned(known_hosts: Path, entry: str) -> dict[str, HostKey]:
@@ -44,38 +76,37 @@ def pinned(known_hosts: Path, entry: str) -> dict[str, HostKey]:
     return {key.kind: key for names, key in map(_parse, _lines(known_hosts)) if key and entry in names}
 
 
-def conflicts(known_hosts: Path, shown: Iterable[Shown]) -> list[Problem]:
-    """The hosts that show another key than the pinned one, or none of the pinned kind any more."""
+def states(known_hosts: Path, host: Shown) -> list[State]:
+    """What each kind of key is against the pinned one, also a pinned one that is not shown any more."""
+    before = pinned(known_hosts, host.entry)
+    return [State(kind, host.keys.get(kind), before.get(kind)) for kind in sorted({*host.keys, *before})]
+
+
+def must_be_pinnable(known_hosts: Path, shown: Iterable[Shown], *, replace: bool = False) -> None:
+    """Raise Refused for every host that shows no key, or another than the pinned one where it may not be replaced."""
     problems = []
     for host in shown:
-        for kind, key in pinned(known_hosts, host.entry).items():
-            now = host.keys.get(kind)
-            if now != key:
-                problems.append(
-                    Problem(
-                        host=host.host,
-                        path=str(known_hosts),
-                        found=f"{kind} {key.fingerprint} is pinned, but it shows {now.fingerprint if now else 'none'}",
-                        next="compare on the host's console; if it was installed anew, pin the new key in its place",
-                    )
-                )
-    return problems
-
-
-def pin(known_hosts: Path, shown: Iterable[Shown], *, replace: bool = False) -> list[str]:
-    """Write what the hosts showed, all or nothing; a different pinned key stays unless `replace`. Returns new lines."""
-    hosts = list(shown)
-    problems = [] if replace else conflicts(known_hosts, hosts)
-    problems += [_nothing(host, known_hosts) for host in hosts if not host.keys]
+        if not host.keys:
+            problems.append(_nothing(host, known_hosts))
+        elif not replace:
+            problems += [
+                _changed(host, known_hosts, state) for state in states(known_hosts, host) if state.word == "changed"
+            ]
     if problems:
         raise Refused(problems)
-    gone = {host.entry for host in hosts} if replace else set()
+
+
+def pin(known_hosts: Path, shown: Sequence[Shown], *, replace: bool = False) -> list[str]:
+    """Write what the hosts showed, all or nothing; a different pinned key stays unless `replace`. Returns new lines."""
+    must_be_pinnable(known_hosts, shown, replace=replace)
+    found = {host.entry: states(known_hosts, host) for host in shown}
+    gone = {entry for entry, kinds in found.items() if any(state.word == "changed" for state in kinds)}
     kept = [line for line in (_without(old, gone) for old in _lines(known_hosts)) if line]
     new = [
-        f"{host.entry} {kind} {key.blob}"
-        for host in hosts
-        for kind, key in sorted(host.keys.items())
-        if replace or kind not in pinned(known_hosts, host.entry)
+        f"{entry} {state.kind} {state.shown.blob}"
+        for entry, kinds in found.items()
+        for state in kinds
+        if state.shown and (state.word == "new" or entry in gone)
     ]
     if new:
         _write(known_hosts, [*kept, *new])
@@ -107,9 +138,24 @@ def _nothing(host: Shown, known_hosts: Path) -> Problem:
     return Problem(
         host=host.host,
         path=str(known_hosts),
-        found="the host showed no key of a kind that is accepted",
+        found=f"{_who(host)} showed no key of a kind that is accepted",
         next="give its sshd an ed25519, ecdsa or rsa host key",
     )
+
+
+def _changed(host: Shown, known_hosts: Path, state: State) -> Problem:
+    now = state.shown.fingerprint if state.shown else "none"
+    return Problem(
+        host=host.host,
+        path=str(known_hosts),
+        found=f"{state.kind} {state.pinned and state.pinned.fingerprint} is pinned for {_who(host)}, but it shows {now}",
+        next="ask the host's owner whether it was installed anew, and compare on its console; only then"
+        f" `{trust_command(known_hosts, host.host, replace=True)}`",
+    )
+
+
+def _who(host: Shown) -> str:
+    return f"the jump host {host.entry}" if host.is_jump else host.entry
 
 
 def _write(path: Path, lines: list[str]) -> None:

@@ -15,10 +15,10 @@ IDLE, INTERVAL, COUNT = 5, 5, 3  # TCP keepalive on an idle connection: dead aft
 _Found = tuple[int, int, int, str, Any]
 
 
-def dial(address: str, port: int, deadline: Deadline) -> socket.socket:
+def dial(address: str, port: int, deadline: Deadline, wanted: socket.AddressFamily = socket.AF_UNSPEC) -> socket.socket:
     """Connect to the first address of a name that answers; raises the OSError of the last one that did not."""
     failure: OSError = TimeoutError(f"no time left to connect to {address}")
-    for family, kind, protocol, _, where in _resolve(address, port, deadline):
+    for family, kind, protocol, _, where in _resolve(address, port, deadline, wanted):
         sock = socket.socket(family, kind, protocol)
         try:
             _tune(sock)
@@ -47,17 +47,17 @@ def _tune(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def _resolve(address: str, port: int, deadline: Deadline) -> Sequence[_Found]:
+def _resolve(address: str, port: int, deadline: Deadline, family: socket.AddressFamily) -> Sequence[_Found]:
     """Resolve a name, in a thread of its own: the resolver knows no deadline."""
     try:
-        return socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        return socket.getaddrinfo(address, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         pass  # a name, not a number
     answer: queue.SimpleQueue[Sequence[_Found] | OSError] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            answer.put(socket.getaddrinfo(address, port, type=socket.SOCK_STREAM))
+            answer.put(socket.getaddrinfo(address, port, family=family, type=socket.SOCK_STREAM))
         except OSError as error:
             answer.put(error)
 

@@ -8,8 +8,8 @@ from paramiko import HostKeys, PKey, RejectPolicy, SSHClient, SSHException
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
 from cutover.words.errors import Problem, UsageError
-
-SYSTEM = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
+from cutover.world.remote.leg import Leg, entry_name
+from cutover.world.trust import trust_command
 
 
 class UnknownHostKey(SSHException):
@@ -23,34 +23,33 @@ class UnknownHostKey(SSHException):
 class Strict(RejectPolicy):
     """Refuse every host without a known key, and remember the key it showed so that a person can compare it."""
 
+    def __init__(self, entry: str) -> None:
+        self._entry = entry
+
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> NoReturn:  # noqa: ARG002 - theirs
         """Called by Paramiko for a host without a known key."""
-        raise UnknownHostKey(hostname, key)
+        raise UnknownHostKey(self._entry, key)
 
 
 class KnownHosts:
     """The pinned keys of one environment over those of the system; read once, shared by all connections."""
 
-    def __init__(self, pinned: Path, system: Sequence[Path] = SYSTEM) -> None:
+    def __init__(self, pinned: Path, system: Sequence[Path]) -> None:
         self._pinned = _read(pinned, strict=True)
         self._system = [_read(path.expanduser(), strict=False) for path in system]
 
-    def teach(self, client: SSHClient, name: str) -> None:
-        """Make `client` accept just the known keys of `name`: where one is pinned, the system's files do not count."""
-        client.set_missing_host_key_policy(Strict())
+    def teach(self, client: SSHClient, leg: Leg) -> None:
+        """Make `client` accept just the known keys of a leg: where one is pinned, the system's files do not count."""
+        client.set_missing_host_key_policy(Strict(leg.entry))
         believed = client.get_host_keys()
         believed.clear()
         for keys in (self._pinned, *self._system):
-            known = keys.lookup(name)
+            known = keys.lookup(leg.entry)
             if known is not None:
                 for kind in known:
-                    believed.add(name, kind, known[kind])
+                    # Under the name that Paramiko looks for, which knows no HostKeyAlias.
+                    believed.add(entry_name(leg.address, leg.port), kind, known[kind])
                 return
-
-
-def entry_name(address: str, port: int) -> str:
-    """How known_hosts names a host: `address`, or `[address]:port` for another port than 22."""
-    return address if port == 22 else f"[{address}]:{port}"
 
 
 def _read(path: Path, *, strict: bool) -> HostKeys:
@@ -73,8 +72,8 @@ def _read(path: Path, *, strict: bool) -> HostKeys:
                 Problem(
                     found=f"line {number} is not a host key",
                     path=f"{path}:{number}",
-                    next="restore the file from version control, or remove the line and pin the key again"
-                    " (`invoke hosts.trust`)",
+                    next=f"restore the file from version control, or remove the line and pin the key again:"
+                    f" `{trust_command(path)}`",
                 )
             )
     if strict and problems:

@@ -1,16 +1,17 @@
-"""Asks hosts which keys they show, without logging in; jump hosts on the way are checked strictly as always."""
+"""Asks hosts which keys they show, without logging in; the jump hosts on the way are checked strictly as always."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from fabric import Connection  # type: ignore[import-untyped]
 from paramiko import SSHException, Transport
 from paramiko.ssh_exception import IncompatiblePeer
 
 from cutover.words.errors import Unreachable
 from cutover.words.host import Host
-from cutover.world.remote.connecting import SshAccess, hang_up
+from cutover.world.remote.connecting import SshAccess, hang_up, let_go
 from cutover.world.remote.deadline import Deadline, guarded
-from cutover.world.remote.dial import dial
-from cutover.world.remote.known_hosts import entry_name
+from cutover.world.remote.leg import Leg, Way
 from cutover.world.remote.refusals import explain
 from cutover.world.trust import HostKey, Shown
 
@@ -18,30 +19,73 @@ from cutover.world.trust import HostKey, Shown
 KINDS = (("ssh-ed25519",), ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"), ("rsa-sha2-512",))
 
 
-def scan(host: Host, access: SshAccess, *, deadline: float = 20.0) -> Shown:
-    """The keys that `host` shows now, and the name under which known_hosts keeps them."""
+@dataclass(frozen=True)
+class Stop:
+    """A place on the way to hosts whose key is looked at: the last leg, a host's own or that of a jump host before it."""
+
+    way: Way
+    hosts: tuple[Host, ...]
+
+    @property
+    def is_jump(self) -> bool:
+        """Whether it only stands before its hosts."""
+        return self.way[-1].is_jump
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others."""
+        return " -> ".join(f"{leg.entry} ({leg.at})" for leg in self.way) if self.is_jump else self.hosts[0].name
+
+
+def rounds(ways: Mapping[Host, Way]) -> list[list[Stop]]:
+    """The stops by how many jump hosts stand before them: those of one round are reached through those of the rounds before."""
+    most = max(map(len, ways.values()))
+    return [_round({host: way for host, way in ways.items() if len(way) > before}, before) for before in range(most)]
+
+
+def _round(ways: Mapping[Host, Way], before: int) -> list[Stop]:
+    own = [Stop(way, (host,)) for host, way in ways.items() if len(way) == before + 1]
+    seen = {_places(stop.way) for stop in own}
+    jumps: dict[tuple[tuple[str, str], ...], Stop] = {}
+    for host, way in ways.items():
+        places = _places(way[: before + 1])
+        if len(way) > before + 1 and places not in seen:
+            behind = jumps[places].hosts if places in jumps else ()
+            jumps[places] = Stop(way[: before + 1], (*behind, host))
+    return [*jumps.values(), *own]
+
+
+def _places(way: Way) -> tuple[tuple[str, str], ...]:
+    return tuple((leg.entry, leg.at) for leg in way)
+
+
+def scan(stop: Stop, access: SshAccess, *, deadline: float = 20.0) -> Shown:
+    """The keys that a stop shows now, and the name under which known_hosts keeps them."""
     until = Deadline(deadline)
-    target = access.towards(host)
-    at = f"{target.host}:{target.port}"
-    keys = {}
-    for kinds in KINDS:
-        with access.gate.place(until.left) as mine:
-            try:
-                if not mine:
-                    raise TimeoutError("too many other connections were being opened all the time")
-                key = _ask(host, access, kinds, until)
-            except (OSError, SSHException, EOFError) as error:
-                problem = explain(error, host=host.name, at=at, user=target.user, seconds=deadline)
-                raise Unreachable(problem) from error
-        if key is not None:
-            keys[key.kind] = key
-    return Shown(host.name, entry_name(target.host, int(target.port)), keys)
+    host, leg = stop.hosts[0], stop.way[-1]
+    keys: dict[str, HostKey] = {}
+    with access.gate.place(until.left) as mine:
+        before = access.open_way(stop.way[:-1], host, until) if mine else None
+        try:
+            if not mine:
+                raise TimeoutError("too many other connections were being opened all the time")
+            for kinds in KINDS:
+                key = _ask(leg, before, access, kinds, until)
+                if key is not None:
+                    keys[key.kind] = key
+        except (OSError, SSHException, EOFError) as error:
+            raise Unreachable(explain(error, host=host, leg=leg, seconds=deadline)) from error
+        finally:
+            if before is not None:
+                hang_up(before)
+    return Shown(host.name, leg.entry, keys, stop.is_jump)
 
 
-def _ask(host: Host, access: SshAccess, kinds: tuple[str, ...], until: Deadline) -> HostKey | None:
+def _ask(
+    leg: Leg, before: Connection | None, access: SshAccess, kinds: Sequence[str], until: Deadline
+) -> HostKey | None:
     """One handshake that accepts just these kinds of key; None where the host has none of them."""
-    target = access.towards(host)
-    sock = _reach(target, host, access, until)
+    sock = access.reach(leg, before, until)
     transport = Transport(sock)
     try:
         transport.get_security_options().key_types = kinds
@@ -52,14 +96,4 @@ def _ask(host: Host, access: SshAccess, kinds: tuple[str, ...], until: Deadline)
     except IncompatiblePeer:
         return None
     finally:
-        transport.close()
-        hang_up(target)
-
-
-def _reach(target: Any, host: Host, access: SshAccess, until: Deadline) -> Any:
-    """A socket, or a channel of the jump host before it, to the host itself."""
-    if not target.gateway:
-        return dial(target.host, int(target.port), until)
-    if not isinstance(target.gateway, str):
-        access.open_jumps(target, host, until)
-    return target.open_gateway()
+        let_go(sock, transport)

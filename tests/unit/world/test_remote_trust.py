@@ -7,8 +7,9 @@ import pytest
 from paramiko import SSHClient
 
 from cutover.words.errors import Refused, UsageError
-from cutover.world.remote.known_hosts import KnownHosts, entry_name
-from cutover.world.trust import HostKey, Shown, conflicts, pin, pinned
+from cutover.world.remote.known_hosts import KnownHosts
+from cutover.world.remote.leg import Leg, entry_name
+from cutover.world.trust import HostKey, Shown, must_be_pinnable, pin, pinned
 
 
 def key(number: int, kind: str = "ssh-ed25519") -> HostKey:
@@ -55,7 +56,8 @@ def test_a_different_key_is_refused_for_all_hosts_of_the_call(tmp_path: Path) ->
 def test_a_pinned_kind_that_is_gone_is_a_conflict_too(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     pin(path, [shown(key(1))])
-    assert "shows none" in conflicts(path, [shown(key(9, "ssh-rsa"))])[0].found
+    with pytest.raises(Refused, match="shows none"):
+        must_be_pinnable(path, [shown(key(9, "ssh-rsa"))])
 
 
 def test_told_to_it_replaces_just_that_host(tmp_path: Path) -> None:
@@ -84,12 +86,12 @@ def test_where_a_key_is_pinned_the_system_does_not_count(tmp_path: Path) -> None
     pin(theirs, [shown(key(2)), shown(key(3), entry="elsewhere", host="other")])
     known = KnownHosts(ours, system=(theirs,))
     with SSHClient() as client:
-        known.teach(client, "198.18.0.1")
+        known.teach(client, Leg("web1", "198.18.0.1", 22, "deploy"))
         believed = client.get_host_keys().lookup("198.18.0.1")
         assert believed is not None
         assert believed["ssh-ed25519"].get_base64() == key(1).blob
         assert client.get_host_keys().lookup("elsewhere") is None
-        known.teach(client, "elsewhere")
+        known.teach(client, Leg("x", "elsewhere", 22, "deploy"))
         assert client.get_host_keys().lookup("elsewhere") is not None
 
 

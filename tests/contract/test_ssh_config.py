@@ -1,0 +1,212 @@
+"""The SSH configuration as OpenSSH reads it: what it says over real sshd, also in files that it includes."""
+
+import getpass
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.words.errors import Unreachable
+from cutover.world.remote.connecting import SshAccess
+from cutover.world.remote.ssh import SshTransport
+from tests.contract import sshd
+from tests.contract.test_over_real_ssh import problem_of
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own, with nothing in its ~/.ssh but what the test writes."""
+    ssh = tmp_path / "home" / ".ssh"
+    ssh.mkdir(parents=True, mode=0o700)
+    monkeypatch.setenv("HOME", str(ssh.parent))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return ssh.parent
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Path]:
+    """A real ssh-agent, empty, whose socket no variable names."""
+    socket = tmp_path / "agent.sock"
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as process:
+        while not socket.exists():
+            assert process.poll() is None
+        yield socket
+        process.terminate()
+
+
+def included(home: Path, text: str) -> SshAccess:
+    """Access whose ~/.ssh/config says nothing itself, but includes a file that does."""
+    (home / ".ssh" / "config").write_text(f"Include {home}/.ssh/work.conf\n", encoding="utf-8")
+    (home / ".ssh" / "work.conf").write_text(text, encoding="utf-8")
+    return SshAccess(system=())
+
+
+def block(loopback: sshd.Sshd, name: str, *lines: str) -> str:
+    there = ("HostName 127.0.0.1", f"Port {loopback.port}", f"User {getpass.getuser()}")
+    return f"Host {name}\n" + "".join(f"  {line}\n" for line in (*there, *lines))
+
+
+def run(loopback: sshd.Sshd, access: SshAccess, **changes: object) -> bytes:
+    values: dict[str, Any] = {"address": "target", "port": None, "user": None, "identity_file": None, **changes}
+    transport = SshTransport(loopback.host(**values), access)
+    try:
+        return transport.run(["echo", "there"], deadline=20).stdout
+    finally:
+        transport.close()
+
+
+def test_an_included_file_says_where_a_host_is_and_with_which_key(loopback: sshd.Sshd, home: Path) -> None:
+    access = included(home, block(loopback, "target", f"IdentityFile {loopback.client_key}"))
+    assert run(loopback, access) == b"there\n"
+
+
+def test_a_key_file_may_be_written_with_tokens(loopback: sshd.Sshd, home: Path) -> None:
+    (home / ".ssh" / "key-of-target").symlink_to(loopback.client_key)
+    access = included(home, block(loopback, "target", "IdentityFile ~/.ssh/key-of-%n"))
+    assert run(loopback, access) == b"there\n"
+
+
+def test_an_included_jump_host_is_passed(loopback: sshd.Sshd, home: Path) -> None:
+    key = f"IdentityFile {loopback.client_key}"
+    text = block(loopback, "bastion", key) + block(loopback, "target", key, "ProxyJump bastion")
+    before = loopback.logins()
+    assert run(loopback, included(home, text)) == b"there\n"
+    assert loopback.logins() == before + 2
+
+
+def test_an_alias_is_the_name_under_which_the_key_is_looked_up(loopback: sshd.Sshd, home: Path, tmp_path: Path) -> None:
+    access = included(home, block(loopback, "target", f"IdentityFile {loopback.client_key}", "HostKeyAlias the-alias"))
+    with pytest.raises(Unreachable, match="no host key is pinned for the-alias"):
+        run(loopback, access)  # known under its address only
+    known = tmp_path / "known_hosts"
+    known.write_text(
+        loopback.known_hosts.read_text(encoding="utf-8").replace(f"[127.0.0.1]:{loopback.port}", "the-alias")
+    )
+    assert run(loopback, access, known_hosts=known) == b"there\n"
+
+
+def test_a_condition_that_does_not_hold_says_nothing(loopback: sshd.Sshd, home: Path) -> None:
+    text = "Match exec false\n  ProxyCommand false\nMatch host elsewhere\n  User nobody\n"
+    access = included(home, text + block(loopback, "target", f"IdentityFile {loopback.client_key}"))
+    assert run(loopback, access) == b"there\n"
+
+
+def test_the_inventory_is_stronger_than_the_configuration(loopback: sshd.Sshd, home: Path) -> None:
+    access = included(
+        home, "Host 127.0.0.1\n  Port 9\n  User nobody\n  IdentityFile /nowhere\n  ProxyJump nowhere.invalid\n"
+    )
+    values = {"address": "127.0.0.1", "port": loopback.port, "user": getpass.getuser(), "proxy_jump": "none"}
+    assert run(loopback, access, **values, identity_file=loopback.client_key) == b"there\n"
+
+
+def test_a_proxy_command_is_a_line_for_the_shell(loopback: sshd.Sshd, home: Path, tmp_path: Path) -> None:
+    noted = tmp_path / "noted"
+    jump = f"ssh -F none -i {loopback.client_key} -o UserKnownHostsFile={loopback.known_hosts} -p %p"
+    command = f"ProxyCommand {jump} -W %h:%p 127.0.0.1 2>{noted}"
+    access = included(home, block(loopback, "target", f"IdentityFile {loopback.client_key}", command))
+    assert run(loopback, access) == b"there\n"
+    assert noted.is_file()
+
+
+def test_the_agent_that_the_configuration_names_is_asked(loopback: sshd.Sshd, home: Path, agent: Path) -> None:
+    access = included(home, block(loopback, "target", f"IdentityAgent {agent}"))
+    with pytest.raises(Unreachable, match="no key to offer"):
+        run(loopback, access)
+    add(agent, loopback.client_key)
+    assert run(loopback, access) == b"there\n"
+
+
+def test_of_an_agent_only_the_named_key_is_offered_where_that_is_wished(
+    loopback: sshd.Sshd, home: Path, agent: Path, tmp_path: Path
+) -> None:
+    add(agent, loopback.client_key)
+    stranger = sshd.new_key(tmp_path / "stranger")
+    wished = ("IdentitiesOnly yes", f"IdentityAgent {agent}")
+    with pytest.raises(Unreachable, match="1 key offered"):
+        run(loopback, included(home, block(loopback, "target", *wished, f"IdentityFile {stranger}")))
+    public = loopback.client_key.with_suffix(".pub")
+    assert run(loopback, included(home, block(loopback, "target", *wished, f"IdentityFile {public}"))) == b"there\n"
+
+
+def test_a_locked_key_is_told_unless_an_agent_has_it(
+    loopback: sshd.Sshd, home: Path, agent: Path, tmp_path: Path
+) -> None:
+    locked = tmp_path / "locked"
+    locked.write_bytes(loopback.client_key.read_bytes())
+    locked.chmod(0o600)
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "a passphrase", "-P", "", "-f", str(locked)], check=True)
+    access = included(home, block(loopback, "target", f"IdentityAgent {agent}", "IdentitiesOnly yes"))
+    host = loopback.host(address="target", port=None, user=None, identity_file=locked)
+    found, then = problem_of(host, access)
+    assert "is locked by a passphrase" in found
+    assert f"`ssh-add {locked}`" in then
+    add(agent, loopback.client_key)
+    assert SshTransport(host, access).run(["true"], deadline=20).succeeded
+
+
+def test_a_file_that_is_no_key_is_told_when_nothing_else_lets_in(
+    loopback: sshd.Sshd, home: Path, tmp_path: Path
+) -> None:
+    junk = tmp_path / "junk"
+    junk.write_text("nonsense", encoding="utf-8")
+    both = block(loopback, "target", f"IdentityFile {junk}", f"IdentityFile {loopback.client_key}")
+    assert run(loopback, included(home, both)) == b"there\n"
+    with pytest.raises(Unreachable, match=rf"no key to offer; {junk} is no key that can be used"):
+        run(loopback, included(home, block(loopback, "target", f"IdentityFile {junk}")))
+
+
+def test_a_configuration_that_ssh_refuses_is_told_in_its_words(loopback: sshd.Sshd, home: Path) -> None:
+    with pytest.raises(Unreachable, match="Bad configuration option: nonsense") as caught:
+        run(loopback, included(home, "Nonsense yes\n"))
+    assert str(home / ".ssh" / "config") in caught.value.problems[0].next
+
+
+def test_without_ssh_a_configuration_cannot_be_read_and_none_needs_none(
+    loopback: sshd.Sshd, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    there = {
+        "address": "127.0.0.1",
+        "port": loopback.port,
+        "user": getpass.getuser(),
+        "identity_file": loopback.client_key,
+    }
+    assert run(loopback, SshAccess(system=()), **there) == b"there\n"
+    with pytest.raises(Unreachable, match="no `ssh` on this machine") as caught:
+        run(loopback, included(home, "User somebody\n"), **there)
+    assert "openssh-client" in caught.value.problems[0].next
+
+
+@pytest.mark.parametrize("option", ["BindAddress 127.0.0.9", "ProxyUseFdpass yes", "RevokedHostKeys /etc/revoked"])
+def test_what_would_lead_elsewhere_and_is_not_honoured_is_refused(loopback: sshd.Sshd, home: Path, option: str) -> None:
+    with pytest.raises(Unreachable, match="not honoured") as caught:
+        run(loopback, included(home, block(loopback, "target", option)))
+    (problem,) = caught.value.problems
+    assert option.split(maxsplit=1)[0].lower() in problem.found
+    assert str(home / ".ssh" / "config") in problem.next
+
+
+def test_jump_hosts_in_a_circle_are_told(loopback: sshd.Sshd, home: Path) -> None:
+    text = "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\nHost target\n  ProxyJump a\n"
+    with pytest.raises(Unreachable, match="in a circle"):
+        run(loopback, included(home, text))
+
+
+def test_a_jump_host_that_does_not_resolve_is_named_with_the_place_where_it_is_set(
+    loopback: sshd.Sshd, home: Path
+) -> None:
+    access = included(home, block(loopback, "target", "ProxyJump bastion.invalid"))
+    found, then = problem_of(loopback.host(address="target"), access)
+    assert "bastion.invalid:22 (the jump host of loop) does not resolve" in found
+    assert "`ProxyJump` for target in the SSH configuration" in then
+    found, then = problem_of(loopback.host(proxy_jump="bastion.invalid"), access)
+    assert "bastion.invalid:22 (the jump host of loop) does not resolve" in found
+    assert "`ansible_ssh_common_args` of loop" in then
+
+
+def add(agent: Path, key: Path) -> None:
+    environment = {**os.environ, "SSH_AUTH_SOCK": str(agent)}
+    subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True, capture_output=True)

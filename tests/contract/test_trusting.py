@@ -1,0 +1,175 @@
+"""`hosts.trust` over real sshd: what a refusal tells a person to run is run as it is printed, and then lets in."""
+
+import argparse
+import getpass
+import io
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from cutover.decide.inventory import load
+from cutover.entry.trusting import trust
+from cutover.entry.where import Where
+from cutover.words.errors import ExitCode, Unreachable, UsageError
+from cutover.words.host import Host
+from cutover.world.remote.connecting import SshAccess
+from cutover.world.remote.ssh import SshTransport
+from tests.contract import sshd
+
+
+@pytest.fixture
+def root(tmp_path: Path, loopback: sshd.Sshd, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one environment: `near`, and `far` behind a bastion; the same sshd plays them all."""
+    home = tmp_path / "home" / ".ssh"
+    home.mkdir(parents=True)
+    (home / "id_ed25519").symlink_to(loopback.client_key)
+    monkeypatch.setenv("HOME", str(home.parent))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    inventory = tmp_path / "inventory" / "real"
+    inventory.mkdir(parents=True)
+    user = getpass.getuser()
+    (inventory / "hosts.yml").write_text(
+        f"""all:
+  vars: {{ansible_port: {loopback.port}, ansible_user: {user}, ansible_ssh_private_key_file: {loopback.client_key}}}
+  hosts:
+    near: {{ansible_host: 127.0.0.1}}
+    far: {{ansible_host: 127.0.0.1, ansible_ssh_common_args: "-J {user}@localhost:{loopback.port}"}}
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def host(root: Path, name: str) -> Host:
+    return load(root / "inventory" / "real").hosts[name]
+
+
+def refusal(root: Path, name: str) -> tuple[str, str]:
+    with pytest.raises(Unreachable) as caught:
+        SshTransport(host(root, name), SshAccess()).run(["true"], deadline=20)
+    (problem,) = caught.value.problems
+    return problem.found, problem.next
+
+
+def gets_in(root: Path, name: str) -> bool:
+    transport = SshTransport(host(root, name), SshAccess())
+    try:
+        return transport.run(["true"], deadline=20).succeeded
+    finally:
+        transport.close()
+
+
+def printed(text: str) -> list[str]:
+    """The words of the command that a message tells to run, without `invoke hosts.trust`."""
+    match = re.search(r"`invoke hosts\.trust ([^`]*)`", text)
+    assert match, text
+    return shlex.split(match[1])
+
+
+def follow(root: Path, words: list[str], *, yes: bool = True, as_json: bool = False) -> ExitCode:
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    for option in ("--hosts", "--inventory"):
+        parser.add_argument(option, default="")
+    parser.add_argument("--replace", action="store_true")
+    asked = parser.parse_args(words)
+    where = Where(root, "hosts.trust", asked.hosts, asked.inventory, json=as_json)
+    return trust(where, replace=asked.replace, yes=yes)
+
+
+def other_key(tmp_path: Path) -> str:
+    return " ".join(sshd.new_key(tmp_path / "other").with_suffix(".pub").read_text(encoding="utf-8").split()[:2])
+
+
+def pinned_file(root: Path) -> Path:
+    return root / "inventory" / "real" / "known_hosts"
+
+
+def test_the_command_that_a_refusal_prints_pins_the_key(root: Path) -> None:
+    _, then = refusal(root, "near")
+    assert printed(then) == ["--hosts", "real:&near"]
+    assert follow(root, printed(then)) is ExitCode.DONE
+    assert gets_in(root, "near")
+
+
+def test_it_works_for_an_inventory_elsewhere_too(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    (elsewhere := tmp_path_factory.mktemp("some where") / "real").symlink_to(root / "inventory" / "real")
+    with pytest.raises(Unreachable) as caught:
+        SshTransport(load(elsewhere).hosts["near"], SshAccess()).run(["true"], deadline=20)
+    assert follow(root, printed(caught.value.problems[0].next)) is ExitCode.DONE
+    assert gets_in(root, "near")
+
+
+def test_a_bastion_that_is_not_pinned_is_shown_pinned_and_passed(
+    root: Path, loopback: sshd.Sshd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found, then = refusal(root, "far")
+    assert f"no host key is pinned for [localhost]:{loopback.port} (the jump host of far)" in found
+    assert follow(root, printed(then)) is ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert shown.index(f"[localhost]:{loopback.port} (jump host)") < shown.index("far  ")
+    assert gets_in(root, "far")
+    assert follow(root, printed(then), yes=False) is ExitCode.DONE, "nothing is left to say yes to"
+    assert "nothing new" in capsys.readouterr().out
+
+
+def test_nobody_logs_in_on_a_bastion_before_the_yes(
+    root: Path, loopback: sshd.Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = loopback.logins()
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert follow(root, ["--hosts", "real:&far"], yes=False) is ExitCode.USAGE
+    assert loopback.logins() == before
+    assert not pinned_file(root).exists()
+
+
+def test_a_changed_key_is_shown_and_refused_before_the_question_and_the_printed_command_replaces_it(
+    root: Path, loopback: sshd.Sshd, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pinned_file(root).write_text(f"[127.0.0.1]:{loopback.port} {other_key(tmp_path)}\n", encoding="utf-8")
+    found, then = refusal(root, "near")
+    assert found.count("SHA256:") == 2
+    assert "owner" in then
+    assert printed(then) == ["--hosts", "real:&near", "--replace"]
+    # Without --replace: no question, though nobody said yes.
+    assert follow(root, ["--hosts", "real:&near"], yes=False) is ExitCode.REFUSED
+    told = capsys.readouterr()
+    assert re.search(r"near +ssh-ed25519 +SHA256:\S+ +CHANGED, was SHA256:", told.out)
+    assert re.search(r"near +ecdsa-sha2-nistp256 +SHA256:\S+ +new", told.out)
+    assert "--replace" in told.err
+    assert "needs a yes" not in told.err
+    assert follow(root, printed(then)) is ExitCode.DONE
+    assert gets_in(root, "near")
+
+
+def test_a_bastion_with_another_key_is_replaced_by_the_printed_command(
+    root: Path, loopback: sshd.Sshd, tmp_path: Path
+) -> None:
+    pinned_file(root).write_text(f"[localhost]:{loopback.port} {other_key(tmp_path)}\n", encoding="utf-8")
+    _, then = refusal(root, "far")
+    assert follow(root, ["--hosts", "real:&far"]) is ExitCode.REFUSED
+    assert follow(root, printed(then)) is ExitCode.DONE
+    assert gets_in(root, "far")
+
+
+def test_the_document_has_states_of_hosts_and_jump_hosts(
+    root: Path, loopback: sshd.Sshd, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert follow(root, ["--hosts", "real"], as_json=True) is ExitCode.DONE
+    hosts = json.loads(capsys.readouterr().out)["hosts"]
+    assert hosts["near"]["states"] == {"ssh-ed25519": "new", "ecdsa-sha2-nistp256": "new"}
+    assert hosts["far"]["states"] == {"ssh-ed25519": "pinned", "ecdsa-sha2-nistp256": "pinned"}
+    assert hosts["far"]["jumps"][f"[localhost]:{loopback.port}"]["states"] == hosts["near"]["states"]
+    assert "jumps" not in hosts["near"]
+
+
+def test_a_damaged_line_names_a_command_that_works_once_it_is_gone(root: Path) -> None:
+    pinned_file(root).write_text("nonsense\n", encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        SshTransport(host(root, "near"), SshAccess()).run(["true"], deadline=20)
+    pinned_file(root).unlink()
+    assert follow(root, printed(caught.value.problems[0].next)) is ExitCode.DONE
+    assert gets_in(root, "near")
