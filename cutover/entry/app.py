@@ -23,6 +23,7 @@ class Ask:
     started_at: str = field(default_factory=utc_now)
     run_id: str = ""
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()  # of a judgement that says no, which is no error and is told already
     told: bool = False  # a summary has shown the problems already
 
     @property
@@ -81,7 +82,7 @@ def _tell(ask: Ask, code: ExitCode, ended: CutoverError | None) -> None:
         show_error(ended, sys.stderr)
     if ask.json:
         sys.stdout.write(
-            answer(ask.command, ask.run_id, code, ask.started_at, ask.hosts, ended.problems if ended else ())
+            answer(ask.command, ask.run_id, code, ask.started_at, ask.hosts, ended.problems if ended else ask.problems)
         )
 
 

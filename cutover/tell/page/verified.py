@@ -94,7 +94,7 @@ def _step(story: Story, plan: Plan, shown: Presentation, phase: Phase, step_id: 
     measured = tuple(
         Measured(host, tuple(step_tables(story, shown.tables, host, step_id)), document(story, host, step_id))
         for host in steps
-        if first.kind == "command" and step_id != shown.validation and document(story, host, step_id) is not None
+        if first.kind == "command" and step_id != shown.validation.step and document(story, host, step_id) is not None
     )
     return Item(step_id, first.words, "look" if first.probe else "step", found, measured)
 

@@ -264,13 +264,13 @@ IDLE: dict[str, Any] = {
 
 
 def test_the_status() -> None:
-    same_as_golden("status", printed(status_view({"web1": STATUS, "web2": IDLE}, at(90)), 130))
+    same_as_golden("status", printed(status_view({"web1": STATUS, "web2": IDLE}, ["web3"], at(90)), 130))
     assert in_service(STATUS["facts"]) == ["V1"]
     assert in_service(IDLE["facts"]) == []
 
 
 def test_the_status_fits_80_columns() -> None:
-    assert max(len(line) for line in printed(status_view({"web1": STATUS}, at(90)), 80).splitlines()) <= 80
+    assert max(len(line) for line in printed(status_view({"web1": STATUS}, ["web2"], at(90)), 80).splitlines()) <= 80
 
 
 def test_a_finding_of_a_refused_run_is_told_without_an_end_record() -> None:
