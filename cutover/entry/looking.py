@@ -38,12 +38,16 @@ def report(where: Where, run: str) -> ExitCode:
 
 def _status(where: Where, ask: Ask) -> ExitCode:
     from cutover.conduct.judging.status import look_at_state
+    from cutover.conduct.judging.watched import watch_of
     from cutover.tell.paper import paper
     from cutover.tell.presentation import presentation
     from cutover.tell.realtime import real_time
     from cutover.tell.views.status import status_view
+    from cutover.tell.watching.standing import standing_view
 
-    states, unasked = look_at_state(where.targets())
+    targets = where.targets()
+    states, unasked = look_at_state(targets)
+    watch = watch_of(targets)
     declared = presentation(where.root).real_time
     ask.hosts = {
         host: {"reached": True, **state, "real_time": real_time(declared, state.pop("looks"))}
@@ -51,7 +55,13 @@ def _status(where: Where, ask: Ask) -> ExitCode:
     }
     silent = tuple(dict.fromkeys(problem.host for problem in unasked if problem.host not in states))
     ask.hosts |= {host: {"reached": False} for host in silent}
-    paper(ask.stream).print(status_view(states, silent))
+    for host, told in ask.hosts.items():
+        told["watch"] = watch.as_json(host) if watch else None
+    out = paper(ask.stream)
+    out.print(status_view(states, silent))
+    if watch:
+        place = f" --inventory {where.inventory}" if where.inventory else ""
+        out.print(standing_view(watch, f"--hosts {targets.environment}{place}"))
     if unasked:
         raise Unjudged(unasked)
     return ExitCode.DONE

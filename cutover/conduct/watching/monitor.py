@@ -138,11 +138,11 @@ def _watch(
     journal.listen(watched)
     asked.hear(directory, journal)
     if watched.started_at:
-        journal.write("watch.resumed", t=clock.t, rules=settings.book.digest)
+        journal.write("watch.resumed", t=clock.t, once=asked.once, rules=settings.book.digest)
     else:
         journal.write(
             "watch.started", run=directory.id, environment=directory.environment(), hosts=list(hosts), began=clock.began,
-            head=head_of(directory.journal_file), heads=heads, **lasting,
+            once=asked.once, head=head_of(directory.journal_file), heads=heads, **lasting,
         )  # fmt: skip
     tell = asked.teller(directory, journal, settings)
 
