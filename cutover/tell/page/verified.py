@@ -173,7 +173,7 @@ def matrix(story: Story, spans: Sequence[Span]) -> list[tuple[str, list[tuple[Ve
         for name in columns:
             span = next((span for span in reversed(spans) if span.name == name and host in span.hosts), None)
             cells.append(None if span is None else (span.of(host), _seconds(span, story)))
-        rows.append((host, cells, story.where(host)))
+        rows.append((host, cells, str(story.where(host))))
     return rows
 
 
