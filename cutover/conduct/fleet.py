@@ -71,13 +71,23 @@ def connected(targets: Targets) -> Iterator[Fleet]:
 
 @contextmanager
 def connected_as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    """The fleet of the hosts that can be used, and why the others cannot: the way back does not wait for a dead host."""
+    """The fleet of the hosts that can be used, and why the others cannot: the way back does not wait for a dead host.
+
+    Unreachable where nobody can be used: there is nothing to act on.
+    """
+    with reached(targets) as (fleet, problems):
+        if not fleet.agents:
+            raise Unreachable(problems)
+        yield fleet, problems
+
+
+@contextmanager
+def reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
+    """The same for who only looks: that nobody can be used is an answer too, and not for the fleet to judge."""
     fleet, problems = connect(targets)
     try:
         lost = {problem.host for problem in problems}
         usable = {name: agent for name, agent in fleet.agents.items() if name not in lost}
-        if not usable:
-            raise Unreachable(problems)
         yield Fleet(usable, fleet.pool, fleet.logins), problems
     finally:
         fleet.close()

@@ -24,6 +24,7 @@ class Ask:
     run_id: str = ""
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)  # what a command adds to the document beside its hosts
+    problems: tuple[Problem, ...] = ()  # of a judgement that says no, which is no error and is told already
     told: bool = False  # a summary has shown the problems already
 
     @property
@@ -82,7 +83,15 @@ def _tell(ask: Ask, code: ExitCode, ended: CutoverError | None) -> None:
         show_error(ended, sys.stderr)
     if ask.json:
         sys.stdout.write(
-            answer(ask.command, ask.run_id, code, ask.started_at, ask.hosts, ended.problems if ended else (), ask.more)
+            answer(
+                ask.command,
+                ask.run_id,
+                code,
+                ask.started_at,
+                ask.hosts,
+                ended.problems if ended else ask.problems,
+                ask.more,
+            )
         )
 
 

@@ -1,10 +1,14 @@
 """`status`, `verify`, `validate`, `shadow`, `report`: they look and judge, and change nothing."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cutover.entry.app import Ask, end
 from cutover.entry.where import Where
 from cutover.words.errors import ExitCode, Problem, Unjudged, UsageError
+
+if TYPE_CHECKING:
+    from cutover.conduct.judging.judged import Judged
 
 
 def status(where: Where) -> ExitCode:
@@ -34,17 +38,30 @@ def report(where: Where, run: str) -> ExitCode:
 
 def _status(where: Where, ask: Ask) -> ExitCode:
     from cutover.conduct.judging.status import look_at_state
+    from cutover.conduct.judging.watched import watch_of
     from cutover.tell.paper import paper
     from cutover.tell.presentation import presentation
     from cutover.tell.realtime import real_time
     from cutover.tell.views.status import status_view
+    from cutover.tell.watching.standing import standing_view
 
-    states, unasked = look_at_state(where.targets())
+    targets = where.targets()
+    states, unasked = look_at_state(targets)
+    watch = watch_of(targets)
     declared = presentation(where.root).real_time
     ask.hosts = {
-        host: {**state, "real_time": real_time(declared, state.pop("looks"))} for host, state in states.items()
+        host: {"reached": True, **state, "real_time": real_time(declared, state.pop("looks"))}
+        for host, state in states.items()
     }
-    paper(ask.stream).print(status_view(states))
+    silent = tuple(dict.fromkeys(problem.host for problem in unasked if problem.host not in states))
+    ask.hosts |= {host: {"reached": False} for host in silent}
+    for host, told in ask.hosts.items():
+        told["watch"] = watch.as_json(host) if watch else None
+    out = paper(ask.stream)
+    out.print(status_view(states, silent))
+    if watch:
+        place = f" --inventory {where.inventory}" if where.inventory else ""
+        out.print(standing_view(watch, f"--hosts {targets.environment}{place}"))
     if unasked:
         raise Unjudged(unasked)
     return ExitCode.DONE
@@ -52,34 +69,40 @@ def _status(where: Where, ask: Ask) -> ExitCode:
 
 def _verify(where: Where, ask: Ask, run: str, phase: str, junit: str) -> ExitCode:
     from cutover.conduct.judging.alone import verify as judge
-    from cutover.tell.views.judged import show_judged
 
-    judged = judge(where.targets(), run=run, phase=phase, junit=Path(junit) if junit else None)
-    ask.hosts = show_judged(judged.phase.label, judged.findings, judged.verdict, say=ask.say)
-    return judged.verdict.exit_code
+    judged = judge(where.targets(), run=run, phase=phase, junit=Path(junit).expanduser() if junit else None)
+    return _told(ask, judged)
 
 
 def _validate(where: Where, ask: Ask) -> ExitCode:
     from cutover.conduct.judging.alone import validate as judge
     from cutover.entry.written import write_validation
-    from cutover.tell.views.judged import show_judged
 
     judged = judge(where.targets())
-    ask.hosts = show_judged(judged.phase.label, judged.findings, judged.verdict, say=ask.say)
-    ask.say(f"report: {write_validation(where.root, judged.documents)}")
-    return judged.verdict.exit_code
+    code = _told(ask, judged)
+    ask.say(f"report: {write_validation(where.root, judged)}")
+    return code
 
 
 def _shadow(where: Where, ask: Ask, run: str) -> ExitCode:
     from cutover.conduct.judging.shadow import shadow as compare
     from cutover.entry.written import write_comparison
-    from cutover.tell.views.judged import show_judged
 
     judged = compare(where.targets(), run=run)
-    told = show_judged("V1 and V2 on the same input", judged.findings, judged.verdict, say=ask.say)
+    code = _told(ask, judged)
     measured = {host: next(iter(by_step.values()), None) for host, by_step in judged.documents.items()}
-    ask.hosts = {host: {**one, "document": measured.get(host)} for host, one in told.items()}
-    ask.say(f"report: {write_comparison(where.root, judged.documents)}")
+    ask.hosts = {host: {**one, "document": measured.get(host)} for host, one in ask.hosts.items()}
+    for path in write_comparison(where.root, judged):
+        ask.say(f"report: {path}")
+    return code
+
+
+def _told(ask: Ask, judged: "Judged") -> ExitCode:
+    """Show what was judged, to people and in `--json`; how the command ends."""
+    from cutover.tell.views.judged import show_judged
+
+    ask.hosts = show_judged(judged.title, judged.findings, judged.verdict, say=ask.say)
+    ask.run_id, ask.problems = judged.run, judged.problems
     return judged.verdict.exit_code
 
 

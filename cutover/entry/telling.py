@@ -10,6 +10,7 @@ from cutover.entry.written import Written, write_all
 from cutover.tell.live.console import for_people
 from cutover.tell.live.logfile import Log
 from cutover.tell.live.summary import hosts_as_json, summary
+from cutover.tell.presentation import presentation
 from cutover.world.journal import Journal, read
 from cutover.world.rundir import RunDir, RunDirs
 
@@ -38,7 +39,7 @@ class Listeners:
         """Say that the run has been done; its journal and report are left as they are."""
         self.console.close()
         plan = self._run.plan()
-        self._ask.hosts = hosts_as_json(read(self._run.journal_file), plan.hosts)
+        self._ask.hosts = hosts_as_json(read(self._run.journal_file), presentation(self._ask.root).outage)
         on = f"{', '.join(plan.hosts)}: on V2, release {plan.release.id}, healthy"
         self._ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
 
@@ -47,10 +48,10 @@ class Listeners:
         self.console.close()
         if not self._run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
             return
-        plans = self._run.plan().hosts
+        shown = presentation(self._ask.root).outage
         records = read(self._run.journal_file)
-        self._ask.hosts = hosts_as_json(records, plans)
-        self.console.show(summary(records, plans, self._places(write_all(self._ask.root, self._run))))
+        self._ask.hosts = hosts_as_json(records, shown)
+        self.console.show(summary(records, shown, self._places(write_all(self._ask.root, self._run))))
         self._ask.told = True
 
     def _places(self, written: Written) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cutover.entry.app import Ask, end
 from cutover.entry.where import Where
-from cutover.words.errors import CutoverError, ExitCode
+from cutover.words.errors import CutoverError, ExitCode, Unjudged
 
 if TYPE_CHECKING:
     from cutover.conduct.people.announcing import Announcer
@@ -63,6 +63,9 @@ def _monitor(where: Where, ask: Ask, run: str, *, once: bool) -> ExitCode:
     try:
         with stop.watching():
             return watch(targets, where.runs, asked)
+    except Unjudged as nobody:
+        listening.hosts = {one.host: {"verdict": "ERROR", "hour": None, "findings": []} for one in nobody.problems}
+        raise
     finally:
         listening.finish()
         heard.finish()

@@ -57,12 +57,19 @@ class ValueTable(_Strict):
     unit: str = ""
 
 
+class Validation(_Strict):
+    """The step whose document is the validation report (status, checks, timestamp), and the checks that it always has."""
+
+    step: str
+    checks: tuple[str, ...]
+
+
 class Presentation(_Strict):
     """Everything that is particular to this service on the page."""
 
     service: str
     outage: OutageSteps
-    validation: str = Field(description="the step whose document is the validation report: status, checks, timestamp")
+    validation: Validation
     values: ValueTable
     tables: tuple[ValueTable, ...] = ()
     watch: Watched = Watched()

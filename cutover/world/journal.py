@@ -129,6 +129,18 @@ def read(path: Path) -> list[Record]:
         ) from broken
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process on this machine has a journal open for writing now; its own lock tells, so a process that died does not."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back at once: closing the file does it
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def head_of(path: Path) -> dict[str, Any] | None:
     """How far a journal has come that another command writes; None where there is none. Who keeps it ties both together."""
     records = read(path) if path.exists() else []

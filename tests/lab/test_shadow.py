@@ -50,6 +50,8 @@ def test_before_the_cutover_the_staged_release_agrees_with_v1(prepared: Checkout
     assert left == ""  # nothing was published, nothing stays
     report = next((prepared.root / ".cutover" / "shadows").glob("*/shadow_report.json"))
     assert json.loads(Path(report).read_text())["hosts"] == {"lab1": "PASS", "lab2": "PASS"}
+    assert list((prepared.run_directory(answer.run) / "evidence").rglob("shadow_report.json"))
+    assert "shadow: relative difference" in (prepared.run_directory(answer.run) / "report.html").read_text()
 
 
 def test_a_tape_that_they_take_differently_is_found_with_its_row(prepared: Checkout, fleet: Hosts) -> None:
@@ -58,6 +60,7 @@ def test_a_tape_that_they_take_differently_is_found_with_its_row(prepared: Check
     fleet.inside("lab2", f"rm {DATA}/done/planted.csv; systemctl start lab-tapes.service")
     assert answer.code == 9, str(answer)
     assert answer.document["hosts"]["lab1"]["verdict"] == "PASS"
+    assert {one["host"] for one in answer.errors} == {"lab2"}
     tapes = answer.document["hosts"]["lab2"]["document"]["tapes"]
     rows = [row for tape in tapes if tape["explanation"] for row in tape["explanation"]["rows"]]
     assert [(row["row"], list(row["why"])) for row in rows] == [(2, ["negative_amount"])]

@@ -65,6 +65,53 @@ def test_verify_of_a_phase_that_does_not_hold_fails(on_v2: Checkout) -> None:
     answer = on_v2.ask("verify", "--phase", "preflight", hosts="lab1")
     assert answer.code == 9, str(answer)
 
+    assert {one["host"] for one in answer.errors} == {"lab1"}
+    assert any("v1" in one["path"] and one["next"] for one in answer.errors)
+
+
+@pytest.fixture
+def silent(on_v2: Checkout) -> Iterator[Checkout]:
+    """The same hosts, and nobody listens where lab2 is said to be."""
+    own = on_v2.inventory / "host_vars" / "lab2.yml"
+    own.parent.mkdir(exist_ok=True)
+    assert not own.exists()
+    own.write_text("ansible_port: 1\n")
+    yield on_v2
+    own.unlink()
+
+
+def test_verify_with_a_silent_host_judges_the_other_and_its_junit_is_not_green(
+    silent: Checkout, tmp_path: Path
+) -> None:
+    junit = tmp_path / "activation.xml"
+    answer = silent.ask("verify", "--phase", "activation", "--junit", str(junit), hosts="lab1:lab2")
+    assert answer.code == 10, str(answer)
+    assert {host: one["verdict"] for host, one in answer.document["hosts"].items()} == {"lab1": "PASS", "lab2": "ERROR"}
+    assert [one["host"] for one in answer.errors] == ["lab2"]
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("6", "0", "1")
+
+
+def test_plain_pytest_with_a_silent_host_runs_the_other_ones_checks(silent: Checkout, tmp_path: Path) -> None:
+    junit = tmp_path / "checks.xml"
+    where = ["--hosts=lab1:lab2", f"--inventory={silent.inventory}", f"--junit-xml={junit}"]
+    done = plain_pytest(silent, "roles/activation/checks.py", *where)
+    assert done.returncode == 1, done.stdout + done.stderr
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("10", "0", "5")
+    assert {
+        case.get("name", "").partition("[")[2] for case in suite.iter("testcase") if case.find("error") is not None
+    } == {"lab2]"}
+
+
+def test_nobody_reached_is_no_judgement(silent: Checkout) -> None:
+    for command in ("status", "verify", "validate", "shadow"):
+        answer = silent.ask(command, hosts="lab2")
+        assert answer.code == 10, str(answer)
+        assert list(answer.document["hosts"]) == ["lab2"]
+        assert "refused the connection" in answer.errors[0]["found"]
+    assert len(reported(silent, "lab2")["checks"]) == 5
+
 
 def test_verify_of_an_unknown_phase_is_wrong_usage(on_v2: Checkout) -> None:
     answer = on_v2.ask("verify", "--phase", "lunch", hosts="lab1")
@@ -116,6 +163,7 @@ def test_validate_fails_when_an_output_is_gone(on_v2: Checkout, fleet: Hosts) ->
     assert answer.code == 9, str(answer)
     assert reported(on_v2, "lab1")["status"] == "PASS"
     assert any("latest.json" in issue["found"] for issue in reported(on_v2, "lab2")["issues"])
+    assert {one["host"] for one in answer.errors} == {"lab2"}
     fleet.inside("lab2", "systemctl start lab-tapes.service")
 
 

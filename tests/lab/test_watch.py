@@ -183,6 +183,8 @@ def test_a_leak_holds_until_somebody_decides(watched: Checkout, hosts: Hosts, ma
     (hold,) = records(watched, answer.run, "hold.opened")
     assert "lab1" in str(hold["reasons"])
     assert any(subject.startswith("Decision wanted") for subject in subjects(mails)), subjects(mails)
+    told = watched.ask("status").document["hosts"]["lab1"]["watch"]
+    assert (told["run"], told["watched"], told["hold"]["reasons"]) == (answer.run, False, hold["reasons"])
     assert watched.ask("monitor", "--once").code == 7
     refused = watched.ask("signoff", "--role", "engineering_lead", "--name", "Bob Other")
     assert refused.code == 2
@@ -195,6 +197,7 @@ def test_a_leak_holds_until_somebody_decides(watched: Checkout, hosts: Hosts, ma
     assert [one["decision"] for one in closed] == ["go_on"]
     assert watched.yes("abort").code == 0
     assert in_service(hosts) == {V1}
+    assert watched.ask("status").document["hosts"]["lab1"]["watch"]["over"]
 
 
 @pytest.mark.faults

@@ -81,6 +81,7 @@ def gather(items: Iterable[pytest.Item], seats: Mapping[str, Seat], wanted: Mapp
             isinstance(item, pytest.Function)
             and "host" in item.fixturenames
             and set(item.fixturenames) - NAMES <= GIVEN
+            and item.callspec.params["host_name"] in seats
         ):
             by_host[str(item.callspec.params["host_name"])].append(item)
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="ask-ahead") as threads:

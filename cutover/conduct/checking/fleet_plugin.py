@@ -4,7 +4,7 @@ testinfra's own plugin stays off (`-p no:pytest11.testinfra`): without a host it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -16,10 +16,16 @@ from cutover.world.remote.base import Transport
 
 @dataclass(frozen=True)
 class Checked:
-    """The hosts that checks are run on, and the plan that each is held against."""
+    """The hosts that checks are run on, the plan that each is held against, and why others cannot be asked: their checks are errors."""
 
     transports: Mapping[str, Transport]
     plans: Mapping[str, HostPlan]
+    unasked: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return [*self.plans, *self.unasked]
 
 
 FLEET = pytest.StashKey[Checked]()
@@ -35,11 +41,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.path.name != "checks.py" or not {"host", "wanted"} & set(metafunc.fixturenames):
         return  # not ours: a test of another kind may well have a host of its own
     fleet = metafunc.config.stash.get(FLEET, None)
-    if fleet is None or not fleet.plans:
+    if fleet is None or not fleet.names:
         raise pytest.UsageError(
             "checks need hosts: give --hosts PATTERN (and --inventory DIR); they are never run on this machine"
         )
-    metafunc.parametrize("host_name", list(fleet.plans), scope="session")
+    metafunc.parametrize("host_name", fleet.names, scope="session")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -52,10 +58,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def host(host_name: str, request: pytest.FixtureRequest) -> Any:
     """The host as testinfra sees it, over our connection, as root."""
-    return seat_of(request.config.stash[FLEET].transports[host_name]).host
+    return seat_of(_asked(host_name, request).transports[host_name]).host
 
 
 @pytest.fixture(scope="session")
 def wanted(host_name: str, request: pytest.FixtureRequest) -> HostPlan:
     """The plan that the host is held against: its variables, facts and steps."""
-    return request.config.stash[FLEET].plans[host_name]
+    return _asked(host_name, request).plans[host_name]
+
+
+def _asked(host_name: str, request: pytest.FixtureRequest) -> Checked:
+    """The fleet; an error of the check that wants a host which cannot be asked."""
+    fleet = request.config.stash[FLEET]
+    if host_name in fleet.unasked:
+        pytest.fail(fleet.unasked[host_name], pytrace=False)
+    return fleet

@@ -1,6 +1,7 @@
 """The checks with plain pytest, as in a CI: `pytest roles/activation/checks.py --hosts=lab --junit-xml=out.xml`.
 
-pyproject.toml loads it in place of testinfra's own plugin. Each host is held against the plan that it keeps of the run.
+pyproject.toml loads it in place of testinfra's own plugin. Each host is held against the plan that it keeps of the run. The
+checks of a host that cannot be asked are errors, and those of the others run.
 """
 
 from contextlib import ExitStack
@@ -46,17 +47,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _connect(config: pytest.Config) -> None:
-    from cutover.conduct.fleet import connected
-    from cutover.conduct.judging.alone import run_to_check
+    from cutover.conduct.fleet import reached
+    from cutover.conduct.judging.against import phase_to_check, run_to_check
+    from cutover.conduct.judging.judged import unasked_findings
     from cutover.conduct.targets import Options, choose
 
     options = config.getoption
     targets = choose(Options(Path(config.rootpath), options("--hosts"), options("--inventory"), options("--limit")))
+    phase = phase_to_check(_phase(config.args))
     config.stash[OPEN] = ExitStack()
-    fleet = config.stash[OPEN].enter_context(connected(targets))
-    known = run_to_check(fleet, options("--run"), _phase(config.args))
+    fleet, unreachable = config.stash[OPEN].enter_context(reached(targets))
+    known, problems = run_to_check(fleet, options("--run"), phase, unreachable)
+    unasked = {one.host: str(one.problem()) for one in unasked_findings("", problems)}
+    plans = {name: known.plans[name] for name in targets.names if name not in unasked} if known else {}
     config.stash[fleet_plugin.FLEET] = fleet_plugin.Checked(
-        fleet.transports, {name: known.plans[name] for name in targets.names}
+        {name: fleet.transports[name] for name in plans}, plans, unasked
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+from cutover.conduct.checking.junit import add_errors, unwritten
 from cutover.conduct.session import Session
 from cutover.decide.gate import Finding
 from cutover.decide.phases import Phase
@@ -43,8 +44,9 @@ def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Fi
 
 
 def run_checks(
-    root: Path, phase: Phase, transports: Mapping[str, Transport], plans: Mapping[str, HostPlan], junit: Path | None
-) -> list[Finding]:
+    root: Path, phase: Phase, transports: Mapping[str, Transport], plans: Mapping[str, HostPlan], junit: Path | None,
+    *, no_room: str = "make room on this machine; the journal has the findings",
+) -> list[Finding]:  # fmt: skip
     """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
     import pytest
 
@@ -65,22 +67,13 @@ def run_checks(
         code = pytest.main(options, plugins=[Hand(), fleet_plugin, results])
     if results.unwritten and junit is not None:
         junit.unlink(missing_ok=True)  # half of one proves nothing
-        results.found.append(_without_evidence(phase, junit, results.unwritten))
+        results.found.append(unwritten(phase.name, junit, results.unwritten, no_room))
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or results.broken:
         why = "; ".join(results.broken) or said.getvalue().strip()[-2000:] or f"pytest ended with {int(code)}"
-        return [
-            Finding(name, f"{phase.name}.checks", Verdict.ERROR, f"the checks did not run: {why}", f"see {file}")
-            for name in plans
-        ]
+        found = f"the checks did not run: {why}"
+        not_run = [Finding(name, f"{phase.name}.checks", Verdict.ERROR, found, f"see {file}") for name in plans]
+        return [*not_run, *add_errors(junit, phase.name, not_run, no_room)]
     return results.found
-
-
-def _without_evidence(phase: Phase, junit: Path, why: str) -> Finding:
-    """That the checks were judged and their file is missing. A full disk here keeps no host from its version."""
-    found = f"the checks were judged, but {junit.name} could not be written: {why}"
-    return Finding(
-        "", f"{phase.name}.evidence", Verdict.WARN, found, "make room on this machine; the journal has the findings"
-    )
 
 
 @contextmanager

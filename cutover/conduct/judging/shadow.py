@@ -7,12 +7,13 @@ role's business.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cutover.conduct.fleet import Fleet, as_problems, connected_as_far_as_possible
-from cutover.conduct.judging.alone import VALIDATING, Judged
+from cutover.conduct.fleet import Fleet, as_problems, reached
+from cutover.conduct.judging.alone import VALIDATING
+from cutover.conduct.judging.judged import Judged, unasked_findings
 from cutover.conduct.resuming.history import known_run
 from cutover.conduct.targets import Targets
 from cutover.decide.gate import Finding
-from cutover.decide.phases import COMMITTING, PREPARING, ROLLBACK, phase_named
+from cutover.decide.phases import COMMITTING, PREPARING, ROLLBACK
 from cutover.decide.roles import ReleaseFacts, Role, RunFacts, steps_of
 from cutover.words import causes
 from cutover.words.errors import Problem
@@ -22,20 +23,20 @@ from cutover.world.agent import HostAgent
 from cutover.world.journal import utc_stamp
 
 SHADOW = "shadow"  # the function of the role, and what is told
+TITLE = "V1 and V2 on the same input"
 SLACK_S = 30.0
 
 
 def shadow(targets: Targets, *, run: str) -> Judged:
     """Have each host compare, by the release that a run staged there (the newest run, where none is named), else by the one in service."""
-    phase = phase_named(VALIDATING)
-    with connected_as_far_as_possible(targets) as (fleet, unreachable):
-        releases, silent = _releases(fleet, run)
+    with reached(targets) as (fleet, unreachable):
+        staged_by, releases, silent = _releases(fleet, run)
         asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
         steps = {name: steps_of(_role(targets, name, releases.get(name)), SHADOW) for name in asked}
         findings, documents = _compare(fleet, steps)
     unasked = [*unreachable, *silent]
-    findings += [Finding(one.host, f"{SHADOW}.remote", Verdict.ERROR, one.found, one.next) for one in unasked]
-    return Judged(phase, tuple(findings), {**documents, **{one.host: {} for one in unasked}})
+    lacking: dict[str, Mapping[str, State]] = {one.host: {} for one in unasked}
+    return Judged(TITLE, (*findings, *unasked_findings(SHADOW, unasked)), {**documents, **lacking}, staged_by)
 
 
 def _role(targets: Targets, name: str, release: ReleaseFacts | None) -> Role:
@@ -43,14 +44,15 @@ def _role(targets: Targets, name: str, release: ReleaseFacts | None) -> Role:
     return Role(VALIDATING, targets.root, targets.variables[name], run, release)
 
 
-def _releases(fleet: Fleet, run: str) -> tuple[dict[str, ReleaseFacts], list[Problem]]:
-    """The release that lies on each host since a run staged it there."""
+def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:
+    """The run that staged a release last, the release that lies on each host since then, and who could not say."""
     staged = [phase.name for phase in (PREPARING[-1], *COMMITTING, ROLLBACK)]
     known, silent = known_run(fleet, run, lambda candidate: candidate.ran(staged))
     if known is None:
-        return {}, silent
+        return "", {}, silent
     plan = known.plan.release  # it does not keep what it was built for, and only its name is asked for
-    return dict.fromkeys(known.plans, ReleaseFacts(plan.id, plan.sha256, plan.size, python="", machine="")), silent
+    facts = ReleaseFacts(plan.id, plan.sha256, plan.size, python="", machine="")
+    return known.run, dict.fromkeys(known.plans, facts), silent
 
 
 def _compare(fleet: Fleet, steps: Mapping[str, Sequence[Step]]) -> tuple[list[Finding], dict[str, Mapping[str, State]]]:
@@ -65,8 +67,7 @@ def _compare(fleet: Fleet, steps: Mapping[str, Sequence[Step]]) -> tuple[list[Fi
 
     for name, outcome in fleet.each(measure, list(steps), deadline=deadline + SLACK_S).items():
         if outcome.error is not None:
-            problem = as_problems(outcome.error, name)[0]
-            findings.append(Finding(name, f"{SHADOW}.remote", Verdict.ERROR, problem.found, problem.next))
+            findings += unasked_findings(SHADOW, as_problems(outcome.error, name))
             documents[name] = {}
             continue
         seen = {one["id"]: one for one in outcome.unwrap()}

@@ -1,6 +1,6 @@
 """`status`: what each host runs, who holds it, whether a revert is armed. A host that does not answer does not hide the others."""
 
-from cutover.conduct.fleet import connected_as_far_as_possible, failures
+from cutover.conduct.fleet import failures, reached
 from cutover.conduct.resuming.unsettled import owed_by_marks, still_owed
 from cutover.conduct.targets import Targets
 from cutover.conduct.watching.looking import look_twice, looks_of
@@ -34,7 +34,7 @@ def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
             "looks": look_twice(agent, looks[agent.name]),
         }
 
-    with connected_as_far_as_possible(targets) as (fleet, problems):
+    with reached(targets) as (fleet, problems):
         outcomes = fleet.each(look, deadline=LOOK_S)
     states = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
     owed = {**owed_by_marks(states, targets.names), **still_owed(book_of(targets.root, targets.environment), states)}

@@ -112,7 +112,7 @@ def known_run(fleet: Fleet, run: str, wanted: Callable[[Known], bool]) -> tuple[
     """
     statuses, silent = ask(fleet)
     on_hosts = sorted({entry["run"] for status in statuses.values() for entry in status["runs"]}, reverse=True)
-    if run and run not in on_hosts:
+    if run and statuses and run not in on_hosts:
         found = f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}"
         raise UsageError(Problem(path="--run", found=found, next="name one of these"))
     for candidate in [run] if run else on_hosts:

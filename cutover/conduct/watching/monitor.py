@@ -28,6 +28,7 @@ from cutover.words.errors import (
     OnHold,
     Problem,
     RolledBack,
+    Unjudged,
     Unreachable,
     UsageError,
 )
@@ -59,9 +60,11 @@ def monitor(targets: Targets, runs: RunDirs, asked: MonitorRequest) -> ExitCode:
         fleet, unreachable = connect(targets)
         open_things.callback(fleet.close)
         if len({problem.host for problem in unreachable}) == len(targets.names):
-            raise Unreachable(unreachable)
+            raise _nobody(asked, unreachable)
         known, silent = known_run(fleet, asked.run, lambda candidate: candidate.ran([one.name for one in COMMITTING]))
-        meant = _on_v2(targets, known, [*unreachable, *silent])
+        if known is None and (unreachable or silent):
+            raise _nobody(asked, [*unreachable, *silent])
+        meant = _on_v2(targets, known)
         hosts = _all_hosts(meant)
         directory = directory_of(runs, meant)
         journal = Journal(directory.watch_file)
@@ -79,11 +82,14 @@ def _all_hosts(known: Known) -> tuple[str, ...]:
     return tuple(name for batch in known.plan.batches for name in batch)
 
 
-def _on_v2(targets: Targets, known: Known | None, silent: list[Problem]) -> Known:
+def _nobody(asked: MonitorRequest, silent: list[Problem]) -> CutoverError:
+    """That no host says which run there is to watch: no judgement where a single look was asked for."""
+    return Unjudged(silent) if asked.once else Unreachable(silent)
+
+
+def _on_v2(targets: Targets, known: Known | None) -> Known:
     """The run that is to be watched; UsageError where there is no V2 to watch, or where only a part of the run was named."""
     if known is None:
-        if silent:
-            raise Unreachable(silent)
         next_ = "`invoke cutover` begins one; its watch begins when it has ended"
         raise UsageError(Problem(path="--hosts", found="the hosts know no cutover", next=next_))
     hosts = _all_hosts(known)
@@ -131,11 +137,11 @@ def _watch(
     journal.listen(watched)
     asked.hear(directory, journal)
     if watched.started_at:
-        journal.write("watch.resumed", t=clock.t, rules=settings.book.digest)
+        journal.write("watch.resumed", t=clock.t, once=asked.once, rules=settings.book.digest)
     else:
         journal.write(
             "watch.started", run=directory.id, environment=directory.environment(), hosts=list(hosts), began=clock.began,
-            head=head_of(directory.journal_file), heads=heads, **lasting,
+            once=asked.once, head=head_of(directory.journal_file), heads=heads, **lasting,
         )  # fmt: skip
     tell = asked.teller(directory, journal, settings)
 

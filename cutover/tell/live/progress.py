@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cutover.decide.phases import COMMITTING, PHASES, ROLLBACK
+from cutover.decide.phases import PHASES, ROLLBACK
 from cutover.tell.paper import count, one_line, without_host
+from cutover.tell.story.whereabouts import Whereabouts
 from cutover.words.record import Record
 from cutover.words.times import between
 from cutover.words.verdict import Verdict, worst
 
 BAKE = "bake"
 COLUMNS = (*(phase.name for phase in PHASES), BAKE)
-COMMITS = {phase.name for phase in COMMITTING}
-SERVES = COMMITTING[1].name  # the phase after whose gate V2 is in service
-V1, V2, UNKNOWN = "V1", "V2", "unknown"
 
 
 @dataclass
@@ -57,8 +55,7 @@ class Progress:
     batch: int = 0
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
     notes: list[Note] = field(default_factory=list)
-    versions: dict[str, str] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)  # hosts on which V1 was to be stopped
+    whereabouts: Whereabouts = field(default_factory=Whereabouts)
     armed_s: float | None = None
     applying: bool = False  # from the approved plan to the end
     rolling_back: bool = False  # a rollback was begun
@@ -71,17 +68,13 @@ class Progress:
 
         A record that is not as expected is told and left out: a display must never end a run.
         """
-        if move := _MOVES.get(record.kind):
-            try:
+        try:
+            self.whereabouts.take(record)
+            if move := _MOVES.get(record.kind):
                 move(self, record, record.data)
-            except (KeyError, TypeError, ValueError) as odd:
-                self.note(
-                    Verdict.ERROR,
-                    record.host,
-                    record.kind,
-                    f"this record cannot be shown ({odd!r})",
-                    "see it in the journal",
-                )
+        except (KeyError, TypeError, ValueError) as odd:
+            found = f"this record cannot be shown ({odd!r})"
+            self.note(Verdict.ERROR, record.host, record.kind, found, "see it in the journal")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -100,7 +93,11 @@ class Progress:
 
     def on(self, version: str) -> list[str]:
         """The hosts on which a version is in service, as far as the journal knows."""
-        return [host for host in self.hosts if self.versions.get(host, V1) == version]
+        return [host for host in self.hosts if self.version(host) == version]
+
+    def version(self, host: str) -> str:
+        """The version in service on a host, as far as the journal knows."""
+        return self.whereabouts.place(host).version
 
     def note(self, verdict: Verdict, host: str, name: str, found: str, advice: str = "") -> None:
         """Remember something, once for all hosts that show the same."""
@@ -132,7 +129,6 @@ def _planned(p: Progress, _record: Record, data: dict[str, Any]) -> None:
     p.release, p.fingerprint = data["release"], data["fingerprint"]
     p.hosts, p.already = list(data["hosts"]), list(data.get("already", []))
     p.batches = [list(batch) for batch in data["batches"]]
-    p.versions = dict.fromkeys(p.hosts, V1)
 
 
 def _started(p: Progress, _record: Record, data: dict[str, Any]) -> None:
@@ -146,10 +142,6 @@ def _phase(p: Progress, record: Record, data: dict[str, Any]) -> None:
 
 
 def _intent(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    if record.phase in COMMITS:
-        p.touched.add(record.host)
-        if p.versions.get(record.host) != V2:  # judging V2 in service does not take it out of service
-            p.versions[record.host] = UNKNOWN
     _doing(p, record.host, record.phase, f"at work on {count(len(data['steps']), 'step')}")
 
 
@@ -177,8 +169,6 @@ def _gate(p: Progress, record: Record, data: dict[str, Any]) -> None:
     for host in data["hosts"]:
         own = [Verdict(finding["verdict"]) for finding in data["findings"] if finding["host"] == host]
         _judged(p, record, host, record.phase, worst(own) if own else Verdict.PASS)
-        if record.phase == SERVES and data["opens"]:
-            p.versions[host] = V2
 
 
 def _judged(p: Progress, record: Record, host: str, phase: str, verdict: Verdict) -> None:
@@ -235,12 +225,6 @@ def _unstable(p: Progress, record: Record, data: dict[str, Any]) -> None:
 def _back(p: Progress, _record: Record, data: dict[str, Any]) -> None:
     p.rolling_back, p.applying, p.finished, p.cause = True, True, None, data["cause"]
     p.hosts += [host for host in data["hosts"] if host not in p.hosts]
-    p.versions.update(dict.fromkeys(data["hosts"], UNKNOWN))
-
-
-def _is_back(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.versions.update(dict.fromkeys(data["hosts"], V1))
-    p.versions.update(dict.fromkeys(data["failed"], UNKNOWN))
 
 
 def _prepared(p: Progress, _record: Record, _data: dict[str, Any]) -> None:
@@ -268,7 +252,7 @@ _MOVES: dict[str, Move] = {
     "run.created": _created, "plan.made": _planned, "run.started": _started, "run.finished": _finished, "phase.started": _phase,
     "intent": _intent, "batch.done": _batch_done, "checks": _checks, "gate": _gate, "failed": _failed, "connection.lost": _lost,
     "lease.lost": _lost, "lease.not_renewed": _lost, "lease.released": _released, "batch.started": _batch, "armed": _armed,
-    "bake.started": _bake, "bake.done": _baked, "bake.failed": _unstable, "rollback.started": _back, "rollback.finished": _is_back,
+    "bake.started": _bake, "bake.done": _baked, "bake.failed": _unstable, "rollback.started": _back,
     "prepared": _prepared, "confirmed": _confirmed,
 }  # fmt: skip
 

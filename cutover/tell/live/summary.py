@@ -1,14 +1,16 @@
 """The end of a run in the terminal: the verdict in one line, each host, what was noticed, where to read on, what to do next."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cutover.decide.plan import HostPlan
 from cutover.tell.exits import EXITS, runbook_line
-from cutover.tell.live.gaps import PARTS, Gap, gaps
-from cutover.tell.live.progress import UNKNOWN, V1, V2, Progress, progress_of
+from cutover.tell.live.progress import Progress, progress_of
 from cutover.tell.paper import MARKS, clean, count, joined, names, one_line, text, verdict_text
+from cutover.tell.presentation import OutageSteps
 from cutover.tell.problems import told
+from cutover.tell.story.outages import Outage, Stretch, longest, outages, part_names
+from cutover.tell.story.timeline import story_of
+from cutover.tell.story.whereabouts import UNKNOWN, V2
 from cutover.words.errors import ExitCode, Problem
 from cutover.words.record import Record
 from cutover.words.verdict import Verdict
@@ -18,22 +20,20 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-SECONDS = ("seconds", "stop", "between", "start")
-
-
 WHERE_IT_ENDED = ("rolled back:", "no host was touched")  # which the first line says already
 
 
-def summary(records: Sequence[Record], plans: Mapping[str, HostPlan], places: Mapping[str, str]) -> "RenderableType":
-    """Of a run whose journal and host plans are given; `places` are report, log, evidence and the like, by name."""
+def summary(records: Sequence[Record], shown: OutageSteps, places: Mapping[str, str]) -> "RenderableType":
+    """Of a run whose journal is given; `shown` says which steps measured outages, `places` are report, log and the like, by name."""
     from rich.console import Group
 
-    progress, measured = progress_of(records), gaps(records, plans)
-    parts: list[RenderableType] = [text(""), verdict_line(progress, measured), text("")]
+    progress, away = progress_of(records), outages(story_of(records), shown)
+    parts: list[RenderableType] = [text(""), verdict_line(progress, away), text("")]
     if progress.hosts or progress.already:
-        parts += [_hosts(progress, measured), text("")]
-    if any(gap.seconds is not None for gap in measured):
-        parts += [text(PARTS, "dim"), text("")]
+        parts += [_hosts(progress, away, list(part_names(shown))), text("")]
+    if longest(away):
+        words = "; ".join(f"{name}: {what}" for name, what in part_names(shown).items())
+        parts += [text(words, "dim"), text("")]
     if warnings := _warnings(progress):
         parts += [warnings, text("")]
     if problems := _problems(progress):
@@ -43,40 +43,31 @@ def summary(records: Sequence[Record], plans: Mapping[str, HostPlan], places: Ma
     return Group(*parts)
 
 
-def verdict_line(progress: Progress, measured: Iterable[Gap]) -> "Text":
+def verdict_line(progress: Progress, away: list[Outage]) -> "Text":
     """How it ended, in one line."""
     code = _code(progress)
     mark, style = MARKS[EXITS[code].shown_as]
     said = [_done(progress) if code is ExitCode.DONE else EXITS[code].means]
     if unknown := progress.on(UNKNOWN):
         said.append(f"look after {names(unknown)}")
-    else:
-        said += _longest(progress, measured)
+    elif most := longest(away):
+        said.append(f"the service was away for {'' if len(away) == 1 else 'at most '}{most.seconds:.2f} s")
     return text(f"{mark} {EXITS[code].status.upper()}: {'; '.join(said)}", f"bold {style.removeprefix('bold ')}")
 
 
-def _longest(progress: Progress, measured: Iterable[Gap]) -> list[str]:
-    """How long V1 (after a rollback) or the service was away, where it took longest."""
-    most = "" if len(progress.touched) == 1 else "at most "
-    for v1, words in ((True, "V1 was away for"), (False, "the service was away for")):
-        seconds = [gap.seconds for gap in measured if gap.seconds is not None and gap.of_v1 is v1]
-        if seconds and v1 is progress.rolling_back:
-            return [f"{words} {most}{max(seconds):.2f} s"]
-    return []
-
-
-def hosts_as_json(records: Sequence[Record], plans: Mapping[str, HostPlan]) -> dict[str, dict[str, Any]]:
+def hosts_as_json(records: Sequence[Record], shown: OutageSteps) -> dict[str, dict[str, Any]]:
     """The `hosts` of `--json`: version in service, verdict and seconds of each phase, outages."""
-    progress, measured = progress_of(records), gaps(records, plans)
+    progress = progress_of(records)
+    away = {outage.host: outage for outage in outages(story_of(records), shown)}
     return {
         host: {
-            "version": V2 if host in progress.already else progress.versions.get(host, V1),
+            "version": progress.version(host),
             "phases": {
                 column: {"verdict": str(cell.verdict or ""), "seconds": round(cell.seconds or 0.0, 3)}
                 for column in progress.columns
                 if (cell := progress.cell(host, column))
             },
-            "outages": [gap.as_json() for gap in measured if gap.host == host],
+            "outages": away[host].as_json() if host in away else [],
         }
         for host in (*progress.hosts, *progress.already)
     }
@@ -102,7 +93,7 @@ def _done(progress: Progress) -> str:
     )
 
 
-def _hosts(progress: Progress, measured: Sequence[Gap]) -> "Table":
+def _hosts(progress: Progress, away: Sequence[Outage], heads: Sequence[str]) -> "Table":
     """Version in service and outage of each host, with what it consists of."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -110,35 +101,33 @@ def _hosts(progress: Progress, measured: Sequence[Gap]) -> "Table":
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, header_style="bold")
     table.add_column("host", overflow="fold")
     table.add_column("in service", overflow="fold")
-    has_gaps = bool(measured)
-    if has_gaps:
+    has_outages = any(outage.stretches for outage in away)
+    if has_outages:
         table.add_column("away", overflow="fold")
-        for name in SECONDS:
-            table.add_column("total" if name == "seconds" else name, justify="right", no_wrap=True)
+        for name in ("total", *heads):
+            table.add_column(name, justify="right", no_wrap=True)
     for host in (*progress.hosts, *progress.already):
-        version = _version(progress, host)
-        own = [gap for gap in measured if gap.host == host]
-        for index, gap in enumerate(own or [None]):
-            lead = (host, version) if index == 0 else ("", "")
-            table.add_row(*lead, *(_cells(gap, touched=host in progress.touched) if has_gaps else ()))
+        rows: list[tuple[str, dict[str, str]]] = [("not touched", {})]
+        for outage in away:
+            if outage.host == host:
+                rows = [_row(stretch) for stretch in outage.stretches] or [("not measured", {})]
+        for index, (what, seconds) in enumerate(rows):
+            lead = (text(host), _version(progress, host)) if index == 0 else (text(""), text(""))
+            cells = [text(seconds.get(name, "")) for name in ("total", *heads)]
+            table.add_row(*lead, *([text(what, "" if seconds else "dim"), *cells] if has_outages else ()))
     return table
 
 
+def _row(stretch: Stretch) -> tuple[str, dict[str, str]]:
+    figures = {"total": stretch.seconds} | {part.name: part.seconds for part in stretch.parts}
+    return stretch.why, {name: f"{seconds:.2f} s" for name, seconds in figures.items()}
+
+
 def _version(progress: Progress, host: str) -> "Text":
-    version = V2 if host in progress.already else progress.versions.get(host, V1)
+    version = progress.version(host)
     if version == UNKNOWN:
         return text("not known: see below", "bold red")
     return text(f"{version} ({progress.release})" if version == V2 and progress.release else version)
-
-
-def _cells(gap: Gap | None, *, touched: bool) -> list["Text"]:
-    if gap is None or gap.seconds is None:
-        what = ("not measured" if touched else "not touched") if gap is None else f"{gap.what}: not measured"
-        return [text(what, "dim"), *[text("") for _ in SECONDS]]
-    return [
-        text(gap.what),
-        *[text("" if (value := getattr(gap, name)) is None else f"{value:.2f} s") for name in SECONDS],
-    ]
 
 
 def _warnings(progress: Progress) -> "Text | None":

@@ -165,11 +165,11 @@ def _outage(outage: Outage, scale: Scale, y: float, parts: Sequence[str]) -> Ite
     yield host_name(outage.host, y)
     at = 0.0
     for stretch in outage.stretches:
-        for words, seconds in stretch.parts:
-            title = f"{outage.host}, {stretch.why}: {words} {seconds:.3f} s"
-            css = f"part p{parts.index(words) if words in parts else 9}"
-            yield from Bar(at, at + seconds, css, title, f"{seconds:.2f}").drawn(scale, y)
-            at += seconds
+        for part in stretch.parts:
+            title = f"{outage.host}, {stretch.why}: {part.words} {part.seconds:.3f} s"
+            css = f"part p{parts.index(part.words) if part.words in parts else 9}"
+            yield from Bar(at, at + part.seconds, css, title, f"{part.seconds:.2f}").drawn(scale, y)
+            at += part.seconds
     yield f'<text class="total" x="{scale.x(outage.seconds) + 8}" y="{y + 20}">{outage.seconds:.2f} s</text>'
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from cutover.tell.runbook.exitcodes import CODES
 from cutover.tell.story.attention import grouped, is_consequence
 from cutover.tell.story.endings import ending
 from cutover.tell.story.events import told
-from cutover.tell.story.outages import Outage, outages
+from cutover.tell.story.outages import Outage, longest, outages
 from cutover.tell.story.timeline import Story, read_story
 from cutover.tell.watching.moments import hour, span
 from cutover.tell.watching.numbers import figure
@@ -100,16 +99,16 @@ def _charts(story: Story, plan: Plan | None, shown: Presentation, away: list[Out
     }
 
 
-def _tiles(story: Story, away: Sequence[Outage]) -> list[tuple[str, str]]:
+def _tiles(story: Story, away: list[Outage]) -> list[tuple[str, str]]:
     """The few figures at the top."""
     code = story.exit_code
-    measured = [outage.seconds for outage in away if outage.stretches]
+    most = longest(away)
     still = sum(1 for outage in away if outage.open)
-    longest = f"{max(measured):.2f} s" if measured else "none" if not away else "not measured"
+    time = f"{most.seconds:.2f} s" if most else "none" if not away else "not measured"
     judged = sum(span.judged for span in story.spans if span.name != "bake")
     return [
         ("hosts", str(len(story.hosts))),
-        ("longest time away", f"not over on {still}" if still else longest),
+        ("longest time away", f"not over on {still}" if still else time),
         ("the whole run took", f"{story.seconds:.1f} s" if story.seconds < 600 else f"{story.seconds / 60:.0f} min"),
         ("steps and checks judged", str(judged)),
         (

@@ -94,7 +94,7 @@ def _step(story: Story, plan: Plan, shown: Presentation, phase: Phase, step_id: 
     measured = tuple(
         Measured(host, tuple(step_tables(story, shown.tables, host, step_id)), document(story, host, step_id))
         for host in steps
-        if first.kind == "command" and step_id != shown.validation and document(story, host, step_id) is not None
+        if first.kind == "command" and step_id != shown.validation.step and document(story, host, step_id) is not None
     )
     return Item(step_id, first.words, "look" if first.probe else "step", found, measured)
 
@@ -173,7 +173,7 @@ def matrix(story: Story, spans: Sequence[Span]) -> list[tuple[str, list[tuple[Ve
         for name in columns:
             span = next((span for span in reversed(spans) if span.name == name and host in span.hosts), None)
             cells.append(None if span is None else (span.of(host), _seconds(span, story)))
-        rows.append((host, cells, story.where(host)))
+        rows.append((host, cells, str(story.where(host))))
     return rows
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from cutover.tell.moments import clock, phase_title
 from cutover.tell.story.attention import attention, is_consequence
 from cutover.tell.story.events import in_words, listed
-from cutover.tell.story.outages import Outage
+from cutover.tell.story.outages import Outage, longest
 from cutover.tell.story.timeline import Story
+from cutover.tell.story.whereabouts import Place
 from cutover.words.errors import ExitCode
 from cutover.words.verdict import Verdict
 
@@ -113,7 +114,7 @@ def _back(story: Story, away: list[Outage]) -> Ending:
 
 def _mixed(story: Story, _lost: list[Outage]) -> Ending:
     _, failed = story.back()
-    left = [host for host in story.hosts if story.where(host) in ("needs a person", "not known")]
+    left = [host for host in story.hosts if story.where(host) in (Place.LEFT, Place.BETWEEN)]
     hosts = listed(failed or left) or "a host"
     first = f"The way back to V1 is incomplete: {hosts} must be looked after by a person, now."
     return Ending("a person is needed", "bad", first, _cause(story))
@@ -158,12 +159,11 @@ def _hosts(hosts: object) -> str:
 
 
 def _away(away: list[Outage]) -> str:
-    measured = [outage for outage in away if outage.stretches]
-    if not measured:
+    most = longest(away)
+    if most is None:
         return "How long the service was away was not measured."
-    longest = max(measured, key=lambda outage: outage.seconds)
-    on = f"on {longest.host}" if len(measured) == 1 else f"on {longest.host}, where it took longest"
-    return f"The service was away for {longest.seconds:.2f} s {on}."
+    alone = sum(1 for outage in away if outage.stretches) == 1
+    return f"The service was away for {most.seconds:.2f} s on {most.host}{'' if alone else ', where it took longest'}."
 
 
 def _cause(story: Story) -> str:

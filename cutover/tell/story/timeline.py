@@ -1,11 +1,13 @@
 """What happened in a run, read from its journal and nothing else: phases, batches, bake times, outcomes, how it ended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from cutover.decide.phases import COMMITTING
+from cutover.tell.story.whereabouts import Place, Whereabouts
 from cutover.words.record import BrokenChain, Record, parse
 from cutover.words.times import between
 from cutover.words.verdict import Verdict, worst
@@ -120,16 +122,14 @@ class Story:
         way_back, confirmed = self.last("rollback.started"), self.last("confirmed")
         return way_back is not None and (confirmed is None or way_back.seq > confirmed.seq)
 
-    def where(self, host: str) -> str:
-        """On which version a host is, as far as the journal knows."""
-        back, failed = self.back()
-        confirmed = self.last("confirmed")
-        if self.rolled_back() and (host in failed or host in back):
-            return "needs a person" if host in failed else "back on V1"
-        if self.only_planned or host not in self.touched():
-            made = self.last("plan.made")
-            return "on V2 already" if made and host in made.data["already"] else "on V1, untouched"
-        return "on V2" if confirmed and host in confirmed.data["hosts"] else "not known"
+    def where(self, host: str) -> Place:
+        """Where a host is, as far as the journal knows; what was not confirmed may have gone back by itself."""
+        place = self._whereabouts.place(host)
+        return Place.BETWEEN if place is Place.SERVING else place
+
+    @cached_property
+    def _whereabouts(self) -> Whereabouts:
+        return Whereabouts.of(self.records)
 
 
 def read_story(path: Path) -> Story:
@@ -143,8 +143,12 @@ def read_story(path: Path) -> Story:
     except BrokenChain as found:
         records = _before_break(lines, path.name)
         broken = str(found)
-    head = records[-1].hash if records else ""
-    integrity = Integrity(len(records), head, broken, torn=bool(text) and not text.endswith("\n"))
+    return story_of(records, broken, torn=bool(text) and not text.endswith("\n"))
+
+
+def story_of(records: Sequence[Record], broken: str = "", *, torn: bool = False) -> Story:
+    """The story of records that were read already."""
+    integrity = Integrity(len(records), records[-1].hash if records else "", broken, torn)
     outcomes = {
         (record.host, record.data["id"]): record.data | {"seq": record.seq}
         for record in records

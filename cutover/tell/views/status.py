@@ -1,6 +1,6 @@
 """What each host is at, for `status`: which version is in service, who holds the host, an armed revert, its last run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 State = Mapping[str, Any]
 
 
-def status_view(statuses: Mapping[str, State], now: datetime | None = None) -> "Table":
-    """One row a host. Each status is the agent's (lease, revert, runs) with `facts`, where units and links are among what was read."""
+def status_view(statuses: Mapping[str, State], silent: Sequence[str] = (), now: datetime | None = None) -> "Table":
+    """One row a host, also of those that could not be asked.
+
+    Each status is the agent's (lease, revert, runs) with `facts`, where units and links are among what was read.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -30,6 +33,8 @@ def status_view(statuses: Mapping[str, State], now: datetime | None = None) -> "
             _revert(status["revert"], moment_now),
             _last_run(status, moment_now),
         )
+    for host in silent:
+        table.add_row(text(host), text("not known: see below", "bold red"))
     return table
 
 

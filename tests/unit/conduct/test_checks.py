@@ -1,14 +1,23 @@
 """Checks over our own connections: never PASS by silence, and never on another host than meant."""
 
 import itertools
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from cutover.conduct.checking.session import run_checks
+from cutover.conduct.checking import fleet_plugin
+from cutover.conduct.checking.session import OPTIONS, run_checks
+from cutover.conduct.fleet import Fleet
+from cutover.conduct.judging import against, alone
+from cutover.conduct.targets import Targets
 from cutover.decide.gate import Finding, decide
 from cutover.decide.phases import Phase
+from cutover.words.errors import ExitCode, Problem, UsageError
 from cutover.words.verdict import Verdict
 from cutover.world.remote.base import Result
 from cutover.world.remote.fake import Call, FakeTransport, says
@@ -35,13 +44,23 @@ class Hosts:
         """What a command on a host says."""
         return says(self.say[name])
 
-    def check(self, text: str | None) -> list[Finding]:
-        """Run checks of this text on both hosts."""
+    def write(self, text: str | None) -> None:
+        """Write checks of this text."""
         folder = self.root / "roles" / self.phase.name
         folder.mkdir(parents=True)
         (folder / "__init__.py").write_text("")
         if text is not None:
             (folder / "checks.py").write_text(text)
+
+    def unwritten(self) -> Finding:
+        """What is said where a run has no room for its JUnit file."""
+        (self.root / "junit.xml").parent.mkdir(parents=True)
+        (self.root / "junit.xml").symlink_to("/dev/full")
+        return self.check(PASSES)[2]
+
+    def check(self, text: str | None) -> list[Finding]:
+        """Run checks of this text on both hosts."""
+        self.write(text)
         plans = {name: host_plan(name) for name in self.transports}
         return run_checks(self.root, self.phase, self.transports, plans, self.root / "junit.xml")
 
@@ -150,6 +169,70 @@ def test_checks_that_do_not_run_are_an_error_of_every_host(hosts: Hosts, text: s
     found = hosts.check(text)
     assert verdicts(found) == {"a": Verdict.ERROR, "b": Verdict.ERROR}
     assert not hosts.opens(found)
+
+
+def test_a_host_that_cannot_be_asked_hides_no_other_and_its_checks_are_errors(hosts: Hosts) -> None:
+    """As plain pytest runs them: the file that a CI reads names every check of that host."""
+    hosts.write(PASSES)
+    plans = {"a": host_plan("a")}
+    checked = fleet_plugin.Checked({"a": hosts.transports["a"]}, plans, {"b": "no route to b\n    next: see its cable"})
+
+    class Hand:
+        def pytest_configure(self, config: pytest.Config) -> None:
+            config.stash[fleet_plugin.FLEET] = checked
+
+    file, junit = hosts.root / "roles" / hosts.phase.name / "checks.py", hosts.root / "junit.xml"
+    options = [*OPTIONS, f"--rootdir={hosts.root}", str(file), f"--junit-xml={junit}"]
+    assert pytest.main(options, plugins=[Hand(), fleet_plugin]) == pytest.ExitCode.TESTS_FAILED
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
+    error = next(suite.iter("error"))
+    assert "no route to b" in (error.get("message") or "")
+
+
+def test_verify_judges_who_answers_and_tells_who_does_not(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The silent host is one finding and one error of the JUnit file."""
+    hosts.write(PASSES)
+    lost = Problem("no route to b", "see its cable", "b")
+    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")})
+    fleet = SimpleNamespace(transports={"a": hosts.transports["a"]}, agents={"a": None})
+    monkeypatch.setattr(alone, "reached", lambda _targets: nullcontext((fleet, [lost])))
+    monkeypatch.setattr(alone, "phase_to_check", lambda _phase: hosts.phase)
+    monkeypatch.setattr(against, "known_run", lambda *_: (known, []))
+    junit = hosts.root / "new" / "junit.xml"
+    targets = cast("Targets", SimpleNamespace(root=hosts.root))
+    judged = alone.verify(targets, run="", phase=hosts.phase.name, junit=junit)
+    assert verdicts(list(judged.findings)) == {"a": Verdict.PASS, "b": Verdict.ERROR}
+    assert (judged.run, [str(one.found) for one in judged.problems]) == ("r1", ["no route to b"])
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
+    assert [case.get("name") for case in suite.iter("testcase")] == ["test_it[a]", "remote[b]"]
+
+
+def test_without_a_journal_nobody_is_sent_to_one(hosts: Hosts) -> None:
+    (hosts.root / "junit.xml").symlink_to("/dev/full")
+    hosts.write(PASSES)
+    plans = {name: host_plan(name) for name in hosts.transports}
+    junit = hosts.root / "junit.xml"
+    found = run_checks(hosts.root, hosts.phase, hosts.transports, plans, junit, no_room=alone.NO_JOURNAL)
+    assert found[2].next == alone.NO_JOURNAL
+    assert "journal has" in Hosts(hosts.root / "again").unwritten().next
+
+
+@pytest.mark.parametrize(("silent", "code"), [([], ExitCode.USAGE), ([Problem("gone", "look", "b")], None)])
+def test_a_run_that_nobody_knows_is_wrong_usage_only_where_everybody_answers(
+    monkeypatch: pytest.MonkeyPatch, silent: list[Problem], code: ExitCode | None
+) -> None:
+    fleet = cast("Fleet", SimpleNamespace(agents={"a": None, "b": None}))
+    monkeypatch.setattr(against, "known_run", lambda *_: (None, silent))
+    if code is not None:
+        with pytest.raises(UsageError):
+            against.run_to_check(fleet, "", None, [])
+        return
+    known, unasked = against.run_to_check(fleet, "", None, [])
+    assert known is None
+    assert [one.host for one in unasked] == ["b", "a"]
+    assert "it knows no run" in unasked[1].found
 
 
 def test_a_check_that_asks_no_host_speaks_for_none(hosts: Hosts) -> None:

@@ -11,10 +11,9 @@ import pytest
 
 from cutover.conduct.fleet import Fleet
 from cutover.conduct.judging import shadow
-from cutover.conduct.judging.alone import Judged
+from cutover.conduct.judging.judged import Judged
 from cutover.conduct.targets import Targets
 from cutover.decide.declarations import declarations
-from cutover.decide.phases import PHASES
 from cutover.decide.roles import ReleaseFacts
 from cutover.decide.variables import Variables, resolve
 from cutover.entry import looking
@@ -76,7 +75,7 @@ def targets(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ta
         yield Fleet(agents, Pool(4)), unreachable
 
     unreachable: list[Problem] = []
-    monkeypatch.setattr(shadow, "connected_as_far_as_possible", fleet)
+    monkeypatch.setattr(shadow, "reached", fleet)
     known = {name: variables(name, tmp_path / name / "home") for name in agents}
     return cast("Targets", SimpleNamespace(root=ROOT, variables=known, unreachable=unreachable))
 
@@ -137,7 +136,7 @@ def test_the_release_that_a_run_staged_is_the_one_that_is_asked(
 ) -> None:
     """Before the cutover V1 is in service, and only the staged release can compare."""
     release = ReleaseFacts("2.0.0-abc", "ab" * 32, 1, "", "")
-    monkeypatch.setattr(shadow, "_releases", lambda *_: ({"a": release, "b": release}, []))
+    monkeypatch.setattr(shadow, "_releases", lambda *_: ("", {"a": release, "b": release}, []))
     for name in ("a", "b"):
         deployed(tmp_path / name / "home", json.dumps(document()), where="releases/2.0.0-abc")
     assert shadow.shadow(targets, run="").verdict is Verdict.PASS
@@ -152,7 +151,7 @@ def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hos
     said = document(status, *([] if status == "PASS" else [{**ISSUE, "verdict": status}]))
     findings = tuple(shadow._of_check("a", "a", said["checks"]["a"]))
     documents = {"a": {"role.step": said}}
-    judged = Judged(PHASES[-1], findings, documents)
+    judged = Judged("both", findings, documents)
     monkeypatch.setattr(shadow, "shadow", lambda _targets, *, run: judged)  # noqa: ARG005 - its own name
     where = Where(tmp_path, "shadow", json=True)
     monkeypatch.setattr(Where, "targets", lambda _where: None)
@@ -160,6 +159,8 @@ def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hos
     told = capsys.readouterr()
     answer = json.loads(told.out)
     assert (answer["command"], answer["exit_code"]) == ("shadow", code)
+    said_no = [{"host": "a", "path": "shadow.a", "found": ISSUE["found"], "next": ISSUE["next"]}]
+    assert answer["errors"] == ([] if status == "PASS" else said_no)
     assert (answer["hosts"]["a"]["verdict"], answer["hosts"]["a"]["document"]) == (status, said)
     fleet = next((tmp_path / ".cutover" / "shadows").glob("*/shadow_report.json"))
     assert (json.loads(fleet.read_text())["status"], json.loads(fleet.read_text())["hosts"]) == (status, {"a": status})

@@ -119,7 +119,9 @@ def problem(host: str, path: str, found: str) -> dict[str, str]:
 def gap(step: str, stop: float, between: float, start: float) -> dict[str, Any]:
     """The outcome of a step that measured how long the service was away."""
     parts = {"stop_s": stop, "between_s": between, "start_s": start}
-    return {"id": step, "changed": False, "after": {"gap_s": round(stop + between + start, 3), **parts}}
+    total = round(stop + between + start, 3)
+    when = {"from": at(0).isoformat(), "until": at(total).isoformat()}
+    return {"id": step, "changed": False, "after": {"gap_s": total, **when, **parts}}
 
 
 def success() -> Tape:

@@ -1,16 +1,22 @@
 """The validation reports and the incident record of a run."""
 
 import json
+import re
 from pathlib import Path
 
+from cutover.tell.presentation import presentation
 from cutover.tell.records.incident import write_incident
-from cutover.tell.records.validation import fleet_document, write_validation_reports
+from cutover.tell.records.validation import completed, fleet_document, write_validation_reports
+from cutover.words.errors import Problem
+from tests.checkout import ROOT
 from tests.unit.tell.telling import VALIDATE, prepared, report, rolled_back, success
+
+SHOWN = presentation(ROOT).validation
 
 
 def test_the_fleet_report_has_the_shape_of_the_seeds(tmp_path: Path) -> None:
     run = success().run(tmp_path)
-    path = write_validation_reports(run, VALIDATE)
+    path = write_validation_reports(run, SHOWN)
     assert path == run.path / "production_validation_report.json"
     fleet = json.loads(path.read_text())
     assert fleet["status"] == "PASS"
@@ -37,16 +43,38 @@ def test_the_worst_host_decides_and_is_named() -> None:
 
 
 def test_a_host_that_was_not_judged_is_never_a_pass() -> None:
-    fleet = fleet_document({"h1": report("PASS"), "h2": None})
+    why = Problem("no route to host", "see its cable", "h2")
+    hosts = completed({"h1": report("PASS"), "h2": None}, SHOWN.checks, {"h2": why})
+    assert {name: check["status"] for name, check in hosts["h2"]["checks"].items()} == dict.fromkeys(
+        SHOWN.checks, "INCONCLUSIVE"
+    )
+    assert all(check["issues"][0]["found"] == why.found for check in hosts["h2"]["checks"].values())
+    fleet = fleet_document(hosts)
     assert fleet["status"] == "INCONCLUSIVE"
     assert fleet["hosts"] == {"h1": "PASS", "h2": "INCONCLUSIVE"}
     missing = fleet["checks"]["performance"]["hosts"]["h2"]
     assert (missing["status"], missing["n"]) == ("INCONCLUSIVE", 0)
-    assert fleet["issues"][0]["host"] == "h2"
+    assert fleet["issues"] == [
+        {"host": "h2", "verdict": "INCONCLUSIVE", "found": "no route to host", "next": "see its cable"}
+    ]
+
+
+def test_a_host_of_a_run_that_gave_no_document_points_to_the_journal(tmp_path: Path) -> None:
+    story = success().outcome("h2", VALIDATE, {"document": None, "output": "no json"}, ok=False)
+    path = write_validation_reports(story.run(tmp_path), SHOWN)
+    assert path is not None
+    document = json.loads((path.parent / "hosts" / "h2" / path.name).read_text())
+    assert set(document["checks"]) == set(SHOWN.checks)
+    assert document["issues"][0]["next"] == "see the journal of the run"
+
+
+def test_the_five_checks_of_the_report_are_those_that_the_service_names() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "kpi" / "validation").glob("*.py"))
+    assert set(re.findall(r'Check\("(\w+)"', source)) == set(SHOWN.checks)
 
 
 def test_no_report_where_nothing_was_judged(tmp_path: Path) -> None:
-    assert write_validation_reports(prepared().run(tmp_path), VALIDATE) is None
+    assert write_validation_reports(prepared().run(tmp_path), SHOWN) is None
     assert not list(tmp_path.rglob("production_validation_report.json"))
 
 

@@ -6,16 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from cutover.decide.phases import PREPARING
+from cutover.decide.phases import COMMITTING, PREPARING
 from cutover.tell.live.console import Console
 from cutover.tell.live.progress import progress_of
 from cutover.tell.live.table import board
 from cutover.tell.paper import clean, one_line, paper, short
+from cutover.tell.story.timeline import story_of
+from cutover.tell.story.whereabouts import Place
 from cutover.words.record import Record
 from cutover.words.verdict import Verdict
 from tests.checkout import ROOT
 from tests.unit.tell import tell_runs
-from tests.unit.tell.tell_runs import Tape, at, finding, mixed, rolled_back, success
+from tests.unit.tell.tell_runs import Tape, at, failing, finding, mixed, rolled_back, success
 
 GOLDEN = ROOT / "tests" / "golden" / "tell"
 
@@ -113,11 +115,35 @@ def test_what_was_cut_off_does_not_look_as_if_it_still_ran() -> None:
     assert (cell.verdict, cell.seconds) == (Verdict.INCONCLUSIVE, 2.0)
 
 
+def versions(tape: Tape) -> dict[str, str]:
+    """Where each host is, by the console."""
+    progress = progress_of(tape.records)
+    return {host: progress.version(host) for host in progress.hosts}
+
+
+@pytest.mark.parametrize("tape", [success, rolled_back, mixed, failing])
+def test_console_and_report_say_the_same_of_each_host_after_every_record(tape: Callable[[], Tape]) -> None:
+    """One rule; they differ only while V2 serves unconfirmed, which is worth something to who watches and nothing later."""
+    records = tape().records
+    for end in range(len(records)):
+        progress, story = progress_of(records[: end + 1]), story_of(records[: end + 1])
+        for host in progress.hosts:
+            place = progress.whereabouts.place(host)
+            assert story.where(host) == (Place.BETWEEN if place is Place.SERVING else place)
+            assert progress.version(host) == place.version
+
+
+def test_what_was_not_confirmed_by_the_end_may_have_gone_back() -> None:
+    tape = Tape().begin(["web1"]).phase(COMMITTING[0], ["web1"]).phase(COMMITTING[1], ["web1"])
+    assert versions(tape) == {"web1": "V2"}
+    assert versions(tape.finish(1, "bug")) == {"web1": "unknown"}
+
+
 def test_a_second_attempt_of_a_run_starts_over_and_the_last_rollback_decides() -> None:
     tape = rolled_back()
-    assert progress_of(tape.records).versions == {"web1": "V1", "web2": "V1"}
-    assert progress_of(success().records).versions == dict.fromkeys(("web1", "web2", "web3"), "V2")
-    assert progress_of(mixed().records).versions == {"web1": "unknown", "web2": "V1"}
+    assert versions(tape) == {"web1": "V1", "web2": "V1"}
+    assert versions(success()) == dict.fromkeys(("web1", "web2", "web3"), "V2")
+    assert versions(mixed()) == {"web1": "unknown", "web2": "V1"}
     tape.write("run.started", hosts=["web1"], purpose="rollback")
     assert progress_of(tape.records).finished is None
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from cutover.decide.phases import PHASES
+from cutover.decide.phases import COMMITTING, PHASES
 from cutover.tell.answer import answer
 from cutover.tell.exits import EXITS
-from cutover.tell.live.gaps import gaps
 from cutover.tell.live.logfile import ROLLBACKS, Log, log_lines
 from cutover.tell.live.summary import hosts_as_json, summary
 from cutover.tell.paper import paper
+from cutover.tell.presentation import presentation
 from cutover.tell.problems import grouped, show_error
+from cutover.tell.story.outages import outages
+from cutover.tell.story.timeline import read_story
 from cutover.tell.views.plan import plan_view
 from cutover.tell.views.status import in_service, status_view
 from cutover.words.errors import ExitCode, MixedFleet, Problem, Refused
@@ -36,12 +38,7 @@ from tests.unit.tell.tell_runs import (
 )
 from tests.unit.tell.test_tell_console import same_as_golden
 
-BATCHES = {
-    success: (["web1"], ["web2", "web3"]),
-    rolled_back: (["web1"], ["web2"]),
-    mixed: (["web1"], ["web2"]),
-    failing: (["web1"], ["web2"]),
-}
+SHOWN = presentation(ROOT).outage
 PLACES = {"report": f".cutover/runs/{RUN}/report.html", "log": "logs/cutover_20260102T030405Z.log"}
 
 
@@ -53,13 +50,13 @@ def printed(renderable: Any, width: int = 110) -> str:
 
 @pytest.mark.parametrize("tape", [success, rolled_back, mixed, failing])
 def test_the_summary(tape: Callable[[], Tape]) -> None:
-    text = printed(summary(tape().records, plan(*BATCHES[tape]).hosts, PLACES))
+    text = printed(summary(tape().records, SHOWN, PLACES))
     same_as_golden(f"summary_{tape.__name__}", text)
 
 
 @pytest.mark.parametrize("width", [30, 60, 80])
 def test_the_summary_fits_where_it_is_narrow(width: int) -> None:
-    text = printed(summary(mixed().records, plan(*BATCHES[mixed]).hosts, PLACES), width)
+    text = printed(summary(mixed().records, SHOWN, PLACES), width)
     assert max(len(line) for line in text.splitlines()) <= width
     assert "A PERSON IS NEEDED" in text.replace("\n", " ")
 
@@ -70,30 +67,43 @@ def test_the_summary_of_nothing_to_do_and_of_a_preparation() -> None:
         0, "nothing to do"
     )
     assert f"✓ DONE: nothing to do; web1 on release {RELEASE} already, and healthy" in printed(
-        summary(tape.records, {}, {})
+        summary(tape.records, SHOWN, {})
     )
     tape = Tape().begin(["web1"]).write("prepared", hosts=["web1"]).finish(0, "prepared")
-    text = printed(summary(tape.records, {}, {}))
+    text = printed(summary(tape.records, SHOWN, {}))
     assert "1 host prepared" in text
     assert f"invoke cutover --run {RUN}" in text
 
 
-def test_an_outage_is_found_by_the_kind_of_its_step_and_told_with_its_parts() -> None:
-    found = gaps(success().records, plan(*BATCHES[success]).hosts)
-    assert [(gap.host, gap.what, gap.seconds, gap.stop, gap.between, gap.start) for gap in found] == [
-        ("web1", "from V1 to V2", 1.25, 0.1, 0.9, 0.25),
-        ("web2", "from V1 to V2", 1.5, 0.1, 0.9, 0.5),
-        ("web3", "from V1 to V2", 1.5, 0.1, 0.9, 0.5),
-    ]
-    back = gaps(rolled_back().records, plan(*BATCHES[rolled_back]).hosts)
-    assert [(gap.what, gap.seconds, gap.why) for gap in back] == [
-        ("until V1 was back", 4.5, ""),
-        ("from V2 to V1", None, "V2 never ran"),
-    ]
+def test_console_and_report_tell_the_same_outages(tmp_path: Path) -> None:
+    """One rule finds them (templates/report.yml), so that no two places give two figures."""
+    told = hosts_as_json(success().records, SHOWN)
+    assert {host: [(one["what"], one["seconds"]) for one in said["outages"]] for host, said in told.items()} == {
+        "web1": [("from V1 to V2", 1.25)],
+        "web2": [("from V1 to V2", 1.5)],
+        "web3": [("from V1 to V2", 1.5)],
+    }
+    assert told["web1"]["outages"][0].items() >= {"stop": 0.1, "between": 0.9, "start": 0.25}.items()
+    path = tmp_path / "journal.jsonl"
+    path.write_text("".join(record.line() for record in success().records))
+    read = outages(read_story(path), SHOWN)
+    assert {outage.host: outage.as_json() for outage in read} == {host: said["outages"] for host, said in told.items()}
+    text = printed(summary(success().records, SHOWN, {}))
+    assert "away for at most 1.50 s" in text
+    assert max(outage.seconds for outage in read) == 1.5
+
+
+def test_an_outage_that_nobody_measured_says_why() -> None:
+    tape = Tape().begin(["web1"])
+    tape.phase(
+        COMMITTING[0], ["web1"], outcomes=({"id": SHOWN.forward, "after": {"gap_s": None, "why": "no journal"}},)
+    )
+    said = hosts_as_json(tape.finish(1, "bug").records, SHOWN)
+    assert said["web1"]["outages"] == [{"what": "not measured", "seconds": None, "why": "no journal"}]
 
 
 def test_hosts_as_json() -> None:
-    said = hosts_as_json(rolled_back().records, plan(*BATCHES[rolled_back]).hosts)
+    said = hosts_as_json(rolled_back().records, SHOWN)
     assert list(said) == ["web1", "web2"]
     assert said["web1"]["version"] == "V1"
     assert said["web1"]["phases"]["activation"] == {"verdict": "FAIL", "seconds": 0.6}
@@ -266,17 +276,17 @@ IDLE: dict[str, Any] = {
 
 
 def test_the_status() -> None:
-    same_as_golden("status", printed(status_view({"web1": STATUS, "web2": IDLE}, at(90)), 130))
+    same_as_golden("status", printed(status_view({"web1": STATUS, "web2": IDLE}, ["web3"], at(90)), 130))
     assert in_service(STATUS["facts"]) == ["V1"]
     assert in_service(IDLE["facts"]) == []
 
 
 def test_the_status_fits_80_columns() -> None:
-    assert max(len(line) for line in printed(status_view({"web1": STATUS}, at(90)), 80).splitlines()) <= 80
+    assert max(len(line) for line in printed(status_view({"web1": STATUS}, ["web2"], at(90)), 80).splitlines()) <= 80
 
 
 def test_a_finding_of_a_refused_run_is_told_without_an_end_record() -> None:
     tape = Tape().begin(["web1"]).phase(PHASES[0], ["web1"], finding("web1", "preflight.disk", "FAIL", "1 GB free"))
-    text = printed(summary(tape.records, {}, {}))
+    text = printed(summary(tape.records, SHOWN, {}))
     assert "OUR OWN ERROR" in text  # the journal does not say how it ended
     assert "web1: preflight.disk\n    1 GB free\n    next: look after preflight.disk" in text

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from cutover.conduct.judging.judged import Judged
+from cutover.decide.gate import Finding
+from cutover.entry.written import write_comparison
 from cutover.tell.page.report import write_report
-from cutover.tell.records.validation import write_reports
-from cutover.tell.watching.page import measured_later
+from cutover.words.verdict import Verdict
+from tests.checkout import ROOT
 from tests.unit.tell.telling import Writer, success
 from tests.unit.tell.test_report import EVIL, Balance, plain
 from tests.unit.watch.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
@@ -156,17 +159,20 @@ def test_values_before_after_and_in_shadow_are_one_table(tmp_path: Path) -> None
         server.kpis = {"Share": 2.06}
     watch.t += 120
     watch.look()
-    run = success().run(tmp_path)
+    (tmp_path / "templates").symlink_to(ROOT / "templates")
+    run = success().run(tmp_path / ".cutover" / "runs")
     watch.save(run.path)
-    shadow = run.evidence / "hosts" / "h1" / "shadow_report.json"
-    shadow.parent.mkdir(parents=True)
     document = {
-        "host": "h1",
+        "status": "PASS",
         "tapes": [{"kpis": {"Share": {"relative": 3e-12}}}],
         "checks": {"Share": {"status": "PASS"}},
     }
-    shadow.write_text(json.dumps(document))
-    text = plain(write_report(run).read_text())
+    silent = Finding("h2", "shadow.remote", Verdict.ERROR, "no route to host", "see its cable")
+    compared = Judged("both", (silent,), {"h1": {"x.shadow": document}, "h2": {}}, run.id)
+    outside, inside = write_comparison(tmp_path, compared)
+    assert (outside.is_relative_to(run.path), inside.is_relative_to(run.evidence)) == (False, True)
+    assert json.loads(inside.read_text())["issues"][0]["found"] == "no route to host"
+    text = plain(run.report.read_text())  # drawn anew by the comparison
     heads = "V2, end of the watch moved in the watch shadow: relative difference shadow"
     assert heads in text
     row = text.split("h1 Share (%) ")[1].split("h2 ")[0]
@@ -174,14 +180,10 @@ def test_values_before_after_and_in_shadow_are_one_table(tmp_path: Path) -> None
     assert "not measured" in text.split("h2 Share (%) ")[1].split("The newest tape")[0]
 
 
-def test_of_a_comparison_the_hosts_own_documents_are_read_and_not_the_fleets(tmp_path: Path) -> None:
-    run = success().run(tmp_path)
-    of_host = {"status": "PASS", "checks": {"Share": {"status": "PASS"}}, "timestamp": "2026-01-01T00:00:00Z"}
-    write_reports(run.evidence, {"h1": of_host, "h2": None}, {}, "shadow_report.json")
-    measured = measured_later(run, None, "figures")
-    assert set(measured) == {("h1", "shadow.report"), ("h2", "shadow.report")}
-    assert measured["h1", "shadow.report"]["after"]["document"]["checks"] == of_host["checks"]
-    assert "PASS" in plain(write_report(run).read_text()).split("h1 Share (%) ")[1].split("h2 ")[0]
+@pytest.mark.parametrize("run", ["", "20250101T000000Z-000000"])
+def test_a_comparison_about_no_run_of_this_machine_is_kept_apart(tmp_path: Path, run: str) -> None:
+    assert len(write_comparison(tmp_path, Judged("both", (), {"h1": {}}, run))) == 1
+    assert not (tmp_path / ".cutover" / "runs").exists()
 
 
 def test_columns_of_a_watch_are_left_out_where_there_was_none(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ class Watching:
         self.write(
             "watch.started", run=RUN, environment="stage", hosts=[one.name for one in self.servers], head=None, began=START.timestamp(),
             cadence=[list(stretch) for stretch in CADENCE], points=[{"name": name, "at": at} for name, at in POINTS], look_s=look_s,
-            scale=scale, rules={"source": "rules.yml", "digest": "ab" * 32, "rules": RULES},
+            live_s=24 * HOUR, scale=scale, rules={"source": "rules.yml", "digest": "ab" * 32, "rules": RULES},
         )  # fmt: skip
 
     @property
