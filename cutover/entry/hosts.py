@@ -21,10 +21,10 @@ def trust(where: Where, *, replace: bool, yes: bool) -> ExitCode:
 
 
 def _list(where: Where, ask: Ask) -> ExitCode:
-    from cutover.decide.inventory import load, locate
+    from cutover.decide.inventory import load
 
-    inventory = load(locate(where.hosts, where.inventory, where.root))
-    for host in inventory.select(where.hosts or "all", where.limit):
+    inventory = load(where.environment)
+    for host in inventory.select(where.hosts or inventory.environment, where.limit):
         ask.hosts[host.name] = {
             "address": host.address,
             "port": host.port,
@@ -57,15 +57,15 @@ def _ping(where: Where, ask: Ask) -> ExitCode:
 
 def _trust(where: Where, ask: Ask, *, replace: bool) -> ExitCode:
     from cutover.conduct.fleet import raise_all
-    from cutover.decide.inventory import load, locate
+    from cutover.decide.inventory import load
     from cutover.world.remote.connecting import SshAccess
     from cutover.world.remote.pool import FORKS, Pool
     from cutover.world.remote.scan import scan
     from cutover.world.trust import pin
 
-    inventory = load(locate(where.hosts, where.inventory, where.root))
+    inventory = load(where.environment)
     access = SshAccess()
-    hosts = inventory.select(where.hosts, where.limit)
+    hosts = inventory.select(where.hosts or inventory.environment, where.limit)
     outcomes = Pool(where.forks or FORKS).map(lambda host: scan(host, access), hosts, deadline=60)
     raise_all(outcomes)
     shown = [outcome.unwrap() for outcome in outcomes.values()]

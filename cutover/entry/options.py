@@ -31,7 +31,7 @@ HELP = {
     "event": "what people are told of (default: announcement)",
     "at": "when it begins, with its zone: 2026-11-23T22:00Z",
     "message": "words of your own in the notice",
-    "check": "stop after the plan; change nothing",
+    "check": "show what would be done; change nothing (Invoke's own --dry is the same)",
     "diff": "show rendered files as diffs against what is on the hosts",
     "reason": "why, for the incident record",
     "phase": "name or number of a phase, or rollback",
@@ -47,7 +47,7 @@ HELP = {
     "faults": "the whole fault suite and the long watches instead, more than an hour; writes docs/faults.md",
     "seed": "of the fault suite, to make the same choices again",
 }
-WHERE = ("hosts", "inventory", "i", "limit", "forks", "json")  # nearly every command has these
+LEAST = {"leave_mb": 0}  # of numbers; any other is 1 at least
 
 
 def help_of(*names: str) -> dict[str, str]:

@@ -28,6 +28,7 @@ class Judged:
     phase: Phase
     findings: tuple[Finding, ...]
     documents: Mapping[str, Mapping[str, State]]
+    run: str = ""  # whose plan or release the hosts were held against
 
     @property
     def verdict(self) -> Verdict:
@@ -68,7 +69,7 @@ def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Jud
         known = run_to_check(fleet, run, phase)
         chosen = _named(phase) if phase else _last(known)
         findings = run_checks(targets.root, chosen, fleet.transports, known.plans, junit)
-    return Judged(chosen, (*findings, *_unasked(chosen, unreachable)), {})
+    return Judged(chosen, (*findings, *_unasked(chosen, unreachable)), {}, known.run)
 
 
 def validate(targets: Targets) -> Judged:

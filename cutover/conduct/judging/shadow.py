@@ -29,13 +29,13 @@ def shadow(targets: Targets, *, run: str) -> Judged:
     """Have each host compare, by the release that a run staged there (the newest run, where none is named), else by the one in service."""
     phase = phase_named(VALIDATING)
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
-        releases, silent = _releases(fleet, run)
+        of, releases, silent = _releases(fleet, run)
         asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
         steps = {name: steps_of(_role(targets, name, releases.get(name)), SHADOW) for name in asked}
         findings, documents = _compare(fleet, steps)
     unasked = [*unreachable, *silent]
     findings += [Finding(one.host, f"{SHADOW}.remote", Verdict.ERROR, one.found, one.next) for one in unasked]
-    return Judged(phase, tuple(findings), {**documents, **{one.host: {} for one in unasked}})
+    return Judged(phase, tuple(findings), {**documents, **{one.host: {} for one in unasked}}, of)
 
 
 def _role(targets: Targets, name: str, release: ReleaseFacts | None) -> Role:
@@ -43,14 +43,15 @@ def _role(targets: Targets, name: str, release: ReleaseFacts | None) -> Role:
     return Role(VALIDATING, targets.root, targets.variables[name], run, release)
 
 
-def _releases(fleet: Fleet, run: str) -> tuple[dict[str, ReleaseFacts], list[Problem]]:
-    """The release that lies on each host since a run staged it there."""
+def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:
+    """The run that staged a release on the hosts, and by host that release."""
     staged = [phase.name for phase in (PREPARING[-1], *COMMITTING, ROLLBACK)]
     known, silent = known_run(fleet, run, lambda candidate: candidate.ran(staged))
     if known is None:
-        return {}, silent
+        return "", {}, silent
     plan = known.plan.release  # it does not keep what it was built for, and only its name is asked for
-    return dict.fromkeys(known.plans, ReleaseFacts(plan.id, plan.sha256, plan.size, python="", machine="")), silent
+    facts = ReleaseFacts(plan.id, plan.sha256, plan.size, python="", machine="")
+    return known.run, dict.fromkeys(known.plans, facts), silent
 
 
 def _compare(fleet: Fleet, steps: Mapping[str, Sequence[Step]]) -> tuple[list[Finding], dict[str, Mapping[str, State]]]:
