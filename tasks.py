@@ -245,10 +245,10 @@ def bench(_c: Context, rounds: int = 3, only: str = "") -> None:
 
 @command("runbook")
 def runbook(_c: Context) -> None:
-    """Write docs/runbook.md anew from the phases, the roles and their checks."""
+    """Write docs/runbook.md anew from the phases, the roles and their checks, and the tables of docs/commands.md from these commands."""
     from cutover.entry.developing import runbook as run
 
-    end_with(run(ROOT))
+    end_with(run(ROOT, [namespace[name] for name in namespace.task_names]))
 
 
 @command("prometheus")

@@ -3,8 +3,8 @@
 from cutover.world.remote.pool import FORKS
 
 HELP = {
-    "hosts": "pattern as in Ansible: prod, web*:&prod:!db1",
-    "inventory": "environment directory (default: inventory/<first word of the pattern>/)",
+    "hosts": "pattern as in Ansible: prod, web*:&prod:!db1 (default: all hosts of the environment, or those of --run)",
+    "inventory": "environment, by directory or name (default: by the pattern, by --run, by CUTOVER_INVENTORY, by the last run here)",
     "i": "short for --inventory",
     "limit": "a second pattern: only hosts in both are meant",
     "forks": f"hosts at work at once (default: {FORKS})",
@@ -13,7 +13,7 @@ HELP = {
     "verbose": "a line for every step",
     "serial": "batches of phases 3-5: 1,50%,100% (default: one canary, then the rest)",
     "release": "release artifact to use instead of building one",
-    "run": "the run that is meant (default: the last one of the environment)",
+    "run": "the run that is meant (default: the last one of the environment that was begun on hosts)",
     "resume": "go on with a run whose controller died: the one of --run, else the last that was left in the middle",
     "steal-lock": "take the hosts from a holder that is dead, by the nonce that `invoke status` shows",
     "answers": "file with a person's answers to the checklist: {LINE: {answer: yes, by: NAME}}",
