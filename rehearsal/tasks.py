@@ -4,21 +4,13 @@ from pathlib import Path
 
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit
-from invoke.tasks import task
 
-from cutover.entry.options import help_of
+from cutover.entry.commands import command, end_with
 
 ROOT = Path(__file__).parents[1]
 
 
-def end_with(code: int) -> None:
-    """End with a code from the one table (cutover/words/errors.py)."""
-    if code:
-        raise Exit(code=int(code))
-
-
-@task(auto_shortflags=False, help=help_of("count", "json"))
+@command("lab.up")
 def up(_c: Context, count: int = 3, json: bool = False) -> None:
     """Make test hosts (root, Linux), put V1 in service on them, write inventory/lab."""
     from rehearsal.labtasks import Lab
@@ -26,7 +18,7 @@ def up(_c: Context, count: int = 3, json: bool = False) -> None:
     end_with(Lab(ROOT, "lab.up", json).up(count))
 
 
-@task(auto_shortflags=False, help=help_of("purge", "json"))
+@command("lab.down")
 def down(_c: Context, purge: bool = False, json: bool = False) -> None:
     """Take the test hosts away, with everything that was made for them."""
     from rehearsal.labtasks import Lab
@@ -34,7 +26,7 @@ def down(_c: Context, purge: bool = False, json: bool = False) -> None:
     end_with(Lab(ROOT, "lab.down", json).down(purge=purge))
 
 
-@task(auto_shortflags=False, help=help_of("json"))
+@command("lab.status", looks=True)
 def status(_c: Context, json: bool = False) -> None:
     """The test hosts and how they are."""
     from rehearsal.labtasks import Lab
@@ -42,7 +34,7 @@ def status(_c: Context, json: bool = False) -> None:
     end_with(Lab(ROOT, "lab.status", json).status())
 
 
-@task(auto_shortflags=False, help=help_of("host", "json"))
+@command("lab.cut")
 def cut(_c: Context, host: str, json: bool = False) -> None:
     """Cut a test host's cable."""
     from rehearsal.labtasks import Lab
@@ -50,7 +42,7 @@ def cut(_c: Context, host: str, json: bool = False) -> None:
     end_with(Lab(ROOT, "lab.cut", json).fault("cut", host))
 
 
-@task(auto_shortflags=False, help=help_of("host", "json"))
+@command("lab.heal")
 def heal(_c: Context, host: str, json: bool = False) -> None:
     """Plug a test host's cable in again, and empty its disk."""
     from rehearsal.labtasks import Lab
@@ -58,7 +50,7 @@ def heal(_c: Context, host: str, json: bool = False) -> None:
     end_with(Lab(ROOT, "lab.heal", json).fault("heal", host))
 
 
-@task(auto_shortflags=False, help=help_of("host", "json"))
+@command("lab.reboot")
 def reboot(_c: Context, host: str, json: bool = False) -> None:
     """Reboot a test host and wait for it."""
     from rehearsal.labtasks import Lab
@@ -66,7 +58,7 @@ def reboot(_c: Context, host: str, json: bool = False) -> None:
     end_with(Lab(ROOT, "lab.reboot", json).fault("reboot", host))
 
 
-@task(auto_shortflags=False, help=help_of("host", "leave-mb", "json"))
+@command("lab.fill")
 def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> None:
     """Fill a test host's disk."""
     from rehearsal.labtasks import Lab

@@ -142,8 +142,9 @@ class Conductor:
         self.listen(journal)
         if fresh:
             journal.write(
-                "run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts
-            )
+                "run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts,
+                inventory=self.targets.place,
+            )  # fmt: skip
         try:
             with end_recorded(journal):
                 yield journal

@@ -1,11 +1,15 @@
 """Invoke with our exit codes: words on the command line that it cannot parse end with 2, as all other wrong usage does."""
 
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
-from cutover.words.errors import ExitCode
+from cutover.entry.app import Ask, end
+from cutover.words.errors import Problem, UsageError
 
 
 class Cutover(Program):
@@ -15,19 +19,29 @@ class Cutover(Program):
         """Parse Invoke's own options."""
         try:
             super().parse_core(argv)
-        except ParseError as wrong:
-            raise _usage(wrong) from wrong
+        except (
+            ParseError,
+            ValueError,
+        ) as wrong:  # ValueError: a word for one of Invoke's own options that is no number
+            raise _usage(wrong, argv or sys.argv) from wrong
 
     def parse_tasks(self) -> None:
         """Parse the task's name and options."""
         try:
             super().parse_tasks()
         except ParseError as wrong:
-            raise _usage(wrong) from wrong
+            raise _usage(wrong, self.argv) from wrong
 
 
-def _usage(wrong: ParseError) -> Exit:
-    return Exit(f"{wrong}\n    next: see --list, or --help TASK", code=int(ExitCode.USAGE))
+def _usage(wrong: Exception, argv: Sequence[str]) -> Exit:
+    """End with 2; with --json on the line there is a document as well, though nobody has parsed it."""
+    words = [word for word in argv[1:] if not word.startswith("-")]
+    ask = Ask(Path(), words[0] if words else "", json="--json" in argv)
+
+    def refused(_ask: Ask) -> NoReturn:
+        raise UsageError(Problem(str(wrong), "see --list, or --help COMMAND")) from wrong
+
+    return Exit(code=int(end(ask, refused)))
 
 
 if __name__ == "__main__":

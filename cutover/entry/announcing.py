@@ -87,7 +87,7 @@ def _announce(ask: Ask, where: Where, event: str, at: str, message: str, *, chec
     _check_event(event)
     targets = where.targets()
     announcer = announcer_for(targets, ask.progress)
-    facts = _facts(where, targets, event, _moment(event, at), message)
+    facts = _facts(ask, where, targets, event, _moment(event, at), message)
     notice = announcer.preview(event, facts)
     _show(ask, announcer, notice)
     if check:
@@ -127,7 +127,7 @@ def _moment(event: str, at: str) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _facts(where: Where, targets: "Targets", event: str, at: str, message: str) -> "Facts":
+def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, message: str) -> "Facts":
     """What is known: of something that will be, how long it took before; of anything else, the last run."""
     from cutover.conduct.people.noticing import earlier_runs
     from cutover.decide.people.eta import eta
@@ -142,6 +142,7 @@ def _facts(where: Where, targets: "Targets", event: str, at: str, message: str) 
     run = where.runs.last(targets.environment)
     if run is None or not run.plan_file.exists():
         return facts
+    ask.progress(f"about run {run.id}, the last of {targets.environment}")
     return replace(facts, run=run.id, release=run.plan().release.id)
 
 

@@ -25,6 +25,8 @@ class Ask:
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)  # what a command adds to the document beside its hosts
     problems: tuple[Problem, ...] = ()  # of a judgement that says no, which is no error and is told already
+    fingerprint: str = ""  # of the plan that was made or applied
+    files: dict[str, str] = field(default_factory=dict)  # what was written here, by what it is
     told: bool = False  # a summary has shown the problems already
 
     @property
@@ -34,13 +36,25 @@ class Ask:
 
     def say(self, words: str) -> None:
         """A line of the result, for people."""
-        self.stream.write(words.rstrip("\n") + "\n")
-        self.stream.flush()
+        _write(self.stream, words.rstrip("\n") + "\n")
 
     def progress(self, words: str) -> None:
         """A line about what is being done, never part of a result."""
-        sys.stderr.write(words + "\n")
-        sys.stderr.flush()
+        progress(words)
+
+
+def progress(words: str) -> None:
+    """A line about what is being done, on stderr."""
+    _write(sys.stderr, words + "\n")
+
+
+def _write(stream: TextIO, words: str) -> None:
+    """Write to whoever reads. That nobody does any more (`| head`) changes neither what is done nor how it ends."""
+    from cutover.tell.paper import Outlet
+
+    outlet = Outlet(stream)
+    outlet.write(words)
+    outlet.flush()
 
 
 def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
@@ -76,23 +90,18 @@ def _with_bug(bug: BaseException) -> CutoverError:
 
 
 def _tell(ask: Ask, code: ExitCode, ended: CutoverError | None) -> None:
-    from cutover.tell.answer import answer
+    from cutover.tell.answer import Said, answer
     from cutover.tell.problems import show_error
 
     if ended is not None and not ask.told:
         show_error(ended, sys.stderr)
+    document = ""
     if ask.json:
-        sys.stdout.write(
-            answer(
-                ask.command,
-                ask.run_id,
-                code,
-                ask.started_at,
-                ask.hosts,
-                ended.problems if ended else ask.problems,
-                ask.more,
-            )
-        )
+        problems = ended.problems if ended else ask.problems
+        said = Said(ask.run_id, ask.fingerprint, ask.hosts, ask.files, problems, ask.more)
+        document = answer(ask.command, code, ask.started_at, said)
+    _write(sys.stdout, document)
+    _write(sys.stderr, "")
 
 
 def confirm(ask: Ask, question: str) -> None:

@@ -1,9 +1,11 @@
 """`check`, `test` (and its `--faults`), `runbook`, `prometheus`: for those who work on this project."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from invoke.context import Context
 
+from cutover.entry.commands import Command
 from cutover.words.errors import ExitCode
 
 GENERATED = "tests/unit/tell/test_runbook.py tests/unit/prometheus/test_prometheus.py"
@@ -16,11 +18,11 @@ CHECKS = {
 
 
 def check(c: Context, root: Path) -> ExitCode:
-    """Run every check, also after one has failed, so that all that is wrong is told at once."""
+    """Run every check, also after one has failed, so that all that is wrong is told at once; with Invoke's --dry too: it only looks."""
     failed = []
     with c.cd(str(root)):
         for name, command in CHECKS.items():
-            if not c.run(command, warn=True, pty=False):
+            if not c.run(command, warn=True, pty=False, dry=False):
                 failed.append(name)
     return ExitCode.BUG if failed else ExitCode.DONE
 
@@ -48,11 +50,14 @@ def faults(c: Context, root: Path, seed: int) -> ExitCode:
     return ExitCode.DONE if ran and written else ExitCode.BUG
 
 
-def runbook(root: Path) -> ExitCode:
-    """Write docs/runbook.md anew."""
+def runbook(root: Path, commands: Iterable[Command]) -> ExitCode:
+    """Write docs/runbook.md anew, and the tables of docs/commands.md."""
+    from cutover.entry.manual import page
     from cutover.tell.runbook.page import generate
 
     (root / "docs" / "runbook.md").write_text(generate(root))
+    manual = root / "docs" / "commands.md"
+    manual.write_text(page(manual.read_text(), commands))
     return ExitCode.DONE
 
 

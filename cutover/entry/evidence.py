@@ -44,44 +44,44 @@ class EvidenceOptions:
         ]
 
 
-def report(where: Where, run: str, asked: EvidenceOptions) -> ExitCode:
+def report(where: Where, asked: EvidenceOptions) -> ExitCode:
     """Draw the report of a run anew; with --bundle, sign and bundle all its evidence; with --verify, judge such a bundle instead."""
     if asked == EvidenceOptions():
-        return draw(where, run)
-    return end(where.ask(), lambda ask: _evidence(where, ask, run, asked))
+        return draw(where)
+    return end(where.ask(), lambda ask: _evidence(where, ask, asked))
 
 
-def _evidence(where: Where, ask: Ask, run: str, asked: EvidenceOptions) -> ExitCode:
-    if wrong := asked.contradictions(run):
+def _evidence(where: Where, ask: Ask, asked: EvidenceOptions) -> ExitCode:
+    if wrong := asked.contradictions(where.run):
         raise UsageError(wrong)
-    return _verify(where, ask, asked.verify, asked.signers) if asked.verify else _bundle(where, ask, run, asked.key)
+    return _verify(where, ask, asked.verify, asked.signers) if asked.verify else _bundle(where, ask, asked.key)
 
 
-def _bundle(where: Where, ask: Ask, run: str, key: str) -> ExitCode:
+def _bundle(where: Where, ask: Ask, key: str) -> ExitCode:
     from cutover.conduct.proving.evidence import make_bundle
-    from cutover.conduct.proving.signers import FILE
-    from cutover.decide.inventory import locate
     from cutover.entry.written import write_all
 
-    runs = where.runs
-    environment = locate(where.hosts, where.inventory, where.root) if where.hosts or where.inventory else None
-    directory = runs.named(run) if run else runs.last(_named(environment))
-    if directory is None:
-        next_ = "name it with --run, or begin one with `invoke plan`"
-        raise UsageError(Problem("there is no run of this environment here", next_, path=str(runs.root)))
+    directory = where.the_run()
     ask.run_id = directory.id
-    write_all(where.root, directory)
+    ask.files.update(write_all(where.root, directory).files)
     ask.progress("signing; ssh-keygen may ask for the key's passphrase, or for a touch of its token")
-    signers = environment / FILE if environment is not None and (environment / FILE).is_file() else None
-    _show(ask, made := make_bundle(directory, where.root, key=key, signers=signers))
+    _show(ask, made := make_bundle(directory, where.root, key=key, signers=_signers(where)))
+    ask.files["evidence"] = str(made.bundle)
     ask.say(str(made.bundle))
     return ExitCode.DONE
 
 
-def _named(environment: Path | None) -> str:
-    if environment is None:
-        raise UsageError(Problem("neither a run nor an environment is named", "add --run ID or --hosts", path="--run"))
-    return environment.name
+def _signers(where: Where) -> Path | None:
+    """Who may sign in the environment; of a run that is named, its inventory may be gone by now (a lab's)."""
+    from cutover.conduct.proving.signers import FILE
+
+    try:
+        file = where.environment / FILE
+    except UsageError:
+        if not where.run or where.hosts or where.inventory:
+            raise
+        return None
+    return file if file.is_file() else None
 
 
 def _verify(where: Where, ask: Ask, file: str, signers: str) -> ExitCode:

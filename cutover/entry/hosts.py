@@ -16,10 +16,10 @@ def ping(where: Where) -> ExitCode:
 
 
 def _list(where: Where, ask: Ask) -> ExitCode:
-    from cutover.decide.inventory import load, locate
+    from cutover.decide.inventory import load
 
-    inventory = load(locate(where.hosts, where.inventory, where.root))
-    for host in inventory.select(where.hosts or "all", where.limit):
+    inventory = load(where.environment)
+    for host in inventory.select(where.hosts or inventory.environment, where.limit):
         ask.hosts[host.name] = {
             "address": host.address,
             "port": host.port,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from cutover.entry.app import Ask, end
 from cutover.entry.where import Where
-from cutover.words.errors import ExitCode, Problem, Unjudged, UsageError
+from cutover.words.errors import ExitCode, Unjudged
 
 if TYPE_CHECKING:
     from cutover.conduct.judging.judged import Judged
@@ -16,9 +16,9 @@ def status(where: Where) -> ExitCode:
     return end(where.ask(), lambda ask: _status(where, ask))
 
 
-def verify(where: Where, run: str, phase: str, junit: str) -> ExitCode:
+def verify(where: Where, phase: str, junit: str) -> ExitCode:
     """A phase's checks, alone."""
-    return end(where.ask(), lambda ask: _verify(where, ask, run, phase, junit))
+    return end(where.ask(), lambda ask: _verify(where, ask, phase, junit))
 
 
 def validate(where: Where) -> ExitCode:
@@ -26,14 +26,14 @@ def validate(where: Where) -> ExitCode:
     return end(where.ask(), lambda ask: _validate(where, ask))
 
 
-def shadow(where: Where, run: str) -> ExitCode:
+def shadow(where: Where) -> ExitCode:
     """Both versions on the same input, compared on their hosts."""
-    return end(where.ask(), lambda ask: _shadow(where, ask, run))
+    return end(where.ask(), lambda ask: _shadow(where, ask))
 
 
-def report(where: Where, run: str) -> ExitCode:
+def report(where: Where) -> ExitCode:
     """Draw the report of a run anew."""
-    return end(where.ask(), lambda ask: _report(where, ask, run))
+    return end(where.ask(), lambda ask: _report(where, ask))
 
 
 def _status(where: Where, ask: Ask) -> ExitCode:
@@ -67,10 +67,12 @@ def _status(where: Where, ask: Ask) -> ExitCode:
     return ExitCode.DONE
 
 
-def _verify(where: Where, ask: Ask, run: str, phase: str, junit: str) -> ExitCode:
+def _verify(where: Where, ask: Ask, phase: str, junit: str) -> ExitCode:
     from cutover.conduct.judging.alone import verify as judge
 
-    judged = judge(where.targets(), run=run, phase=phase, junit=Path(junit).expanduser() if junit else None)
+    judged = judge(where.targets(), run=where.run, phase=phase, junit=Path(junit).expanduser() if junit else None)
+    if junit:
+        ask.files["junit"] = junit
     return _told(ask, judged)
 
 
@@ -80,19 +82,21 @@ def _validate(where: Where, ask: Ask) -> ExitCode:
 
     judged = judge(where.targets())
     code = _told(ask, judged)
-    ask.say(f"report: {write_validation(where.root, judged)}")
+    ask.files["report"] = str(write_validation(where.root, judged))
+    ask.say(f"report: {ask.files['report']}")
     return code
 
 
-def _shadow(where: Where, ask: Ask, run: str) -> ExitCode:
+def _shadow(where: Where, ask: Ask) -> ExitCode:
     from cutover.conduct.judging.shadow import shadow as compare
     from cutover.entry.written import write_comparison
 
-    judged = compare(where.targets(), run=run)
+    judged = compare(where.targets(), run=where.run)
     code = _told(ask, judged)
     measured = {host: next(iter(by_step.values()), None) for host, by_step in judged.documents.items()}
     ask.hosts = {host: {**one, "document": measured.get(host)} for host, one in ask.hosts.items()}
     for path in write_comparison(where.root, judged):
+        ask.files["report"] = str(path)
         ask.say(f"report: {path}")
     return code
 
@@ -106,15 +110,11 @@ def _told(ask: Ask, judged: "Judged") -> ExitCode:
     return judged.verdict.exit_code
 
 
-def _report(where: Where, ask: Ask, run: str) -> ExitCode:
-    from cutover.decide.inventory import locate
+def _report(where: Where, ask: Ask) -> ExitCode:
     from cutover.entry.written import write_all
 
-    runs = where.runs
-    directory = runs.named(run) if run else runs.last(locate(where.hosts, where.inventory, where.root).name)
-    if directory is None:
-        next_ = "name it with --run, or begin one with `invoke plan`"
-        raise UsageError(Problem(path=str(runs.root), found="there is no run of this environment here", next=next_))
-    write_all(where.root, directory)
+    directory = where.the_run()
+    ask.run_id = directory.id
+    ask.files.update(write_all(where.root, directory).files)
     ask.say(str(directory.report))
     return ExitCode.DONE

@@ -3,8 +3,8 @@
 from cutover.world.remote.pool import FORKS
 
 HELP = {
-    "hosts": "pattern as in Ansible: prod, web*:&prod:!db1",
-    "inventory": "environment directory (default: inventory/<first word of the pattern>/)",
+    "hosts": "pattern as in Ansible: prod, web*:&prod:!db1 (default: all hosts of the environment, or those of --run)",
+    "inventory": "environment, by directory or name (default: by the pattern, by --run, by CUTOVER_INVENTORY, by the last run here)",
     "i": "short for --inventory",
     "limit": "a second pattern: only hosts in both are meant",
     "forks": f"hosts at work at once (default: {FORKS})",
@@ -13,7 +13,7 @@ HELP = {
     "verbose": "a line for every step",
     "serial": "batches of phases 3-5: 1,50%,100% (default: one canary, then the rest)",
     "release": "release artifact to use instead of building one",
-    "run": "the run that is meant (default: the last one of the environment)",
+    "run": "the run that is meant (default: the last one of the environment that was begun on hosts)",
     "resume": "go on with a run whose controller died: the one of --run, else the last that was left in the middle",
     "steal-lock": "take the hosts from a holder that is dead, by the nonce that `invoke status` shows",
     "answers": "file with a person's answers to the checklist: {LINE: {answer: yes, by: NAME}}",
@@ -31,7 +31,7 @@ HELP = {
     "event": "what people are told of (default: announcement)",
     "at": "when it begins, with its zone: 2026-11-23T22:00Z",
     "message": "words of your own in the notice",
-    "check": "stop after the plan; change nothing",
+    "check": "show what would be done; change nothing (Invoke's own --dry is the same)",
     "diff": "show rendered files as diffs against what is on the hosts",
     "reason": "why, for the incident record",
     "phase": "name or number of a phase, or rollback",
@@ -47,7 +47,7 @@ HELP = {
     "faults": "the whole fault suite and the long watches instead, more than an hour; writes docs/faults.md",
     "seed": "of the fault suite, to make the same choices again",
 }
-WHERE = ("hosts", "inventory", "i", "limit", "forks", "json")  # nearly every command has these
+LEAST = {"leave_mb": 0}  # of numbers; any other is 1 at least
 
 
 def help_of(*names: str) -> dict[str, str]:

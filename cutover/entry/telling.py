@@ -51,7 +51,10 @@ class Listeners:
         shown = presentation(self._ask.root).outage
         records = read(self._run.journal_file)
         self._ask.hosts = hosts_as_json(records, shown)
-        self.console.show(summary(records, shown, self._places(write_all(self._ask.root, self._run))))
+        self._ask.fingerprint = self._run.plan().fingerprint
+        written = write_all(self._ask.root, self._run)
+        self._ask.files = {**written.files, "log": str(self._log.path)}
+        self.console.show(summary(records, shown, self._places(written)))
         self._ask.told = True
 
     def _places(self, written: Written) -> dict[str, str]:

@@ -24,14 +24,14 @@ def trust(where: Where, *, replace: bool, yes: bool) -> ExitCode:
 
 def _trust(where: Where, ask: Ask, *, replace: bool) -> ExitCode:
     from cutover.conduct.fleet import raise_all
-    from cutover.decide.inventory import load, locate
+    from cutover.decide.inventory import load
     from cutover.world.remote.connecting import SshAccess
     from cutover.world.remote.deadline import Deadline
     from cutover.world.remote.pool import FORKS, Pool
     from cutover.world.remote.scan import rounds
 
-    inventory = load(locate(where.hosts, where.inventory, where.root))
-    hosts = inventory.select(where.hosts or "all", where.limit)
+    inventory = load(where.environment)
+    hosts = inventory.select(where.hosts or inventory.environment, where.limit)
     access, pool = SshAccess(), Pool(where.forks or FORKS)
     ways = pool.map(lambda host: access.way(host, Deadline(SECONDS)), hosts, deadline=SECONDS)
     raise_all(ways)

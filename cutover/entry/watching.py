@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from cutover.world.watchindex import Index
 
 
-def monitor(where: Where, run: str, *, once: bool) -> ExitCode:
+def monitor(where: Where, *, once: bool) -> ExitCode:
     """Watch V2 until hour 24; with `once` look a single time."""
-    return end(where.ask(), lambda ask: _monitor(where, ask, run, once=once))
+    return end(where.ask(), lambda ask: _monitor(where, ask, once=once))
 
 
-def signoff(where: Where, run: str, role: str, name: str, decision: str, point: str, note: str) -> ExitCode:
+def signoff(where: Where, role: str, name: str, decision: str, point: str, note: str) -> ExitCode:
     """Decide what the watch waits for, or sign one of its points."""
 
     def work(ask: Ask) -> ExitCode:
         from cutover.conduct.watching.signing_off import Signing, sign_off
         from cutover.entry.written import write_all
 
-        directory, signed = sign_off(where.targets(), where.runs, run, Signing(role, name, decision, point, note))
+        directory, signed = sign_off(where.targets(), where.runs, where.run, Signing(role, name, decision, point, note))
         ask.run_id = directory.id
         about = signed.point or "what the watch waits for"
         ask.say(f"{signed.name} ({signed.role}) has decided on {about}: {signed.decision}; run {directory.id}")
@@ -42,7 +42,7 @@ def signoff(where: Where, run: str, role: str, name: str, decision: str, point: 
     return end(where.ask(), work)
 
 
-def _monitor(where: Where, ask: Ask, run: str, *, once: bool) -> ExitCode:
+def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     from cutover.conduct.interrupts import StopSignal
     from cutover.conduct.watching.monitor import MonitorRequest
     from cutover.conduct.watching.monitor import monitor as watch
@@ -59,7 +59,7 @@ def _monitor(where: Where, ask: Ask, run: str, *, once: bool) -> ExitCode:
         heard.listen(directory, journal, targets.environment)
 
     stop = StopSignal(listening.say)
-    asked = MonitorRequest(run, once, stays, listening.hear, listening.teller, back, stop)
+    asked = MonitorRequest(where.run, once, stays, listening.hear, listening.teller, back, stop)
     try:
         with stop.watching():
             return watch(targets, where.runs, asked)
@@ -131,12 +131,14 @@ class Listening:
         from cutover.entry.written import write_all
 
         written = write_all(self.ask.root, directory)
+        self.ask.files.update(written.files)
         for name, path in written.paths.items():
             if path is not None:
                 self.ask.say(f"{name}: {path}")
         try:
             signers = self.targets.inventory.directory / SIGNERS
             made = make_bundle(directory, self.ask.root, signers=signers if signers.is_file() else None)
+            self.ask.files["evidence"] = str(made.bundle)
             self.ask.say(f"evidence: {made.bundle} ({made.verdict}, signed by {made.signer or made.key})")
         except CutoverError as unsigned:
             for problem in unsigned.problems:

@@ -19,6 +19,11 @@ class Written:
 
     paths: Mapping[str, Path | None]
 
+    @property
+    def files(self) -> dict[str, str]:
+        """The same for --json."""
+        return {name.replace(" ", "_"): str(path) for name, path in self.paths.items() if path is not None}
+
 
 def write_all(root: Path, run: RunDir) -> Written:
     """Write everything anew from plan, journal and evidence; safe to repeat."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.tell.exits import EXITS
@@ -11,26 +12,40 @@ from cutover.world.journal import utc_now
 SCHEMA = 1
 
 
-def answer(
-    command: str, run_id: str, exit_code: int, started_at: str, hosts: Mapping[str, Mapping[str, Any]], errors: Iterable[Problem],
-    more: Mapping[str, Any] | None = None,
-) -> str:  # fmt: skip
+@dataclass(frozen=True)
+class Said:
+    """What a command has to say besides how it ended: its run, its plan's fingerprint, its hosts, the files it wrote, its problems.
+
+    `more`: keys of its own.
+    """
+
+    run: str = ""
+    fingerprint: str = ""
+    hosts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    errors: Iterable[Problem] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def answer(command: str, exit_code: int, started_at: str, said: Said) -> str:
     """One JSON document with the fields that scripts rely on; times are ISO 8601 UTC, `status` is the exit code's word.
 
-    `more`: what one command has to say besides.
+    All of them but `more` are always there: what a command has nothing to say about is empty. docs/commands.md says what is in each.
     """
     document = {
         "schema": SCHEMA,
         "command": command,
-        "run_id": run_id,
+        "run_id": said.run,
+        "fingerprint": said.fingerprint,
         "status": EXITS[ExitCode(exit_code)].status,
         "exit_code": int(exit_code),
         "started_at": started_at,
         "finished_at": utc_now(),
-        "hosts": {name: dict(said) for name, said in hosts.items()},
+        "hosts": {name: dict(one) for name, one in said.hosts.items()},
+        "files": dict(said.files),
         "errors": [
-            {"host": error.host, "path": error.path, "found": error.found, "next": error.next} for error in errors
+            {"host": error.host, "path": error.path, "found": error.found, "next": error.next} for error in said.errors
         ],
-        **(more or {}),
+        **said.more,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(document, indent=2, allow_nan=False) + "\n"

@@ -1,11 +1,13 @@
 """Run directories on the controller: .cutover/runs/<id>/ with plan, journal, evidence and report."""
 
+import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cutover.decide.plan import Plan, load
 from cutover.words.errors import Problem, UsageError
@@ -56,10 +58,45 @@ class RunDir:
         """The journal, open for writing, its chain checked."""
         return Journal(self.journal_file)
 
+    def created(self) -> "Created | None":
+        """What the run is about, by the first record of its journal, else by its plan; None where neither can be read.
+
+        Nothing is verified here: it only says where to look, also for a way back whose journal was altered meanwhile.
+        """
+        said = _json(self.journal_file, lines=True).get("data")
+        about = said if isinstance(said, dict) and "environment" in said else _json(self.plan_file)
+        known = {name: str(about.get(name, "")) for name in ("environment", "pattern", "inventory")}
+        return Created(**known) if known["environment"] else None
+
     def environment(self) -> str:
-        """The environment that the run is about, from its journal."""
-        started = next((record for record in read(self.journal_file) if record.kind == "run.created"), None)
-        return "" if started is None else str(started.data["environment"])
+        """The environment that the run is about."""
+        created = self.created()
+        return "" if created is None else created.environment
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether it was begun on hosts, rather than only planned."""
+        kinds = {"run.started", "rollback.started"}
+        return self.journal_file.exists() and any(record.kind in kinds for record in read(self.journal_file))
+
+
+@dataclass(frozen=True)
+class Created:
+    """What a run is about: the environment, the pattern that chose its hosts, and where the inventory lies ("" where it is not known)."""
+
+    environment: str
+    pattern: str
+    inventory: str
+
+
+def _json(path: Path, *, lines: bool = False) -> dict[str, Any]:
+    """A document, or the first of a file with one a line; empty where there is none."""
+    try:
+        with path.open() as file:
+            found = json.loads(file.readline() if lines else file.read())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -90,14 +127,18 @@ class RunDirs:
         return found
 
     def last(self, environment: str) -> RunDir | None:
-        """The newest run of an environment; None where there is none."""
-        runs = (RunDir(path) for path in self._all())
-        return next((run for run in runs if run.journal_file.exists() and run.environment() == environment), None)
+        """The newest run of an environment that was begun on hosts, else the newest that was planned; None where there is none."""
+        runs = [run for run in self.newest_first() if run.journal_file.exists() and run.environment() == environment]
+        return next((run for run in runs if run.was_begun), runs[0] if runs else None)
+
+    def newest_first(self) -> Iterator[RunDir]:
+        """All runs."""
+        return (RunDir(path) for path in self._all())
 
     def unfinished(self, environment: str, hosts: Iterable[str]) -> RunDir | None:
         """The newest run of an environment that was begun on some of these hosts, if its journal names no end."""
         names = set(hosts)
-        for run in (RunDir(path) for path in self._all()):
+        for run in self.newest_first():
             if not (run.journal_file.exists() and run.plan_file.exists() and run.environment() == environment):
                 continue
             kinds = [record.kind for record in read(run.journal_file)]

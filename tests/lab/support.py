@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cutover.tell.answer import Said, answer
 from tests.checkout import ROOT
 
 PARTS = (
@@ -33,6 +34,9 @@ PARTS = (
 )
 SHARED = ("cache", "releases")
 PATIENCE_S = 180.0
+KEYS = set(
+    json.loads(answer("", 0, "", Said()))
+)  # what every document of --json has; docs/commands.md says what is in each
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,15 @@ class Checkout:
         """Run a command that asks, answered with yes."""
         return self.ask(command, "--yes", *options, hosts=hosts)
 
+    def bare(self, command: str, *options: str) -> Answer:
+        """Run a command that names neither hosts nor inventory, as our messages print it."""
+        return self._start([command, "--json", *options]).answer()
+
     def start(self, command: str, *options: str, hosts: str = "lab") -> "Running":
         """Start a command and go on."""
-        words = [command, "--hosts", hosts, "--inventory", str(self.inventory), "--json", *options]
+        return self._start([command, "--hosts", hosts, "--inventory", str(self.inventory), "--json", *options])
+
+    def _start(self, words: list[str]) -> "Running":
         self._started.append(Running(words, self.root))
         return self._started[-1]
 
@@ -159,6 +169,7 @@ class Running:
         document = json.loads(stdout) if stdout.strip() else {}
         answer = Answer(code, document, told, time.monotonic() - self._began)
         if document:
+            assert set(document) == KEYS, answer
             assert document["exit_code"] == code, answer
             assert document["command"] == self._words[0], answer
         return answer

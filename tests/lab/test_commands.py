@@ -153,6 +153,37 @@ def test_an_edited_plan_is_refused(hosts: Hosts, checkout: Checkout) -> None:
     assert "edited" in answer.errors[0]["found"]
 
 
+def test_what_a_rollback_would_do_is_shown_and_then_done_without_naming_anything(
+    hosts: Hosts, checkout: Checkout
+) -> None:
+    done = checkout.yes("cutover", hosts="lab1")
+    assert done.code == 0, str(done)
+    assert done.document["fingerprint"] in (checkout.run_directory(done.run) / "plan.json").read_text()
+    hosts.inside("lab1", "touch /run/before")
+    for words in (("rollback", "--check"), ("abort", "--check", "--run", done.run)):
+        ahead = checkout.bare(*words)
+        assert (ahead.code, ahead.run) == (0, done.run), str(ahead)
+        said = ahead.document["hosts"]["lab1"]
+        assert said["stands"] == "on V2, confirmed"
+        assert any(words.startswith(f"stop and disable {V2}") for words in said["would"])
+        assert f"start and enable {V1}" in said["would"]
+    assert hosts.inside("lab1", NEWER) == ""
+    back = checkout.bare("rollback", "--yes")  # as the end of the cutover prints it
+    assert (back.code, back.run) == (0, done.run), str(back)
+    assert "that of the last run here" in back.told
+    assert hosts.ssh("lab1", f"systemctl is-active {V1}") == "active\n"
+
+
+def test_a_backup_that_was_spoilt_is_told_before_it_is_needed(hosts: Hosts, checkout: Checkout) -> None:
+    done = checkout.yes("cutover", hosts="lab1")
+    assert done.code == 0, str(done)
+    kept = f"/var/lib/abaco/.rollback/{done.run}"
+    hosts.inside("lab1", f"f=$(ls {kept}/pipeline_backup_*); chmod u+w $f; echo >> $f")
+    ahead = checkout.bare("rollback", "--check")
+    assert ahead.code == 9, str(ahead)
+    assert "backup.snapshot" in {error["path"] for error in ahead.errors}
+
+
 def test_words_that_cannot_be_parsed_are_wrong_usage(checkout: Checkout) -> None:
     answer = checkout.ask("cutover", "--no-such-option")
     assert answer.code == 2, str(answer)

@@ -1,5 +1,6 @@
 """What the documents say exists: the tests that they name, what they link to, the commands; and the example inventories load."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import pytest
 
 from cutover.conduct.targets import Options, choose
 from cutover.conduct.times import times_of
+from cutover.entry.commands import Command
+from cutover.entry.manual import page
+from cutover.tell.answer import Said, answer
 from tasks import namespace
 from tests.checkout import ROOT
 
@@ -68,6 +72,32 @@ def test_every_command_of_the_readme_exists() -> None:
     assert sorted(set(namespace.task_names) - set(named)) == [
         "runbook"
     ]  # for who changes the project; nobody operates with it
+
+
+COMMANDS = ROOT / "docs" / "commands.md"
+
+
+def test_the_page_of_the_commands_is_up_to_date() -> None:
+    text = COMMANDS.read_text()
+    commands: list[Command] = [namespace[name] for name in namespace.task_names]
+    assert text == page(text, commands), "run `invoke runbook` and commit docs/commands.md"
+    assert [f"| `{command.full}` |" in text for command in commands] == [True] * len(commands)
+
+
+def test_the_page_of_the_commands_has_every_key_of_the_document_and_no_other() -> None:
+    _, _, section = COMMANDS.read_text().partition("## `--json`")
+    table = section.partition("| key |")[2].partition("\n\n")[0]
+    told = {key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert told == set(json.loads(answer("plan", 0, "", Said())))
+
+
+def test_every_environment_variable_of_ours_is_told() -> None:
+    rooms = [file.read_text() for file in sorted((ROOT / "cutover").rglob("*.py"))]
+    named = {name for text in rooms for name in re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", text)}
+    assert "CUTOVER_INVENTORY" in named
+    assert [
+        name for name in sorted(named - {"SUDO_UID"}) if f"`{name}`" not in COMMANDS.read_text()
+    ] == []  # sudo sets that one
 
 
 @pytest.mark.parametrize("environment", ["prod", "staging"])

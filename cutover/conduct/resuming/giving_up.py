@@ -22,12 +22,7 @@ def give_up(targets: Targets, runs: RunDirs, run: str, steal: str) -> dict[str, 
     """
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
         statuses, silent = ask(fleet)
-        left = {
-            name: str(status["lease"]["run"])
-            for name, status in statuses.items()
-            if status["lease"]["run"] and not status["lease"]["released"]
-        }
-        left = {name: of for name, of in left.items() if not is_touched(statuses[name], of) and run in ("", of)}
+        left = left_held(statuses, run)
         dead = dead_holders(None, statuses, steal)
         refuse_held({name: statuses[name] for name in left if name not in dead})
         _release(fleet, left, dead, times_of(targets).lease)
@@ -39,6 +34,16 @@ def give_up(targets: Targets, runs: RunDirs, run: str, steal: str) -> dict[str, 
     for of, hosts in released.items():
         _record(RunDir(runs.root / of), hosts)
     return released
+
+
+def left_held(statuses: Mapping[str, State], run: str) -> dict[str, str]:
+    """Hosts that a run (just the one that is named, where one is) took and never gave back, before phase 3; gives it by host."""
+    left = {
+        name: str(status["lease"]["run"])
+        for name, status in statuses.items()
+        if status["lease"]["run"] and not status["lease"]["released"]
+    }
+    return {name: of for name, of in left.items() if not is_touched(statuses[name], of) and run in ("", of)}
 
 
 def _release(fleet: Fleet, left: Mapping[str, str], dead: Mapping[str, str], lease_s: float) -> None:

@@ -69,10 +69,15 @@ class Machine:
 
     def _targets(self, names: Sequence[str]) -> Targets:
         options = SimpleNamespace(release="", hosts="lab")
-        return cast(
-            "Targets",
-            SimpleNamespace(root=self.folder, environment="lab", names=names, options=options, others=self._targets),
+        found = SimpleNamespace(
+            root=self.folder,
+            environment="lab",
+            names=names,
+            options=options,
+            others=self._targets,
+            place="inventory/lab",
         )
+        return cast("Targets", found)
 
     def plan(self) -> Plan:
         """The plan of all hosts."""

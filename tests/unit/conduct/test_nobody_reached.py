@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -22,6 +23,7 @@ HOSTS = """quiet:
     a: {ansible_host: 198.18.0.1}
     b: {ansible_host: 198.18.0.2}
 """
+RUN = "20260102T030405Z-abc123"
 Command = Callable[[Where], int]
 
 
@@ -55,12 +57,12 @@ def asked(root: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> t
     "command",
     [
         looking.status,
-        lambda where: looking.verify(where, "", "", ""),
-        lambda where: looking.verify(where, "20260102T030405Z-abc123", "activation", ""),
+        lambda where: looking.verify(where, "", ""),
+        lambda where: looking.verify(replace(where, run=RUN), "activation", ""),
         looking.validate,
-        lambda where: looking.shadow(where, ""),
-        lambda where: looking.shadow(where, "20260102T030405Z-abc123"),
-        lambda where: watching.monitor(where, "", once=True),
+        looking.shadow,
+        lambda where: looking.shadow(replace(where, run=RUN)),
+        lambda where: watching.monitor(where, once=True),
     ],
     ids=["status", "verify", "verify of a run", "validate", "shadow", "shadow of a run", "monitor once"],
 )
@@ -86,7 +88,7 @@ def test_the_reports_of_a_silent_fleet_have_every_host_and_check_with_why(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked(root, looking.validate, capsys)
-    asked(root, lambda where: looking.shadow(where, ""), capsys)
+    asked(root, looking.shadow, capsys)
     fleet = next((root / ".cutover" / "validations").glob("*/production_validation_report.json"))
     report = json.loads(fleet.read_text())
     assert (report["status"], list(report["checks"])) == ("INCONCLUSIVE", CHECKS)
@@ -105,7 +107,7 @@ def test_the_junit_file_has_an_error_for_each_silent_host(
     root: Path, capsys: pytest.CaptureFixture[str], phase: str
 ) -> None:
     junit = root / "out" / "checks.xml"
-    assert asked(root, lambda where: looking.verify(where, "", phase, str(junit)), capsys)[0] == 10
+    assert asked(root, lambda where: looking.verify(where, phase, str(junit)), capsys)[0] == 10
     suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
     assert (suite.get("tests"), suite.get("errors")) == ("2", "2")
     cases = {case.get("name"): case.find("error") for case in suite.iter("testcase")}
@@ -124,5 +126,5 @@ def test_wrong_usage_is_found_before_anybody_is_asked(
         ("", str(root / "inventory"), "--junit"),
         ("", str(root / "inventory" / "quiet" / "hosts.yml" / "x.xml"), "--junit"),
     ):
-        code, document = asked(root, lambda where, p=phase, j=junit: looking.verify(where, "", p, j), capsys)  # type: ignore[misc]
+        code, document = asked(root, lambda where, p=phase, j=junit: looking.verify(where, p, j), capsys)  # type: ignore[misc]
         assert (code, [one["path"] for one in document["errors"]]) == (2, [path])

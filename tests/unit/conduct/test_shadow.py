@@ -136,7 +136,7 @@ def test_the_release_that_a_run_staged_is_the_one_that_is_asked(
 ) -> None:
     """Before the cutover V1 is in service, and only the staged release can compare."""
     release = ReleaseFacts("2.0.0-abc", "ab" * 32, 1, "", "")
-    monkeypatch.setattr(shadow, "_releases", lambda *_: ("", {"a": release, "b": release}, []))
+    monkeypatch.setattr(shadow, "_releases", lambda *_: ("r1", {"a": release, "b": release}, []))
     for name in ("a", "b"):
         deployed(tmp_path / name / "home", json.dumps(document()), where="releases/2.0.0-abc")
     assert shadow.shadow(targets, run="").verdict is Verdict.PASS
@@ -155,7 +155,7 @@ def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hos
     monkeypatch.setattr(shadow, "shadow", lambda _targets, *, run: judged)  # noqa: ARG005 - its own name
     where = Where(tmp_path, "shadow", json=True)
     monkeypatch.setattr(Where, "targets", lambda _where: None)
-    assert looking.shadow(where, "") == code
+    assert looking.shadow(where) == code
     told = capsys.readouterr()
     answer = json.loads(told.out)
     assert (answer["command"], answer["exit_code"]) == ("shadow", code)

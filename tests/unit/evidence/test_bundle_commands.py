@@ -20,13 +20,13 @@ def ground(tmp_path: Path) -> Ground:
     return made
 
 
-def where(ground: Ground, *, hosts: str = "stage", json: bool = False) -> Where:
-    return Where(ground.root, "report", hosts, json=json)
+def where(ground: Ground, *, hosts: str = "stage", json: bool = False, run: str = "") -> Where:
+    return Where(ground.root, "report", hosts, json=json, run=run)
 
 
 def bundled(ground: Ground) -> Path:
     assert (
-        report(where(ground, hosts=""), ground.run.id, EvidenceOptions(bundle=True, key=str(ground.ann)))
+        report(where(ground, hosts="", run=ground.run.id), EvidenceOptions(bundle=True, key=str(ground.ann)))
         == ExitCode.DONE
     )
     return ground.run.path / f"evidence-{ground.run.id}.tar"
@@ -37,7 +37,7 @@ def test_bundle_and_verify(ground: Ground, capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr()
     assert said.out.startswith(f"PASS  {file.name}: signed by who may")
     assert said.out.endswith(f"{file}\n")
-    assert report(where(ground, hosts=""), "", EvidenceOptions(verify=str(file))) == ExitCode.DONE
+    assert report(where(ground, hosts=""), EvidenceOptions(verify=str(file))) == ExitCode.DONE
     said = capsys.readouterr()
     assert "signer       ann@example.org, with SHA256:" in said.out
     assert f"run          {ground.run.id} of stage" in said.out
@@ -45,7 +45,7 @@ def test_bundle_and_verify(ground: Ground, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_newest_run_of_the_environment_is_bundled(ground: Ground) -> None:
-    assert report(where(ground), "", EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
+    assert report(where(ground), EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
     assert (ground.other.path / f"evidence-{ground.other.id}.tar").exists()
 
 
@@ -53,7 +53,7 @@ def test_an_altered_bundle_exits_9_and_tells_all(ground: Ground, capsys: pytest.
     file = bundled(ground)
     file.write_bytes(file.read_bytes().replace(b"run.finished", b"run.finishes").replace(b"<html", b"<HTML"))
     capsys.readouterr()
-    assert report(where(ground, json=True), "", EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_FAIL
+    assert report(where(ground, json=True), EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_FAIL
     said = capsys.readouterr()
     document = json.loads(said.out)
     assert (document["exit_code"], document["run_id"], document["command"]) == (9, ground.run.id, "report")
@@ -65,36 +65,37 @@ def test_an_altered_bundle_exits_9_and_tells_all(ground: Ground, capsys: pytest.
 def test_an_unknown_signer_exits_10(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     file = bundled(ground)
     ground.signers.unlink()
-    assert report(where(ground), "", EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_UNKNOWN
+    assert report(where(ground), EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_UNKNOWN
     assert "--signers" in capsys.readouterr().err
 
 
 def test_the_list_that_is_given_decides(ground: Ground) -> None:
     file = bundled(ground)
     other = allow(ground.root / "list", ("bob@example.org", "", ground.bob))
-    assert report(where(ground), "", EvidenceOptions(verify=str(file), signers=str(other))) == ExitCode.JUDGED_FAIL
-    assert (
-        report(where(ground), "", EvidenceOptions(verify=str(file), signers=str(ground.root / "none")))
-        == ExitCode.USAGE
-    )
+    assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(other))) == ExitCode.JUDGED_FAIL
+    assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(ground.root / "none"))) == ExitCode.USAGE
 
 
-def test_neither_run_nor_environment(ground: Ground) -> None:
-    assert report(where(ground, hosts=""), "", EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.USAGE
+def test_without_a_run_and_an_environment_the_last_run_here_is_meant_and_named(
+    ground: Ground, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(where(ground, hosts=""), EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
+    assert (ground.other.path / f"evidence-{ground.other.id}.tar").exists()
+    assert f"environment stage, that of the last run here ({ground.other.id})" in capsys.readouterr().err
 
 
 def test_options_that_mean_nothing_together_are_told_at_once(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = EvidenceOptions(verify="x", key="y", bundle=False)
-    assert report(where(ground), ground.run.id, asked) == ExitCode.USAGE
+    assert report(where(ground, run=ground.run.id), asked) == ExitCode.USAGE
     said = capsys.readouterr().err
     assert [option for option in ("--verify", "--key") if option not in said] == []
-    assert report(where(ground), "", EvidenceOptions(bundle=True, signers="x")) == ExitCode.USAGE
+    assert report(where(ground), EvidenceOptions(bundle=True, signers="x")) == ExitCode.USAGE
 
 
 def test_without_these_options_the_report_is_drawn(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     ground.run.report.unlink()
-    assert report(where(ground), ground.run.id, EvidenceOptions()) == ExitCode.DONE
+    assert report(where(ground, run=ground.run.id), EvidenceOptions()) == ExitCode.DONE
     assert ground.run.report.exists()
     assert capsys.readouterr().out == f"{ground.run.report}\n"

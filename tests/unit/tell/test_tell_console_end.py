@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cutover.decide.phases import COMMITTING, PHASES
-from cutover.tell.answer import answer
+from cutover.tell.answer import Said, answer
 from cutover.tell.exits import EXITS
 from cutover.tell.live.logfile import ROLLBACKS, Log, log_lines
 from cutover.tell.live.summary import hosts_as_json, summary
@@ -166,22 +166,16 @@ def test_what_only_follows_from_a_problem_is_counted_there() -> None:
 
 def test_the_json_document() -> None:
     error = MixedFleet(Problem(host="web1", path="p", found="f", next="n"))
-    text = answer(
-        "cutover",
-        RUN,
-        error.exit_code,
-        "2026-01-02T03:04:05.000Z",
-        {"web1": {"version": "V1"}},
-        error.problems,
-        {"report": "/r"},
-    )
-    document = json.loads(text)
+    said = Said(RUN, "f1", {"web1": {"version": "V1"}}, {"report": "/r.html"}, error.problems, {"away": 1})
+    at = "2026-01-02T03:04:05.000Z"
+    document = json.loads(answer("cutover", error.exit_code, at, said))
     assert re.fullmatch(r"2[-0-9]+T[0-9:.]+Z", document.pop("finished_at"))
     assert document == {
-        "schema": 1, "command": "cutover", "run_id": RUN, "status": "a person is needed", "exit_code": 5,
-        "started_at": "2026-01-02T03:04:05.000Z", "report": "/r",
-        "hosts": {"web1": {"version": "V1"}}, "errors": [{"host": "web1", "path": "p", "found": "f", "next": "n"}],
+        "schema": 1, "command": "cutover", "run_id": RUN, "fingerprint": "f1", "status": "a person is needed", "exit_code": 5,
+        "started_at": at, "hosts": {"web1": {"version": "V1"}}, "files": {"report": "/r.html"},
+        "errors": [{"host": "web1", "path": "p", "found": "f", "next": "n"}], "away": 1,
     }  # fmt: skip
+    assert json.loads(answer("status", 0, at, Said())).keys() == {*document, "finished_at"} - {"away"}
 
 
 def test_every_exit_code_is_explained() -> None:
