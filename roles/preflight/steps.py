@@ -218,18 +218,17 @@ def _stopping(role: Role) -> list[Step]:
 
 
 def _connections(role: Role) -> list[Step]:
-    """What the pipeline needs to reach: nothing is asked where the inventory says [], and where it says nothing, that is told."""
-    targets = role["abaco_connections"]
-    said = role.variables.is_set("abaco_connections")
+    """What the pipeline needs to reach. What nobody has said is told; that it is nothing is the inventory's word, and shown as that."""
+    targets, said = role["abaco_connections"], role.variables.is_set("abaco_connections")
+    about = f"({len(targets)} addresses)" if targets else "(not asked: abaco_connections does not say what that is)"
     if said and not targets:
-        return []
-    about = f"({len(targets)} addresses)" if said else "(not asked: the inventory does not say what that is)"
+        about = "(not asked: nothing, says the inventory, abaco_connections: [])"
     return [
         probe(
             "preflight.connections",
             "connections",
             f"the host reaches what the pipeline needs {about}",
-            {"unreachable": {}, "tried": len(targets) or {"at_least": 1}},
+            {"unreachable": {}, "tried": len(targets) if said else {"at_least": 1}},
             args={"targets": targets},
             severity="FAIL" if said else "WARN",
             next="open the way from this host to what is named, or correct abaco_connections; where it was never set, name there"

@@ -127,9 +127,14 @@ def test_what_the_pipeline_must_reach_is_asked_and_that_nobody_has_said_it_is_a_
     assert bool(differences(seen, step.desired)) is (said is None or bool(unreachable))
 
 
-def test_where_the_inventory_says_that_the_pipeline_reaches_nothing_no_check_passes_by_asking_nothing() -> None:
-    steps = steps_of(role_for("preflight", abaco_connections=[]))
-    assert "preflight.connections" not in {step.id for step in steps}
+def test_that_the_pipeline_reaches_nothing_is_shown_as_the_inventorys_word() -> None:
+    (step,) = (
+        step
+        for step in steps_of(role_for("preflight", FACTS, abaco_connections=[]))
+        if step.id == "preflight.connections"
+    )
+    assert "not asked: nothing, says the inventory" in step.words
+    assert differences({"tried": 0, "unreachable": {}}, step.desired) == []
 
 
 @pytest.mark.parametrize(
