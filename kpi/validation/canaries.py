@@ -1,6 +1,10 @@
-"""Tapes of the validator's own, sent through the live inbox: three good ones, one for each way to be bad, one about people."""
+"""Tapes of the validator's own, sent through the live inbox: three good ones, one for each way to be bad, one about people.
+
+The one that is a copy of a tape of V1's is in v1_tape.py.
+"""
 
 import os
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +27,8 @@ PERSONAL = ("correo_electronico", "email", "telefono")
 class Canary:
     """One tape to send; `expected` is the code it must be rejected with, empty when it must be accepted.
 
-    `personal` is its column about a person, and `secret` what stands in it, which must never be seen again.
+    `personal` is its column about a person, and `secret` what stands in it, which must never be seen again. `v1` is what V1
+    recorded of it, where it is the copy of a tape of V1's.
     """
 
     kind: str
@@ -31,6 +36,12 @@ class Canary:
     expected: str = ""
     personal: str = ""
     secret: str = ""
+    v1: dict[str, Any] | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is one of ours that must be accepted: 1000 rows whose KPIs are known."""
+        return not self.expected and self.v1 is None
 
     def place(self, config: PipelineConfig, room: str) -> Path:
         """Where it ends when it is accepted (`done`) or not (`rejected`)."""
@@ -89,9 +100,20 @@ def send(config: PipelineConfig, canaries: list[Canary]) -> None:
             out.write(canary.delivery.content)
             out.flush()
             os.fsync(out.fileno())
-        part.chmod(0o644)
+        _give_rights(part, canary.delivery.source)
         part.rename(inbox / canary.delivery.name)
     sync_directories([inbox])
+
+
+def _give_rights(part: Path, source: bytes | Path) -> None:
+    """Ours may be read by all; a copy by whom its tape may be read by, and by nobody else."""
+    if isinstance(source, bytes):
+        part.chmod(0o644)
+        return
+    like = source.stat()
+    if os.geteuid() == 0:
+        os.chown(part, like.st_uid, like.st_gid)
+    part.chmod(stat.S_IMODE(like.st_mode))
 
 
 def send_and_await(config: PipelineConfig, canaries: list[Canary], deadline: float) -> list[Answer]:

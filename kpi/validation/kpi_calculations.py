@@ -1,4 +1,4 @@
-"""Check: the newest production tapes, computed again apart from the engine, give what the service wrote."""
+"""Check: the newest production tapes, computed again apart from the engine, give what the service wrote; V1's tape what V1 did."""
 
 import csv
 import hashlib
@@ -14,7 +14,8 @@ from kpi.release import code_digest
 from kpi.selftest import format_six
 from kpi.validation import oracle
 from kpi.validation.canaries import Answer
-from kpi.validation.live import Health, read_json
+from kpi.validation.live import Health, read_json, tape_of
+from kpi.validation.v1_tape import judge_v1_tape
 from kpi.verdict import Verdict
 
 LAST_RUNS = 10
@@ -42,11 +43,14 @@ def kpi_calculations(
     verdict = Verdict.WARN if compared else Verdict.INCONCLUSIVE
     check.judge_none(verdict, "not_recomputed", "tapes not recomputed apart from the engine", left_out, step)
     _judge_same(config, check, health)
+    has_v1_tape = judge_v1_tape(check, answers)
+    check.n += has_v1_tape
     if not runs and not in_flight:
-        check.blame(
+        check.judge(
+            has_v1_tape,
             Verdict.WARN,
             "no_delivery",
-            "no production tape was delivered since the start: judged by the known tape alone",
+            "no production tape was delivered since the start, and none of V1's is here: judged by the known tape alone",
             "validate again after the next delivery",
         )
     elif not accepted:
@@ -59,7 +63,7 @@ def kpi_calculations(
     else:
         _judge_latest(check, accepted[-1]["details"], latest)
     for answer in answers:
-        if not answer.canary.expected:
+        if answer.canary.is_known:
             _judge_digits(check, answer)
     return check
 
@@ -80,12 +84,12 @@ def _judge_same(config: PipelineConfig, check: Check, health: Health) -> None:
 
 
 def _judge_latest(check: Check, newest: Record, latest: dict[str, Any]) -> None:
-    named = latest.get("tape", {}).get("sha256")
+    named = tape_of(latest)
     check.judge(
-        named == newest["sha256"],
+        named.get("sha256") == newest["sha256"],
         Verdict.FAIL,
         "stale_output",
-        f"latest.json is of tape {latest.get('tape', {}).get('name')}, the last run was {newest['tape']}",
+        f"latest.json is of tape {named.get('name')}, the last run was {newest['tape']}",
         "see whether the service can write metrics/, and who else writes there",
     )
     shown = latest.get("kpis", {})

@@ -155,6 +155,14 @@ def unreasoned(config: PipelineConfig) -> list[str]:
     )
 
 
+def tape_of(latest: dict[str, Any]) -> dict[str, Any]:
+    """Name and digest of the tape that latest.json is of; V1, whose file it may still be, has them elsewhere. Empty for none."""
+    tape = latest.get("tape")
+    if isinstance(tape, dict):
+        return tape
+    return {"name": tape, "sha256": latest.get("sha256")} if tape else {}
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The document in a file; empty when there is none or it cannot be read, which the checks then name."""
     try:

@@ -17,7 +17,7 @@ def performance(config: PipelineConfig, health: Health, answers: list[Answer], r
     check = Check("performance")
     if service_is_down(check, health):
         return check
-    good = {answer.canary.delivery.digest: answer for answer in answers if not answer.canary.expected}
+    good = {answer.canary.delivery.digest: answer for answer in answers if answer.canary.is_known}
     late = [answer.canary.kind for answer in good.values() if not answer.room]
     step = "see what the worker is doing: /healthz, journal, processing/"
     check.judge_none(Verdict.FAIL, "canary_unanswered", "canaries not processed in time", late, step)

@@ -27,10 +27,12 @@ from kpi.validation.live import (
     read_json,
     read_trail,
     since_start,
+    tape_of,
     unreasoned,
 )
 from kpi.validation.performance import performance
 from kpi.validation.report import Report
+from kpi.validation.v1_tape import copies
 
 LOOK_AGAIN_SECONDS = 0.1
 AGREE_TRIES = 20
@@ -41,13 +43,17 @@ def judge_live(config: PipelineConfig, timeout: float, *, full: bool) -> Report:
     _refuse_missing_directories(config)
     deadline, begun = time.monotonic() + timeout, clock.stamp()
     health = ask_health(config)
-    sent = [] if health.why_not else canaries.build(f"{time.time_ns():x}{secrets.token_hex(3)}", config)
+    sent = [] if health.why_not else _build(f"{time.time_ns():x}{secrets.token_hex(3)}", config)
     before = ask_metrics(config)
     try:
         answers = canaries.send_and_await(config, sent, deadline)
         return _judge(config, _Trial(answers, before, begun, deadline, full))
     finally:
         canaries.clean_up(config, sent)
+
+
+def _build(token: str, config: PipelineConfig) -> list[canaries.Canary]:
+    return [*canaries.build(token, config), *copies(token, config)]
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def _agreeing(config: PipelineConfig) -> tuple[Verification, list[Record], dict[
         seen = read_trail(config)
         runs = production_runs(since_start(config, seen, LAST_RUNS))
         accepted = [run["details"]["sha256"] for run in runs if run["event"] == "run_completed"]
-        if not tries or not accepted or latest.get("tape", {}).get("sha256") == accepted[-1]:
+        if not tries or not accepted or tape_of(latest).get("sha256") == accepted[-1]:
             return seen, runs, latest
         time.sleep(LOOK_AGAIN_SECONDS)
 

@@ -188,3 +188,11 @@ def test_a_service_without_a_tape_is_inconclusive_and_never_a_pass(tmp_path: Pat
     statuses: dict[str, Any] = {check.name: check.status for check in report.checks}
     assert (statuses["kpi_calculations"], statuses["data_integrity"]) == (Verdict.WARN, Verdict.INCONCLUSIVE)
     assert report.status is Verdict.INCONCLUSIVE
+
+
+def test_v1s_latest_in_the_place_of_ours_is_stale_and_is_named(live: Running) -> None:
+    by_v1 = {"version": "1.0.4", "tape": "tape-of-v1.csv", "sha256": "0" * 64, "metrics": {}}
+    with _changed(live.root / "metrics" / LATEST, lambda _: json.dumps(by_v1).encode()):
+        report = validate(live.config)
+    (found,) = [finding.found for _, finding in report.checks[0].issues if finding.code == "stale_output"]
+    assert "latest.json is of tape tape-of-v1.csv" in found
