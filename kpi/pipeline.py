@@ -23,7 +23,6 @@ from kpi.tape import Tape
 from kpi.tapes.content import Content, no_sign
 
 SCHEMA = 1
-STAGES = ("ingest", "transform", "calculate", "output")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ adding and subtracting a power of two cuts each value into a high part, whose pl
 """
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,20 +65,3 @@ def exact_totals(matrix: Matrix, largest: float) -> list[int]:
 
 def _equal(one: Matrix, other: Matrix) -> bool:
     return np.array_equal(one[:, :_GLANCE], other[:, :_GLANCE]) and np.array_equal(one, other)
-
-
-def exact_sum(columns: Iterable[Column]) -> float:
-    """The exactly rounded sum of all values that are not null (NaN), over several columns as one sum."""
-    total = 0
-    for column in columns:
-        for start in range(0, len(column), CACHED_ROWS):
-            block = np.nan_to_num(
-                column[np.newaxis, start : start + CACHED_ROWS], nan=0.0, posinf=np.inf, neginf=-np.inf
-            )
-            total += exact_totals(block, float(np.abs(block).max()))[0]
-    return rounded(total)
-
-
-def null_count(column: Column) -> int:
-    """How many values of the column are null."""
-    return int(np.count_nonzero(np.isnan(column)))

@@ -1,5 +1,6 @@
 """Amounts, nulls, sums, dates and the record of a result."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,6 @@ from kpi.engine import Evaluation
 from kpi.findings import RefusedTapeError
 from kpi.reading import read_tape
 from kpi.results import Status
-from kpi.sums import exact_sum, null_count
 from kpi.tapes.plain import is_iso_day
 
 Rows = Callable[..., Evaluation]
@@ -22,11 +22,12 @@ def test_plain_amounts_are_numbers() -> None:
     assert faults == []
 
 
-def test_null_is_counted_and_adds_nothing() -> None:
+def test_null_is_counted_and_adds_nothing(of_rows: Rows) -> None:
     column, faults = parse_column(["1", "", "NaN", "3"])
-    assert null_count(column) == 2
-    assert exact_sum([column]) == 4.0
+    assert np.isnan(column).tolist() == [False, True, True, False]
     assert faults == []
+    collected = of_rows(*({"cash_available_usd": cell} for cell in (1, "", "NaN", 3))).headline["CollectionRate"]
+    assert (collected.numerator, collected.nulls["cash_available_usd"]) == (4.0, 2)
 
 
 @pytest.mark.parametrize("cell", ["junk", "$1,000", "1_000", "1,5", "--1", "0x10"])
@@ -40,10 +41,14 @@ def test_negative_and_infinite_amounts_are_faults() -> None:
     assert [(at, reason) for at, reason, _ in faults] == [(0, "negative_amount"), (1, "infinite_amount")]
 
 
-def test_sums_are_exactly_rounded_in_any_order() -> None:
-    amounts = np.array([1e16, 1.0, 1e-3, 3.0, 1e16, 7.0] * 50)
-    assert exact_sum([amounts]) == exact_sum([amounts[::-1]]) == exact_sum([amounts[:7], amounts[7:]])
-    assert exact_sum([np.array([0.1] * 10)]) == 1.0
+def test_sums_are_exactly_rounded_in_any_order(of_rows: Rows) -> None:
+    def collected(amounts: list[float]) -> float | None:
+        rows = ({"cash_available_usd": amount, "total_eligible_usd": 1e18} for amount in amounts)
+        return of_rows(*rows).headline["CollectionRate"].numerator
+
+    amounts = [1e16, 1.0, 1e-3, 3.0, 1e16, 7.0] * 50
+    assert collected(amounts) == collected(amounts[::-1]) == collected(amounts[7:] + amounts[:7]) == math.fsum(amounts)
+    assert collected([0.1] * 10) == 1.0
 
 
 def test_only_days_that_exist_are_dates() -> None:
