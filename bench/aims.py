@@ -40,7 +40,7 @@ def against(whole: Whole) -> list[Aim]:
         Aim("rollback of 10", _seconds(back, 10), 15),
         Aim("rollback of 10, one of them dead (exit 5, owed)", _seconds(but_one, 10), 15),
         *_labs(whole.labs),
-        Aim("tasks listed (`invoke --list`)", _median(whole.listings), 0.5),
+        Aim("tasks listed (`./invokew --list`)", _median(whole.listings), 0.5),
         *(
             Aim(
                 f"outage of a host in a cutover of {size}", _away(whole.commands, size), 4, "4 s, with V1 never stopped"

@@ -26,7 +26,7 @@ VARIABLES = {
     "people_checklist": "shown",
 }
 BACK, BACK_BUT_ONE = "rollback", "rollback, one host dead"
-LISTINGS = 5  # how often `invoke --list` is run for one figure
+LISTINGS = 5  # how often `./invokew --list` is run for one figure
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ def _way_out(other: Claim) -> str:
         return "it is a lab of the tests or of the bench: wait until they have ended"
     chosen = "" if other.state == str(Lab.state) else f"CUTOVER_LAB_DIR={shlex.quote(other.state)} "
     own = f"set CUTOVER_LAB_DIR to {other.state}" if chosen else "unset CUTOVER_LAB_DIR"
-    return f"{own} to work with that lab; `{chosen or 'CUTOVER_LAB_DIR= '}invoke lab.down` takes it away"
+    return f"{own} to work with that lab; `{chosen or 'CUTOVER_LAB_DIR= '}./invokew lab.down` takes it away"
 
 
 def _remove_unused(place: Path) -> None:

@@ -84,7 +84,7 @@ def _show(ask: Ask, states: tuple[lab.HostStatus, ...]) -> ExitCode:
             f"{serving} in service, cable {cable}, ssh {ssh}, {disk}"
         )
     if not states:
-        ask.say("no lab is up: invoke lab.up")
+        ask.say("no lab is up: ./invokew lab.up")
     return ExitCode.DONE
 
 

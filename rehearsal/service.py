@@ -38,7 +38,7 @@ def service_of(name: str, place: lab.Lab | None = None) -> Service:
     states = said.stdout.split()
     if len(states) != len(UNITS):
         found = f"systemctl does not say which version is in service: {(said.stderr or said.stdout).strip()[-300:]!r}"
-        raise Refused(Problem(host=name, found=found, next="`invoke lab.reboot --host " + name + "`, then again"))
+        raise Refused(Problem(host=name, found=found, next="`./invokew lab.reboot --host " + name + "`, then again"))
     return Service(*(state == "active" for state in states))
 
 

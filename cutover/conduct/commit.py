@@ -83,7 +83,7 @@ def _still_ours(session: Session) -> None:
             Problem(
                 host=host,
                 found="the lease is lost: the host went back by itself or another run holds it",
-                next="see `invoke status`",
+                next="see `./invokew status`",
             )
             for host in lost
         )

@@ -178,7 +178,9 @@ def _unwritten(journal: Journal) -> list[Problem]:
     if not journal.unwritten:
         return []
     found = f"{len(journal.unwritten)} records of the way back could not be written"
-    return [Problem(path=str(journal.path), found=found, next="make room here; `invoke status` says how the hosts are")]
+    return [
+        Problem(path=str(journal.path), found=found, next="make room here; `./invokew status` says how the hosts are")
+    ]
 
 
 def _surprise(failure: BaseException) -> Problem:

@@ -65,7 +65,7 @@ def _differences(fleet: Fleet, plan: Plan, statuses: dict[str, State]) -> list[P
             seen = looks[name][step.id]
             said = [seen["error"]] if "error" in seen else [str(one) for one in differences(seen, step.desired)]
             found = f"run {plan.run} was confirmed, and this host is not as it left it: {'; '.join(said)}"
-            next_ = "nothing was applied: see `invoke verify`; `invoke rollback` is the way back to V1"
+            next_ = "nothing was applied: see `./invokew verify`; `./invokew rollback` is the way back to V1"
             problems += [Problem(host=name, path=step.id, found=found, next=next_)] if said else []
     return problems
 

@@ -153,4 +153,6 @@ def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) ->
     if owed:
         book.owe(session.run, owed)
         hosts = sorted({problem.host for problem in owed})
-        session.tell("rollback.owed", hosts=hosts, next=f"`invoke rollback --hosts {':'.join(hosts)}` once they answer")
+        session.tell(
+            "rollback.owed", hosts=hosts, next=f"`./invokew rollback --hosts {':'.join(hosts)}` once they answer"
+        )

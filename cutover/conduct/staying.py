@@ -16,7 +16,7 @@ def staying(targets: Targets, known: Known) -> list[Problem]:
 
 def _staying(targets: Targets, known: Known, wanted: list[str]) -> Iterator[Problem]:
     run, pattern = known.run, known.plan.pattern
-    next_ = f"`invoke rollback --hosts '{pattern}' --run {run}` takes it back too; until then the fleet is a mix of V1 and V2"
+    next_ = f"`./invokew rollback --hosts '{pattern}' --run {run}` takes it back too; until then the fleet is a mix of V1 and V2"
     silent: dict[str, str] = dict.fromkeys(wanted, "it is not in the inventory any more")
     try:
         with connected_as_far_as_possible(targets.others(wanted)) as (fleet, unreachable):

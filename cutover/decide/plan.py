@@ -115,14 +115,14 @@ def load(path: Path) -> Plan:
         plan = Plan.model_validate(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as unusable:  # ValidationError is a ValueError
         raise UsageError(
-            Problem(path=str(path), found=f"not a plan: {unusable}", next="make a new one with `invoke plan`")
+            Problem(path=str(path), found=f"not a plan: {unusable}", next="make a new one with `./invokew plan`")
         ) from unusable
     if plan.fingerprint != fingerprint:
         raise UsageError(
             Problem(
                 path=str(path),
                 found=f"its fingerprint is {plan.fingerprint[:12]}, it says {fingerprint[:12]}: it was edited",
-                next="make a new one with `invoke plan`",
+                next="make a new one with `./invokew plan`",
             )
         )
     return plan

@@ -1,1 +1,1 @@
-"""What each `invoke` task does: read the options, conduct, tell, end with the one table's exit code."""
+"""What each command does: read the options, conduct, tell, end with the one table's exit code."""

@@ -1,5 +1,6 @@
 """Invoke with our exit codes: words on the command line that it cannot parse end with 2, as all other wrong usage does."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ class Cutover(Program):
         except (
             ParseError,
             ValueError,
-        ) as wrong:  # ValueError: a word for one of Invoke's own options that is no number
+        ) as wrong:  # ValueError: one of Invoke's own options wants a number and got a word
             raise _usage(wrong, argv or sys.argv) from wrong
 
     def parse_tasks(self) -> None:
@@ -44,6 +45,17 @@ def _usage(wrong: Exception, argv: Sequence[str]) -> Exit:
     return Exit(code=int(end(ask, refused)))
 
 
+def main() -> None:
+    """The command line. That nobody reads `--list` or `--help` to its end (`| head`) is no error."""
+    sys.argv[0] = "invokew"
+    try:
+        try:
+            Cutover(binary="./invokew", binary_names=["invokew"]).run()  # what its help calls itself
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 if __name__ == "__main__":
-    sys.argv[0] = "invoke"  # what its help calls itself
-    Cutover(binary="inv[oke]", binary_names=["invoke"]).run()
+    main()

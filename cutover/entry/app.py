@@ -112,7 +112,7 @@ def confirm(ask: Ask, question: str) -> None:
         raise UsageError(
             Problem(
                 found=f"«{question}» needs a yes, and there is no terminal to ask on",
-                next="add --yes once you have seen the plan (`invoke plan`)",
+                next="add --yes once you have seen the plan (`./invokew plan`)",
             )
         )
     sys.stderr.write(f"{question} [yes/no] ")

@@ -98,7 +98,7 @@ class Cutting:
             for name, host in plan.hosts.items()
         }
         ask.say(f"\nrun {plan.run}, fingerprint {plan.fingerprint}")
-        ask.say(f"to apply just this: invoke cutover --run {plan.run}")
+        ask.say(f"to apply just this: ./invokew cutover --run {plan.run}")
         if no := said_no(plan):
             raise Refused(no)
         return ExitCode.DONE

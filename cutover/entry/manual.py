@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from cutover.entry.commands import Command, Number
 from cutover.entry.options import HELP
 
-BEGIN, END = "<!-- made by `invoke runbook` -->", "<!-- end of what is made -->"
+BEGIN, END = "<!-- made by `./invokew runbook` -->", "<!-- end of what is made -->"
 
 
 def page(text: str, commands: Iterable[Command]) -> str:

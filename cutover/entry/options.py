@@ -15,7 +15,7 @@ HELP = {
     "release": "release artifact to use instead of building one",
     "run": "the run that is meant (default: the last one of the environment that was begun on hosts)",
     "resume": "go on with a run whose controller died: the one of --run, else the last that was left in the middle",
-    "steal-lock": "take the hosts from a holder that is dead, by the nonce that `invoke status` shows",
+    "steal-lock": "take the hosts from a holder that is dead, by the nonce that `./invokew status` shows",
     "answers": "file with a person's answers to the checklist: {LINE: {answer: yes, by: NAME}}",
     "watch": "stay with the fleet when the cutover has ended: go on as `monitor`",
     "bundle": "sign all evidence of the run into one file",

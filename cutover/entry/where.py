@@ -65,7 +65,7 @@ class Where:
         name = self.environment.absolute().name
         found = self.runs.last(name)
         if found is None:
-            next_ = "name it with --run, or begin one with `invoke plan`"
+            next_ = "name it with --run, or begin one with `./invokew plan`"
             raise UsageError(Problem(f"there is no run of {name} here", next_, path=str(self.runs.root)))
         progress(
             f"run {found.id}: the last of {name} that was begun on hosts" if found.was_begun else f"run {found.id}"

@@ -21,7 +21,7 @@ EXITS: dict[ExitCode, Exit] = {
     ExitCode.BUG: Exit(
         "our own error",
         "an error of our own ended it",
-        "`invoke status` says where each host is; armed hosts go back by themselves; report it with log and journal",
+        "`./invokew status` says where each host is; armed hosts go back by themselves; report it with log and journal",
         Verdict.ERROR,
     ),
     ExitCode.USAGE: Exit(
@@ -45,13 +45,13 @@ EXITS: dict[ExitCode, Exit] = {
     ExitCode.MIXED: Exit(
         "a person is needed",
         "the way back is incomplete",
-        "look after each host that is named, now; then `invoke rollback` again",
+        "look after each host that is named, now; then `./invokew rollback` again",
         Verdict.FAIL,
     ),
     ExitCode.LOCKED: Exit(
         "locked",
         "another run holds a host; this one changed nothing",
-        "wait for it, or end it with `invoke abort`; `invoke status` says who holds it",
+        "wait for it, or end it with `./invokew abort`; `./invokew status` says who holds it",
         Verdict.FAIL,
     ),
     ExitCode.ON_HOLD: Exit(

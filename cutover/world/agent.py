@@ -19,10 +19,10 @@ from cutover.world.asking import Asking
 from cutover.world.remote.base import Ended, RemoteError, Transport
 
 HOSTSIDE = Path(__file__).parent.parent / "hostside"
-HOW_TO_STEAL = "`invoke abort --steal-lock NONCE`, with the nonce that `invoke status` shows"
+HOW_TO_STEAL = "`./invokew abort --steal-lock NONCE`, with the nonce that `./invokew status` shows"
 REFUSED_NEXT = {
     "spent": "plan again: a run that has gone back is not gone on with",
-    "unsettled": "`invoke rollback` settles it, or `invoke cutover --resume` goes on with it",
+    "unsettled": "`./invokew rollback` settles it, or `./invokew cutover --resume` goes on with it",
 }
 ANSWER_S = 10.0  # what a request may take beyond the work that it asks for: connection, start, result
 
@@ -44,7 +44,7 @@ class Fenced(RemoteError):
 
     def __init__(self, host: str, message: str) -> None:
         super().__init__(
-            host, message, "see who rules the host with `invoke status`; this run may not change it any more"
+            host, message, "see who rules the host with `./invokew status`; this run may not change it any more"
         )
 
 
@@ -52,7 +52,7 @@ class AgentFailed(RemoteError):
     """The agent itself failed, or answered something that is not an answer."""
 
     def __init__(self, host: str, message: str) -> None:
-        super().__init__(host, message, "see the log for what the host said; `invoke status` asks it again")
+        super().__init__(host, message, "see the log for what the host said; `./invokew status` asks it again")
 
 
 class HostUnwritable(RemoteError):

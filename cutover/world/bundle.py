@@ -79,7 +79,7 @@ def write(target: Path, manifest: bytes, signature: str, files: Iterable[File]) 
             out.flush()
             os.fsync(out.fileno())
     except tar.Changed as changed:
-        next_ = "something is at work on this run (`invoke status`); bundle it when that has ended"
+        next_ = "something is at work on this run (`./invokew status`); bundle it when that has ended"
         raise UsageError(Problem(str(changed), next_, path=str(target.parent))) from changed
     except OSError as unwritten:
         next_ = "make room, or see whose the run's directory is; the run itself is as it was"

@@ -101,7 +101,7 @@ class Journal:
         if cut := max((head["seq"] for head in heads if self._lacks(head)), default=0):
             self.close()
             found = f"it has {len(self.records)} records, and a host has heard of record {cut}, which is not among them"
-            next_ = "its end was cut off: `invoke rollback` goes back by what the hosts hold"
+            next_ = "its end was cut off: `./invokew rollback` goes back by what the hosts hold"
             raise UsageError(Problem(path=str(self.path), found=found, next=next_))
 
     def _lacks(self, head: dict[str, Any]) -> bool:
@@ -168,9 +168,7 @@ def _open(path: Path) -> int:
     except BlockingIOError:
         os.close(file)
         found = "another process on this machine is at work on this run"
-        next_ = (
-            "see which with `invoke status`; stop it where it runs (Ctrl-C takes the safe path), or end it if it hangs"
-        )
+        next_ = "see which with `./invokew status`; stop it where it runs (Ctrl-C takes the safe path), or end it if it hangs"
         raise Locked(Problem(path=str(path), found=found, next=next_)) from None
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     os.fsync(folder)

@@ -22,7 +22,7 @@ class Owed:
         """As a problem to show."""
         found = f"it is owed a rollback of run {self.run} since {self.since}: {self.found}"
         return Problem(
-            host=self.host, found=found, next=f"`invoke rollback --hosts {self.host}` once it can be reached"
+            host=self.host, found=found, next=f"`./invokew rollback --hosts {self.host}` once it can be reached"
         )
 
 

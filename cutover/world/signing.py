@@ -160,7 +160,7 @@ def _unsigned(key: Key, said: Said, *, person: bool) -> Problem:
     """Why nothing was signed, and what to do."""
     if "passphrase" in said.words and not person:
         found = "it has a passphrase, and there is no terminal to ask for it on"
-        next_ = f"`ssh-add {key.path}` first, or run `invoke report --bundle` on a terminal"
+        next_ = f"`ssh-add {key.path}` first, or run `./invokew report --bundle` on a terminal"
     elif "No private key found" in said.words:
         found = f"its private half is not here: {said.words}"
         next_ = "start the agent that holds it and `ssh-add` it, or " + CONFIGURE

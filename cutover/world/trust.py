@@ -65,9 +65,9 @@ def trust_command(known_hosts: Path, host: str = "", *, replace: bool = False) -
     environment, where = directory.name, typed(directory)
     if where == f"inventory/{environment}":
         hosts = f"'{environment}:&{host}'" if host else environment
-        command = f"invoke hosts.trust --hosts {hosts}"
+        command = f"./invokew hosts.trust --hosts {hosts}"
     else:
-        command = f"invoke hosts.trust --inventory {shlex.quote(where)} --hosts {host or environment}"
+        command = f"./invokew hosts.trust --inventory {shlex.quote(where)} --hosts {host or environment}"
     return f"{command} --replace" if replace else command
 
 

@@ -52,7 +52,7 @@ def test_nothing_was_changed(host: Any, wanted: HostPlan) -> None:
 
 
 def test_the_lease_is_ours(host: Any, wanted: HostPlan) -> None:
-    """The host is held by a run, under a fencing token. If not: another run took it; see `invoke status`."""
+    """The host is held by a run, under a fencing token. If not: another run took it; see `./invokew status`."""
     lease = json.loads(host.file(f"{wanted.variables['cutover_state_dir']}/lease.json").content_string)
     assert lease["token"] >= 1, lease
     assert lease["run"], lease

@@ -154,7 +154,7 @@ def _v2(role: Role) -> list[Step]:
             f"{v2} is not running, and would not be started by a boot",
             {"active": {"one_of": ["inactive", "failed"]}, "enabled": {"one_of": ["disabled", "absent"]}},
             args={"unit": v2},
-            next="another V2 is in service here, or a reboot would start one beside V1: `invoke rollback` takes back what a run"
+            next="another V2 is in service here, or a reboot would start one beside V1: `./invokew rollback` takes back what a run"
             f" has left; else, once nobody needs it, `systemctl disable --now {v2}` on the host",
         ),
         probe(

@@ -81,7 +81,7 @@ def test_v2_wrote_all_four_values(host: Any, wanted: HostPlan) -> None:
 
 @pytest.mark.warn  # a quiet host without a tape of V1's is no fault of V2; that nothing real was seen must be seen
 def test_v2_has_computed_a_real_tape(host: Any, wanted: HostPlan) -> None:
-    """V2 has run a real tape, delivered or a copy of V1's. If not: see that tapes are delivered; `invoke validate --hosts NAME`."""
+    """V2 has run a real tape, delivered or a copy of V1's. If not: see that tapes are delivered; `./invokew validate --hosts NAME`."""
     data = wanted.variables["abaco_data"]
     assert real_tapes(host, wanted), f"V2 has computed no tape of {data}/done since its config was put in place"
 

@@ -120,7 +120,7 @@ def shadow(role: Role) -> list[Step]:
             ],
             {"document.status": GOOD},
             timeout_s=2 * seconds * role["abaco_shadow_tapes"] + 15,
-            next="no V2 release on this host that can do it: `invoke prepare` stages one",
+            next="no V2 release on this host that can do it: `./invokew prepare` stages one",
         ),
     ]
 

@@ -16,6 +16,7 @@ HEAVY = {"apprise", "fabric", "jinja2", "numpy", "pandas", "paramiko", "pydantic
 SERVICE_WORDS = re.compile(
     r"abaco|borrower|collection_?rate|dpd|inbox|kpi|loan|par_?[39]0|portfolio|receivable|tape", re.IGNORECASE
 )
+BARE_INVOKE = re.compile(r"(?<![\w./-])invoke (?!tasks?\b|import\b|surface\b)[a-z{-][\w.{-]*")
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,13 @@ def service_words(module: Module) -> Iterator[str]:
             yield f"{token.start[0] + token.string[: found.start()].count(chr(10))}: {found.group()}"
 
 
+def unrunnable(module: Module) -> Iterator[str]:
+    """A command in a text as it could not be typed: Invoke's own program is on nobody's PATH."""
+    for number, line in enumerate(module.source.splitlines(), start=1):
+        for found in BARE_INVOKE.finditer(line):
+            yield f"{number}: {found.group()}"
+
+
 def heavy_at_import(module: Module) -> Iterator[str]:
     """A heavy package that importing the file already imports."""
     for found in module.imports:
@@ -257,7 +265,13 @@ RULES = (
         "tasks.py starts fast",
         heavy_at_import,
         ("tasks.py",),
-        "`invoke --list` pays for each import at the top of tasks.py; a heavy one stands in the function that uses it.",
+        "`./invokew --list` pays for each import at the top of tasks.py; a heavy one stands in the function that uses it.",
+    ),
+    Rule(
+        "a command that is named can be typed",
+        unrunnable,
+        ("cutover", "lab", "rehearsal", "roles", "tasks.py"),
+        "Somebody reads it in the worst hour of the year; `./invokew` works in every checkout, with and without an environment.",
     ),
     Rule("small files", too_long, ("",), "A file that cannot be held in the head is two files."),
 )

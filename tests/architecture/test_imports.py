@@ -35,7 +35,7 @@ def test_rule_is_kept(rule: Rule) -> None:
 
 
 def test_what_tasks_imports_starts_fast_too() -> None:
-    """A heavy import costs `invoke --list` the same when it hides behind one of our own modules."""
+    """A heavy import costs `./invokew --list` the same when it hides behind one of our own modules."""
     waiting, seen = ["tasks.py"], {"tasks.py"}
     while waiting:
         module = MODULES[waiting.pop()]

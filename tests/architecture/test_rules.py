@@ -38,6 +38,8 @@ BAD = [
     ("only tell prints", "roles/v2/steps.py", "say = print"),
     ("tasks.py starts fast", "tasks.py", "import pandas as pd"),
     ("tasks.py starts fast", "tasks.py", "class A:\n    from rich.table import Table"),
+    ("a command that is named can be typed", "cutover/tell/x.py", "NEXT = 'see `invoke status`'"),
+    ("a command that is named can be typed", "lab/x.py", "x = f'invoke {command}'"),
     ("small files", "lab/x.py", "x = 1\n" * (MAX_LINES + 1)),
 ]
 GOOD = [
@@ -46,6 +48,7 @@ GOOD = [
     ("cutover/hostside/x.py", "import json\nfrom cutover.hostside.clock import now\nfrom . import place"),
     ("cutover/hostside/run_tests.py", "import sys\ndef run():\n    import pytest\n    sys.stdout.write('{}')"),
     ("cutover/tell/x.py", "print('x')"),
+    ("cutover/tell/x.py", "NEXT = '`./invokew status`; Invoke wraps invoke tasks'"),
     ("kpi/x.py", "import json\nimport numpy as np\nfrom kpi import engine\ndef f():\n    import pyarrow.parquet"),
     ("tasks.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import pandas\ndef f():\n    import rich"),
     ("roles/v2/steps.py", "from cutover.words.steps import file"),

@@ -64,8 +64,8 @@ def gets_in(root: Path, name: str) -> bool:
 
 
 def printed(text: str) -> list[str]:
-    """The words of the command that a message tells to run, without `invoke hosts.trust`."""
-    match = re.search(r"`invoke hosts\.trust ([^`]*)`", text)
+    """The words of the command that a message tells to run, without `./invokew hosts.trust`."""
+    match = re.search(r"`\./invokew hosts\.trust ([^`]*)`", text)
     assert match, text
     return shlex.split(match[1])
 

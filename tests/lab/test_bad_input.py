@@ -172,7 +172,9 @@ def test_another_v2_that_is_active_already(hosts: Hosts, checkout: Checkout) -> 
         "lab1", f"printf '{unit}' > /etc/systemd/system/{V2} && systemctl daemon-reload && systemctl start {V2}"
     )
     with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 3, "preflight.v2-not-in-service", "invoke rollback", host="lab1")
+        refused(
+            checkout.yes("cutover", hosts="lab1"), 3, "preflight.v2-not-in-service", "./invokew rollback", host="lab1"
+        )
 
 
 def test_a_release_for_another_architecture(hosts: Hosts, checkout: Checkout, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_an_aim_is_met_missed_or_not_measured() -> None:
     met = {aim.what: aim.met for aim in aims.against(whole(21.0))}
     assert met["cutover of 3, all phases and all checks"] == "**no**"
     assert met["cutover of 10, all phases and all checks"] == "not measured"
-    assert met["tasks listed (`invoke --list`)"] == "yes"
+    assert met["tasks listed (`./invokew --list`)"] == "yes"
     assert {aim.what: aim.met for aim in aims.against(whole(19.0))}["cutover of 3, all phases and all checks"] == "yes"
 
 

@@ -80,7 +80,7 @@ COMMANDS = ROOT / "docs" / "commands.md"
 def test_the_page_of_the_commands_is_up_to_date() -> None:
     text = COMMANDS.read_text()
     commands: list[Command] = [namespace[name] for name in namespace.task_names]
-    assert text == page(text, commands), "run `invoke runbook` and commit docs/commands.md"
+    assert text == page(text, commands), "run `./invokew runbook` and commit docs/commands.md"
     assert [f"| `{command.full}` |" in text for command in commands] == [True] * len(commands)
 
 

@@ -40,7 +40,7 @@ def run_to_check(
 
 
 def _no_run(who: str, phase: str, host: str = "") -> Problem:
-    advice = "checks are held against the plan of a run: name another --phase, or begin one with `invoke prepare`"
+    advice = "checks are held against the plan of a run: name another --phase, or begin one with `./invokew prepare`"
     return Problem(host=host, path="--hosts", found=f"{who} no run that came as far as {phase}", next=advice)
 
 

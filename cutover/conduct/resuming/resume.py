@@ -132,7 +132,7 @@ class _Resumed:
             return self._before_phase_3(journal, standing)
         if self.asked.only_prepare:
             found = f"phases 3-5 were begun on {', '.join(standing.touched)}"
-            next_ = "go on with `invoke cutover --resume`, or back with `invoke rollback`"
+            next_ = "go on with `./invokew cutover --resume`, or back with `./invokew rollback`"
             raise UsageError(Problem(path="--resume", found=found, next=next_))
         return self._from_phase_3(journal, standing)
 
@@ -208,7 +208,7 @@ class _Resumed:
     def _not_held(self, session: Session) -> list[Problem]:
         """Hosts whose lease could not be taken: nothing may be changed there."""
         lost = {problem.host for problem in self.found.lost}
-        found, next_ = "its lease could not be taken", "see that the host can be reached, and `invoke status`"
+        found, next_ = "its lease could not be taken", "see that the host can be reached, and `./invokew status`"
         return [
             Problem(host=host, found=found, next=next_)
             for host in session.hosts
@@ -240,7 +240,7 @@ class _Resumed:
         artifact = self._artifact()
         if artifact.sha256 != self.plan.release.sha256:
             found = f"release {self.plan.release.id} cannot be made here as it was planned"
-            next_ = "resume it on the machine where it began, or go back with `invoke rollback`"
+            next_ = "resume it on the machine where it began, or go back with `./invokew rollback`"
             raise UsageError(Problem(path=str(artifact.path), found=found, next=next_))
         return contents_for(self.targets, self.plan, artifact), artifact.path
 

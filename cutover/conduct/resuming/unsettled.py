@@ -11,7 +11,7 @@ from cutover.words.errors import MixedFleet, Problem, Refused, Unreachable
 from cutover.words.step import State
 from cutover.world.owed import Owed, OwedBook, book_of
 
-SETTLE = "`invoke rollback` settles it: it judges V1 there, and writes the incident record"
+SETTLE = "`./invokew rollback` settles it: it judges V1 there, and writes the incident record"
 
 
 @contextmanager
@@ -89,7 +89,7 @@ def _reverted(host: str, status: State) -> list[Problem]:
     if status["revert"]["armed"]:
         run = status["revert"]["run"]
         found = f"run {run} was never confirmed here, and the host is about to go back by itself"
-        next_ = "go on with `invoke cutover --resume`, or take it back with `invoke rollback`"
+        next_ = "go on with `./invokew cutover --resume`, or take it back with `./invokew rollback`"
         problems.append(Problem(host=host, found=found, next=next_))
     return problems
 
@@ -103,6 +103,6 @@ def _between(host: str, status: State) -> list[Problem]:
         armed = status["revert"]["armed"] and status["revert"]["run"] == entry["run"]
         if is_touched(status, entry["run"]) and not (confirmed or by_itself or armed or is_settled_back(entry)):
             found = f"run {entry['run']} was left in the middle here: which version is in service is not known"
-            next_ = "`invoke rollback` takes it back to V1"
+            next_ = "`./invokew rollback` takes it back to V1"
             problems.append(Problem(host=host, found=found, next=next_))
     return problems

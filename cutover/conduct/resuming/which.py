@@ -93,7 +93,7 @@ def _refuse_superseded(known: Known) -> None:
     if later:
         raise Refused(
             Problem(
-                host=host, found=f"run {run} came after run {known.run} here", next="see `invoke status`; plan again"
+                host=host, found=f"run {run} came after run {known.run} here", next="see `./invokew status`; plan again"
             )
             for host, run in later.items()
         )

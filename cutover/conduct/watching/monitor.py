@@ -90,7 +90,7 @@ def _nobody(asked: MonitorRequest, silent: list[Problem]) -> CutoverError:
 def _on_v2(targets: Targets, known: Known | None) -> Known:
     """The run that is to be watched; UsageError where there is no V2 to watch, or where only a part of the run was named."""
     if known is None:
-        next_ = "`invoke cutover` begins one; its watch begins when it has ended"
+        next_ = "`./invokew cutover` begins one; its watch begins when it has ended"
         raise UsageError(Problem(path="--hosts", found="the hosts know no cutover", next=next_))
     hosts = _all_hosts(known)
     problems = [
@@ -104,10 +104,10 @@ def _on_v2(targets: Targets, known: Known | None) -> Known:
     ]
     if back := [name for name in hosts if name in known.plans and known.is_back(name)]:
         found = f"{', '.join(back)} went back to V1 in run {known.run}: there is no V2 to watch"
-        problems.append(Problem(path="--hosts", found=found, next="`invoke status` says how the hosts are"))
+        problems.append(Problem(path="--hosts", found=found, next="`./invokew status` says how the hosts are"))
     elif known.unfinished:
         found = f"run {known.run} is under way, or was left in the middle"
-        problems.append(Problem(path="--hosts", found=found, next="wait for its end, or `invoke cutover --resume`"))
+        problems.append(Problem(path="--hosts", found=found, next="wait for its end, or `./invokew cutover --resume`"))
     if problems:
         raise UsageError(problems)
     return known
@@ -158,7 +158,7 @@ def _ended(watch: Watch, asked: MonitorRequest) -> Ended:
         watch.journal.write("watch.left", t=watch.watched.look_t, why="interrupted")
         found = "the watch is left: nobody looks at the triggers now"
         raise Interrupted(
-            Problem(found=found, next="`invoke monitor` goes on in the same window; the gap is listed")
+            Problem(found=found, next="`./invokew monitor` goes on in the same window; the gap is listed")
         ) from None
 
 
@@ -174,8 +174,8 @@ def _finish(
         raise RolledBack(Problem(found=ended.reasons[0], next="see its report"))
     if ended.end is End.HELD:
         named = f"--hosts '{targets.options.hosts}'"
-        go_on = f"`invoke signoff {named} --role ROLE --name NAME --note WHY` lets it go on"
-        next_ = f"{go_on}, `invoke abort {named}` goes back to V1; `invoke monitor {named}` keeps the triggers armed meanwhile"
+        go_on = f"`./invokew signoff {named} --role ROLE --name NAME --note WHY` lets it go on"
+        next_ = f"{go_on}, `./invokew abort {named}` goes back to V1; `./invokew monitor {named}` keeps the triggers armed meanwhile"
         raise OnHold([Problem(found=reason, next=next_) for reason in ended.reasons])
     if ended.end is End.OVER:
         watch.tell("success", ())

@@ -36,7 +36,7 @@ def watched_run(targets: Targets, runs: RunDirs, run: str) -> tuple[RunDir, Watc
         candidates = [one for one in every if one.watch_file.exists() and one.environment() == targets.environment]
     if not candidates or not candidates[0].watch_file.exists():
         where = str(runs.root / run) if run else str(runs.root)
-        next_ = "`invoke monitor` begins a watch; sign off on the machine that has it, or name the run with --run"
+        next_ = "`./invokew monitor` begins a watch; sign off on the machine that has it, or name the run with --run"
         raise UsageError(Problem(path=where, found=f"no watch of {targets.environment} here", next=next_))
     return candidates[0], Watched.of(read(candidates[0].watch_file))
 
@@ -93,7 +93,7 @@ def _untimely(watched: Watched, hold: Hold | None, signing: Signing) -> list[Pro
     if signing.decision == ROLL_BACK and not waits_for_it:
         found = "the watch does not wait for that decision"
         return [
-            Problem(path="--decision", found=found, next="`invoke rollback` takes the fleet back to V1 at any time")
+            Problem(path="--decision", found=found, next="`./invokew rollback` takes the fleet back to V1 at any time")
         ]
     if not signing.point:
         next_ = "nothing is to be decided; a point that was passed is signed with --point"

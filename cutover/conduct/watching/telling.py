@@ -13,8 +13,8 @@ from cutover.world.journal import Journal
 HOUR = 3600.0
 REASONS = 8  # that a notice names; the report has all
 NEXT = (
-    "`invoke signoff --role ROLE --name NAME --decision go_on` lets it go on",
-    "`invoke abort` takes the fleet back to V1",
+    "`./invokew signoff --role ROLE --name NAME --decision go_on` lets it go on",
+    "`./invokew abort` takes the fleet back to V1",
 )
 
 

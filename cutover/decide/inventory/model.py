@@ -32,6 +32,6 @@ class Inventory:
         if not names:
             found = f"--hosts {pattern} and --limit {limit} have no host in common"
             raise UsageError(
-                Problem(found, "widen one of the two; `invoke hosts.list` shows the groups", path="--limit")
+                Problem(found, "widen one of the two; `./invokew hosts.list` shows the groups", path="--limit")
             )
         return tuple(self.hosts[name] for name in names)

@@ -166,7 +166,7 @@ def _next(progress: Progress) -> "Text":
     if code is not ExitCode.DONE:
         return text(runbook_line(code), "bold")
     if progress.on(V2) and not progress.rolling_back:
-        return text("next: judge it again with `invoke validate`; the way back is `invoke rollback`", "bold")
+        return text("next: judge it again with `./invokew validate`; the way back is `./invokew rollback`", "bold")
     if progress.prepared and not progress.rolling_back:
-        return text(f"next: `invoke cutover --run {progress.run}` goes on from here", "bold")
+        return text(f"next: `./invokew cutover --run {progress.run}` goes on from here", "bold")
     return text("next: nothing", "bold")

@@ -9,15 +9,13 @@ from cutover.decide.watch.rulebook import STATES, Limit, Rule
 from cutover.tell.prometheus.queries import Queries, duration
 
 HEAD = """\
-Written by `invoke prometheus` from roles/watch/rules.yml, roles/watch/prometheus.yml and the table of thresholds. Do not edit:
+Written by `./invokew prometheus` from roles/watch/rules.yml, roles/watch/prometheus.yml and the table of thresholds. Do not edit:
 change those and run it again.
 
 `severity`: warn and critical tell people; rollback is what the watch rolls back by itself, which Prometheus never does."""
 PER_CENT = "percentunit"  # what Grafana calls a share of 1
 OTHERS = "Rules that Prometheus cannot judge, since their signal is not on /metrics:"
-UNWATCHED = (
-    "It is the watch that rolls back. Where none is running any more (`invoke status`), nobody has: `invoke rollback`."
-)
+UNWATCHED = "It is the watch that rolls back. Where none is running any more (`./invokew status`), nobody has: `./invokew rollback`."
 
 Entry = dict[str, Any]
 

@@ -132,7 +132,7 @@ COMMON = (
         words="the remote work of a phase gave no answer",
         symptom="«could not be reached», «connection lost» or a deadline, in place of the phase's steps",
         means="what the host did is not known from here; before phase 3 the run is refused, after it every touched host goes back",
-        do="`invoke hosts.ping`; on the host `systemctl list-units 'cutover-*'` shows work that still runs, and its result is kept there",
+        do="`./invokew hosts.ping`; on the host `systemctl list-units 'cutover-*'` shows work that still runs; its result is kept",
         severity="ERROR",
     ),
     Entry(
@@ -140,7 +140,7 @@ COMMON = (
         words="the checks of a phase could not be run",
         symptom="«the checks did not run», or «no check ran on this host»",
         means="nothing was judged, which is never a pass",
-        do="see roles/<phase>/checks.py and the log; `invoke verify --phase <phase>` runs the checks alone",
+        do="see roles/<phase>/checks.py and the log; `./invokew verify --phase <phase>` runs the checks alone",
         severity="ERROR",
     ),
     Entry(

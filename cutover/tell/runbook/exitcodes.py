@@ -23,8 +23,8 @@ _SEEN: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.BUG: (
         "A Python traceback, or «this is a bug of ours».",
-        """`invoke status` for where each host is; `invoke cutover --resume` goes on with the run, `invoke rollback` takes its hosts back.
-        Report the bug with journal and log.""",
+        """`./invokew status` for where each host is; `./invokew cutover --resume` goes on with the run,
+        `./invokew rollback` takes its hosts back. Report the bug with journal and log.""",
     ),
     ExitCode.USAGE: (
         "Problems that name a file and a place in it, before any host was changed.",
@@ -41,14 +41,14 @@ _SEEN: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.MIXED: (
         "The rollback is incomplete; the hosts are listed.",
-        """This is the one end that cannot wait. For each host that is listed: `invoke rollback` again once it can be
+        """This is the one end that cannot wait. For each host that is listed: `./invokew rollback` again once it can be
         reached; else bring V1 back by hand (see «Rollback by hand»). A host whose revert is armed tries by itself, also
         after a reboot.""",
     ),
     ExitCode.LOCKED: (
         "A run, its holder and the seconds left are named.",
         """Wait for it, or stop it where it runs. The lease of a controller that died ends by itself after the time that is shown; at once
-        `invoke abort --steal-lock NONCE` takes it, with the nonce that `invoke status` shows.""",
+        `./invokew abort --steal-lock NONCE` takes it, with the nonce that `./invokew status` shows.""",
     ),
     ExitCode.ON_HOLD: (
         "A decision point did not pass.",
@@ -60,7 +60,7 @@ _SEEN: dict[ExitCode, tuple[str, str]] = {
     ),
     ExitCode.JUDGED_FAIL: (
         "A read-only command shows FAIL; the command itself changed nothing.",
-        "See the entry of the check that failed; if the service is wrong, `invoke rollback`.",
+        "See the entry of the check that failed; if the service is wrong, `./invokew rollback`.",
     ),
     ExitCode.JUDGED_UNKNOWN: (
         "A read-only command shows INCONCLUSIVE or ERROR. This is never a pass.",

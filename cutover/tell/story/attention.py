@@ -50,7 +50,7 @@ def _troubles(record: Record) -> list[tuple[Verdict, Problem]]:
     if record.kind in ("connection.lost", "lease.lost", "lease.not_renewed"):
         told = {
             "connection.lost": "the result was asked for again",
-            "lease.lost": "see `invoke status`",
+            "lease.lost": "see `./invokew status`",
             "lease.not_renewed": "it was tried again",
         }
         return [

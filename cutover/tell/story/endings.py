@@ -28,7 +28,7 @@ def ending(story: Story, away: list[Outage]) -> Ending:
     if story.integrity.broken or not story.records:
         return _unreadable(story)
     if story.only_planned:
-        second = "It is applied with `invoke cutover --run` and its id."
+        second = "It is applied with `./invokew cutover --run` and its id."
         return Ending("planned", "quiet", "A plan was made; no host was changed.", second)
     code = story.exit_code
     if code is None:
@@ -51,7 +51,7 @@ def _unfinished(story: Story) -> Ending:
     last = story.records[-1]
     went = ", ".join(story.touched())
     touched = (
-        f"Phases 3-5 had begun on {went}; on which version each host is now is not known from here: ask with `invoke status`."
+        f"Phases 3-5 had begun on {went}; on which version each host is now is not known from here: ask with `./invokew status`."
         if went
         else "No host had been touched by phases 3-5, so V1 is as it was."
     )

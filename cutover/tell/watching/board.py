@@ -84,7 +84,7 @@ def _band(story: WatchStory, hold: Hold, now: datetime) -> "RenderableType":
     told = [text(reason, "bold") for reason in (one_line(reason) for reason in hold.reasons)]
     when = f"until {until} ({span(left)} left)" if left > 0 else f"since {until} nobody has decided"
     told.append(text(f"{when}, then: {hold.default}"))
-    told.append(text("go on: invoke signoff · go back: invoke abort · triggers stay armed", "bold"))
+    told.append(text("go on: ./invokew signoff · go back: ./invokew abort · triggers stay armed", "bold"))
     return Panel(
         joined(told), title=f"ON HOLD {hold.where}", title_align="left", border_style="bold yellow", padding=(0, 1)
     )

@@ -28,7 +28,7 @@ def standing_view(watch: Standing, named: str, now: datetime | None = None) -> "
         lines.append(_held(watch, watch.hold, named))
     if watch.late:
         since = f"{watch.looked_at[:19].replace('T', ' ')}Z"
-        lines.append(text(f"NOBODY WATCHES since {since}: `invoke monitor {named}`", "bold red"))
+        lines.append(text(f"NOBODY WATCHES since {since}: `./invokew monitor {named}`", "bold red"))
     return joined(lines)
 
 
@@ -48,7 +48,7 @@ def _way(watch: Standing, now: datetime | None) -> "Text":
 def _held(watch: Standing, hold: Hold, named: str) -> "Text":
     first = one_line(hold.reasons[0]) if hold.reasons else "no reason is noted"
     more = f" (and {count(len(hold.reasons) - 1, 'reason')} more)" if len(hold.reasons) > 1 else ""
-    decide = f"`invoke signoff {named} --role ROLE --name NAME --decision go_on --note WHY`"
+    decide = f"`./invokew signoff {named} --role ROLE --name NAME --decision go_on --note WHY`"
     until = f"until {watch.until[:19].replace('T', ' ')}Z: then {THEN.get(hold.default, hold.default)}"
     since = f"{hold.opened_at[:19].replace('T', ' ')}Z"
     return text(
@@ -63,9 +63,9 @@ def _over(watch: Standing, named: str, now: datetime | None) -> "Text":
         return text(f"{of}: another command took the run back to V1", "dim")
     at, code = ago(str(watch.finished["at"]), now), ExitCode(int(watch.finished["exit_code"]))
     if code not in (DONE, BACK):
-        return text(f"{of}, {at}: its way back to V1 is NOT complete: `invoke rollback {named}`", "bold red")
+        return text(f"{of}, {at}: its way back to V1 is NOT complete: `./invokew rollback {named}`", "bold red")
     if code == BACK:
         return text(f"{of}, {at}: it took the fleet back to V1", "dim")
     later = next_point(watch.points, watch.look_t)
-    then = f"; {called(later[0])} is decided by `invoke monitor {named} --once`" if later else ""
+    then = f"; {called(later[0])} is decided by `./invokew monitor {named} --once`" if later else ""
     return text(f"{of}, {at}: {watch.finished['verdict']}{then}", "dim")

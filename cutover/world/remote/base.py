@@ -32,14 +32,16 @@ class Lost(RemoteError):
     """The connection went away with a command in flight: what it did is unknown until the host is asked."""
 
     def __init__(self, host: str, found: str) -> None:
-        super().__init__(host, found, "ask the host what was done before repeating anything (`invoke status`)")
+        super().__init__(host, found, "ask the host what was done before repeating anything (`./invokew status`)")
 
 
 class DeadlinePassed(RemoteError):
     """No answer before the deadline; the remote command may still be running."""
 
     def __init__(self, host: str, found: str) -> None:
-        super().__init__(host, found, "see what the host is busy with (`invoke status`, then `systemctl` on the host)")
+        super().__init__(
+            host, found, "see what the host is busy with (`./invokew status`, then `systemctl` on the host)"
+        )
 
 
 class UploadFailed(RemoteError):

@@ -63,7 +63,7 @@ def test_a_host_that_reverted_by_itself_keeps_new_runs_out_until_a_rollback_has_
     assert [problem.host for problem in end.problems] == ["a"]
     assert "reverted by host at" in end.problems[0].found
     assert f"run {RUN}" in end.problems[0].found
-    assert "invoke rollback" in end.problems[0].next
+    assert "./invokew rollback" in end.problems[0].next
     changes = list(world.host("a").changes)
     assert one.rollback() == (("a",), None)
     assert world.host("a").changes == changes  # it was judged, not done again

@@ -135,7 +135,7 @@ def test_what_is_no_plan_is_refused_with_its_path(tmp_path: Path, content: str) 
 
 
 def test_a_plan_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="invoke plan"):
+    with pytest.raises(UsageError, match=r"\./invokew plan"):
         load(tmp_path / "none.json")
 
 

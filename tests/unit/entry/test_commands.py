@@ -118,6 +118,8 @@ def test_wrong_usage_has_a_document_too(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("words", "code"),
     [
+        (("--list",), 0),
+        (("rollback", "--help"), 0),
         (("hosts.list", "--hosts", "prod"), 0),
         (("hosts.list", "--hosts", "prod", "--json"), 0),
         (("hosts.list", "--hosts", "prod:!prod", "--json"), 2),

@@ -134,7 +134,7 @@ def test_such_a_plan_is_shown_and_kept_and_ends_with_3(
     assert document["fingerprint"] == plan.fingerprint
     assert Path(document["files"]["plan"]).is_file()
     assert [error["path"] for error in document["errors"]] == (["a"] if code else [])
-    assert f"to apply just this: invoke cutover --run {RUN}" in said.err
+    assert f"to apply just this: ./invokew cutover --run {RUN}" in said.err
 
 
 @pytest.mark.parametrize(("has_plan", "watched"), [(True, RUN), (False, "")])

@@ -128,7 +128,7 @@ def test_the_last_run_is_rather_one_that_was_begun(root: Path, capsys: pytest.Ca
 
 
 MESSAGES = "\n".join(file.read_text() for room in ("cutover", "roles") for file in sorted((ROOT / room).rglob("*.py")))
-NAMED = {*re.findall(r"`invoke ([^`{}]+)`", MESSAGES), "cutover --run {run}", "rollback --hosts h-lab"}
+NAMED = {*re.findall(r"`\./invokew ([^`{}]+)`", MESSAGES), "cutover --run {run}", "rollback --hosts h-lab"}
 SAID = sorted(
     said for said in NAMED if "hosts" in namespace[said.split()[0]].options
 )  # the others concern no environment
@@ -136,7 +136,7 @@ BEGIN = {"plan", "prepare", "cutover"}  # bare they begin a run, and must be tol
 
 
 def test_every_command_that_the_table_of_ends_names_is_looked_at() -> None:
-    named = {words for end in EXITS.values() for words in re.findall(r"`invoke ([^`]+)`", end.next)}
+    named = {words for end in EXITS.values() for words in re.findall(r"`\./invokew ([^`]+)`", end.next)}
     assert named
     assert named <= set(SAID)
 

@@ -40,14 +40,16 @@ def test_the_names_of_a_lab_that_is_up_are_not_another_directory_s(place: Place)
     shared.take(first)
     told = refused(place("second"))
     assert f"the lab in {first.state} has the names cutlab-*" in told
-    assert f"`CUTOVER_LAB_DIR={first.state} invoke lab.down` takes it away" in told
+    assert f"`CUTOVER_LAB_DIR={first.state} ./invokew lab.down` takes it away" in told
     assert not place("second").state.exists()
     assert shared.knows(first)
 
 
 def test_the_default_lab_is_found_again_without_the_variable(place: Place) -> None:
     shared.take(lab.Lab())
-    assert "unset CUTOVER_LAB_DIR to work with that lab; `CUTOVER_LAB_DIR= invoke lab.down`" in refused(place("other"))
+    assert "unset CUTOVER_LAB_DIR to work with that lab; `CUTOVER_LAB_DIR= ./invokew lab.down`" in refused(
+        place("other")
+    )
 
 
 def test_the_network_and_the_directory_of_a_lab_that_is_up_are_refused_as_well(place: Place) -> None:

@@ -29,7 +29,7 @@ from tests.unit.watch.watch_samples import shipped, table
 @pytest.mark.parametrize("name", [RULES, DASHBOARD], ids=str)
 def test_what_is_committed_is_what_would_be_written(name: Path) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == files(ROOT)[name], (
-        "run `invoke prometheus` and commit prometheus/"
+        "run `./invokew prometheus` and commit prometheus/"
     )
 
 

@@ -64,7 +64,8 @@ def test_an_alert_in_full_is_what_a_person_reads(tmp_path: Path) -> None:
         "description": "the number of tapes that were delivered and are nowhere: 2 tapes, more than 0 tapes, for 15s",
         "next": "A watch takes the fleet back by itself once this is certain. "
         "Find the tape by its digest in arrivals.jsonl, and have it delivered again.",
-        "unwatched": "It is the watch that rolls back. Where none is running any more (`invoke status`), nobody has: `invoke rollback`.",
+        "unwatched": "It is the watch that rolls back. "
+        "Where none is running any more (`./invokew status`), nobody has: `./invokew rollback`.",
     }
     labels = {"job": "abaco", "instance": "web1", "severity": "rollback", "rule": "tape_lost", "service": "abaco"}
     alert = {

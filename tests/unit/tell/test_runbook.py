@@ -19,7 +19,7 @@ def whole() -> str:
 
 
 def test_the_runbook_in_docs_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "runbook.md").read_text() == whole(), "run `invoke runbook` and commit docs/runbook.md"
+    assert (ROOT / "docs" / "runbook.md").read_text() == whole(), "run `./invokew runbook` and commit docs/runbook.md"
 
 
 def test_every_step_and_check_of_every_phase_has_an_entry_with_something_to_do() -> None:

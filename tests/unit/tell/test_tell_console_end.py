@@ -72,7 +72,7 @@ def test_the_summary_of_nothing_to_do_and_of_a_preparation() -> None:
     tape = Tape().begin(["web1"]).write("prepared", hosts=["web1"]).finish(0, "prepared")
     text = printed(summary(tape.records, SHOWN, {}))
     assert "1 host prepared" in text
-    assert f"invoke cutover --run {RUN}" in text
+    assert f"./invokew cutover --run {RUN}" in text
 
 
 def test_console_and_report_tell_the_same_outages(tmp_path: Path) -> None:

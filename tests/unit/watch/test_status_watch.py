@@ -74,7 +74,7 @@ def test_a_watch_that_somebody_is_at_says_how_far_it_is(tmp_path: Path) -> None:
 def test_a_watch_that_was_left_is_loud(tmp_path: Path) -> None:
     watch = Watching(*HOSTS).look(row=True).until(HOUR / 2)
     kept(tmp_path, watch)
-    assert "NOBODY WATCHES since 2026-01-02 04:30:00Z: `invoke monitor --hosts lab`" in words(tmp_path, watch)
+    assert "NOBODY WATCHES since 2026-01-02 04:30:00Z: `./invokew monitor --hosts lab`" in words(tmp_path, watch)
     found = standing(tmp_path, watch)
     assert found is not None
     assert (found.watched, found.late) == (False, True)
@@ -97,7 +97,7 @@ def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Pat
     kept(tmp_path, watch)
     text = words(tmp_path, watch)
     assert "HELD since 2026-01-02 12:00:00Z: h2: memory grew by 24 % an hour (and 1 reason more); decide with" in text
-    assert "`invoke signoff --hosts lab --role ROLE --name NAME --decision go_on --note WHY`" in text
+    assert "`./invokew signoff --hosts lab --role ROLE --name NAME --decision go_on --note WHY`" in text
     assert "until 2026-01-02 13:00:00Z: then the fleet goes back to V1" in text
     found = standing(tmp_path, watch)
     assert found is not None
@@ -126,7 +126,7 @@ def test_one_quiet_line_where_it_has_ended_well_or_went_back(tmp_path: Path) -> 
 def test_a_way_back_that_is_not_complete_is_loud(tmp_path: Path) -> None:
     watch = Watching(*HOSTS).look(row=True).until(600).finish("FAIL", 5)
     kept(tmp_path, watch)
-    assert "NOT complete: `invoke rollback --hosts lab`" in words(tmp_path, watch)
+    assert "NOT complete: `./invokew rollback --hosts lab`" in words(tmp_path, watch)
 
 
 def test_a_run_that_another_command_took_back_waits_for_nobody(tmp_path: Path) -> None:
@@ -207,4 +207,4 @@ def test_status_tells_it_to_people_and_scripts(
     assert {host: one["watch"]["run"] for host, one in document["hosts"].items()} == dict.fromkeys(HOSTS, RUN)
     assert f"watch of run {RUN}: minute" not in told.err
     assert f"watch of run {RUN}: hour 0.2 of 24" in told.err
-    assert "`invoke monitor --hosts lab --inventory x/lab`" in told.err.replace("\n", " ")
+    assert "`./invokew monitor --hosts lab --inventory x/lab`" in told.err.replace("\n", " ")

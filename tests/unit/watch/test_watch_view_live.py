@@ -47,7 +47,7 @@ def test_the_live_view_fits_its_terminal(width: int) -> None:
         "ON HOLD at hour 8",
         "web2: memory 214 MB is over 200 MB",
         "then: rollback",
-        "invoke signoff",
+        "./invokew signoff",
         "30 min left",
     ):
         assert words in text
