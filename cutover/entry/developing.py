@@ -8,7 +8,7 @@ from invoke.context import Context
 from cutover.entry.commands import Command
 from cutover.words.errors import ExitCode
 
-GENERATED = "tests/unit/tell/test_runbook.py tests/unit/prometheus/test_prometheus.py"
+GENERATED = "tests/unit/tell/test_runbook.py tests/unit/test_docs.py tests/unit/prometheus/test_prometheus.py"
 CHECKS = {
     "format": ".venv/bin/ruff format --check .",
     "lint": ".venv/bin/ruff check .",
