@@ -148,9 +148,19 @@ def test_report_log_journal_and_validation_report_are_there(done: Answer, machin
             "audit_trail",
         }
         assert of_host["checks"]["kpi_calculations"]["status"] == "PASS"
+        v1_tape = of_host["checks"]["kpi_calculations"]["values"][
+            "v1_tape"
+        ]  # a real one, byte for byte, through V2 in service
+        assert (v1_tape["ended_in"], v1_tape["outcome"]) == ("done", "agree")
     logs = list((machine.root / "logs").glob("cutover_*.log"))
     assert len(logs) == 1
     assert "lab3" in logs[0].read_text()
+
+
+def test_phase_5_saw_a_real_tape_of_each_host_and_nobody_was_warned_of_none(done: Answer, machine: Checkout) -> None:
+    kept = next((machine.run_directory(done.run) / "evidence").glob("checks-*validation.xml")).read_text()
+    assert "test_v2_has_computed_a_real_tape" in kept
+    assert "V2 has computed no tape" not in kept
 
 
 def test_the_checks_of_every_phase_are_kept_as_junit(done: Answer, machine: Checkout) -> None:
