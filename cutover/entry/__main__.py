@@ -1,6 +1,5 @@
 """Invoke with our exit codes: words on the command line that it cannot parse end with 2, as all other wrong usage does."""
 
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import NoReturn
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
-from cutover.entry.app import Ask, end
+from cutover.entry.app import Ask, end, read_as_far_as_wanted
 from cutover.words.errors import Problem, UsageError
 
 
@@ -45,17 +44,7 @@ def _usage(wrong: Exception, argv: Sequence[str]) -> Exit:
     return Exit(code=int(end(ask, refused)))
 
 
-def main() -> None:
-    """The command line. That nobody reads `--list` or `--help` to its end (`| head`) is no error."""
-    sys.argv[0] = "invokew"
-    try:
-        try:
-            Cutover(binary="./invokew", binary_names=["invokew"]).run()  # what its help calls itself
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 if __name__ == "__main__":
-    main()
+    sys.argv[0] = "invokew"
+    with read_as_far_as_wanted():
+        Cutover(binary="./invokew", binary_names=["invokew"]).run()  # what its help calls itself

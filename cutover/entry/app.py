@@ -1,8 +1,10 @@
 """How every command ends: with its code from the one table, its problems told, and one JSON document where that was asked for."""
 
+import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -55,6 +57,18 @@ def _write(stream: TextIO, words: str) -> None:
     outlet = Outlet(stream)
     outlet.write(words)
     outlet.flush()
+
+
+@contextmanager
+def read_as_far_as_wanted() -> Iterator[None]:
+    """Of a text that others print: that nobody reads it to its end (`--list | head`) is no error."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
