@@ -16,9 +16,10 @@ LONGER = {"faults": 4 * 3600, "lab": 3600}
 
 
 def pytest_configure() -> None:
-    """Ctrl-C works in what tests start, also where these tests run behind a shell's `&`, which has its children ignore it."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """What tests start can be interrupted, also where these tests run behind `&` or `nohup`, whose children ignore it."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

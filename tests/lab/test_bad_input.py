@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,50 +38,63 @@ def hosts_file(checkout: Checkout) -> Path:
     return checkout.inventory / "hosts.yml"
 
 
+@pytest.fixture
+def as_before(hosts: Hosts) -> Iterator[None]:
+    """The test leaves a host as it was."""
+    with hosts.unchanged("lab1"):
+        yield
+
+
 # What is wrong with the command or the files of this machine: exit 2, and no host is asked anything
 
 
+@pytest.mark.usefixtures("as_before")
 def test_an_unknown_pattern(checkout: Checkout) -> None:
     refused(checkout.yes("cutover", hosts="lab7"), 2, "lab7")
 
 
+@pytest.mark.usefixtures("as_before")
 def test_a_pattern_that_matches_nothing(checkout: Checkout) -> None:
     refused(checkout.yes("cutover", hosts="lab:!lab"), 2, "lab:!lab")
 
 
+@pytest.mark.usefixtures("as_before")
 def test_a_host_that_is_listed_twice(checkout: Checkout) -> None:
     text = hosts_file(checkout).read_text()
     hosts_file(checkout).write_text(text.replace("        lab2:\n", "        lab1:\n"))
     refused(checkout.yes("cutover"), 2, "hosts.yml", "lab1")
 
 
+@pytest.mark.usefixtures("as_before")
 def test_a_yaml_error_names_its_line(checkout: Checkout) -> None:
     file = checkout.inventory / "group_vars" / "lab" / "main.yml"
     file.write_text(file.read_text() + "abaco_user: [abaco\n")
     refused(checkout.yes("cutover"), 2, "main.yml")
 
 
-def test_a_template_that_needs_an_undefined_variable(hosts: Hosts, checkout: Checkout) -> None:
+@pytest.mark.usefixtures("as_before")
+def test_a_template_that_needs_an_undefined_variable(checkout: Checkout) -> None:
     checkout.edit(
         "templates/pipeline.yml.j2",
         '"version": "2.0",',
         '"version": "2.0", "note": {{ abaco_nobody_set_this | to_json }},',
     )
-    with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 2, "pipeline.yml.j2", "abaco_nobody_set_this", host="lab1")
+    refused(checkout.yes("cutover", hosts="lab1"), 2, "pipeline.yml.j2", "abaco_nobody_set_this", host="lab1")
 
 
+@pytest.mark.usefixtures("as_before")
 def test_a_variable_that_no_role_declares(checkout: Checkout) -> None:
     checkout.set(abaco_v2_prot=8001)
     refused(checkout.yes("cutover"), 2, "abaco_v2_prot", "abaco_v2_port")
 
 
-def test_a_misspelt_variable_in_the_defaults_of_a_role(hosts: Hosts, checkout: Checkout) -> None:
+@pytest.mark.usefixtures("as_before")
+def test_a_misspelt_variable_in_the_defaults_of_a_role(checkout: Checkout) -> None:
     checkout.edit("roles/service/defaults.yml", "abaco_v2_port:", "abaco_v2_prot:")
-    with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 2, "abaco_v2_port", "did you mean abaco_v2_prot", host="lab1")
+    refused(checkout.yes("cutover", hosts="lab1"), 2, "roles/service", "abaco_v2_port", "did you mean abaco_v2_prot")
 
 
+@pytest.mark.usefixtures("as_before")
 def test_an_unknown_key_in_the_defaults_of_a_role(checkout: Checkout) -> None:
     checkout.edit(
         "roles/service/defaults.yml", "abaco_user: {type: string, default:", "abaco_user: {type: string, defualt:"
@@ -88,6 +102,7 @@ def test_an_unknown_key_in_the_defaults_of_a_role(checkout: Checkout) -> None:
     refused(checkout.yes("cutover"), 2, "roles/service/defaults.yml", "defualt")
 
 
+@pytest.mark.usefixtures("as_before")
 def test_everything_that_is_wrong_is_told_at_once(checkout: Checkout) -> None:
     checkout.set(abaco_v2_prot=8001, cutover_bake_s="long", abaco_v2_port=70000)
     answer = checkout.yes("cutover")

@@ -116,7 +116,7 @@ def test_what_drifted_since_the_plan_stops_the_run_and_is_named(hosts: Hosts, ch
     ("meanwhile", "path", "found"),
     [
         (
-            "f=$(find /opt/abaco/releases/2* -path '*/app/kpi/engine.py'); chmod u+w $f; echo >> $f; chmod a-w $f",
+            "for f in /opt/abaco/releases/2*/app/kpi/engine.py; do chmod u+w $f; echo >> $f; chmod a-w $f; done",
             "the_release_is_the_planned_one",
             "app/kpi/engine.py",
         ),
