@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from cutover.hostside.serve import SILENCE_S
 from cutover.words.errors import Locked, Problem, Refused
 from cutover.words.step import State, Step
 from cutover.world.asking import Asking
@@ -27,12 +28,14 @@ REFUSED_NEXT = {
 ANSWER_S = 10.0  # what a request may take beyond the work that it asks for: connection, start, result
 
 # Runs the agent from memory, so that looking at a host leaves nothing on it. What comes on standard input is the agent, then the requests.
-BOOT = """\
-import os, sys
+# A controller that is cut off while it sends the agent sends no end of input either: that silence ends what waits for it, too.
+BOOT = f"""\
+import os, signal, sys
+signal.alarm({SILENCE_S})
 size = int(sys.argv.pop(1))
 file = os.memfd_create("cutover-agent")
 os.write(file, sys.stdin.buffer.read(size))
-sys.argv[0] = f"/proc/self/fd/{file}"
+sys.argv[0] = f"/proc/self/fd/{{file}}"
 sys.path.insert(0, sys.argv[0])
 from cutover.hostside.__main__ import main
 sys.exit(main())

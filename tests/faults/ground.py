@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import lab
+from cutover.hostside.serve import SILENCE_S
 from tests.faults import controller
 from tests.faults.invariants import Violation, exactly_once, in_service, judge, nothing_left
 from tests.lab.support import PATIENCE_S, Answer, Checkout, journal
 from tests.lab.support_hosts import V1, V2, Hosts, until
 
 LOOK = (Path(__file__).parent / "look.py").read_text()
-GRACE_S = 15.0  # for tapes under way to be done, and for what has ended to be gone
+# For tapes under way to be done, and for what has ended to be gone: an agent whose controller was cut off waits for its silence.
+GRACE_S = SILENCE_S + 15.0
 BUDGET_S = 30.0
 
 

@@ -16,10 +16,10 @@ import pytest
 
 from cutover.hostside import batch, process
 from cutover.hostside.place import Place
-from cutover.hostside.serve import answered
+from cutover.hostside.serve import SILENCE_S, answered
 from cutover.words.errors import Locked, Refused
 from cutover.words.steps import command, file, probe
-from cutover.world.agent import AgentFailed, Fenced, HostAgent, HostUnwritable, packed
+from cutover.world.agent import BOOT, AgentFailed, Fenced, HostAgent, HostUnwritable, packed
 from cutover.world.remote.base import Conversation, Lost, Result
 from cutover.world.remote.fake import Call, FakeTransport, says
 from cutover.world.remote.local import LocalTransport
@@ -284,3 +284,14 @@ def test_an_agent_that_was_killed_is_started_again_and_a_bug_in_one_question_end
 def _agent_process(agent: HostAgent) -> int:
     (outcome,) = agent.measure([command("m", "", ["sh", "-c", "echo $PPID"], {}, timeout_s=5)], deadline_s=10)
     return int(outcome["after"]["document"])
+
+
+def test_who_falls_silent_while_the_agent_is_sent_leaves_nobody_waiting_for_it() -> None:
+    hurried = BOOT.replace(f"signal.alarm({SILENCE_S})", "signal.setitimer(signal.ITIMER_REAL, 0.1)")
+    assert hurried != BOOT
+    argv = [sys.executable, "-I", "-S", "-c", hurried, str(len(packed())), "serve"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as waiting:
+        assert waiting.stdin is not None
+        waiting.stdin.write(packed()[:1000])
+        waiting.stdin.flush()
+        assert waiting.wait(timeout=30) == -signal.SIGALRM
