@@ -15,7 +15,7 @@ def test_v1_runs_and_is_enabled(host: Any, wanted: HostPlan) -> None:
     assert host.file(f"/proc/{state['MainPID']}/stat").exists, f"main process {state['MainPID']} is not there"
 
 
-# Run on the host: the config files that a process names on its command line, as the paths that they lead to.
+# Run on the host: where the config leads to, and the config files that a process names on its command line, as what they lead to.
 NAMED = """
 import json, os, pathlib, sys
 process, wanted = pathlib.Path("/proc", sys.argv[1]), os.path.realpath(sys.argv[2])
@@ -23,16 +23,15 @@ words = [word.split("=", 1)[-1] for word in (process / "cmdline").read_bytes().d
 here = os.readlink(process / "cwd")
 paths = {os.path.realpath(os.path.join(here, word)) for word in words if word}
 kinds = (".yml", ".yaml", ".json", ".toml", ".ini", ".conf", ".cfg")
-print(json.dumps(sorted(path for path in paths if path == wanted or path.endswith(kinds))))
+print(json.dumps([wanted, sorted(path for path in paths if path == wanted or path.endswith(kinds))]))
 """
 
 
 def test_v1_works_from_the_config(host: Any, wanted: HostPlan) -> None:
     """V1 was started with abaco_config, where its command line names a config at all, and can read it. If not: set abaco_config."""
     config, user = wanted.variables["abaco_config"], wanted.variables["abaco_user"]
-    pid = host.check_output("systemctl show -p MainPID --value %s", wanted.variables["abaco_v1_unit"])
-    named = json.loads(host.check_output("python3 -I -c %s %s %s", NAMED, pid, config))
-    leads_to = host.check_output("readlink -f %s", config)
+    process = 'python3 -I -S -c %s "$(systemctl show -p MainPID --value %s)" %s'
+    leads_to, named = json.loads(host.check_output(process, NAMED, wanted.variables["abaco_v1_unit"], config))
     assert not named or leads_to in named, f"V1 was started with {', '.join(named)}, and abaco_config is {config}"
     assert host.run("setpriv --reuid=%s --regid=%s --clear-groups test -r %s", user, user, config).succeeded, (
         f"{user} cannot read {config}"

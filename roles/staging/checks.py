@@ -24,28 +24,36 @@ def v1_release(wanted: HostPlan) -> str:
 # Run on the host: a release's id as it says it and as its content gives it, what in it is not as it was built or unpacked,
 # and the first of what can be written. Done there, since a release has thousands of files.
 RELEASE = """
-import hashlib, json, os, pathlib, sys
-root = pathlib.Path(sys.argv[1])
-digest = lambda path: hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
-manifest = json.loads((root / "manifest.json").read_bytes())
+import hashlib, json, os, stat, sys
+root = sys.argv[1]
+def read(name):
+    with open(os.path.join(root, name), "rb") as file:
+        return file.read()
+manifest = json.loads(read("manifest.json"))
 content = {key: manifest[key] for key in ("name", "version", "python", "machine", "files")}
 computed = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
-listed = manifest["files"] | json.loads((root / "byte_code.json").read_bytes())
-wrong = [name for name, said in listed.items() if (root / name).is_symlink() or digest(root / name) != said]
-found = [pathlib.Path(folder, name) for folder, folders, names in os.walk(root) for name in (*folders, *names)]
-files = {str(path.relative_to(root)) for path in found if path.is_symlink() or not path.is_dir()}
-known = {*listed, "manifest.json", "byte_code.json"}
-wrong += [name for name in files - known if "__pycache__" not in pathlib.Path(name).parts]
-writable = [str(path) for path in (root, *found) if not path.is_symlink() and path.stat().st_mode & 0o222]
+listed = manifest["files"] | json.loads(read("byte_code.json"))
+known, wrong, writable = {*listed, "manifest.json", "byte_code.json"}, [], []
+for folder, folders, names in os.walk(root):
+    for path in (folder, *(os.path.join(folder, name) for name in (*names, *folders))):
+        mode, name = os.lstat(path).st_mode, os.path.relpath(path, root)
+        if not stat.S_ISLNK(mode) and mode & 0o222:
+            writable.append(name)
+        if not stat.S_ISDIR(mode) and name not in known and "__pycache__" not in name.split("/"):
+            wrong.append(name)
+for name, said in listed.items():
+    plain = os.path.isfile(os.path.join(root, name)) and not os.path.islink(os.path.join(root, name))
+    if not plain or hashlib.sha256(read(name)).hexdigest() != said:
+        wrong.append(name)
 print(json.dumps({"id": manifest["id"], "computed": manifest["version"] + "-" + computed, "files": len(listed),
-                  "wrong": sorted(wrong)[:10], "writable": sorted(writable)[:10]}))
+                  "wrong": sorted(wrong)[:10], "writable": sorted({*writable})[:10]}))
 """
 
 
 def test_the_release_is_the_planned_one(host: Any, wanted: HostPlan) -> None:
     """Every file of the release is as it was built, and none can be written. If not: remove it there, and stage it again."""
     step = release(wanted)
-    seen = json.loads(host.check_output("python3 -I -c %s %s", RELEASE, step.args["path"]))
+    seen = json.loads(host.check_output("python3 -I -S -c %s %s", RELEASE, step.args["path"]))
     assert (seen["id"], seen["computed"]) == (step.desired["id"], step.desired["id"]), seen
     assert seen["files"] > 0, seen
     assert seen["wrong"] == [], f"not as it was built: {', '.join(seen['wrong'])}"

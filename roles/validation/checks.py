@@ -89,7 +89,7 @@ def test_v2_has_computed_a_real_tape(host: Any, wanted: HostPlan) -> None:
 def real_tapes(host: Any, wanted: HostPlan) -> list[tuple[str, dict[str, object]]]:
     """Name and values of the real tapes that V2 has computed since it was put in place, newest first."""
     data, config = wanted.variables["abaco_data"], wanted.variables["abaco_config"]
-    found = json.loads(host.check_output("python3 -I -c %s %s %s", REAL, data, config))
+    found = json.loads(host.check_output("python3 -I -S -c %s %s %s", REAL, data, config))
     return [(name, values) for name, values in found]
 
 

@@ -1,7 +1,8 @@
 """Install locked dependencies for the hosts' Python and architecture, whatever this machine is; cached by digest.
 
 pip runs only when a lock file or the target is new. It gets wheels alone (nothing is ever built), each checked against
-the hash in the lock file. What never runs on a host is taken out: the libraries' own tests, type stubs, C headers.
+the hash in the lock file. What never runs on a host is taken out: the libraries' own tests, type stubs, C headers, and what
+only other programs need of them. Each file less is one less to send, unpack, hash and look at, on every host.
 """
 
 import hashlib
@@ -21,10 +22,15 @@ from cutover.world.release.files import compile_tree, digest_file, list_files
 
 # glibc of the oldest hosts that are served (Red Hat 8) down to what the oldest wheels ask for.
 GLIBC_MINORS = range(28, 16, -1)
-RECIPE = 1  # raise it when the same lock file is to give another tree
+RECIPE = 2  # raise it when the same lock file is to give another tree
 PIP_SECONDS = 900
 STRIPPED_DIRECTORIES = {"tests", "__pycache__"}  # numpy.testing and pandas.testing are other names, and stay
 STRIPPED_FILES = {"conftest.py", "RECORD", "REQUESTED", "INSTALLER", "direct_url.json"}
+STRIPPED_PATHS = {"numpy/distutils", "numpy/f2py"}  # for building extensions
+KEPT_ALONE = {  # pytest shows Python and diffs; Pygments brings 500 languages more
+    "pygments/lexers": {"__init__.py", "_mapping.py", "diff.py", "python.py"},
+    "pygments/styles": {"__init__.py", "_mapping.py", "default.py"},
+}
 STRIPPED_SUFFIXES = {".pyi", ".pyx", ".pxd", ".h", ".c", ".cpp", ".a", ".lib"}
 
 
@@ -157,11 +163,18 @@ def _strip(tree: Path) -> None:
     if (tree / "bin").is_dir():
         shutil.rmtree(tree / "bin")  # commands with this machine's Python in them; a release has its own bin/
     for path in sorted(tree.rglob("*"), reverse=True):
+        place = path.relative_to(tree)
         if path.is_dir():
-            if path.name in STRIPPED_DIRECTORIES:
+            if path.name in STRIPPED_DIRECTORIES or str(place) in STRIPPED_PATHS:
                 shutil.rmtree(path)
-        elif path.suffix in STRIPPED_SUFFIXES or path.name in STRIPPED_FILES:
+        elif path.suffix in STRIPPED_SUFFIXES or path.name in STRIPPED_FILES or _is_for_others(place):
             path.unlink()
     for path in sorted(tree.rglob("*"), reverse=True):  # deepest first: an empty directory empties the one above it
         if path.is_dir() and not any(path.iterdir()):
             path.rmdir()
+
+
+def _is_for_others(place: Path) -> bool:
+    """Whether it is one of the many of a kind of which only some are ever used."""
+    kept = KEPT_ALONE.get(str(place.parent))
+    return kept is not None and place.name not in kept
