@@ -50,6 +50,7 @@ class ReleaseFile(BaseModel):
     runtime_lock: Path
     testing_lock: Path
     launchers: dict[str, str]
+    environment: dict[str, str] = {}
 
 
 def spec(root: Path, python: str, machine: str) -> ReleaseSpec:
@@ -77,6 +78,7 @@ def spec(root: Path, python: str, machine: str) -> ReleaseSpec:
         runtime_lock=root / said.runtime_lock,
         testing_lock=root / said.testing_lock,
         launchers=said.launchers,
+        environment=said.environment,
         python=python,
         machine=machine,
         cache=root / ".cutover" / "cache",

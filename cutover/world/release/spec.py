@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutover.words.errors import Problem, UsageError
@@ -27,20 +27,21 @@ class ReleaseSpec:
     cache: Path  # installed dependencies, kept between builds
     out: Path  # where artifacts go
     interpreter: str = "/usr/bin/python3"  # on the hosts
+    environment: Mapping[str, str] = field(default_factory=dict)  # of every program in bin/
 
 
 def check(spec: ReleaseSpec) -> None:
     """Refuse a spec that cannot be built, with everything that is wrong about it."""
-    problems = [*_problems_of_names(spec), *_problems_of_paths(spec)]
+    problems = [*_problems_of_names(spec), *_problems_of_launchers(spec), *_problems_of_paths(spec)]
     if problems:
         raise UsageError(problems)
 
 
 def _problems_of_names(spec: ReleaseSpec) -> Iterator[Problem]:
-    for field in ("name", "version"):
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*", getattr(spec, field)):
-            found = f"{getattr(spec, field)!r} cannot be part of a file name"
-            yield Problem(found, "use letters, digits, dots and single dashes", path=f"release spec: {field}")
+    for part in ("name", "version"):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*", getattr(spec, part)):
+            found = f"{getattr(spec, part)!r} cannot be part of a file name"
+            yield Problem(found, "use letters, digits, dots and single dashes", path=f"release spec: {part}")
     version = re.fullmatch(r"(3)\.(\d+)", spec.python)
     if not version or tuple(map(int, version.groups())) < OLDEST_PYTHON:
         found = f"{spec.python!r} is not a Python that releases are built for"
@@ -53,6 +54,14 @@ def _problems_of_names(spec: ReleaseSpec) -> Iterator[Problem]:
     if not spec.interpreter.startswith("/") or not re.fullmatch(r"[\w./+-]+", spec.interpreter):
         found = f"{spec.interpreter!r} is not an absolute path without blanks"
         yield Problem(found, "give the path of python3 on the hosts", path="release spec: interpreter")
+
+
+def _problems_of_launchers(spec: ReleaseSpec) -> Iterator[Problem]:
+    for variable, value in spec.environment.items():
+        if not re.fullmatch(r"[A-Z][A-Z0-9_]*", variable) or not re.fullmatch(r"[\w./:,+-]*", value):
+            found = f"{variable}={value!r} cannot stand in a launcher"
+            advice = "use capitals, digits and _ for its name, and no blanks, quotes or $ in its value"
+            yield Problem(found, advice, path=f"release spec: environment: {variable}")
     for command, module in spec.launchers.items():
         path = f"release spec: launchers: {command}"
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", command) or command == "run-tests":

@@ -17,7 +17,7 @@ LAUNCHER = """\
 release=$(readlink -f "$0") || exit 1
 release=${{release%/bin/*}}
 unset PYTHONHOME PYTHONOPTIMIZE PYTHONINSPECT
-export PYTHONNOUSERSITE=1 PYTHONPATH="{path}"
+export PYTHONNOUSERSITE=1 PYTHONPATH="{path}"{environment}
 exec {interpreter} -S -P {run} "$@"
 """
 
@@ -40,7 +40,9 @@ def stage(spec: ReleaseSpec, root: Path) -> Path:
 
 
 def _launcher(path: Path, spec: ReleaseSpec, does: str, python_path: str, run: str) -> None:
-    path.write_text(LAUNCHER.format(does=does, path=python_path, interpreter=spec.interpreter, run=run))
+    environment = "".join(f" {name}={value}" for name, value in spec.environment.items())
+    text = LAUNCHER.format(does=does, path=python_path, environment=environment, interpreter=spec.interpreter, run=run)
+    path.write_text(text)
     path.chmod(0o755)
 
 

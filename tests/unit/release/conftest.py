@@ -17,7 +17,9 @@ def spec(tmp_path: Path) -> ReleaseSpec:
     code.mkdir()
     tests.mkdir()
     (code / "__init__.py").write_text("")
-    (code / "__main__.py").write_text("import json, sys\nprint(json.dumps([__file__, sys.argv[1:], sys.path]))\n")
+    (code / "__main__.py").write_text(
+        "import json, os, sys\nprint(json.dumps([__file__, sys.argv[1:], sys.path, dict(os.environ)]))\n"
+    )
     (tests / "test_toy.py").write_text("import toy\n\ndef test_toy():\n    assert toy.__file__\n")
     lock.write_text("# needs nothing\n")
     return ReleaseSpec(
@@ -33,6 +35,7 @@ def spec(tmp_path: Path) -> ReleaseSpec:
         cache=tmp_path / "cache",
         out=tmp_path / "out",
         interpreter=sys.executable,
+        environment={"TOY_THREADS": "1", "TOY_PATH": "/a:b"},
     )
 
 

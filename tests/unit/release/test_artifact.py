@@ -154,7 +154,8 @@ def test_a_launcher_runs_the_release_through_a_symlink_and_sees_nothing_else(spe
     environment = {**os.environ, "PYTHONPATH": str(elsewhere), "PYTHONHOME": "/nowhere"}
     command = [str(tmp_path / "current" / "bin" / "toyctl"), "a b", "*"]
     done = subprocess.run(command, cwd=elsewhere, env=environment, capture_output=True, text=True, check=True)
-    file, arguments, path = json.loads(done.stdout)
+    file, arguments, path, found = json.loads(done.stdout)
+    assert (found["TOY_THREADS"], found["TOY_PATH"]) == ("1", "/a:b")
     assert file == str(release / "app" / "toy" / "__main__.py")
     assert arguments == ["a b", "*"]
     assert path[:2] == [str(release / "app"), str(release / "site")]
@@ -164,6 +165,7 @@ def test_a_launcher_runs_the_release_through_a_symlink_and_sees_nothing_else(spe
 def test_all_that_is_wrong_with_a_spec_is_said_at_once(spec: ReleaseSpec, tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     bad = replace(spec, code={"toy": gone}, tests=gone, runtime_lock=gone, python="3.9", machine="vax", version="../2")
+    bad = replace(bad, environment={"TOY": "$(rm -r /)"})
     said = problem_of(replace(bad, launchers={"run-tests": "other"}, interpreter="python3"))
     for part in ("code directory is missing", "tests is missing", "lock file is missing", "'3.9'", "'vax'", "'../2'"):
         assert part in said
@@ -171,6 +173,7 @@ def test_all_that_is_wrong_with_a_spec_is_said_at_once(spec: ReleaseSpec, tmp_pa
         "'run-tests' cannot be a command",
         "module 'other' is in none of",
         "'python3' is not an absolute path",
+        "TOY='$(rm -r /)' cannot stand in a launcher",
     ):
         assert part in said
 
