@@ -1,22 +1,19 @@
 """A run that was confirmed is finished. Given again it is looked at, and neither applied nor written to a second time."""
 
-from cutover.conduct.fleet import Fleet, connected_as_far_as_possible
+from cutover.conduct.fleet import Fleet, reached
 from cutover.conduct.resuming.history import ask, entry_of, is_settled_back
 from cutover.conduct.targets import Targets
 from cutover.decide.phases import COMMITTING
 from cutover.decide.plan import HostPlan, Plan
 from cutover.hostside.compare import differences
-from cutover.words.errors import Problem, Refused, Unreachable
+from cutover.words.errors import Problem, Refused
 from cutover.words.step import State, Step
 from cutover.world.journal import read
 from cutover.world.rundir import RunDir
 
 LOOK_S = 60.0
-OF_ITS_TIME = (
-    "command",
-    "result",
-    "gap",
-)  # what a step of this kind found held when it was done; there is nothing to look at
+# What a step of these kinds found held when it was done; there is nothing to look at afterwards.
+OF_ITS_TIME = ("command", "result", "gap")
 
 
 def stands(targets: Targets, run: RunDir) -> bool:
@@ -28,13 +25,10 @@ def stands(targets: Targets, run: RunDir) -> bool:
     if not _was_confirmed(run):
         return False
     plan = run.plan()
-    try:
-        with connected_as_far_as_possible(targets) as (fleet, unreachable):
-            statuses, silent = ask(fleet)
-            lost = [problem for problem in (*unreachable, *silent) if problem.host in plan.hosts]
-            wrong = [*(_unknown(plan, one) for one in lost), *_differences(fleet, plan, statuses)]
-    except Unreachable as nobody:
-        wrong = [_unknown(plan, problem) for problem in nobody.problems]
+    with reached(targets) as (fleet, unreachable):
+        statuses, silent = ask(fleet)
+        lost = [problem for problem in (*unreachable, *silent) if problem.host in plan.hosts]
+        wrong = [*(_unknown(plan, one) for one in lost), *_differences(fleet, plan, statuses)]
     if wrong:
         raise Refused(wrong)
     return True

@@ -3,13 +3,12 @@
 The backup that the way back needs is read back as well, file by file: that it is sound is worth knowing before it is needed.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cutover.conduct.back import RollbackRequest
 from cutover.conduct.commit import CONFIRMED
-from cutover.conduct.fleet import Fleet, connected_as_far_as_possible, failures
+from cutover.conduct.fleet import Fleet, failures, reached
 from cutover.conduct.leases import dead_holders, refuse_held, refuse_wrong_nonce
 from cutover.conduct.resuming.giving_up import left_held
 from cutover.conduct.resuming.history import Known, ask, known_run
@@ -18,7 +17,7 @@ from cutover.conduct.targets import Targets
 from cutover.decide.phases import PHASES, PREPARING, ROLLBACK
 from cutover.decide.plan import HostPlan
 from cutover.hostside.compare import differences
-from cutover.words.errors import Problem, Unjudged, Unreachable
+from cutover.words.errors import Problem, Unjudged
 from cutover.words.step import State, Step
 from cutover.world.agent import HostAgent
 from cutover.world.rundir import RunDirs
@@ -50,7 +49,9 @@ class Ahead:
 
 def foresee(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> Ahead:
     """What `rollback` (with `released`: `abort`) would do now. Raises Locked where another run holds a host, as they would."""
-    with _reached(targets) as (fleet, unreachable):
+    with reached(targets) as (fleet, unreachable):
+        if not fleet.agents:
+            raise Unjudged(unreachable)
         meant: list[Known] = []
 
         def wanted(candidate: Known) -> bool:
@@ -74,16 +75,6 @@ def foresee(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> Ahead:
             unknown += unread
             left += staying(targets, known)
         return Ahead(tuple(back), _by_run(left_held(statuses, asked.run)), tuple(dict.fromkeys(unknown)), tuple(left))
-
-
-@contextmanager
-def _reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    """The fleet, as far as it answers; that nobody does is no «V1 is as it was»."""
-    try:
-        with connected_as_far_as_possible(targets) as reached:
-            yield reached
-    except Unreachable as nobody:
-        raise Unjudged(nobody.problems) from nobody
 
 
 def _by_run(left: Mapping[str, str]) -> dict[str, list[str]]:
@@ -132,9 +123,7 @@ def _wrong(host: str, plan: HostPlan, seen: Mapping[str, State]) -> list[Problem
     ]
     for phase in PHASES:
         for step in plan.of(phase):
-            taken = (
-                seen.get(step.id, {}).get("exists") or phase in PREPARING
-            )  # the last one is taken when V1 has stopped
+            taken = phase in PREPARING or seen.get(step.id, {}).get("exists")  # the last one, once V1 has stopped
             if step in _backups(plan) and taken and (found := _differs(step, seen[step.id])):
                 problems.append(Problem(f"{step.words}: {'; '.join(found)}", step.next, host=host, path=step.id))
     return problems

@@ -1,5 +1,6 @@
 """What a rollback of a part of a run leaves behind: the run's other hosts, which were not chosen, and stay where they are."""
 
+import shlex
 from collections.abc import Iterator
 
 from cutover.conduct.fleet import connected_as_far_as_possible
@@ -15,8 +16,8 @@ def staying(targets: Targets, known: Known) -> list[Problem]:
 
 
 def _staying(targets: Targets, known: Known, wanted: list[str]) -> Iterator[Problem]:
-    run, pattern = known.run, known.plan.pattern
-    next_ = f"`./invokew rollback --hosts '{pattern}' --run {run}` takes it back too; until then the fleet is a mix of V1 and V2"
+    run, pattern = known.run, shlex.quote(known.plan.pattern)
+    next_ = f"`./invokew rollback --hosts {pattern} --run {run}` takes it back too; until then the fleet is a mix of V1 and V2"
     silent: dict[str, str] = dict.fromkeys(wanted, "it is not in the inventory any more")
     try:
         with connected_as_far_as_possible(targets.others(wanted)) as (fleet, unreachable):

@@ -45,7 +45,7 @@ class Cutting:
 
     def checked(self) -> ExitCode:
         """`--check`: the plan that would be applied, and nothing else."""
-        return end(self.where.ask(verbose=self.verbose), self._check)
+        return end(self.where.ask(verbose=self.verbose), lambda ask: self._plan(ask, check=True))
 
     def cutover(self, *, only_prepare: bool) -> ExitCode:
         """Prepare, or prepare and commit."""
@@ -74,13 +74,8 @@ class Cutting:
         next_ = "leave one of the two away"
         return [Problem(found, next_, path=option) for option, (is_so, found) in wrong.items() if is_so]
 
-    def _check(self, ask: Ask) -> ExitCode:
-        if wrong := self.contradictions(check=True):
-            raise UsageError(wrong)
-        return self._plan(ask)
-
-    def _plan(self, ask: Ask) -> ExitCode:
-        if wrong := self.contradictions():
+    def _plan(self, ask: Ask, *, check: bool = False) -> ExitCode:
+        if wrong := self.contradictions(check=check):
             raise UsageError(wrong)
         conductor, listeners = self._conductor(ask)
         try:

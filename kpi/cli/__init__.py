@@ -23,9 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     options = parser().parse_args(arguments)
     try:
-        with (
-            _interrupted_by_signals() if options.command != "serve" else nullcontext()
-        ):  # the service hears them itself
+        # The service hears signals itself.
+        with nullcontext() if options.command == "serve" else _interrupted_by_signals():
             ended = options.run(options)
     except UsageError as error:
         return _end_with(error, options, USAGE_EXIT, Verdict.ERROR)

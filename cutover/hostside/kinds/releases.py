@@ -13,9 +13,8 @@ from cutover.hostside.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
 MANIFEST = "manifest.json"
-BYTE_CODE = (
-    "byte_code.json"  # what the artifact brought of it; the manifest names sources only, and byte code is what runs
-)
+# What the artifact brought of it: the manifest names sources only, and byte code is what runs.
+BYTE_CODE = "byte_code.json"
 
 
 def look_release(args: Args, _work: Work) -> State:

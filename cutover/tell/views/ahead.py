@@ -1,20 +1,9 @@
 """What `rollback --check` and `abort --check` foresee: run by run, host by host; and the same for `--json`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-
-class HostAhead(Protocol):
-    """As much of a foreseen host as is shown."""
-
-    @property
-    def host(self) -> str: ...  # noqa: D102 - its own name
-    @property
-    def run(self) -> str: ...  # noqa: D102
-    @property
-    def stands(self) -> str: ...  # noqa: D102
-    @property
-    def would(self) -> tuple[str, ...]: ...  # noqa: D102
+from cutover.conduct.foreseeing import HostAhead
 
 
 def show_ahead(

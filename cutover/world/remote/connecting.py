@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fabric import Config, Connection  # type: ignore[import-untyped]
+from fabric import Config, Connection
 from paramiko import ProxyCommand, Transport
 
 from cutover.words.errors import Problem, Unreachable

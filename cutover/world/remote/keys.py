@@ -102,7 +102,7 @@ class _Agent(AgentSSH):
         self._connect(sock)  # type: ignore[attr-defined]  # the only way to hand it a socket
 
     def close(self) -> None:
-        self._close()  # type: ignore[attr-defined]
+        self._close()  # type: ignore[attr-defined]  # as above: types-paramiko leaves them out
 
 
 def _public(file: Path) -> bytes | None:

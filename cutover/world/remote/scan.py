@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fabric import Connection  # type: ignore[import-untyped]
+from fabric import Connection
 from paramiko import SSHException, Transport
 from paramiko.ssh_exception import IncompatiblePeer
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from fabric import Connection  # type: ignore[import-untyped]
+from fabric import Connection
 from paramiko import Channel, ChannelException, SSHException
 
 from cutover.words.errors import Problem, Unreachable

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from cutover.conduct import back, cutover, finished, leases, staying
+from cutover.conduct import back, cutover, finished, foreseeing, leases, staying
 from cutover.conduct.cutover import Conductor
 from cutover.conduct.fleet import Fleet
 from cutover.conduct.interrupts import StopSignal
@@ -31,6 +31,8 @@ from cutover.world.rundir import RunDir, RunDirs
 from tests.unit.conduct.fakehosts import ALL, RUN, FakeHost, World, host_plan
 
 TIMES = Times(lease=60, confirm=60, renew=3600, phase=20, rollback_budget=20, bake=0, bake_every=0.01)
+
+HOSTS = (("a",), ("b",))  # one canary, then the other
 
 
 class Killed(BaseException):
@@ -202,13 +204,19 @@ class Mortal(Journal):
 
 
 @contextmanager
-def _as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
+def _reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
     machine = ACTING.machine
     silent = [name for name in targets.names if name in machine.silent]
     problems = [Problem(host=name, found="no route to host", next="see its cable") for name in silent]
-    if len(silent) == len(targets.names):
-        raise Unreachable(problems)
     yield machine.fleet(targets.names), problems
+
+
+@contextmanager
+def _as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
+    with _reached(targets) as (fleet, problems):
+        if len(problems) == len(targets.names):
+            raise Unreachable(problems)
+        yield fleet, problems
 
 
 @dataclass
@@ -222,8 +230,10 @@ class Holders:
 def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     """Everything that a whole command does, but for the network, the release and the inventory."""
     monkeypatch.setattr(rundir, "Journal", Mortal)
-    for module in (unsettled, resume, back, giving_up, staying, finished):
+    for module in (unsettled, resume, back, giving_up, staying):
         monkeypatch.setattr(module, "connected_as_far_as_possible", _as_far_as_possible)
+    for looking in (finished, foreseeing):
+        monkeypatch.setattr(looking, "reached", _reached)
     for module in (cutover, resume, back, giving_up):
         monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
     monkeypatch.setattr(cutover, "make_plan", lambda *_: Planned(ACTING.machine.plan(), {}, Path("artifact"), ()))
@@ -231,6 +241,16 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     holders = Holders()
     monkeypatch.setattr(leases, "is_dead", lambda _process: holders.dead)
     return holders
+
+
+def killed(world: World, folder: Path, phase: str, host: str = "a") -> Machine:
+    """A machine that was killed in a phase of its cutover, while a host worked on it, and is about to begin anew."""
+    one = Machine(world, folder, HOSTS)
+    world.host(host).meanwhile[phase] = lambda: setattr(one, "dead", True)
+    one.begin()
+    world.host(host).meanwhile.clear()
+    one.dead = False
+    return one
 
 
 def code_of(end: BaseException | None) -> int:

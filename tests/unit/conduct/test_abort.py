@@ -8,26 +8,16 @@ import pytest
 
 from cutover.words.errors import CutoverError, Locked
 from tests.unit.conduct.fakehosts import ALL, RUN, World, is_on_v1
-from tests.unit.conduct.killing import Holders, Killed, Machine, machines
+from tests.unit.conduct.killing import HOSTS, Holders, Killed, Machine, killed, machines
 
 __all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
-HOSTS = (("a",), ("b",))
 
 
 @pytest.fixture
 def alive(machines: Holders) -> None:
     """No holder is known to be dead."""
     machines.dead = False
-
-
-def killed(world: World, folder: Path, phase: str) -> Machine:
-    one = Machine(world, folder, HOSTS)
-    world.host("a").meanwhile[phase] = lambda: setattr(one, "dead", True)
-    one.begin()
-    world.host("a").meanwhile.clear()
-    one.dead = False
-    return one
 
 
 def test_an_idle_abort_does_nothing(world: World, tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from cutover.words.errors import Refused
 from tests.unit.conduct.fakehosts import World, on_all_hosts_changes
-from tests.unit.conduct.killing import Machine, machines
-from tests.unit.conduct.test_abort import HOSTS
+from tests.unit.conduct.killing import HOSTS, Machine, machines
 
 __all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")

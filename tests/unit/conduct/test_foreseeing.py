@@ -4,27 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from cutover.conduct import foreseeing
 from cutover.conduct.back import RollbackRequest
 from cutover.conduct.foreseeing import Ahead, foresee
 from cutover.decide.phases import ROLLBACK
 from cutover.decide.plan import HostPlan
 from cutover.hostside.work import Kind
-from cutover.words.errors import Locked
+from cutover.words.errors import Locked, Unjudged
 from cutover.words.step import Step
 from tests.unit.conduct import killing
 from tests.unit.conduct.fakehosts import RUN, World, host_plan
-from tests.unit.conduct.killing import Holders, Machine, _as_far_as_possible, machines
+from tests.unit.conduct.killing import HOSTS, Holders, Machine, killed, machines
 
 __all__ = ["machines"]
-pytestmark = pytest.mark.usefixtures("machines", "looking")
-HOSTS = (("a",), ("b",))
-
-
-@pytest.fixture
-def looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reaches the same hosts as every other command here."""
-    monkeypatch.setattr(foreseeing, "connected_as_far_as_possible", _as_far_as_possible)
+pytestmark = pytest.mark.usefixtures("machines")
 
 
 def ahead(one: Machine, *, run: str = "", steal: str = "") -> Ahead:
@@ -34,15 +26,6 @@ def ahead(one: Machine, *, run: str = "", steal: str = "") -> Ahead:
     if end is not None:
         raise end
     return found[0]
-
-
-def killed(world: World, folder: Path, phase: str) -> Machine:
-    one = Machine(world, folder, HOSTS)
-    world.host("a").meanwhile[phase] = lambda: setattr(one, "dead", True)
-    one.begin()
-    world.host("a").meanwhile.clear()
-    one.dead = False
-    return one
 
 
 def told(found: Ahead) -> list[tuple[str, str, str, tuple[str, ...]]]:
@@ -103,6 +86,15 @@ def test_who_cannot_be_asked_is_named(world: World, tmp_path: Path) -> None:
     found = ahead(one)
     assert [host.host for host in found.back] == ["a"]
     assert [problem.host for problem in found.unknown] == ["b"]
+
+
+def test_a_fleet_of_which_nobody_can_be_asked_is_not_judged(world: World, tmp_path: Path) -> None:
+    one = Machine(world, tmp_path, HOSTS)
+    one.begin()
+    one.silent = {"a", "b"}
+    with pytest.raises(Unjudged) as said:
+        ahead(one)
+    assert [problem.host for problem in said.value.problems] == ["a", "b"]
 
 
 def test_hosts_of_the_run_that_were_not_chosen_are_named(world: World, tmp_path: Path) -> None:

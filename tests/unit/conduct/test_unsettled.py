@@ -13,27 +13,16 @@ from cutover.world.journal import read
 from cutover.world.owed import book_of
 from tests.unit.conduct import fakehosts
 from tests.unit.conduct.fakehosts import RUN, World, is_on_v1
-from tests.unit.conduct.killing import Machine, machines
+from tests.unit.conduct.killing import HOSTS, Machine, killed, machines
 from tests.unit.conduct.test_commit import _checks
 
 __all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
-HOSTS = (("a",), ("b",))
 LATER = "20260103T030405Z-def456"
 
 
 def machine(world: World, folder: Path) -> Machine:
     return Machine(world, folder, HOSTS)
-
-
-def killed(world: World, folder: Path, phase: str, host: str) -> Machine:
-    """A machine that was killed while a host worked on a phase, and is there again."""
-    one = machine(world, folder)
-    world.host(host).meanwhile[phase] = lambda: setattr(one, "dead", True)
-    one.begin()
-    world.host(host).meanwhile.clear()
-    one.dead = False
-    return one
 
 
 def lease_ends(world: World, *names: str) -> None:
