@@ -10,7 +10,7 @@ from cutover.conduct.targets import Targets
 from cutover.words.errors import CutoverError, Problem, Unreachable
 from cutover.words.host import OLDEST_PYTHON
 from cutover.world.agent import HostAgent, packed
-from cutover.world.remote.base import RemoteError, Transport
+from cutover.world.remote.base import RemoteError
 from cutover.world.remote.login import LoginFacts, probe_login
 from cutover.world.remote.pool import FORKS, Outcome, Pool
 
@@ -29,11 +29,6 @@ class Fleet:
     agents: Mapping[str, HostAgent]
     pool: Pool
     logins: dict[str, LoginFacts] = field(default_factory=dict)
-
-    @property
-    def transports(self) -> dict[str, Transport]:
-        """The connections, for checks."""
-        return {name: agent.transport for name, agent in self.agents.items()}
 
     def each(
         self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float

@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cutover.hostside import batch, heads, lease, revert
+from cutover.hostside import batch, heads, lease, process, revert
 from cutover.hostside.clock import boot_id, now
 from cutover.hostside.durable import read_json, write_json
 from cutover.hostside.place import Place, Refusal
@@ -40,6 +41,11 @@ def measure(_place: Place, request: Request) -> Answer:
         raise Refusal("usage", f"not for measuring: {', '.join(sorted(others))}")
     work = Work(deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
     return {"outcomes": list(work_off(KINDS, request["steps"], work, keep_going=True, guard=nullcontext))}
+
+
+def shell(_place: Place, request: Request) -> Answer:
+    """Run shell text as a check asks for it: as root, with nothing inherited, and `sh` as who reads it."""
+    return asdict(process.run(("sh", "-c", request["script"]), deadline_s=request["deadline_s"]))
 
 
 def begin(place: Place, request: Request) -> Answer:
@@ -146,6 +152,7 @@ def plan(place: Place, request: Request) -> Answer:
 VERBS: dict[str, Callable[[Place, Request], Answer]] = {
     "look": look,
     "measure": measure,
+    "shell": shell,
     "begin": begin,
     "renew": renew,
     "release": release,

@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 from cutover.hostside.serve import SILENCE_S
 from cutover.words.errors import Locked, Problem, Refused
 from cutover.words.step import State, Step
 from cutover.world.asking import Asking
-from cutover.world.remote.base import Ended, RemoteError, Transport
+from cutover.world.remote.base import DeadlinePassed, Ended, RemoteError, Result, Transport
 
 HOSTSIDE = Path(__file__).parent.parent / "hostside"
 HOW_TO_STEAL = "`./invokew abort --steal-lock NONCE`, with the nonce that `./invokew status` shows"
@@ -107,6 +108,19 @@ class HostAgent:
         answer = self._ask("measure", deadline_s, steps=[step.for_host() for step in steps])
         outcomes: list[State] = answer["outcomes"]
         return outcomes
+
+    def shell(self, script: str, *, deadline: float) -> Result:
+        """Run shell text on the host as root, for checks; needs no lease. DeadlinePassed where it takes longer (seconds)."""
+        ended = self._ask("shell", deadline, script=script)
+        how, _, number = ended["end"].partition(" ")
+        if ended["end"] == "deadline passed":
+            raise DeadlinePassed(self.name, f"no end of the command within {deadline:.1f} s")
+        if ended["end"] == "not found":
+            raise AgentFailed(self.name, f"agent shell: {ended['stderr']}")
+        name = Signals(int(number)).name.removeprefix("SIG") if how == "signal" else None
+        return Result(
+            ended["exit_code"], ended["stdout"].encode(), ended["stderr"].encode(), ended["seconds"], signal=name
+        )
 
     def begin(
         self,

@@ -4,12 +4,14 @@ import getpass
 import hashlib
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from cutover.world.agent import HostAgent
 from cutover.world.remote.base import DeadlinePassed, Lost, RemoteError, UploadFailed
 from cutover.world.remote.connecting import SshAccess
 from cutover.world.remote.login import probe_login
@@ -211,10 +213,12 @@ def test_a_host_without_python_answers_too(over_ssh: SshTransport, loopback: ssh
 def test_testinfra_asks_the_host_itself(over_ssh: SshTransport, tmp_path: Path) -> None:
     path = tmp_path / "it's a file"
     path.write_text("ünïcode\n", encoding="utf-8")
-    host = host_over(over_ssh)
+    agent = HostAgent(over_ssh, python=sys.executable, state_dir=str(tmp_path / "state"))
+    host = host_over(agent)
     assert host.file(str(path)).exists
     assert host.file(str(path)).content_string == "ünïcode\n"
-    assert host.run('echo "$BY_SUDO"').stdout == "yes\n"
     assert host.run("kill -TERM $$").rc == 128 + 15
     assert not host.file(f"{path} $(id)").exists
     assert host.backend.get_pytest_id() == "cutover://loop"
+    agent.close()
+    assert not (tmp_path / "state").exists()  # asking leaves nothing there

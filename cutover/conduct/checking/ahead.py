@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from cutover.world.remote.base import Result, Transport
-from cutover.world.remote.testinfra_backend import host_over
+from cutover.world.remote.base import Result
+from cutover.world.remote.testinfra_backend import Shell, host_over
 
 AT_ONCE = 10  # hosts
 GIVEN = {"host", "wanted"}  # what a check may ask for and still be gone through ahead
@@ -22,13 +22,13 @@ NAMES = {"request", "host_name"}  # what these ask for in turn
 
 
 class Remembering:
-    """A transport that keeps what the host answered to shell text while it is gathering, and gives each answer out once."""
+    """A shell that keeps what the host answered while it is gathering, and gives each answer out once."""
 
-    def __init__(self, transport: Transport) -> None:
-        self.name = transport.name
+    def __init__(self, shell: Shell) -> None:
+        self.name = shell.name
         self._gathering = False
-        self._transport = transport
-        self._answers: dict[tuple[str, bool], deque[Result]] = defaultdict(deque)
+        self._shell = shell
+        self._answers: dict[str, deque[Result]] = defaultdict(deque)
 
     def gather(self) -> None:
         """Begin anew: forget what nobody asked for, and keep what is answered from now on."""
@@ -39,38 +39,34 @@ class Remembering:
         """From now on give out what was kept."""
         self._gathering = False
 
-    def shell(self, script: str, *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:
+    def shell(self, script: str, *, deadline: float) -> Result:
         """Run shell text, or give the answer that was gathered for it."""
-        waiting = self._answers[script, sudo]
+        waiting = self._answers[script]
         if not self._gathering and waiting:
             return waiting.popleft()
-        result = self._transport.shell(script, stdin=stdin, sudo=sudo, deadline=deadline)
+        result = self._shell.shell(script, deadline=deadline)
         if self._gathering:
             waiting.append(result)
         return result
 
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is the transport's own affair."""
-        return getattr(self._transport, name)
-
 
 @dataclass(frozen=True)
 class Seat:
-    """A host as its checks see it; kept as long as the connection, since testinfra first asks each host who it is."""
+    """A host as its checks see it; kept as long as its agent, since testinfra first asks each host who it is."""
 
-    transport: Remembering
+    shell: Remembering
     host: Any
 
 
-_SEATS: WeakKeyDictionary[Transport, Seat] = WeakKeyDictionary()
+_SEATS: WeakKeyDictionary[Shell, Seat] = WeakKeyDictionary()
 
 
-def seat_of(transport: Transport) -> Seat:
-    """The seat of a connection, made at its first use."""
-    if transport not in _SEATS:
-        remembering = Remembering(transport)
-        _SEATS[transport] = Seat(remembering, host_over(remembering))
-    return _SEATS[transport]
+def seat_of(shell: Shell) -> Seat:
+    """The seat of a host, made at its first use."""
+    if shell not in _SEATS:
+        remembering = Remembering(shell)
+        _SEATS[shell] = Seat(remembering, host_over(remembering))
+    return _SEATS[shell]
 
 
 def gather(items: Iterable[pytest.Item], seats: Mapping[str, Seat], wanted: Mapping[str, Any]) -> None:
@@ -90,11 +86,11 @@ def gather(items: Iterable[pytest.Item], seats: Mapping[str, Seat], wanted: Mapp
 
 def _go_through(checks: Sequence[pytest.Function], seat: Seat, wanted: Any) -> None:
     given = {"host": seat.host, "wanted": wanted}
-    seat.transport.gather()
+    seat.shell.gather()
     for check in checks:
         names = check.obj.__code__.co_varnames[: check.obj.__code__.co_argcount]
         try:
             check.obj(**{name: given[name] for name in names})
         except BaseException:  # noqa: BLE001, S112 - nothing is judged here: pytest runs the same check again and judges it
             continue
-    seat.transport.give_out()
+    seat.shell.give_out()

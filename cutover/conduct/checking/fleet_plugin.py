@@ -11,14 +11,14 @@ import pytest
 
 from cutover.conduct.checking.ahead import gather, seat_of
 from cutover.decide.plan import HostPlan
-from cutover.world.remote.base import Transport
+from cutover.world.remote.testinfra_backend import Shell
 
 
 @dataclass(frozen=True)
 class Checked:
     """The hosts that checks are run on, the plan that each is held against, and why others cannot be asked: their checks are errors."""
 
-    transports: Mapping[str, Transport]
+    shells: Mapping[str, Shell]
     plans: Mapping[str, HostPlan]
     unasked: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,13 +52,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Have all hosts asked at once, before the checks run one after another."""
     fleet = session.config.stash.get(FLEET, None)
     if fleet is not None and not session.config.option.collectonly:
-        gather(session.items, {name: seat_of(transport) for name, transport in fleet.transports.items()}, fleet.plans)
+        gather(session.items, {name: seat_of(shell) for name, shell in fleet.shells.items()}, fleet.plans)
 
 
 @pytest.fixture(scope="session")
 def host(host_name: str, request: pytest.FixtureRequest) -> Any:
-    """The host as testinfra sees it, over our connection, as root."""
-    return seat_of(_asked(host_name, request).transports[host_name]).host
+    """The host as testinfra sees it, through its agent, as root."""
+    return seat_of(_asked(host_name, request).shells[host_name]).host
 
 
 @pytest.fixture(scope="session")

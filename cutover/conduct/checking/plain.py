@@ -61,7 +61,7 @@ def _connect(config: pytest.Config) -> None:
     unasked = {one.host: str(one.problem()) for one in unasked_findings("", problems)}
     plans = {name: known.plans[name] for name in targets.names if name not in unasked} if known else {}
     config.stash[fleet_plugin.FLEET] = fleet_plugin.Checked(
-        {name: fleet.transports[name] for name in plans}, plans, unasked
+        {name: fleet.agents[name] for name in plans}, plans, unasked
     )
 
 

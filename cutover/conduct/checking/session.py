@@ -1,4 +1,4 @@
-"""The checks of a phase on some hosts: roles/<phase>/checks.py, one pytest session, over the run's own connections."""
+"""The checks of a phase on some hosts: roles/<phase>/checks.py, one pytest session, over the connections and agents of the run."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from cutover.decide.gate import Finding
 from cutover.decide.phases import Phase
 from cutover.decide.plan import HostPlan
 from cutover.words.verdict import Verdict
-from cutover.world.remote.base import Transport
+from cutover.world.remote.testinfra_backend import Shell
 
 # Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
 # that somebody has put beside the checks, which could give each of them its hosts a second time.
@@ -40,11 +40,11 @@ def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Fi
     number = 1 + len(list(session.evidence.glob(f"checks-*-{phase.name}.xml")))
     junit = session.evidence / f"checks-{number}-{phase.name}.xml"
     plans = {name: session.plans[name] for name in hosts}
-    return run_checks(session.root, phase, {name: session.fleet.transports[name] for name in hosts}, plans, junit)
+    return run_checks(session.root, phase, {name: session.fleet.agents[name] for name in hosts}, plans, junit)
 
 
 def run_checks(
-    root: Path, phase: Phase, transports: Mapping[str, Transport], plans: Mapping[str, HostPlan], junit: Path | None,
+    root: Path, phase: Phase, shells: Mapping[str, Shell], plans: Mapping[str, HostPlan], junit: Path | None,
     *, no_room: str = "make room on this machine; the journal has the findings",
 ) -> list[Finding]:  # fmt: skip
     """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
@@ -60,7 +60,7 @@ def run_checks(
         """Hands the hosts to the plugin before it collects."""
 
         def pytest_configure(self, config: pytest.Config) -> None:
-            config.stash[fleet_plugin.FLEET] = fleet_plugin.Checked(transports, plans)
+            config.stash[fleet_plugin.FLEET] = fleet_plugin.Checked(shells, plans)
 
     options = [*OPTIONS, f"--rootdir={root}", str(file), *([f"--junit-xml={junit}"] if junit else [])]
     with redirect_stdout(said), redirect_stderr(said), _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):

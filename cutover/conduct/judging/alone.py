@@ -34,9 +34,9 @@ def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Jud
             return _nobody_checked(named, unasked, junit)
         chosen = named or last_phase(known)
         lost = {problem.host for problem in unasked}
-        connections = {name: one for name, one in fleet.transports.items() if name not in lost}
-        plans = {name: known.plans[name] for name in connections}
-        findings = run_checks(targets.root, chosen, connections, plans, junit, no_room=NO_JOURNAL)
+        agents = {name: one for name, one in fleet.agents.items() if name not in lost}
+        plans = {name: known.plans[name] for name in agents}
+        findings = run_checks(targets.root, chosen, agents, plans, junit, no_room=NO_JOURNAL)
     silent = unasked_findings(chosen.name, unasked)
     return Judged(
         chosen.label, (*findings, *silent, *add_errors(junit, chosen.name, silent, NO_JOURNAL)), {}, known.run

@@ -20,7 +20,7 @@ from cutover.hostside.serve import SILENCE_S, answered
 from cutover.words.errors import Locked, Refused
 from cutover.words.steps import command, file, probe
 from cutover.world.agent import BOOT, AgentFailed, Fenced, HostAgent, HostUnwritable, packed
-from cutover.world.remote.base import Conversation, Lost, Result
+from cutover.world.remote.base import Conversation, DeadlinePassed, Lost, Result
 from cutover.world.remote.fake import Call, FakeTransport, says
 from cutover.world.remote.local import LocalTransport
 
@@ -94,6 +94,19 @@ def test_measuring_runs_commands_and_lets_no_changes_in(agent: HostAgent, tmp_pa
     with pytest.raises(Refused, match="not for measuring: file"):
         agent.measure([file("f", str(tmp_path / "f"), "0" * 64)], deadline_s=10)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_shell_text_is_answered_with_all_that_it_said_and_how_it_ended(
+    agent: HostAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOT_INHERITED", "yes")
+    said = agent.shell("echo ü; echo no >&2; echo $NOT_INHERITED; exit 3", deadline=10)
+    assert (said.exit_code, said.signal, said.stdout, said.stderr) == (3, None, "ü\n\n".encode(), b"no\n")
+    killed = agent.shell("kill -TERM $$", deadline=10)
+    assert (killed.exit_code, killed.signal) == (None, "TERM")
+    with pytest.raises(DeadlinePassed, match=r"within 0\.2 s"):
+        agent.shell("sleep 30", deadline=0.2)
+    assert agent.shell("echo still", deadline=10).stdout == b"still\n"
 
 
 def test_a_lease_is_taken_renewed_released_and_shown(agent: HostAgent) -> None:
