@@ -1,5 +1,6 @@
 """The audit trail as this release writes it: chained, verified, sealed in parts, and every break of it found."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,13 +8,21 @@ import pytest
 from kpi.audit import TRAIL, AuditTrail, Event, records_since, verify
 
 
-@pytest.fixture
-def trail(tmp_path: Path) -> Path:
-    writer = AuditTrail(tmp_path, "test", segment_bytes=1000)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Written once: each record waits for the disk, on every host that these tests are run on."""
+    folder = tmp_path_factory.mktemp("trail")
+    writer = AuditTrail(folder, "test", segment_bytes=1000)
     for number in range(20):
         writer.record([Event("something", details={"number": number})])
     writer.close()
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def trail(written: Path, tmp_path: Path) -> Path:
+    """A copy for each test, which may damage it."""
+    return Path(shutil.copytree(written, tmp_path / "trail"))
 
 
 def test_what_was_recorded_is_there_and_whole(trail: Path) -> None:

@@ -128,7 +128,7 @@ def test_the_service_of_this_release_gets_ready_and_stops_when_told(tmp_path: Pa
     config.write_text(json.dumps(document), encoding="utf-8")
     path = os.pathsep.join(filter(None, sys.path))
     environment = {name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"} | {"PYTHONPATH": path}
-    command = [sys.executable, "-m", "kpi", "serve", "--config", str(config)]
+    command = [sys.executable, "-S", "-P", "-m", "kpi", "serve", "--config", str(config)]
     with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as service:
         assert service.stdout is not None
         said = service.stdout.readline()

@@ -105,11 +105,10 @@ def _launch(place: Place, unit: str, folder: Path, deadline_s: float) -> None:
 
 def _wait(unit: str, result: Path, deadline_s: float) -> None:
     """Wait for the result; give up when the unit is gone without one, or its deadline is well past."""
-    end = time.monotonic() + deadline_s + 10
-    asked = 0.0
-    while not result.exists() and time.monotonic() < end:
-        time.sleep(0.01)
-        if time.monotonic() - asked > 1:
+    begun = asked = time.monotonic()
+    while not result.exists() and (waited := time.monotonic() - begun) < deadline_s + 10:
+        time.sleep(max(0.01, min(0.5, waited * 0.02)))  # the longer it takes, the less a moment matters, and looking costs the work
+        if time.monotonic() - asked > max(1.0, waited * 0.1):
             asked = time.monotonic()
             if show(unit, ["ActiveState"])["ActiveState"] in ("inactive", "failed") and not result.exists():
                 return

@@ -4,18 +4,26 @@ import csv
 import gzip
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 PAR30 = ("dpd_30_60_usd", "dpd_60_90_usd", "dpd_90_plus_usd")
 CASH, RECEIVABLE, ELIGIBLE = "cash_available_usd", "total_receivable_usd", "total_eligible_usd"
+SIGNS = (("currency", ""), ("thousands", ""), ("decimal", "."))
 NULLS = {"", "nan", "null", "na", "none"}
-MOST_BYTES = 64 * 1024 * 1024  # unpacked; some 5 s
+MOST_BYTES = 64 * 1024 * 1024  # unpacked; some 3 s
+IS_PLAIN = re.compile(
+    r"\d+(\.\d+)?", re.ASCII
+).fullmatch  # most cells, read without asking how numbers are written here
 Row = Mapping[str, Any]
+Amounts = dict[str, float]
+Signs = Sequence[tuple[str, str]]  # what stands in an amount, and what to read instead
 
 
 class NotRecomputedError(Exception):
@@ -32,44 +40,36 @@ class Recomputed:
     rows_used: int
 
 
-@dataclass
-class _Amounts:
-    values: dict[str, list[float]] = field(default_factory=dict)
-
-    def add(self, amounts: Mapping[str, float | None]) -> None:
-        for name, value in amounts.items():
-            if value is not None:
-                self.values.setdefault(name, []).append(value)
-
-    def total(self, *names: str) -> float:
-        return math.fsum(value for name in names for value in self.values.get(name, ()))
-
-
 def recompute(path: Path, rules: Mapping[str, Any]) -> Recomputed:
     """Read an accepted tape by the config's declared input rules; ValueError when it has no KPIs at all."""
-    dates: dict[str, _Amounts] = {}
-    count = used = 0
+    signs = [(rules[name], instead) for name, instead in SIGNS if rules.get(name)]
+    count = 0
+    used: list[tuple[str, Amounts]] = []
     for row in _rows(path, rules):
         count += 1
-        amounts = _usable(row, rules)
+        amounts = _usable(row, signs)
         if amounts is not None:
-            used += 1
-            dates.setdefault(str(row["measurement_date"]).strip()[:10], _Amounts()).add(amounts)
-    if not dates:
+            used.append((str(row["measurement_date"]).strip()[:10], amounts))
+    if not used:
         raise ValueError("no usable row")
-    latest = dates[max(dates)]
-    receivable, eligible = latest.total(RECEIVABLE), latest.total(ELIGIBLE)
+    latest = max(day for day, _ in used)
+    counted = [amounts for day, amounts in used if day == latest]
+
+    def total(*names: str) -> float:
+        return math.fsum(amounts[name] for name in names for amounts in counted if name in amounts)
+
+    receivable, eligible = total(RECEIVABLE), total(ELIGIBLE)
     if not receivable or not eligible:
         raise ValueError("a denominator is zero")
-    par30 = 100.0 * latest.total(*PAR30) / receivable
-    collection = 100.0 * latest.total(CASH) / eligible
+    par30 = 100.0 * total(*PAR30) / receivable
+    collection = 100.0 * total(CASH) / eligible
     kpis = {
         "PAR30": par30,
-        "PAR90": 100.0 * latest.total(PAR30[-1]) / receivable,
+        "PAR90": 100.0 * total(PAR30[-1]) / receivable,
         "CollectionRate": collection,
         "PortfolioHealth": min(10.0, max(0.0, 10.0 - par30 / 10.0) * collection / 10.0),
     }
-    return Recomputed(kpis, max(dates), count, used)
+    return Recomputed(kpis, latest, count, len(used))
 
 
 def _rows(path: Path, rules: Mapping[str, Any]) -> Iterator[Row]:
@@ -103,16 +103,17 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
         yield dict(zip(columns, cells, strict=True))
 
 
-def _usable(row: Row, rules: Mapping[str, Any]) -> dict[str, float | None] | None:
-    """The amounts of a row; None for one that the service puts aside: ragged, unreadable, negative, without a date."""
+def _usable(row: Row, signs: Signs) -> Amounts | None:
+    """The amounts of a row that are not null; None for a row that the service puts aside: ragged, unreadable, negative, without a date."""
     day = str(row.get("measurement_date", "")).strip()
     if not _is_day(day if isinstance(row.get("measurement_date"), str) else day[:10]):
         return None
-    amounts = {name: _amount(cell, rules) for name, cell in row.items() if name.endswith("_usd")}
-    known: Iterable[float] = (value for value in amounts.values() if value is not None)
-    return amounts if all(math.isfinite(value) and value >= 0 for value in known) else None
+    read = ((name, _amount(cell, signs)) for name, cell in row.items() if name.endswith("_usd"))
+    amounts = {name: value for name, value in read if value is not None}
+    return amounts if all(map(math.isfinite, amounts.values())) and min(amounts.values(), default=0.0) >= 0 else None
 
 
+@cache
 def _is_day(text: str) -> bool:
     try:
         return len(text) == 10 and date.fromisoformat(text).isoformat() == text
@@ -120,15 +121,17 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _amount(cell: Any, rules: Mapping[str, Any]) -> float | None:
+def _amount(cell: Any, signs: Signs) -> float | None:
     """A cell as a number, NaN where it is none, None where it is null."""
     if not isinstance(cell, str):
         return None if cell is None or math.isnan(cell) else float(cell)
+    if not signs and IS_PLAIN(cell):
+        return float(cell)
     text = cell.strip()
     if text.lower() in NULLS:
         return None
-    for sign, instead in ((rules.get("currency"), ""), (rules.get("thousands"), ""), (rules.get("decimal"), ".")):
-        text = text.replace(sign, instead) if sign else text
+    for sign, instead in signs:
+        text = text.replace(sign, instead)
     try:
         return math.nan if "_" in text or not text.isascii() else float(text.strip())
     except ValueError:

@@ -3,11 +3,11 @@
 import json
 import os
 import shutil
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cutover.hostside import process
 from cutover.hostside.durable import read_json, sha256_file, sync_directory, sync_filesystem, write_json
 from cutover.hostside.work import CannotChange, State, Work
 
@@ -28,7 +28,7 @@ def look_release(args: Args, _work: Work) -> State:
     return state | ({"wrong": wrong[:10]} if wrong else {})
 
 
-def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
+def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
     """Unpack args["artifact"] into a scratch directory, verify it, and rename it into place."""
     root, artifact = Path(args["path"]), Path(args["artifact"])
     if before["present"]:
@@ -41,20 +41,28 @@ def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
     if scratch.exists():
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
-    _do(work, "tar", "--extract", "--gzip", "--no-same-owner", "--file", str(artifact), "--directory", str(scratch))
-    write_json(scratch / BYTE_CODE, {name: sha256_file(scratch / name) for name in byte_code(scratch)}, mode=0o444)
-    _do(work, "chmod", "--recursive", "a-w", str(scratch))  # only a deliberate hand can change a release
+    _extract(artifact, scratch)
+    write_json(scratch / BYTE_CODE, {name: sha256_file(scratch / name) for name in byte_code(scratch)})
+    _make_read_only(scratch)
     sync_filesystem(scratch)
     scratch.rename(root)
     sync_directory(root.parent)
     artifact.unlink()
 
 
-def _do(work: Work, *argv: str) -> None:
-    """Have a program of the host do it: for thousands of files it takes a third of what Python takes."""
-    ended = process.run(argv, deadline_s=work.seconds_left(300))
-    if ended.exit_code != 0:
-        raise CannotChange(f"{' '.join(argv)}: {ended.end} {ended.exit_code}: {ended.stderr.strip()[-500:]}")
+def _extract(artifact: Path, scratch: Path) -> None:
+    """By Python, whose zlib takes two thirds of what gzip takes. Where it can, it also refuses what would lead out of the scratch."""
+    with tarfile.open(artifact, "r|gz") as archive:
+        if hasattr(tarfile, "data_filter"):
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(scratch)  # noqa: S202 - its digest is that of the release that was built
+
+
+def _make_read_only(root: Path) -> None:
+    """Only a deliberate hand can change a release."""
+    for path in (root, *root.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & ~0o222)
 
 
 def deviations(root: Path, files: Mapping[str, str]) -> list[str]:
