@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,8 @@ def look(_place: Place, request: Request) -> Answer:
     from cutover.hostside.kinds import KINDS  # half of what a request costs, and most verbs need no kind
 
     files = {digest: base64.b64decode(content) for digest, content in request.get("files", {}).items()}
-    work = Work(files=files, deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
+    deadline = time.monotonic() + request["deadline_s"]
+    work = Work(files=files, deadline=deadline, sent_at=request["sent_at"], only_looks=True)
     return {"states": {step["id"]: look_at(KINDS, step, work) for step in request["steps"]}, "at": now()}
 
 
@@ -45,7 +45,7 @@ def measure(_place: Place, request: Request) -> Answer:
 
 def shell(_place: Place, request: Request) -> Answer:
     """Run shell text as a check asks for it: as root, with nothing inherited, and `sh` as who reads it."""
-    return asdict(process.run(("sh", "-c", request["script"]), deadline_s=request["deadline_s"]))
+    return process.run(("sh", "-c", request["script"]), deadline_s=request["deadline_s"])._asdict()
 
 
 def begin(place: Place, request: Request) -> Answer:

@@ -24,7 +24,7 @@ Request = Mapping[str, Any]
 def start(place: Place, request: Request) -> dict[str, Any]:
     """Run a batch to its end and give its result. Asked again for the same batch, it waits for or gives the first result."""
     folder = place.run(request["run"]) / "batches" / request["batch"]
-    if all(step["probe"] for step in request["steps"]):  # nothing is changed, so a lost connection can just ask again
+    if _only_looks(request):  # nothing is changed, so a lost connection can just ask again
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         return {"result": _work(place, request)}
     result = folder / "result.json"
@@ -68,6 +68,7 @@ def _work(place: Place, request: Request) -> dict[str, Any]:
         deadline=time.monotonic() + request["deadline_s"],
         sent_at=request["sent_at"],
         received_at=request["received_at"],
+        only_looks=_only_looks(request),
     )
     outcomes: list[dict[str, Any]] = []
     answer: dict[str, Any] = {"batch": request["batch"], "started_at": now(), "outcomes": outcomes, "refused": None}
@@ -83,6 +84,10 @@ def _work(place: Place, request: Request) -> dict[str, Any]:
     except Refusal as refusal:
         answer["refused"] = {"reason": refusal.reason, "message": str(refusal)}
     return answer | {"finished_at": now()}
+
+
+def _only_looks(request: Request) -> bool:
+    return all(step["probe"] for step in request["steps"])
 
 
 def unit_name(run: str, batch: str) -> str:
@@ -107,7 +112,9 @@ def _wait(unit: str, result: Path, deadline_s: float) -> None:
     """Wait for the result; give up when the unit is gone without one, or its deadline is well past."""
     begun = asked = time.monotonic()
     while not result.exists() and (waited := time.monotonic() - begun) < deadline_s + 10:
-        time.sleep(max(0.01, min(0.5, waited * 0.02)))  # the longer it takes, the less a moment matters, and looking costs the work
+        time.sleep(
+            max(0.01, min(0.5, waited * 0.02))
+        )  # the longer it takes, the less a moment matters, and looking costs the work
         if time.monotonic() - asked > max(1.0, waited * 0.1):
             asked = time.monotonic()
             if show(unit, ["ActiveState"])["ActiveState"] in ("inactive", "failed") and not result.exists():

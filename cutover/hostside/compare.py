@@ -8,8 +8,7 @@ either the value itself or one expectation: {"at_least": n}, {"at_most": n}, {"b
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 State = Mapping[str, Any]
 
@@ -23,8 +22,7 @@ EXPECTATIONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """One key whose observed value is not what was desired."""
 
     key: str

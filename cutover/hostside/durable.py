@@ -1,6 +1,5 @@
 """Write files so that a crash leaves either the old or the new one, on disk, never a half."""
 
-import ctypes
 import errno
 import hashlib
 import json
@@ -84,6 +83,8 @@ def sync_directory(path: Path) -> None:
 
 def sync_filesystem(path: Path) -> None:
     """Flush the file system that holds path, in one call for any number of files."""
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = os.open(path, os.O_RDONLY)
     try:

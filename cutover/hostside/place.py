@@ -5,9 +5,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from cutover.hostside.clock import FOREVER_S
 from cutover.hostside.durable import sha256_bytes, write_atomically
@@ -16,8 +15,7 @@ RULING_S = 30.0  # what is done under the lease's own lock takes moments; who st
 SCHEMA = 1  # of everything below the state directory; a newer one is refused, not guessed at
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """The state directory of the engine on a host (default /var/lib/cutover)."""
 
     root: Path

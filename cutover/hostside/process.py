@@ -6,14 +6,13 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Characters kept of each stream, from its end: a document must be whole, of complaints the last ones say enough.
 KEEP_OUT, KEEP_ERR = 8_000_000, 64_000
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     """How a program ended: exit code (None after a signal or a passed deadline), its output, seconds."""
 
     exit_code: int | None

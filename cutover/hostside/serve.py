@@ -8,7 +8,6 @@ import errno
 import json
 import signal
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
@@ -68,4 +67,6 @@ def answered(answer: Answerer, request: Mapping[str, Any]) -> dict[str, Any]:
 
 def _failed() -> dict[str, Any]:
     """What went wrong, and where: a surprise, or a bug of ours."""
+    import traceback
+
     return {"ok": False, "reason": "failed", "message": traceback.format_exc()}

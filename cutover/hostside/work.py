@@ -1,11 +1,10 @@
 """Work through a batch of steps: look, compare, change, look again; stop at the first that is not as it should be."""
 
+import json
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from cutover.hostside.clock import now
 from cutover.hostside.compare import differences
@@ -21,15 +20,23 @@ class LeftAsItIs(CannotChange):
     """The change may not be made any more, and no later try can make it: what is there is worth more. The message says why."""
 
 
-@dataclass
 class Work:
     """What a step may need beside its arguments: file contents by digest, the time left, results of earlier steps."""
 
-    files: Mapping[str, bytes] = field(default_factory=dict)
-    deadline: float = float("inf")  # on time.monotonic()
-    results: dict[str, State] = field(default_factory=dict)
-    sent_at: float | None = None  # the controller's clock (Unix seconds) when it asked
-    received_at: float = field(default_factory=time.time)  # this host's clock then
+    def __init__(
+        self,
+        files: Mapping[str, bytes] | None = None,
+        deadline: float = float("inf"),  # on time.monotonic()
+        sent_at: float | None = None,  # the controller's clock (Unix seconds) when it asked
+        received_at: float | None = None,  # this host's clock then
+        only_looks: bool = False,  # nothing is changed, so that two looks at the same are one
+    ) -> None:
+        self.files = files or {}
+        self.deadline = deadline
+        self.sent_at = sent_at
+        self.received_at = time.time() if received_at is None else received_at
+        self.results: dict[str, State] = {}
+        self.seen: dict[str, State] | None = {} if only_looks else None
 
     def seconds_left(self, wanted: float = float("inf")) -> float:
         """Seconds that a part of the work may take: what it wants, but not more than is left of the whole."""
@@ -44,8 +51,7 @@ Step = Mapping[str, Any]
 Guard = Callable[[], AbstractContextManager[Any]]
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """How steps of one kind look at the host and change it; a kind without change is a probe."""
 
     look: Look
@@ -54,10 +60,16 @@ class Kind:
 
 def look_at(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
     """Look once, changing nothing. What cannot be looked at is a state with an `error`, which never meets anything."""
+    about = json.dumps([step["kind"], step["args"]], sort_keys=True)
+    if work.seen is not None and about in work.seen:
+        return work.seen[about]
     try:
-        return kinds[step["kind"]].look(step["args"], work)
+        state = kinds[step["kind"]].look(step["args"], work)
     except Exception as failure:  # noqa: BLE001 - whatever it is, the host could not be seen
-        return {"error": _say(failure)}
+        state = {"error": _say(failure)}
+    if work.seen is not None:
+        work.seen[about] = state
+    return state
 
 
 def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
@@ -141,4 +153,6 @@ def _left_out(step: Step, why: str) -> State:
 def _say(failure: Exception) -> str:
     if isinstance(failure, CannotChange | OSError):
         return f"{failure}" or type(failure).__name__
+    import traceback
+
     return "".join(traceback.format_exception(failure)[-3:]).strip()  # a bug of ours or a surprise: say where

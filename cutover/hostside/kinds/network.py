@@ -1,7 +1,6 @@
 """What answers on the host's network: HTTP endpoints, listening ports, addresses that a service must reach."""
 
 import json
-import socket
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -48,6 +47,8 @@ def wait_for_http(args: Args, desired: Args, _before: State, work: Work) -> None
 
 def look_listening(args: Args, _work: Work) -> State:
     """Whether anything accepts connections on args["port"] of args["address"]."""
+    import socket
+
     with socket.socket() as probe:
         probe.settimeout(2)
         return {"port": args["port"], "listening": probe.connect_ex((args["address"], args["port"])) == 0}
@@ -55,6 +56,8 @@ def look_listening(args: Args, _work: Work) -> State:
 
 def look_connections(args: Args, _work: Work) -> State:
     """Which of args["targets"] ("host:port") can be reached from the host, and why the others cannot."""
+    import socket
+
     unreachable = {}
     for target in args["targets"]:
         name, _, port = target.rpartition(":")

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,8 @@ def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
 
 def _extract(artifact: Path, scratch: Path) -> None:
     """By Python, whose zlib takes two thirds of what gzip takes. Where it can, it also refuses what would lead out of the scratch."""
+    import tarfile
+
     with tarfile.open(artifact, "r|gz") as archive:
         if hasattr(tarfile, "data_filter"):
             archive.extraction_filter = tarfile.data_filter

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import platform
 import shutil
 import sys
 from collections.abc import Mapping
@@ -29,6 +28,8 @@ UPGRADERS = (
 
 def look_facts(_args: Args, _work: Work) -> State:
     """What the plan depends on: operating system, kernel, machine, Python, systemd, boot, memory, processors."""
+    import platform
+
     release = platform.freedesktop_os_release()
     return {
         "hostname": platform.node(),
