@@ -41,7 +41,7 @@ def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
     _extract(artifact, scratch)
-    write_json(scratch / BYTE_CODE, {name: sha256_file(scratch / name) for name in byte_code(scratch)})
+    write_json(scratch / BYTE_CODE, {name: sha256_file(scratch / name) for name in byte_code(scratch)}, mode=0o444)
     _make_read_only(scratch)
     sync_filesystem(scratch)
     scratch.rename(root)
@@ -60,10 +60,10 @@ def _extract(artifact: Path, scratch: Path) -> None:
 
 
 def _make_read_only(root: Path) -> None:
-    """Only a deliberate hand can change a release."""
+    """Only a deliberate hand can change a release. Directories are everybody's to enter, whatever umask they were made under."""
     for path in (root, *root.rglob("*")):
         if not path.is_symlink():
-            path.chmod(path.stat().st_mode & ~0o222)
+            path.chmod(0o555 if path.is_dir() else path.stat().st_mode & ~0o222)
 
 
 def deviations(root: Path, files: Mapping[str, str]) -> list[str]:
