@@ -23,9 +23,17 @@ class Ended(NamedTuple):
 
 
 def run(
-    argv: Sequence[str], *, deadline_s: float, env: Mapping[str, str] | None = None, user: str | None = None
+    argv: Sequence[str],
+    *,
+    deadline_s: float,
+    env: Mapping[str, str] | None = None,
+    user: str | None = None,
+    keep_out: int | None = KEEP_OUT,
 ) -> Ended:
-    """Run a program in a session of its own and kill the whole session when its deadline (seconds) passes."""
+    """Run a program in a session of its own and kill the whole session when its deadline (seconds) passes.
+
+    Of its output the last `keep_out` characters are kept; all of it where that is None.
+    """
     started = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -52,7 +60,7 @@ def run(
         out, err = _rest(process)
         end = "deadline passed"
     code = process.returncode if end == "exited" else None
-    return Ended(code, _text(out, KEEP_OUT), _text(err, KEEP_ERR), time.monotonic() - started, end)
+    return Ended(code, _text(out, keep_out), _text(err, KEEP_ERR), time.monotonic() - started, end)
 
 
 def clean_environment() -> dict[str, str]:
@@ -87,5 +95,6 @@ def _rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
         return held.output or b"", held.stderr or b""
 
 
-def _text(output: bytes, most: int) -> str:
-    return output.decode(errors="backslashreplace")[-most:]
+def _text(output: bytes, most: int | None) -> str:
+    text = output.decode(errors="backslashreplace")
+    return text if most is None else text[-most:]

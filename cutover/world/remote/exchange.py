@@ -97,10 +97,12 @@ def listen(channel: Channel, deadline: Deadline, heard: Heard | None = None) -> 
 
 def hear_line(channel: Channel, heard: Heard, deadline: Deadline) -> bytes | None:
     """The next line of output, without its end; what came after it stays in `heard`. None where the output or the time ended first."""
+    searched = 0
     while True:
         over = channel.eof_received or channel.closed  # asked first: what came before the end is read below
         _drain(channel, heard)
-        if any(b"\n" in piece for piece in heard.stdout):
+        new, searched = heard.stdout[searched:], len(heard.stdout)
+        if any(b"\n" in piece for piece in new):
             line, _, rest = b"".join(heard.stdout).partition(b"\n")
             heard.stdout = [rest] if rest else []
             return line

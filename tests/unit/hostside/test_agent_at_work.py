@@ -22,6 +22,8 @@ def test_shell_text_is_answered_with_all_that_it_said_and_how_it_ended(
     monkeypatch.setenv("NOT_INHERITED", "yes")
     said = agent.shell("echo ü; echo no >&2; echo $NOT_INHERITED; exit 3", deadline=10)
     assert (said.exit_code, said.signal, said.stdout, said.stderr) == (3, None, "ü\n\n".encode(), b"no\n")
+    much = agent.shell("head -c 9000000 /dev/zero | tr '\\0' x; echo end", deadline=20)
+    assert (len(much.stdout), much.stdout[-5:]) == (9_000_004, b"xend\n")
     killed = agent.shell("kill -TERM $$", deadline=10)
     assert (killed.exit_code, killed.signal) == (None, "TERM")
     with pytest.raises(DeadlinePassed, match=r"within 0\.2 s"):
