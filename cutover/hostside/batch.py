@@ -112,9 +112,8 @@ def _wait(unit: str, result: Path, deadline_s: float) -> None:
     """Wait for the result; give up when the unit is gone without one, or its deadline is well past."""
     begun = asked = time.monotonic()
     while not result.exists() and (waited := time.monotonic() - begun) < deadline_s + 10:
-        time.sleep(
-            max(0.01, min(0.5, waited * 0.02))
-        )  # the longer it takes, the less a moment matters, and looking costs the work
+        # The longer it takes, the less a moment matters; and each look costs the host what the work could use.
+        time.sleep(max(0.01, min(0.5, waited * 0.02)))
         if time.monotonic() - asked > max(1.0, waited * 0.1):
             asked = time.monotonic()
             if show(unit, ["ActiveState"])["ActiveState"] in ("inactive", "failed") and not result.exists():

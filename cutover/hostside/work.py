@@ -60,16 +60,19 @@ class Kind(NamedTuple):
 
 def look_at(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
     """Look once, changing nothing. What cannot be looked at is a state with an `error`, which never meets anything."""
+    if work.seen is None:
+        return _look(kinds, step, work)
     about = json.dumps([step["kind"], step["args"]], sort_keys=True)
-    if work.seen is not None and about in work.seen:
-        return work.seen[about]
+    if about not in work.seen:
+        work.seen[about] = _look(kinds, step, work)
+    return work.seen[about]
+
+
+def _look(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
     try:
-        state = kinds[step["kind"]].look(step["args"], work)
+        return kinds[step["kind"]].look(step["args"], work)
     except Exception as failure:  # noqa: BLE001 - whatever it is, the host could not be seen
-        state = {"error": _say(failure)}
-    if work.seen is not None:
-        work.seen[about] = state
-    return state
+        return {"error": _say(failure)}
 
 
 def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:

@@ -17,10 +17,9 @@ PAR30 = ("dpd_30_60_usd", "dpd_60_90_usd", "dpd_90_plus_usd")
 CASH, RECEIVABLE, ELIGIBLE = "cash_available_usd", "total_receivable_usd", "total_eligible_usd"
 SIGNS = (("currency", ""), ("thousands", ""), ("decimal", "."))
 NULLS = {"", "nan", "null", "na", "none"}
-MOST_BYTES = 64 * 1024 * 1024  # unpacked; some 3 s
-IS_PLAIN = re.compile(
-    r"\d+(\.\d+)?", re.ASCII
-).fullmatch  # most cells, read without asking how numbers are written here
+MOST_BYTES = 64 * 1024 * 1024  # unpacked; some 5 s
+# Most cells: read without asking how numbers are written here.
+IS_PLAIN = re.compile(r"\d+(\.\d+)?", re.ASCII).fullmatch
 Row = Mapping[str, Any]
 Amounts = dict[str, float]
 Signs = Sequence[tuple[str, str]]  # what stands in an amount, and what to read instead

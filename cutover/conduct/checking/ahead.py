@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from cutover.world.remote.base import Result
-from cutover.world.remote.testinfra_backend import Shell, host_over
+from cutover.world.remote.base import Result, Shell
+from cutover.world.remote.testinfra_backend import host_over
 
 AT_ONCE = 10  # hosts
 GIVEN = {"host", "wanted"}  # what a check may ask for and still be gone through ahead

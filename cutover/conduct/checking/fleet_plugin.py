@@ -11,7 +11,7 @@ import pytest
 
 from cutover.conduct.checking.ahead import gather, seat_of
 from cutover.decide.plan import HostPlan
-from cutover.world.remote.testinfra_backend import Shell
+from cutover.world.remote.base import Shell
 
 
 @dataclass(frozen=True)

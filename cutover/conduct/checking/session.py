@@ -12,7 +12,7 @@ from cutover.decide.gate import Finding
 from cutover.decide.phases import Phase
 from cutover.decide.plan import HostPlan
 from cutover.words.verdict import Verdict
-from cutover.world.remote.testinfra_backend import Shell
+from cutover.world.remote.base import Shell
 
 # Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
 # that somebody has put beside the checks, which could give each of them its hosts a second time.

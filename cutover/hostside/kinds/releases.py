@@ -50,7 +50,7 @@ def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
 
 
 def _extract(artifact: Path, scratch: Path) -> None:
-    """By Python, whose zlib takes two thirds of what gzip takes. Where it can, it also refuses what would lead out of the scratch."""
+    """By Python, whose zlib takes three quarters of what gzip takes. Where it can, it also refuses what would lead out of the scratch."""
     import tarfile
 
     with tarfile.open(artifact, "r|gz") as archive:

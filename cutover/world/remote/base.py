@@ -134,6 +134,19 @@ class Transport(Protocol):
         ...
 
 
+class Shell(Protocol):
+    """Who runs shell text on a host as root: the host's agent, which waits there anyway, so that a question costs no login."""
+
+    @property
+    def name(self) -> str:
+        """The host's name in the inventory."""
+        ...
+
+    def shell(self, script: str, *, deadline: float) -> Result:
+        """Run shell text with the host's `sh`, within `deadline` seconds."""
+        ...
+
+
 def command_line(argv: Sequence[str], *, sudo: bool) -> str:
     """The one place where arguments become shell text; `exec` keeps a shell from hiding a signal behind 128 + n."""
     if not argv:

@@ -14,6 +14,7 @@ from cutover.hostside.serve import SILENCE_S
 from cutover.words.steps import command
 from cutover.world.agent import BOOT, AgentFailed, HostAgent, packed
 from cutover.world.remote.base import DeadlinePassed
+from cutover.world.remote.testinfra_backend import host_over
 
 
 def test_shell_text_is_answered_with_all_that_it_said_and_how_it_ended(
@@ -29,6 +30,16 @@ def test_shell_text_is_answered_with_all_that_it_said_and_how_it_ended(
     with pytest.raises(DeadlinePassed, match=r"within 0\.2 s"):
         agent.shell("sleep 30", deadline=0.2)
     assert agent.shell("echo still", deadline=10).stdout == b"still\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_check_may_ask_as_another_user(agent: HostAgent) -> None:
+    host = host_over(agent)
+    with host.sudo("nobody"):
+        assert host.check_output("id -un; echo %s", "it's $HOME") == "nobody\nit's $HOME"
+        with host.sudo():
+            assert not host.run("id -un").succeeded  # and not silently as nobody
+    assert host.check_output("id -un") == "root"
 
 
 def test_one_agent_answers_many_questions_and_ends_when_nobody_asks_any_more(agent: HostAgent) -> None:
