@@ -1,4 +1,4 @@
-"""The Invoke surface: names, help and options. What each does is in cutover/entry; nothing heavy is imported before it is asked for."""
+"""The Invoke surface: names, help and options. What each does is in cutover/cli; nothing heavy is imported before it is asked for."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from invoke.collection import Collection
 from invoke.context import Context
 
-from cutover.entry.commands import Number, command, end_with
-from rehearsal.tasks import LAB
+from cutover.cli.commands import Number, command, end_with
+from lab.tasks import LAB
 
 if TYPE_CHECKING:
-    from cutover.entry.where import Where
+    from cutover.cli.options import Where
 
 ROOT = Path(__file__).parent
 
@@ -20,7 +20,7 @@ def _where(
     last: bool = True,
 ) -> "Where":  # fmt: skip
     """The options that nearly every command has."""
-    from cutover.entry.where import Where
+    from cutover.cli.options import Where
 
     return Where(ROOT, name, hosts, inventory, limit, forks or 0, json, run, last)
 
@@ -31,7 +31,7 @@ def plan(
     serial: str = "", release: str = "", diff: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """Show what a cutover would do, host by host; makes a run and prints its id and fingerprint. Changes no host."""
-    from cutover.entry.cutting import Cutting
+    from cutover.cli.cutover import Cutting
 
     where = _where("plan", hosts, inventory or i, limit, forks, json=json, last=False)
     end_with(Cutting(where, serial, release, diff=diff, verbose=verbose).plan())
@@ -44,7 +44,7 @@ def prepare(
     verbose: bool = False,
 ) -> None:  # fmt: skip
     """Phases 0-2 on all hosts: validate, back up, stage. V1 is not touched."""
-    from cutover.entry.cutting import Cutting
+    from cutover.cli.cutover import Cutting
 
     where = _where("prepare", hosts, inventory or i, limit, forks, json=json, run=run, last=resume)
     cutting = Cutting(where, serial, release, yes, diff, verbose, resume)
@@ -58,7 +58,7 @@ def cutover(
     verbose: bool = False, answers: str = "", watch: bool = False,
 ) -> None:  # fmt: skip
     """All six phases on every host of a pattern: prepare everywhere, then V1 to V2 batch by batch, or back."""
-    from cutover.entry.cutting import Cutting
+    from cutover.cli.cutover import Cutting
 
     where = _where("cutover", hosts, inventory or i, limit, forks, json=json, run=run, last=resume)
     cutting = Cutting(where, serial, release, yes, diff, verbose, resume, answers, watch)
@@ -71,7 +71,7 @@ def rollback(
     run: str = "", resume: bool = False, reason: str = "", check: bool = False, yes: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """Back to V1, verified, with nothing lost: any time after a cutover, also from another machine."""
-    from cutover.entry.back import Back
+    from cutover.cli.rollback import Back
 
     where = _where("rollback", hosts, inventory or i, limit, forks, json=json, run=run)
     end_with(Back(where, reason or Back.reason, yes, verbose, resume=resume, check=check).rollback())
@@ -83,7 +83,7 @@ def abort(
     run: str = "", steal_lock: str = "", check: bool = False, yes: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """End a run: before phase 3 it is given up, after that it is rolled back. Idle: says so."""
-    from cutover.entry.back import Back
+    from cutover.cli.rollback import Back
 
     where = _where("abort", hosts, inventory or i, limit, forks, json=json, run=run)
     end_with(Back(where, "aborted by a person", yes, verbose, steal=steal_lock, check=check).abort())
@@ -94,7 +94,7 @@ def status(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
 ) -> None:  # fmt: skip
     """What each host is running, who holds it, and whether a revert is armed."""
-    from cutover.entry.looking import status as look
+    from cutover.cli.judge import status as look
 
     end_with(look(_where("status", hosts, inventory or i, limit, forks, json=json)))
 
@@ -105,7 +105,7 @@ def verify(
     run: str = "", phase: str = "", junit: str = "",
 ) -> None:  # fmt: skip
     """Run the testinfra checks of a phase against the hosts, alone."""
-    from cutover.entry.looking import verify as judge
+    from cutover.cli.judge import verify as judge
 
     end_with(judge(_where("verify", hosts, inventory or i, limit, forks, json=json, run=run), phase, junit))
 
@@ -115,7 +115,7 @@ def validate(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
 ) -> None:  # fmt: skip
     """The five checks on the live service, through its deployed entry point."""
-    from cutover.entry.looking import validate as judge
+    from cutover.cli.judge import validate as judge
 
     end_with(judge(_where("validate", hosts, inventory or i, limit, forks, json=json)))
 
@@ -125,7 +125,7 @@ def shadow(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False, run: str = ""
 ) -> None:  # fmt: skip
     """V1 and V2 both run on each host's own newest input, frozen; every difference with what explains it. Changes nothing."""
-    from cutover.entry.looking import shadow as compare
+    from cutover.cli.judge import shadow as compare
 
     end_with(compare(_where("shadow", hosts, inventory or i, limit, forks, json=json, run=run)))
 
@@ -136,8 +136,8 @@ def report(
     verify: str = "", signers: str = "",
 ) -> None:  # fmt: skip
     """Draw the report of a run anew; with --bundle sign all its evidence into one file, with --verify judge such a file, offline."""
-    from cutover.entry.evidence import EvidenceOptions
-    from cutover.entry.evidence import report as write
+    from cutover.cli.report import EvidenceOptions
+    from cutover.cli.report import report as write
 
     where = _where("report", hosts, inventory or i, json=json, run=run)
     end_with(write(where, EvidenceOptions(bundle, key, verify, signers)))
@@ -149,7 +149,7 @@ def monitor(
     run: str = "", once: bool = False,
 ) -> None:  # fmt: skip
     """Watch V2 for 24 hours: look, judge, tell, hold, and go back by itself where a rule says so. Goes on where it was left."""
-    from cutover.entry.watching import monitor as watch
+    from cutover.cli.monitor import monitor as watch
 
     end_with(watch(_where("monitor", hosts, inventory or i, limit, forks, json=json, run=run), once=once))
 
@@ -160,7 +160,7 @@ def signoff(
     decision: str = "go_on", point: str = "", note: str = "",
 ) -> None:  # fmt: skip
     """Decide, by name and role, what a watch waits for; or sign one of its points (hour 24, day 7, day 28)."""
-    from cutover.entry.watching import signoff as sign
+    from cutover.cli.monitor import signoff as sign
 
     where = _where("signoff", hosts, inventory or i, json=json, run=run)
     end_with(sign(where, role, name, decision, point, note))
@@ -172,7 +172,7 @@ def announce(
     check: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Tell people of a cutover or of how one stands: shows text and receivers, asks, sends, tells what came of it."""
-    from cutover.entry.announcing import announce as tell
+    from cutover.cli.announce import announce as tell
 
     where = _where("announce", hosts, inventory or i, json=json)
     end_with(tell(where, event, at, message, yes, check))
@@ -183,7 +183,7 @@ def hosts_list(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", json: bool = False
 ) -> None:
     """The hosts of a pattern, with their groups and addresses. Asks no host."""
-    from cutover.entry.hosts import listing
+    from cutover.cli.hosts import listing
 
     end_with(listing(_where("hosts.list", hosts, inventory or i, limit, json=json)))
 
@@ -193,7 +193,7 @@ def ping(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
 ) -> None:  # fmt: skip
     """Reach every host: login, sudo, Python."""
-    from cutover.entry.hosts import ping as reach
+    from cutover.cli.hosts import ping as reach
 
     end_with(reach(_where("hosts.ping", hosts, inventory or i, limit, forks, json=json)))
 
@@ -204,7 +204,7 @@ def trust(
     replace: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Show the hosts' key fingerprints and pin them in the environment's known_hosts after a yes."""
-    from cutover.entry.trusting import trust as pin
+    from cutover.cli.hosts import trust as pin
 
     end_with(pin(_where("hosts.trust", hosts, inventory or i, limit, forks, json=json), replace=replace, yes=yes))
 
@@ -214,7 +214,7 @@ def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = Fa
     """On fresh test hosts (a lab that is up is taken down first): V1 in service, cutover, rollback, cutover again; prints outage, rollback
     time and where the report is, and leaves the hosts up, on V2.
     """
-    from rehearsal.rehearse import rehearse as run
+    from lab.rehearse import rehearse as run
 
     end_with(run(ROOT, count, json=json, verbose=verbose))
 
@@ -222,15 +222,15 @@ def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = Fa
 @command("test")
 def test(c: Context, k: str = "", faults: bool = False, seed: Number = None) -> None:
     """All tests, those on real test hosts included (root)."""
-    from cutover.entry import developing
+    from cutover.cli import develop
 
-    end_with(developing.faults(c, ROOT, seed or 0) if faults else developing.test(c, ROOT, k))
+    end_with(develop.faults(c, ROOT, seed or 0) if faults else develop.test(c, ROOT, k))
 
 
 @command("check", looks=True)
 def check(c: Context) -> None:
     """Format, lint, types and architecture."""
-    from cutover.entry.developing import check as run
+    from cutover.cli.develop import check as run
 
     end_with(run(c, ROOT))
 
@@ -238,7 +238,7 @@ def check(c: Context) -> None:
 @command("bench")
 def bench(_c: Context, rounds: int = 3, only: str = "") -> None:
     """Time the same job beside Ansible, pyinfra and plain shell on test hosts of its own (root), and the KPIs; writes docs/bench.md."""
-    from rehearsal.benching import bench as run
+    from bench.command import bench as run
 
     end_with(run(ROOT, rounds, only))
 
@@ -246,7 +246,7 @@ def bench(_c: Context, rounds: int = 3, only: str = "") -> None:
 @command("runbook")
 def runbook(_c: Context) -> None:
     """Write docs/runbook.md anew from the phases, the roles and their checks, and the tables of docs/commands.md from these commands."""
-    from cutover.entry.developing import runbook as run
+    from cutover.cli.develop import runbook as run
 
     end_with(run(ROOT, [namespace[name] for name in namespace.task_names]))
 
@@ -254,7 +254,7 @@ def runbook(_c: Context) -> None:
 @command("prometheus")
 def prometheus(_c: Context) -> None:
     """Write prometheus/ anew: alerts and a Grafana dashboard from the rules of the watch."""
-    from cutover.entry.developing import prometheus as run
+    from cutover.cli.develop import prometheus as run
 
     end_with(run(ROOT))
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bench.story import run
-from cutover.words.errors import CutoverError
+from cutover.core.errors import CutoverError
 
 
 def main() -> int:

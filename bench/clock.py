@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 
 
 @dataclass(frozen=True)

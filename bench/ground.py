@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import lab
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 
 LAB = lab.Lab(prefix="cutlabb", network=IPv4Network("198.18.95.0/24"), state=Path("/var/lib/cutover-lab-bench"))
 ENVIRONMENT = "bench"

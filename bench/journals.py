@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from cutover.tell.presentation import OutageSteps
-from cutover.words.record import Record
-from cutover.world.journal import read
+from cutover.journal.journal import read
+from cutover.journal.record import Record
+from cutover.timeline.presentation import OutageSteps
 
 
 @dataclass(frozen=True)

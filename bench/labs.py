@@ -9,9 +9,9 @@ from pathlib import Path
 
 import lab
 from bench.ground import ENVIRONMENT, LAB, Ground, hosts_up
-from cutover.conduct.targets import Options
-from cutover.words.errors import Problem, Refused
-from rehearsal.service import put_in_service
+from cutover.core.errors import Problem, Refused
+from cutover.inventory.targets import Options
+from lab.service import put_in_service
 
 FEW, MANY = 3, 30
 AT_ONCE = 10  # logins

@@ -6,20 +6,17 @@ Connect, take the leases, one batch of steps a host, every intent and outcome jo
 import sys
 from pathlib import Path
 
-from cutover.conduct.fleet import Fleet, connected
-from cutover.conduct.interrupts import StopSignal
-from cutover.conduct.leases import held
-from cutover.conduct.session import Session
-from cutover.conduct.targets import Options, Targets, choose
-from cutover.conduct.times import times_of
-from cutover.conduct.work import work_on
-from cutover.decide.gate import decide
-from cutover.decide.phases import phase_named
-from cutover.decide.plan import HostPlan
-from cutover.decide.roles import Role, RunFacts, steps_of
-from cutover.words.errors import Refused
-from cutover.world.journal import Journal
-from cutover.world.rundir import RunDir, RunDirs
+from cutover.core.errors import Refused
+from cutover.inventory.targets import Options, Targets, choose
+from cutover.journal.journal import Journal
+from cutover.journal.rundir import RunDir, RunDirs
+from cutover.plan.gate import decide
+from cutover.plan.phases import phase_named
+from cutover.plan.plan import HostPlan
+from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.remote.fleet import Fleet, connected
+from cutover.run.phase import work_on
+from cutover.run.session import Session, StopSignal, held, times_of
 
 PHASE = phase_named("activation")
 WORK_S = 60.0

@@ -8,7 +8,7 @@ from bench import aims, machine, peers, whole
 from bench.halves import replaced
 from bench.page import HEADING
 from bench.page import page as page_of
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 
 
 def run(

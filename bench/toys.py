@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.ground import Ground
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 
 TOY = Path(__file__).parent / "toy"
 OLD = '{"version": 1}\n'

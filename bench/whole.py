@@ -14,8 +14,8 @@ from bench.clock import Took, timed
 from bench.ground import ENVIRONMENT, LAB, Ground, hosts_up, linked_checkout
 from bench.journals import Away, Spent, Story
 from bench.labs import FEW, MANY, Raised, in_service, raised
-from cutover.tell.presentation import presentation
-from cutover.words.errors import ExitCode
+from cutover.core.errors import ExitCode
+from cutover.timeline.presentation import presentation
 
 Tell = Callable[[str], None]
 VARIABLES = {
@@ -128,4 +128,4 @@ def _told(ground: Ground, what: str, took: Took, *, after: int) -> Command:
 
 
 def _invoke(*words: str) -> list[str]:
-    return [sys.executable, "-m", "cutover.entry", *words]
+    return [sys.executable, "-m", "cutover.cli", *words]

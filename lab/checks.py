@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 from lab import owned
 from lab.settings import Lab
 

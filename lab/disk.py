@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 from lab.mounts import below
 from lab.patience import until
 from lab.settings import Seat

@@ -1,6 +1,6 @@
 """What can befall a host: its cable is cut, its disk is full, it reboots."""
 
-from cutover.words.errors import Problem, Unreachable
+from cutover.core.errors import Problem, Unreachable
 from lab import disk, machine, network, readiness
 from lab.patience import until
 from lab.settings import Lab

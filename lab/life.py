@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 from lab import base, checks, host, machine, marks, network, owned, readiness, shared
 from lab.inventory import Host, host_at, remove_inventory, write_inventory
 from lab.lock import hold

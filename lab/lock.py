@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cutover.words.errors import Locked, Problem, UsageError
+from cutover.core.errors import Locked, Problem, UsageError
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 from lab.patience import until
 from lab.settings import Lab, Seat
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 from lab.mounts import refuse_mounted, remove_tree
 
 _NAME = ".cutover-lab"

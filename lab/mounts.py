@@ -6,7 +6,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 from lab.shell import run
 
 

@@ -1,6 +1,6 @@
 """What is a lab's own: where another's things stand in its place, nothing is used, stopped or removed."""
 
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 from lab import host, marks, network, shared
 from lab.settings import Lab
 

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterable
 
-from cutover.words.errors import Problem, Refused, Unreachable
+from cutover.core.errors import Problem, Refused, Unreachable
 from lab import machine, network
 from lab.patience import until
 from lab.settings import Seat

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 
 MAX_HOSTS = 200
 USER = "deploy"

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 from lab.lock import hold
 from lab.mounts import remove_tree, unmount_below
 from lab.settings import Lab

@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Sequence
 
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 
 
 def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 60) -> str:

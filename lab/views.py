@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 from lab import checks, disk, host, machine, network, owned, readiness
 from lab.inventory import Host, host_at
 from lab.machine import Executed

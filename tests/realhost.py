@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import lab
-from cutover.words.host import Host
-from cutover.world.agent import HostAgent
+from cutover.core.host import Host
+from cutover.remote.agent import HostAgent
 from lab.lock import hold
 
 if TYPE_CHECKING:
-    from cutover.world.remote.ssh import SshTransport
+    from cutover.remote.ssh import SshTransport
 
 
 @dataclass
@@ -26,8 +26,8 @@ class RealHost:
 
     def transport(self) -> "SshTransport":
         """A new connection."""
-        from cutover.world.remote.connecting import SshAccess
-        from cutover.world.remote.ssh import SshTransport
+        from cutover.remote.connect import SshAccess
+        from cutover.remote.ssh import SshTransport
 
         return SshTransport(self.host, SshAccess())
 

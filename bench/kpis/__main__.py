@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from bench.kpis.story import Sizes, run
-from cutover.words.errors import CutoverError
+from cutover.core.errors import CutoverError
 
 
 def main() -> int:

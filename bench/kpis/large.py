@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from bench.kpis.measure import Ground, Tell
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 
 
 @dataclass(frozen=True)

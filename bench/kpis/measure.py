@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.clock import timed
 from bench.kpis.jobs import FLOORS, NAMES, OURS, PEERS, SMALL_ROWS, Job
 from bench.kpis.totals import differences
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 
 Tell = Callable[[str], None]
 SMALL_TAPES = 60

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.clock import timed
 from bench.kpis.measure import Ground, Tell
-from cutover.words.errors import Problem, Refused
+from cutover.core.errors import Problem, Refused
 
 PATIENCE_SECONDS = 30.0
 FLUSHES = 30

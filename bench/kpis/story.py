@@ -11,7 +11,7 @@ from bench.halves import replaced
 from bench.kpis import aims, large, measure, service
 from bench.kpis.jobs import jobs
 from bench.kpis.section import HEADING, section
-from cutover.words.errors import Problem, UsageError
+from cutover.core.errors import Problem, UsageError
 
 PEERS = ("numpy", "pandas", "polars", "duckdb", "pyarrow")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from cutover.decide.watch import RuleBook, load
+from cutover.monitor.rules import RuleBook, load
 
 
 def book(root: Path) -> RuleBook:

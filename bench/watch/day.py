@@ -8,11 +8,11 @@ from random import Random
 from bench.watch.parameters import DAY, LOOK_S, Parameters
 from bench.watch.regressions import REGRESSIONS, Expected, Regression
 from bench.watch.service import Service
-from cutover.decide.watch import Answer, Cadence, History, HostJudge, RuleBook, judge_point
-from cutover.decide.watch.ladder import Finding
-from cutover.decide.watch.wording import judgement
-from cutover.words.verdict import Verdict
-from cutover.words.watching import Sample
+from cutover.core.samples import Sample
+from cutover.core.verdict import Verdict
+from cutover.monitor.rules import Answer, Cadence, History, HostJudge, RuleBook, judge_point
+from cutover.monitor.rules.levels import Finding
+from cutover.monitor.rules.wording import judgement
 
 HOURS = 3600.0
 CADENCE = Cadence(((4 * HOURS, HOURS / 2), (8 * HOURS, HOURS), (16 * HOURS, 2 * HOURS), (24 * HOURS, 4 * HOURS)))

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from cutover.decide.plan import HostPlan
+from cutover.plan.plan import HostPlan
 
 
 def planned(wanted: HostPlan, step_id: str) -> Any:

@@ -1,8 +1,8 @@
 """Phase 4: switch and start. Each file appears by an atomic rename; the order is such that nothing starts half configured."""
 
-from cutover.decide.roles import Role
-from cutover.words.step import Step
-from cutover.words.steps import file, http, link, probe, unit_files_read, unit_started
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import file, http, link, probe, unit_files_read, unit_started
 
 
 def steps(role: Role) -> list[Step]:

@@ -1,8 +1,8 @@
 """Phase 1: snapshot the running V1, prove that it can be restored, prove that it is not V2's."""
 
-from cutover.decide.roles import Role
-from cutover.words.step import Step
-from cutover.words.steps import directory, rehearsal, snapshot
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import directory, rehearsal, snapshot
 
 
 def steps(role: Role) -> list[Step]:

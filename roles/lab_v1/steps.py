@@ -1,8 +1,8 @@
 """V1 in service on a test host: user, directories, code, config, unit, and who delivers the tapes."""
 
-from cutover.decide.roles import Role
-from cutover.words.step import Step
-from cutover.words.steps import directory, file, http, link, unit_files_read, unit_started, user
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import directory, file, http, link, unit_files_read, unit_started, user
 
 
 def steps(role: Role) -> list[Step]:

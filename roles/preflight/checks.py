@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from cutover.decide.plan import HostPlan
+from cutover.plan.plan import HostPlan
 
 
 def test_v1_runs_and_is_enabled(host: Any, wanted: HostPlan) -> None:

@@ -1,8 +1,8 @@
 """Phase 0: go or no-go, asked of the host itself. Every line is tried, so that all that is wrong is told at once."""
 
-from cutover.decide.roles import Role
-from cutover.words.step import Step
-from cutover.words.steps import probe
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import probe
 
 GB = 10**9
 COPIES = 3  # of the metrics, at most: the backup, its rehearsal or the last snapshot, and what V2 leaves

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cutover.decide.plan import HostPlan
-from cutover.hostside.revert import revert_unit
+from cutover.agent.revert import revert_unit
+from cutover.plan.plan import HostPlan
 
 
 def place(wanted: HostPlan) -> str:

@@ -7,10 +7,10 @@ between), once, and never while V1 runs, which has written since: a later try th
 are for good, and the host is settled with that listed.
 """
 
-from cutover.decide.roles import Role
-from cutover.hostside.clock import FOREVER_S
-from cutover.words.step import Step
-from cutover.words.steps import (
+from cutover.agent.clock import FOREVER_S
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import (
     http,
     probe,
     restore,

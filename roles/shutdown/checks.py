@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from cutover.decide.plan import HostPlan
-from cutover.hostside.revert import revert_unit
+from cutover.agent.revert import revert_unit
+from cutover.plan.plan import HostPlan
 
 
 def v1_release(wanted: HostPlan) -> str:

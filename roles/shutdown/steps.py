@@ -1,8 +1,8 @@
 """Phase 3: stop V1, prove it, keep its last state. This snapshot is what a rollback restores."""
 
-from cutover.decide.roles import Role
-from cutover.words.step import Step
-from cutover.words.steps import snapshot, unit_stopped
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import snapshot, unit_stopped
 
 
 def steps(role: Role) -> list[Step]:

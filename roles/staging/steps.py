@@ -1,8 +1,8 @@
 """Phase 2: unpack the release, run its tests here, compute this host's newest tapes with it. Nothing that V1 uses is touched."""
 
-from cutover.decide.roles import Role
-from cutover.words.step import Step
-from cutover.words.steps import command, directory, probe, release
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import command, directory, probe, release
 
 # The seeds' files and the fewest tests that each must bring.
 LEAST = {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cutover.decide.plan import HostPlan
+from cutover.plan.plan import HostPlan
 
 KPIS = ("PAR30", "PAR90", "CollectionRate", "PortfolioHealth")
 

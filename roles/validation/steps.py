@@ -1,8 +1,8 @@
 """Phase 5: the health of the deployed parts, the five checks on the live service, the log since the cutover, then the bake time."""
 
-from cutover.decide.roles import Role
-from cutover.words.step import Step
-from cutover.words.steps import command, probe
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import command, probe
 
 GOOD = {"one_of": ["PASS", "WARN"]}
 

@@ -2,9 +2,9 @@
 
 from types import ModuleType
 
-from cutover.decide.roles import Role, load
-from cutover.words.step import Step
-from cutover.words.steps import command, probe
+from cutover.core.step import Step
+from cutover.plan.roles import Role, load
+from cutover.plan.steps import command, probe
 
 ANSWER_S = 3  # a service that takes longer is missed in this look; the next one comes soon
 FIGURES_S = 20.0

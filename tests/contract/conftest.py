@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from cutover.world.remote.base import Result, Transport
-from cutover.world.remote.connecting import SshAccess
-from cutover.world.remote.fake import Call, FakeTransport
-from cutover.world.remote.local import LocalTransport
-from cutover.world.remote.ssh import SshTransport
+from cutover.remote.base import Result, Transport
+from cutover.remote.connect import SshAccess
+from cutover.remote.fake import Call, FakeTransport
+from cutover.remote.local import LocalTransport
+from cutover.remote.ssh import SshTransport
 from tests.contract import sshd
 from tests.realhost import RealHost
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from cutover.words.errors import Unreachable
-from cutover.words.host import Host
-from cutover.world.remote.connecting import SshAccess
-from cutover.world.remote.deadline import Deadline
-from cutover.world.remote.login import probe_login
-from cutover.world.remote.scan import Stop, scan
-from cutover.world.remote.ssh import SshTransport
-from cutover.world.trust import pin
+from cutover.core.errors import Unreachable
+from cutover.core.host import Host
+from cutover.remote.connect import SshAccess
+from cutover.remote.deadline import Deadline
+from cutover.remote.login import probe_login
+from cutover.remote.scan import Stop, scan
+from cutover.remote.ssh import SshTransport
+from cutover.remote.trust import pin
 from tests.contract import sshd
 from tests.contract.patience import wait_until
 

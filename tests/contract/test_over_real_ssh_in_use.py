@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from cutover.world.agent import HostAgent
-from cutover.world.remote.base import DeadlinePassed, Lost, RemoteError, UploadFailed
-from cutover.world.remote.connecting import SshAccess
-from cutover.world.remote.login import probe_login
-from cutover.world.remote.pool import Pool
-from cutover.world.remote.ssh import SshTransport
-from cutover.world.remote.testinfra_backend import host_over
+from cutover.remote.agent import HostAgent
+from cutover.remote.base import DeadlinePassed, Lost, RemoteError, UploadFailed
+from cutover.remote.connect import SshAccess
+from cutover.remote.fleet import Pool
+from cutover.remote.login import probe_login
+from cutover.remote.ssh import SshTransport
+from cutover.remote.testinfra_backend import host_over
 from tests.contract import sshd
 from tests.contract.patience import wait_until
 

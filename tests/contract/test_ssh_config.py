@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cutover.words.errors import Unreachable
-from cutover.world.remote.connecting import SshAccess
-from cutover.world.remote.ssh import SshTransport
+from cutover.core.errors import Unreachable
+from cutover.remote.connect import SshAccess
+from cutover.remote.ssh import SshTransport
 from tests.contract import sshd
 from tests.contract.test_over_real_ssh import problem_of
 

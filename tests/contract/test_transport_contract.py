@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cutover.world.remote.base import DeadlinePassed, Ended, Transport, UploadFailed
-from cutover.world.remote.fake import FakeTransport
+from cutover.remote.base import DeadlinePassed, Ended, Transport, UploadFailed
+from cutover.remote.fake import FakeTransport
 
 NASTY = [
     "$(id)",

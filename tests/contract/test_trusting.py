@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from cutover.decide.inventory import load
-from cutover.entry.trusting import trust
-from cutover.entry.where import Where
-from cutover.words.errors import ExitCode, Unreachable, UsageError
-from cutover.words.host import Host
-from cutover.world.remote.connecting import SshAccess
-from cutover.world.remote.ssh import SshTransport
+from cutover.cli.hosts import trust
+from cutover.cli.options import Where
+from cutover.core.errors import ExitCode, Unreachable, UsageError
+from cutover.core.host import Host
+from cutover.inventory.load import load
+from cutover.remote.connect import SshAccess
+from cutover.remote.ssh import SshTransport
 from tests.contract import sshd
 
 

@@ -21,7 +21,7 @@ def _die() -> None:
 
 def wrap(side: str, number: int, notes: Path) -> None:
     """Have the process die at the N-th write."""
-    from cutover.world import journal
+    from cutover.journal import journal
 
     append, seen = journal._append, 0
 
@@ -50,7 +50,7 @@ def main() -> None:
     sys.path.insert(0, str(Path.cwd()))
     sys.argv = ["invoke", *words]
     wrap(side, int(number), Path(notes))
-    from cutover.entry.__main__ import Cutover
+    from cutover.cli.__main__ import Cutover
 
     Cutover(binary="inv[oke]", binary_names=["invoke"]).run()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import lab
-from cutover.conduct.provision import provision
-from cutover.conduct.targets import Options, choose
+from cutover.inventory.targets import Options, choose
+from cutover.run.provision import provision
 from lab.lock import hold
 from tests.checkout import ROOT
 from tests.lab.support import Checkout

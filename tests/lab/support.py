@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cutover.tell.answer import Said, answer
+from cutover.cli.app import Said, answer
 from tests.checkout import ROOT
 
 PARTS = (
@@ -29,7 +29,6 @@ PARTS = (
     "release.yml",
     "legacy",
     "lab",
-    "rehearsal",
     "pyproject.toml",
 )
 SHARED = ("cache", "releases")
@@ -135,7 +134,7 @@ class Running:
         self._said, self._answered = root / f".said-{self._began}", root / f".answered-{self._began}"
         with self._said.open("w") as said, self._answered.open("w") as answered:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cutover.entry", *words],
+                [sys.executable, "-m", "cutover.cli", *words],
                 cwd=root,
                 env={**os.environ, "HOME": str(home)},
                 stdin=subprocess.DEVNULL,

@@ -66,8 +66,8 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
     )
     (checkout.root / "release_tests" / "test_host_says.py").write_text(FAILING)
     script = (
-        "import sys; from pathlib import Path; from cutover.conduct.releasing import spec;"
-        "from cutover.world.release.artifact import build;"
+        "import sys; from pathlib import Path; from cutover.release.build import spec;"
+        "from cutover.release.artifact import build;"
         "print(build(spec(Path('.').absolute(), sys.argv[1], sys.argv[2])).path)"
     )
     built = subprocess.run(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from cutover.world.release.artifact import _release_id
+from cutover.release.artifact import _release_id
 from tests.lab.support import Answer, Checkout
 from tests.lab.support_hosts import DATA, V1, V2, Hosts
 from tests.lab.support_releases import FAIL_A_TEST, BrokenRelease

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cutover.world.journal import read
+from cutover.journal.journal import read
 from tests.lab.conftest import fresh_checkout
 from tests.lab.support import Answer, Checkout
 from tests.lab.support_hosts import CONFIG, DATA, V1, V2, Hosts

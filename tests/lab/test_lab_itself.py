@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import lab
-from cutover.words.errors import Locked, UsageError
+from cutover.core.errors import Locked, UsageError
 from lab import base, checks, machine
 from lab.inventory import hosts_yml, known_hosts, remove_inventory
 from lab.lock import hold

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from cutover.words.errors import Refused, UsageError
+from cutover.core.errors import Refused, UsageError
 from lab import base, disk, host, machine, mounts, network
 from lab.patience import until
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from cutover.conduct.targets import Options
-from rehearsal.service import put_in_service, service_of
+from cutover.inventory.targets import Options
+from lab.service import put_in_service, service_of
 from tests.checkout import ROOT
 from tests.lab.support_hosts import V1, Hosts
 

@@ -16,8 +16,8 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from cutover.tell.prometheus import files
-from cutover.tell.runbook.entries import example_variables
+from cutover.report.prometheus import files
+from cutover.report.runbook import example_variables
 from tests.checkout import ROOT
 from tests.kpi.conftest import free_port
 from tests.lab.conftest import fresh_checkout

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rehearsal.rehearse import COUNT
+from lab.rehearse import COUNT
 from tests.lab.support import Checkout
 from tests.lab.support_hosts import V2, Hosts
 

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 import pytest
 import yaml
 
-from cutover.world.journal import read
+from cutover.journal.journal import read
 from tests.checkout import ROOT
 from tests.lab import watching
 from tests.lab.support import Answer, Checkout
 from tests.lab.support_hosts import V1, V2, Hosts
-from tests.unit.people.receivers import MailServer, WebServer, mail_server, web_server
+from tests.notify.receivers import MailServer, WebServer, mail_server, web_server
 
 FIVE_MINUTES = 300.0  # that the seeds promise from a fault to V1
 HURRIED = {
@@ -122,7 +122,7 @@ def verified(checkout: Checkout, run: str) -> Answer:
     words = ["report", "--verify", str(bundle), "--signers", signers, "--json"]
     home = {"HOME": str(checkout.root / ".home"), "PATH": "/usr/bin:/bin"}
     said = subprocess.run(
-        [sys.executable, "-m", "cutover.entry", *words], cwd=checkout.root, env=home, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "cutover.cli", *words], cwd=checkout.root, env=home, capture_output=True, text=True, check=False
     )  # fmt: skip
     return Answer(said.returncode, json.loads(said.stdout), said.stderr, 0.0)
 

@@ -1,8 +1,8 @@
 """The eleven operations as steps: each looks, compares, changes, looks again."""
 
-from cutover.decide.roles import Role
-from cutover.words.step import Step
-from cutover.words.steps import directory, file, http, probe, snapshot, unit_files_read, unit_started, unit_stopped
+from cutover.core.step import Step
+from cutover.plan.roles import Role
+from cutover.plan.steps import directory, file, http, probe, snapshot, unit_files_read, unit_started, unit_stopped
 
 V1, V2, CONFIG, PLACE = "toy-v1.service", "toy-v2.service", "/etc/toy/config.json", "/var/lib/toy/backup"
 

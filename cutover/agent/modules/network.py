@@ -1,0 +1,76 @@
+"""What answers on the host's network: HTTP endpoints, listening ports, addresses that a service must reach."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from cutover.agent.compare import differences
+from cutover.agent.work import State, Work
+
+Args = Mapping[str, Any]
+POLL_S = 0.05  # how often a wait asks again
+
+
+def look_http(args: Args, _work: Work) -> State:
+    """answers, status, body (parsed JSON, else text) of args["url"], without proxies or redirects to elsewhere."""
+    import http.client  # here, since it costs 20 ms that most requests need not pay
+    import urllib.error
+    import urllib.request
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        """A redirect is an answer with its own status; the endpoint asked about is the only one that is asked."""
+
+        def redirect_request(self, *_: Any) -> None:
+            """Go nowhere."""
+
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
+    try:
+        try:
+            answer = opener.open(args["url"], timeout=args.get("answer_s", 5))
+        except urllib.error.HTTPError as refused:  # it is the answer as well
+            answer = refused
+        with answer:
+            return {"answers": True, "status": answer.status, "body": _body(answer.read())}
+    except (OSError, http.client.HTTPException) as failure:  # the latter: it speaks, but not HTTP, or broke off
+        return {"answers": False, "status": "none", "why": str(failure) or type(failure).__name__}
+
+
+def wait_for_http(args: Args, desired: Args, _before: State, work: Work) -> None:
+    """Ask again until the endpoint shows what is desired, for at most args["wait_s"]; the second look tells how it went."""
+    end = time.monotonic() + work.seconds_left(args.get("wait_s", 0))
+    while time.monotonic() < end:
+        time.sleep(POLL_S)
+        if not differences(look_http(args, work), desired):
+            return
+
+
+def look_listening(args: Args, _work: Work) -> State:
+    """Whether anything accepts connections on args["port"] of args["address"]."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return {"port": args["port"], "listening": probe.connect_ex((args["address"], args["port"])) == 0}
+
+
+def look_connections(args: Args, _work: Work) -> State:
+    """Which of args["targets"] ("host:port") can be reached from the host, and why the others cannot."""
+    import socket
+
+    unreachable = {}
+    for target in args["targets"]:
+        name, _, port = target.rpartition(":")
+        try:
+            socket.create_connection((name, int(port)), timeout=args.get("timeout_s", 3)).close()
+        except OSError as failure:
+            unreachable[target] = str(failure)
+    return {"tried": len(args["targets"]), "unreachable": unreachable}
+
+
+def _body(content: bytes) -> Any:
+    text = content[:65536].decode(errors="backslashreplace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,110 @@
+"""Memory and processor time of a unit: of its control group, and where that has no figure the sum over its processes."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cutover.agent.modules.units import processes_of
+from cutover.agent.systemd import show
+from cutover.agent.work import State, Work
+
+Args = Mapping[str, Any]
+MB = 1024.0**2
+CGROUPS, PROC = Path("/sys/fs/cgroup"), Path("/proc")
+# Where the figures of a control group are: version 2 alone, version 2 beside 1, version 1; and what the kernel calls them there.
+MEMORY_IN = (
+    ("", "memory.current", ""),
+    ("unified", "memory.current", ""),
+    ("memory", "memory.usage_in_bytes", "total_"),
+)
+CPU_IN = (("", "cpu.stat"), ("unified", "cpu.stat"))
+CPU_V1_IN = ("cpuacct", "cpu,cpuacct")
+
+
+def look_resources(args: Args, _work: Work) -> State:
+    """memory_mb and cpu_seconds (cumulative) of args["unit"], where each comes from, and how many processes it has.
+
+    A figure is None, and comes from nowhere, where neither the control group nor a process gives it.
+    """
+    group = show(args["unit"], ["ControlGroup"])["ControlGroup"]
+    return measure(group, processes_of(group))
+
+
+def measure(group: str, pids: Sequence[int], cgroups: Path = CGROUPS, proc: Path = PROC) -> State:
+    """The same of a control group with these processes, from the files of the kernel."""
+    inside = group.strip("/") if pids else ""  # the root's own figures would be those of the whole host
+    processes = [proc / str(pid) for pid in pids]
+    memory, memory_from = _either(_memory_of(cgroups, inside), _sum(map(_resident_bytes, processes)))
+    cpu, cpu_from = _either(_cpu_of(cgroups, inside), _sum(map(_processor_seconds, processes)))
+    return {
+        "memory_mb": None if memory is None else round(memory / MB, 3),
+        "memory_from": memory_from,
+        "cpu_seconds": None if cpu is None else round(cpu, 6),
+        "cpu_from": cpu_from,
+        "processes": len(pids),
+    }
+
+
+def _either(of_group: float | None, of_processes: float | None) -> tuple[float | None, str | None]:
+    """A group that has processes and used nothing is one that is not accounted, and no measurement."""
+    if of_group:
+        return of_group, "cgroup"
+    return of_processes, None if of_processes is None else "processes"
+
+
+def _memory_of(cgroups: Path, group: str) -> float | None:
+    """Bytes of the group without the cache of files, which the kernel takes back when it needs it: it is no leak."""
+    for where, usage, prefix in MEMORY_IN if group else ():
+        used = _text(cgroups / where / group / usage).strip()
+        if used.isdecimal():
+            stat = _named(cgroups / where / group / "memory.stat")
+            return float(used) - stat.get(f"{prefix}active_file", 0) - stat.get(f"{prefix}inactive_file", 0)
+    return None
+
+
+def _cpu_of(cgroups: Path, group: str) -> float | None:
+    """Seconds of the group and of all that ever ran in it."""
+    for where in CPU_V1_IN if group else ():
+        used = _text(cgroups / where / group / "cpuacct.usage").strip()
+        if used.isdecimal():
+            return float(used) / 1e9
+    for where, name in CPU_IN if group else ():
+        stat = _named(cgroups / where / group / name)
+        if "usage_usec" in stat:
+            return stat["usage_usec"] / 1e6
+    return None
+
+
+def _resident_bytes(process: Path) -> float | None:
+    """Memory that a process has; pages that it shares count in each process that shares them."""
+    for line in _text(process / "status").splitlines():
+        if line.startswith("VmRSS:"):
+            return float(line.split()[1]) * 1024.0
+    return None
+
+
+def _processor_seconds(process: Path) -> float | None:
+    """Processor time of a process and of the children that it has waited for."""
+    fields = _text(process / "stat").rpartition(")")[2].split()  # the name before it may hold anything
+    return sum(map(float, fields[11:15])) / os.sysconf("SC_CLK_TCK") if len(fields) > 15 else None
+
+
+def _sum(figures: Iterable[float | None]) -> float | None:
+    """Of those that could be read; None where none could: nothing was measured then, and not a use of 0."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known else None
+
+
+def _named(path: Path) -> dict[str, float]:
+    """The figures of a file that has one a line, by name."""
+    pairs = (line.partition(" ") for line in _text(path).splitlines())
+    return {name: float(value) for name, _, value in pairs if value.strip().isdecimal()}
+
+
+def _text(path: Path) -> str:
+    """What is in a file of the kernel; nothing where it is not there, or its process has just ended."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

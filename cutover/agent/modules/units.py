@@ -1,0 +1,155 @@
+"""systemd units: bring one to the desired activity and enablement, and prove it by asking systemd and the kernel."""
+
+import errno
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cutover.agent.clock import FOREVER_S
+from cutover.agent.durable import sha256_bytes, sha256_file
+from cutover.agent.process import run
+from cutover.agent.systemd import seconds_of, show, show_each, systemctl, systemctl_or_fail
+from cutover.agent.work import CannotChange, LeftAsItIs, State, Work
+
+Args = Mapping[str, Any]
+
+
+def look_unit(args: Args, _work: Work) -> State:
+    """load, active, sub, enabled, main_pid, result, restarts, invocation, processes (pids in its cgroup), file, drop_ins, since.
+
+    And stop_timeout_s: after how long systemd kills it when it does not stop (FOREVER_S where it never does); files_sha256:
+    one digest over its unit file and drop-ins, by path and content.
+    """
+    seen = show(args["unit"])
+    drop_ins = seen["DropInPaths"].split()
+    return {
+        "unit": args["unit"],
+        "load": seen["LoadState"],
+        "active": seen["ActiveState"],
+        "sub": seen["SubState"],
+        "enabled": seen["UnitFileState"] or "absent",
+        "main_pid": int(seen["MainPID"]),
+        "result": seen["Result"],
+        "restarts": int(seen["NRestarts"]),
+        "invocation": seen["InvocationID"],
+        "processes": processes_of(seen["ControlGroup"]),
+        "need_daemon_reload": seen["NeedDaemonReload"] == "yes",
+        "file": seen["FragmentPath"],
+        "drop_ins": drop_ins,
+        "files_sha256": _digest_of([*([seen["FragmentPath"]] if seen["FragmentPath"] else []), *drop_ins]),
+        "since": seen["ActiveEnterTimestamp"],
+        "stop_timeout_s": seconds_of(seen["TimeoutStopUSec"]),
+    }
+
+
+def _digest_of(paths: Sequence[str]) -> str:
+    """One digest over files, in their order, by path and content; one that systemd still knows of may be gone."""
+    contents = [(path, sha256_file(Path(path)) if Path(path).is_file() else "gone") for path in paths]
+    return sha256_bytes(repr(contents).encode())
+
+
+def change_unit(args: Args, _desired: Args, before: State, work: Work) -> None:
+    """Do what args ask for: want ("started" | "stopped" | None) and enable (True | False | None = leave it).
+
+    on_timeout says what becomes of a start that takes too long: "stop" it again, or "leave" it going.
+    """
+    unit, want, enable = args["unit"], args.get("want"), args.get("enable")
+    if before["need_daemon_reload"]:
+        systemctl_or_fail("daemon-reload", deadline_s=30)
+    if want == "stopped":
+        _stop(unit, args, work, before["stop_timeout_s"])
+    if enable is not None and before["load"] != "not-found":
+        systemctl_or_fail("enable" if enable else "disable", unit)
+    if want == "started" and before["active"] != "active":
+        _start(unit, args, work)
+
+
+def processes_of(control_group: str) -> list[int]:
+    """Process ids in a unit's control group, asked of the kernel; empty when it is gone."""
+    found: list[int] = []
+    for hierarchy in ("/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"):
+        root = Path(hierarchy + control_group)
+        if control_group and (root / "cgroup.procs").exists():
+            for folder, _, _ in os.walk(root):  # which passes over what has gone in the meantime
+                found += _pids(Path(folder, "cgroup.procs"))
+            break
+    return sorted(set(found))
+
+
+def _pids(listing: Path) -> list[int]:
+    """Process ids in one control group; none where it went away between finding and reading it."""
+    try:
+        return [int(pid) for pid in listing.read_text().split()]
+    except OSError as gone:
+        if gone.errno in (errno.ENOENT, errno.ENODEV):
+            return []
+        raise
+
+
+def look_unit_files(args: Args, _work: Work) -> State:
+    """Whether systemd knows the units as they are on disk (stale: not read again, or remembered as failed though its file is gone)."""
+    seen = show_each(args["units"], ["NeedDaemonReload", "LoadState", "ActiveState"])
+    unknown = [unit for unit, state in seen.items() if state["LoadState"] == "not-found"]
+    failed = [unit for unit in unknown if seen[unit]["ActiveState"] == "failed"]
+    unread = [unit for unit, state in seen.items() if state["NeedDaemonReload"] == "yes"]
+    return {"stale": [*unread, *(unit for unit in failed if unit not in unread)], "not_found": unknown}
+
+
+def reload_unit_files(args: Args, _desired: Args, _before: State, _work: Work) -> None:
+    """Have systemd read its unit files again, and forget how a unit ended that is not there any more."""
+    systemctl_or_fail("daemon-reload", deadline_s=30)
+    for unit in args["units"]:
+        if show(unit, ["LoadState", "ActiveState"]) == {"LoadState": "not-found", "ActiveState": "failed"}:
+            systemctl_or_fail("reset-failed", unit)
+
+
+def refuse_while_running(unit: str) -> None:
+    """Refuse what must not be done beside a running service: what it has written since is worth more than what was there before."""
+    if show(unit, ["ActiveState"])["ActiveState"] not in ("inactive", "failed"):
+        raise LeftAsItIs(f"{unit} is running and has written since: nothing was touched")
+
+
+def _start(unit: str, args: Args, work: Work) -> None:
+    systemctl("reset-failed", unit)  # starts by hand count toward the start limit; a unit not failed makes it complain
+    ended = systemctl("start", unit, deadline_s=work.seconds_left(args.get("timeout_s", 30)))
+    if ended.end == "deadline passed":
+        if args.get("on_timeout", "stop") == "leave":  # on the way back: late is better than not at all
+            raise CannotChange(f"{unit} was not ready within {ended.seconds:.1f} s; its start goes on")
+        systemctl_or_fail("stop", "--no-block", unit)
+        raise CannotChange(f"{unit} was not ready within {ended.seconds:.1f} s and was stopped again")
+    if ended.exit_code != 0:
+        raise CannotChange(f"{unit} did not start: {ended.stderr.strip()}\n{last_words(unit)}")
+
+
+def _stop(unit: str, args: Args, work: Work, systemd_kills_s: float) -> None:
+    systemctl_or_fail("stop", "--no-block", unit)
+    if _wait_until_settled(unit, work.seconds_left(args.get("timeout_s", 20))):
+        return
+    if not args.get("force_stop", False):
+        end = "never kills it" if systemd_kills_s == FOREVER_S else f"kills it {systemd_kills_s:g} s after it was asked"
+        raise CannotChange(
+            f"{unit} was asked to stop and is still running after {args.get('timeout_s', 20)} s;"
+            f" not killed, since force is not allowed; systemd {end}"
+        )
+    systemctl_or_fail("kill", "--signal=SIGKILL", "--kill-whom=all", unit)
+    if not _wait_until_settled(unit, work.seconds_left(5)):
+        raise CannotChange(f"{unit} is still there after SIGKILL")
+
+
+def _wait_until_settled(unit: str, seconds: float) -> bool:
+    """Wait for a stop to come through: not active, and no process left. Asks often, since this wait is the outage."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = show(unit, ["ActiveState", "ControlGroup"])
+        if seen["ActiveState"] in ("inactive", "failed") and not processes_of(seen["ControlGroup"]):
+            return True
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.02)
+
+
+def last_words(unit: str, lines: int = 15) -> str:
+    """The end of a unit's journal, for an error message."""
+    return run(["journalctl", "--no-pager", "-o", "cat", "-n", str(lines), "-u", unit], deadline_s=5).stdout.strip()

@@ -1,0 +1,35 @@
+"""System users that services run as."""
+
+import pwd
+from collections.abc import Mapping
+from typing import Any
+
+from cutover.agent import process
+from cutover.agent.work import CannotChange, State, Work
+
+Args = Mapping[str, Any]
+
+
+def look_user(args: Args, _work: Work) -> State:
+    """exists, and where it does: uid, home, shell."""
+    try:
+        found = pwd.getpwnam(args["user"])
+    except KeyError:
+        return {"exists": False}
+    return {"exists": True, "uid": found.pw_uid, "home": found.pw_dir, "shell": found.pw_shell}
+
+
+def add_user(args: Args, _desired: Args, _before: State, work: Work) -> None:
+    """Add it with a group of its own and no way to log in."""
+    options = [
+        "--system",
+        "--user-group",
+        "--no-create-home",
+        "--home-dir",
+        args["home"],
+        "--shell",
+        "/usr/sbin/nologin",
+    ]
+    ended = process.run(["useradd", *options, args["user"]], deadline_s=work.seconds_left(20))
+    if ended.exit_code != 0:
+        raise CannotChange(f"useradd {args['user']}: {ended.stderr.strip()}")

@@ -1,0 +1,161 @@
+"""Work through a batch of steps: look, compare, change, look again; stop at the first that is not as it should be."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+from cutover.agent.clock import now
+from cutover.agent.compare import differences
+
+State = dict[str, Any]
+
+
+class CannotChange(Exception):
+    """The host is not in a state from which the change may be made; the message says why."""
+
+
+class LeftAsItIs(CannotChange):
+    """The change may not be made any more, and no later try can make it: what is there is worth more. The message says why."""
+
+
+class Work:
+    """What a step may need beside its arguments: file contents by digest, the time left, results of earlier steps."""
+
+    def __init__(
+        self,
+        files: Mapping[str, bytes] | None = None,
+        deadline: float = float("inf"),  # on time.monotonic()
+        sent_at: float | None = None,  # the controller's clock (Unix seconds) when it asked
+        received_at: float | None = None,  # this host's clock then
+        only_looks: bool = False,  # nothing is changed, so that two looks at the same are one
+    ) -> None:
+        self.files = files or {}
+        self.deadline = deadline
+        self.sent_at = sent_at
+        self.received_at = time.time() if received_at is None else received_at
+        self.results: dict[str, State] = {}
+        self.seen: dict[str, State] | None = {} if only_looks else None
+
+    def seconds_left(self, wanted: float = float("inf")) -> float:
+        """Seconds that a part of the work may take: what it wants, but not more than is left of the whole."""
+        return max(0.0, min(wanted, self.deadline - time.monotonic()))
+
+
+Look = Callable[[Mapping[str, Any], Work], State]
+Change = Callable[[Mapping[str, Any], Mapping[str, Any], State, Work], None]  # args, desired, before, work
+
+
+Step = Mapping[str, Any]
+Guard = Callable[[], AbstractContextManager[Any]]
+
+
+class Kind(NamedTuple):
+    """How steps of one kind look at the host and change it; a kind without change is a probe."""
+
+    look: Look
+    change: Change | None = None
+
+
+def look_at(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
+    """Look once, changing nothing. What cannot be looked at is a state with an `error`, which never meets anything."""
+    if work.seen is None:
+        return _look(kinds, step, work)
+    about = json.dumps([step["kind"], step["args"]], sort_keys=True)
+    if about not in work.seen:
+        work.seen[about] = _look(kinds, step, work)
+    return work.seen[about]
+
+
+def _look(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
+    try:
+        return kinds[step["kind"]].look(step["args"], work)
+    except Exception as failure:  # noqa: BLE001 - whatever it is, the host could not be seen
+        return {"error": _say(failure)}
+
+
+def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
+    """Look, compare, change if need be, look again. Gives the outcome with both looks and what still differs."""
+    started, begun_at = time.monotonic(), now()
+    before = look_at(kinds, step, work)
+    outcome: State = {
+        "id": step["id"],
+        "started_at": begun_at,
+        "before": before,
+        "changed": False,
+        "error": None,
+        "left": False,
+    }
+    after = before
+    if "error" in before:  # never change what cannot be seen
+        outcome["error"] = before["error"]
+    elif (
+        not step["probe"]
+        and (change := kinds[step["kind"]].change) is not None
+        and differences(before, step["desired"])
+    ):
+        outcome["changed"] = True
+        try:
+            change(step["args"], step["desired"], before, work)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the second look tells what came of it
+            outcome["error"] = _say(failure)
+            outcome["left"] = isinstance(failure, LeftAsItIs)
+        after = look_at(kinds, step, work)
+    left = differences(after, step["desired"])
+    outcome |= {"after": after, "differences": [str(difference) for difference in left]}
+    outcome |= {
+        "ok": not left and outcome["error"] is None,
+        "seconds": round(time.monotonic() - started, 4),
+        "finished_at": now(),
+    }
+    return outcome
+
+
+def work_off(
+    kinds: Mapping[str, Kind], steps: Sequence[Step], work: Work, *, keep_going: bool, guard: Guard
+) -> Iterator[State]:
+    """Carry out steps in order, each inside guard(); give their outcomes.
+
+    Stops after the first that fails and is not optional. With keep_going, as on the way back, only the steps that need a
+    failed one are left out; where that one was left as it is, so are they.
+    """
+    failed: set[str] = set()
+    left: set[str] = set()
+    for step in steps:
+        lacking = failed.intersection(step.get("needs", ()))
+        if lacking:
+            outcome = _left_out(step, f"it needs {', '.join(sorted(lacking))}") | {"left": lacking <= left}
+        elif work.seconds_left() <= 0:  # nobody waits for it any more
+            outcome = _left_out(step, "the deadline of the batch has passed")
+        else:
+            with guard():
+                outcome = carry_out(kinds, step, work)
+        yield outcome
+        if not outcome["ok"]:
+            failed.add(step["id"])
+            left.update({step["id"]} if outcome["left"] else ())
+            if not keep_going and not step.get("optional", False):
+                return
+
+
+def _left_out(step: Step, why: str) -> State:
+    outcome: State = {
+        "id": step["id"],
+        "ok": False,
+        "changed": False,
+        "left": False,
+        "before": {},
+        "after": {},
+        "differences": [],
+        "seconds": 0.0,
+    }
+    return outcome | {"started_at": now(), "finished_at": now(), "error": f"left out: {why}"}
+
+
+def _say(failure: Exception) -> str:
+    if isinstance(failure, CannotChange | OSError):
+        return f"{failure}" or type(failure).__name__
+    import traceback
+
+    return "".join(traceback.format_exception(failure)[-3:]).strip()  # a bug of ours or a surprise: say where

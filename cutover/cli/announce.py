@@ -1,0 +1,175 @@
+"""`announce`; who tells people of a run; and the questions of the checklist on the terminal."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from cutover.cli.app import Ask, confirm, end
+from cutover.cli.options import Where
+from cutover.core.errors import ExitCode, Problem, Unjudged, UsageError
+
+if TYPE_CHECKING:
+    from cutover.inventory.targets import Targets
+    from cutover.notify.escalation import Facts, Role
+    from cutover.notify.listener import Announcer, Notice
+    from cutover.run.checklist import Answer, Line, Polling
+
+ANNOUNCEMENT = "announcement"
+RECORDED = "announcements.jsonl"  # below .cutover: what was announced by hand, chained as a run's journal is
+
+
+def announce(where: Where, event: str, at: str, message: str, yes: bool, check: bool = False) -> ExitCode:
+    """Tell people of an event by hand: show text and receivers, ask, send, tell what came of it."""
+    return end(where.ask(yes=yes), lambda ask: _announce(ask, where, event or ANNOUNCEMENT, at, message, check=check))
+
+
+def announcer_for(targets: "Targets", say: Callable[[str], None]) -> "Announcer":
+    """Who tells the people of these hosts; UsageError with all that is wrong with people and templates."""
+    from cutover.notify.listener import announcer, people_of
+    from cutover.notify.texts import Texts
+
+    return announcer(targets, Texts(targets.root, people_of(targets).contacts.roles), say)
+
+
+def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "Announcer | None":
+    """The same where V1 has to come back: what is wrong with people or templates is said, and keeps no host from it."""
+    try:
+        return announcer_for(targets, say)
+    except UsageError as wrong:
+        for problem in wrong.problems:
+            say(f"no notices are sent: {problem}")
+        return None
+
+
+def poll_for(ask: Ask, targets: "Targets", answers: str) -> "Polling":
+    """The go / no-go poll; people are asked on the terminal, where there is one. --yes answers nothing."""
+    from cutover.run.checklist import polling
+
+    poll = polling(targets, answers, None)
+    asks = sys.stdin.isatty() and (poll.mode == "required" or not ask.yes)
+    return replace(poll, ask=lambda role, lines: on_terminal(ask, role, lines)) if asks else poll
+
+
+def on_terminal(ask: Ask, role: "Role", lines: "Sequence[Line]") -> "Mapping[str, Answer]":
+    """Ask whoever holds a role, by name, line by line; an empty name or answer leaves open what it is about."""
+    from cutover.journal.journal import utc_now
+    from cutover.run.checklist import Answer
+
+    known = f" ({', '.join(role.names)})" if role.names else ""
+    by = _asked(ask, f"checklist: who answers as {role.words}{known}? Your name, or nothing if nobody is here:")
+    answers: dict[str, Answer] = {}
+    for line in lines if by else ():
+        said = _yes_or_no(ask, f"{by}: {line.question} [yes/no, or nothing]")
+        if said is not None:
+            note = "" if said else _asked(ask, "why not?")
+            answers[line.id] = Answer(said, by, utc_now(), "terminal", note)
+    return answers
+
+
+def _asked(ask: Ask, question: str) -> str:
+    ask.progress(question)
+    return sys.stdin.readline().strip()
+
+
+def _yes_or_no(ask: Ask, question: str) -> bool | None:
+    while True:
+        said = _asked(ask, question).lower()
+        if said in ("y", "yes", "n", "no", ""):
+            return said[0] == "y" if said else None
+
+
+def _announce(ask: Ask, where: Where, event: str, at: str, message: str, *, check: bool) -> ExitCode:
+    _check_event(event)
+    targets = where.targets()
+    announcer = announcer_for(targets, ask.progress)
+    facts = _facts(ask, where, targets, event, _moment(event, at), message)
+    notice = announcer.preview(event, facts)
+    _show(ask, announcer, notice)
+    if check:
+        return ExitCode.DONE
+    if not notice.channels:
+        found = f"none of the roles that are told of «{event}» has a channel"
+        raise UsageError(Problem(found, "set people_channels and people_roles of the environment", path="people_roles"))
+    confirm(ask, f"send this to {', '.join(notice.channels)}?")
+    announcer.notify(event, facts)
+    return _told(ask, where, targets.environment, announcer)
+
+
+def _check_event(event: str) -> None:
+    from cutover.inventory.declarations import did_you_mean, listed
+    from cutover.notify.escalation import EVENTS
+
+    if event not in EVENTS:
+        advice = f"{did_you_mean(event, EVENTS)}events: {listed(EVENTS)}"
+        raise UsageError(Problem(f"there is no event `{event}`", advice, path="--event"))
+
+
+def _moment(event: str, at: str) -> str:
+    """When it is, or will be, as ISO 8601 in UTC."""
+    now = datetime.now(UTC)
+    if not at:
+        if event == ANNOUNCEMENT:
+            raise UsageError(Problem("does not say when it begins", "add --at 2026-11-23T22:00Z", path="--at"))
+        return now.isoformat(timespec="seconds")
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError as wrong:
+        raise UsageError(Problem(f"`{at}` is no time", "write 2026-11-23T22:00Z", path="--at")) from wrong
+    if moment.tzinfo is None:
+        raise UsageError(Problem(f"`{at}` does not say in which zone", f"write {at}Z for UTC", path="--at"))
+    if event == ANNOUNCEMENT and moment < now:
+        raise UsageError(Problem(f"`{at}` is past", "announce what is going to be", path="--at"))
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, message: str) -> "Facts":
+    """What is known: of something that will be, how long it took before; of anything else, the last run."""
+    from cutover.notify.escalation import Facts
+    from cutover.notify.eta import eta
+    from cutover.notify.listener import earlier_runs
+    from cutover.plan.phases import PHASES
+    from cutover.plan.plan import batches
+
+    facts = Facts(targets.environment, at, hosts=targets.names, message=message)
+    if event == ANNOUNCEMENT:
+        count = len(batches(targets.names, targets.options.serial or str(targets.shared("cutover_serial"))))
+        return replace(facts, eta=eta(earlier_runs(where.runs, targets.environment), PHASES[0].name, count))
+    run = where.runs.last(targets.environment)
+    if run is None or not run.plan_file.exists():
+        return facts
+    ask.progress(f"about run {run.id}, the last of {targets.environment}")
+    return replace(facts, run=run.id, release=run.plan().release.id)
+
+
+def _show(ask: Ask, announcer: "Announcer", notice: "Notice") -> None:
+    """The text, and who gets it where."""
+    ask.say(f"Subject: {notice.text.subject}\n\n{notice.text.body}")
+    for name in notice.roles:
+        role = announcer.people.contacts.roles[name]
+        names = f" ({', '.join(role.names)})" if role.names else ""
+        ask.say(f"to {role.words}{names}: {', '.join(role.channels) or 'no channel, so not told'}")
+    for channel, why in announcer.unusable(notice.channels).items():
+        ask.say(f"channel {channel} cannot be used: {why}")
+
+
+def _told(ask: Ask, where: Where, environment: str, announcer: "Announcer") -> ExitCode:
+    """What came of it on each channel; it is recorded as well."""
+    from cutover.journal.journal import Journal
+
+    (record,) = announcer.drain()
+    journal = Journal(where.root / ".cutover" / RECORDED)
+    try:
+        journal.write("notice", environment=environment, **record)
+    finally:
+        journal.close()
+    for channel, seconds in record["sent"].items():
+        ask.say(f"{channel}: sent in {seconds:.1f} s")
+    failed = [
+        Problem(why, "correct the channel, or tell its people in another way", path=f"people_channels.{channel}")
+        for channel, why in record["failed"].items()
+    ]
+    if failed:
+        raise Unjudged(failed)
+    return ExitCode.DONE

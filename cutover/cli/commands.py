@@ -1,0 +1,138 @@
+"""What all commands share on their way in: what their options mean, whole numbers that are checked, and `--dry`, which is `--check`.
+
+Invoke's own `--dry` promises that nothing is done, and a task that knows nothing of it would break that promise. So a command
+says what it is: it has a `--check`, which `--dry` then sets; or it only looks, and runs as it is; any other is refused.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from invoke.exceptions import Exit
+from invoke.tasks import Task
+
+from cutover.core.errors import Problem, UsageError
+from cutover.remote.timeouts import FORKS
+
+# What each option means, worded once; Invoke shows it with `--help`.
+HELP = {
+    "hosts": "pattern as in Ansible: prod, web*:&prod:!db1 (default: all hosts of the environment, or those of --run)",
+    "inventory": "environment, by directory or name (default: by the pattern, by --run, by CUTOVER_INVENTORY, by the last run here)",
+    "i": "short for --inventory",
+    "limit": "a second pattern: only hosts in both are meant",
+    "forks": f"hosts at work at once (default: {FORKS})",
+    "json": "one JSON document on stdout, everything else on stderr",
+    "yes": "do not ask; a person's lines of the checklist are never answered by it",
+    "verbose": "a line for every step",
+    "serial": "batches of phases 3-5: 1,50%,100% (default: one canary, then the rest)",
+    "release": "release artifact to use instead of building one",
+    "run": "the run that is meant (default: the last one of the environment that was begun on hosts)",
+    "resume": "go on with a run whose controller died: the one of --run, else the last that was left in the middle",
+    "steal-lock": "take the hosts from a holder that is dead, by the nonce that `./invokew status` shows",
+    "answers": "file with a person's answers to the checklist: {LINE: {answer: yes, by: NAME}}",
+    "watch": "stay with the fleet when the cutover has ended: go on as `monitor`",
+    "bundle": "sign all evidence of the run into one file",
+    "key": "SSH key to sign with (default: git's, ssh-agent's first, ~/.ssh/id_ed25519)",
+    "verify": "judge this bundle instead, offline",
+    "signers": "allowed_signers file (default: inventory/<env>/allowed_signers)",
+    "once": "look a single time, for cron; ends with the verdict, or with 7 while it waits for a person",
+    "role": "in which role (people_roles) somebody decides",
+    "name": "who decides",
+    "decision": "go_on or rollback",
+    "point": "the point of the watch that is signed (default: what the watch waits for)",
+    "note": "why",
+    "event": "what people are told of (default: announcement)",
+    "at": "when it begins, with its zone: 2026-11-23T22:00Z",
+    "message": "words of your own in the notice",
+    "check": "show what would be done; change nothing (Invoke's own --dry is the same)",
+    "diff": "show rendered files as diffs against what is on the hosts",
+    "reason": "why, for the incident record",
+    "phase": "name or number of a phase, or rollback",
+    "junit": "write the checks' results to this file as JUnit XML",
+    "replace": "pin another key in the place of a pinned one",
+    "count": "how many hosts",
+    "purge": "remove the cached base system too",
+    "host": "name of a lab host, such as lab1",
+    "leave-mb": "MB left free",
+    "rounds": "how often each contender runs",
+    "only": "one half of the bench (default: both; any other word tells what they are called)",
+    "k": "only tests whose name matches, as in pytest",
+    "faults": "the whole fault suite and the long watches instead, more than an hour; writes docs/faults.md",
+    "seed": "of the fault suite, to make the same choices again",
+}
+LEAST = {"leave_mb": 0}  # of numbers; any other is 1 at least
+Body = Callable[..., None]
+Number = int | None  # an option that is a number, and may be left away
+WHOLE = re.compile(r"-?[0-9]+\Z")
+
+
+class Command(Task[Body]):
+    """A task by its full name. `looks`: it changes no host, and needs no dry run."""
+
+    def __init__(self, body: Body, full: str, *, looks: bool) -> None:
+        self.full, self.looks = full, looks
+        self.options = dict(list(inspect.signature(body).parameters.items())[1:])
+        words = help_of(*(name.replace("_", "-") for name in self.options))
+        super().__init__(body, name=full.rpartition(".")[2], auto_shortflags=False, help=words)
+
+    def arg_opts(self, name: str, default: object, taken_names: set[str]) -> dict[str, Any]:
+        """Invoke's own, but for numbers: what is none is kept as it was written, for us to refuse rather than for Invoke to break at."""
+        opts: dict[str, Any] = super().arg_opts(name, default, taken_names)  # type: ignore[arg-type]  # Invoke says str, and passes any
+        return opts | {"kind": number} if name in self._numbers else opts
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it, unless its numbers or its dry run are refused."""
+        wrong = [*self._no_numbers(kwargs)]
+        if args and args[0].config.run.dry:
+            if "check" in self.options:
+                kwargs["check"] = True
+            elif not self.looks:
+                next_ = "see what it does with --help; leave --dry away to have it done"
+                wrong.append(Problem(f"`{self.full}` has no dry run, and nothing was done", next_, path="--dry"))
+        if wrong:
+            self._refuse(wrong, json=bool(kwargs.get("json")))
+        return super().__call__(*args, **kwargs)
+
+    @property
+    def _numbers(self) -> list[str]:
+        return [name for name, option in self.options.items() if option.annotation in (int, Number)]
+
+    def _no_numbers(self, given: Mapping[str, object]) -> Iterator[Problem]:
+        for name in self._numbers:
+            value, least = given.get(name), LEAST.get(name, 1)
+            if isinstance(value, str) or (isinstance(value, int) and value < least):
+                option = f"--{name.replace('_', '-')}"
+                yield Problem(
+                    f"«{value}» is no number that it can have", f"give a whole number from {least} on", path=option
+                )
+
+    def _refuse(self, wrong: list[Problem], *, json: bool) -> NoReturn:
+        from cutover.cli.app import Ask, end
+
+        def refused(_ask: Ask) -> NoReturn:
+            raise UsageError(wrong)
+
+        raise Exit(code=int(end(Ask(Path(), self.full, json), refused)))
+
+
+def command(full: str, *, looks: bool = False) -> Callable[[Body], Command]:
+    """Make a function a command of this full name, such as hosts.list; its parameters are its options."""
+    return lambda body: Command(body, full, looks=looks)
+
+
+def end_with(code: int) -> None:
+    """End with a code from the one table (cutover/core/errors.py)."""
+    if code:
+        raise Exit(code=int(code))
+
+
+def number(written: str) -> int | str:
+    """A whole number; anything else stays as it is."""
+    return int(written) if WHOLE.match(written) else written
+
+
+def help_of(*names: str) -> dict[str, str]:
+    """Help texts of a task's options."""
+    return {name: HELP[name] for name in names}

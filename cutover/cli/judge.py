@@ -1,0 +1,119 @@
+"""`status`, `verify`, `validate`, `shadow`, `report`: they look and judge, and change nothing."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cutover.cli.app import Ask, end
+from cutover.cli.options import Where
+from cutover.core.errors import ExitCode, Unjudged
+
+if TYPE_CHECKING:
+    from cutover.run.verify import Judged
+
+
+def status(where: Where) -> ExitCode:
+    """Where the hosts are."""
+    return end(where.ask(), lambda ask: _status(where, ask))
+
+
+def verify(where: Where, phase: str, junit: str) -> ExitCode:
+    """A phase's checks, alone."""
+    return end(where.ask(), lambda ask: _verify(where, ask, phase, junit))
+
+
+def validate(where: Where) -> ExitCode:
+    """The live service, judged on its hosts."""
+    return end(where.ask(), lambda ask: _validate(where, ask))
+
+
+def shadow(where: Where) -> ExitCode:
+    """Both versions on the same input, compared on their hosts."""
+    return end(where.ask(), lambda ask: _shadow(where, ask))
+
+
+def report(where: Where) -> ExitCode:
+    """Draw the report of a run anew."""
+    return end(where.ask(), lambda ask: _report(where, ask))
+
+
+def _status(where: Where, ask: Ask) -> ExitCode:
+    from cutover.console.status import status_view
+    from cutover.console.text import paper
+    from cutover.monitor.status import look_at_state, watch_of
+    from cutover.monitor.views.status import standing_view
+    from cutover.timeline.presentation import presentation
+    from cutover.timeline.realtime import real_time
+
+    targets = where.targets()
+    states, unasked = look_at_state(targets)
+    watch = watch_of(targets)
+    declared = presentation(where.root).real_time
+    ask.hosts = {
+        host: {"reached": True, **state, "real_time": real_time(declared, state.pop("looks"))}
+        for host, state in states.items()
+    }
+    silent = tuple(dict.fromkeys(problem.host for problem in unasked if problem.host not in states))
+    ask.hosts |= {host: {"reached": False} for host in silent}
+    for host, told in ask.hosts.items():
+        told["watch"] = watch.as_json(host) if watch else None
+    out = paper(ask.stream)
+    out.print(status_view(states, silent))
+    if watch:
+        place = f" --inventory {where.inventory}" if where.inventory else ""
+        out.print(standing_view(watch, f"--hosts {targets.environment}{place}"))
+    if unasked:
+        raise Unjudged(unasked)
+    return ExitCode.DONE
+
+
+def _verify(where: Where, ask: Ask, phase: str, junit: str) -> ExitCode:
+    from cutover.run.verify import verify as judge
+
+    judged = judge(where.targets(), run=where.run, phase=phase, junit=Path(junit).expanduser() if junit else None)
+    if junit:
+        ask.files["junit"] = junit
+    return _told(ask, judged)
+
+
+def _validate(where: Where, ask: Ask) -> ExitCode:
+    from cutover.cli.listeners import write_validation
+    from cutover.run.verify import validate as judge
+
+    judged = judge(where.targets())
+    code = _told(ask, judged)
+    ask.files["report"] = str(write_validation(where.root, judged))
+    ask.say(f"report: {ask.files['report']}")
+    return code
+
+
+def _shadow(where: Where, ask: Ask) -> ExitCode:
+    from cutover.cli.listeners import write_comparison
+    from cutover.run.shadow import shadow as compare
+
+    judged = compare(where.targets(), run=where.run)
+    code = _told(ask, judged)
+    measured = {host: next(iter(by_step.values()), None) for host, by_step in judged.documents.items()}
+    ask.hosts = {host: {**one, "document": measured.get(host)} for host, one in ask.hosts.items()}
+    for path in write_comparison(where.root, judged):
+        ask.files["report"] = str(path)
+        ask.say(f"report: {path}")
+    return code
+
+
+def _told(ask: Ask, judged: "Judged") -> ExitCode:
+    """Show what was judged, to people and in `--json`; how the command ends."""
+    from cutover.console.verdicts import show_judged
+
+    ask.hosts = show_judged(judged.title, judged.findings, judged.verdict, say=ask.say)
+    ask.run_id, ask.problems = judged.run, judged.problems
+    return judged.verdict.exit_code
+
+
+def _report(where: Where, ask: Ask) -> ExitCode:
+    from cutover.cli.listeners import write_all
+
+    directory = where.the_run()
+    ask.run_id = directory.id
+    ask.files.update(write_all(where.root, directory).files)
+    ask.say(str(directory.report))
+    return ExitCode.DONE

@@ -1,1 +1,0 @@
-"""How a run goes: prepare everywhere, commit batch by batch, or go back."""

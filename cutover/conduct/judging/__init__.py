@@ -1,1 +1,0 @@
-"""The commands that look and judge outside a run, and change nothing."""

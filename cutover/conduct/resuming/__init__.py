@@ -1,1 +1,0 @@
-"""Runs that began earlier: which one is meant, where it stands on each host, going on with it or giving it up."""

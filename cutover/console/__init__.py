@@ -1,0 +1,1 @@
+"""What is printed while a command runs, and after it."""

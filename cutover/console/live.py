@@ -1,0 +1,150 @@
+"""What redraws itself on a terminal while a journal is written, and is plain lines anywhere else."""
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar, Self, TextIO
+
+from cutover.console.lines import Weight, shown
+from cutover.console.progress import Progress, progress_of
+from cutover.console.table import board
+from cutover.console.text import paper, short, text
+from cutover.core.times import between, moment
+from cutover.journal.record import Record
+
+if TYPE_CHECKING:
+    from rich.console import Console as Paper
+    from rich.console import RenderableType
+    from rich.live import Live
+
+
+def now() -> datetime:
+    """The moment."""
+    return datetime.now(UTC)
+
+
+class Screen(ABC):
+    """A stream and, where it is a terminal, a live drawing on it. `live` decides otherwise."""
+
+    a_second: ClassVar[
+        int
+    ]  # refreshes, in a thread of rich's own: whoever writes the journal never waits for the terminal
+
+    def __init__(self, stream: TextIO, *, live: bool | None, width: int | None, now: Callable[[], datetime]) -> None:
+        self._paper: Paper = paper(stream, width)
+        terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+        self._wants_live = terminal if live is None else live
+        self._live: Live | None = None
+        # Never held while printing: rich has a lock of its own, and asks for a drawing while it holds it.
+        self._lock = threading.RLock()
+        self._now = now
+
+    @abstractmethod
+    def _draw(self) -> "RenderableType":
+        """What is on the screen now. The last drawing, when the live view is given up (`_live` is None), is whole."""
+
+    def say(self, words: str) -> None:
+        """Say something that is not of the journal, such as that a Ctrl-C was understood.
+
+        From a thread of its own: a signal handler must neither wait for a lock nor write into a half-written line.
+        """
+        threading.Thread(target=lambda: self.show(text(words, "bold yellow")), name="console-say", daemon=True).start()
+
+    def show(self, renderable: "RenderableType") -> None:
+        """Print something whole: plan, summary, status."""
+        self._paper.print(renderable)
+
+    def close(self) -> None:
+        """Leave the last drawing as it is now, and give the terminal back."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.transient = self._leaves_nothing
+            live.stop()
+
+    @property
+    def _leaves_nothing(self) -> bool:
+        """Whether what was drawn so far is not worth leaving."""
+        return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        from rich.live import Live
+
+        if self._live is None:
+            self._live = Live(
+                console=self._paper, get_renderable=self._draw, refresh_per_second=self.a_second, vertical_overflow="ellipsis",
+                redirect_stdout=False, redirect_stderr=False,
+            )  # fmt: skip
+            self._live.start()
+
+
+# Shows a run while it goes: a live table on a terminal, plain lines with UTC times anywhere else. Listens to the journal.
+
+OPENING = {"run.created", "run.started", "rollback.started"}  # something to watch begins
+CLOSING = {"plan.made", "run.finished"}  # a question may follow, or the end
+
+
+class Console(Screen):
+    """Give it to `journal.listen`. `history` are the records of an earlier part of the run, which are not shown again."""
+
+    a_second = 8
+
+    def __init__(
+        self, stream: TextIO, *, live: bool | None = None, verbose: bool = False, history: Sequence[Record] = (), width: int | None = None,
+        now: Callable[[], datetime] = now,
+    ) -> None:  # fmt: skip
+        super().__init__(stream, live=live, width=width, now=now)
+        self._weight = Weight.VERBOSE if verbose else Weight.ALWAYS
+        self._progress: Progress = progress_of(history)
+        self._since = ""
+
+    def __call__(self, record: Record) -> None:
+        """Take a record of the journal in; called from whatever thread wrote it."""
+        with self._lock:
+            self._since = self._since or record.at
+            self._progress.take(record)
+        if not self._wants_live or (self._weight is Weight.VERBOSE and record.kind == "outcome"):
+            self._print_lines(record)
+        if not self._wants_live:
+            return
+        if record.kind in OPENING:
+            self._open()
+        elif record.kind in CLOSING:
+            self.close()
+
+    def _print_lines(self, record: Record) -> None:
+        width = min(24, max((len(host) for host in self._progress.hosts), default=8))
+        for line in shown(record, self._weight, width):
+            self._paper.print(text(line), soft_wrap=True)
+
+    def _draw(self) -> "RenderableType":
+        """The table; the last one has a row for each host."""
+        with self._lock:
+            progress, now = self._progress, self._clock()
+            final = self._live is None
+            if self._planning:
+                return text(f"run {progress.run}: the hosts are read and a plan is made ({self._elapsed(now)})", "dim")
+            return board(progress, now, self._elapsed(now), self._paper.width, None if final else self._paper.height)
+
+    @property
+    def _planning(self) -> bool:
+        return not self._progress.applying and not self._progress.finished
+
+    @property
+    def _leaves_nothing(self) -> bool:
+        return self._planning
+
+    def _clock(self) -> datetime:
+        """Now; a finished run stands still at its end."""
+        finished = self._progress.finished
+        return moment(finished.at) if finished else self._now()
+
+    def _elapsed(self, now: datetime) -> str:
+        return short(between(self._since, now.isoformat())) if self._since else short(0)

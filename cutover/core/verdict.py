@@ -1,0 +1,45 @@
+"""The one set of verdicts, used by probes, checks, gates, validation and the watch alike."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from cutover.core.errors import ExitCode
+
+
+class Verdict(StrEnum):
+    """What a judgement came to. Ordered by `severity`; nothing that could not be measured is ever PASS."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    WARN = "WARN"
+    INCONCLUSIVE = "INCONCLUSIVE"  # too little was seen to say
+    ERROR = "ERROR"  # the judging itself failed
+    FAIL = "FAIL"
+
+    @property
+    def severity(self) -> int:
+        """Rank from 0 (PASS) to 4 (FAIL), for picking the worst of several."""
+        return list(Verdict).index(self)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Exit status of a read-only judging command that ends with this verdict."""
+        return _EXIT[self]
+
+    @property
+    def lets_pass(self) -> bool:
+        """Whether a gate may open on it: PASS, or WARN, which stays visible."""
+        return self in (Verdict.PASS, Verdict.WARN)
+
+
+_EXIT = {
+    Verdict.PASS: ExitCode.DONE,
+    Verdict.WARN: ExitCode.JUDGED_WARN,
+    Verdict.FAIL: ExitCode.JUDGED_FAIL,
+    Verdict.INCONCLUSIVE: ExitCode.JUDGED_UNKNOWN,
+    Verdict.ERROR: ExitCode.JUDGED_UNKNOWN,
+}
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The most severe of several verdicts; none at all is INCONCLUSIVE, since nothing was judged."""
+    return max(verdicts, key=lambda verdict: verdict.severity, default=Verdict.INCONCLUSIVE)

@@ -1,1 +1,0 @@
-"""What each command does: read the options, conduct, tell, end with the one table's exit code."""

@@ -1,0 +1,153 @@
+"""Run directories on the controller: .cutover/runs/<id>/ with plan, journal, evidence and report."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cutover.core.errors import Problem, UsageError
+from cutover.journal.journal import Journal, read
+from cutover.plan.plan import Plan, load
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def plan_file(self) -> Path:
+        """The frozen plan."""
+        return self.path / "plan.json"
+
+    @property
+    def journal_file(self) -> Path:
+        """The chained journal."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def watch_file(self) -> Path:
+        """The journal of the watch that follows the run; chained like the run's own, and apart, so that the run can go back meanwhile."""
+        return self.path / "watch.jsonl"
+
+    @property
+    def evidence(self) -> Path:
+        """What was collected besides the journal: JUnit files, reports of the hosts, logs."""
+        return self.path / "evidence"
+
+    @property
+    def report(self) -> Path:
+        """The page for people."""
+        return self.path / "report.html"
+
+    def plan(self) -> Plan:
+        """The plan, its fingerprint checked."""
+        return load(self.plan_file)
+
+    def journal(self) -> Journal:
+        """The journal, open for writing, its chain checked."""
+        return Journal(self.journal_file)
+
+    def created(self) -> "Created | None":
+        """What the run is about, by the first record of its journal, else by its plan; None where neither can be read.
+
+        Nothing is verified here: it only says where to look, also for a way back whose journal was altered meanwhile.
+        """
+        said = _json(self.journal_file, lines=True).get("data")
+        about = said if isinstance(said, dict) and "environment" in said else _json(self.plan_file)
+        known = {name: str(about.get(name, "")) for name in ("environment", "pattern", "inventory")}
+        return Created(**known) if known["environment"] else None
+
+    def environment(self) -> str:
+        """The environment that the run is about."""
+        created = self.created()
+        return "" if created is None else created.environment
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether it was begun on hosts, rather than only planned."""
+        kinds = {"run.started", "rollback.started"}
+        return self.journal_file.exists() and any(record.kind in kinds for record in read(self.journal_file))
+
+
+@dataclass(frozen=True)
+class Created:
+    """What a run is about: the environment, the pattern that chose its hosts, and where the inventory lies ("" where it is not known)."""
+
+    environment: str
+    pattern: str
+    inventory: str
+
+
+def _json(path: Path, *, lines: bool = False) -> dict[str, Any]:
+    """A document, or the first of a file with one a line; empty where there is none."""
+    try:
+        with path.open() as file:
+            found = json.loads(file.readline() if lines else file.read())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True)
+class RunDirs:
+    """All runs of this checkout."""
+
+    root: Path
+
+    def create(self) -> RunDir:
+        """A directory for a new run. Ids sort by time: <UTC stamp>-<random>."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        run = RunDir(self.root / f"{stamp}-{secrets.token_hex(3)}")
+        run.evidence.mkdir(parents=True)
+        return run
+
+    def named(self, run: str) -> RunDir:
+        """The directory of a run id."""
+        found = RunDir(self.root / run)
+        if not found.path.is_dir() or os.sep in run:
+            known = ", ".join(path.name for path in self._all()[:5]) or "none"
+            raise UsageError(
+                Problem(
+                    path=str(self.root),
+                    found=f"no run {run} here (newest: {known})",
+                    next="name one of these, or leave --run away",
+                )
+            )
+        return found
+
+    def last(self, environment: str) -> RunDir | None:
+        """The newest run of an environment that was begun on hosts, else the newest that was planned; None where there is none."""
+        runs = [run for run in self.newest_first() if run.journal_file.exists() and run.environment() == environment]
+        return next((run for run in runs if run.was_begun), runs[0] if runs else None)
+
+    def newest_first(self) -> Iterator[RunDir]:
+        """All runs."""
+        return (RunDir(path) for path in self._all())
+
+    def unfinished(self, environment: str, hosts: Iterable[str]) -> RunDir | None:
+        """The newest run of an environment that was begun on some of these hosts, if its journal names no end."""
+        names = set(hosts)
+        for run in self.newest_first():
+            if not (run.journal_file.exists() and run.plan_file.exists() and run.environment() == environment):
+                continue
+            kinds = [record.kind for record in read(run.journal_file)]
+            if "approved" in kinds and names & set(run.plan().hosts):
+                began = max(index for index, kind in enumerate(kinds) if kind in ("approved", "run.started"))
+                return None if "run.finished" in kinds[began:] else run
+        return None
+
+    def _all(self) -> list[Path]:
+        return (
+            sorted((path for path in self.root.glob("*") if path.is_dir()), reverse=True) if self.root.exists() else []
+        )

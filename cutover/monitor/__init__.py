@@ -1,0 +1,1 @@
+"""The watch after a cutover: rules, the loop, its views."""

@@ -1,0 +1,88 @@
+"""One look at all hosts of a watch. A host that does not answer gives a sample too, which says so."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cutover.core.samples import Sample
+from cutover.core.step import State, Step
+from cutover.inventory.targets import Targets
+from cutover.monitor.state import WatchClock
+from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.remote.agent import HostAgent
+from cutover.remote.fleet import Fleet, as_problems
+
+ROLE = "watch"
+LOOKS, ROWS = "looks", "rows"  # the role's functions: what every look sees, and what a recorded row adds
+BETWEEN_S = 0.5  # two looks that tell how busy a service is
+SLACK_S = 20.0  # what the way to a host and back may take beyond its steps
+
+
+@dataclass(frozen=True)
+class Looker:
+    """Looks at hosts through their deployed service, by the steps of the role."""
+
+    fleet: Fleet
+    steps: Mapping[str, Mapping[str, tuple[Step, ...]]]  # by host: looks, rows
+
+    @classmethod
+    def of(cls, targets: Targets, fleet: Fleet, run: RunFacts) -> "Looker":
+        """The looker of these hosts."""
+        roles = {name: Role(ROLE, targets.root, targets.variables[name], run) for name in targets.names}
+        return cls(
+            fleet,
+            {name: {part: steps_of(role, part) for part in (LOOKS, ROWS)} for name, role in roles.items()},
+        )
+
+    def look(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
+        """One sample of each host, in order, taken at the same time."""
+        steps = {name: (*self.steps[name][LOOKS], *(self.steps[name][ROWS] if row else ())) for name in hosts}
+        deadline = max(sum(_patience(step) for step in one) for one in steps.values())
+
+        def measure(agent: HostAgent) -> tuple[float, list[State]]:
+            return clock.now(), agent.measure(steps[agent.name], deadline_s=deadline)
+
+        samples = []
+        for name, outcome in self.fleet.each(measure, hosts, deadline=deadline + SLACK_S).items():
+            if outcome.error is not None:
+                problem = as_problems(outcome.error, name)[0]
+                at = clock.now()
+                samples.append(Sample(name, at, clock.at_watch(at), row=row, error=problem.found))
+                continue
+            at, outcomes = outcome.unwrap()
+            samples.append(Sample(name, at, clock.at_watch(at), _documents(outcomes), row))
+        return samples
+
+
+def looks_of(targets: Targets, name: str) -> tuple[Step, ...]:
+    """What a look at a host consists of, outside any watch."""
+    return steps_of(Role(ROLE, targets.root, targets.variables[name], RunFacts(ROLE, "")), LOOKS)
+
+
+def look_twice(agent: HostAgent, steps: Sequence[Step]) -> State:
+    """Two looks, `first` and `last`, `seconds` apart: the second asks the probes alone, for what only shows by its change."""
+    whole = sum(_patience(step) for step in steps)
+    began, first = time.monotonic(), _documents(agent.measure(steps, deadline_s=whole))
+    time.sleep(BETWEEN_S)
+    again = [step for step in steps if step.probe]
+    last = _documents(agent.measure(again, deadline_s=whole))
+    return {"first": first, "last": {**first, **last}, "seconds": time.monotonic() - began}
+
+
+def _patience(step: Step) -> float:
+    """How long a step may take, in seconds: a command says it, a probe is quick."""
+    return float(step.args.get("timeout_s", 5.0))
+
+
+def _documents(outcomes: Sequence[State]) -> dict[str, State]:
+    """What each step saw, by its name without the role: a command's document, a probe's state; an `error` where there is none."""
+    return {one["id"].partition(".")[2]: _document(one) for one in outcomes}
+
+
+def _document(outcome: State) -> State:
+    after: State = outcome["after"] or {}
+    if "document" not in after:
+        return after
+    document = after["document"]
+    said = str(after.get("stderr") or after.get("output") or outcome.get("error") or "it said nothing").strip()
+    return document if isinstance(document, dict) else {"error": said[-500:]}

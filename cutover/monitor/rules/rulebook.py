@@ -1,0 +1,336 @@
+"""What a watch is judged by, checked and ready: signals, rules with their limits, metrics and decision points."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cutover.core.errors import Problem, UsageError
+from cutover.core.numbers import is_number
+from cutover.core.samples import Level
+
+# Durations as people write them: 15s, 30m, 4h, 7d, or a plain number of seconds.
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+HOW = "write a number and one of s, m, h, d, w, for instance 15s, 30m, 4h, 7d or 1h30m"
+
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+
+
+class NoDurationError(ValueError):
+    """What was written is no duration; says what was found."""
+
+
+def seconds(written: object) -> float:
+    """The seconds that a duration stands for; NoDurationError for what is none, or is negative."""
+    if is_number(written):
+        if not math.isfinite(written) or written < 0:
+            raise NoDurationError(f"{written} is no duration")
+        return float(written)
+    if not isinstance(written, str):
+        raise NoDurationError(f"{written!r} is no duration")
+    text = written.strip()
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise NoDurationError(f"`{written}` is no duration")
+    return math.fsum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+def words(duration: float) -> str:
+    """A number of seconds as it would be written: 15s, 10m, 1h30m, 7d."""
+    left, told = round(duration, 3), ""
+    for unit in ("d", "h", "m"):
+        whole = int(left // UNITS[unit])
+        if whole:
+            told += f"{whole}{unit}"
+            left = round(left - whole * UNITS[unit], 3)
+    return told + (f"{left:g}s" if left or not told else "")
+
+
+# When rows of a watch are recorded: every half an hour at first, then less and less often.
+
+_ALMOST = 1e-6  # seconds: moments that are reached by adding up are not missed by a rounding
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """Stretches of a watch, each (until, every) in seconds of its clock: `every` 30 min until hour 4, and so on."""
+
+    stretches: tuple[tuple[float, float], ...]
+
+    def between(self, after: float, until: float) -> tuple[float, ...]:
+        """The moments of recorded rows in (after, until]. The one at 0, the baseline, belongs to none: take it first."""
+        return tuple(moment for moment in self._moments() if after + _ALMOST < moment <= until + _ALMOST)
+
+    def next_after(self, after: float) -> float | None:
+        """The next row after a moment; None when the cadence has ended."""
+        return next((moment for moment in self._moments() if moment > after + _ALMOST), None)
+
+    def every_at(self, t: float) -> float:
+        """How far apart rows are at a moment; after the end as in the last stretch."""
+        return next((every for until, every in self.stretches if t < until), self.stretches[-1][1])
+
+    def _moments(self) -> Iterator[float]:
+        start = 0.0
+        for until, every in self.stretches:
+            for step in range(1, int((until - start + _ALMOST) // every) + 1):
+                yield start + step * every
+            start = until
+
+
+def cadence(written: Mapping[str, Any], path: str) -> Cadence:
+    """`{4h: 30m, 8h: 1h}` (until when: how often) as a Cadence; UsageError with all that is wrong, `path` says where it is written."""
+    problems: list[Problem] = []
+    read: list[tuple[float, float, str]] = []
+    for key, value in written.items():
+        try:
+            read.append((seconds(key), seconds(value), f"{path}.{key}"))
+        except NoDurationError as error:
+            problems.append(Problem(str(error), HOW, path=f"{path}.{key}"))
+    stretches: list[tuple[float, float]] = []
+    start = 0.0
+    for until, every, where in sorted(read):  # a map has no order that could be relied on
+        if every <= 0 or every > until - start + _ALMOST:
+            found = f"from {words(start)} until {words(until)} every {words(every)} has no row in it"
+            problems.append(Problem(found, "let each stretch last for a row at least", path=where))
+        else:
+            stretches.append((until, every))
+            start = until
+    if not stretches and not problems:
+        problems.append(Problem("has no stretch", "write {24h: 30m}", path=path))
+    if problems:
+        raise UsageError(problems)
+    return Cadence(tuple(stretches))
+
+
+Kind = Literal[
+    "value", "values", "count", "differs", "verdict", "mean", "share", "increase", "busy", "restarts", "growth", "drift",
+    "stuck", "without", "fell", "looks",
+]  # fmt: skip
+Over = Literal["above", "below"]
+
+# What a signal of each kind needs besides, and whether it looks back over a window.
+NEEDS: Mapping[Kind, tuple[str, ...]] = {
+    "value": ("at",),
+    "values": ("at",),
+    "count": ("of",),
+    "differs": ("at", "from_"),
+    "verdict": ("at",),
+    "mean": ("of", "per"),
+    "share": ("of", "per"),
+    "increase": ("of",),
+    "busy": ("at",),
+    "restarts": ("at",),
+    "growth": ("at",),
+    "drift": ("at", "against"),
+    "stuck": ("at", "per"),
+    "without": ("of", "per"),
+    "fell": ("at",),
+    "looks": (),
+}
+WINDOWED: frozenset[Kind] = frozenset({"mean", "share", "increase", "busy", "restarts", "growth"})
+COUNTED: frozenset[Kind] = frozenset({"mean", "share", "growth"})  # those whose n may be too small
+UNLIMITED: frozenset[Kind] = frozenset({"verdict", "looks"})  # they are verdicts themselves
+STATES: frozenset[Kind] = frozenset({"differs"})  # yes or no: the rule itself says of which level a yes is
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SignalEntry(_Strict):
+    """One entry of `signals`: how a figure is had from the samples."""
+
+    kind: Kind
+    unit: str = ""
+    at: str = ""
+    of: list[str] = Field(default_factory=list)
+    per: list[str] = Field(default_factory=list)
+    from_: list[str | int] = Field(default_factory=list, alias="from")
+    against: Literal["previous", "first", ""] = ""
+    scale: float = 1.0
+    rows: bool = False
+    words: str = Field(min_length=1)
+
+
+class RuleEntry(_Strict):
+    """One entry of `rules`; durations are still as they are written."""
+
+    signal: str
+    row: str = ""
+    over: Over = "above"
+    window: str | int | float | None = None
+    least: int = Field(default=0, ge=0)
+    bound: Literal["lower", ""] = ""
+    floor: str = ""
+    for_: dict[str, str | int | float] = Field(default_factory=dict, alias="for")
+    levels: list[str] = Field(default_factory=list)
+    fail_after: int = Field(ge=1)
+    at_points: Literal["hold", ""] = ""
+    words: str = Field(min_length=1)
+    next: str = Field(min_length=1)
+
+
+class MetricEntry(_Strict):
+    """One entry of `metrics`: what points look at; with a `floor` it must be steady between two of them."""
+
+    signal: str
+    window: str | int | float | None = None
+    least: int = Field(default=0, ge=0)
+    floor: float | None = Field(default=None, ge=0)
+
+
+class PointEntry(_Strict):
+    """One entry of `points`."""
+
+    at: str | int | float
+    steady_since: str = ""
+    steady: str = ""
+    below: dict[str, str] = Field(default_factory=dict)
+    otherwise: Literal["hold", "extend"] = "hold"
+    by: str | int | float | None = None
+    words: str = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """How a figure is had from the samples, over which window of the watch's clock (0.0: as it is now).
+
+    `slack`: by how much less than its window counts as all of it, since looks do not fall on a window's edges. `share`: of
+    what a count within a window comes to, where that was made longer than the rule has it (pace.py); limits are for the rule's.
+    """
+
+    name: str
+    entry: SignalEntry
+    window: float
+    floor: float = 0.0
+    slack: float = 0.0
+    share: float = 1.0
+
+    @property
+    def kind(self) -> Kind:
+        """Which of the engine's ways of measuring it is."""
+        return self.entry.kind
+
+    @property
+    def key(self) -> tuple[str, float, float]:
+        """What two uses of a signal have in common that can share one meter."""
+        return self.name, self.window, self.floor
+
+    @property
+    def rows(self) -> bool:
+        """Whether only recorded rows have it."""
+        return self.entry.rows or self.entry.kind == "drift"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One level of a rule: passed by what is over the limit, and held once it has been so for `hold` seconds."""
+
+    level: Level
+    limit: float
+    hold: float
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule with its limits, from the mildest level to the gravest."""
+
+    name: str
+    signal: Signal
+    row: str
+    below: bool
+    limits: tuple[Limit, ...]
+    least: int
+    bound: bool
+    fail_after: int
+    holds_points: bool
+    words: str
+    next: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure that points look at. With a `floor`, the least difference that counts, in its unit, it must be steady between two."""
+
+    name: str
+    signal: Signal
+    least: int
+    floor: float | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """A moment of the watch at which it is decided whether it goes on.
+
+    Always: no FAIL since the last decision, nothing unknown. Besides: metrics within `steady` (a share) of what they were at
+    the point `steady_since`; metrics of `below` below their limits. `otherwise`: hold, or extend the watch `by` seconds.
+    """
+
+    name: str
+    at: float
+    words: str
+    steady_since: str = ""
+    steady: float = 0.0
+    below: tuple[tuple[str, float], ...] = ()
+    otherwise: Literal["hold", "extend"] = "hold"
+    by: float = 0.0
+
+
+@dataclass(frozen=True)
+class RuleBook:
+    """All that a watch is judged by; `epoch` is where a sample says in which of its lives the service is."""
+
+    source: str
+    epoch: str
+    gap_looks: int
+    rules: tuple[Rule, ...]
+    metrics: tuple[Metric, ...]
+    points: tuple[Point, ...]
+    digest: str
+
+    def as_json(self) -> dict[str, Any]:
+        """What the journal of a watch keeps of it: which rules, with which limits."""
+        return {
+            "source": self.source,
+            "digest": self.digest,
+            "rules": {
+                rule.name: {one.level: {"limit": one.limit, "for_s": one.hold} for one in rule.limits}
+                for rule in self.rules
+            },
+        }
+
+
+# Fits the rules to how often a watch looks: a window that holds too few looks could judge nothing.
+
+LOOKS = 6  # that a window holds at least: a growth needs five of them, and Prometheus' documentation advises four for a rate
+HELD_LOOKS = 2.0  # that a hold time of a hurried watch lasts at least
+SLACK = 1.1  # of a look: one may fall just outside the window, and none is quite punctual
+
+
+def paced(book: RuleBook, look_s: float, *, hurried: bool = False) -> RuleBook:
+    """The same rules for looks so far apart (seconds on the watch's clock); they differ where a watch is hurried, or looks seldom.
+
+    A hold time bridges what really takes a moment, such as that between a piece of work and its record; in a hurried watch it
+    would be over before that moment is, so there it lasts for some looks at least.
+    """
+
+    def wide(signal: Signal) -> Signal:
+        if not signal.window:
+            return signal
+        window = max(signal.window, LOOKS * look_s)
+        return replace(signal, window=window, slack=SLACK * look_s, share=signal.window / window)
+
+    def long(limit: Limit) -> Limit:
+        return replace(limit, hold=max(limit.hold, HELD_LOOKS * look_s)) if hurried and limit.hold else limit
+
+    return replace(
+        book,
+        rules=tuple(
+            replace(rule, signal=wide(rule.signal), limits=tuple(map(long, rule.limits))) for rule in book.rules
+        ),
+        metrics=tuple(replace(metric, signal=wide(metric.signal)) for metric in book.metrics),
+    )

@@ -1,0 +1,1 @@
+"""Channels, escalation and the texts of notices."""

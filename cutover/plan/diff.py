@@ -1,0 +1,73 @@
+"""Shows what a file would become: line by line, and key by key where both are YAML or JSON.
+
+V1 has its configuration as ordinary YAML and V2 as JSON: every line differs, and only the keys say what changes.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import unified_diff
+from typing import Literal
+
+from cutover.core.errors import Problem, UsageError
+from cutover.inventory.yamlfile import Keys, dotted, parse
+
+
+@dataclass(frozen=True)
+class Change:
+    """One key path that was added, removed or changed; values as JSON, "" for a side that has none."""
+
+    path: str
+    kind: Literal["added", "removed", "changed"]
+    before: str = ""
+    after: str = ""
+
+    def __str__(self) -> str:
+        if self.kind == "changed":
+            return f"~ {self.path}: {self.before} -> {self.after}"
+        return f"+ {self.path}: {self.after}" if self.kind == "added" else f"- {self.path}: {self.before}"
+
+
+def diff(before_text: str, after_text: str, from_name: str, to_name: str) -> str:
+    """The unified diff of two texts, "" where they are equal; a missing line end at the end is shown as `diff` does."""
+    lines = unified_diff(_lines(before_text), _lines(after_text), from_name, to_name)
+    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def structural_diff(before_text: str, after_text: str, from_name: str, to_name: str) -> tuple[Change, ...]:
+    """What differs between two YAML or JSON documents, by key path; UsageError where one of them is neither."""
+    problems: list[Problem] = []
+    before, after = parse(before_text, from_name, problems), parse(after_text, to_name, problems)
+    if before is None or after is None:
+        raise UsageError(problems)
+    old, new = dict(_flat(before.value, ())), dict(_flat(after.value, ()))
+    return tuple(
+        _change(dotted(keys), old.get(keys, ""), new.get(keys, ""))
+        for keys in dict.fromkeys([*old, *new])
+        if old.get(keys) != new.get(keys)
+    )
+
+
+def _change(path: str, before: str, after: str) -> Change:
+    kind: Literal["added", "removed", "changed"] = "changed"
+    if not (before and after):
+        kind = "added" if after else "removed"
+    return Change(path or "(the document)", kind, before, after)
+
+
+def _flat(value: object, keys: Keys) -> Iterator[tuple[Keys, str]]:
+    """Every leaf with its path, as JSON, so that 1, 1.0, true and "1" are told apart."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flat(item, (*keys, key))
+    elif isinstance(value, list) and value:
+        for index, item in enumerate(value):
+            yield from _flat(item, (*keys, index))
+    elif keys or value is not None:  # an empty document has no leaf
+        yield keys, json.dumps(value, ensure_ascii=False)
+
+
+def _lines(text: str) -> list[str]:
+    """The lines with their ends, cut at line feeds only, as `diff` does."""
+    *whole, rest = text.split("\n")
+    return [f"{line}\n" for line in whole] + ([rest] if rest else [])

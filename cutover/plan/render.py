@@ -1,0 +1,268 @@
+"""Renders the files of a plan from Jinja2 templates: the same input gives the same bytes, and no secret is shown.
+
+A template is rendered twice, once with each secret and once with its digest in the place. A secret may only be printed,
+tested for presence or written by `to_json`: any other filter would hide it from the mask, so it is refused.
+"""
+
+import hashlib
+import json
+import math
+import re
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from jinja2 import (
+    Environment,
+    FileSystemLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    Undefined,
+    UndefinedError,
+    meta,
+    nodes,
+)
+
+from cutover.core.errors import Problem, UsageError
+from cutover.core.secret import Secret
+from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.variables import Variables
+from cutover.inventory.yamlfile import shown
+
+# Writes values as JSON that is YAML as well, so that a reader of either gets the same values.
+# Plain JSON is not enough: YAML 1.1 takes `1e-09` for text and does not allow some characters as they are.
+
+# Not printable in YAML, or line breaks to it: DEL and C1 controls, separators, BOM, lone surrogates, non-characters.
+_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+
+
+def write(
+    value: object, indent: int = 2, sort: bool = False, show: Callable[[object], object] = lambda value: value
+) -> str:
+    """The value as a document without a line end; `show` turns what is no plain value into one."""
+    return _Writer(indent, sort, show).write(value, 0)
+
+
+class _Writer:
+    """Writes one document; keys stay in the order they have, unless they are to be sorted."""
+
+    def __init__(self, indent: int, sort: bool, show: Callable[[object], object]) -> None:
+        self.indent = indent
+        self.sort = sort
+        self.show = show
+
+    def write(self, value: object, level: int) -> str:
+        value = self.show(value)
+        if value is None or isinstance(value, bool):
+            return {None: "null", True: "true", False: "false"}[value]
+        if isinstance(value, str):
+            return text(value)
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, float):
+            return number(value)
+        if isinstance(value, dict):
+            keys = sorted(value) if self.sort else list(value)
+            return self._block("{}", [f"{self._key(key)}: {self.write(value[key], level + 1)}" for key in keys], level)
+        if isinstance(value, list | tuple):
+            return self._block("[]", [self.write(item, level + 1) for item in value], level)
+        raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
+
+    def _key(self, key: object) -> str:
+        if not isinstance(key, str):
+            raise TypeError(f"the key {key!r} is not text")
+        return text(key)
+
+    def _block(self, brackets: str, items: list[str], level: int) -> str:
+        if not items:
+            return brackets
+        inner, outer = "\n" + " " * self.indent * (level + 1), "\n" + " " * self.indent * level
+        if not self.indent:
+            inner, outer = "", ""
+        return brackets[0] + inner + ("," + (inner or " ")).join(items) + outer + brackets[1]
+
+
+def text(value: str) -> str:
+    """A string in double quotes that JSON and YAML read alike."""
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+def number(value: float) -> str:
+    """A float that both read as a float: with a point, also before an exponent."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value} cannot be written as JSON")
+    digits, exponent, power = repr(value).partition("e")
+    return digits + ("" if "." in digits else ".0") + exponent + power
+
+
+_ONLY = "a secret can only be printed, tested with `if`, or written by to_json"
+_RANDOM = ("random",), ("lipsum",)  # filters, globals: the same plan must come out twice
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A rendered file: its true text, the text that may be shown, and the SHA-256 of the true one."""
+
+    text: str
+    masked: str
+    digest: str
+    secrets: bool
+
+    def __repr__(self) -> str:
+        return f"Rendered(digest={self.digest!r}, secrets={self.secrets})"
+
+
+def search_path(root: Path, role: str) -> tuple[Path, ...]:
+    """Where the templates of a role are looked for, first match wins."""
+    return (root / "roles" / role / "templates", root / "templates")
+
+
+def render(template: str, variables: Variables, extra: Mapping[str, Any], search: Sequence[Path]) -> Rendered:
+    """One template for one host; `extra` is what the role adds to the variables. UsageError with all that is wrong."""
+    context = {**variables, **extra}
+    text = _once(template, context, variables.host, search, Secret.reveal)
+    masked = _once(template, context, variables.host, search, str)
+    return Rendered(text, masked, hashlib.sha256(text.encode()).hexdigest(), secrets=text != masked)
+
+
+class _SecretMisusedError(Exception):
+    """A template does something with a secret that the mask could not follow."""
+
+
+class _Guarded:
+    """Stands for a secret inside a template; only printing and `to_json` can read it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __bool__(self) -> bool:
+        return bool(object.__getattribute__(self, "_text"))
+
+    def __getattribute__(self, name: str) -> object:
+        if name.startswith("__"):
+            return object.__getattribute__(self, name)
+        raise _SecretMisusedError(_ONLY)
+
+    def _refuse(self, *_arguments: object) -> NoReturn:
+        raise _SecretMisusedError(_ONLY)
+
+    __str__ = __repr__ = __format__ = __eq__ = __iter__ = __len__ = __getitem__ = __add__ = __radd__ = __mod__ = _refuse
+    __lt__ = __gt__ = __le__ = __ge__ = __contains__ = __hash__ = __html__ = _refuse
+
+
+def _guard(value: object, text_of: Callable[[Secret], str]) -> object:
+    if isinstance(value, Secret):
+        return _Guarded(text_of(value))
+    if isinstance(value, dict):
+        return {key: _guard(item, text_of) for key, item in value.items()}
+    return [_guard(item, text_of) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, Undefined):
+        return str(value)  # which raises, and names it
+    return object.__getattribute__(value, "_text") if isinstance(value, _Guarded) else value
+
+
+def _to_json(value: object, indent: int = 2, sort: bool = False) -> str:
+    """Write a value as JSON that is YAML as well, keys in their order."""
+    return write(value, indent, sort, _shown)
+
+
+@lru_cache(maxsize=64)  # a template is compiled once, not once a host; a changed file is noticed by its time stamp
+def _environment(search: tuple[Path, ...]) -> Environment:
+    environment = Environment(  # noqa: S701 - configuration files, not HTML
+        loader=FileSystemLoader(search),
+        undefined=StrictUndefined,
+        finalize=_shown,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in _RANDOM[0]:
+        del environment.filters[name]
+    for name in _RANDOM[1]:
+        del environment.globals[name]
+    environment.filters["to_json"] = _to_json
+    return environment
+
+
+def _once(
+    template: str, context: Mapping[str, object], host: str, search: Sequence[Path], text_of: Callable[[Secret], str]
+) -> str:
+    """One rendering, with each secret as `text_of` gives it."""
+    environment = _environment(tuple(search))
+    guarded = {name: _guard(value, text_of) for name, value in context.items()}
+    try:
+        return environment.get_template(template).render(guarded)
+    except UndefinedError as error:
+        raise UsageError(_undefined(environment, template, context, host, search, error)) from None
+    except TemplateSyntaxError as error:
+        place = f"{shown(Path(error.filename or template))}:{error.lineno}"
+        advice = "correct the template"
+        raise UsageError(Problem(f"the template cannot be read: {error.message}", advice, host, place)) from error
+    except TemplateNotFound as error:
+        raise UsageError(_not_found(environment, str(error.name), host, search)) from error
+    except _SecretMisusedError as error:
+        place = _line(error.__traceback__, search) or template
+        raise UsageError(Problem(str(error), "print it as it is", host, place)) from None
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        place = _line(error.__traceback__, search)
+        if not place:
+            raise
+        found = f"the template fails: {type(error).__name__}: {error}"
+        raise UsageError(Problem(found, "correct the template or the value", host, place)) from None
+
+
+def _undefined(
+    environment: Environment,
+    template: str,
+    context: Mapping[str, object],
+    host: str,
+    search: Sequence[Path],
+    error: UndefinedError,
+) -> list[Problem]:
+    """Every name in the template that nothing defines; where it is deeper inside, the place that failed."""
+    source, filename, _ = environment.loader.get_source(environment, template) if environment.loader else ("", "", None)
+    tree = environment.parse(source)
+    unknown = meta.find_undeclared_variables(tree) - set(context) - set(environment.globals)
+    advice = "declare it in the role's defaults.yml, or correct the template"
+    problems = {
+        (node.lineno, node.name): Problem(
+            f"`{node.name}` is undefined",
+            did_you_mean(node.name, context) + advice,
+            host,
+            f"{shown(Path(filename or template))}:{node.lineno}",
+        )
+        for node in tree.find_all(nodes.Name)
+        if node.name in unknown
+    }
+    if problems:
+        return [problems[place] for place in sorted(problems)]
+    place = _line(error.__traceback__, search) or template
+    return [Problem(f"undefined: {error.message}", advice, host, place)]
+
+
+def _not_found(environment: Environment, name: str, host: str, search: Sequence[Path]) -> Problem:
+    there = environment.list_templates()
+    places = " and ".join(shown(path) for path in search)
+    advice = f"{did_you_mean(name, there)}templates there: {listed(there)}"
+    return Problem(f"there is no template `{name}` in {places}", advice, host, name)
+
+
+def _line(trace: TracebackType | None, search: Sequence[Path]) -> str:
+    """`templates/unit.j2:7`, the innermost line of a template in a traceback, as Jinja2 rewrites it."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(trace)
+        if any(Path(frame.filename).is_relative_to(path) for path in search)
+    ]
+    return f"{shown(Path(frames[-1].filename))}:{frames[-1].lineno}" if frames else ""

@@ -1,0 +1,1 @@
+"""Releases: built and verified here, unpacked and verified again on the hosts."""

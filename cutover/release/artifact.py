@@ -1,0 +1,211 @@
+"""Build a release: one immutable, reproducible .tar.gz with code, locked dependencies, tests and a manifest.
+
+    app/       the code                    tests/     the release's own tests
+    site/      what it needs               testing/   what its tests need
+    bin/       launchers, run-tests        manifest.json
+
+Same inputs give the same bytes. The id names the content and the target: what a host has need not be sent again.
+`inspect` reads an artifact back and believes nothing that it has not hashed itself.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cutover.core.errors import Problem, UsageError
+from cutover.release.files import compile_tree, digest_file, list_files
+from cutover.release.spec import ReleaseSpec, check
+from cutover.release.tar import Member, read, write
+from cutover.release.wheels import Target, Tree, installed
+
+# Put the release's own files together: code, tests and launchers.
+
+RUN_TESTS = Path(__file__).parents[1] / "agent" / "run_tests.py"
+
+# -S and -P: only the standard library and the release are on the path; no Debian package of the host, no user's
+# directory and not the current one can stand in for a locked dependency. The real path is resolved: a running process
+# stays in its release when a symlink to it moves on.
+LAUNCHER = """\
+#!/bin/sh
+# {does}
+release=$(readlink -f "$0") || exit 1
+release=${{release%/bin/*}}
+unset PYTHONHOME PYTHONOPTIMIZE PYTHONINSPECT
+export PYTHONNOUSERSITE=1 PYTHONPATH="{path}"{environment}
+exec {interpreter} -S -P {run} "$@"
+"""
+
+
+def stage(spec: ReleaseSpec, root: Path) -> Path:
+    """Copy code and tests below `root` and write bin/; caches, compiled and dot files stay behind."""
+    unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
+    for source, target in [(spec.tests, "tests"), *((path, f"app/{name}") for name, path in spec.code.items())]:
+        _refuse_links(source)
+        shutil.copytree(source, root / target, ignore=unwanted, copy_function=shutil.copyfile)
+    (root / "bin").mkdir()
+    shutil.copyfile(RUN_TESTS, root / "bin" / "run_tests.py")
+    for command, module in spec.launchers.items():
+        does = f"Runs {module} of the release that this file is in."
+        _launcher(root / "bin" / command, spec, does, "$release/app:$release/site", f"-m {module}")
+    does = "Runs the tests of the release that this file is in, prints one JSON document, writes nothing into it."
+    path, run = "$release/app:$release/site:$release/testing", '-B "$release/bin/run_tests.py" "$release/tests"'
+    _launcher(root / "bin" / "run-tests", spec, does, path, run)
+    return root
+
+
+def _launcher(path: Path, spec: ReleaseSpec, does: str, python_path: str, run: str) -> None:
+    environment = "".join(f" {name}={value}" for name, value in spec.environment.items())
+    text = LAUNCHER.format(does=does, path=python_path, environment=environment, interpreter=spec.interpreter, run=run)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+def _refuse_links(root: Path) -> None:
+    links = [path for path in sorted(root.rglob("*")) if path.is_symlink()]
+    if links:
+        found, fix = "is a symlink; a release holds only files", "put the file itself there"
+        raise UsageError(Problem(found, fix, path=str(path)) for path in links)
+
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A release file on this machine: its id, where it is, what it weighs, for which hosts, and its manifest."""
+
+    id: str
+    path: Path
+    sha256: str
+    size: int
+    python: str
+    machine: str
+    manifest: Mapping[str, Any]
+
+
+def build(spec: ReleaseSpec) -> Artifact:
+    """Build the release, or find it built already; wrong or missing inputs are all told at once (UsageError)."""
+    check(spec)
+    target = Target(spec.python, spec.machine)
+    site = installed(spec.runtime_lock, target, spec.cache)
+    testing = installed(spec.testing_lock, target, spec.cache)
+    spec.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=spec.out, prefix=".stage-") as scratch:
+        own = stage(spec, Path(scratch))
+        manifest = _manifest(spec, target, own, site, testing)
+        path = spec.out / f"{spec.name}-{manifest['id']}.tar.gz"
+        if not _is_built(path, manifest):
+            if target.compilable:
+                compile_tree(own)
+            _write(path, manifest, own, site, testing)
+    return _artifact(path, manifest)
+
+
+def inspect(path: Path) -> Artifact:
+    """Read an artifact and verify every file in it against its manifest, and its id against both (UsageError)."""
+    if not path.is_file():
+        raise UsageError(Problem("no such release artifact", "build it, or name one that exists", path=str(path)))
+    again = "build the release again, or copy the artifact again from where it was built"
+    found, manifest_bytes = read(path, MANIFEST, again)
+    problems = []
+    sidecar = _sidecar(path)
+    if sidecar.is_file() and sidecar.read_text().split()[0] != digest_file(path):
+        problems.append(Problem(f"its sha256 is not the one in {sidecar.name}", again, path=str(path)))
+    manifest = _parse(path, manifest_bytes, again)
+    listed = manifest["files"]
+    for name in sorted(listed.keys() | found.keys()):
+        if name not in listed:
+            problems.append(Problem("is in the artifact but not in its manifest", again, path=f"{path}: {name}"))
+        elif found.get(name) != listed[name]:
+            state = "differs from its manifest" if name in found else "is in the manifest but missing"
+            problems.append(Problem(state, again, path=f"{path}: {name}"))
+    if _release_id(manifest) != manifest["id"]:
+        problems.append(
+            Problem(f"its content does not give its id {manifest['id']}", again, path=f"{path}: {MANIFEST}")
+        )
+    if problems:
+        raise UsageError(problems)
+    return _artifact(path, manifest)
+
+
+def _manifest(spec: ReleaseSpec, target: Target, own: Path, site: Tree, testing: Tree) -> dict[str, Any]:
+    files = {name: digest_file(own / name) for name in list_files(own)}
+    files |= {f"site/{name}": digest for name, digest in site.files.items()}
+    files |= {f"testing/{name}": digest for name, digest in testing.files.items()}
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "name": spec.name,
+        "version": spec.version,
+        "python": spec.python,
+        "machine": spec.machine,
+        "compiled": target.compilable,
+        "dependencies": {**testing.dependencies, **site.dependencies},
+        "files": dict(sorted(files.items())),
+    }
+    return {**manifest, "id": _release_id(manifest)}
+
+
+def _release_id(manifest: Mapping[str, Any]) -> str:
+    """The version, and a digest over what runs and where; being precompiled changes nothing that a host computes."""
+    content = {key: manifest[key] for key in ("name", "version", "python", "machine", "files")}
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return f"{manifest['version']}-{digest[:12]}"
+
+
+def _write(path: Path, manifest: Mapping[str, Any], own: Path, site: Tree, testing: Tree) -> None:
+    """Write artifact and sidecar under their names only when they are complete: a cut-short build leaves neither."""
+    listed = manifest["files"]
+    members = [Member(MANIFEST, content=(json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())]
+    for prefix, tree in (("", own), ("site/", site.root), ("testing/", testing.root)):
+        for name in list_files(tree, compiled=True):
+            executable = not prefix and os.access(tree / name, os.X_OK)
+            members.append(
+                Member(prefix + name, source=tree / name, sha256=listed.get(prefix + name), executable=executable)
+            )
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part, members)
+        _sidecar(part).write_text(f"{digest_file(part)}  {path.name}\n")
+        _sidecar(part).replace(_sidecar(path))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+        _sidecar(part).unlink(missing_ok=True)
+
+
+def _is_built(path: Path, manifest: Mapping[str, Any]) -> bool:
+    """Whether the artifact is there, whole, and was made the same way (with or without precompiled code)."""
+    sidecar = _sidecar(path)
+    if not path.is_file() or not sidecar.is_file() or sidecar.read_text().split()[0] != digest_file(path):
+        return False
+    _, manifest_bytes = read(path, MANIFEST, "build it again", only_manifest=True)
+    return bool(json.loads(manifest_bytes) == manifest)
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _parse(path: Path, manifest_bytes: bytes, again: str) -> dict[str, Any]:
+    where = f"{path}: {MANIFEST}"
+    try:
+        manifest = json.loads(manifest_bytes)
+    except ValueError as error:
+        raise UsageError(Problem(f"is not JSON: {error}", again, path=where)) from error
+    wanted = {"schema", "id", "name", "version", "python", "machine", "compiled", "dependencies", "files"}
+    if not isinstance(manifest, dict) or manifest.keys() != wanted or manifest["schema"] != SCHEMA:
+        raise UsageError(Problem(f"is not a manifest of schema {SCHEMA}", again, path=where))
+    return manifest
+
+
+def _artifact(path: Path, manifest: Mapping[str, Any]) -> Artifact:
+    return Artifact(
+        manifest["id"], path, digest_file(path), path.stat().st_size, manifest["python"], manifest["machine"], manifest
+    )

@@ -1,0 +1,180 @@
+"""Install locked dependencies for the hosts' Python and architecture, whatever this machine is; cached by digest.
+
+pip runs only when a lock file or the target is new. It gets wheels alone (nothing is ever built), each checked against
+the hash in the lock file. What never runs on a host is taken out: the libraries' own tests, type stubs, C headers, and what
+only other programs need of them. Each file less is one less to send, unpack, hash and look at, on every host.
+"""
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+
+from cutover.core.errors import Problem, UsageError
+from cutover.release.files import compile_tree, digest_file, list_files
+
+# glibc of the oldest hosts that are served (Red Hat 8) down to what the oldest wheels ask for.
+GLIBC_MINORS = range(28, 16, -1)
+RECIPE = 2  # raise it when the same lock file is to give another tree
+PIP_SECONDS = 900
+STRIPPED_DIRECTORIES = {"tests", "__pycache__"}  # numpy.testing and pandas.testing are other names, and stay
+STRIPPED_FILES = {"conftest.py", "RECORD", "REQUESTED", "INSTALLER", "direct_url.json"}
+STRIPPED_PATHS = {"numpy/distutils", "numpy/f2py"}  # for building extensions
+KEPT_ALONE = {  # pytest shows Python and diffs; Pygments brings 500 languages more
+    "pygments/lexers": {"__init__.py", "_mapping.py", "diff.py", "python.py"},
+    "pygments/styles": {"__init__.py", "_mapping.py", "default.py"},
+}
+STRIPPED_SUFFIXES = {".pyi", ".pyx", ".pxd", ".h", ".c", ".cpp", ".a", ".lib"}
+
+
+@dataclass(frozen=True)
+class Target:
+    """The hosts' Python, such as 3.11, and architecture, such as x86_64."""
+
+    python: str
+    machine: str
+
+    @property
+    def compilable(self) -> bool:
+        """Whether this machine's Python writes compiled files that the hosts' Python reads."""
+        return self.python == f"{sys.version_info.major}.{sys.version_info.minor}"
+
+    @property
+    def pip_options(self) -> list[str]:
+        """What makes pip choose for the target instead of for itself."""
+        abi = f"cp{self.python.replace('.', '')}"
+        platforms = [
+            *(f"manylinux_2_{minor}_{self.machine}" for minor in GLIBC_MINORS),
+            f"manylinux2014_{self.machine}",
+        ]
+        options = ["--implementation", "cp", "--python-version", self.python, "--only-binary", ":all:"]
+        for name, values in (("--abi", (abi, "abi3", "none")), ("--platform", platforms)):
+            options += [option for value in values for option in (name, value)]
+        return options
+
+
+@dataclass(frozen=True)
+class Tree:
+    """An installed set of packages: where, the sha256 of each file, name and version of each package."""
+
+    root: Path
+    files: Mapping[str, str]
+    dependencies: Mapping[str, str]
+
+
+def installed(lock: Path, target: Target, cache: Path) -> Tree:
+    """The packages of a lock file, installed for the target; from the cache when they are there."""
+    compiled_by = sys.version if target.compilable else ""
+    inputs = [lock.read_text(), target.python, target.machine, compiled_by, str(RECIPE)]
+    entry = cache / "wheels" / hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:24]
+    if not entry.is_dir():
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".making-") as scratch:
+            _make(lock, target, Path(scratch) / "entry")
+            try:
+                (Path(scratch) / "entry").rename(entry)
+            except OSError:
+                if not entry.is_dir():  # otherwise another build was faster, and made the same
+                    raise
+    index = json.loads((entry / "index.json").read_text())
+    return Tree(entry / "tree", index["files"], index["dependencies"])
+
+
+def _make(lock: Path, target: Target, entry: Path) -> None:
+    tree = entry / "tree"
+    tree.mkdir(parents=True)
+    if re.search(r"^[A-Za-z0-9]", lock.read_text(), re.MULTILINE):  # a lock file of comments only asks for nothing
+        _pip_install(lock, target, tree)
+        dependencies = {found.name: found.version for found in distributions(path=[str(tree)])}
+        _strip(tree)
+        if target.compilable:
+            compile_tree(tree)
+    else:
+        dependencies = {}
+    files = {name: digest_file(tree / name) for name in list_files(tree)}
+    index = {"files": files, "dependencies": dict(sorted(dependencies.items()))}
+    (entry / "index.json").write_text(json.dumps(index, indent=1))
+
+
+def _pip_install(lock: Path, target: Target, tree: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-input",
+        "--disable-pip-version-check",
+        "--no-deps",
+    ]
+    command += [
+        "--no-compile",
+        "--require-hashes",
+        *target.pip_options,
+        "--target",
+        str(tree),
+        "--requirement",
+        str(lock),
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        found = f"pip was not done after {PIP_SECONDS} s"
+        raise UsageError(
+            Problem(found, "look at the network to the package index, then run it again", path=str(lock))
+        ) from error
+    if done.returncode:
+        raise UsageError(_problem(lock, target, done.stderr))
+
+
+def _problem(lock: Path, target: Target, said: str) -> Problem:
+    """What pip's last words mean for whoever builds a release."""
+    errors = [line.removeprefix("ERROR: ").strip() for line in said.splitlines() if line.startswith("ERROR: ")]
+    where = str(lock)
+    if "DO NOT MATCH THE HASHES" in said:
+        package = re.search(r"^ {4}(\S+)", said, re.MULTILINE)
+        found = f"{package[1] if package else 'a package'}: what the index sent does not have the locked sha256"
+        return Problem(
+            found,
+            "do not install it; ask the index's owner, or run requirements/relock and review the change",
+            path=where,
+        )
+    if re.search(r"connection broken|Connection refused|name resolution|timed out|unreachable", said, re.IGNORECASE):
+        found = "the package index could not be reached, and the cache has nothing for this lock file and target"
+        return Problem(found, "connect, or build where the index can be reached and copy the artifact", path=where)
+    missing = re.search(r"No matching distribution found for (\S+)", said)
+    if missing:
+        found = f"{missing[1]}: no wheel for Python {target.python} on {target.machine}"
+        return Problem(found, "lock a version that has one (requirements/*.in, then requirements/relock)", path=where)
+    return Problem(
+        f"pip: {' '.join(errors) or said.strip()[-500:]}", "correct the lock file: run requirements/relock", path=where
+    )
+
+
+def _strip(tree: Path) -> None:
+    """Take out what never runs on a host."""
+    if (tree / "bin").is_dir():
+        shutil.rmtree(tree / "bin")  # commands with this machine's Python in them; a release has its own bin/
+    for path in sorted(tree.rglob("*"), reverse=True):
+        place = path.relative_to(tree)
+        if path.is_dir():
+            if path.name in STRIPPED_DIRECTORIES or str(place) in STRIPPED_PATHS:
+                shutil.rmtree(path)
+        elif path.suffix in STRIPPED_SUFFIXES or path.name in STRIPPED_FILES or _is_for_others(place):
+            path.unlink()
+    for path in sorted(tree.rglob("*"), reverse=True):  # deepest first: an empty directory empties the one above it
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+
+
+def _is_for_others(place: Path) -> bool:
+    """Whether it is one of the many of a kind of which only some are ever used."""
+    kept = KEPT_ALONE.get(str(place.parent))
+    return kept is not None and place.name not in kept

@@ -1,0 +1,140 @@
+"""Logs in with a key, in an order that sshd's MaxAuthTries bears: the keys that were named, then what else an agent holds."""
+
+import base64
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from paramiko import AuthenticationException, PKey, SSHException, Transport
+from paramiko.agent import AgentSSH
+
+from cutover.remote.hop import Leg
+
+_OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
+_MAGIC = b"openssh-key-v1\0"
+
+
+class LockedKey(AuthenticationException):
+    """Nothing else let us in, and this key file needs a passphrase."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        super().__init__(f"{file} is locked by a passphrase")
+
+
+class KeyLogin:
+    """What Paramiko calls an authentication strategy: offers the keys of a leg, one after the other."""
+
+    def __init__(self, leg: Leg) -> None:
+        self._leg = leg
+        self._files = [path for path in (file.expanduser() for file in leg.keys) if path.is_file()]
+        self._locked: list[Path] = []
+        self._noted: list[str] = []
+
+    def authenticate(self, transport: Transport) -> None:
+        """Log in, or raise AuthenticationException with what was tried."""
+        offered = 0
+        with _agent_keys(self._leg.agent, self._noted) as held:
+            for key in self._keys(held):
+                offered += 1
+                try:
+                    further = transport.auth_publickey(self._leg.user, key)
+                except AuthenticationException:
+                    continue  # not this key; said below, when it was the last one
+                if further:
+                    raise AuthenticationException(f"the key is accepted, but {' or '.join(further)} is asked for too")
+                return
+        if self._locked:
+            raise LockedKey(self._locked[0])
+        tried = f"{offered} key{'' if offered == 1 else 's'} offered, none accepted" if offered else "no key to offer"
+        raise AuthenticationException("; ".join([tried, *self._noted]))
+
+    def _keys(self, held: Sequence[PKey]) -> Iterator[PKey]:
+        """As a file names it, from the agent where that has it; then what else the agent has."""
+        named: set[bytes] = set()
+        for file in self._files:
+            public = _public(file)
+            in_agent = next((key for key in held if public and key.asbytes() == public), None)
+            if in_agent is None and (loaded := self._load(file)) is not None:
+                yield loaded
+            elif in_agent is not None and public is not None:
+                named.add(public)
+                yield in_agent
+        if not self._leg.only_these_keys:
+            yield from (key for key in held if key.asbytes() not in named)
+
+    def _load(self, file: Path) -> PKey | None:
+        try:
+            return PKey.from_path(file)
+        except TypeError:
+            self._locked.append(file)  # how the library says that a passphrase is needed
+        except Exception as error:  # noqa: BLE001 - any kind, by what the file holds; said where no other key lets us in
+            self._noted.append(f"{file} is no key that can be used ({type(error).__name__})")
+        return None
+
+
+@contextmanager
+def _agent_keys(path: str, noted: list[str]) -> Iterator[tuple[PKey, ...]]:
+    """The keys of the agent behind a socket; it must stay open for as long as they are used."""
+    agent = _Agent()
+    try:
+        if path:
+            agent.connect(path)
+    except (OSError, SSHException) as error:
+        noted.append(f"no agent at {path}: {error}")
+    try:
+        yield agent.get_keys()
+    finally:
+        agent.close()
+
+
+class _Agent(AgentSSH):
+    """An agent at a given socket. Paramiko's own looks for that of SSH_AUTH_SOCK only."""
+
+    def connect(self, path: str) -> None:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(path)
+        except OSError:
+            sock.close()
+            raise
+        self._connect(sock)  # type: ignore[attr-defined]  # the only way to hand it a socket
+
+    def close(self) -> None:
+        self._close()  # type: ignore[attr-defined]  # as above: types-paramiko leaves them out
+
+
+def _public(file: Path) -> bytes | None:
+    """The public half of a key, without a passphrase: the file's own where it is one, FILE.pub, or what OpenSSH leaves readable."""
+    texts = [_text(file), _text(file.with_name(f"{file.name}.pub"))]
+    for words in map(str.split, texts):
+        if len(words) >= 2 and words[0].startswith(("ssh-", "ecdsa-", "sk-")):
+            return _decoded(words[1])
+    return _readable_half(texts[0]) if texts[0].startswith(_OPENSSH) else None
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""  # there is none, or not for us: the private half is asked for next, and that is told
+
+
+def _readable_half(text: str) -> bytes | None:
+    """Name of the cipher, of the key derivation, its options, the number of keys, then the public key."""
+    body = _decoded("".join(line for line in text.split("\n") if line and not line.startswith("-----")))
+    if body is None or not body.startswith(_MAGIC):
+        return None
+    rest = body[len(_MAGIC) :]
+    for _ in range(3):
+        rest = rest[4 + int.from_bytes(rest[:4], "big") :]
+    rest = rest[4:]
+    return rest[4 : 4 + int.from_bytes(rest[:4], "big")]
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""The HTML report, the runbook and the Prometheus files."""

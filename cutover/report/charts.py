@@ -1,0 +1,183 @@
+"""Charts as SVG inside the page: the course of a run, and how long the service was away. Colours come from the page's CSS."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from markupsafe import Markup, escape
+
+from cutover.core.times import moment
+from cutover.timeline.moments import phase_title
+from cutover.timeline.outages import Outage
+from cutover.timeline.timeline import Story
+
+WIDTH, LEFT, ROW = 1000, 120, 34
+STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From seconds (or Unix time) to the place across the chart."""
+
+    first: float
+    last: float
+    right: float = WIDTH - 16
+
+    def x(self, value: float) -> float:
+        """The place of a value, kept inside the chart."""
+        share = (value - self.first) / ((self.last - self.first) or 1)
+        return round(LEFT + min(1.0, max(0.0, share)) * (self.right - LEFT), 1)
+
+    def ticks(self, most: int = 9) -> list[float]:
+        """Round values to draw lines at."""
+        step = next((step for step in STEPS_S if (self.last - self.first) / step <= most), STEPS_S[-1])
+        count = int(self.first // step)
+        return [
+            value
+            for value in (step * (count + number) for number in range(most + 3))
+            if self.first <= value <= self.last
+        ]
+
+
+def _unix(at: str) -> float:
+    return moment(at).timestamp()
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of a row, its colour (a class of the page's CSS), what a pointer shows, and what stands in it if there is room."""
+
+    start: float
+    end: float
+    css: str
+    title: str
+    words: str = ""
+    lift: float = 6  # from the top of its row
+    height: float = 19
+
+    def drawn(self, scale: Scale, row: float) -> Iterator[str]:
+        """Its SVG in the row that begins there."""
+        left, y = scale.x(self.start), row + self.lift
+        width = max(2.0, scale.x(self.end) - left)
+        box = f'x="{left}" y="{y}" width="{width:.1f}" height="{self.height}" rx="3"'
+        yield f'<rect class="{self.css}" {box}><title>{escape(self.title)}</title></rect>'
+        if self.words and width > 7.2 * len(self.words):
+            css = "in dim" if self.css.startswith("span bake") else "in"
+            middle = f'x="{left + width / 2:.1f}" y="{y + self.height / 2 + 4}"'
+            yield f'<text class="{css}" {middle} text-anchor="middle">{escape(self.words)}</text>'
+
+
+def svg(body: Sequence[str], height: float, label: str) -> Markup:
+    """A chart of these parts, with the words for those who do not see it."""
+    opening = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
+    return Markup(f"{opening}{''.join(body)}</svg>")  # noqa: S704 - every text in it went through escape()
+
+
+def course(story: Story, away: Sequence[Outage], leg: tuple[str, str]) -> Markup:
+    """Hosts by time for one leg of a run: phases, bake times, batches, rollback, and a red line where the service was away."""
+    scale = Scale(_unix(leg[0]), max(_unix(leg[1]), _unix(leg[0]) + 1))
+    hosts, top = story.hosts, 60
+    bottom = top + ROW * len(hosts)
+    body = [*_axis(scale, top, bottom), *_batches(story, scale, bottom, leg)]
+    lost = {outage.host: outage for outage in away}
+    for number, host in enumerate(hosts):
+        y = top + ROW * number
+        body.append(host_name(host, y))
+        body += _spans(story, scale, host, y, leg)
+        for stretch in (
+            stretch for stretch in (lost[host].stretches if host in lost else ()) if leg[0] <= stretch.start <= leg[1]
+        ):
+            title = f"{host}: service away for {stretch.seconds:.2f} s {stretch.why}"
+            body += Bar(_unix(stretch.start), _unix(stretch.end), "away", title, lift=25, height=5).drawn(scale, y)
+    words = (
+        f"Course of the run on {len(hosts)} hosts, {leg[0]} to {leg[1]} UTC; the table below says the same in numbers"
+    )
+    return svg(body, bottom + 8, words)
+
+
+def host_name(host: str, y: float) -> str:
+    """A row's host, cut where it is long; the table has it in full."""
+    short = host if len(host) < 18 else f"{host[:16]}…"
+    return f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(short)}</text>'
+
+
+def _axis(scale: Scale, top: float, bottom: float) -> Iterator[str]:
+    for tick in scale.ticks():
+        at = datetime.fromtimestamp(tick, UTC).strftime("%H:%M:%S")
+        yield f'<line class="grid" x1="{scale.x(tick)}" x2="{scale.x(tick)}" y1="{top - 6}" y2="{bottom}"/>'
+        anchor = "end" if scale.x(tick) > WIDTH - 45 else "middle"
+        yield f'<text class="tick" x="{scale.x(tick)}" y="14" text-anchor="{anchor}">{at}</text>'
+
+
+def _batches(story: Story, scale: Scale, bottom: float, leg: tuple[str, str]) -> Iterator[str]:
+    """A mark at the top where a batch or the rollback begins."""
+    for record in (record for record in story.of("batch.started", "rollback.started") if leg[0] <= record.at <= leg[1]):
+        x = scale.x(_unix(record.at))
+        batch = record.kind == "batch.started"
+        words = f"batch {record.data['number']} of {record.data['of']}" if batch else "rollback"
+        yield f'<line class="{"mark" if batch else "mark back"}" x1="{x}" x2="{x}" y1="{22 if batch else 38}" y2="{bottom}"/>'
+        yield f'<text class="marked" x="{x + 4}" y="{31 if batch else 47}">{words}</text>'
+
+
+def _spans(story: Story, scale: Scale, host: str, y: float, leg: tuple[str, str]) -> Iterator[str]:
+    for span in story.spans:
+        if host in span.hosts and leg[0] <= span.start <= leg[1]:
+            end = span.end or leg[1]
+            seconds = _unix(end) - _unix(span.start)
+            verdict = str(span.of(host) or "no answer")
+            title = f"{host}: {phase_title(span.name)}, {seconds:.1f} s, {verdict}"
+            bad = " shut" if span.verdict is None or not span.opens else ""
+            short = phase_title(span.name).split(" ")[0]
+            yield from Bar(_unix(span.start), _unix(end), f"span {span.name}{bad}", title, short).drawn(scale, y)
+
+
+def outage_chart(
+    away: Sequence[Outage], budget: float | None, baseline: float, baseline_words: str, parts: Sequence[str]
+) -> Markup:
+    """One bar a host, made of its parts; the budget and the baseline as lines."""
+    shown = [outage for outage in away if outage.stretches]
+    longest = max((outage.seconds for outage in shown), default=0.0)
+    most = max(longest, baseline) * 1.18 or 1.0
+    scale = Scale(0, most)
+    top = 44
+    bottom = top + ROW * len(shown)
+    body = [
+        part
+        for tick in scale.ticks(8)
+        for part in (
+            f'<line class="grid" x1="{scale.x(tick)}" x2="{scale.x(tick)}" y1="{top - 6}" y2="{bottom}"/>',
+            f'<text class="tick" x="{scale.x(tick)}" y="{bottom + 16}" text-anchor="middle">{tick:g} s</text>',
+        )
+    ]
+    for number, outage in enumerate(shown):
+        body += _outage(outage, scale, top + ROW * number, parts)
+    body += _limit(scale, baseline, baseline_words, "mark", 31, bottom)
+    if budget is not None:
+        body += _limit(scale, budget, f"budget {budget:g} s", "mark limit", 14, bottom)
+    return svg(
+        body,
+        bottom + 24,
+        f"Seconds without service on {len(shown)} hosts; the longest is {longest:.2f} s. The table below has every part.",
+    )
+
+
+def _outage(outage: Outage, scale: Scale, y: float, parts: Sequence[str]) -> Iterator[str]:
+    yield host_name(outage.host, y)
+    at = 0.0
+    for stretch in outage.stretches:
+        for part in stretch.parts:
+            title = f"{outage.host}, {stretch.why}: {part.words} {part.seconds:.3f} s"
+            css = f"part p{parts.index(part.words) if part.words in parts else 9}"
+            yield from Bar(at, at + part.seconds, css, title, f"{part.seconds:.2f}").drawn(scale, y)
+            at += part.seconds
+    yield f'<text class="total" x="{scale.x(outage.seconds) + 8}" y="{y + 20}">{outage.seconds:.2f} s</text>'
+
+
+def _limit(scale: Scale, seconds: float, words: str, css: str, y: float, bottom: float) -> Iterator[str]:
+    """A line at a limit; where the limit lies beyond the chart, an arrow at the edge."""
+    beyond = seconds > scale.last
+    x = scale.right if beyond else scale.x(seconds)
+    arrow = " →" if beyond else ""
+    dashed = " beyond" if beyond else ""
+    yield f'<line class="{css}{dashed}" x1="{x}" x2="{x}" y1="{y + 4}" y2="{bottom}"/>'
+    yield f'<text class="marked" x="{x - 5}" y="{y}" text-anchor="end">{escape(words)}{arrow}</text>'

@@ -1,0 +1,1 @@
+"""A run: plan, approve, prepare, commit, confirm; roll back, resume, abort."""

@@ -1,0 +1,358 @@
+"""The go / no-go poll: each line of the checklist with its verdict, and what they come to."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+from cutover.core.errors import Problem, Refused, UsageError
+from cutover.core.verdict import Verdict, worst
+from cutover.inventory.declarations import did_you_mean, listed, named
+from cutover.inventory.reading import Reading
+from cutover.inventory.targets import Targets
+from cutover.inventory.yamlfile import read
+from cutover.journal.journal import Journal, utc_now
+from cutover.journal.record import Record
+from cutover.notify.escalation import Role
+from cutover.notify.listener import people_of
+from cutover.plan.gate import Finding
+from cutover.plan.phases import PHASES
+
+# The checklist before a run: lines that findings prove, and lines that a person answers. Data, checked when it is read.
+
+FILE = Path("roles") / "people" / "checklist.yml"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line. `machine` holds patterns of names of findings; where it is empty, a person of `role` answers `question`."""
+
+    id: str
+    group: str
+    words: str
+    machine: tuple[str, ...] = ()
+    question: str = ""
+    role: str = ""
+
+    @property
+    def human(self) -> bool:
+        """Whether a person answers it."""
+        return not self.machine
+
+
+@dataclass(frozen=True)
+class Checklist:
+    """All lines, and what their groups are called."""
+
+    groups: dict[str, str]
+    lines: tuple[Line, ...]
+
+    @property
+    def human(self) -> tuple[Line, ...]:
+        """The lines that a person answers."""
+        return tuple(line for line in self.lines if line.human)
+
+
+def checklist(path: Path, roles: Iterable[str]) -> Checklist:
+    """The checklist in a file; UsageError with all that is wrong with it. `roles` are those that there are."""
+    problems: list[Problem] = []
+    document = read(path, problems)
+    if document is None:
+        raise UsageError(problems)
+    reading = Reading(lambda keys: document.where(*keys), problems)
+    whole = reading.fields(document.value, (), ("groups", "lines"), needed=("groups", "lines"))
+    groups = {
+        name: reading.words(words, ("groups", name))
+        for name, words in reading.entries(whole.get("groups", {}), ("groups",)).items()
+    }
+    known = list(roles)
+    lines = tuple(
+        _line(reading, name, body, groups, known)
+        for name, body in reading.entries(whole.get("lines", {}), ("lines",)).items()
+    )
+    if not lines and not problems:
+        reading.refuse(("lines",), "has no line", "write what has to be so before a run")
+    if problems:
+        raise UsageError(problems)
+    return Checklist(groups, lines)
+
+
+def _line(reading: Reading, name: str, body: object, groups: dict[str, str], roles: list[str]) -> Line:
+    at = ("lines", name)
+    fields = reading.fields(body, at, ("group", "words", "machine", "human"), needed=("group", "words"))
+    group = fields.get("group", next(iter(groups), ""))
+    if group not in groups:
+        advice = f"{did_you_mean(str(group), groups)}groups: {listed(groups)}"
+        reading.refuse((*at, "group"), f"unknown group `{group}`", advice)
+    if isinstance(body, dict) and ("machine" in fields) == ("human" in fields):
+        found = "has both `machine` and `human`" if "machine" in fields else "has neither `machine` nor `human`"
+        reading.refuse(at, found, "say what proves it: names of findings, or a question to a role; one of the two")
+    words = reading.words(fields["words"], (*at, "words")) if "words" in fields else ""
+    machine = reading.names(fields["machine"], (*at, "machine"), what="pattern") if "machine" in fields else ()
+    if fields.get("machine") == []:
+        reading.refuse((*at, "machine"), "names no finding", "name one, such as preflight.clock")
+    question, role = _human(reading, (*at, "human"), fields["human"], roles) if "human" in fields else ("", "")
+    return Line(name, str(group), words, machine, question, role)
+
+
+def _human(reading: Reading, at: tuple[str, ...], body: object, roles: list[str]) -> tuple[str, str]:
+    fields = reading.fields(body, at, ("question", "role"), needed=("question", "role"))
+    role = fields.get("role")
+    if role is not None and role not in roles:
+        advice = f"{did_you_mean(str(role), roles)}roles: {listed(roles)}"
+        reading.refuse((*at, "role"), f"unknown role `{role}`", advice)
+    return reading.words(fields["question"], (*at, "question")) if "question" in fields else "", str(role or "")
+
+
+# What people answered: a file of --answers, read and checked as a whole.
+
+Source = Literal["terminal", "file"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A person's answer to a line: yes or no, by whom (a name, never a login), when (UTC), and how it came here."""
+
+    yes: bool
+    by: str
+    at: str
+    source: Source
+    note: str = ""
+
+
+def answers(path: Path, known: Checklist, at: str) -> dict[str, Answer]:
+    """The answers in a file, by line: `id: {answer: yes, by: NAME, note: ...}`; UsageError with all that is wrong."""
+    problems: list[Problem] = []
+    document = read(path, problems)
+    if document is None:
+        raise UsageError(problems)
+    reading = Reading(lambda keys: document.where(*keys), problems)
+    human = [line.id for line in known.human]
+    machine = [line.id for line in known.lines if not line.human]
+    given: dict[str, Answer] = {}
+    for name, body in reading.entries(document.value).items():
+        if name in machine:
+            reading.refuse((name,), f"`{name}` is proven by what the hosts show", "remove it; nobody answers it")
+        elif name not in human:
+            advice = f"{did_you_mean(name, human)}a person answers {listed(human)}"
+            reading.refuse((name,), f"the checklist has no line `{name}`", advice)
+        else:
+            given[name] = _answer(reading, name, body, at)
+    if problems:
+        raise UsageError(problems)
+    return given
+
+
+def _answer(reading: Reading, name: str, body: object, at: str) -> Answer:
+    fields: Mapping[str, object] = reading.fields(body, (name,), ("answer", "by", "note"), needed=("answer", "by"))
+    said = fields.get("answer", True)
+    if not isinstance(said, bool):
+        reading.refuse((name, "answer"), f"is {named(said)}", "answer yes or no")
+    by = reading.words(fields["by"], (name, "by")) if "by" in fields else ""
+    note = fields.get("note", "")
+    if not isinstance(note, str):
+        reading.refuse((name, "note"), f"is {named(note)}, not text", "put it in quotes, or leave it away")
+    return Answer(said is True, by, at, "file", str(note).strip())
+
+
+Mode = Literal["required", "shown"]  # whether a line that nobody answered keeps the run from beginning
+
+
+@dataclass(frozen=True)
+class Polled:
+    """A line with what it came to; `words` say why."""
+
+    line: Line
+    verdict: Verdict
+    found: str
+    answer: Answer | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As the journal keeps it: who said it, when, and from where; of a machine's line, what was found."""
+        said = self.answer
+        by_whom = {} if said is None else {"answer": "yes" if said.yes else "no", "by": said.by, "at": said.at}
+        how = {} if said is None else {"from": said.source, "note": said.note}
+        return {
+            "id": self.line.id, "group": self.line.group, "words": self.line.words, "role": self.line.role,
+            "verdict": str(self.verdict), "found": self.found, **by_whom, **how,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Poll:
+    """The lines that were judged so far. A no is always no-go; what nobody answered is, where answers are required."""
+
+    mode: Mode
+    lines: tuple[Polled, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all lines."""
+        return worst(polled.verdict for polled in self.lines)
+
+    @property
+    def against(self) -> tuple[Polled, ...]:
+        """The lines that keep the run from going on."""
+        tolerated = (Verdict.INCONCLUSIVE,) if self.mode == "shown" else ()
+        return tuple(
+            polled
+            for polled in self.lines
+            if not polled.verdict.lets_pass and not (polled.line.human and polled.verdict in tolerated)
+        )
+
+    @property
+    def go(self) -> bool:
+        """Go, or no-go."""
+        return not self.against
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What keeps the run from going on, for the person who asked for it."""
+        return [
+            Problem(
+                path=f"checklist: {polled.line.id}",
+                found=f"{polled.line.words}: {polled.found}",
+                next=_next(polled),
+            )
+            for polled in self.against
+        ]
+
+    def as_json(self, part: str) -> dict[str, Any]:
+        """As the journal keeps it."""
+        return {
+            "part": part, "mode": self.mode, "verdict": str(self.verdict), "go": self.go,
+            "lines": [polled.as_json() for polled in self.lines],
+        }  # fmt: skip
+
+    def with_machines(self, checklist: Checklist, findings: Sequence[Finding]) -> "Poll":
+        """The poll with the lines that findings prove, in the order of the checklist."""
+        people = {polled.line.id: polled for polled in self.lines if polled.line.human}
+        lines = [people.get(line.id) if line.human else _proven(line, findings) for line in checklist.lines]
+        return replace(self, lines=tuple(polled for polled in lines if polled is not None))
+
+
+def people_polled(checklist: Checklist, answers: Mapping[str, Answer], mode: Mode) -> Poll:
+    """The lines that people answer, with what they answered."""
+    return Poll(mode, tuple(_answered(line, answers.get(line.id)) for line in checklist.human))
+
+
+def _answered(line: Line, answer: Answer | None) -> Polled:
+    if answer is None:
+        return Polled(line, Verdict.INCONCLUSIVE, f"nobody of the role {line.role} has answered")
+    said = f"{'yes' if answer.yes else 'no'}, says {answer.by}" + (f": {answer.note}" if answer.note else "")
+    return Polled(line, Verdict.PASS if answer.yes else Verdict.FAIL, said, answer)
+
+
+def _proven(line: Line, findings: Sequence[Finding]) -> Polled:
+    """A line by the findings of its names. A name that nothing was found under proves nothing."""
+    unseen = [pattern for pattern in line.machine if not any(fnmatchcase(one.name, pattern) for one in findings)]
+    about = [one for one in findings if any(fnmatchcase(one.name, pattern) for pattern in line.machine)]
+    verdict = worst([Verdict.INCONCLUSIVE] * bool(unseen) + [one.verdict for one in about])
+    noted = [f"{one.host}: {one.message}" for one in about if one.verdict is not Verdict.PASS]
+    hosts = {one.host for one in about if one.host}
+    held = f"holds by {len(about)} findings on {len(hosts)} hosts"
+    missing = [f"nothing was found under {listed(unseen)}"] if unseen else []
+    return Polled(line, verdict, "; ".join([*noted, *missing]) or held)
+
+
+def _next(polled: Polled) -> str:
+    if not polled.line.human:
+        return "settle what phase 0 names, and plan again"
+    if polled.answer is None:
+        entry = f"{polled.line.id}: {{answer: yes, by: NAME}}"
+        return f"have somebody answer it by name, on the terminal or as `{entry}` in the file of --answers"
+    return f"settle it with {polled.answer.by}, and ask again"
+
+
+# The go / no-go poll of a run, in two parts: people answer before it begins, and phase 0 proves the rest.
+
+PHASE = PHASES[0].name  # whose findings prove the machine's lines
+Ask = Callable[
+    [Role, Sequence[Line]], Mapping[str, Answer]
+]  # asks whoever holds a role; what nobody answers is left out
+
+
+@dataclass(frozen=True)
+class Polling:
+    """What a poll needs: the checklist, the roles that answer, whether answers are required, and those of a file."""
+
+    checklist: Checklist
+    roles: Mapping[str, Role]
+    mode: Mode
+    given: Mapping[str, Answer]
+    ask: Ask | None = None  # None where there is no terminal
+
+    def people(self, journal: Journal) -> Poll:
+        """Have people answer, and record it. Call it once the plan is approved and before any host is changed.
+
+        UsageError (2) where an answer that is required is missing; Refused (3) where somebody says no.
+        """
+        poll = people_polled(self.checklist, {**self._before(journal), **self.given}, self.mode)
+        said = dict(self.given)
+        if self.ask is not None:
+            for role, lines in _by_role(poll).items():
+                said |= self.ask(self.roles[role], lines)
+            poll = people_polled(self.checklist, {**self._before(journal), **said}, self.mode)
+        journal.write("poll", **poll.as_json("people"))
+        if any(polled.verdict is Verdict.FAIL for polled in poll.against):
+            raise Refused(poll.problems)
+        if not poll.go:
+            raise UsageError(poll.problems)
+        return poll
+
+    def machines(self, journal: Journal) -> Poll:
+        """Judge the other lines by what phase 0 found, and record the whole poll. Call it after the gate of phase 0.
+
+        Refused (3) where it says no-go.
+        """
+        people = people_polled(self.checklist, {**self._before(journal), **self.given}, self.mode)
+        poll = people.with_machines(self.checklist, found_in(journal.records))
+        journal.write("poll", **poll.as_json("all"))
+        if not poll.go:
+            raise Refused(poll.problems)
+        return poll
+
+    def _before(self, journal: Journal) -> dict[str, Answer]:
+        """What people of this run have answered already: it is not asked a second time."""
+        return {
+            line["id"]: Answer(line["answer"] == "yes", line["by"], line["at"], line["from"], line["note"])
+            for record in journal.of("poll")
+            for line in record.data["lines"]
+            if line.get("answer") == "yes"
+        }
+
+
+def polling(targets: Targets, answers_file: str, ask: Ask | None) -> Polling:
+    """The poll for these hosts; UsageError with everything that is wrong in checklist, people and answers."""
+    known = people_of(targets)
+    lines = checklist(targets.root / FILE, known.contacts.roles)
+    given = answers(Path(answers_file), lines, utc_now()) if answers_file else {}
+    mode: Mode = "required" if targets.shared("people_checklist") == "required" else "shown"
+    return Polling(lines, known.contacts.roles, mode, given, ask)
+
+
+def found_in(records: Sequence[Record]) -> list[Finding]:
+    """All that phase 0 found when it was last gone through: its steps and its checks, as they were judged by its gate."""
+    begun = [n for n, record in enumerate(records) if record.kind == "phase.started" and record.phase == PHASE]
+    last = [record for record in records[begun[-1] :] if record.phase == PHASE] if begun else []
+    found: dict[tuple[str, str], Finding] = {}
+    for record in last:
+        if record.kind == "outcome":
+            verdict = Verdict.PASS if record.data["ok"] else Verdict.FAIL  # how grave a no is, the gate says
+            one = Finding(record.host, record.data["id"], verdict, record.data["words"])
+            found[one.host, one.name] = one
+        elif record.kind in ("checks", "gate"):
+            for said in record.data["findings"]:
+                one = Finding(**{**said, "verdict": Verdict(said["verdict"])})
+                found[one.host, one.name] = one
+    return list(found.values()) if any(record.kind == "gate" for record in last) else []
+
+
+def _by_role(poll: Poll) -> dict[str, list[Line]]:
+    """The lines that are open still, by who answers them."""
+    found: dict[str, list[Line]] = {}
+    for polled in poll.lines:
+        if polled.answer is None:
+            found.setdefault(polled.line.role, []).append(polled.line)
+    return found

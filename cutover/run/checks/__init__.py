@@ -1,0 +1,1 @@
+"""The testinfra checks of a phase, in process and alone."""

@@ -1,0 +1,213 @@
+"""The checks of a phase on some hosts: roles/<phase>/checks.py, one pytest session, over the connections and agents of the run."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from cutover.core.errors import Problem, UsageError
+from cutover.core.verdict import Verdict
+from cutover.plan.gate import Finding
+from cutover.plan.phases import Phase
+from cutover.plan.plan import HostPlan
+from cutover.remote.base import Shell
+from cutover.run.session import Session
+
+# The JUnit file of checks: it must be writable before anybody is asked, and who could not be asked is in it as an error.
+
+
+def refuse_unwritable(path: Path) -> None:
+    """UsageError where the file cannot be written. What it held is gone from here on: it says nothing of the hosts now."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    except OSError as refused:
+        why = f"{path.parent} is no directory" if isinstance(refused, FileExistsError) else refused.strerror
+        found = f"{path} cannot be written: {why or refused}"
+        raise UsageError(Problem(path="--junit", found=found, next="name a file in a directory of yours")) from refused
+
+
+def add_errors(path: Path | None, about: str, findings: Sequence[Finding], no_room: str) -> list[Finding]:
+    """Add a testcase with an error for each finding, so that a CI that reads only this file sees them; a finding where it cannot be."""
+    if path is None or not findings:
+        return []
+    suites = _read(path)
+    suite = suites.find("testsuite")
+    if suite is None:
+        suite = ET.SubElement(suites, "testsuite", {"name": "pytest"})
+    for name in ("tests", "errors"):
+        suite.set(name, str(int(suite.get(name, "0")) + len(findings)))
+    for finding in findings:
+        case = {"classname": f"roles.{about}.checks", "name": f"{finding.name.partition('.')[2]}[{finding.host}]"}
+        error = ET.SubElement(ET.SubElement(suite, "testcase", case), "error", {"message": finding.message})
+        error.text = str(finding.problem())
+    try:
+        ET.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
+    except OSError as refused:
+        return [unwritten(about, path, str(refused), no_room)]
+    return []
+
+
+def unwritten(about: str, path: Path, why: str, advice: str) -> Finding:
+    """That the checks were judged and their file is missing. A full disk here keeps no host from its version."""
+    found = f"the checks were judged, but {path.name} could not be written: {why}"
+    return Finding("", f"{about}.evidence", Verdict.WARN, found, advice)
+
+
+def _read(path: Path) -> ET.Element:
+    """What pytest has written; a new document where it has written none."""
+    try:
+        return ET.parse(path).getroot()  # noqa: S314 - our own file
+    except (OSError, ET.ParseError):
+        return ET.Element("testsuites", {"name": "pytest tests"})
+
+
+# Turns what pytest reports of a check into a finding: passed, failed, could not be asked, left out.
+
+
+class Findings:
+    """pytest plugin that collects one finding for each check and host."""
+
+    def __init__(self) -> None:
+        self.found: list[Finding] = []
+        self.broken: list[str] = []
+        self.unwritten = ""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]  # the type of a hook wrapper is pluggy's affair
+        """Judge the check itself, and its set-up where that failed."""
+        report: pytest.TestReport = yield
+        if report.when == "call" or not report.passed:
+            self.found.append(_finding(item, call, report))
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self):  # type: ignore[no-untyped-def]  # as above
+        """Note that the JUnit file, which is written at the end of the session, could not be: what was judged is judged."""
+        try:
+            return (yield)
+        except OSError as unwritten:
+            self.unwritten = str(unwritten)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A checks.py that cannot be read is an error of every host."""
+        if report.failed:
+            self.broken.append(str(report.longrepr))
+
+
+def _finding(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Finding:
+    host = item.callspec.params.get("host_name", "") if hasattr(item, "callspec") else ""
+    name = f"{item.path.parent.name}.{getattr(item, 'originalname', item.name).removeprefix('test_')}"
+    proves, advice = words_of(item)
+    error = call.excinfo.value if call.excinfo is not None else None
+    return Finding(
+        str(host),
+        name,
+        _verdict(item, report, error),
+        _message(report, proves, error),
+        advice,
+        round(report.duration, 4),
+    )
+
+
+def _verdict(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Verdict:
+    if report.passed:
+        return Verdict.PASS
+    if report.skipped:
+        return Verdict.INCONCLUSIVE
+    if isinstance(error, AssertionError):
+        return Verdict.WARN if item.get_closest_marker("warn") else Verdict.FAIL
+    return Verdict.ERROR  # it could not be asked, which is never the host's answer
+
+
+def _message(report: pytest.TestReport, proves: str, error: BaseException | None) -> str:
+    if report.passed:
+        return proves
+    reason = str(error).split("\n")[0] if error is not None else str(report.longrepr)
+    return (
+        f"not so: {proves}: {reason}"
+        if isinstance(error, AssertionError)
+        else f"could not be judged: {proves}: {type(error).__name__}: {reason}"
+    )
+
+
+def words_of(item: pytest.Item) -> tuple[str, str]:
+    """What a check proves and what to do if it fails: its docstring's first line, and the part after «If not:»."""
+    text = " ".join((getattr(item.obj, "__doc__", None) or item.name).split()) if hasattr(item, "obj") else item.name
+    proves, _, advice = text.partition("If not:")
+    return proves.strip().rstrip("."), advice.strip()
+
+
+# Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
+# that somebody has put beside the checks, which could give each of them its hosts a second time.
+OPTIONS = [
+    "--noconftest",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:pytest11.testinfra",
+    "-p",
+    "no:terminal",
+    "-p",
+    "no:unraisableexception",  # it and the next collect garbage at each end, 30 ms during an outage
+    "-p",
+    "no:threadexception",
+    "-p",
+    "no:timeout",  # how long our own tests may hang is no limit of a check during an outage
+    "--override-ini=addopts=",
+    "--override-ini=filterwarnings=",
+]
+
+
+def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
+    """Run the checks of a phase and keep their JUnit file as evidence. Main thread only: pytest is not made for others."""
+    number = 1 + len(list(session.evidence.glob(f"checks-*-{phase.name}.xml")))
+    junit = session.evidence / f"checks-{number}-{phase.name}.xml"
+    plans = {name: session.plans[name] for name in hosts}
+    return run_checks(session.root, phase, {name: session.fleet.agents[name] for name in hosts}, plans, junit)
+
+
+def run_checks(
+    root: Path, phase: Phase, shells: Mapping[str, Shell], plans: Mapping[str, HostPlan], junit: Path | None,
+    *, no_room: str = "make room on this machine; the journal has the findings",
+) -> list[Finding]:  # fmt: skip
+    """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
+    import pytest
+
+    from cutover.run.checks import plugin
+
+    file = root / "roles" / phase.name / "checks.py"
+    results, said = Findings(), StringIO()
+
+    class Hand:
+        """Hands the hosts to the plugin before it collects."""
+
+        def pytest_configure(self, config: pytest.Config) -> None:
+            config.stash[plugin.FLEET] = plugin.Checked(shells, plans)
+
+    options = [*OPTIONS, f"--rootdir={root}", str(file), *([f"--junit-xml={junit}"] if junit else [])]
+    with redirect_stdout(said), redirect_stderr(said), _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
+        code = pytest.main(options, plugins=[Hand(), plugin, results])
+    if results.unwritten and junit is not None:
+        junit.unlink(missing_ok=True)  # half of one proves nothing
+        results.found.append(unwritten(phase.name, junit, results.unwritten, no_room))
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or results.broken:
+        why = "; ".join(results.broken) or said.getvalue().strip()[-2000:] or f"pytest ended with {int(code)}"
+        found = f"the checks did not run: {why}"
+        not_run = [Finding(name, f"{phase.name}.checks", Verdict.ERROR, found, f"see {file}") for name in plans]
+        return [*not_run, *add_errors(junit, phase.name, not_run, no_room)]
+    return results.found
+
+
+@contextmanager
+def _without(*names: str) -> Iterator[None]:
+    """Take variables out of the environment for a while: nobody's settings decide what is checked."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)

@@ -1,0 +1,325 @@
+"""Which run is meant, and what is known of it: from this machine's run directories, or from what the hosts hold."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from cutover.core.errors import ExitCode, Locked, MixedFleet, Problem, Refused, Unreachable, UsageError
+from cutover.core.step import State
+from cutover.inventory.targets import Targets
+from cutover.journal.journal import Journal
+from cutover.journal.pending_rollbacks import Owed, OwedBook, book_of
+from cutover.journal.process_id import identity
+from cutover.journal.rundir import RunDir, RunDirs
+from cutover.plan.phases import COMMITTING, ROLLBACK
+from cutover.plan.plan import HostPlan, Plan, joined
+from cutover.remote.agent import HostAgent
+from cutover.remote.fleet import ASK_S, Fleet, connected_as_far_as_possible, failures, raise_all
+from cutover.run.commit import CONFIRMED
+from cutover.run.session import dead_holders, holder, refuse_held, times_of
+
+
+@dataclass(frozen=True)
+class Known:
+    """A run as the hosts remember it: the plan of each host, and what was begun there."""
+
+    run: str
+    plan: Plan
+    statuses: Mapping[str, State]
+
+    @property
+    def plans(self) -> Mapping[str, HostPlan]:
+        """The plan of each host that has a part in the run."""
+        return self.plan.hosts
+
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """Hosts on which phases 3-5 were begun, or that were armed for it, in order."""
+        return tuple(name for name in self.plans if is_touched(self.statuses.get(name), self.run))
+
+    @property
+    def owed(self) -> tuple[str, ...]:
+        """Touched hosts that no rollback has brought back and verified: also those that went back by themselves, unseen."""
+        return tuple(name for name in self.touched if not is_settled_back(self.entry(name)))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether some host says that the run was left in the middle: its lease not given back, or the host between versions."""
+        return any(is_open(status, self.run) for status in self.statuses.values())
+
+    def entry(self, name: str) -> State | None:
+        """What a host remembers of this run; None where it could not be asked."""
+        return entry_of(self.statuses.get(name), self.run)
+
+    def ran(self, phases: Sequence[str]) -> bool:
+        """Whether any of these phases was begun on some host."""
+        return any(self._batches(name, phases) for name in self.plans)
+
+    def _batches(self, name: str, phases: Sequence[str]) -> list[str]:
+        entry = self.entry(name) or {"batches": []}
+        return [batch for batch in entry["batches"] if batch.rpartition("-")[0] in phases]
+
+    def is_back(self, name: str) -> bool:
+        """Whether the way back has been completed on a host, by a rollback or by the host itself."""
+        entry = self.entry(name)
+        return entry is not None and (is_settled_back(entry) or (entry["reverted"] or {}).get("ok") is True)
+
+    def rolled_back(self, name: str) -> bool:
+        """Whether a rollback was begun on a host."""
+        return bool(self._batches(name, [ROLLBACK.name])) or is_settled_back(self.entry(name))
+
+
+def entry_of(status: State | None, run: str) -> State | None:
+    """What a host says of one run."""
+    runs: Sequence[State] = status["runs"] if status else ()
+    return next((entry for entry in runs if entry["run"] == run), None)
+
+
+def is_touched(status: State | None, run: str) -> bool:
+    """Whether phases 3-5 of a run were begun on a host, or it was armed for them."""
+    entry = entry_of(status, run)
+    if status is None or entry is None:
+        return False
+    begun = {batch.rpartition("-")[0] for batch in entry["batches"]} & {phase.name for phase in COMMITTING}
+    return bool(begun or entry["reverted"]) or _is_armed(status, run)
+
+
+def is_settled_back(entry: State | None) -> bool:
+    """Whether a rollback has brought the host back, verified, and left word of it there."""
+    return ((entry or {}).get("state") or {}).get("status") == ROLLBACK.name
+
+
+def is_open(status: State, run: str) -> bool:
+    """Whether a host was left in the middle of a run: neither given back, nor confirmed, nor settled by a rollback."""
+    entry = entry_of(status, run)
+    if entry is None or is_settled_back(entry):
+        return False
+    confirmed = (entry["state"] or {}).get("status") == CONFIRMED and not entry["reverted"]
+    between = is_touched(status, run) and not confirmed
+    return between or _is_armed(status, run) or (status["lease"]["run"] == run and not status["lease"]["released"])
+
+
+def _is_armed(status: State, run: str) -> bool:
+    return bool(status["revert"]["armed"]) and status["revert"]["run"] == run
+
+
+def ask(fleet: Fleet) -> tuple[dict[str, State], list[Problem]]:
+    """What every host says of its lease, its armed revert, its runs; and who could not say."""
+    outcomes = fleet.each(lambda agent: agent.status(), deadline=ASK_S)
+    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, failures(outcomes)
+
+
+def known_run(fleet: Fleet, run: str, wanted: Callable[[Known], bool]) -> tuple[Known | None, list[Problem]]:
+    """The run that is named, else the newest that is wanted (None where no host knows such a run); and who could not say.
+
+    The hosts are asked, since they hold what is needed and cannot be out of date.
+    """
+    statuses, silent = ask(fleet)
+    on_hosts = sorted({entry["run"] for status in statuses.values() for entry in status["runs"]}, reverse=True)
+    if run and statuses and run not in on_hosts:
+        found = f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}"
+        raise UsageError(Problem(path="--run", found=found, next="name one of these"))
+    for candidate in [run] if run else on_hosts:
+        known, unread = known_of(fleet, candidate, statuses)
+        if known is not None and (run or wanted(known)):
+            return known, [*silent, *unread]
+    return None, silent
+
+
+def known_of(fleet: Fleet, run: str, statuses: Mapping[str, State]) -> tuple[Known | None, list[Problem]]:
+    """A run by the plans that its hosts keep (None where none could be read), and who could not give one."""
+    holding = [name for name, status in statuses.items() if any(entry["run"] == run for entry in status["runs"])]
+    kept = fleet.each(lambda agent: agent.plan(run), holding, deadline=ASK_S)
+    parts = [_parse(one.value, name) for name, one in kept.items() if one.value is not None]
+    return (Known(run, joined(parts), statuses) if parts else None), failures(kept)
+
+
+def _parse(document: Mapping[str, Any], host: str) -> Plan:
+    try:
+        return Plan.model_validate(document)
+    except ValidationError as wrong:
+        found = f"it keeps a plan that this version of the tool cannot read: {wrong.errors()[0]['msg']}"
+        raise UsageError(
+            Problem(
+                host=host,
+                path=f"run {document.get('run', '?')}",
+                found=found,
+                next="use the version that began the run",
+            )
+        ) from wrong
+
+
+def directory_of(runs: RunDirs, known: Known) -> RunDir:
+    """The run's directory on this machine, made anew where this machine never had it (another controller began the run)."""
+    directory = RunDir(runs.root / known.run)
+    directory.evidence.mkdir(parents=True, exist_ok=True)
+    if not directory.plan_file.exists():
+        known.plan.save(directory.plan_file)
+    return directory
+
+
+# `abort` before phase 3: a run that was only prepared, and whose controller is gone, gives its hosts back. V1 was not touched.
+
+
+def give_up(targets: Targets, runs: RunDirs, run: str, steal: str) -> dict[str, list[str]]:
+    """Release all hosts that a run left held before phase 3 (just the one that is named, where one is); gives them by run.
+
+    Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
+    """
+    with connected_as_far_as_possible(targets) as (fleet, unreachable):
+        statuses, silent = ask(fleet)
+        left = left_held(statuses, run)
+        dead = dead_holders(None, statuses, steal)
+        refuse_held({name: statuses[name] for name in left if name not in dead})
+        _release(fleet, left, dead, times_of(targets).lease)
+        if lost := [*unreachable, *silent]:
+            raise Unreachable(lost)
+    released: dict[str, list[str]] = {}
+    for name, of in left.items():
+        released.setdefault(of, []).append(name)
+    for of, hosts in released.items():
+        _record(RunDir(runs.root / of), hosts)
+    return released
+
+
+def left_held(statuses: Mapping[str, State], run: str) -> dict[str, str]:
+    """Hosts that a run (just the one that is named, where one is) took and never gave back, before phase 3; gives it by host."""
+    left = {
+        name: str(status["lease"]["run"])
+        for name, status in statuses.items()
+        if status["lease"]["run"] and not status["lease"]["released"]
+    }
+    return {name: of for name, of in left.items() if not is_touched(statuses[name], of) and run in ("", of)}
+
+
+def _release(fleet: Fleet, left: Mapping[str, str], dead: Mapping[str, str], lease_s: float) -> None:
+    """Take each lease over, so that whoever had it is fenced, and give it back."""
+
+    def release(agent: HostAgent) -> State:
+        run, who = left[agent.name], holder()
+        claim = {"process": identity(), "instead_of": dead.get(agent.name, "")}
+        taken = agent.begin(run=run, holder=who, nonce=f"abort {identity()}", lease_s=lease_s, claim=claim)
+        token = int(taken["lease"]["token"])
+        try:
+            return agent.disarm(token=token)  # it waits for the step that may still be at work; the next one is refused
+        finally:
+            agent.release(token=token)
+
+    raise_all(fleet.each(release, list(left), deadline=ASK_S))
+
+
+def _record(directory: RunDir, hosts: list[str]) -> None:
+    """The end of the run in its journal, where it began on this machine: there is nothing to go on with any more."""
+    if not directory.journal_file.exists():
+        return
+    try:
+        journal: Journal = directory.journal()
+    except Locked:  # the holder that was robbed still has it: it will find itself fenced, and write its own end
+        return
+    try:
+        journal.write("lease.released", hosts=hosts, failed={})
+        journal.write("run.finished", exit_code=int(ExitCode.DONE), status="given up")
+    finally:
+        journal.close()
+
+
+# What must be settled before any new run: a host that reverted by itself, one that was left between versions, an owed rollback.
+
+SETTLE = "`./invokew rollback` settles it: it judges V1 there, and writes the incident record"
+
+
+@contextmanager
+def connected_and_settled(targets: Targets) -> Iterator[Fleet]:
+    """The fleet of these hosts, all of them reached, and none with anything that an earlier run left unsettled.
+
+    Raises MixedFleet where a rollback is owed or a host is between two versions, else Refused; held hosts are left to the lock.
+    """
+    book = book_of(targets.root, targets.environment)
+    try:
+        with connected_as_far_as_possible(targets) as (fleet, unreachable):
+            statuses, silent = ask(fleet)
+            lost = [*unreachable, *silent]
+            settle_what_is(book, statuses)
+            refuse(statuses, lost, {**owed_by_marks(statuses, targets.names), **book.all()})
+            yield fleet
+    except Unreachable as nobody:
+        owed = book.all()
+        if problems := [owed[problem.host].problem() for problem in nobody.problems if problem.host in owed]:
+            raise MixedFleet([*problems, *nobody.problems]) from nobody
+        raise
+
+
+def refuse(statuses: Mapping[str, State], lost: Sequence[Problem], owed: Mapping[str, Owed]) -> None:
+    """Raise with everything that is not settled, or with what cannot be reached."""
+    free = {host: status for host, status in statuses.items() if not status["lease"]["held"]}
+    unreachable = {problem.host for problem in lost}
+    mixed = [one.problem() for host, one in owed.items() if host in unreachable]
+    mixed += [problem for host, status in free.items() for problem in _between(host, status)]
+    reverted = [problem for host, status in free.items() for problem in _reverted(host, status)]
+    if mixed:
+        raise MixedFleet([*mixed, *reverted, *lost])
+    if reverted:
+        raise Refused([*reverted, *lost])
+    if lost:
+        raise Unreachable(lost)
+
+
+def owed_by_marks(statuses: Mapping[str, State], names: Sequence[str]) -> dict[str, Owed]:
+    """Hosts that others remember as owed a rollback, and that do not say themselves how they are."""
+    marks = [
+        Owed(host, entry["run"], entry["state"]["at"], "it did not go back when the others did")
+        for status in statuses.values()
+        for entry in status["runs"]
+        for host in (entry["state"] or {}).get("owed", ())
+    ]
+    return {one.host: one for one in marks if one.host in names and one.host not in statuses}
+
+
+def settle_what_is(book: OwedBook, statuses: Mapping[str, State]) -> None:
+    """Take out of the book who says itself that it is back, or was never touched: the host knows best."""
+    book.settle(book.all().keys() - still_owed(book, statuses))
+
+
+def still_owed(book: OwedBook, statuses: Mapping[str, State]) -> dict[str, Owed]:
+    """What is owed as far as this machine knows, without the hosts that say themselves that it is not."""
+    return {
+        host: one
+        for host, one in book.all().items()
+        if host not in statuses or (is_touched(statuses[host], one.run) and not _is_settled(statuses[host], one.run))
+    }
+
+
+def _is_settled(status: State, run: str) -> bool:
+    return any(is_settled_back(entry) for entry in status["runs"] if entry["run"] == run)
+
+
+def _reverted(host: str, status: State) -> list[Problem]:
+    """That the host went back by itself, or is about to."""
+    problems = [
+        Problem(host=host, found=f"reverted by host at {entry['reverted']['at']}, in run {entry['run']}", next=SETTLE)
+        for entry in status["runs"]
+        if entry["reverted"] and entry["reverted"]["ok"] and not is_settled_back(entry)
+    ]
+    if status["revert"]["armed"]:
+        run = status["revert"]["run"]
+        found = f"run {run} was never confirmed here, and the host is about to go back by itself"
+        next_ = "go on with `./invokew cutover --resume`, or take it back with `./invokew rollback`"
+        problems.append(Problem(host=host, found=found, next=next_))
+    return problems
+
+
+def _between(host: str, status: State) -> list[Problem]:
+    """That a run was left in phases 3-5 here, or its own revert did not bring it back."""
+    problems = []
+    for entry in status["runs"]:
+        confirmed = (entry["state"] or {}).get("status") == CONFIRMED and not entry["reverted"]
+        by_itself = entry["reverted"] and entry["reverted"]["ok"]
+        armed = status["revert"]["armed"] and status["revert"]["run"] == entry["run"]
+        if is_touched(status, entry["run"]) and not (confirmed or by_itself or armed or is_settled_back(entry)):
+            found = f"run {entry['run']} was left in the middle here: which version is in service is not known"
+            next_ = "`./invokew rollback` takes it back to V1"
+            problems.append(Problem(host=host, found=found, next=next_))
+    return problems

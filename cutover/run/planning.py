@@ -1,0 +1,243 @@
+"""Make a plan: read the hosts, ask the roles, look again at every step, freeze. Changes nothing anywhere."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cutover.agent.compare import differences
+from cutover.core.errors import Problem, Refused, UsageError
+from cutover.core.host import Host
+from cutover.core.step import State, Step
+from cutover.inventory.targets import Targets
+from cutover.journal.journal import utc_now
+from cutover.plan.diff import diff, structural_diff
+from cutover.plan.masking import Mask
+from cutover.plan.phases import PHASES, ROLLBACK
+from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ReleasePlan, ServicePlan, batches
+from cutover.plan.render import Rendered
+from cutover.plan.roles import ReleaseFacts, Role, RunFacts, load, steps_of
+from cutover.plan.service import load as load_service
+from cutover.plan.steps import probe
+from cutover.release.artifact import Artifact
+from cutover.release.build import facts_of, release_for
+from cutover.remote.agent import HostAgent
+from cutover.remote.fleet import Fleet
+from cutover.run.session import holder, refuse_held, times_of
+
+# A plan is applied with the inventory that it was made from: what has changed there since was never shown to anybody.
+
+NEXT = "the inventory has changed since the plan was made: plan again, or change it back"
+
+
+def refuse_another_inventory(targets: Targets, plan: Plan) -> None:
+    """UsageError with every connection and variable of the plan's hosts that is another today, secrets by their digests."""
+    hosts = {host.name: host for host in targets.hosts}
+    problems = [
+        problem
+        for name, planned in plan.hosts.items()
+        for problem in _changes(planned, hosts[name], targets.variables[name].masked())
+    ]
+    if problems:
+        raise UsageError(problems)
+
+
+def _changes(planned: HostPlan, host: Host, variables: dict[str, Any]) -> Iterator[Problem]:
+    if planned.address != host.reached:
+        found = f"it was to be reached as {planned.address}, and is now as {host.reached}"
+        yield Problem(host=host.name, path="hosts.yml", found=found, next=NEXT)
+    now = json.loads(json.dumps(variables))  # as a plan holds it
+    for name in sorted({*planned.variables, *now}):
+        if name not in ("inventory_hostname", "ansible_host") and planned.variables.get(name) != now.get(name):
+            said = ", ".join(
+                f"{when} {json.dumps(where[name], ensure_ascii=False) if name in where else 'not declared'}"
+                for when, where in (("it was", planned.variables), ("it is", now))
+            )
+            yield Problem(host=host.name, path=name, found=said, next=NEXT)
+
+
+LOOK_S = 60.0
+FACTS_ROLE = PHASES[0].name  # the role that says what is read from a host before anything is planned
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and what only this process knows: the file contents with their secrets, and where the artifact is."""
+
+    plan: Plan
+    contents: Mapping[str, str]
+    artifact: Path
+    already: tuple[str, ...]  # hosts that run this release already, healthy: nothing to do there
+
+
+def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
+    """Plan a cutover of all chosen hosts."""
+    times_of(targets)  # timings that exclude each other are wrong before anything else is
+    artifact = release_for(targets, fleet)
+    stamp = run.split("-", 1)[0]
+    facts = read_facts(targets, fleet, RunFacts(run, stamp), facts_of(artifact))
+    roles = {
+        name: _roles(targets, name, RunFacts(run, stamp), facts_of(artifact), facts[name]) for name in targets.names
+    }
+    already = tuple(
+        name for name in targets.names if load(targets.root / "roles", FACTS_ROLE).already(roles[name][FACTS_ROLE])
+    )
+    refuse_held(
+        fleet.every(lambda agent: agent.status(), already, deadline=LOOK_S)
+    )  # it may have the release, and be judged still
+    files: dict[str, Rendered] = {}
+    steps = {name: _steps(by_phase, facts[name]) for name, by_phase in roles.items()}
+    for by_phase in roles.values():
+        for role in by_phase.values():
+            files |= role.files
+    seen = fleet.every(lambda agent: _look_at_all(agent, steps[agent.name]), deadline=LOOK_S)
+    hosts = {name: _host_plan(targets, name, facts[name], steps[name], seen[name], files) for name in targets.names}
+    left = [name for name in targets.names if name not in already]
+    service = load_service(targets.root, str(targets.shared("cutover_service")))
+    plan = Plan(
+        run=run,
+        service=ServicePlan(name=service.name, title=service.title, old=service.labels.old, new=service.labels.new),
+        stamp=stamp,
+        created_at=utc_now(),
+        created_by=holder(),
+        environment=targets.environment,
+        pattern=targets.options.hosts,
+        batches=batches(left, targets.options.serial or str(targets.shared("cutover_serial"))),
+        release=ReleasePlan(id=artifact.id, sha256=artifact.sha256, artifact=artifact.path.name, size=artifact.size),
+        hosts={name: hosts[name] for name in left},
+        files={digest: PlannedFile(text=file.masked, masked=file.secrets) for digest, file in sorted(files.items())},
+    )
+    return Planned(plan, {digest: file.text for digest, file in files.items()}, artifact.path, already)
+
+
+def read_facts(
+    targets: Targets, fleet: Fleet, run: RunFacts, release: ReleaseFacts | None
+) -> dict[str, dict[str, State]]:
+    """What the first role wants to know of each host before anything is planned: one look a host."""
+    probes = {
+        name: steps_of(Role(FACTS_ROLE, targets.root, targets.variables[name], run, release), "facts")
+        for name in targets.names
+    }
+    facts = fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=LOOK_S)
+    unread = [
+        Problem(
+            host=name,
+            path=fact,
+            found=f"it cannot be read: {state['error']}",
+            next="nothing can be planned from what is not known",
+        )
+        for name, states in facts.items()
+        for fact, state in states.items()
+        if "error" in state
+    ]
+    if unread:
+        raise Refused(unread)
+    return facts
+
+
+def contents_for(targets: Targets, plan: Plan, release: Artifact) -> dict[str, str]:
+    """File contents of a plan made earlier: its own texts, and those with secrets rendered anew and held against their digests.
+
+    UsageError where the inventory is not the one that the plan was made from.
+    """
+    refuse_another_inventory(targets, plan)
+    texts = {digest: file.text for digest, file in plan.files.items() if not file.masked}
+    for name, host in plan.hosts.items():
+        roles = _roles(targets, name, RunFacts(plan.run, plan.stamp), facts_of(release), host.facts)
+        for role in roles.values():
+            steps_of(role)
+            texts |= {digest: file.text for digest, file in role.files.items()}
+    missing = sorted(set(plan.files) - set(texts))
+    if missing:
+        raise _changed_since(missing)
+    return texts
+
+
+def _roles(
+    targets: Targets, name: str, run: RunFacts, release: ReleaseFacts, facts: Mapping[str, State]
+) -> dict[str, Role]:
+    return {
+        phase.name: Role(phase.name, targets.root, targets.variables[name], run, release, facts)
+        for phase in (*PHASES, ROLLBACK)
+    }
+
+
+def _steps(roles: Mapping[str, Role], facts: Mapping[str, State]) -> dict[str, tuple[Step, ...]]:
+    """All steps of a host by phase. Phase 0 also holds the facts against the host once more: what drifted stops the run."""
+    steps = {name: steps_of(role) for name, role in roles.items()}
+    probes = steps_of(roles[FACTS_ROLE], "facts")
+    steps[FACTS_ROLE] = (
+        *(_unchanged(fact, facts[fact.id]) for fact in probes if fact.args.get("bind")),
+        *steps[FACTS_ROLE],
+    )
+    last = PHASES[-1].name
+    return steps | {"bake": steps_of(roles[last], "bake")}
+
+
+def _unchanged(fact: Step, seen: State) -> Step:
+    """What the plan was made from must still be so; a key that the host did not show then (an absent file's digest) binds nothing."""
+    bound = {key: seen[key] for key in fact.args["bind"] if seen.get(key) is not None}
+    return probe(
+        f"{FACTS_ROLE}.since-plan.{fact.id}", fact.kind, f"{fact.words}: as at planning", bound, args=fact.args,
+        next="the host is not what was planned for: plan again",
+    )  # fmt: skip
+
+
+def _look_at_all(agent: HostAgent, steps: Mapping[str, Sequence[Step]]) -> dict[str, State]:
+    """Every step's first look, and the text of every file that would be replaced."""
+    phases = [step for phase in PHASES for step in steps[phase.name]]
+    texts = [probe(f"text {step.id}", "text", "", {}, args=step.args) for step in phases if step.content]
+    return agent.look([*phases, *texts], deadline_s=LOOK_S)
+
+
+def _host_plan(
+    targets: Targets, name: str, facts: Mapping[str, State], steps: Mapping[str, tuple[Step, ...]],
+    seen: Mapping[str, State], files: Mapping[str, Rendered],
+) -> HostPlan:  # fmt: skip
+    planned = [step for phase in PHASES for step in steps[phase.name]]
+    return HostPlan(
+        name=name,
+        address=next(host.reached for host in targets.hosts if host.name == name),
+        variables=targets.variables[name].masked(),
+        facts=dict(facts),
+        steps=dict(steps),
+        changes=tuple(
+            Change(
+                step=step.id,
+                differences=tuple(str(difference) for difference in differences(seen[step.id], step.desired)),
+            )
+            for step in planned
+        ),
+        diffs=tuple(
+            _file_diff(step, seen[f"text {step.id}"]["text"], files[step.content].masked, targets.variables[name])
+            for step in planned
+            if step.content
+        ),
+    )
+
+
+def _file_diff(step: Step, now: str, after: str, variables: Mapping[str, object]) -> FileDiff:
+    """What a file would become. Nothing has masked what stands on the host now: that is done here."""
+    path = step.args["path"]
+    mask = Mask.of(now, after, variables)
+    try:
+        changes = structural_diff(now, after, f"{path} (now)", f"{path} (planned)") if now else ()
+    except UsageError:  # one of the two is not YAML, such as a unit file: its lines say it all
+        changes = ()
+    return FileDiff(
+        path=path,
+        against=path if now else "nothing",
+        lines=diff(mask.text(now), after, f"{path} (now)", f"{path} (planned)"),
+        keys=tuple(str(shown) for change in changes if (shown := mask.change(change)) is not None),
+    )
+
+
+def _changed_since(digests: Sequence[str]) -> UsageError:
+    return UsageError(
+        Problem(
+            path="plan.json",
+            found=f"{len(digests)} of its files with secrets come out differently now",
+            next="a variable, a template or a secret changed since the plan was made: plan again",
+        )
+    )

@@ -1,0 +1,177 @@
+"""Read-only judging outside a run: `verify` runs a phase's checks, `validate` has the deployed service judged on its hosts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover.core.errors import Problem, UsageError
+from cutover.core.step import State, Step
+from cutover.core.verdict import Verdict, worst
+from cutover.inventory.targets import Targets
+from cutover.journal.journal import utc_stamp
+from cutover.plan.gate import Finding, judge_outcomes
+from cutover.plan.phases import COMMITTING, PHASES, ROLLBACK, Phase, phase_named
+from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.remote.agent import HostAgent
+from cutover.remote.fleet import Fleet, as_problems, reached
+from cutover.run.checks.runner import add_errors, refuse_unwritable, run_checks
+from cutover.run.history import Known, known_run
+
+# Against what hosts are held when their checks run alone: the plan of a run, as the hosts keep it themselves.
+
+
+def phase_to_check(phase: str) -> Phase | None:
+    """The phase of a name or number; None where none is named. UsageError where there is no such phase."""
+    try:
+        return phase_named(phase) if phase else None
+    except KeyError:
+        known = f"one of {', '.join(one.name for one in PHASES)}, {ROLLBACK.name}"
+        raise UsageError(Problem(path="--phase", found=f"no phase {phase}", next=known)) from None
+
+
+def run_to_check(
+    fleet: Fleet, run: str, phase: Phase | None, unreachable: Sequence[Problem]
+) -> tuple[Known | None, list[Problem]]:
+    """The run whose plans the hosts are held against, and why which hosts cannot be: who could not be asked hides no other.
+
+    None where nobody who answers knows such a run. UsageError where all answer and there is none, or where a host has no part in it.
+    """
+    phases = [phase.name] if phase else [one.name for one in (*COMMITTING, ROLLBACK)]
+    known, silent = known_run(fleet, run, lambda candidate: candidate.ran(phases))
+    unasked = [*unreachable, *silent]
+    lost = {problem.host for problem in unasked}
+    answering = [name for name in fleet.agents if name not in lost]
+    if known is None:
+        if not unasked:
+            raise UsageError(_no_run("the hosts know", phases[0]))
+        return None, [*unasked, *(_no_run("it knows", phases[0], name) for name in answering)]
+    if apart := [name for name in answering if name not in known.plans]:
+        found, advice = f"it has no part in run {known.run}", "leave it out with --limit, or name another --run"
+        raise UsageError(Problem(host=name, found=found, next=advice) for name in apart)
+    return known, unasked
+
+
+def _no_run(who: str, phase: str, host: str = "") -> Problem:
+    advice = "checks are held against the plan of a run: name another --phase, or begin one with `./invokew prepare`"
+    return Problem(host=host, path="--hosts", found=f"{who} no run that came as far as {phase}", next=advice)
+
+
+def last_phase(known: Known) -> Phase:
+    """The last phase that ran on all the hosts; where they differ, one must be named."""
+    last = {
+        name: ((known.entry(name) or {}).get("batches") or [f"{PHASES[0].name}-0"])[-1].rpartition("-")[0]
+        for name in known.plans
+    }
+    if len(set(last.values())) > 1:
+        said = ", ".join(f"{name}: {phase}" for name, phase in last.items())
+        found, advice = f"the hosts are at different phases ({said})", "name one with --phase, and hosts with --limit"
+        raise UsageError(Problem(path="--phase", found=found, next=advice))
+    return phase_named(next(iter(last.values())))
+
+
+# What came of judging outside a run, as `verify`, `validate` and `shadow` tell it.
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Findings, and the documents that the hosts measured, by host and step; the run whose plans or release it was about."""
+
+    title: str
+    findings: tuple[Finding, ...]
+    documents: Mapping[str, Mapping[str, State]]
+    run: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all findings."""
+        return worst(finding.verdict for finding in self.findings)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that is not PASS, as a problem to show."""
+        return tuple(one.problem() for one in self.findings if one.verdict is not Verdict.PASS)
+
+    def why(self, host: str) -> Problem:
+        """What kept a host from giving a document."""
+        silent = Problem(host=host, found="it gave no document", next="see what the command says of it")
+        return next((one for one in self.problems if one.host == host), silent)
+
+
+def unasked_findings(about: str, problems: Iterable[Problem]) -> tuple[Finding, ...]:
+    """A host that cannot be asked was not judged, which is an ERROR of the judging and never silence; one for each host."""
+    together: dict[str, list[Problem]] = {}
+    for problem in problems:
+        together.setdefault(problem.host, []).append(problem)
+    return tuple(
+        Finding(host, f"{about}.remote", Verdict.ERROR, "; ".join(one.found for one in several), several[0].next)
+        for host, several in together.items()
+    )
+
+
+MEASURE_S = 180.0
+VALIDATING = PHASES[-1].name  # the role that judges the service
+VERIFY = "verify"  # what is told where no phase is known
+NO_JOURNAL = "make room on this machine, and verify again: no journal has what is told here"
+
+
+def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
+    """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
+    named = phase_to_check(phase)
+    if junit is not None:
+        refuse_unwritable(junit)
+    with reached(targets) as (fleet, unreachable):
+        known, unasked = run_to_check(fleet, run, named, unreachable)
+        if known is None:
+            return _nobody_checked(named, unasked, junit)
+        chosen = named or last_phase(known)
+        lost = {problem.host for problem in unasked}
+        agents = {name: one for name, one in fleet.agents.items() if name not in lost}
+        plans = {name: known.plans[name] for name in agents}
+        findings = run_checks(targets.root, chosen, agents, plans, junit, no_room=NO_JOURNAL)
+    silent = unasked_findings(chosen.name, unasked)
+    return Judged(
+        chosen.label, (*findings, *silent, *add_errors(junit, chosen.name, silent, NO_JOURNAL)), {}, known.run
+    )
+
+
+def _nobody_checked(named: Phase | None, unasked: list[Problem], junit: Path | None) -> Judged:
+    about = named.name if named else VERIFY
+    silent = unasked_findings(about, unasked)
+    title = named.label if named else "The last phase that ran: it is not known, since no host could say"
+    return Judged(title, (*silent, *add_errors(junit, about, silent, NO_JOURNAL)), {})
+
+
+def validate(targets: Targets) -> Judged:
+    """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
+    phase = phase_named(VALIDATING)
+    with reached(targets) as (fleet, unreachable):
+        run = RunFacts("validate", utc_stamp())
+        steps = {
+            name: steps_of(Role(VALIDATING, targets.root, targets.variables[name], run), "validate")
+            for name in fleet.agents
+        }
+        findings, documents = _measure(fleet, phase, steps)
+    lacking: dict[str, Mapping[str, State]] = {problem.host: {} for problem in unreachable}
+    return Judged(phase.label, (*findings, *unasked_findings(phase.name, unreachable)), {**documents, **lacking})
+
+
+def _measure(
+    fleet: Fleet, phase: Phase, steps: Mapping[str, tuple[Step, ...]]
+) -> tuple[list[Finding], dict[str, Mapping[str, State]]]:
+    findings: list[Finding] = []
+    documents: dict[str, Mapping[str, State]] = {}
+
+    def measure(agent: HostAgent) -> list[State]:
+        return agent.measure(steps[agent.name], deadline_s=MEASURE_S)
+
+    for name, outcome in fleet.each(measure, deadline=MEASURE_S * 2).items():
+        if outcome.error is not None:
+            findings += unasked_findings(phase.name, as_problems(outcome.error, name))
+            documents[name] = {}
+            continue
+        outcomes = outcome.unwrap()
+        findings += judge_outcomes(name, steps[name], outcomes)
+        documents[name] = {
+            one["id"]: one["after"]["document"] for one in outcomes if one["after"].get("document") is not None
+        }
+    return findings, documents

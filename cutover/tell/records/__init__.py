@@ -1,1 +1,0 @@
-"""What a run leaves for other people and programs beside its report."""

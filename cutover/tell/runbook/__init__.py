@@ -1,1 +1,0 @@
-"""docs/runbook.md, made from the phases, the roles and the exit codes."""

@@ -1,1 +1,0 @@
-"""The values that every room speaks in: verdicts, errors, hosts, steps."""

@@ -1,0 +1,224 @@
+"""The contract between the controller's HostAgent and the agent that it sends: the real thing, on this machine."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from cutover.agent import batch, process
+from cutover.agent.place import Place
+from cutover.agent.serve import answered
+from cutover.core.errors import Locked, Refused
+from cutover.plan.steps import command, file, probe
+from cutover.remote.agent import AgentFailed, Fenced, HostAgent, HostUnwritable, packed
+from cutover.remote.base import Lost, Result
+from cutover.remote.fake import Call, FakeTransport, says
+from tests.agent.here import Here
+
+
+def begin(agent: HostAgent, run: str = "run-1", **more: object) -> int:
+    answer = agent.begin(run=run, holder="me", nonce=run, lease_s=60, **more)  # type: ignore[arg-type]
+    return int(answer["lease"]["token"])
+
+
+def answering(result: Result) -> HostAgent:
+    def answer(_call: Call) -> Result:
+        return result
+
+    return HostAgent(FakeTransport("web1", answer), state_dir="/state")
+
+
+def test_the_packed_agent_is_the_same_each_time_and_needs_nothing_but_python(tmp_path: Path) -> None:
+    assert packed() == packed.__wrapped__()
+    names = zipfile.ZipFile(BytesIO(packed())).namelist()
+    assert [
+        name for name in names if not name.startswith(("cutover/__init__.py", "cutover/agent/", "__main__.py"))
+    ] == []
+    (tmp_path / "agent.pyz").write_bytes(packed())
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", str(tmp_path / "agent.pyz"), "serve"],
+        input=json.dumps({"verb": "status", "place": str(tmp_path / "none")}).encode() + b"\n",
+        capture_output=True, check=False, env={},
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr, json.loads(ended.stdout)["ok"]) == (0, b"", True)
+
+
+def test_looking_finds_states_and_leaves_nothing(agent: HostAgent, tmp_path: Path) -> None:
+    steps = [
+        probe("p", "file", "", {}, args={"path": str(tmp_path / "none")}), probe("q", "no-such-kind", "", {}, args={}),
+        file("f", str(tmp_path / "f"), "0" * 64),
+    ]  # fmt: skip
+    seen = agent.look(steps)
+    assert seen["p"] == {"exists": False, "type": "absent"}
+    assert "no-such-kind" in seen["q"]["error"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_measuring_runs_commands_and_lets_no_changes_in(agent: HostAgent, tmp_path: Path) -> None:
+    (outcome,) = agent.measure(
+        [command("m", "", ["echo", '{"n": 5}'], {"document.n": {"at_least": 5}}, timeout_s=5)], deadline_s=10
+    )
+    assert outcome["ok"] is True
+    with pytest.raises(Refused, match="not for measuring: file"):
+        agent.measure([file("f", str(tmp_path / "f"), "0" * 64)], deadline_s=10)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lease_is_taken_renewed_released_and_shown(agent: HostAgent) -> None:
+    token = begin(agent, plan={"run": "run-1", "hosts": {}})
+    assert agent.status()["lease"]["held"] is True
+    assert agent.renew(token=token, lease_s=600)["lease"]["seconds_left"] > 500
+    agent.record(token=token, run="run-1", state={"status": "prepared"})
+    status = agent.status()
+    assert [(run["run"], run["state"]) for run in status["runs"]] == [("run-1", {"status": "prepared"})]
+    assert status["revert"] == {"armed": False}
+    assert agent.plan("run-1") == {"run": "run-1", "hosts": {}}
+    assert agent.plan("run-2") is None
+    assert agent.release(token=token)["lease"]["held"] is False
+
+
+def test_another_run_is_locked_out(agent: HostAgent) -> None:
+    begin(agent)
+    with pytest.raises(Locked) as locked:
+        begin(agent, "run-2")
+    assert (locked.value.problems[0].host, "run-1" in locked.value.problems[0].found) == ("here", True)
+
+
+@pytest.mark.parametrize("verb", ["renew", "release", "record", "disarm", "arm", "apply"])
+def test_a_lower_token_is_refused_for_every_verb_that_changes(agent: HostAgent, verb: str, tmp_path: Path) -> None:
+    token = begin(agent) - 1
+    step = file("f", str(tmp_path / "f"), "0" * 64)
+    acts: dict[str, Callable[[], object]] = {
+        "renew": lambda: agent.renew(token=token, lease_s=60),
+        "release": lambda: agent.release(token=token),
+        "record": lambda: agent.record(token=token, run="run-1", state={}),
+        "disarm": lambda: agent.disarm(token=token),
+        "arm": lambda: agent.arm(token=token, run="run-1", undo=[], confirm_s=60, budget_s=60),
+        "apply": lambda: agent.apply(run="run-1", batch="b-1", token=token, steps=[step], files={}, deadline_s=5),
+    }
+
+    def kept() -> tuple[int, list[str]]:
+        names = sorted(path.name for path in (tmp_path / "state").rglob("*") if path.suffix != ".lock")
+        return agent.status()["lease"]["token"], names
+
+    before = kept()
+    with pytest.raises(Fenced, match="no longer rules"):
+        acts[verb]()
+    assert kept() == before
+
+
+def test_a_state_directory_of_a_newer_version_is_refused_and_not_fenced(agent: HostAgent, tmp_path: Path) -> None:
+    begin(agent)
+    (tmp_path / "state/schema").write_text("99\n")
+    with pytest.raises(Refused, match="says 99") as refused:
+        begin(agent)
+    assert refused.value.problems[0].path == str(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        (says("", exit_code=1, stderr=b"Traceback: it broke"), "it broke"),
+        (says("Welcome to web1!\n{}\n", exit_code=0), "no answer: b'Welcome to web1!'"),
+        (says("{", exit_code=0), "exit status 0"),
+        (says("", exit_code=None, signal="KILL"), "KILL"),
+        (says("", exit_code=127, stderr=b"python3: not found"), "python3: not found"),
+    ],
+)
+def test_what_is_no_answer_is_the_agents_failure(result: Result, said: str) -> None:
+    with pytest.raises(AgentFailed, match=said):
+        answering(result).status()
+
+
+def test_a_full_disk_on_the_host_is_told_as_what_it_is() -> None:
+    def full(_request: object) -> dict[str, object]:
+        raise OSError(28, "No space left on device", "/var/lib/cutover/runs/r")
+
+    with pytest.raises(HostUnwritable) as told:
+        answering(says(json.dumps(answered(full, {})) + "\n")).status()
+    problem = told.value.problem
+    assert (problem.host, problem.path) == ("web1", "/var/lib/cutover/runs/r")
+    assert problem.found == "agent status: no space left on the disk that holds /var/lib/cutover/runs/r"
+    assert "make room" in problem.next
+
+
+def test_a_read_only_disk_on_the_host_is_told_as_what_it_is() -> None:
+    def read_only(_request: object) -> dict[str, object]:
+        raise OSError(30, "Read-only file system", "/var/lib/cutover/lease.json")
+
+    with pytest.raises(HostUnwritable, match="read-only file system: /var/lib/cutover/lease"):
+        answering(says(json.dumps(answered(read_only, {})) + "\n")).status()
+
+
+def test_a_batch_of_which_nothing_came_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(process, "run", lambda *_, **__: process.Ended(0, "", "", 0.1))
+    answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
+    assert answer["reason"] == "failed"
+    assert answer["message"] == "unit ended without a result: it was killed, or the host was started anew"
+
+
+def test_another_error_of_the_hosts_system_says_where_it_came_from() -> None:
+    def broken(_request: object) -> dict[str, object]:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(AgentFailed, match=r"test_agent\.py"):
+        answering(says(json.dumps(answered(broken, {})) + "\n")).status()
+
+
+def test_a_batch_whose_result_found_no_room_is_told_as_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = process.Ended(0, "OSError: [Errno 28] No space left on device", "", 0.1)
+    monkeypatch.setattr(process, "run", lambda *_, **__: said)
+    answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
+    assert (answer["reason"], answer["path"]) == ("unwritable", str(tmp_path / "result.json"))
+
+
+def test_a_batch_that_cannot_be_written_down_was_not_begun(
+    agent: HostAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    token = begin(agent)
+    monkeypatch.setattr(batch, "write_json", full)
+    request = {"run": "run-1", "batch": "b-1", "token": token, "steps": [{"probe": False}]}
+    with pytest.raises(OSError, match="No space"):
+        batch.start(Place(tmp_path / "state"), request)
+    assert list((tmp_path / "state/runs/run-1/batches").iterdir()) == []
+
+
+def test_a_python_that_is_not_there_is_told() -> None:
+    with pytest.raises(AgentFailed, match="not found"):
+        HostAgent(Here("here"), python="/nowhere/python3", state_dir="/state").status()
+
+
+def test_a_batch_that_was_refused_in_the_middle_is_fenced() -> None:
+    result = '{"ok": true, "result": {"refused": {"reason": "fenced", "message": "token 1 no longer rules"}, "outcomes": []}}\n'
+    with pytest.raises(Fenced, match="token 1"):
+        answering(says(result)).apply(run="r", batch="b", token=1, steps=[], files={}, deadline_s=5)
+
+
+def test_requests_are_made_as_root_with_contents_on_standard_input_only() -> None:
+    transport = FakeTransport("web1", lambda _: says('{"ok": true, "result": {"refused": null, "outcomes": []}}\n'))
+    HostAgent(transport, state_dir="/state").apply(
+        run="r", batch="b", token=1, steps=[], files={"d": "the password"}, deadline_s=5
+    )
+    (call,) = transport.calls
+    assert call.sudo is True
+    assert not any("password" in word for word in call.argv)
+    assert b"dGhlIHBhc3N3b3Jk" in call.stdin
+
+
+def test_a_lost_connection_goes_through_as_it_is() -> None:
+    transport = FakeTransport("web1")
+    transport.lose()
+    with pytest.raises(Lost):
+        HostAgent(transport, state_dir="/state").status()

@@ -1,0 +1,290 @@
+"""The way back of files: byte for byte, with owner, mode, time, links and empty folders; absence included."""
+
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.agent.modules import KINDS, restores, units
+from cutover.agent.work import State, Work, carry_out
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+RUN = "20260102T030405Z-abc123"
+ENTRIES = ["config", "unit", "release", "metrics", "drop-ins"]
+
+
+def everything(root: Path) -> dict[str, Any]:
+    """All that can be seen of a tree: type, mode, owner, time, content or target."""
+    found = {}
+    for path in sorted((root, *root.rglob("*"))):
+        seen = path.lstat()
+        what: object = str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path.relative_to(root))] = (oct(seen.st_mode), seen.st_uid, seen.st_gid, seen.st_mtime_ns, what)
+    return found
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Path:
+    root = tmp_path / "live"
+    metrics = root / "data/metrics"
+    (metrics / "deep/er").mkdir(parents=True)
+    (metrics / "empty/emptier").mkdir(parents=True)
+    (root / "etc").mkdir()
+    (root / "etc/pipeline.yml").write_bytes(b"v1: \xe9\n")
+    (metrics / "a.json").write_bytes(b"1")
+    (metrics / "deep/er/b.bin").write_bytes(bytes(range(256)))
+    (metrics / "newest").symlink_to("a.json")
+    (metrics / "dangling").symlink_to("/nowhere")
+    (root / "current").symlink_to("/opt/v1")
+    rnd = random.Random(7)  # noqa: S311 - owners and modes to tell files apart, no secrets
+    for path in sorted((metrics, *metrics.rglob("*"), root / "etc/pipeline.yml"), reverse=True):
+        os.lchown(path, rnd.randrange(1000, 2000), rnd.randrange(1000, 2000))
+        if not path.is_symlink():
+            path.chmod(rnd.choice([0o700, 0o750, 0o2755] if path.is_dir() else [0o600, 0o640, 0o4755]))
+        os.utime(path, ns=(10**18, 10**18 + rnd.randrange(10**9)), follow_symlinks=False)
+    return root
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, live: Path) -> Path:
+    place = tmp_path / "rollback" / RUN
+    entries = [
+        {"name": "config", "kind": "file", "source": str(live / "etc/pipeline.yml"), "as": "pipeline.yml"},
+        {"name": "unit", "kind": "file", "source": str(live / "etc/v2.service"), "as": "units/v2.service"},
+        {"name": "release", "kind": "link", "source": str(live / "current")},
+        {"name": "metrics", "kind": "tree", "source": str(live / "data/metrics"), "as": "metrics_backup"},
+        {"name": "drop-ins", "kind": "tree", "source": str(live / "etc/v1.d"), "as": "units/v1.d"},
+    ]
+    args = {"directory": str(place), "run": RUN, "entries": entries, "reuse": None}
+    step = {"id": "s", "kind": "snapshot", "args": args, "desired": {"exists": True, "verified": True}, "probe": False}
+    assert carry_out(KINDS, step, Work())["ok"]
+    return place
+
+
+def restore(
+    snapshot: Path, *, entries: list[str] | None = None, run: str = RUN, once: bool = False, **more: str
+) -> State:
+    args = {"directory": str(snapshot), "run": run, "entries": entries or ENTRIES, "once": once, **more}
+    return carry_out(
+        KINDS, {"id": "s", "kind": "restore", "args": args, "desired": {"identical": True}, "probe": False}, Work()
+    )
+
+
+def v2_was_here(live: Path) -> None:
+    """What a cutover changes, and more."""
+    (live / "etc/pipeline.yml").write_text("v2\n")
+    (live / "etc/v2.service").write_text("[Service]\n")
+    (live / "etc/v1.d").mkdir()
+    (live / "etc/v1.d/override.conf").write_text("[Service]\n")
+    (live / "current").unlink()
+    (live / "current").symlink_to("/opt/v2")
+    metrics = live / "data/metrics"
+    (metrics / "a.json").write_bytes(b"2")
+    (metrics / "v2.json").write_bytes(b"x")
+    (metrics / "deep/er/b.bin").unlink()
+    (metrics / "empty/emptier").rmdir()
+    (metrics / "deep").chmod(0o777)
+    (metrics / "newest").unlink()
+    (metrics / "newest").symlink_to("v2.json")
+
+
+def test_everything_comes_back_as_it_was(live: Path, snapshot: Path) -> None:
+    before = everything(live / "data/metrics"), everything(live / "etc/pipeline.yml"), (live / "current").readlink()
+    v2_was_here(live)
+    outcome = restore(snapshot)
+    assert outcome["ok"], outcome
+    assert (
+        everything(live / "data/metrics"),
+        everything(live / "etc/pipeline.yml"),
+        (live / "current").readlink(),
+    ) == before
+
+
+def test_what_was_absent_is_absent_again(live: Path, snapshot: Path) -> None:
+    v2_was_here(live)
+    assert restore(snapshot)["ok"]
+    assert sorted(path.name for path in (live / "etc").iterdir()) == ["pipeline.yml"]
+
+
+def test_no_scratch_is_left_and_one_of_a_crash_does_no_harm(live: Path, snapshot: Path) -> None:
+    v2_was_here(live)
+    for name in (".metrics.cutover-new", ".metrics.cutover-old"):
+        (live / "data" / name / "half").mkdir(parents=True)
+    assert restore(snapshot)["ok"]
+    assert [path.name for path in (live / "data").iterdir()] == ["metrics"]
+
+
+@pytest.mark.parametrize("what", ["restore", "exchange", "rehearse"])
+def test_a_disk_that_fills_up_is_left_as_it_was(
+    live: Path, snapshot: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    v2_was_here(live)
+    before, rename = everything(live / "data/metrics"), Path.rename
+
+    def full(path: Path, target: Path | None = None) -> Path:
+        if target is None or path.name.endswith(".cutover-new"):
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(*((Path, "rename", full) if what == "exchange" else (restores, "sync_filesystem", full)))
+    outcome = rehearse(snapshot) if what == "rehearse" else restore(snapshot, entries=["metrics"])
+    assert (outcome["ok"], "No space left" in outcome["error"]) == (False, True)
+    assert everything(live / "data/metrics") == before
+    assert [path.name for path in (*snapshot.parent.iterdir(), *(live / "data").iterdir())] == [RUN, "metrics"]
+
+
+def test_a_crash_between_the_two_renames_is_finished(live: Path, snapshot: Path) -> None:
+    before = everything(live / "data/metrics")
+    (live / "data/metrics").rename(live / "data/.metrics.cutover-old")
+    assert restore(snapshot)["ok"]
+    assert everything(live / "data/metrics") == before
+
+
+@pytest.mark.parametrize("what", ["file", "dangling link", "nothing"])
+def test_a_tree_comes_back_whatever_stands_in_its_place(live: Path, snapshot: Path, what: str) -> None:
+    before = everything(live / "data/metrics")
+    (live / "data/metrics").rename(live / "aside")
+    if what == "file":
+        (live / "data/metrics").write_text("x")
+    elif what == "dangling link":
+        (live / "data/metrics").symlink_to("/nowhere")
+    else:
+        (live / "data").rmdir()
+    assert restore(snapshot)["ok"]
+    assert everything(live / "data/metrics") == before
+
+
+def test_what_is_as_it_was_is_not_touched(live: Path, snapshot: Path) -> None:
+    (live / "current").unlink()
+    inode = (live / "etc/pipeline.yml").stat().st_ino
+    assert restore(snapshot)["ok"]
+    assert (live / "etc/pipeline.yml").stat().st_ino == inode
+    assert restore(snapshot)["changed"] is False
+
+
+@pytest.mark.parametrize(
+    "damage", ["empty folder", "mode", "owner", "content", "link", "extra", "folder mode"]
+)  # each of these alone must be seen
+def test_each_difference_alone_is_seen_and_put_right(live: Path, snapshot: Path, damage: str) -> None:
+    metrics, before = live / "data/metrics", everything(live / "data/metrics")
+    if damage == "empty folder":
+        (metrics / "empty/emptier").rmdir()
+    elif damage == "mode":
+        (metrics / "a.json").chmod(0o666)
+    elif damage == "owner":
+        os.chown(metrics / "a.json", 0, 0)
+    elif damage == "content":
+        (metrics / "a.json").write_bytes(b"3")
+    elif damage == "link":
+        (metrics / "dangling").unlink()
+        (metrics / "dangling").symlink_to("/elsewhere")
+    elif damage == "extra":
+        (metrics / "deep/extra").symlink_to("/tmp")
+    else:
+        (metrics / "deep").chmod(0o711)
+    outcome = restore(snapshot, entries=["metrics"])
+    assert (outcome["changed"], len(outcome["before"]["differs"]), outcome["ok"]) == (True, 1, True)
+    assert everything(metrics) == before
+
+
+@pytest.mark.parametrize("what", ["another run", "no such entry", "no snapshot"])
+def test_nothing_is_restored_from_what_is_not_meant(live: Path, snapshot: Path, what: str) -> None:
+    v2_was_here(live)
+    now = everything(live)
+    if what == "another run":
+        outcome = restore(snapshot, run="another-run")
+    elif what == "no such entry":
+        outcome = restore(snapshot, entries=["config", "secrets"])
+    else:
+        outcome = restore(snapshot.with_name("none"))
+    assert outcome["ok"] is False
+    assert outcome["error"]
+    assert everything(live) == now
+
+
+class TestOnce:
+    """Metrics: V1 has written since it came back, so they are restored once."""
+
+    def test_what_was_never_taken_has_nothing_to_restore(self, live: Path, snapshot: Path) -> None:
+        now = everything(live)
+        outcome = restore(snapshot / "final", entries=["metrics"], once=True)
+        assert (outcome["ok"], outcome["changed"], everything(live) == now) == (True, False, True)
+
+    def test_a_snapshot_that_was_taken_and_is_gone_is_said_to_be(
+        self, live: Path, snapshot: Path, tmp_path: Path
+    ) -> None:
+        batches = tmp_path / "state/runs" / RUN / "batches"
+        (batches / "shutdown-1.1").mkdir(parents=True)
+        unless = f"{batches}/activation-*"
+        lost = snapshot / "final"
+        assert restore(lost, entries=["metrics"], once=True, unless=unless)["ok"] is True
+        (batches / "activation-1.1").mkdir()
+        now = everything(live)
+        outcome = restore(lost, entries=["metrics"], once=True, unless=unless)
+        assert (outcome["ok"], outcome["changed"]) == (False, False)
+        assert "was taken before activation-1.1 was begun" in outcome["error"]
+        assert everything(live) == now
+
+    def test_nothing_is_restored_under_a_running_v1(
+        self, live: Path, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        v2_was_here(live)
+        now, state = everything(live), {"ActiveState": "active"}
+        monkeypatch.setattr(units, "show", lambda *_: state)
+        outcome = restore(snapshot, entries=["metrics"], once=True, not_while="v1")
+        assert (outcome["ok"], "has written since" in outcome["error"], everything(live) == now) == (False, True, True)
+        assert outcome["left"] is True  # no later try can do it either
+        state["ActiveState"] = "inactive"
+        assert restore(snapshot, entries=["metrics"], once=True, not_while="v1")["ok"] is True
+
+    def test_a_snapshot_that_lost_its_manifest_does_not_count_as_never_taken(self, live: Path, snapshot: Path) -> None:
+        v2_was_here(live)
+        (snapshot / "manifest.json").unlink()
+        outcome = restore(snapshot, entries=["metrics"], once=True)
+        assert outcome["ok"] is False
+
+    @pytest.mark.parametrize("v2_wrote", [True, False])
+    def test_a_second_time_leaves_what_v1_has_written_since(self, live: Path, snapshot: Path, v2_wrote: bool) -> None:
+        if v2_wrote:
+            v2_was_here(live)
+        assert restore(snapshot, entries=["metrics"], once=True)["ok"]
+        (live / "data/metrics/v1-again.json").write_text("new")
+        outcome = restore(snapshot, entries=["metrics"], once=True)
+        assert (outcome["ok"], outcome["changed"]) == (True, False)
+        assert (live / "data/metrics/v1-again.json").read_text() == "new"
+
+
+def rehearse(snapshot: Path) -> State:
+    step = {
+        "id": "s",
+        "kind": "rehearsal",
+        "args": {"directory": str(snapshot), "run": RUN},
+        "desired": {"identical": True},
+        "probe": False,
+    }
+    return carry_out(KINDS, step, Work())
+
+
+def test_a_rehearsal_proves_the_snapshot_and_touches_nothing(live: Path, snapshot: Path) -> None:
+    now = everything(live)
+    outcome = rehearse(snapshot)
+    assert (outcome["ok"], outcome["after"]["entries"]) == (True, 5)
+    assert everything(live) == now
+    assert [path.name for path in snapshot.parent.iterdir()] == [RUN]
+
+
+def test_a_rehearsal_tells_what_changed_on_the_host_meanwhile_but_trees_live_on(live: Path, snapshot: Path) -> None:
+    (live / "data/metrics/more.json").write_text("x")
+    assert rehearse(snapshot)["ok"]
+    (live / "etc/pipeline.yml").write_text("edited")
+    outcome = rehearse(snapshot)
+    assert outcome["ok"] is False
+    assert [line.split(":")[0] for line in outcome["after"]["differs"]] == ["live"]
+
+
+def test_a_rehearsal_of_a_damaged_snapshot_fails(snapshot: Path) -> None:
+    (snapshot / "pipeline.yml").chmod(0o600)
+    (snapshot / "pipeline.yml").write_text("other")
+    assert rehearse(snapshot)["ok"] is False

@@ -1,0 +1,134 @@
+"""What holds for every command: `--dry` changes nothing, wrong numbers and words end with 2, a reader that left changes no exit code."""
+
+import json
+import os
+import subprocess
+
+import pytest
+from invoke.config import Config
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import Task
+
+from cutover.cli.commands import LEAST, Command
+from tasks import namespace
+from tests.cli.commands import give, start
+
+EVERY: dict[str, Command] = {name: namespace[name] for name in namespace.task_names}
+CHECKED = {"prepare", "cutover", "rollback", "abort", "announce"}
+LOOKING = {
+    "plan", "status", "verify", "validate", "shadow", "report", "hosts.list", "hosts.ping", "lab.status", "check",
+}  # fmt: skip
+DRY = Context(Config(overrides={"run": {"dry": True}}))
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """What any command's own function is called with: it is not run."""
+    calls: list[dict[str, object]] = []
+    monkeypatch.setattr(Task, "__call__", lambda _task, *_, **given: calls.append(given))
+    return calls
+
+
+def test_every_task_is_a_command_by_its_full_name() -> None:
+    assert {type(task) for task in EVERY.values()} == {Command}
+    assert [task.full for task in EVERY.values()] == list(EVERY)
+
+
+def test_who_has_a_check_and_who_only_looks_is_written_down_here() -> None:
+    assert {name for name, task in EVERY.items() if "check" in task.options} == CHECKED
+    assert {name for name, task in EVERY.items() if task.looks} == LOOKING
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_dry_is_check_or_a_command_that_only_looks_or_it_is_refused(
+    name: str, called: list[dict[str, object]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    if name in CHECKED:
+        EVERY[name](DRY, yes=True)
+        assert called == [{"yes": True, "check": True}]
+    elif name in LOOKING:
+        EVERY[name](DRY)
+        assert called == [{}]
+    else:
+        with pytest.raises(Exit) as ended:
+            EVERY[name](DRY)
+        assert (ended.value.code, called) == (2, [])
+        assert f"`{name}` has no dry run" in capsys.readouterr().err
+
+
+def test_the_words_of_the_command_line_reach_it(called: list[dict[str, object]]) -> None:
+    assert give("--dry", "rollback", "--hosts", "prod", "--yes") == 0
+    assert (called[0]["check"], called[0]["hosts"]) == (True, "prod")
+    assert give("rollback", "--hosts", "prod", "--yes", "--forks", "3") == 0
+    assert (called[1]["check"], called[1]["forks"]) == (False, 3)
+    assert give("status") == 0
+    assert called[2]["forks"] is None
+
+
+NUMBERS = [(name, option) for name, task in EVERY.items() for option in task._numbers]
+
+
+@pytest.mark.parametrize(("name", "option"), NUMBERS, ids=str)
+@pytest.mark.parametrize("written", ["abc", "-3", "1.5", "", "0"])
+def test_a_number_that_it_cannot_have_is_wrong_usage(
+    name: str, option: str, written: str, called: list[dict[str, object]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    needs = ["--host", "lab1"] if "host" in EVERY[name].options else []
+    spelled = f"--{option.replace('_', '-')}"
+    code = give(name, *needs, f"{spelled}={written}")
+    told = capsys.readouterr().err
+    if written == "0" and LEAST.get(option) == 0:
+        assert (code, len(called)) == (0, 1)
+        return
+    assert (code, called) == (2, [])
+    assert spelled in told
+    assert "Traceback" not in told
+
+
+def test_numbers_are_known() -> None:
+    assert {
+        ("status", "forks"),
+        ("lab.up", "count"),
+        ("test", "seed"),
+        ("bench", "rounds"),
+        ("lab.fill", "leave_mb"),
+    } <= set(NUMBERS)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("status", "--forks", "abc", "--json"),
+        ("status", "--no-such-option", "--json"),
+        ("no-such-command", "--json"),
+        ("--command-timeout", "abc", "status", "--json"),
+        ("--dry", "lab.down", "--json"),
+    ],
+)
+def test_wrong_usage_has_a_document_too(words: tuple[str, ...]) -> None:
+    ended = start(*words, stdout=subprocess.PIPE)
+    document = json.loads(ended.stdout)
+    assert (ended.returncode, document["exit_code"], document["status"]) == (2, 2, "wrong input")
+    assert all(error["found"] and error["next"] for error in document["errors"])
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("--list",), 0),
+        (("rollback", "--help"), 0),
+        (("hosts.list", "--hosts", "prod"), 0),
+        (("hosts.list", "--hosts", "prod", "--json"), 0),
+        (("hosts.list", "--hosts", "prod:!prod", "--json"), 2),
+    ],
+)
+def test_a_reader_that_has_left_changes_no_exit_code(words: tuple[str, ...], code: int) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        ended = start(*words, stdout=nobody)
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Broken" not in ended.stderr

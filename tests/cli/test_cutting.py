@@ -1,0 +1,162 @@
+"""`plan`, `prepare`, `cutover`: contradictions, what is wrong before any host is asked, a plan that says no, --watch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.cli import cutover
+from cutover.cli.cutover import Cutting
+from cutover.cli.options import Where
+from cutover.core.errors import ExitCode
+from cutover.core.step import Step
+from cutover.plan.gate import said_no
+from cutover.plan.plan import Change, Plan, ReleasePlan, ServicePlan
+from cutover.run.cutover import Conductor
+from tests.checkout import ROOT
+from tests.run.fakehosts import host_plan
+
+RUN = "20260102T000000Z-bbbbbb"
+
+
+@pytest.fixture(autouse=True)
+def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that comes as far as a connection has failed."""
+
+    def connects(*_: object) -> None:
+        raise AssertionError("it connected")
+
+    for module in ("cutover.run.history", "cutover.run.resume"):
+        monkeypatch.setattr(f"{module}.connected_as_far_as_possible", connects)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("roles", "templates"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    directory = tmp_path / "inventory" / "prod"
+    (directory / "group_vars").mkdir(parents=True)
+    (directory / "hosts.yml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
+    (directory / "group_vars" / "prod.yml").write_text("abaco_environment: production\n")
+    (directory / "known_hosts").write_text("")
+    return tmp_path
+
+
+def errors(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    return {error["path"]: error["found"] for error in json.loads(capsys.readouterr().out)["errors"]}
+
+
+def where(root: Path, *, run: str = "", json: bool = True) -> Where:
+    return Where(root, "cutover", "prod", json=json, run=run)
+
+
+def test_all_that_check_would_ignore_is_refused_at_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = Cutting(where(root, run=RUN), "1", resume=True, answers="a.yml", watch=True)
+    assert one.checked() is ExitCode.USAGE
+    assert sorted(errors(capsys)) == ["--answers", "--json", "--resume", "--serial", "--watch"]
+    assert not (root / ".cutover").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ({"watch": True}, "--json"),
+        ({"resume": True, "serial": "1"}, "--serial"),
+        ({"run": RUN, "serial": "1"}, "--serial"),
+        ({"run": RUN, "release": "x"}, "--release"),
+    ],
+)
+def test_options_that_contradict_each_other(
+    root: Path, capsys: pytest.CaptureFixture[str], options: dict[str, Any], refused: str
+) -> None:
+    run = options.pop("run", "")
+    assert Cutting(where(root, run=run), **options).cutover(only_prepare=False) is ExitCode.USAGE
+    assert list(errors(capsys)) == [refused]
+
+
+def test_batches_and_release_are_looked_at_before_any_host(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = str(root / "none.tar.gz")
+    for one in (
+        Cutting(where(root), "0", missing).plan,
+        lambda: Cutting(where(root), "0", missing).cutover(only_prepare=True),
+    ):
+        assert one() is ExitCode.USAGE
+        assert sorted(errors(capsys)) == ["--serial", missing]
+    assert Cutting(where(root), release=missing, resume=True).cutover(only_prepare=False) is ExitCode.USAGE
+    assert list(errors(capsys)) == [missing]
+    assert not (root / ".cutover").exists()
+
+
+def plan_with(*steps: Step, found: dict[str, tuple[str, ...]]) -> Plan:
+    host = host_plan("h1")
+    changes = tuple(Change(step=step, differences=differences) for step, differences in found.items())
+    host = host.model_copy(update={"steps": {**host.steps, "preflight": steps}, "changes": changes})
+    return Plan(
+        service=ServicePlan(name="toy", title="Toy", old="V1", new="V2"),
+        run=RUN, stamp="s", created_at="now", created_by="me", environment="prod", pattern="prod", batches=(("h1",),),
+        release=ReleasePlan(id="2.0.0", sha256="0", artifact="a", size=1), hosts={"h1": host}, files={},
+    )  # fmt: skip
+
+
+def step(name: str, **extra: Any) -> Step:
+    return Step(id=name, kind="unit", words=f"{name} is so", args={}, desired={}, next="mend it", **extra)
+
+
+NO = plan_with(
+    step("a", probe=True), step("b", probe=True, severity="WARN"), step("c"), step("d", probe=True),
+    found={"a": ("x is 1, should be 2",), "b": ("y is 1, should be 2",), "c": ("to do",)},
+)  # fmt: skip
+
+
+def test_a_plan_says_no_where_a_probe_of_phase_0_did_not_hold_and_would_not_pass() -> None:
+    (problem,) = said_no(NO)
+    assert (problem.host, problem.path, problem.found, problem.next) == (
+        "h1",
+        "a",
+        "a is so: x is 1, should be 2",
+        "mend it",
+    )
+    assert said_no(plan_with(step("a", probe=True), found={})) == []
+
+
+@pytest.mark.parametrize(("plan", "code"), [(NO, ExitCode.REFUSED), (plan_with(step("a"), found={}), ExitCode.DONE)])
+def test_such_a_plan_is_shown_and_kept_and_ends_with_3(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plan: Plan, code: ExitCode
+) -> None:
+    def planned(self: Conductor) -> Plan:
+        plan.save(self.run.plan_file)
+        return plan
+
+    monkeypatch.setattr(Conductor, "plan", planned)
+    assert Cutting(where(root)).checked() is code
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["fingerprint"] == plan.fingerprint
+    assert Path(document["files"]["plan"]).is_file()
+    assert [error["path"] for error in document["errors"]] == (["a"] if code else [])
+    assert f"to apply just this: ./invokew cutover --run {RUN}" in said.err
+
+
+@pytest.mark.parametrize(("has_plan", "watched"), [(True, RUN), (False, "")])
+def test_the_watch_follows_the_run_or_where_there_was_nothing_to_do_the_last_one_on_v2(
+    root: Path, monkeypatch: pytest.MonkeyPatch, has_plan: bool, watched: str
+) -> None:
+    directory = root / ".cutover" / "runs" / RUN
+    directory.mkdir(parents=True)
+    if has_plan:
+        (directory / "plan.json").touch()
+    asked: list[Where] = []
+
+    def done(self: Cutting, ask: Any, *, only_prepare: bool) -> ExitCode:  # noqa: ARG001 - as the real one
+        ask.run_id = RUN
+        return ExitCode.DONE
+
+    def monitor(one: Where, *, once: bool) -> ExitCode:
+        asked.append(one)
+        return ExitCode.USAGE if once else ExitCode.DONE
+
+    monkeypatch.setattr(Cutting, "_cutover", done)
+    monkeypatch.setattr(cutover, "monitor", monitor)
+    assert Cutting(where(root, json=False), watch=True).cutover(only_prepare=False) is ExitCode.DONE
+    assert [(one.command, one.run, one.hosts) for one in asked] == [("monitor", watched, "prod")]

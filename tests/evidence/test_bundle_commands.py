@@ -1,0 +1,101 @@
+"""`report --bundle` and `report --verify` as people and scripts see them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cutover.cli.options import Where
+from cutover.cli.report import EvidenceOptions, report
+from cutover.core.errors import ExitCode
+from tests.checkout import ROOT
+from tests.evidence.bundles import Ground, allow, make_ground
+
+
+@pytest.fixture
+def ground(tmp_path: Path) -> Ground:
+    made = make_ground(tmp_path, watched=False)
+    for name in ("templates", "roles"):  # what a checkout has to draw reports with
+        (tmp_path / name).symlink_to(ROOT / name)
+    return made
+
+
+def where(ground: Ground, *, hosts: str = "stage", json: bool = False, run: str = "") -> Where:
+    return Where(ground.root, "report", hosts, json=json, run=run)
+
+
+def bundled(ground: Ground) -> Path:
+    assert (
+        report(where(ground, hosts="", run=ground.run.id), EvidenceOptions(bundle=True, key=str(ground.ann)))
+        == ExitCode.DONE
+    )
+    return ground.run.path / f"evidence-{ground.run.id}.tar"
+
+
+def test_bundle_and_verify(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    file = bundled(ground)
+    said = capsys.readouterr()
+    assert said.out.startswith(f"PASS  {file.name}: signed by who may")
+    assert said.out.endswith(f"{file}\n")
+    assert report(where(ground, hosts=""), EvidenceOptions(verify=str(file))) == ExitCode.DONE
+    said = capsys.readouterr()
+    assert "signer       ann@example.org, with SHA256:" in said.out
+    assert f"run          {ground.run.id} of stage" in said.out
+    assert "journal.jsonl 5 records, of 5" in said.out
+
+
+def test_the_newest_run_of_the_environment_is_bundled(ground: Ground) -> None:
+    assert report(where(ground), EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
+    assert (ground.other.path / f"evidence-{ground.other.id}.tar").exists()
+
+
+def test_an_altered_bundle_exits_9_and_tells_all(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    file = bundled(ground)
+    file.write_bytes(file.read_bytes().replace(b"run.finished", b"run.finishes").replace(b"<html", b"<HTML"))
+    capsys.readouterr()
+    assert report(where(ground, json=True), EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_FAIL
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert (document["exit_code"], document["run_id"], document["command"]) == (9, ground.run.id, "report")
+    assert {error["path"] for error in document["errors"]} == {"journal.jsonl", "report.html"}
+    assert all(error["found"] and error["next"] for error in document["errors"])
+    assert said.err.count("next: ") >= 2
+
+
+def test_an_unknown_signer_exits_10(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    file = bundled(ground)
+    ground.signers.unlink()
+    assert report(where(ground), EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_UNKNOWN
+    assert "--signers" in capsys.readouterr().err
+
+
+def test_the_list_that_is_given_decides(ground: Ground) -> None:
+    file = bundled(ground)
+    other = allow(ground.root / "list", ("bob@example.org", "", ground.bob))
+    assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(other))) == ExitCode.JUDGED_FAIL
+    assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(ground.root / "none"))) == ExitCode.USAGE
+
+
+def test_without_a_run_and_an_environment_the_last_run_here_is_meant_and_named(
+    ground: Ground, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(where(ground, hosts=""), EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
+    assert (ground.other.path / f"evidence-{ground.other.id}.tar").exists()
+    assert f"environment stage, that of the last run here ({ground.other.id})" in capsys.readouterr().err
+
+
+def test_options_that_mean_nothing_together_are_told_at_once(
+    ground: Ground, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = EvidenceOptions(verify="x", key="y", bundle=False)
+    assert report(where(ground, run=ground.run.id), asked) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert [option for option in ("--verify", "--key") if option not in said] == []
+    assert report(where(ground), EvidenceOptions(bundle=True, signers="x")) == ExitCode.USAGE
+
+
+def test_without_these_options_the_report_is_drawn(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+    ground.run.report.unlink()
+    assert report(where(ground, run=ground.run.id), EvidenceOptions()) == ExitCode.DONE
+    assert ground.run.report.exists()
+    assert capsys.readouterr().out == f"{ground.run.report}\n"

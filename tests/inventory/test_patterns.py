@@ -1,0 +1,179 @@
+"""Host patterns and host ranges, as Ansible has them; and which environment a pattern means."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cutover.core.errors import UsageError
+from cutover.inventory.hosts import BadRangeError, expand
+from cutover.inventory.load import locate
+from cutover.inventory.patterns import choose
+
+HOSTS = ("web1", "web2", "web10", "db1", "db2", "lone.example.internal")
+GROUPS = {
+    "all": HOSTS,
+    "web": ("web1", "web2", "web10"),
+    "db": ("db1", "db2"),
+    "prod": ("web1", "db1"),
+    "empty": (),
+}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("all", "web1 web2 web10 db1 db2 lone.example.internal"),
+        ("*", "web1 web2 web10 db1 db2 lone.example.internal"),
+        ("prod", "web1 db1"),
+        ("db:web1", "web1 db1 db2"),
+        ("db,web1", "web1 db1 db2"),
+        (" db , web1 ", "web1 db1 db2"),
+        ("web*:&prod:!db1", "web1"),
+        ("!web:all", "db1 db2 lone.example.internal"),
+        ("!web", "db1 db2 lone.example.internal"),
+        ("&prod", "web1 db1"),
+        ("all:!*nothing*", "web1 web2 web10 db1 db2 lone.example.internal"),
+        ("web?", "web1 web2"),
+        ("*.example.internal", "lone.example.internal"),
+        ("~web1$", "web1"),
+        ("~(web|db)1$", "web1 db1"),
+        (r"~web\d{1,2}$", "web1 web2 web10"),
+        ("~eb", ""),
+        ("web[0]", "web1"),
+        ("web[-1]", "web10"),
+        ("web[0:1]", "web1 web2"),
+        ("web[0-1]", "web1 web2"),
+        ("web[1:]", "web2 web10"),
+        ("web[1:99]", "web2 web10"),
+        ("all:!web[1:]", "web1 db1 db2 lone.example.internal"),
+        ("web*[0]", "web1"),
+        ("web[3]", ""),
+        ("empty", ""),
+        ("prod:!all", ""),
+        ("wep", ""),
+        ("all:!db-1", ""),
+        ("all:&prd", ""),
+        ("web:nothing*", ""),
+        ("~(", ""),
+        ("", ""),
+        (":,", ""),
+        ("&", ""),
+    ],
+)
+def test_a_pattern_picks_hosts_in_order_or_is_refused(pattern: str, expected: str) -> None:
+    if expected:
+        assert " ".join(choose(pattern, "--hosts", GROUPS, HOSTS)) == expected
+    else:
+        with pytest.raises(UsageError):
+            choose(pattern, "--hosts", GROUPS, HOSTS)
+
+
+def test_a_refusal_lists_what_there_is_and_what_is_close() -> None:
+    with pytest.raises(UsageError) as caught:
+        choose("wbe1:prd", "--limit", GROUPS, HOSTS)
+    first, second = caught.value.problems
+    assert first.found == "`wbe1` matches no group and no host"
+    assert first.next.startswith("did you mean web1")
+    assert second.next.startswith("did you mean prod?")
+    assert "groups: all, web, db, prod; hosts: web1, web2" in second.next
+    assert second.path == "--limit"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("web", "web"),
+        ("web[1:3]", "web1 web2 web3"),
+        ("web[01:03].x", "web01.x web02.x web03.x"),
+        ("web[008:010]", "web008 web009 web010"),
+        ("node[1:9:4]", "node1 node5 node9"),
+        ("node[:2]", "node0 node1 node2"),
+        ("db[a:c]", "dba dbb dbc"),
+        ("db[a:e:2]", "dba dbc dbe"),
+        ("r[1:2]h[a:b]", "r1ha r1hb r2ha r2hb"),
+        ("web[5:5]", "web5"),
+        ("web[9:11]", "web9 web10 web11"),
+    ],
+)
+def test_a_range_expands(entry: str, expected: str) -> None:
+    assert expand(entry) == (tuple(expected.split()), None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ("web[1:3", "not closed"),
+        ("web1:3]", "not closed"),
+        ("web[]", "is not [first:last]"),
+        ("web[1]", "is not [first:last]"),
+        ("web[1:]", "is not [first:last]"),
+        ("web[1:2:3:4]", "is not [first:last]"),
+        ("web[3:1]", "downward"),
+        ("db[c:a]", "downward"),
+        ("web[1:9:0]", "step"),
+        ("web[1:9:x]", "step"),
+        ("web[01:100]", "differ in length"),
+        ("web[a:3]", "neither two numbers nor two letters"),
+        ("web[aa:ab]", "neither two numbers nor two letters"),
+        ("web[-1:3]", "neither two numbers nor two letters"),
+        ("web[0:999999999999]", "more than"),
+        ("r[0:999]h[0:999]", "more than"),
+    ],
+)
+def test_a_malformed_range_says_why(entry: str, reason: str) -> None:
+    with pytest.raises(BadRangeError) as caught:
+        expand(entry)
+    assert reason in str(caught.value)
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.integers(1, 20))
+def test_a_range_counts_as_python_does(first: int, more: int, step: int) -> None:
+    names, _ = expand(f"n[{first}:{first + more}:{step}]")
+    assert names == tuple(f"n{number}" for number in range(first, first + more + 1, step))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("lab", "prod", "staging"):
+        (tmp_path / "inventory" / name).mkdir(parents=True)
+        (tmp_path / "inventory" / name / "hosts.yml").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("pattern", "option", "default", "expected"),
+    [
+        ("prod", "", "", "prod"),
+        ("prod:&web", "", "lab", "prod"),
+        ("web*:&prod:!db1", "", "", "prod"),
+        ("prod[0]", "", "", "prod"),
+        ("prod:!staging", "", "", "prod"),
+        ("web", "", "lab", "lab"),
+        ("", "", "inventory/lab", "lab"),
+        ("prod", "inventory/staging", "", "staging"),
+        ("prod:staging", "staging", "", "staging"),
+        ("web", "inventory/lab/hosts.yml", "", "lab"),
+    ],
+)
+def test_the_environment_of_a_pattern(root: Path, pattern: str, option: str, default: str, expected: str) -> None:
+    assert locate(pattern, option, root, default) == root / "inventory" / expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "option", "found", "advice"),
+    [
+        ("prod:staging", "", "spans the environments prod and staging", "once for each"),
+        ("web,prod,lab", "", "spans the environments prod and lab", "once for each"),
+        ("prdo", "", "does not say which environment", "did you mean prod?"),
+        ("", "", "no environment is named", "one of lab, prod, staging"),
+        ("prod", "inventory/stagin", "no inventory at inventory/stagin", "did you mean staging?"),
+    ],
+)
+def test_an_environment_that_cannot_be_told(root: Path, pattern: str, option: str, found: str, advice: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        locate(pattern, option, root)
+    (problem,) = caught.value.problems
+    assert found in problem.found
+    assert advice in problem.next

@@ -1,0 +1,262 @@
+"""The journal: chained, durable, and every alteration is found."""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from cutover.core.errors import Locked, UsageError
+from cutover.journal.journal import Journal, read
+from cutover.journal.record import START, Record, parse
+
+
+def ticking() -> Callable[[], str]:
+    seconds = count()
+    return lambda: f"2026-01-02T03:04:{next(seconds):02d}.000Z"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    journal = Journal(tmp_path / "run" / "journal.jsonl", ticking())
+    for number in range(4):
+        journal.write("intent", host=f"web{number}", phase="backup", note="é «»")
+    journal.close()
+    return journal.path
+
+
+def test_records_are_chained_and_read_back(path: Path) -> None:
+    records = read(path)
+    assert [record.seq for record in records] == [1, 2, 3, 4]
+    assert [record.prev for record in records] == [START, *(record.hash for record in records[:-1])]
+    assert (records[2].host, records[2].phase, records[2].data["note"]) == ("web2", "backup", "é «»")
+
+
+@given(
+    some.lists(
+        some.dictionaries(some.text(), some.one_of(some.text(), some.integers(), some.none(), some.lists(some.text()))),
+        min_size=1,
+    )
+)
+def test_whatever_is_written_is_read_back_from_lines(details: list[dict[str, object]]) -> None:
+    records: list[Record] = []
+    for data in details:
+        records.append(Record.following(records[-1] if records else None, "2026-01-02T03:04:05.000Z", "kind", data))
+    assert list(parse([record.line() for record in records], "j")) == records
+    assert all(record.line().count("\n") == 1 for record in records)
+
+
+def test_the_modes_keep_others_from_reading(path: Path) -> None:
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "alteration",
+    ["edited", "rehashed", "deleted", "doubled", "swapped", "garbage", "truncated inside", "empty line", "extra key"],
+)
+def test_every_alteration_is_found(path: Path, alteration: str) -> None:
+    lines = path.read_text().splitlines(keepends=True)
+    if alteration == "edited":
+        lines[1] = lines[1].replace("web1", "web9")
+    elif alteration == "rehashed":  # by someone who knows how one record is hashed
+        body = json.loads(lines[1])
+        lines[1] = Record.following(read(path)[0], body["at"], body["kind"], {"host": "web9"}).line()
+    elif alteration == "deleted":
+        del lines[1]
+    elif alteration == "doubled":
+        lines.insert(1, lines[1])
+    elif alteration == "swapped":
+        lines[1], lines[2] = lines[2], lines[1]
+    elif alteration == "garbage":
+        lines[1] = "{}\n"
+    elif alteration == "truncated inside":
+        lines[1] = lines[1][:40]
+    elif alteration == "empty line":
+        lines.insert(1, "\n")
+    else:
+        lines[1] = lines[1].replace('{"seq"', '{"more":1,"seq"')
+    path.write_text("".join(lines))
+    with pytest.raises(UsageError) as refused:
+        read(path)
+    assert f"{path}:" in refused.value.problems[0].found
+    with pytest.raises(UsageError):
+        Journal(path)
+
+
+@pytest.mark.parametrize("left", range(1, 60, 7))
+def test_a_torn_last_line_is_left_out_and_cut_off_before_the_next(path: Path, left: int) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"seq":5,"at":"2026-01-02T03:04:05.000Z","kind":"outcome","data":{}}'[:left])
+    assert len(read(path)) == 4
+    journal = Journal(path, ticking())
+    journal.write("outcome", host="web1")
+    journal.close()
+    assert path.read_bytes().startswith(whole)
+    assert [record.kind for record in read(path)] == ["intent"] * 4 + ["outcome"]
+
+
+def test_a_whole_record_without_its_line_end_was_not_finished(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+    assert len(read(path)) == 3
+
+
+def test_opening_again_goes_on_with_the_chain(path: Path) -> None:
+    journal = Journal(path, ticking())
+    journal.write("outcome")
+    journal.close()
+    assert [record.seq for record in read(path)] == [1, 2, 3, 4, 5]
+
+
+def test_listeners_are_told_in_order_after_the_record_is_on_disk(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", ticking())
+    told: list[tuple[str, int, int]] = []
+    for name in ("console", "log"):
+        journal.listen(lambda record, name=name: told.append((name, record.seq, len(read(journal.path)))))  # type: ignore[misc]
+    journal.write("a")
+    journal.write_all("b", [{"n": 1}, {"n": 2}])
+    journal.close()
+    assert told == [
+        ("console", 1, 1),
+        ("log", 1, 1),
+        ("console", 2, 3),
+        ("log", 2, 3),
+        ("console", 3, 3),
+        ("log", 3, 3),
+    ]
+
+
+def test_records_that_travel_together_are_flushed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "j", ticking())
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    journal.write_all("outcome", [{"n": number} for number in range(10)])
+    assert len(flushed) == 1
+    journal.write_all("outcome", [])
+    assert [record.data["n"] for record in journal.of("outcome")] == list(range(10))
+    journal.close()
+
+
+def test_a_full_disk_leaves_no_half_record_and_the_chain_goes_on(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(path, ticking())
+    write = os.write
+
+    def full(file: int, content: bytes) -> int:
+        if len(content) > 20:
+            return write(file, content[:20])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            os,
+            "write",
+            lambda file, content: (
+                full(file, content) if len(content) % 20 == 0 or len(content) < 20 else write(file, content[:20])
+            ),
+        )
+        with pytest.raises(OSError, match="No space"):
+            journal.write("outcome", note="x" * 200)
+    assert len(journal.records) == 4
+    journal.write("outcome", note="there is room again")
+    journal.close()
+    assert [record.kind for record in read(path)][-1] == "outcome"
+    assert len(read(path)) == 5
+
+
+def test_many_threads_write_one_chain(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j")
+
+    def write(name: int) -> None:
+        for number in range(20):
+            journal.write_all("outcome", [{"by": name, "n": number}, {"by": name, "n": number}])
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    journal.close()
+    records = read(tmp_path / "j")
+    assert len(records) == 8 * 20 * 2
+    assert all(first.data == second.data for first, second in zip(records[::2], records[1::2], strict=True))
+    for name in range(8):
+        assert [record.data["n"] for record in records if record.data["by"] == name][::2] == list(range(20))
+
+
+def test_two_processes_do_not_write_one_journal(path: Path) -> None:
+    journal = Journal(path, ticking())
+    with pytest.raises(Locked, match="another process on this machine"):
+        Journal(path, ticking())
+    journal.close()
+    Journal(path, ticking()).close()
+
+
+def test_a_journal_that_was_cut_is_found_out_by_what_a_host_has_heard(path: Path) -> None:
+    journal = Journal(path, ticking())
+    head = journal.head
+    assert head is not None
+    journal.refuse_cut([head])
+    journal.close()
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    cut = Journal(path, ticking())
+    with pytest.raises(UsageError, match="heard of record 4"):
+        cut.refuse_cut([head])
+    other = Journal(
+        path, ticking()
+    )  # it was closed; and the head of another machine's journal says nothing of this one
+    other.refuse_cut([{**head, "journal": "f" * 64}])
+    other.close()
+
+
+def test_a_journal_that_went_another_way_after_it_was_cut_is_found_out_too(path: Path) -> None:
+    journal = Journal(path, ticking())
+    head = journal.head
+    journal.close()
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
+    again = Journal(path, ticking())
+    again.write("intent", host="web9", phase="backup")
+    again.write("intent", host="web9", phase="staging")
+    again.write("intent", host="web9", phase="shutdown")
+    with pytest.raises(UsageError, match="heard of record 4"):
+        again.refuse_cut([head] if head else [])
+
+
+def test_a_listener_that_is_gone_ends_no_run(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j", ticking())
+    heard: list[str] = []
+
+    def terminal(_record: Record) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    journal.listen(terminal)
+    journal.listen(lambda record: heard.append(record.kind))
+    journal.write("intent", host="web1")
+    journal.write("outcome", host="web1")
+    assert [record.kind for record in journal.records] == ["intent", "listener.lost", "outcome"]
+    assert heard.count("outcome") == 1
+
+
+def test_the_way_back_does_not_wait_for_room_and_what_was_not_written_follows(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(path, ticking())
+    journal.goes_on_unwritten = True
+    known = journal.head
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", _no_room)
+        journal.write("rollback.started", hosts=["web1"])
+        journal.write("intent", host="web1")
+    assert (len(read(path)), len(journal.records), len(journal.unwritten)) == (4, 6, 2)
+    assert journal.head == known  # a host is not told of what is not on disk
+    journal.write("rollback.finished", hosts=["web1"])
+    journal.close()
+    assert [record.kind for record in read(path)][-3:] == ["rollback.started", "intent", "rollback.finished"]
+    assert journal.unwritten == []
+
+
+def _no_room(_file: int) -> None:
+    raise OSError(28, "No space left on device")

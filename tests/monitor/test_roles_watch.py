@@ -1,0 +1,112 @@
+"""The watch's role: it measures by the deployed entry point, its variables fit each other, and there is one table of limits."""
+
+import json
+
+import pytest
+
+from cutover.inventory.declarations import declarations
+from cutover.monitor.rules.rulebook import cadence, seconds
+from cutover.monitor.rules.rules import load_for
+from kpi.config import PipelineConfig
+from kpi.findings import UsageError
+from kpi.judging import DEVIATION
+from kpi.probes import EXAMPLE
+from tests.checkout import ROOT
+from tests.roles.exampled import role_for, wanted
+
+# SPEC's table of thresholds, as it is there.
+SPEC = {
+    "kpi_latency_ms": {"warn": 100, "critical": 500, "rollback": 60_000},
+    "error_rate": {"warn": 0.001, "critical": 0.01, "rollback": 0.05},
+    "memory_mb": {"warn": 200, "critical": 500},
+    "memory_growth_per_hour": {"warn": 0.10, "critical": 0.20},
+    "cpu_percent": {"warn": 50, "critical": 80},
+    "restarts": {"warn": 0},  # above 0: one
+    "crash_loop_restarts": {"rollback": 2},  # above 2: three and more
+    "audit_silence_seconds": {"warn": 3600},
+    "quarantined_share": {"critical": 0.001},
+    "kpi_deviation": {"warn": 1e-9, "critical": 0.01, "rollback": 0.05},
+    "kpi_drift": {"warn": 0.05},
+    "kpi_drift_since_baseline": {"warn": 0.05},
+    "errors_per_hour": {"warn": 5},
+    "audit_events_per_hour": {"warn": 100},
+    "throughput_rows_per_second": {"warn": 100_000},
+    "stability": {"critical": 0.05},
+}
+AT_ONCE = {"audit_breaks", "tapes_without_audit", "tapes_lost", "tapes_doubled"}
+
+
+def table() -> dict[str, dict[str, float]]:
+    thresholds: dict[str, dict[str, float]] = role_for("watch")["abaco_thresholds"]
+    return thresholds
+
+
+def test_the_table_has_the_numbers_of_the_specification() -> None:
+    assert {name: table()[name] for name in SPEC} == SPEC
+    assert {name: table()[name] for name in AT_ONCE} == {name: {"rollback": 0} for name in AT_ONCE}
+
+
+def test_there_is_one_table() -> None:
+    assert json.loads(EXAMPLE.read_text())["thresholds"] == table()
+    assert table()["kpi_deviation"] == DEVIATION
+
+
+def test_the_config_takes_the_whole_table_and_nothing_beside_it() -> None:
+    document = json.loads(EXAMPLE.read_text())
+    assert PipelineConfig.parse(json.dumps(document), "c").limits("tapes_lost") == {"rollback": 0.0}
+    document["thresholds"] |= {"cpu_percents": {"warn": 1}, "error_rate": {"warn": "much"}}
+    with pytest.raises(UsageError) as refused:
+        PipelineConfig.parse(json.dumps(document), "c")
+    where = {finding.where for finding in refused.value.findings}
+    assert where >= {"c: thresholds.cpu_percents", "c: thresholds.error_rate.warn"}
+
+
+def test_a_look_changes_nothing_and_runs_one_program_of_the_deployed_release() -> None:
+    role, steps = wanted("watch.looks")
+    assert [step.id for step in steps] == ["watch.unit", "watch.resources", "watch.health", "watch.figures"]
+    (figures,) = [step for step in steps if not step.probe]
+    assert figures.args["argv"][:2] == [f"{role['abaco_home']}/current/bin/kpi", "vitals"]
+    assert figures.args["user"] == role["abaco_user"]
+
+
+def test_a_row_asks_what_validation_asked() -> None:
+    rows = {step.id.partition(".")[2]: step for step in wanted("watch.rows")[1]}
+    asked = {step.id.partition(".")[2]: step for step in wanted("validation")[1] if step.kind == "command"}
+    assert rows["validate"].args["argv"] == asked["validate"].args["argv"]
+    assert rows["log_review"].args["argv"] == asked["log-review"].args["argv"]
+    assert [step.args["name"] for step in rows.values()] == ["watch.validate", "watch.log_review"]
+    assert [step.desired for step in rows.values()] == [{"ran": True}] * 2  # it is the rules that judge
+
+
+def test_the_cadence_is_that_of_the_seeds_and_ends_at_day_28() -> None:
+    rows = cadence(role_for("watch")["watch_cadence"], "watch_cadence")
+    hours = [moment / 3600 for moment in rows.between(0, 24 * 3600)]
+    assert hours == [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24]
+    assert rows.between(24 * 3600, 28 * 86400) == tuple(day * 86400.0 for day in range(2, 29))
+
+
+def test_who_signs_is_a_known_role_at_a_known_point() -> None:
+    role = role_for("watch")
+    book = load_for(ROOT, role.variables)
+    assert set(role["watch_points"]) <= {point.name for point in book.points}
+    for roles in role["watch_points"].values():
+        assert set(roles) <= set(role["people_roles"])
+
+
+def test_a_hold_ends_by_its_deadline_in_one_of_three_ways() -> None:
+    hold = role_for("watch")["watch_hold"]
+    assert (seconds(hold["deadline"]), hold["default"]) == (3600.0, "stay")
+
+
+def test_every_variable_is_told_in_words() -> None:
+    declared = declarations(ROOT / "roles", ["watch"])
+    assert set(declared) == {
+        "watch_look_s",
+        "watch_scale",
+        "watch_cadence",
+        "watch_live",
+        "watch_points",
+        "watch_hold",
+        "watch_rules",
+    }
+    assert all(entry.doc.endswith(".") for entry in declared.values())

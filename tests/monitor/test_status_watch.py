@@ -1,0 +1,210 @@
+"""What `status` says of a watch: how far it is, whether anybody is at it, what it waits for; nothing where there is none."""
+
+import io
+import json
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cutover.cli import judge
+from cutover.cli.options import Where
+from cutover.console.text import paper
+from cutover.core.errors import Problem, UsageError
+from cutover.inventory.targets import Targets
+from cutover.journal.journal import Journal, is_held, read
+from cutover.journal.rundir import RunDir
+from cutover.monitor import status
+from cutover.monitor.status import Standing, watch_of
+from cutover.monitor.tail import skim
+from cutover.monitor.views.status import standing_view
+from tests.checkout import ROOT
+from tests.monitor.watch_journals import HOUR, RUN, Watching, calm, held, rolled_back
+from tests.timeline.telling import Writer, prepared, success
+
+HOSTS = ("h1", "h2", "h3")
+NEWER = "20260109T000000Z-ffffff"
+
+
+def targets(root: Path) -> Targets:
+    return cast("Targets", SimpleNamespace(root=root, environment="lab", names=HOSTS))
+
+
+def kept(root: Path, watch: Watching, story: Writer | None = None) -> RunDir:
+    """The watch in its run's directory."""
+    run = (story or success()).run(root / ".cutover" / "runs")
+    watch.save(run.path)
+    return run
+
+
+def standing(root: Path, watch: Watching, after_s: float = 12.0) -> Standing | None:
+    """How it stands so many seconds after its last record."""
+    return watch_of(targets(root), now=watch.now.timestamp() + after_s)
+
+
+def words(root: Path, watch: Watching, after_s: float = 12.0) -> str:
+    """What people read, on one line."""
+    found = standing(root, watch, after_s)
+    assert found is not None
+    stream = io.StringIO()
+    now = datetime.fromtimestamp(watch.now.timestamp() + after_s, tz=watch.now.tzinfo)
+    paper(stream, 2000).print(standing_view(found, "--hosts lab", now))
+    return stream.getvalue()
+
+
+def test_a_watch_that_somebody_is_at_says_how_far_it_is(tmp_path: Path) -> None:
+    watch = Watching(*HOSTS).look(row=True).until(3.2 * HOUR)
+    journal = Journal(kept(tmp_path, watch).watch_file)
+    try:
+        text = words(tmp_path, watch)
+        found = standing(tmp_path, watch)
+    finally:
+        journal.close()
+    assert text == f"watch of run {RUN}: hour 3.2 of 24, last look 12s ago: PASS; next point hour 8\n"
+    assert found is not None
+    assert found.as_json("h1") == {
+        "run": RUN, "hour": 3.2, "verdict": "PASS", "looked_at": watch.records[-1].at, "hold": None, "watched": True, "over": False,
+        "broken": None,
+    }  # fmt: skip
+    assert found.as_json("h9") is None
+
+
+def test_a_watch_that_was_left_is_loud(tmp_path: Path) -> None:
+    watch = Watching(*HOSTS).look(row=True).until(HOUR / 2)
+    kept(tmp_path, watch)
+    assert "NOBODY WATCHES since 2026-01-02 04:30:00Z: `./invokew monitor --hosts lab`" in words(tmp_path, watch)
+    found = standing(tmp_path, watch)
+    assert found is not None
+    assert (found.watched, found.late) == (False, True)
+    assert "bold red" in str(standing_view(found, "--hosts lab").spans)
+
+
+@pytest.mark.parametrize(("after_s", "late"), [(12.0, False), (44 * 60.0, False), (46 * 60.0, True)])
+def test_single_looks_are_a_watch_as_long_as_they_come_in_time(tmp_path: Path, after_s: float, late: bool) -> None:
+    watch = Watching(*HOSTS).look(row=True)
+    watch.t = HOUR / 2  # a row is due every half an hour
+    watch.write("watch.resumed", t=watch.t, once=True).look(row=True)
+    kept(tmp_path, watch)
+    found = standing(tmp_path, watch, after_s)
+    assert found is not None
+    assert (found.watched, found.late) == (False, late)
+
+
+def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Path) -> None:
+    watch = held(hosts=HOSTS)
+    kept(tmp_path, watch)
+    text = words(tmp_path, watch)
+    assert "HELD since 2026-01-02 12:00:00Z: h2: memory grew by 24 % an hour (and 1 reason more); decide with" in text
+    assert "`./invokew signoff --hosts lab --role ROLE --name NAME --decision go_on --note WHY`" in text
+    assert "until 2026-01-02 13:00:00Z: then the fleet goes back to V1" in text
+    found = standing(tmp_path, watch)
+    assert found is not None
+    told: Any = found.as_json("h2")
+    assert told["hold"] == {
+        "since": "2026-01-02T12:00:00.000Z", "until": "2026-01-02T13:00:00Z", "then": "rollback",
+        "reasons": ["h2: memory grew by 24 % an hour", "h2: memory 214 MB is over 200 MB"],
+    }  # fmt: skip
+    assert told["verdict"] == "WARN"
+    calm_one: Any = found.as_json("h1")
+    assert {**calm_one, "verdict": "WARN"} == told
+
+
+def test_one_quiet_line_where_it_has_ended_well_or_went_back(tmp_path: Path) -> None:
+    over, back = calm(*HOSTS, look_s=600), rolled_back(hosts=HOSTS)
+    kept(tmp_path / "over", over)
+    kept(tmp_path / "back", back)
+    assert words(tmp_path / "over", over, 3600) == f"the watch of run {RUN} is over, 60m00s ago: PASS\n"
+    assert words(tmp_path / "back", back) == f"the watch of run {RUN} is over, 12s ago: it took the fleet back to V1\n"
+    found = standing(tmp_path / "back", back)
+    assert found is not None
+    assert (found.over, found.hold) == (True, None)
+    assert "dim" in str(standing_view(found, "").style)
+
+
+def test_a_way_back_that_is_not_complete_is_loud(tmp_path: Path) -> None:
+    watch = Watching(*HOSTS).look(row=True).until(600).finish("FAIL", 5)
+    kept(tmp_path, watch)
+    assert "NOT complete: `./invokew rollback --hosts lab`" in words(tmp_path, watch)
+
+
+def test_a_run_that_another_command_took_back_waits_for_nobody(tmp_path: Path) -> None:
+    watch = held(hosts=HOSTS)
+    story = success()
+    run = kept(tmp_path, watch, story)
+    journal = run.journal()  # what is written now is after the watch began
+    journal.write("rollback.started", hosts=["h1"], cause="asked for")
+    journal.close()
+    found = standing(tmp_path, watch)
+    assert found is not None
+    assert found.over
+    assert "another command took the run back" in words(tmp_path, watch)
+
+
+@pytest.mark.parametrize(
+    ("newer", "seen"), [(None, True), (prepared, True), (success, False)], ids=["none", "prepared", "cut over"]
+)
+def test_the_watch_of_the_newest_run_that_the_hosts_are_on_is_meant(tmp_path: Path, newer: Any, seen: bool) -> None:
+    watch = Watching(*HOSTS).look(row=True)
+    kept(tmp_path, watch)
+    if newer is not None:
+        later = newer().run(tmp_path / "elsewhere")
+        later.path.rename(tmp_path / ".cutover" / "runs" / NEWER)
+    assert (standing(tmp_path, watch) is not None) is seen
+
+
+def test_nothing_is_said_where_there_is_no_watch_of_this_environment(tmp_path: Path) -> None:
+    assert watch_of(targets(tmp_path)) is None
+    kept(tmp_path, Watching(*HOSTS))
+    other = cast("Targets", SimpleNamespace(root=tmp_path, environment="prod", names=HOSTS))
+    assert watch_of(other) is None
+
+
+def test_a_journal_that_cannot_be_read_ends_no_status_and_is_told(tmp_path: Path) -> None:
+    watch = Watching(*HOSTS).look(row=True)
+    run = kept(tmp_path, watch)
+    run.watch_file.write_text(run.watch_file.read_text().replace('{"seq":2', '{"odd":2'))
+    assert "cannot be read: it holds a line that is no record" in words(tmp_path, watch)
+
+
+def test_skimming_gives_what_reading_gives_without_what_is_left_out(tmp_path: Path) -> None:
+    watch = held(hosts=HOSTS)
+    path = watch.save(tmp_path)
+    whole = read(path)
+    skimmed = skim(path, without=["sample"], newest="judged")
+    last = [record for record in whole if record.kind == "judged"][-3:]
+    assert skimmed == [record for record in whole if record.kind not in ("sample", "judged") or record in last]
+    with path.open("a") as file:
+        file.write('{"seq":')
+    assert skim(path, without=["sample"], newest="judged") == skimmed
+    path.write_text('{"seq":1,"at":"x","kind":"y","data"\n')
+    with pytest.raises(UsageError):
+        skim(path, without=[], newest="judged")
+
+
+def test_who_holds_a_journal_is_seen_and_looking_holds_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    journal = Journal(path)
+    assert is_held(path)
+    journal.close()
+    assert not is_held(path)
+    Journal(path).close()
+
+
+def test_status_tells_it_to_people_and_scripts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch = Watching(*HOSTS).look(row=True).until(600)
+    kept(tmp_path, watch)
+    (tmp_path / "templates").symlink_to(ROOT / "templates")
+    silent = [Problem("no route to host", "see its cable", host) for host in HOSTS]
+    monkeypatch.setattr(status, "look_at_state", lambda _targets: ({}, silent))
+    monkeypatch.setattr(Where, "targets", lambda _where: targets(tmp_path))
+    assert judge.status(Where(tmp_path, "status", inventory="x/lab", json=True)) == 10
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert {host: one["watch"]["run"] for host, one in document["hosts"].items()} == dict.fromkeys(HOSTS, RUN)
+    assert f"watch of run {RUN}: minute" not in told.err
+    assert f"watch of run {RUN}: hour 0.2 of 24" in told.err
+    assert "`./invokew monitor --hosts lab --inventory x/lab`" in told.err.replace("\n", " ")

@@ -1,0 +1,212 @@
+"""rules.yml is checked as a whole: every mistake in it, in the thresholds and in the overrides is said at once, with its place."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cutover.core.errors import UsageError
+from cutover.monitor.rules import RuleBook, load, load_for
+from cutover.monitor.rules.rulebook import NEEDS, WINDOWED, Kind, Limit
+from tests.checkout import ROOT
+from tests.monitor.watch_samples import shipped, table
+
+SMALL: dict[str, Any] = {
+    "thresholds": "limits",
+    "overrides": "changes",
+    "epoch": "unit.life",
+    "gap_looks": 4,
+    "defaults": {"fail_after": 4},
+    "signals": {
+        "size": {"kind": "value", "at": "unit.size", "words": "the size"},
+        "share": {"kind": "share", "of": ["unit.bad"], "per": ["unit.all"], "words": "the share"},
+        "state": {"kind": "differs", "at": "unit.state", "from": ["good"], "words": "the state"},
+        "said": {"kind": "verdict", "at": "unit.verdict", "words": "the verdict"},
+    },
+    "rules": {
+        "size": {"signal": "size", "row": "size", "for": {"critical": "10m"}, "words": "too big", "next": "look"},
+        "share": {"signal": "share", "row": "share", "window": "1h", "least": 10, "bound": "lower", "words": "w", "next": "n"},
+        "state": {"signal": "state", "levels": ["critical"], "words": "w", "next": "n"},
+        "said": {"signal": "said", "words": "w", "next": "n"},
+    },
+    "metrics": {"size": {"signal": "size", "floor": 1.0}},
+    "points": {
+        "first": {"at": "1h", "words": "w"},
+        "second": {"at": "8h", "steady_since": "first", "steady": "steady.critical", "below": {"size": "size.warn"}, "words": "w"},
+    },
+}  # fmt: skip
+NEVER = "the row `size` has no level `rollback`: it would never be reached"
+OTHER = {"signal": "share", "window": "1h"}
+LIMITS = {"size": {"warn": 10, "critical": 20}, "share": {"rollback": 0.05}, "steady": {"critical": 0.05}}
+
+
+def made(tmp_path: Path, changes: dict[str, Any], limits: Any = None, overrides: Any = None) -> RuleBook:
+    """The small book, with other values at these paths; None takes a key away."""
+    document: Any = copy.deepcopy(SMALL)
+    for path, value in changes.items():
+        *way, last = path.split("/")
+        inner: Any = document
+        for key in way:
+            inner = inner[key]
+        if value is None:
+            del inner[last]
+        else:
+            inner[last] = value
+    file = tmp_path / "roles" / "watch" / "rules.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    return load(tmp_path, LIMITS if limits is None else limits, overrides or {})
+
+
+def refused(tmp_path: Path, changes: dict[str, Any], limits: Any = None, overrides: Any = None) -> list[str]:
+    """What is said about it: the place without the directory and the line, and what was found."""
+    with pytest.raises(UsageError) as error:
+        made(tmp_path, changes, limits, overrides)
+    told = []
+    for problem in error.value.problems:
+        assert problem.next
+        place = (
+            problem.path.rpartition("rules.yml:")[2].partition(": ")[2]
+            if "rules.yml:" in problem.path
+            else problem.path
+        )
+        told.append(f"{place}: {problem.found}")
+    return told
+
+
+def test_the_small_book_is_read(tmp_path: Path) -> None:
+    book = made(tmp_path, {})
+    assert [rule.name for rule in book.rules] == ["size", "share", "state", "said"]
+    assert list(book.rules[0].limits) == [Limit("warn", 10, 0.0), Limit("critical", 20, 600.0)]
+    assert list(book.rules[2].limits) == [Limit("critical", 0.0, 0.0)]
+    assert list(book.points[1].below) == [("size", 10.0)]
+    assert book.points[1].steady == 0.05
+
+
+def test_the_shipped_rules_are_read_for_the_variables_of_a_host() -> None:
+    book = load_for(ROOT, {"abaco_thresholds": table(), "watch_rules": {}})
+    assert book.digest == shipped().digest
+    assert [point.name for point in book.points] == ["hour_1", "hour_8", "hour_24", "day_7", "day_28"]
+    assert {one.level for rule in book.rules for one in rule.limits} == {"warn", "critical", "rollback"}
+
+
+def test_every_row_of_the_table_has_a_rule_or_a_use() -> None:
+    """SPEC's rows; kpi_deviation is shadow mode's, which has both services on the same input."""
+    used = {rule.row for rule in shipped().rules} | {"kpi_drift_floor", "stability"}
+    assert set(table()) - used == {"kpi_deviation"}
+
+
+def test_a_variable_that_nobody_declares_is_named() -> None:
+    with pytest.raises(UsageError, match="no role declares `watch_rules`"):
+        load_for(ROOT, {"abaco_thresholds": table(), "watch_rulez": {}})
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"rules/size/signal": "sise"}, "rules.size.signal: there is no signal `sise`"),
+        ({"rules/size/row": "sise"}, "rules.size.row: limits has no row `sise`"),
+        ({"rules/size/for": {"critical": "10"}}, "rules.size.for.critical: `10` is no duration"),
+        ({"rules/size/for": {"rollback": "10m"}}, f"rules.size.for.rollback: {NEVER}"),
+        ({"rules/size/levels": ["rollback"]}, f"rules.size.levels: {NEVER}"),
+        ({"rules/size/window": "1h"}, "rules.size.window: a window has no meaning for the kind value"),
+        ({"rules/size/bound": "lower"}, "rules.size.bound: only a share has a bound"),
+        ({"rules/size/least": 3}, "rules.size.least: the kind value counts no events"),
+        ({"rules/size/floor": "steady"}, "rules.size.floor: only a drift has a floor"),
+        ({"rules/size/over": "beneath"}, "rules.size.over: 'beneath' does not fit"),
+        ({"rules/size/fail_after": 0}, "rules.size.fail_after: 0 does not fit"),
+        ({"rules/size/wordz": "x"}, "rules.size.wordz: unknown key `wordz`"),
+        ({"rules/size/words": None}, "rules.size.words: `words` is missing"),
+        ({"rules/share/window": None}, "rules.share.window: `window` is missing"),
+        ({"rules/share/window": "0s"}, "rules.share.window: a window of no length"),
+        ({"rules/share/least": None}, "rules.share.least: a rule over events needs the least number of them that it may rest on"),
+        ({"rules/state/levels": None}, "rules.state.levels: levels are none"),
+        ({"rules/state/row": "size"}, "rules.state.row: a state has no number and no row"),
+        ({"rules/state/for": {"warn": "1m"}}, "rules.state.for.warn: the rule has no level `warn`"),
+        ({"rules/said/row": "size"}, "rules.said.row: `row` is not for the kind verdict"),
+        ({"signals/size/kind": "velue"}, "signals.size.kind: 'velue' does not fit"),
+        ({"signals/size/at": None}, "signals.size.at: `at` is missing"),
+        ({"signals/size/at": "size"}, "signals.size.at: `size` is no place in a document"),
+        ({"signals/size/per": ["a.b"]}, "signals.size.per: `per` is not for the kind value"),
+        ({"signals/more": {"kind": "value", "at": "a.b", "words": "w"}}, "signals.more: no rule and no metric uses it"),
+        ({"signals/size/rows": True, "metrics/size": OTHER}, "rules.size.for: rows are too far apart for a hold time"),
+        ({"metrics/size/signal": "said"}, "metrics.size.signal: `said` has no figure in every look"),
+        ({"metrics/size/floor": -1.0}, "metrics.size.floor: -1.0 does not fit"),
+        ({"points/first/at": "soon"}, "points.first.at: `soon` is no duration"),
+        ({"points/second/steady_since": "fist"}, "points.second.steady_since: there is no point `fist`"),
+        ({"points/second/at": "1h"}, "points.second.steady_since: `first` is not earlier"),
+        ({"points/second/steady": "steady.warn"}, "points.second.steady: the row `steady` has no level `warn`"),
+        ({"points/second/below": {"weight": "size.warn"}}, "points.second.below.weight: there is no metric `weight`"),
+        ({"points/first/otherwise": "extend"}, "points.first.by: `by` says by how much a watch is extended"),
+        ({"signalz": {}}, "signalz: unknown key `signalz`"),
+        ({"gap_looks": "4"}, "gap_looks: '4' is no number of looks"),
+        ({"points": None}, "points: no points are there"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_said_with_its_place(tmp_path: Path, changes: dict[str, Any], found: str) -> None:
+    told = refused(tmp_path, changes)
+    assert found in told
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"warn": 30, "critical": 20}, "warn (30) lies beyond critical (20): it is never reached alone"),
+        ({"warn": "10"}, "limits.size is {'warn': '10'}, not levels with numbers"),
+        ({"warm": 10}, "limits.size is {'warm': 10}, not levels with numbers"),
+        (10, "limits.size is 10, not levels with numbers"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: Any, found: str) -> None:
+    assert f"rules.size.row: {found}" in refused(tmp_path, {"points/second/below": {}}, {**LIMITS, "size": row})
+
+
+def test_all_mistakes_are_said_at_once_with_what_was_meant(tmp_path: Path) -> None:
+    changes = {
+        "rules/size/signal": "sise",
+        "rules/share/windo": "1h",
+        "signals/state/kind": "diffs",
+        "points/first/at": "1x",
+    }
+    with pytest.raises(UsageError) as error:
+        made(tmp_path, changes, overrides={"shares": {"least": 1}, "said": {"for": {"warn": "1m"}}})
+    told = {problem.path.rpartition(": ")[2]: problem.next for problem in error.value.problems}
+    assert told["rules.size.signal"].startswith("did you mean size?")
+    assert told["rules.share.windo"].startswith("did you mean window?")
+    assert told["signals.state.kind"].startswith("did you mean differs?")
+    assert "points.first.at" in told
+    assert told["changes.shares"].startswith("did you mean share?")
+    assert "changes.said.for" in told
+
+
+def test_an_environment_may_tune_a_rule_key_by_key(tmp_path: Path) -> None:
+    book = made(tmp_path, {}, overrides={"size": {"for": {"warn": "1m"}}, "share": {"window": "30m", "least": 5}})
+    assert list(book.rules[0].limits) == [Limit("warn", 10, 60.0), Limit("critical", 20, 600.0)]
+    assert (book.rules[1].signal.window, book.rules[1].least) == (1800.0, 5)
+
+
+def test_a_mistake_of_an_override_is_said_where_it_was_made(tmp_path: Path) -> None:
+    told = refused(
+        tmp_path, {}, overrides={"size": {"for": {"warn": "soon"}}, "share": {"window": "an hour", "leest": 2}}
+    )
+    assert "changes.size.for.warn: `soon` is no duration" in told
+    assert "changes.share.leest: unknown key `leest`" in told
+    assert not [one for one in told if "critical" in one]
+
+
+def test_no_file_and_no_yaml_are_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        load(tmp_path, LIMITS, {})
+    file = tmp_path / "roles" / "watch" / "rules.yml"
+    file.parent.mkdir(parents=True)
+    file.write_text("- a list\n")
+    with pytest.raises(UsageError, match="holds no rules"):
+        load(tmp_path, LIMITS, {})
+
+
+def test_each_kind_has_its_needs_and_the_shipped_rules_use_each() -> None:
+    assert set(NEEDS) >= set(WINDOWED)
+    used: set[Kind] = {rule.signal.kind for rule in shipped().rules} | {one.signal.kind for one in shipped().metrics}
+    assert used == set(NEEDS)

@@ -1,0 +1,193 @@
+"""When rows are recorded, and what a decision point answers."""
+
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cutover.core.errors import UsageError
+from cutover.core.samples import Judgement
+from cutover.core.verdict import Verdict
+from cutover.monitor.rules import Cadence, History, Point, Standing, cadence, judge_point, points_between
+from tests.monitor.watch_samples import HOST, Watched, shipped
+
+H = 3600.0
+SEEDS = Cadence(((4 * H, H / 2), (8 * H, H), (16 * H, 2 * H), (24 * H, 4 * H)))
+METRICS: dict[str, float | None] = {
+    "latency_ms": 20.0, "error_rate": 0.0, "memory_mb": 46.0, "cpu_percent": 2.0, "kpis.PAR30": 2.0, "error_rate_of_all": 0.0,
+}  # fmt: skip
+
+
+def test_the_cadence_of_the_seeds_has_its_rows() -> None:
+    assert len(SEEDS.between(0.0, 4 * H)) == 8
+    assert len(SEEDS.between(4 * H, 8 * H)) == 4
+    assert len(SEEDS.between(8 * H, 16 * H)) == 4
+    assert len(SEEDS.between(16 * H, 24 * H)) == 2
+    assert SEEDS.between(0.0, 2 * H) == (0.5 * H, H, 1.5 * H, 2 * H)
+    assert SEEDS.between(24 * H, 99 * H) == ()
+
+
+def test_the_next_row() -> None:
+    assert SEEDS.next_after(0.0) == 0.5 * H
+    assert SEEDS.next_after(4 * H) == 5 * H
+    assert SEEDS.next_after(24 * H) is None
+
+
+@given(st.lists(st.floats(0.0, 24 * H), min_size=0, max_size=30))
+def test_however_a_watch_is_cut_into_pieces_each_row_comes_once(cuts: list[float]) -> None:
+    moments = [0.0, *sorted(cuts), 24 * H]
+    found = [row for after, until in pairwise(moments) for row in SEEDS.between(after, until)]
+    assert len(found) == 18
+    assert found == sorted(set(found))
+
+
+def test_a_cadence_is_read_and_all_its_mistakes_are_said() -> None:
+    assert cadence({"4h": "30m", "8h": "1h", "16h": "2h", "24h": "4h"}, "watch_cadence") == SEEDS
+    with pytest.raises(UsageError) as error:
+        cadence({"4h": "soon", "8h": "9h", "2h": "10m", "x": "1h"}, "watch_cadence")
+    assert [problem.path for problem in error.value.problems] == [
+        "watch_cadence.4h",
+        "watch_cadence.x",
+        "watch_cadence.8h",
+    ]
+    with pytest.raises(UsageError):
+        cadence({}, "watch_cadence")
+
+
+def test_points_lie_in_a_stretch_that_is_open_at_its_beginning() -> None:
+    points = shipped().points
+    assert [one.name for one in points_between(points, 0.0, 8 * H)] == ["hour_1", "hour_8"]
+    assert [one.name for one in points_between(points, H, 8 * H - 1)] == []
+    assert [one.name for one in points_between(points, 24 * H, 28 * 24 * H)] == ["day_7", "day_28"]
+
+
+def point(name: str) -> Point:
+    return next(one for one in shipped().points if one.name == name)
+
+
+def said(verdict: Verdict, rule: str = "memory", **more: Any) -> Judgement:
+    return Judgement(HOST, rule, verdict, "words", "next", **more)
+
+
+def stands(*judgements: Judgement, **more: Any) -> dict[str, Standing]:
+    given = {"metrics": METRICS, "marks": {"hour_1": METRICS}, **more}
+    return {HOST: Standing(judgements or (said(Verdict.PASS),), **given)}
+
+
+@pytest.mark.parametrize("name", ["hour_1", "hour_8", "hour_24", "day_7", "day_28"])
+def test_a_watch_goes_on_when_all_passed(name: str) -> None:
+    answer = judge_point(point(name), stands(), shipped())
+    assert (answer.decision, answer.verdict, answer.reasons) == ("go_on", Verdict.PASS, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "decision"),
+    [("hour_1", "hold"), ("hour_8", "hold"), ("hour_24", "extend"), ("day_7", "hold"), ("day_28", "hold")],
+)
+@pytest.mark.parametrize("verdict", [Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR])
+def test_what_failed_or_is_unknown_does_not_go_on(name: str, decision: str, verdict: Verdict) -> None:
+    answer = judge_point(point(name), stands(said(verdict)), shipped())
+    assert (answer.decision, answer.verdict) == (decision, verdict)
+    assert [(one.host, one.rule, one.words, one.next) for one in answer.reasons] == [(HOST, "memory", "words", "next")]
+    assert answer.by == (6 * H if decision == "extend" else 0.0)
+    assert answer.as_json()["reasons"][0]["verdict"] == str(verdict)
+
+
+def test_a_warning_is_visible_and_goes_on_unless_its_rule_holds() -> None:
+    warned = judge_point(point("hour_1"), stands(said(Verdict.WARN)), shipped())
+    assert (warned.decision, warned.verdict) == ("go_on", Verdict.WARN)
+    drifted = judge_point(point("hour_1"), stands(said(Verdict.WARN, "kpi_drift_since_baseline")), shipped())
+    assert (drifted.decision, drifted.verdict) == ("hold", Verdict.WARN)
+
+
+def test_a_failure_between_two_points_holds_until_it_was_decided_on() -> None:
+    history = History()
+    history.take([said(Verdict.FAIL), said(Verdict.WARN, "cpu")])
+    history.mark("hour_1", METRICS)
+    standing = history.standing([said(Verdict.PASS)], METRICS)
+    answer = judge_point(point("hour_8"), {HOST: standing}, shipped())
+    assert (answer.decision, [one.rule for one in answer.reasons]) == ("hold", ["memory"])
+    assert answer.reasons[0].words.startswith("failed since the last decision")
+    history.decided()
+    standing = history.standing([said(Verdict.PASS)], METRICS)
+    assert judge_point(point("hour_8"), {HOST: standing}, shipped()).decision == "go_on"
+
+
+def test_a_row_that_failed_and_was_decided_on_is_not_asked_again_until_it_fails_anew() -> None:
+    """What rows say stands until the next row, so the looks in between say it again."""
+    history, failed = History(), said(Verdict.FAIL, "validation")
+    history.take([failed])
+    history.decided()
+    history.take([failed])
+    assert history.standing([], METRICS).failed == ()
+    history.take([said(Verdict.PASS, "validation")])
+    history.take([failed])
+    assert history.standing([], METRICS).failed == (failed,)
+
+
+def test_no_host_and_no_row_are_unknown() -> None:
+    assert judge_point(point("hour_1"), {}, shipped()).decision == "hold"
+    answer = judge_point(point("hour_1"), {HOST: Standing()}, shipped())
+    assert (answer.decision, answer.verdict) == ("hold", Verdict.INCONCLUSIVE)
+
+
+def test_one_host_of_several_holds_all() -> None:
+    hosts = {**stands(), "web2": replace(stands(said(Verdict.FAIL))[HOST])}
+    answer = judge_point(point("hour_1"), hosts, shipped())
+    assert (answer.decision, [one.host for one in answer.reasons]) == ("hold", ["web2"])
+
+
+@pytest.mark.parametrize(
+    ("metric", "then", "now", "holds"),
+    [
+        ("memory_mb", 400.0, 420.0, False),  # 5 %: on the limit
+        ("memory_mb", 400.0, 420.1, True),
+        ("memory_mb", 400.0, 379.9, True),  # less is another service as well
+        ("memory_mb", 46.0, 56.0, False),  # 22 %, and no more than the floor
+        ("memory_mb", 46.0, 56.1, True),
+        ("kpis.PAR30", 10.0, 10.51, True),
+        ("kpis.PAR30", 10.0, 10.49, False),
+        ("latency_ms", 20.0, 24.9, False),
+        ("latency_ms", 200.0, 211.0, True),
+    ],
+)
+def test_hour_8_is_as_hour_1(metric: str, then: float, now: float, holds: bool) -> None:
+    standing = stands(metrics={**METRICS, metric: now}, marks={"hour_1": {**METRICS, metric: then}})
+    answer = judge_point(point("hour_8"), standing, shipped())
+    assert [one.rule for one in answer.reasons] == ([metric] if holds else [])
+    assert judge_point(point("hour_24"), standing, shipped()).decision == "go_on"
+
+
+def test_a_metric_that_is_not_known_at_one_of_the_two_holds() -> None:
+    for standing in (
+        stands(metrics={**METRICS, "memory_mb": None}),
+        stands(marks={"hour_1": {**METRICS, "memory_mb": None}}),
+        stands(metrics={name: value for name, value in METRICS.items() if name != "kpis.PAR30"}),
+    ):
+        answer = judge_point(point("hour_8"), standing, shipped())
+        assert (answer.decision, answer.verdict) == ("hold", Verdict.INCONCLUSIVE)
+    assert len(judge_point(point("hour_8"), stands(marks={}), shipped()).reasons) == 5
+
+
+@pytest.mark.parametrize(("rate", "decision"), [(0.0009, "go_on"), (0.001, "hold"), (None, "hold")])
+def test_day_7_needs_a_low_error_rate(rate: float | None, decision: str) -> None:
+    standing = stands(metrics={**METRICS, "error_rate_of_all": rate})
+    assert judge_point(point("day_7"), standing, shipped()).decision == decision
+
+
+def test_a_service_that_is_well_passes_hour_1_and_hour_8() -> None:
+    host, history = Watched(), History()
+    for _ in range(8 * 240 + 1):
+        t = host.t
+        judged = host.see(row=t in {0.0, H, 8 * H}).values()
+        history.take(judged)
+        if t in {H, 8 * H}:
+            name = "hour_1" if t == H else "hour_8"
+            answer = judge_point(point(name), {HOST: history.standing(judged, host.judge.metrics())}, shipped())
+            history.mark(name, host.judge.metrics())
+            assert answer.decision == "go_on", answer.reasons
+    assert host.judge.metrics()["latency_ms"] == pytest.approx(20.0)
+    assert set(host.judge.metrics()) == {*METRICS, "kpis.CollectionRate"}

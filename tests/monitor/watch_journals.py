@@ -1,0 +1,282 @@
+"""Journals of watches made by hand, in the shape of real ones: a day of looks in a second, with what can go wrong in it."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from cutover.core.samples import Judgement, Level, Sample
+from cutover.core.verdict import Verdict, worst
+from cutover.journal.record import Record
+
+START = datetime(2026, 1, 2, 4, 0, 0, tzinfo=UTC)
+RUN = "20260102T030405Z-abc123"
+HOUR = 3600.0
+HOSTS = ("web1", "web2", "web3")
+CADENCE = ((4 * HOUR, 0.5 * HOUR), (8 * HOUR, HOUR), (16 * HOUR, 2 * HOUR), (24 * HOUR, 4 * HOUR))
+POINTS = (("hour_1", HOUR), ("hour_8", 8 * HOUR), ("hour_24", 24 * HOUR))
+LIMITS: dict[str, dict[str, float]] = {
+    "latency": {"warn": 100, "critical": 500, "rollback": 60000},
+    "error_rate": {"warn": 0.001, "critical": 0.01, "rollback": 0.05},
+    "memory": {"warn": 200, "critical": 500},
+    "cpu": {"warn": 50, "critical": 80},
+    "late_tape": {"warn": 60},
+    "audit_silence": {"warn": 3600},
+    "kpi_drift_since_baseline": {"warn": 0.05},
+}
+FOR_S = {("memory", "critical"): 600.0, ("cpu", "warn"): 600.0}
+RULES = {
+    rule: {level: {"limit": limit, "for_s": FOR_S.get((rule, level), 0.0)} for level, limit in row.items()}
+    for rule, row in LIMITS.items()
+}
+WEIGHS: dict[Level, Verdict] = {
+    "": Verdict.PASS,
+    "warn": Verdict.WARN,
+    "critical": Verdict.FAIL,
+    "rollback": Verdict.FAIL,
+}
+
+
+class Server:
+    """A made-up host: what it is like now, and counters that go on."""
+
+    def __init__(self, name: str, number: int) -> None:
+        self.name, self.number = name, number
+        self.latency_ms, self.errors, self.memory_mb, self.cpu = 11.0 + number, 0.0, 41.0 + 2 * number, 0.03
+        self.kpis = {"PAR30": 2.21 + number / 100, "PAR90": 0.32, "CollectionRate": 11.97, "PortfolioHealth": 10.0}
+        self.invocation, self.away, self.at = "a" * 32, "", 0.0
+        self.processed, self.failed, self.sum_s, self.cpu_s, self.seq = 0.0, 0.0, 0.0, 0.0, 100
+
+    def wave(self, t: float) -> float:
+        """A little up and down, the same every time."""
+        return math.sin(t / 700 + self.number) * math.sin(t / 90 + 2 * self.number)
+
+    def documents(self, t: float, at: float) -> dict[str, Any]:
+        """What a look sees; its counters have gone on since the last, also while nobody looked."""
+        real_s, self.at = at - (self.at or at), at
+        tapes = round(real_s / 2)
+        failed = round(tapes * self.errors)
+        latency = self.latency_ms * (1 + 0.2 * self.wave(t))
+        self.processed, self.failed = self.processed + tapes - failed, self.failed + failed
+        self.sum_s += tapes * latency / 1000
+        self.cpu_s += real_s * self.cpu * (1 + 0.3 * self.wave(t))
+        self.seq += 4 * tapes
+        return {
+            "unit": {"active": "active", "restarts": 0, "invocation": self.invocation, "main_pid": 77},
+            "resources": {
+                "memory_mb": round(self.memory_mb + 0.4 * self.wave(t), 2),
+                "cpu_seconds": self.cpu_s,
+                "processes": 1,
+            },
+            "health": {"status": 200, "body": {"ready": True}},
+            "figures": {
+                "status": "PASS",
+                "tapes": {"processed": self.processed, "rejected": 0, "failed": self.failed, "duplicate": 0},
+                "latency": {
+                    "count": self.processed + self.failed,
+                    "sum_s": self.sum_s,
+                    "at_hand_s": 0.0,
+                    "waiting_s": 0.4,
+                },
+                "kpis": {name: round(value * (1 + 0.002 * self.wave(t)), 6) for name, value in self.kpis.items()},
+                "audit": {
+                    "events": self.seq,
+                    "production_events": self.seq,
+                    "silence_s": 1.0 + abs(self.wave(t)),
+                    "problems": [],
+                },
+                "stock": {"lost_count": 0, "doubled_count": 0},
+            },
+        }
+
+    def judged(self, t: float) -> list[Judgement]:
+        """What the rules would say."""
+        share = self.errors
+        n = max(0, min(300, int(t / 2)))
+        return [
+            self.rule("latency", self.latency_ms * (1 + 0.2 * self.wave(t)), "ms", n, 600),
+            self.rule("error_rate", share, "share", n, 600),
+            self.rule("memory", self.memory_mb, "MB", 1, 0),
+            self.rule("cpu", 100 * self.cpu, "% of a core", 1, 600),
+        ]
+
+    def rule(self, rule: str, value: float, unit: str, n: int, window: float) -> Judgement:
+        """A judgement by the table of thresholds."""
+        limits = LIMITS[rule]
+        passed = [level for level in ("warn", "critical", "rollback") if level in limits and value > limits[level]]
+        level: Level = passed[-1] if passed else ""
+        limit = limits[level or "warn"]
+        small = rule == "error_rate" and n < 100
+        verdict = Verdict.INCONCLUSIVE if small else WEIGHS[level]
+        words = f"{value:.4g} {unit}, {'over' if level else 'within'} {limit:g}, n {n}, window {window:g} s"
+        return Judgement(
+            self.name, rule, verdict, words, f"look after {rule}" if level else "", level, level == "rollback" and not small,
+            value=value, unit=unit, limit=limit, n=n, bound=value if n else None, window=window,
+        )  # fmt: skip
+
+
+class Watching:
+    """Writes the journal of a watch; `scale` hurries its clock."""
+
+    def __init__(self, *hosts: str, look_s: float = 120.0, scale: float = 1.0) -> None:
+        self.servers = [Server(name, number) for number, name in enumerate(hosts or HOSTS)]
+        self.look_s, self.scale, self.t = look_s, scale, 0.0
+        self.records: list[Record] = []
+        self.write(
+            "watch.started", run=RUN, environment="stage", hosts=[one.name for one in self.servers], head=None, began=START.timestamp(),
+            cadence=[list(stretch) for stretch in CADENCE], points=[{"name": name, "at": at} for name, at in POINTS], look_s=look_s,
+            live_s=24 * HOUR, scale=scale, rules={"source": "rules.yml", "digest": "ab" * 32, "rules": RULES},
+        )  # fmt: skip
+
+    @property
+    def now(self) -> datetime:
+        """Real time."""
+        return START + timedelta(seconds=self.t / self.scale)
+
+    def write(self, kind: str, **data: Any) -> "Watching":
+        """One more record, now."""
+        at = self.now.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.records.append(Record.following(self.records[-1] if self.records else None, at, kind, data))
+        return self
+
+    def look(self, *, row: bool = False) -> "Watching":
+        """One look at every host."""
+        for one in self.servers:
+            documents = {} if one.away else one.documents(self.t, self.now.timestamp())
+            self.write("sample", **Sample(one.name, self.now.timestamp(), self.t, documents, row, one.away).as_json())
+        for one in self.servers:
+            said = [self.unseen(one)] if one.away else one.judged(self.t)
+            verdict = worst(judged.verdict for judged in said)
+            kept = [judged.as_json() for judged in said if row or judged.verdict is not Verdict.PASS]
+            self.write("judged", host=one.name, t=self.t, row=row, verdict=str(verdict), judgements=kept)
+        return self
+
+    @staticmethod
+    def unseen(one: Server) -> Judgement:
+        """What is said of a host that does not answer."""
+        return Judgement(one.name, "seen", Verdict.INCONCLUSIVE, f"no sample: {one.away}", "look after the way to it")
+
+    def until(self, t: float, change: Callable[["Watching"], None] | None = None) -> "Watching":
+        """Look on until then, with the rows and the points that are due; `change` may turn something before each look."""
+        while self.t < t:
+            before, self.t = self.t, self.t + self.look_s
+            if change:
+                change(self)
+            self.look(row=self.due(before))
+            for name, at in POINTS:
+                if before < at <= self.t:
+                    self.write("point", name=name, t=self.t, verdict="PASS", answer="go_on", by=0.0, reasons=[])
+        return self
+
+    def due(self, before: float) -> bool:
+        """Whether a row fell due since then."""
+        begin = 0.0
+        for until, every in CADENCE:
+            if before < until:
+                return math.floor((min(self.t, until) - begin) / every) > math.floor(
+                    (max(before, begin) - begin) / every
+                )
+            begin = until
+        return False
+
+    def pause(self, seconds: float, why: str) -> "Watching":
+        """Nobody looks for a while."""
+        start, since = self.t, self.now
+        self.t += seconds
+        self.write("watch.resumed", by="ann@desk (process 9)")
+        return self.write(
+            "watch.gap", from_t=start, to_t=self.t, from_at=since.timestamp(), to_at=self.now.timestamp(), why=why
+        )
+
+    def finish(self, verdict: str, code: int) -> "Watching":
+        """The end of it."""
+        return self.write("watch.finished", verdict=verdict, exit_code=code, t=self.t)
+
+    def notice(self, event: str, *channels: tuple[str, bool]) -> "Watching":
+        """Somebody was told."""
+        return self.write(
+            "notice", event=event, severity="high", level=0, roles=["operations_lead"], channels=[name for name, _ in channels],
+            sent={name: 0.2 for name, ok in channels if ok}, failed={name: "connection refused" for name, ok in channels if not ok},
+            subject=f"{event} of stage", body="...",
+        )  # fmt: skip
+
+    def save(self, folder: Path) -> Path:
+        """The journal as a file of a run's directory."""
+        path = folder / "watch.jsonl"
+        path.write_text("".join(record.line() for record in self.records))
+        return path
+
+
+def calm(*hosts: str, look_s: float = 120.0, hours: float = 24.0) -> Watching:
+    """A day on which nothing happens."""
+    watch = Watching(*hosts, look_s=look_s).look(row=True).until(hours * HOUR)
+    return watch.notice("success", ("mail", True)).finish("PASS", 0)
+
+
+def held(look_s: float = 120.0, hosts: tuple[str, str, str] = HOSTS) -> Watching:
+    """Memory that leaks on one host holds the watch at hour 8; a person goes on; a gap, and a host that was not seen for a while."""
+    watch = (
+        Watching(*hosts, look_s=look_s)
+        .look(row=True)
+        .notice("announcement", ("mail", True), ("chat", True))
+        .until(3 * HOUR)
+    )
+
+    def leak(now: Watching) -> None:
+        now.servers[1].memory_mb += 0.18 * now.look_s / 15
+
+    watch.until(5 * HOUR, leak).pause(1800, "the controller was not running").until(7 * HOUR, leak)
+    watch.servers[2].away = "no route to host"
+    watch.until(7.2 * HOUR, leak)
+    watch.servers[2].away = ""
+    watch.until(8 * HOUR - watch.look_s, leak)
+    watch.t += watch.look_s
+    watch.look(row=True)
+    worse = hosts[1]
+    reasons = [f"{worse}: memory grew by 24 % an hour", f"{worse}: memory 214 MB is over 200 MB"]
+    told = [
+        {
+            "host": worse,
+            "rule": "memory",
+            "verdict": "FAIL",
+            "words": words.partition(": ")[2],
+            "next": "see whether it grows",
+        }
+        for words in reasons
+    ]
+    watch.write("point", name="hour_8", t=watch.t, verdict="FAIL", answer="hold", by=0.0, reasons=told)
+    watch.write(
+        "hold.opened",
+        point="hour_8",
+        reasons=reasons,
+        t=watch.t,
+        about=[[worse, "memory"]],
+        deadline_t=watch.t + HOUR,
+        default="rollback",
+    )
+    return watch.notice("hold", ("mail", True), ("chat", False)).until(8.5 * HOUR)
+
+
+def held_and_gone_on(look_s: float = 120.0, hosts: tuple[str, str, str] = HOSTS) -> Watching:
+    """The same, to its end."""
+    watch = held(look_s, hosts).write(
+        "hold.closed", by="Ann Example, operations_lead", decision="go", note="the leak is known", t=8.5 * HOUR
+    )
+    watch.servers[1].memory_mb = 60
+    return watch.until(24 * HOUR).finish("WARN", 0)
+
+
+def rolled_back(look_s: float = 15.0, hosts: tuple[str, str, str] = HOSTS) -> Watching:
+    """Errors begin on one host in the third hour; the trigger takes the fleet back."""
+    watch = Watching(*hosts, look_s=look_s).look(row=True).until(2.4 * HOUR)
+    watch.servers[1].latency_ms = 90.0
+    watch.until(2.5 * HOUR)
+    watch.servers[1].errors = 0.3
+    watch.until(watch.t + 2 * look_s)
+    bad = watch.servers[1].judged(watch.t)[1]
+    watch.write("trigger", t=watch.t, **bad.as_json()).write("rollback.started", t=watch.t)
+    watch.notice("rollback", ("mail", True))
+    watch.t += 6.5
+    watch.write("rollback.finished", exit_code=0, t=watch.t).notice("rollback", ("mail", True))
+    return watch.finish("FAIL", 4)

@@ -1,0 +1,97 @@
+"""Samples of a service that is well, with what a test changes; and the rules of the checkout to judge them by."""
+
+import copy
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+from cutover.core.samples import Judgement, Sample
+from cutover.monitor.rules import HostJudge, RuleBook, load
+from tests.checkout import ROOT
+
+HOST = "web1"
+LOOK = 15.0
+
+
+@lru_cache
+def table() -> dict[str, dict[str, float]]:
+    """The one table of thresholds, as it is by default."""
+    declared = yaml.safe_load((ROOT / "roles" / "activation" / "defaults.yml").read_text(encoding="utf-8"))
+    found: dict[str, dict[str, float]] = declared["abaco_thresholds"]["default"]
+    return found
+
+
+@lru_cache
+def shipped() -> RuleBook:
+    """The rules of the checkout."""
+    return load(ROOT, table(), {})
+
+
+def well(look: int) -> dict[str, Any]:
+    """The documents of look number `look` of a service that does a tape in every look, 20 ms each, and never fails."""
+    return {
+        "unit": {"active": "active", "restarts": 0, "invocation": "life-1"},
+        "resources": {"memory_mb": 46.0, "cpu_seconds": 0.3 * look},
+        "health": {"status": 200},
+        "figures": {
+            "tapes": {"processed": look, "rejected": 0, "failed": 0, "duplicate": 0},
+            "rows": {"read": 1000 * look, "used": 1000 * look, "quarantined": 0},
+            "latency": {"count": look, "sum_s": 0.02 * look, "at_hand_s": 0.0, "waiting_s": 0.0},
+            "kpis": {"PAR30": 2.0, "CollectionRate": 12.0},
+            "audit": {"events": 4 * look, "production_events": 4 * look, "silence_s": 1.0, "problems": []},
+            "stock": {"lost_count": 0, "doubled_count": 0},
+            "outputs": {"missing": [], "stale": []},
+        },
+        "validate": {"status": "PASS", "checks": {"performance": {"values": {"throughput_rows_per_second": 4e6}}}},
+        "log_review": {"status": "PASS"},
+    }
+
+
+def changed(documents: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """A copy with other values at these paths (`figures.tapes.failed`)."""
+    copied = copy.deepcopy(documents)
+    for path, value in changes.items():
+        *way, last = path.split(".")
+        inner = copied
+        for key in way:
+            inner = inner[key]
+        inner[last] = value
+    return copied
+
+
+class Watched:
+    """A host under the shipped rules, look after look; `changes` may be functions of the number of the look."""
+
+    def __init__(self, book: RuleBook | None = None) -> None:
+        self.judge = HostJudge(book or shipped(), HOST, LOOK)
+        self.look = 0
+        self.skipped = 0.0
+        self.last: dict[str, Judgement] = {}
+
+    @property
+    def t(self) -> float:
+        """The watch's clock at the next look."""
+        return self.look * LOOK + self.skipped
+
+    def see(self, *, error: str = "", row: bool = False, **changes: Any) -> dict[str, Judgement]:
+        """One look; `a__b` in a name stands for a.b."""
+        asked = {name.replace("__", "."): value for name, value in changes.items()}
+        documents = {} if error else changed(well(self.look), asked)
+        self.last = {
+            one.rule: one for one in self.judge.take(Sample(HOST, 1e9 + self.t, self.t, documents, row, error))
+        }
+        self.look += 1
+        return self.last
+
+    def well_for(self, looks: int) -> None:
+        """So many looks at a service that is well, the first of all of them a row."""
+        for _ in range(looks):
+            self.see(row=self.look == 0)
+
+
+def watched(looks: int = 12) -> Watched:
+    """A host that was well for three minutes."""
+    host = Watched()
+    host.well_for(looks)
+    return host

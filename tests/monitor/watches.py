@@ -1,0 +1,164 @@
+"""A watch in fast motion: hosts that are made up, the real rules, a clock that jumps; the journal is a real one."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cutover.core.samples import Sample
+from cutover.journal.journal import Journal, utc_now
+from cutover.monitor.rules.rulebook import Cadence, paced
+from cutover.monitor.rules.rules import load
+from cutover.monitor.settings import Settings
+from cutover.monitor.state import Answers, Signoff, WatchClock, Watched
+from cutover.monitor.watch import Ended, Jury, Watch
+from tests.checkout import ROOT
+
+HOUR = 3600.0
+SEEDS = Cadence(((4 * HOUR, 0.5 * HOUR), (8 * HOUR, HOUR), (16 * HOUR, 2 * HOUR), (24 * HOUR, 4 * HOUR)))
+SEEDS_AND_DAYS = Cadence((*SEEDS.stretches, (28 * 24 * HOUR, 24 * HOUR)))
+BEGAN = 1_800_000_000.0
+TAPES_AN_HOUR = 1200
+
+MEASURED = {"throughput_rows_per_second": 2e6, "kpi_latency_ms": 20.0}
+
+Disturb = Callable[[str, float, dict[str, Any]], None]  # host, watch seconds, the documents of a look
+
+
+def thresholds() -> dict[str, Any]:
+    """The table as its role declares it."""
+    import yaml
+
+    declared: dict[str, Any] = yaml.safe_load((ROOT / "roles/activation/defaults.yml").read_text())
+    table: dict[str, Any] = declared["abaco_thresholds"]["default"]
+    return table
+
+
+def settings(**changed: Any) -> Settings:
+    """The seeds' 24 hours, looked at every five minutes so that a test is quick."""
+    known = {
+        "look_s": 300.0, "cadence": SEEDS, "live_s": 24 * HOUR, "scale": 1.0, "hold_s": HOUR, "hold_default": "stay",
+        "deciders": ("engineering_lead",),
+        "signers": {"hour_24": ("engineering_lead",)}, "book": paced(load(ROOT, thresholds(), {}), 300.0),
+    }  # fmt: skip
+    return Settings(**{**known, **changed})
+
+
+@dataclass
+class Hosts:
+    """Hosts whose service does what it should, but for what `disturb` does to a look."""
+
+    disturb: Disturb = lambda _host, _t, _documents: None
+    silent: Callable[[str, float], bool] = lambda _host, _t: False
+    looks: int = 0
+
+    def __call__(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
+        """One sample of each."""
+        self.looks += 1
+        return [self._sample(clock, host, row=row) for host in hosts]
+
+    def _sample(self, clock: WatchClock, host: str, *, row: bool) -> Sample:
+        t = clock.t
+        if self.silent(host, t):
+            return Sample(host, clock.now(), t, row=row, error="no route to host")
+        documents = healthy(t, row=row, scale=clock.scale)
+        self.disturb(host, t, documents)
+        return Sample(host, clock.now(), t, documents, row)
+
+
+def healthy(t: float, *, row: bool, scale: float = 1.0) -> dict[str, Any]:
+    """What a look at a sound service finds after so many seconds."""
+    tapes = int(t / HOUR * TAPES_AN_HOUR) + 1
+    documents: dict[str, Any] = {
+        "unit": {"active": "active", "sub": "running", "restarts": 0, "invocation": "a1", "main_pid": 7, "enabled": "enabled"},
+        "resources": {"memory_mb": 46.0, "memory_from": "processes", "cpu_seconds": 0.02 * tapes / scale, "processes": 1},
+        "health": {"status": 200, "body": {"ready": True}},
+        "figures": {
+            "status": "PASS", "release": "r2", "pid": 7,
+            "tapes": {"processed": tapes, "rejected": 0, "failed": 0, "duplicate": 0},
+            "canaries": {"processed": 0, "rejected": 0, "failed": 0, "duplicate": 0},
+            "errors": 0, "rows": {"read": 1000 * tapes, "used": 1000 * tapes, "quarantined": 0},
+            "latency": {"count": tapes, "sum_s": 0.02 * tapes, "at_hand_s": 0.0, "waiting_s": 0.0},
+            "kpis": {"PAR30": 2.21, "PAR90": 0.32, "CollectionRate": 11.97, "PortfolioHealth": 10.0},
+            "audit": {
+                "events": 6 * tapes, "production_events": 6 * tapes, "runs": tapes, "silence_s": 1.0, "problems": [],
+                "last_event_at": utc_now(),
+            },
+            "stock": {
+                "arrivals": tapes, "done": tapes, "rejected": 0, "duplicates": 0, "in_flight": 0, "lost": [], "lost_count": 0,
+                "doubled": [], "doubled_count": 0, "late_count": 0,
+            },
+            "outputs": {"missing": [], "newest_age_s": 1.0, "stale": []},
+            "errors_found": [],
+        },
+    }  # fmt: skip
+    if row:
+        documents |= {
+            "validate": {"status": "PASS", "checks": {"performance": {"status": "PASS", "values": MEASURED}}},
+            "log_review": {"status": "PASS", "values": {"errors_per_hour": 0.0, "audit_events_per_hour": 7200.0}},
+        }  # fmt: skip
+    return deepcopy(documents)
+
+
+@dataclass
+class Reel:
+    """One watch in fast motion: run it, look at its journal, run it again as after a restart."""
+
+    folder: Path
+    hosts: tuple[str, ...] = ("web1", "web2")
+    look: Hosts = field(default_factory=Hosts)
+    settings: Settings = field(default_factory=settings)
+    signoffs: list[tuple[float, Signoff]] = field(default_factory=list)  # by when on the watch's clock they are said
+    told: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    now: float = BEGAN
+    went_back_t: float = float("inf")
+    most_t: float = 60 * HOUR  # a watch that goes on for longer is a failure, and not a test that hangs
+
+    @property
+    def t(self) -> float:
+        """Now, on the watch's clock."""
+        return (self.now - BEGAN) * self.settings.scale
+
+    def run(self, *, once: bool = False, stays: bool = True) -> Ended:
+        """Take the watch up where its journal is."""
+        journal = self.journal()
+        jury = Jury(self.settings.book, self.hosts, self.settings.look_s)
+        jury.replay(journal.records)
+        watched = Watched.of(journal.records)
+        journal.listen(watched)
+        if not watched.started_at:
+            journal.write("watch.started", began=BEGAN, hosts=list(self.hosts), **self.settings.as_json())
+        watch = Watch(
+            self.settings, self.hosts, journal, watched, jury, WatchClock(BEGAN, self.settings.scale, lambda: self.now),
+            self.look, lambda event, reasons: self.told.append((event, tuple(reasons))), self._answers, self._wait,
+        )  # fmt: skip
+        try:
+            return watch.run(once=once, stays=stays)
+        finally:
+            journal.close()
+
+    def journal(self) -> Journal:
+        """Its journal."""
+        return Journal(self.folder / "watch.jsonl", now=self._stamp)
+
+    def records(self, *kinds: str) -> list[dict[str, Any]]:
+        """What the journal has of some kinds."""
+        journal = self.journal()
+        journal.close()
+        return [record.data for record in journal.of(*kinds)]
+
+    def events(self, name: str) -> list[tuple[str, ...]]:
+        """With what people were told of an event."""
+        return [reasons for event, reasons in self.told if event == name]
+
+    def _stamp(self) -> str:
+        return f"{self.now:020.3f}"  # sorts as ISO 8601 does
+
+    def _answers(self, _since: str) -> Answers:
+        said = [one for t, one in self.signoffs if t <= self.t]
+        return Answers(tuple(said), self.t >= self.went_back_t)
+
+    def _wait(self, seconds: float) -> None:
+        assert self.t < self.most_t, "the watch does not end"
+        self.now += max(seconds, 1.0)

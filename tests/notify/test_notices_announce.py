@@ -1,0 +1,191 @@
+"""`announce`: shows text and receivers, asks, sends to a real receiver, and tells what came of it on each channel."""
+
+import io
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cutover.cli.announce import RECORDED, announce, announcer_if_possible, on_terminal, poll_for
+from cutover.cli.app import Ask
+from cutover.cli.options import Where
+from cutover.core.errors import ExitCode, UsageError
+from cutover.inventory.targets import Targets
+from cutover.journal.journal import read
+from cutover.notify.escalation import Role
+from cutover.run.checklist import Line
+from tests.checkout import ROOT
+from tests.notify.peopling import defaults
+from tests.notify.receivers import web_server
+
+TOMORROW = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%MZ")
+TOKEN = "3ccdd113474722377935511fc85d3dd4"  # noqa: S105 - made up for these tests
+
+
+class Terminal(io.StringIO):
+    """Somebody who types these lines."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout with an environment of one host and a channel for on-call."""
+    for name in ("roles", "templates"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    inventory = tmp_path / "inventory" / "prod"
+    (inventory / "group_vars").mkdir(parents=True)
+    (inventory / "hosts.yml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
+    (inventory / "known_hosts").write_text("")
+    roles = defaults()["people_roles"]
+    for role in roles.values():
+        role["channels"] = ["hook"]
+    roles["on_call"] |= {"names": ["Ana Example"], "channels": ["hook", "dead"]}
+    variables(tmp_path, people_channels={"hook": {"file": "hook"}, "dead": {"file": "dead"}}, people_roles=roles)
+    (inventory / "hook").write_text(f"json://127.0.0.1:9/{TOKEN}\n")
+    (inventory / "dead").write_text(f"json://127.0.0.1:9/{TOKEN}\n")
+    return tmp_path
+
+
+def variables(checkout: Path, **said: object) -> None:
+    path = checkout / "inventory" / "prod" / "group_vars" / "prod.yml"
+    path.write_text(yaml.safe_dump({"abaco_environment": "production", **said}))
+
+
+def where(checkout: Path, *, json: bool = False) -> Where:
+    return Where(checkout, "announce", "prod", str(checkout / "inventory" / "prod"), json=json)
+
+
+def test_it_is_sent_and_told_channel_by_channel(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with web_server() as server:
+        for name in ("hook", "dead"):
+            (checkout / "inventory" / "prod" / name).write_text(f"json://{server.place}/{name}/{TOKEN}\n")
+        assert announce(where(checkout), "announcement", TOMORROW, "Lunch first.", yes=True) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert {path for path, _ in server.posts} == {f"/hook/{TOKEN}", f"/dead/{TOKEN}"}
+    assert all("Lunch first." in said["message"] for _, said in server.posts)
+    assert "hook: sent in" in shown
+    assert "to On-call Engineer (Ana Example): hook, dead" in shown
+    assert TOKEN not in shown
+    (record,) = read(checkout / ".cutover" / RECORDED)
+    assert (record.data["event"], record.data["environment"]) == ("announcement", "prod")
+    assert set(record.data["sent"]) == {"hook", "dead"}
+
+
+def test_a_channel_that_fails_ends_with_10_and_is_named(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with web_server() as server:
+        (checkout / "inventory" / "prod" / "hook").write_text(f"json://{server.place}/\n")
+        assert announce(where(checkout, json=True), "announcement", TOMORROW, "", yes=True) == ExitCode.JUDGED_UNKNOWN
+    told = capsys.readouterr()
+    (error,) = json.loads(told.out)["errors"]
+    assert error["path"] == "people_channels.dead"
+    assert "Connection error" in error["found"]
+    assert TOKEN not in told.out + told.err
+    assert "hook: sent in" in told.err
+
+
+def test_check_only_shows(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (checkout / "inventory" / "prod" / "dead").unlink()
+    assert announce(where(checkout), "", TOMORROW, "", yes=False, check=True) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert "Subject: Planned:" in shown
+    assert "channel dead cannot be used: its address cannot be read" in shown
+    assert not (checkout / ".cutover" / RECORDED).exists()
+
+
+@pytest.mark.parametrize(("typed", "code", "posts"), [("yes\n", ExitCode.DONE, 1), ("no\n", ExitCode.USAGE, 0)])
+def test_it_asks_before_it_sends(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, typed: str, code: ExitCode, posts: int
+) -> None:
+    roles = defaults()["people_roles"]
+    for role in roles.values():
+        role["channels"] = ["hook"]
+    variables(checkout, people_channels={"hook": {"file": "hook"}}, people_roles=roles)
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    with web_server() as server:
+        (checkout / "inventory" / "prod" / "hook").write_text(f"json://{server.place}/\n")
+        assert announce(where(checkout), "announcement", TOMORROW, "", yes=False) == code
+    assert len(server.posts) == posts
+
+
+@pytest.mark.parametrize(
+    ("event", "at", "found"),
+    [
+        ("anouncement", TOMORROW, "did you mean announcement?"),
+        ("announcement", "", "does not say when it begins"),
+        ("announcement", "tomorrow", "is no time"),
+        ("announcement", "2030-11-23T22:00", "does not say in which zone"),
+        ("announcement", "2020-01-01T00:00Z", "is past"),
+    ],
+)
+def test_wrong_usage_sends_nothing(
+    checkout: Path, capsys: pytest.CaptureFixture[str], event: str, at: str, found: str
+) -> None:
+    assert announce(where(checkout), event, at, "", yes=True) == ExitCode.USAGE
+    assert found in capsys.readouterr().err
+
+
+def test_an_announcement_that_reaches_nobody_is_refused(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    variables(checkout)
+    assert announce(where(checkout), "announcement", TOMORROW, "", yes=True) == ExitCode.USAGE
+    assert "set people_channels" in capsys.readouterr().err
+
+
+def test_wrong_people_keep_no_rollback_from_going(checkout: Path) -> None:
+    variables(checkout, people_matrix={})
+    targets: Targets = where(checkout).targets()
+    said: list[str] = []
+    assert announcer_if_possible(targets, said.append) is None
+    assert len(said) == 4
+    assert all(line.startswith("no notices are sent: ") for line in said)
+
+
+LINES = tuple(Line(name, "team", name, question=f"Is {name} so?", role="on_call") for name in ("one", "two", "three"))
+
+
+def test_the_terminal_asks_for_a_name_once_and_takes_no_other_words(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("Ana\nperhaps\nyes\n\nno\nnot tested\n"))
+    given = on_terminal(Ask(checkout, "cutover"), Role("on_call", "On-call", ("Ana Example",)), LINES)
+    assert {name: (one.yes, one.by, one.source, one.note) for name, one in given.items()} == {
+        "one": (True, "Ana", "terminal", ""),
+        "three": (False, "Ana", "terminal", "not tested"),
+    }
+    asked = capsys.readouterr().err
+    assert asked.count("Your name") == 1
+    assert asked.count("Is one so?") == 2
+
+
+def test_without_a_name_nothing_is_answered(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("\nyes\nyes\n"))
+    assert on_terminal(Ask(checkout, "cutover"), Role("on_call", "On-call"), LINES) == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "yes", "mode", "asks"),
+    [
+        ("x", False, "required", True),
+        ("x", True, "required", True),
+        ("x", False, "shown", True),
+        ("x", True, "shown", False),
+        (None, False, "required", False),
+    ],
+)
+def test_people_are_asked_where_there_is_a_terminal_and_yes_answers_nothing(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, typed: str | None, yes: bool, mode: str, asks: bool
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO() if typed is None else Terminal(typed))
+    variables(checkout, people_checklist=mode)
+    poll = poll_for(Ask(checkout, "cutover", yes=yes), where(checkout).targets(), "")
+    assert (poll.mode, poll.ask is not None, poll.given) == (mode, asks, {})
+
+
+def test_answers_that_are_wrong_are_refused_before_anything(checkout: Path) -> None:
+    (checkout / "answers.yml").write_text("team-onlin: {answer: yes, by: Ana}\n")
+    with pytest.raises(UsageError, match="did you mean team-online"):
+        poll_for(Ask(checkout, "cutover"), where(checkout).targets(), str(checkout / "answers.yml"))

@@ -1,0 +1,178 @@
+"""Notices reach real receivers, and whatever goes wrong is an outcome that shows no part of an address."""
+
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from cutover.core.secret import Secret
+from cutover.notify.channels import QUEUED, Message, Outcome, Sender, redacted, unusable
+from tests.notify.receivers import mail_server, web_server
+
+TOKEN = "3ccdd113474722377935511fc85d3dd4"  # noqa: S105 - made up for these tests
+MESSAGE = Message("Under way", "Phase: 1, Backup\nNothing to do.", "info")
+DEAD = "127.0.0.1:9"
+
+
+def sent(address: str, deadline_s: float = 20) -> Outcome:
+    """What comes of one message."""
+    outcome = Sender(deadline_s).send("ops", Secret(address), MESSAGE).wait(60)
+    assert outcome is not None
+    return outcome
+
+
+def test_nothing_is_kept_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    with web_server() as server:
+        assert sent(f"json://{server.place}/{TOKEN}").ok
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_mail_arrives_with_subject_and_body() -> None:
+    with mail_server() as server:
+        port = server.server_address[1]
+        outcome = sent(
+            f"mailto://127.0.0.1:{port}?from=cutover@example.org&to=ops@example.org&mode=insecure&format=text"
+        )
+    assert outcome.ok, outcome
+    (mail,) = server.mails
+    assert mail["Subject"] == MESSAGE.subject
+    assert "ops@example.org" in mail["To"]
+    assert [word for word in server.receivers if "ops@example.org" in word]
+    assert "Phase: 1, Backup" in mail.as_string()
+
+
+def test_a_webhook_gets_subject_and_body() -> None:
+    with web_server() as server:
+        outcome = sent(f"json://{server.place}/notices/{TOKEN}")
+    assert outcome.ok, outcome
+    ((path, said),) = server.posts
+    assert path == f"/notices/{TOKEN}"
+    assert (said["title"], said["message"]) == (MESSAGE.subject, MESSAGE.body)
+
+
+def test_a_chat_of_slack_s_kind_gets_one_text() -> None:
+    with web_server() as server:
+        outcome = sent(f"mmost://{server.place}/{TOKEN}/?channel=incidents")
+    assert outcome.ok, outcome
+    ((path, said),) = server.posts
+    assert path == f"/hooks/{TOKEN}"
+    assert said["channel"] == "incidents"
+    assert MESSAGE.subject in said["text"]
+    assert "Nothing to do." in said["text"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"json://someone:hunter2secret@{DEAD}/{TOKEN}?x={TOKEN}",
+        f"mmost://{DEAD}/{TOKEN}",
+        f"mailto://someone:hunter2secret@{DEAD}?from=cutover@example.org&to=ops@example.org&mode=insecure",
+        f"nosuch://someone:hunter2secret@{DEAD}/{TOKEN}",
+        f"hunter2secret{TOKEN}",
+    ],
+)
+def test_a_dead_receiver_is_an_outcome_without_a_secret(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        outcome = sent(address)
+    assert not outcome.ok
+    assert outcome.why
+    assert not [word for word in (TOKEN, "hunter2secret", "someone") if word in outcome.why]
+    assert not [word for word in (TOKEN, "hunter2secret") if word in caplog.text]
+
+
+def test_a_refusal_is_told_in_the_service_s_words() -> None:
+    with web_server() as server:
+        server.status = 500
+        outcome = sent(f"json://{server.place}/{TOKEN}")
+    assert not outcome.ok
+    assert "500" in outcome.why
+    assert TOKEN not in outcome.why
+
+
+def test_a_redirect_is_not_followed_with_the_token() -> None:
+    with web_server() as server:
+        server.status = 302
+        assert not sent(f"json://{server.place}/{TOKEN}").ok
+    assert len(server.posts) == 1
+
+
+def test_who_sends_does_not_wait_and_a_slow_receiver_is_given_up() -> None:
+    with web_server() as server:
+        server.answers.clear()
+        sending = Sender(0.5).send(
+            "ops", Secret(f"json://{server.place}/?rto=30"), MESSAGE
+        )  # it came back: it did not wait
+        outcome = sending.wait(60)
+    assert outcome is not None
+    assert not outcome.ok
+    assert "within 0.5 s" in outcome.why
+
+
+def test_a_stuck_channel_keeps_no_other_and_its_queue_is_bounded() -> None:
+    stuck, taken = threading.Event(), threading.Event()
+
+    def deliver(address: Secret, _message: Message) -> str:
+        if address.reveal() == "stuck":
+            taken.set()
+            stuck.wait(30)
+        return ""
+
+    sender = Sender(30, deliver)
+    first = sender.send("slow", Secret("stuck"), MESSAGE)
+    assert taken.wait(30)
+    waiting = [sender.send("slow", Secret("stuck"), MESSAGE) for _ in range(QUEUED)]
+    full = sender.send("slow", Secret("stuck"), MESSAGE).outcome()
+    assert full is not None
+    assert f"{QUEUED} earlier notices" in full.why
+    other = sender.send("quick", Secret("x"), MESSAGE).wait(30)
+    assert other is not None
+    assert other.ok
+    assert first.outcome() is None
+    stuck.set()
+    assert [one.ok for one in (sending.wait(30) for sending in (first, *waiting)) if one] == [True] * (QUEUED + 1)
+
+
+def test_what_was_given_up_in_the_queue_is_not_sent_later() -> None:
+    stuck, taken, seen = threading.Event(), threading.Event(), []
+
+    def deliver(address: Secret, _message: Message) -> str:
+        seen.append(address.reveal())
+        taken.set()
+        stuck.wait(30)
+        return ""
+
+    sender = Sender(0.2, deliver)
+    sender.send("slow", Secret("first"), MESSAGE)
+    assert taken.wait(30)
+    late = sender.send("slow", Secret("late"), MESSAGE)
+    outcome = late.wait(30)
+    assert outcome is not None
+    assert "it was not sent" in outcome.why
+    stuck.set()
+    assert not late.start()
+    assert seen == ["first"]
+
+
+def test_a_notifier_that_breaks_is_an_outcome() -> None:
+    def deliver(_address: Secret, _message: Message) -> str:
+        raise ValueError(f"cannot speak to https://example.org/{TOKEN}")
+
+    outcome = Sender(30, deliver).send("ops", Secret(f"json://example.org/{TOKEN}"), MESSAGE).wait(30)
+    assert outcome is not None
+    assert outcome.why == "ValueError: cannot speak to https://example.org/***"
+
+
+def test_every_part_of_an_address_is_redacted_but_its_host() -> None:
+    address = Secret(f"slack://bot:p%40ssword@example.org:8080/{TOKEN}/abcdefgh?to=team#fragment")
+    words = f"no {address.reveal()}, p@ssword, {TOKEN}, abcdefgh, team, fragment at example.org"
+    assert redacted(words, address) == "no ***, ***, ***, ***, ***, *** at example.org"
+    assert redacted("T1JJ3T3L2 is not allowed", Secret("slack://T1JJ3T3L2/A1BRTD4JD")) == "*** is not allowed"
+
+
+def test_an_address_that_cannot_be_used_is_known_without_sending() -> None:
+    assert unusable(Secret(f"json://{DEAD}/{TOKEN}")) == ""
+    assert unusable(Secret(f"nosuch://{TOKEN}")) == "its address is none that can be used (nosuch://...)"
+    assert TOKEN not in unusable(Secret(TOKEN))

@@ -1,0 +1,48 @@
+"""A map of secrets stays a map of places: it is checked, and what is read from there is in no plan."""
+
+from pathlib import Path
+
+import pytest
+
+from cutover.core.errors import UsageError
+from cutover.inventory.declarations import declarations
+from tests.inventory.declaring import refused, values
+
+ROLE = 'channels: {type: "map[source]", default: {}, example: {ops: {env: OPS_URL}}, doc: Where people are told.}\n'
+
+
+def test_the_places_are_the_value_and_nothing_is_read(tmp_path: Path) -> None:
+    places = {"ops": {"env": "NOT_SET_ANYWHERE"}, "chat": {"file": "secrets/chat"}}
+    found = values(tmp_path, ROLE, channels=places)
+    assert found["channels"] == places
+    assert found.masked()["channels"] == places
+
+
+def test_without_channels_it_is_empty(tmp_path: Path) -> None:
+    assert values(tmp_path, ROLE)["channels"] == {}
+
+
+def test_everything_wrong_is_told_at_once_and_no_secret_is_shown(tmp_path: Path) -> None:
+    wrong = {"ops": "slack://hunter2/hunter2", "chat": {"vault": "hunter2"}, "good": {"env": "X"}, "mail": {"env": ""}}
+    (problem,) = refused(tmp_path, ROLE, channels=wrong)
+    assert "its entry ops is written out" in problem.found
+    assert "its entry chat does not say where it is read from" in problem.found
+    assert "its entry mail does not say" in problem.found
+    assert "good" not in problem.found
+    assert "hunter2" not in str(problem)
+
+
+@pytest.mark.parametrize("value", ["slack://hunter2", ["slack://hunter2"], 7])
+def test_what_is_no_map_is_refused_without_being_shown(tmp_path: Path, value: object) -> None:
+    (problem,) = refused(tmp_path, ROLE, channels=value)
+    assert "not a map" in problem.found
+    assert "hunter2" not in str(problem)
+
+
+def test_a_default_that_is_written_out_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "role").mkdir()
+    text = 'channels: {type: "map[source]", default: {ops: "json://hunter2"}, doc: d}\n'
+    (tmp_path / "role" / "defaults.yml").write_text(text)
+    with pytest.raises(UsageError, match="its entry ops is written out") as caught:
+        declarations(tmp_path, ["role"])
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,129 @@
+"""The checklist and the file of answers: the real one holds together, and a slip is named with all others."""
+
+from pathlib import Path
+
+import pytest
+
+from cutover.core.errors import Problem, UsageError
+from cutover.plan.roles import steps_of
+from cutover.run.checklist import FILE, Checklist, answers, checklist
+from tests.checkout import ROOT
+from tests.notify.peopling import known
+from tests.roles.exampled import role_for
+
+NOW = "2026-01-02T03:04:05.000Z"
+ROLES = ("on_call", "operations_lead")
+SMALL = """
+groups: {infrastructure: Infrastructure, team: Team}
+lines:
+  disk: {group: infrastructure, words: there is room, machine: ["preflight.disk-*"]}
+  on-call: {group: team, words: on call, human: {question: "Are you there?", role: on_call}}
+  read: {group: team, words: read, human: {question: "Have you read it?", role: operations_lead}}
+"""
+
+
+def small(directory: Path, text: str = SMALL) -> Checklist:
+    path = directory / "checklist.yml"
+    path.write_text(text)
+    return checklist(path, ROLES)
+
+
+def told(problems: tuple[Problem, ...]) -> list[str]:
+    assert all(problem.next for problem in problems)
+    return [f"{problem.path.rpartition('/')[2]}: {problem.found}" for problem in problems]
+
+
+def test_the_checklist_of_the_project_holds_together() -> None:
+    lines = checklist(ROOT / FILE, known().contacts.roles)
+    assert {line.group for line in lines.lines} == {"infrastructure", "team", "documents"}
+    assert all(not line.human for line in lines.lines if line.group == "infrastructure")
+    assert all(line.human and line.question.endswith("?") for line in lines.lines if line.group != "infrastructure")
+
+
+def test_every_finding_of_phase_0_proves_a_line_and_every_pattern_meets_one() -> None:
+    from fnmatch import fnmatchcase
+
+    role = role_for("preflight")
+    bound = [f"preflight.since-plan.{fact.id}" for fact in steps_of(role, "facts") if fact.args.get("bind")]
+    names = [*bound, *(step.id for step in steps_of(role))]
+    patterns = [pattern for line in checklist(ROOT / FILE, known().contacts.roles).lines for pattern in line.machine]
+    assert [one for one in patterns if not any(fnmatchcase(name, one) for name in names)] == []
+    assert [name for name in names if not any(fnmatchcase(name, one) for one in patterns)] == []
+
+
+def test_everything_wrong_with_a_checklist_comes_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        small(
+            tmp_path,
+            """
+groups: {team: ""}
+lines:
+  both: {group: team, words: x, machine: [a], human: {question: "?", role: on_call}}
+  neither: {group: team, words: x}
+  group: {group: taem, words: "", machine: []}
+  human: {group: team, words: x, human: {question: 5, role: oncall}}
+  key: {group: team, word: x, human: {role: on_call}}
+more: 1
+""",
+        )
+    assert told(caught.value.problems) == [
+        "checklist.yml:9: more: unknown key `more`",
+        "checklist.yml:2: groups.team: is empty",
+        "checklist.yml:4: lines.both: has both `machine` and `human`",
+        "checklist.yml:5: lines.neither: has neither `machine` nor `human`",
+        "checklist.yml:6: lines.group.group: unknown group `taem`",
+        "checklist.yml:6: lines.group.words: is empty",
+        "checklist.yml:6: lines.group.machine: names no finding",
+        "checklist.yml:7: lines.human.human.role: unknown role `oncall`",
+        "checklist.yml:7: lines.human.human.question: is the number 5, not text",
+        "checklist.yml:8: lines.key.word: unknown key `word`",
+        "checklist.yml:8: lines.key: has no `words`",
+        "checklist.yml:8: lines.key.human: has no `question`",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "lines: {}\ngroups: {a: A}\n", "[1]"])
+def test_an_empty_checklist_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError):
+        small(tmp_path, text)
+
+
+def test_a_line_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="written twice"):
+        small(tmp_path, SMALL + "  disk: {group: team, words: again, machine: [x]}\n")
+
+
+def test_answers_are_read_with_who_gave_them(tmp_path: Path) -> None:
+    (tmp_path / "answers.yml").write_text(
+        "on-call: {answer: yes, by: Ana Example}\nread: {answer: no, by: Bo, note: not yet}\n"
+    )
+    given = answers(tmp_path / "answers.yml", small(tmp_path), NOW)
+    assert {name: (one.yes, one.by, one.note, one.source, one.at) for name, one in given.items()} == {
+        "on-call": (True, "Ana Example", "", "file", NOW),
+        "read": (False, "Bo", "not yet", "file", NOW),
+    }
+
+
+def test_everything_wrong_with_answers_comes_at_once(tmp_path: Path) -> None:
+    text = """
+on-cal: {answer: yes, by: Ana}
+disk: {answer: yes, by: Ana}
+on-call: {answer: maybe, by: " "}
+read: {answer: yes, nte: x}
+"""
+    (tmp_path / "answers.yml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        answers(tmp_path / "answers.yml", small(tmp_path), NOW)
+    assert told(caught.value.problems) == [
+        "answers.yml:2: on-cal: the checklist has no line `on-cal`",
+        "answers.yml:3: disk: `disk` is proven by what the hosts show",
+        'answers.yml:4: on-call.answer: is text "maybe"',
+        "answers.yml:4: on-call.by: is empty",
+        "answers.yml:5: read.nte: unknown key `nte`",
+        "answers.yml:5: read: has no `by`",
+    ]
+
+
+def test_a_file_of_answers_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        answers(tmp_path / "none.yml", small(tmp_path), NOW)

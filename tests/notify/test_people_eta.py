@@ -1,0 +1,68 @@
+"""How long the rest takes: by earlier runs that went through all phases, and by nothing else."""
+
+from pathlib import Path
+
+import pytest
+
+from cutover.journal.journal import Journal
+from cutover.journal.rundir import RunDirs
+from cutover.notify.escalation import Eta
+from cutover.notify.eta import eta, measured
+from cutover.notify.listener import earlier_runs
+from tests.timeline.tell_runs import Tape, failing, rolled_back, success
+
+# A run of `success`: phases of 1 s, two batches of three phases and 3 s of watching.
+TWICE = [run for run in (measured(success().records),) if run]
+
+
+def test_what_a_run_took_is_read_from_its_journal() -> None:
+    (run,) = TWICE
+    assert run.preparing == {"preflight": 1.0, "backup": 1.0, "staging": 1.0}
+    assert run.batch == 6.0
+    assert run.into == {"shutdown": 0.0, "activation": 1.0, "validation": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("phase", "batches", "seconds"),
+    [("preflight", 2, 15), ("staging", 2, 13), ("shutdown", 2, 12), ("validation", 2, 10), ("preflight", 4, 27)],
+)
+def test_the_rest_is_counted_from_the_start_of_a_phase_and_by_batches(phase: str, batches: int, seconds: float) -> None:
+    assert eta(TWICE, phase, batches) == Eta(seconds, 1)
+
+
+def test_the_median_of_several_runs_is_taken() -> None:
+    slow = success()
+    slow.wait(100).write("confirmed", hosts=[])
+    run = measured(slow.records)
+    assert run is not None
+    found = eta([*TWICE, *TWICE, run], "shutdown", 2)
+    assert found == Eta(12, 3)
+
+
+@pytest.mark.parametrize("tape", [Tape().begin(["web1"]), failing(), rolled_back(), success().write("resumed", by="x")])
+def test_a_run_that_did_not_go_through_measures_nothing(tape: Tape) -> None:
+    assert measured(tape.records) is None
+
+
+def test_without_an_earlier_run_nothing_is_said() -> None:
+    assert eta([], "preflight", 1) is None
+
+
+def kept(root: Path, name: str, tape: Tape) -> Path:
+    """A run directory with the journal of a tape, its times kept."""
+    times = iter([record.at for record in tape.records])
+    journal = Journal(root / name / "journal.jsonl", lambda: next(times))
+    for record in tape.records:
+        journal.write(record.kind, **record.data)
+    journal.close()
+    return journal.path
+
+
+def test_only_runs_of_the_environment_with_a_whole_journal_are_measured_by(tmp_path: Path) -> None:
+    kept(tmp_path, "20260101T000000Z-a", success())
+    kept(tmp_path, "20260102T000000Z-b", failing())
+    altered = kept(tmp_path, "20260103T000000Z-c", success())
+    altered.write_text(altered.read_text().replace("web1", "web9"))
+    assert earlier_runs(RunDirs(tmp_path), "stage") == TWICE
+    assert earlier_runs(RunDirs(tmp_path), "prod") == []
+    assert earlier_runs(RunDirs(tmp_path / "none"), "stage") == []

@@ -1,0 +1,166 @@
+"""The go / no-go poll: who answers, what nobody answers for anybody, and what is found before any host is changed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cutover.core.errors import Refused, UsageError
+from cutover.core.verdict import Verdict
+from cutover.journal.journal import Journal
+from cutover.notify.escalation import Role
+from cutover.plan.gate import Finding
+from cutover.plan.phases import PREPARING
+from cutover.run.checklist import Answer, Line, Polling, checklist, found_in, people_polled
+from tests.timeline.tell_runs import CLOCK, Tape, finding
+
+NOW = "2026-01-02T03:04:05.000Z"
+ROLES = {"on_call": Role("on_call", "On-call"), "lead": Role("lead", "Lead", ("Bo",))}
+TEXT = """
+groups: {infrastructure: Infrastructure, team: Team}
+lines:
+  step: {group: infrastructure, words: the step holds, machine: [preflight.step]}
+  clock: {group: infrastructure, words: clocks agree, machine: ["preflight.clock*", preflight.check]}
+  there: {group: team, words: on call, human: {question: "Are you there?", role: on_call}}
+  awake: {group: team, words: awake, human: {question: "Are you awake?", role: on_call}}
+  read: {group: team, words: read, human: {question: "Have you read it?", role: lead}}
+"""
+YES = Answer(True, "Ana", NOW, "file")
+NO = Answer(False, "Bo", NOW, "file", "the runbook is missing")
+ALL = {"there": YES, "awake": YES, "read": YES}
+
+
+@pytest.fixture
+def poll(tmp_path: Path) -> Polling:
+    (tmp_path / "checklist.yml").write_text(TEXT)
+    return Polling(checklist(tmp_path / "checklist.yml", ROLES), ROLES, "required", {})
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    journal = Journal(tmp_path / "journal.jsonl")
+    yield journal
+    journal.close()
+
+
+def asking(answered: Mapping[str, Answer], asked: list[tuple[str, list[str]]] | None = None) -> object:
+    def ask(role: Role, lines: Sequence[Line]) -> Mapping[str, Answer]:
+        if asked is not None:
+            asked.append((role.name, [line.id for line in lines]))
+        return {line.id: answered[line.id] for line in lines if line.id in answered}
+
+    return ask
+
+
+def preflight(journal: Journal, *noted: dict[str, object]) -> None:
+    """Phase 0 of one host, written to the journal as the engine does."""
+    tape = Tape()
+    tape.phase(PREPARING[0], ["web1"], *noted)
+    for record in tape.records:
+        journal.write(record.kind, **record.data)
+
+
+def test_all_answered_is_a_go_and_recorded_by_name(poll: Polling, journal: Journal) -> None:
+    assert replace(poll, given=ALL).people(journal).go
+    (record,) = journal.of("poll")
+    assert (record.data["part"], record.data["go"], record.data["verdict"]) == ("people", True, "PASS")
+    said = {line["id"]: (line["answer"], line["by"], line["at"], line["from"]) for line in record.data["lines"]}
+    assert said == dict.fromkeys(ALL, ("yes", "Ana", NOW, "file"))
+
+
+def test_every_line_that_nobody_answers_is_named_before_anything_begins(poll: Polling, journal: Journal) -> None:
+    with pytest.raises(UsageError) as caught:
+        replace(poll, given={"there": YES}).people(journal)
+    assert [problem.path for problem in caught.value.problems] == ["checklist: awake", "checklist: read"]
+    assert all("--answers" in problem.next for problem in caught.value.problems)
+    assert [line["verdict"] for line in journal.of("poll")[0].data["lines"]] == ["PASS", "INCONCLUSIVE", "INCONCLUSIVE"]
+
+
+def test_where_answers_are_only_shown_open_lines_stay_inconclusive_and_the_run_goes_on(
+    poll: Polling, journal: Journal
+) -> None:
+    found = replace(poll, mode="shown").people(journal)
+    assert found.go
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert journal.of("poll")[0].data["verdict"] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("mode", ["required", "shown"])
+def test_a_no_is_a_no_go_whatever_is_required(poll: Polling, journal: Journal, mode: str) -> None:
+    with pytest.raises(Refused) as caught:
+        replace(poll, mode=mode, given={**ALL, "read": NO}).people(journal)  # type: ignore[arg-type]  # one of the two
+    (problem,) = caught.value.problems
+    assert "no, says Bo: the runbook is missing" in problem.found
+    assert not journal.of("poll")[0].data["go"]
+
+
+def test_who_holds_a_role_is_asked_once_for_all_its_open_lines(poll: Polling, journal: Journal) -> None:
+    asked: list[tuple[str, list[str]]] = []
+    ask = asking(ALL, asked)
+    assert replace(poll, given={"there": YES}, ask=ask).people(journal).go  # type: ignore[arg-type]  # as Ask
+    assert asked == [("on_call", ["awake"]), ("lead", ["read"])]
+
+
+def test_what_was_answered_in_a_run_is_not_asked_again_but_a_no_is(poll: Polling, journal: Journal) -> None:
+    with pytest.raises(Refused):
+        replace(poll, given={**ALL, "read": NO}).people(journal)
+    asked: list[tuple[str, list[str]]] = []
+    again = replace(poll, ask=asking(ALL, asked))  # type: ignore[arg-type]  # as Ask
+    assert again.people(journal).go
+    assert asked == [("lead", ["read"])]
+
+
+def test_phase_0_proves_the_other_lines(poll: Polling, journal: Journal) -> None:
+    replace(poll, given=ALL).people(journal)
+    preflight(journal, finding("web1", "preflight.clock", "WARN", CLOCK))
+    whole = poll.machines(journal)
+    assert [(polled.line.id, str(polled.verdict)) for polled in whole.lines] == [
+        ("step", "PASS"),
+        ("clock", "WARN"),
+        ("there", "PASS"),
+        ("awake", "PASS"),
+        ("read", "PASS"),
+    ]
+    assert "web1: the clock is kept" in whole.lines[1].found
+    assert journal.of("poll")[-1].data["part"] == "all"
+
+
+def test_a_pattern_under_which_nothing_was_found_proves_nothing(poll: Polling, journal: Journal) -> None:
+    replace(poll, given=ALL).people(journal)
+    preflight(journal)
+    with pytest.raises(Refused) as caught:
+        poll.machines(journal)
+    (problem,) = caught.value.problems
+    assert problem.path == "checklist: clock"
+    assert "nothing was found under preflight.clock*" in problem.found
+
+
+def test_shown_never_excuses_a_line_that_the_hosts_must_prove(poll: Polling, journal: Journal) -> None:
+    preflight(journal)
+    with pytest.raises(Refused, match="nothing was found under"):
+        replace(poll, mode="shown").machines(journal)
+
+
+def test_a_phase_0_without_its_gate_has_found_nothing() -> None:
+    tape = Tape().phase(PREPARING[0], ["web1"])
+    assert found_in(tape.records[:-1]) == []
+    assert {one.name for one in found_in(tape.records)} == {"preflight.step", "preflight.check"}
+
+
+def test_only_the_last_phase_0_counts() -> None:
+    tape = Tape().phase(PREPARING[0], ["web1"], finding("web1", "preflight.old", "FAIL", "it was so"))
+    tape.phase(PREPARING[0], ["web1"])
+    assert "preflight.old" not in {one.name for one in found_in(tape.records)}
+
+
+def test_the_worst_host_decides_a_line(poll: Polling) -> None:
+    findings = [
+        Finding("web1", "preflight.clock", Verdict.PASS, "fine"),
+        Finding("web2", "preflight.clock", Verdict.ERROR, "could not be measured"),
+        Finding("web1", "preflight.check", Verdict.PASS, "fine"),
+        Finding("web1", "preflight.step", Verdict.PASS, "fine"),
+    ]
+    whole = people_polled(poll.checklist, ALL, "required").with_machines(poll.checklist, findings)
+    assert [polled.verdict for polled in whole.against] == [Verdict.ERROR]
+    assert whole.against[0].found == "web2: could not be measured"

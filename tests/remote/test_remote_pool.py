@@ -1,0 +1,115 @@
+"""The pool: every host has an outcome, never two pieces of work on one host, never more at once than allowed."""
+
+import _thread
+import signal
+import threading
+
+import pytest
+
+from cutover.remote.base import DeadlinePassed
+from cutover.remote.connect import ConnectGate
+from cutover.remote.fake import FakeTransport
+from cutover.remote.fleet import Pool
+
+
+def hosts(count: int) -> list[FakeTransport]:
+    return [FakeTransport(f"host{number}") for number in range(count)]
+
+
+def test_every_host_has_its_outcome_also_the_failed_ones() -> None:
+    def work(host: FakeTransport) -> str:
+        if host.name == "host3":
+            raise ZeroDivisionError(host.name)
+        if host.name == "host4":
+            raise SystemExit(2)
+        return host.name.upper()
+
+    outcomes = Pool(forks=4).map(work, hosts(20), deadline=30)
+    assert list(outcomes) == [f"host{number}" for number in range(20)]
+    assert outcomes["host7"].unwrap() == "HOST7"
+    with pytest.raises(ZeroDivisionError):
+        outcomes["host3"].unwrap()
+    assert isinstance(outcomes["host4"].error, SystemExit)
+
+
+def test_no_more_hosts_at_once_than_forks_and_all_of_them_used() -> None:
+    meet = threading.Barrier(3)
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def work(_: FakeTransport) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        meet.wait(20)
+        with lock:
+            now[0] -= 1
+
+    outcomes = Pool(forks=3).map(work, hosts(9), deadline=30)
+    assert most == [3]
+    assert all(outcome.error is None for outcome in outcomes.values())
+
+
+def test_who_hangs_is_named_and_does_not_hold_up_the_others() -> None:
+    release = threading.Event()
+
+    def work(host: FakeTransport) -> str:
+        if host.name == "host0":
+            release.wait(30)
+        return "done"
+
+    pool = Pool(forks=2)
+    outcomes = pool.map(work, hosts(5), deadline=0.5)
+    assert isinstance(outcomes["host0"].error, DeadlinePassed)
+    assert "had not ended" in str(outcomes["host0"].error)
+    assert {outcomes[f"host{number}"].value for number in range(1, 5)} == {"done"}
+    # As long as it hangs, no second piece of work begins on that host.
+    again = pool.map(work, hosts(1), deadline=0.2)
+    assert "was not begun" in str(again["host0"].error)
+    release.set()
+    assert pool.map(work, hosts(1), deadline=30)["host0"].value == "done"
+
+
+def test_what_was_not_begun_in_time_is_said_so() -> None:
+    release = threading.Event()
+    outcomes = Pool(forks=1).map(lambda _: release.wait(30), hosts(2), deadline=0.2)
+    release.set()
+    assert "had not ended" in str(outcomes["host0"].error)
+    assert "was not begun" in str(outcomes["host1"].error)
+
+
+def test_an_interrupt_comes_through_at_once_and_begins_nothing_new() -> None:
+    begun: list[str] = []
+    release = threading.Event()
+
+    def work(host: FakeTransport) -> None:
+        begun.append(host.name)
+        _thread.interrupt_main()  # as Ctrl-C does
+        release.wait(30)
+
+    # Whoever started us in the background may have had SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Pool(forks=1).map(work, hosts(3), deadline=30)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        release.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("host-worker"):
+            thread.join(20)
+    assert begun == ["host0"]
+
+
+def test_a_host_named_twice_and_a_pool_without_workers_are_bugs() -> None:
+    with pytest.raises(ValueError, match="twice"):
+        Pool().map(lambda _: None, [*hosts(1), *hosts(1)], deadline=1)
+    with pytest.raises(ValueError, match="worker"):
+        Pool(forks=0)
+
+
+def test_the_gate_lets_in_so_many_and_tells_who_waited_in_vain() -> None:
+    gate = ConnectGate(width=2, jitter=0)
+    with gate.place(1) as first, gate.place(1) as second, gate.place(0.01) as third:
+        assert (first, second, third) == (True, True, False)
+    with gate.place(0.01) as after:
+        assert after

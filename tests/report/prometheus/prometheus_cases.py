@@ -1,0 +1,276 @@
+"""For each alert what a service shows just past its limit, and just not: as series of promtool's own notation, a sample every 15 s."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cutover.monitor.rules.bounds import lower
+
+STEP = 15
+HOUR = 3600
+SHORT, LONG = HOUR + 600, 5 * HOUR + 60  # when is looked whether it fires
+OUTCOMES = ("processed", "rejected", "failed", "duplicate")
+
+Series = dict[str, str]  # name with labels -> values
+
+
+@dataclass(frozen=True)
+class Case:
+    """A service of its own, and whether an alert fires for it when all has been so for long enough."""
+
+    rule: str
+    level: str
+    name: str
+    series: Series
+    fires: bool
+    at: int = SHORT
+
+    @property
+    def instance(self) -> str:
+        """The service's name."""
+        return f"{self.rule}-{self.level}-{self.name}"
+
+
+def steps(seconds: float) -> int:
+    """How many samples that is."""
+    return int(seconds // STEP)
+
+
+def flat(value: float, before: float = 0.0, since: float = 0.0, until: float = SHORT) -> str:
+    """`before`, and from `since` on `value`."""
+    late = f"{value:.12g}+0x{steps(until - since)}"
+    return f"{before:.12g}+0x{steps(since) - 1} {late}" if since else late
+
+
+def ramp(an_hour: float, start: float = 0.0, until: float = SHORT) -> str:
+    """What grows evenly."""
+    return f"{start:.12g}+{an_hour * STEP / HOUR:.12g}x{steps(until)}"
+
+
+def byar(part: int, whole: int) -> float:
+    """The lower bound as roles/watch/prometheus.yml has it."""
+    if not part:
+        return 0.0
+    return float(part * max(0.0, 1 - 1 / (9 * part) - 1.6448536 / (3 * math.sqrt(part))) ** 3 / whole)
+
+
+def boundary(limit: float, least: int) -> tuple[int, int]:
+    """Bad events of so many, where one bad event less is below the limit; by the exact bound of the watch and by Byar's alike."""
+    for whole in range(max(least, round(5 / limit)), round(50 / limit)):
+        part = next(part for part in range(1, whole) if lower(part, whole) > limit)
+        if byar(part, whole) > limit * 1.01 and byar(part - 1, whole) < limit * 0.99:
+            return part, whole
+    raise AssertionError(f"no boundary at {limit}")
+
+
+def gauge(metric: str, times: float = 1.0) -> Callable[[float, float], Series]:
+    """A figure as it stands there; good before `since`."""
+    return lambda value, since: {metric: flat(value * times, 0.0, since)}
+
+
+def tapes(counts: dict[str, int], when: float = SHORT - 300) -> Series:
+    """So many tapes of each outcome, at once."""
+    return {f'abaco_tapes_total{{outcome="{kind}"}}': flat(counts.get(kind, 0), 0, when) for kind in OUTCOMES}
+
+
+def latency(value: float, since: float) -> Series:
+    """A tape every 15 s, each as long as that (ms); before `since` they took no time."""
+    grown = value / 1000
+    total = (
+        f"0+0x{steps(since) - 1} 0+{grown:.12g}x{steps(SHORT - since)}" if since else f"0+{grown:.12g}x{steps(SHORT)}"
+    )
+    return {"abaco_tape_latency_seconds_sum": total, "abaco_tape_latency_seconds_count": f"0+1x{steps(SHORT)}"}
+
+
+def one_tape(value: float) -> Series:
+    """A single tape, that long (ms)."""
+    grown = {"abaco_tape_latency_seconds_sum": value / 1000, "abaco_tape_latency_seconds_count": 1}
+    return {metric: flat(size, 0, SHORT - 300) for metric, size in grown.items()}
+
+
+def cpu(value: float, since: float) -> Series:
+    """Per cent of a core; before `since` none."""
+    grown = value / 100 * STEP
+    busy = f"0+{grown:.12g}x{steps(SHORT - since)}"
+    return {"process_cpu_seconds_total": f"0+0x{steps(since) - 1} {busy}" if since else busy}
+
+
+def standstill(idle: float, waiting: float) -> Series:
+    """Both in seconds, at the moment of looking."""
+    return {
+        "abaco_tape_waiting_seconds": flat(waiting),
+        "abaco_last_run_timestamp_seconds": flat(SHORT - idle),
+        "process_start_time_seconds": flat(0),
+    }
+
+
+def restarts(count: int) -> Series:
+    """So many in the last minutes."""
+    lives = " ".join(f"{100 + life}+0x7" for life in range(count + 1))
+    return {"process_start_time_seconds": f"1+0x{steps(SHORT) - 8 * (count + 1)} " + lives.replace("100+", "1+", 1)}
+
+
+def growing(an_hour: float, until: int) -> Series:
+    """Memory that grows by a constant share an hour, as least squares see it over two hours, or what there is; of one life."""
+    width = steps(min(until, 2 * HOUR)) + 1
+
+    def seen(rate: float) -> float:
+        values = [math.exp(rate * at * STEP / HOUR) for at in range(width)]
+        middle = (width - 1) / 2
+        slope = sum((at - middle) * value for at, value in enumerate(values)) / sum(
+            (at - middle) ** 2 for at in range(width)
+        )
+        return slope * HOUR / STEP  # of 1.0 at first
+
+    low, high = 0.0, an_hour
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if seen(middle) < an_hour else (low, middle)
+    values = " ".join(f"{50e6 * math.exp(low * at * STEP / HOUR):.9g}" for at in range(steps(until) + 1))
+    return {"process_resident_memory_bytes": values, "process_start_time_seconds": flat(1, until=until)}
+
+
+def silence(value: float) -> Series:
+    """Seconds since the last audit event, at the moment of looking."""
+    return {"abaco_audit_last_event_timestamp_seconds": flat(SHORT - value)}
+
+
+def kpi(then: float, now: float) -> Series:
+    """A figure that moved ten minutes ago, beside one that did not."""
+    return {'abaco_kpi{name="A"}': flat(now, then, SHORT - 600), 'abaco_kpi{name="B"}': flat(7)}
+
+
+def share(rule: str, level: str, limit: float, least: int) -> Iterator[Case]:
+    """Of tapes: one bad tape less, and too few tapes of which all are bad."""
+    part, whole = boundary(limit, least)
+    yield Case(rule, level, "past", tapes({"failed": part, "processed": whole - part}), fires=True)
+    yield Case(rule, level, "short", tapes({"failed": part - 1, "processed": whole - part + 1}), fires=False)
+    yield Case(rule, level, "refused", tapes({"rejected": part, "processed": whole - part}), fires=True)
+    yield Case(rule, level, "few", tapes({"failed": least - 1}), fires=False)
+
+
+def figure(
+    rule: str, level: str, limit: float, made: Callable[[float, float], Series], hold: float = 0.0
+) -> Iterator[Case]:
+    """A figure a thousandth past its limit, a thousandth short of it, and far past it for half of its hold time."""
+    yield Case(rule, level, "past", made(limit * 1.001, 0.0), fires=True)
+    yield Case(rule, level, "short", made(limit * 0.999, 0.0), fires=False)
+    if hold:
+        yield Case(rule, level, "young", made(limit * 20, SHORT - hold / 2), fires=False)
+
+
+def whole(rule: str, level: str, most: int, made: Callable[[int], Series]) -> Iterator[Case]:
+    """A number of things: one more than the limit, and the limit itself."""
+    yield Case(rule, level, "past", made(most + 1), fires=True)
+    yield Case(rule, level, "short", made(most), fires=False)
+
+
+def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
+    """All of them, by the table of thresholds."""
+    ms, rate = limits["kpi_latency_ms"], limits["error_rate"]
+    memory, busy = gauge("process_resident_memory_bytes", 1048576.0), limits["cpu_percent"]
+    found: list[Case] = [
+        *whole("running", "critical", 0, lambda bad: {"up": flat(1 - bad)}),
+        *whole("ready", "critical", 0, lambda bad: {"abaco_ready": flat(1 - bad)}),
+        Case("running", "critical", "young", {"up": flat(0, 1, SHORT - STEP)}, fires=False),
+        Case("ready", "critical", "young", {"abaco_ready": flat(0, 1, SHORT - 30)}, fires=False),
+        *figure("latency", "warn", ms["warn"], latency),
+        *figure("latency", "critical", ms["critical"], latency, 600),
+        *figure("latency", "rollback", ms["rollback"], latency),
+        *(Case("latency", level, "few", one_tape(ms[level] * 2), fires=False) for level in ms),
+        *figure("tape_at_hand", "rollback", ms["rollback"], gauge("abaco_tape_at_hand_seconds", 0.001)),
+        Case("standstill", "rollback", "past", standstill(60.1, 60.1), fires=True),
+        Case("standstill", "rollback", "moves", standstill(59.9, 4000), fires=False),
+        Case("standstill", "rollback", "empty", standstill(4000, 59.9), fires=False),
+        *figure("late_tape", "warn", limits["late_tape_seconds"]["warn"], gauge("abaco_tape_waiting_seconds")),
+        *(case for level in ("warn", "critical", "rollback") for case in share("error_rate", level, rate[level], 10)),
+        *share("error_burst", "rollback", rate["rollback"], 10),
+        *(case for level in ("critical", "rollback") for case in share("error_rate_long", level, rate[level], 10)),
+        *whole("errors_per_hour", "warn", limits["errors_per_hour"]["warn"], lambda n: tapes({"failed": n})),
+        *quarantined(limits["quarantined_share"]["critical"]),
+        *figure("memory", "warn", limits["memory_mb"]["warn"], memory),
+        *figure("memory", "critical", limits["memory_mb"]["critical"], memory, 600),
+        *figure("cpu", "warn", busy["warn"], cpu, 600),
+        *figure("cpu", "critical", busy["critical"], cpu, 600),
+        *whole("restarts", "warn", limits["restarts"]["warn"], restarts),
+        *whole("crash_loop", "rollback", limits["crash_loop_restarts"]["rollback"], restarts),
+        *figure("audit_silence", "warn", limits["audit_silence_seconds"]["warn"], lambda value, _: silence(value)),
+        *whole("audit_cut", "rollback", 0, lambda gone: {"abaco_audit_events_total": flat(500 - gone, 500, SHORT - 120)}),
+        *whole("tapes_without_audit", "rollback", 0, unrecorded),
+        Case("tapes_without_audit", "rollback", "young", unrecorded(1, SHORT - 45), fires=False),
+        Case("audit_cut", "rollback", "young", {"abaco_audit_events_total": flat(499, 500, SHORT)}, fires=False),
+        Case("tape_lost", "rollback", "young", {"abaco_tapes_lost": flat(1, 0, SHORT)}, fires=False),
+        Case("tape_doubled", "rollback", "young", {"abaco_tapes_doubled": flat(1, 0, SHORT)}, fires=False),
+        *whole("tape_lost", "rollback", 0, lambda lost: {"abaco_tapes_lost": flat(lost)}),
+        *whole("tape_doubled", "rollback", 0, lambda doubled: {"abaco_tapes_doubled": flat(doubled)}),
+        Case("audit_events_per_hour", "warn", "past", {"abaco_audit_production_events_total": ramp(99)}, fires=True),
+        Case("audit_events_per_hour", "warn", "short", {"abaco_audit_production_events_total": ramp(100)}, fires=False),
+        Case("audit_events_per_hour", "warn", "young", {"abaco_audit_production_events_total": f"_x{steps(900)} {ramp(9)}"}, fires=False),
+        Case("kpi_drift", "warn", "past", kpi(10, 10.501), fires=True),
+        Case("kpi_drift", "warn", "short", kpi(10, 10.499), fires=False),
+        Case("kpi_drift", "warn", "floor", kpi(1, 1.0999), fires=False),
+    ]  # fmt: skip
+    growth = limits["memory_growth_per_hour"]
+    for level, at in (("warn", SHORT), ("critical", LONG)):
+        found.append(Case("memory_growth", level, "past", growing(growth[level] * 1.01, at), fires=True, at=at))
+        found.append(Case("memory_growth", level, "short", growing(growth[level] * 0.99, at), fires=False, at=at))
+        brief = dict.fromkeys(growing(growth[level], at), f"_x{steps(at - 2700)} {ramp(9e7, 50e6, 2700)}")
+        brief["process_start_time_seconds"] = flat(1, until=at)
+        found.append(Case("memory_growth", level, "few", brief, fires=False, at=at))
+    found.append(Case("memory_growth", "critical", "young", growing(growth["critical"] * 1.01, SHORT), fires=False))
+    return found
+
+
+def quarantined(limit: float) -> Iterator[Case]:
+    """Rows put aside."""
+    part, of = boundary(limit, 1000)
+    for name, bad, read in (("past", part, of), ("short", part - 1, of), ("few", 990, 990)):
+        rows = {"abaco_rows_quarantined_total": bad, "abaco_rows_read_total": read}
+        series = {metric: flat(count, 0, SHORT - 600) for metric, count in rows.items()}
+        yield Case("quarantined_rows", "critical", name, series, fires=name == "past")
+
+
+def unrecorded(bad: int, since: float = STEP) -> Series:
+    """Tapes in every quarter of a minute, and an audit trail that says so or not."""
+    return {
+        'abaco_tapes_total{outcome="processed"}': f"0+0x{steps(since) - 1} 0+1x{steps(SHORT - since)}",
+        "abaco_audit_production_events_total": flat(9) if bad else ramp(960),
+    }
+
+
+def document(rule_file: str, found: list[Case]) -> dict[str, Any]:
+    """What promtool takes as a test: all services at once, and for each whether its alert fires."""
+    groups: list[dict[str, Any]] = []
+    for at in sorted({case.at for case in found}):
+        here = [case for case in found if case.at == at]
+        groups.append(
+            {
+                "interval": f"{STEP}s",
+                "input_series": [
+                    {"series": _labelled(name, case.instance), "values": values}
+                    for case in here
+                    for name, values in case.series.items()
+                ],
+                "promql_expr_test": [
+                    asked(case.rule, case.level, case.instance, at, fires=case.fires) for case in here
+                ],
+            }
+        )
+    return {"rule_files": [rule_file], "evaluation_interval": f"{STEP}s", "tests": groups}
+
+
+def asked(rule: str, level: str, instance: str, at: int, *, fires: bool) -> dict[str, Any]:
+    """Whether an alert fires; as a query, since what it says is not the matter here."""
+    which = f'rule="{rule}", severity="{level}", instance="{instance}", alertstate="firing"'
+    return {
+        "expr": f"count(ALERTS{{{which}}})",
+        "eval_time": f"{at}s",
+        "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
+    }
+
+
+def _labelled(name: str, instance: str) -> str:
+    metric, _, labels = name.partition("{")
+    own = f'job="abaco", instance="{instance}"'
+    return f"{metric}{{{own}, {labels}" if labels else f"{metric}{{{own}}}"

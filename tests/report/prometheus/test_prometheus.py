@@ -1,0 +1,201 @@
+"""prometheus/: up to date, whole, and made from the book of rules and a mapping of which all mistakes are said at once."""
+
+import copy
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cutover.core.errors import UsageError
+from cutover.monitor.rules.bounds import lower
+from cutover.report.prometheus import files, write
+from cutover.report.prometheus.alerts import camel
+from cutover.report.prometheus.queries import duration
+from cutover.report.runbook import example_variables
+from kpi.config import PipelineConfig
+from kpi.counters import Counters
+from kpi.exposition import Exposition
+from kpi.stocktaking import Stocktaking
+from tests.checkout import ROOT
+from tests.kpi.conftest import write_config
+from tests.monitor.watch_samples import shipped, table
+from tests.report.prometheus.prometheus_cases import byar
+from tests.report.prometheus.promtool import DASHBOARD, RULES, alerts, rules
+
+
+@pytest.mark.parametrize("name", [RULES, DASHBOARD], ids=str)
+def test_what_is_committed_is_what_would_be_written(name: Path) -> None:
+    assert (ROOT / name).read_text(encoding="utf-8") == files(ROOT)[name], (
+        "run `./invokew prometheus` and commit prometheus/"
+    )
+
+
+def test_write_writes_what_files_says(tmp_path: Path) -> None:
+    for name in ("roles", "inventory"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    assert write(tmp_path) == [RULES, DASHBOARD]
+    assert {name: (tmp_path / name).read_text() for name in write(tmp_path)} == files(ROOT)
+
+
+def test_every_level_of_every_rule_is_an_alert_or_is_said_to_be_none() -> None:
+    book, unseen = shipped(), set(re.findall(r"^#   (\w+): ", files(ROOT)[RULES], re.MULTILINE))
+    alerted = {(one["labels"]["rule"], one["labels"]["severity"]) for one in alerts()}
+    wanted = {(rule.name, limit.level) for rule in book.rules if rule.name not in unseen for limit in rule.limits}
+    assert alerted == wanted | {("seen", "critical")}
+    assert unseen == {rule.name for rule in book.rules} - {rule for rule, _ in alerted}
+    assert {"validation", "audit_chain"} <= unseen
+
+
+def test_an_alert_says_what_the_rule_says_and_holds_the_number_of_the_table() -> None:
+    (alert,) = [
+        one
+        for one in alerts()
+        if one["labels"] | {"service": ""} == {"severity": "critical", "rule": "latency", "service": ""}
+    ]
+    assert alert["alert"] == camel("abaco_latency") == "AbacoLatency"
+    assert alert["expr"] == f"abaco:latency:9m > {table()['kpi_latency_ms']['critical']} and abaco:latency:n_9m >= 2"
+    assert alert["for"] == "10m"
+    (rule,) = [rule for rule in shipped().rules if rule.name == "latency"]
+    assert alert["annotations"]["summary"] == "{{ $labels.instance }}: " + rule.words
+    assert alert["annotations"]["next"] == rule.next
+    assert "more than 500 ms, for 10m" in alert["annotations"]["description"]
+
+
+def test_only_what_the_watch_rolls_back_by_itself_says_that_prometheus_does_not() -> None:
+    told = {one["labels"]["severity"] for one in alerts() if "unwatched" in one["annotations"]}
+    assert told == {"rollback"}
+    assert all("unwatched" in one["annotations"] for one in alerts() if one["labels"]["severity"] == "rollback")
+
+
+def test_an_environment_has_its_own_numbers_and_durations() -> None:
+    variables = {**example_variables(ROOT)}
+    variables["abaco_thresholds"] = {**table(), "memory_mb": {"warn": 77}}
+    variables |= {"watch_rules": {"memory": {"for": {"warn": "90s"}, "levels": ["warn"]}}, "watch_look_s": 0.5}
+    with pytest.raises(UsageError):  # the rule of the file still holds `for: {critical: 10m}`
+        files(ROOT, variables)
+    variables["watch_rules"] = {"running": {"for": {"critical": "1500ms"}}}
+    with pytest.raises(UsageError):
+        files(ROOT, variables)
+    variables |= {"abaco_thresholds": {**table(), "memory_mb": {"warn": 77, "critical": 88}}, "watch_rules": {}}
+    variables["watch_rules"] = {"running": {"for": {"critical": 1.5}}}
+    text = files(ROOT, variables)[RULES]
+    assert "abaco:memory > 77\n" in text
+    assert "interval: 500ms" in text
+    assert re.search(r"abaco:service_state > 0\n +for: 1s500ms", text)
+
+
+def test_the_bound_is_never_above_the_exact_one_and_near_it() -> None:
+    for whole in (10, 20, 57, 100, 1000, 5000):
+        for part in range(whole // 2 + 1):
+            assert byar(part, whole) <= lower(part, whole)
+            if part >= 3 and part <= whole / 10:
+                assert byar(part, whole) > 0.97 * lower(part, whole)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [(0, "0s"), (15, "15s"), (540, "9m"), (5400, "1h30m"), (86400, "1d"), (0.25, "250ms"), (1.5, "1s500ms")],
+)
+def test_durations_are_written_as_prometheus_reads_them(seconds: float, written: str) -> None:
+    assert duration(seconds) == written
+
+
+def test_every_metric_that_must_always_be_there_is_shown_by_a_service_that_has_just_begun(tmp_path: Path) -> None:
+    config = PipelineConfig.load(write_config(tmp_path))
+    for path in config.paths.values():
+        path.mkdir(parents=True, exist_ok=True)
+    config.arrivals.touch()
+    out = Exposition()
+    Counters().expose(out)
+    Stocktaking(config).expose(out)
+    source = (ROOT / "kpi" / "service.py").read_text()
+    shown = set(re.findall(r"^(\w+)[ {]", out.text(), re.MULTILINE)) | set(
+        re.findall(r'"((?:abaco|process)_\w+)"', source)
+    )
+    mapping = yaml.safe_load((ROOT / "roles" / "watch" / "prometheus.yml").read_text())
+    assert set(mapping["always"]) <= shown
+    exprs = " ".join(rule["expr"] for rule in rules() if "record" in rule)
+    assert set(re.findall(r"\b(?:abaco|process)_\w+", exprs)) - shown == {"abaco_kpi"}  # which needs a tape
+
+
+# The mapping: all that is wrong with it at once.
+
+
+def refused(tmp_path: Path, change: dict[str, Any]) -> list[str]:
+    """What is said about the mapping with other values at these paths; None takes a key away."""
+    shutil.copytree(ROOT / "roles", tmp_path / "roles", ignore=shutil.ignore_patterns("__pycache__"))
+    file = tmp_path / "roles" / "watch" / "prometheus.yml"
+    mapping = copy.deepcopy(yaml.safe_load(file.read_text()))
+    for path, value in change.items():
+        *way, last = path.split("/")
+        inner: Any = mapping
+        for key in way:
+            inner = inner[key]
+        if value is None:
+            del inner[last]
+        else:
+            inner[last] = value
+    file.write_text(yaml.safe_dump(mapping))
+    with pytest.raises(UsageError) as error:
+        files(tmp_path)
+    assert all(problem.next and "prometheus.yml:" in problem.path for problem in error.value.problems)
+    return sorted(f"{problem.path.rpartition(': ')[2]}: {problem.found}" for problem in error.value.problems)
+
+
+def test_all_unknown_and_missing_names_are_said_at_once(tmp_path: Path) -> None:
+    change: dict[str, Any] = {
+        "signals/memroy": {"value": "x"},
+        "signals/memory": None,
+        "unseen/cpu": "why",
+        "signals/latency/value": "x",
+        "signals/error_rate/per": "",
+        "signals/restarts/value": "changes(x[5m])",
+        "signals/waiting/value": "abaco_tape_waiting_seconds > $limit",
+        "signals/kpis/value": "abaco_kpi $",
+        "signals/validation": {"value": "x"},
+        "unseen/validation": None,
+        "signals/service_state/words": "",
+        "helpers/spare": "1",
+        "always": ["abaco_redy"],
+        "units/parsecs": "short",
+        "units/ms": None,
+        "lower": "$of",
+    }
+    told = refused(tmp_path, change)
+    assert told == [
+        "always[0]: no query uses `abaco_redy`",
+        "helpers.spare: no query uses it",
+        "lower: $per is missing",
+        "signals.error_rate.per: `per` is missing",
+        "signals.kpis.value: has a $ without a name",
+        "signals.latency.value: `value` is not for the kind mean",
+        "signals.memroy: there is no signal `memroy`",
+        "signals.restarts.value: $window is missing",
+        "signals.service_state.words: `words` is missing",
+        "signals.validation: `validation` is a verdict and no figure",
+        "signals.waiting.value: $limit is not known here",
+        "signals: the signal `memory` is missing",
+        "units.parsecs: no signal has the unit `parsecs`",
+        "units: the unit `ms` of `at_hand` is missing",
+        "units: the unit `ms` of `latency` is missing",
+        "units: the unit `ms` of `standstill` is missing",
+        "unseen.cpu: `cpu` has a query and is called unseen",
+    ]
+
+
+def test_what_has_no_right_form_is_said_with_its_place(tmp_path: Path) -> None:
+    change: dict[str, Any] = {
+        "signals/memory/vlaue": "x",
+        "colour": "red",
+        "job": None,
+        "always": [],
+        "name": "No Name",
+    }
+    told = refused(tmp_path, change)
+    assert len(told) == 5
+    assert "signals.memory.vlaue: unknown key `vlaue`" in told
+    assert "colour: unknown key `colour`" in told
+    assert "job: `job` is missing" in told

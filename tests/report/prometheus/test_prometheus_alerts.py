@@ -1,0 +1,103 @@
+"""Promtool takes the rules, and each alert fires just past its limit and not just short of it."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+import yaml
+
+from tests.checkout import ROOT
+from tests.kpi.conftest import serving
+from tests.monitor.watch_samples import table
+from tests.report.prometheus.prometheus_cases import SHORT, cases, document, flat, steps
+from tests.report.prometheus.promtool import RULES, alerts, needs_promtool, own, promtool, rules, tried
+
+
+@needs_promtool
+def test_promtool_takes_the_rules() -> None:
+    promtool("check", "rules", "--lint-fatal", str(ROOT / RULES))
+
+
+def test_every_alert_has_cases_on_both_sides_of_its_limit() -> None:
+    found = cases(table())
+    sides = {(case.rule, case.level, case.fires) for case in found}
+    wanted = {(one["labels"]["rule"], one["labels"]["severity"]) for one in alerts()} - {("seen", "critical")}
+    assert sides == {(*one, fires) for one in wanted for fires in (True, False)}
+    assert len({case.instance for case in found}) == len(found)
+    held = {(one["labels"]["rule"], one["labels"]["severity"]) for one in alerts() if "for" in one}
+    assert {(case.rule, case.level) for case in found if case.name == "young" and not case.fires} >= held - {
+        ("seen", "critical")
+    }
+
+
+@needs_promtool
+@pytest.mark.parametrize("rule", sorted({case.rule for case in cases(table())}))
+def test_an_alert_fires_past_its_limit_and_not_short_of_it(tmp_path: Path, rule: str) -> None:
+    tried(tmp_path, own(rule), document("rules.yml", [case for case in cases(table()) if case.rule == rule]))
+
+
+@needs_promtool
+def test_no_service_at_all_and_figures_that_are_missing_are_findings(tmp_path: Path) -> None:
+    there = {"up": flat(1), "abaco_ready": f"1+0x{steps(SHORT - 300)} stale _x20"}
+    series = [{"series": f'{name}{{job="abaco", instance="x"}}', "values": values} for name, values in there.items()]
+    missing = 'ALERTS{alertname="AbacoNotMeasured", alertstate="firing", instance="x", metric="abaco_ready"}'
+    fires = 'ALERTS{alertname="AbacoSeen", alertstate="firing"}'
+
+    def asked(expr: str, at: float, *, fires: bool) -> dict[str, Any]:
+        samples = [{"labels": "{}", "value": 1}] if fires else []
+        return {"expr": f"count({expr})", "eval_time": f"{at:g}s", "exp_samples": samples}
+
+    here = [asked(missing, 600, fires=False), asked(missing, SHORT, fires=True), asked(fires, SHORT, fires=False)]
+    tests = [
+        {"interval": "15s", "input_series": series, "promql_expr_test": here},
+        {"interval": "15s", "input_series": [], "promql_expr_test": [asked(fires, 45, fires=False), asked(fires, 90, fires=True)]},
+    ]  # fmt: skip
+    tried(tmp_path, rules(), {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests})
+
+
+@needs_promtool
+def test_an_alert_in_full_is_what_a_person_reads(tmp_path: Path) -> None:
+    said = {
+        "summary": "web1: A tape was delivered and is nowhere.",
+        "description": "the number of tapes that were delivered and are nowhere: 2 tapes, more than 0 tapes, for 15s",
+        "next": "A watch takes the fleet back by itself once this is certain. "
+        "Find the tape by its digest in arrivals.jsonl, and have it delivered again.",
+        "unwatched": "It is the watch that rolls back. "
+        "Where none is running any more (`./invokew status`), nobody has: `./invokew rollback`.",
+    }
+    labels = {"job": "abaco", "instance": "web1", "severity": "rollback", "rule": "tape_lost", "service": "abaco"}
+    alert = {
+        "alertname": "AbacoTapeLost",
+        "eval_time": "5m",
+        "exp_alerts": [{"exp_labels": labels, "exp_annotations": said}],
+    }
+    series = [{"series": 'abaco_tapes_lost{job="abaco", instance="web1"}', "values": flat(2)}]
+    test = {"interval": "15s", "input_series": series, "alert_rule_test": [alert]}
+    tried(tmp_path, own("tape_lost"), {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]})
+
+
+@needs_promtool
+def test_promtool_takes_what_a_service_shows(tmp_path: Path) -> None:
+    with serving(tmp_path) as running:
+        with urlopen(f"http://127.0.0.1:{running.config.address[1]}/metrics", timeout=5) as answer:
+            text = answer.read()
+        assert running.stop()[0] == 0
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@needs_promtool
+def test_a_share_is_told_in_per_cent(tmp_path: Path) -> None:
+    (alert,) = [
+        one for one in alerts() if one["labels"]["rule"] == "memory_growth" and one["labels"]["severity"] == "warn"
+    ]
+    said = alert["annotations"]["description"]
+    assert said.endswith("{{ $value | humanizePercentage }} an hour, more than 10% an hour")
+    promtool("check", "rules", str(_of(tmp_path, [alert])))
+
+
+def _of(folder: Path, listed: list[dict[str, Any]]) -> Path:
+    (folder / "one.yml").write_text(yaml.safe_dump({"groups": [{"name": "one", "rules": listed}]}))
+    return folder / "one.yml"

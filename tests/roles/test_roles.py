@@ -1,0 +1,234 @@
+"""What every role wants of an example host, held against files that a person reads in a review: tests/golden/steps.
+
+After a change that is meant: `pytest tests/roles/test_roles.py --update-golden`, and look at the diff.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.agent.compare import differences
+from cutover.agent.modules import KINDS
+from cutover.core.errors import UsageError
+from cutover.core.step import State, Step
+from cutover.plan.phases import PHASES, ROLLBACK
+from cutover.plan.roles import Role, load, steps_of
+from tests.checkout import ROOT
+from tests.roles.exampled import FACTS, RELEASE, RUN, role_for, wanted
+
+GOLDEN = ROOT / "tests" / "golden" / "steps"
+CASES = sorted(path.stem for path in GOLDEN.glob("*.json"))
+WANTED = sorted(
+    [
+        *(phase.name for phase in (*PHASES, ROLLBACK)),
+        "lab_v1",
+        "preflight.facts",
+        "validation.bake",
+        "validation.shadow",
+        "watch.looks",
+        "watch.rows",
+    ]
+)
+
+
+@pytest.mark.parametrize("case", sorted({*CASES, *WANTED}))
+def test_the_steps_of_a_role_are_those_that_were_reviewed(case: str, request: pytest.FixtureRequest) -> None:
+    role, steps = wanted(case)
+    files = {
+        digest: file.masked.splitlines() for digest, file in sorted(role.files.items()) if not _is_code(file.masked)
+    }
+    document = {"steps": [_brief(step, role) for step in steps], "files": files}
+    path = GOLDEN / f"{case}.json"
+    if request.config.getoption("--update-golden"):
+        path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    assert json.loads(json.dumps(document)) == json.loads(path.read_text())
+
+
+def _brief(step: Step, role: Role) -> dict[str, Any]:
+    """A step without what it has by default. The digest of code is left out: its own tests are about what is in it."""
+    brief = step.model_dump(mode="json", exclude_defaults=True)
+    if step.content and _is_code(role.files[step.content].masked):
+        brief["desired"]["sha256"] = "of the code"
+        brief["words"] = step.words.replace(step.content[:12], "the code")
+    return brief
+
+
+def _is_code(text: str) -> bool:
+    return text.startswith(("#!/usr/bin/env python", '"""'))
+
+
+def test_every_golden_file_belongs_to_a_role() -> None:
+    assert CASES == WANTED
+
+
+@pytest.mark.parametrize("case", WANTED)
+def test_every_step_can_be_carried_out_and_says_what_it_is(case: str) -> None:
+    role, steps = wanted(case)
+    assert steps
+    for step in steps:
+        assert step.kind in KINDS
+        assert step.words
+        assert step.content is None or step.content in role.files
+        assert step.probe or KINDS[step.kind].change is not None or step.kind in ("snapshot", "rehearsal")
+
+
+@pytest.mark.parametrize("case", [phase.name for phase in (*PHASES, ROLLBACK)])
+def test_what_a_step_needs_comes_before_it(case: str) -> None:
+    before: set[str] = set()
+    for step in wanted(case)[1]:
+        assert set(step.needs) <= before, step.id
+        assert step.id.startswith(f"{case}.")
+        before.add(step.id)
+
+
+def test_before_phase_3_nothing_of_v1_is_named_by_a_step_that_changes() -> None:
+    for phase in (phase for phase in PHASES if not phase.commits):
+        for step in wanted(phase.name)[1]:
+            assert step.probe or step.kind not in ("unit", "file", "link", "restore"), step.id
+
+
+def test_v1_is_proven_gone_before_anything_else_in_phase_3_and_nobody_stops_it_later() -> None:
+    assert wanted("shutdown")[1][0].id == "shutdown.v1"
+    stops = [step.id for phase in PHASES for step in wanted(phase.name)[1] if step.args.get("want") == "stopped"]
+    assert stops == ["shutdown.v1"]
+
+
+def test_v1_and_v2_never_run_beside_each_other_whoever_starts_one() -> None:
+    unit = next(text for text in (file.masked for file in wanted("activation")[0].files.values()) if "[Unit]" in text)
+    assert {f"{word}=abaco-pipeline-v1.service" for word in ("Conflicts", "After")} <= set(unit.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("stop_s", "wrong"), [(90.0, []), (5.0, ["preflight.v1-not-killed"]), (1e9, ["preflight.v1-ends"])]
+)
+def test_a_v1_that_systemd_would_kill_or_never_end_is_seen_before_it_is_stopped(
+    stop_s: float, wrong: list[str]
+) -> None:
+    steps = wanted("preflight")[1]
+    stopping = [step for step in steps if "stop_timeout_s" in step.desired]
+    assert [step.severity for step in stopping] == ["FAIL", "WARN"]
+    assert [step.id for step in stopping if differences({"stop_timeout_s": stop_s}, step.desired)] == wrong
+
+
+@pytest.mark.parametrize(
+    ("said", "severity", "unreachable"),
+    [(None, "WARN", {}), (["db:1"], "FAIL", {}), (["db:1"], "FAIL", {"db:1": "no"})],
+)
+def test_what_the_pipeline_must_reach_is_asked_and_that_nobody_has_said_it_is_a_warning(
+    said: list[str] | None, severity: str, unreachable: dict[str, str]
+) -> None:
+    role = role_for("preflight", FACTS, **({} if said is None else {"abaco_connections": said}))
+    step = next(step for step in steps_of(role) if step.id == "preflight.connections")
+    assert step.severity == severity
+    seen = {"tried": len(said or ()), "unreachable": unreachable}
+    assert bool(differences(seen, step.desired)) is (said is None or bool(unreachable))
+
+
+def test_that_the_pipeline_reaches_nothing_is_shown_as_the_inventorys_word() -> None:
+    (step,) = (
+        step
+        for step in steps_of(role_for("preflight", FACTS, abaco_connections=[]))
+        if step.id == "preflight.connections"
+    )
+    assert "not asked: nothing, says the inventory" in step.words
+    assert differences({"tried": 0, "unreachable": {}}, step.desired) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "free"),
+    [
+        ({"active": "inactive", "enabled": "absent"}, True), ({"active": "failed", "enabled": "disabled"}, True),
+        ({"active": "inactive", "enabled": "enabled"}, False), ({"active": "active", "enabled": "disabled"}, False),
+    ],
+)  # fmt: skip
+def test_a_v2_that_runs_or_that_a_boot_would_start_beside_v1_is_a_no(state: State, free: bool) -> None:
+    step = next(step for step in wanted("preflight")[1] if step.id == "preflight.v2-not-in-service")
+    assert bool(differences(state, step.desired)) is not free
+
+
+def test_v2_has_its_own_time_to_stop_in_its_unit_and_on_the_way_back_alike() -> None:
+    role = role_for("activation", abaco_stop_s=45, abaco_v2_stop_s=7)
+    steps_of(role)
+    unit = next(file.masked for file in role.files.values() if "[Unit]" in file.masked)
+    assert "TimeoutStopSec=7\n" in unit
+    back = steps_of(role_for("rollback", abaco_stop_s=45, abaco_v2_stop_s=7))
+    assert next(step for step in back if step.id == "rollback.v2").args["timeout_s"] == 7
+
+
+def test_v2s_health_is_asked_where_one_variable_says() -> None:
+    said = {"abaco_v2_health": "http://127.0.0.1:9/well"}
+    asked = {
+        step.id: step.args["url"]
+        for name, function in (
+            ("preflight", "facts"),
+            ("activation", "steps"),
+            ("validation", "bake"),
+            ("watch", "looks"),
+        )
+        for step in steps_of(role_for(name, FACTS, **said), function)
+        if step.kind == "http"
+    }
+    assert len(asked) == 4
+    assert set(asked.values()) == set(said.values())
+
+
+def test_a_host_that_runs_the_release_already_is_known() -> None:
+    there = {
+        **FACTS, "v1": {"active": "inactive"}, "v2": {"active": "active", "enabled": "enabled"},
+        "current": {"target": f"/opt/abaco/releases/{RELEASE.id}"}, "v2-health": {"body": {"ready": True, "release": RELEASE.id}},
+    }  # fmt: skip
+    already = load(ROOT / "roles", "preflight").already
+    assert already(role_for("preflight", there)) is True
+    for change in (
+        {"v1": {"active": "active"}}, {"v2": {"active": "failed", "enabled": "enabled"}},
+        {"v2": {"active": "active", "enabled": "disabled"}},
+        {"current": {"target": "/opt/abaco/releases/other"}}, {"v2-health": {"body": {"ready": False, "release": RELEASE.id}}},
+        {"v2-health": {"body": "not json"}}, {"v2-health": {"answers": False}},
+    ):  # fmt: skip
+        assert already(role_for("preflight", {**there, **change})) is False
+
+
+class TestRefused:
+    """What is wrong with a role is said before a host is asked."""
+
+    def make(self, root: Path, name: str, text: str) -> Role:
+        (root / "roles" / name).mkdir(parents=True)
+        (root / "roles" / name / "steps.py").write_text(text)
+        return Role(name, root, role_for("backup").variables, RUN)
+
+    def test_two_steps_with_one_id(self, tmp_path: Path) -> None:
+        text = 'from cutover.plan.steps import link\ndef steps(role): return [link("a", "/x", "y"), link("a", "/z", "y")]\n'
+        with pytest.raises(UsageError, match="two steps with one id: a"):
+            steps_of(self.make(tmp_path, "doubled", text))
+
+    def test_a_role_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"has no steps.py"):
+            load(tmp_path, "none")
+
+    def test_a_function_that_a_role_lacks_wants_nothing(self, tmp_path: Path) -> None:
+        assert steps_of(self.make(tmp_path, "empty", "")) == ()
+
+    def test_a_role_that_needs_a_release_and_gets_none(self) -> None:
+        role = role_for("staging")
+        role.release = None
+        with pytest.raises(UsageError, match="needs a release"):
+            steps_of(role)
+
+
+@pytest.mark.parametrize("case", [phase.name for phase in PHASES])
+def test_a_judging_document_that_may_warn_has_a_probe_that_makes_the_warning_visible(case: str) -> None:
+    _, steps = wanted(case)
+    may_warn = {step.id for step in steps for wants in step.desired.values() if _lets_warn(wants)}
+    shown = {
+        step.args["name"]
+        for step in steps
+        if (step.kind, step.severity) == ("result", "WARN") and "PASS" in step.desired.values()
+    }
+    assert may_warn == shown
+
+
+def _lets_warn(wants: Any) -> bool:
+    return isinstance(wants, Mapping) and "WARN" in wants.get("one_of", ())

@@ -1,0 +1,234 @@
+"""Checks of roles, asked of this machine over a backup of a run that went on: a cutover, and the way back."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+
+from cutover.core.step import Step
+from cutover.plan.plan import HostPlan
+from roles.backup import checks as backup
+from roles.preflight import checks as preflight
+from roles.rollback import checks as rollback
+from roles.staging import checks as staging
+
+RUN = "20260102T030405Z-abc123"
+
+
+@pytest.fixture
+def host() -> Any:
+    return testinfra.get_host("local://")
+
+
+def snapshot(place: Path, tree: str, **files: str) -> None:
+    """A snapshot of one tree, with its manifest."""
+    digests = {name: {"sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in files.items()}
+    (place / tree).mkdir(parents=True)
+    for name, text in files.items():
+        (place / tree / name).write_text(text)
+    entries = {"metrics": {"as": tree, "files": digests}}
+    (place / "manifest.json").write_text(json.dumps({"entries": entries}))
+
+
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What systemctl says on this machine: the text of a file."""
+    (tmp_path / "bin").mkdir()
+    said = tmp_path / "said"
+    (tmp_path / "bin/systemctl").write_text(f"#!/bin/sh\nexec cat {said}\n")
+    (tmp_path / "bin/systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    said.write_text("@4102444800\n")  # V1 was started after everything that is written here
+    return said
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """The backup of a run after a cutover and its way back: other snapshots lie in it, and a note of what was restored."""
+    place = tmp_path / "data/.rollback" / RUN
+    snapshot(place, "metrics_backup", a="1", **{"manifest.json": "{}"})
+    snapshot(place / "final", "metrics_backup", a="2")
+    snapshot(place / "v2_kept", "metrics", a="3", b="4")
+    (place / ".restored").mkdir()
+    (place / ".restored/final").write_text("{}")
+    (tmp_path / "data/metrics").mkdir()
+    (tmp_path / "data/metrics/a").write_text("2")
+    return place
+
+
+@pytest.fixture
+def wanted(tmp_path: Path, place: Path) -> HostPlan:
+    step = Step(id="backup.snapshot", kind="snapshot", words="w", args={"directory": str(place)}, desired={})
+    variables = {"abaco_data": str(tmp_path / "data"), "cutover_state_dir": str(tmp_path / "state")}
+    variables |= {"abaco_v1_unit": "v1.service", "abaco_v2_unit": "v2.service"}
+    return HostPlan(
+        name="a", address="198.18.0.1", variables=variables, facts={}, steps={"backup": (step,)}, changes=(), diffs=()
+    )
+
+
+def test_a_backup_is_whole_also_where_other_snapshots_of_the_run_lie_in_it(host: Any, wanted: HostPlan) -> None:
+    backup.test_every_file_has_its_digest(host, wanted)
+
+
+@pytest.mark.parametrize(
+    "victim", ["metrics_backup/a", "metrics_backup/extra", "extra", "metrics_backup/manifest.json"]
+)
+def test_a_backup_that_is_not_whole_is_seen(host: Any, wanted: HostPlan, place: Path, victim: str) -> None:
+    (place / victim).write_text("changed")
+    with pytest.raises(AssertionError):
+        backup.test_every_file_has_its_digest(host, wanted)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder other modes and go on")
+def test_a_note_beside_the_backup_may_be_written_but_nothing_in_it(host: Any, wanted: HostPlan, place: Path) -> None:
+    for path in (place, *place.rglob("*")):
+        path.chmod(0o700 if ".restored" in path.parts else 0o500)
+    backup.test_the_backup_is_read_only(host, wanted)
+    (place / "final/metrics_backup/a").chmod(0o600)
+    with pytest.raises(AssertionError):
+        backup.test_the_backup_is_read_only(host, wanted)
+
+
+@pytest.mark.usefixtures("systemctl")
+def test_the_last_snapshot_may_only_be_missing_where_v2_was_never_begun(
+    host: Any, wanted: HostPlan, place: Path, tmp_path: Path
+) -> None:
+    rollback.test_the_metrics_of_v1_are_there(host, wanted)
+    shutil.rmtree(place / "final")
+    rollback.test_the_metrics_of_v1_are_there(host, wanted)
+    (tmp_path / "state/runs" / RUN / "batches/activation-1.1").mkdir(parents=True)
+    with pytest.raises(AssertionError, match="is gone, though V2 was begun here"):
+        rollback.test_the_metrics_of_v1_are_there(host, wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "started", "restored", "lost"),
+    [
+        ("2", "@4102444800", True, ""),
+        ("another", "@4102444800", True, "a: another than it was"),
+        ("another", "@1", True, ""),  # V1 has written it since
+        ("another", "", True, "a: another than it was"),  # it has not been started at all
+        ("another", "@4102444800", False, ""),  # V1 ran already: the step itself has told that it left them
+        (None, "@1", False, "a: missing"),
+    ],
+)
+def test_metrics_of_v1_that_are_others_than_they_were_are_seen(
+    host: Any, wanted: HostPlan, systemctl: Path, text: str | None, started: str, restored: bool, lost: str
+) -> None:
+    systemctl.write_text(f"{started}\n")
+    place, file = Path(rollback.place(wanted)), Path(wanted.variables["abaco_data"]) / "metrics/a"
+    file.unlink() if text is None else file.write_text(text)
+    if not restored:
+        (place / ".restored/final").unlink()
+    with pytest.raises(AssertionError, match=lost) if lost else nullcontext():
+        rollback.test_the_metrics_of_v1_are_there(host, wanted)
+
+
+@pytest.mark.parametrize(
+    ("said", "gone"),
+    [
+        ("LoadState=loaded\nMainPID=0\nUnitFileState=disabled\n", True),
+        ("LoadState=not-found\nMainPID=0\nUnitFileState=\n", True),
+        ("LoadState=loaded\nMainPID=0\nUnitFileState=\n", False),
+        ("LoadState=loaded\nMainPID=0\nUnitFileState=enabled\n", False),
+        ("LoadState=loaded\nMainPID=7\nUnitFileState=disabled\n", False),
+    ],
+)
+def test_v2_is_gone_only_where_systemd_says_so(
+    host: Any, wanted: HostPlan, systemctl: Path, said: str, gone: bool
+) -> None:
+    systemctl.write_text(said)
+    with nullcontext() if gone else pytest.raises(AssertionError):
+        rollback.test_v2_is_gone(host, wanted)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("argument", "well"),
+    [
+        ("--config={config}", True), ("{config}", True), ("../etc/pipeline.yml", True), ("{link}", True),
+        ("--verbose", True),  # it names none
+        ("{config}.old.yml", False), ("--config=/etc/other.yml", False), ("../etc/other.yaml", False),
+    ],
+)  # fmt: skip
+def test_v1_was_started_with_the_config_that_will_be_replaced(
+    host: Any, wanted: HostPlan, systemctl: Path, tmp_path: Path, argument: str, well: bool
+) -> None:
+    config, work = tmp_path / "etc/pipeline.yml", tmp_path / "work"
+    for folder in (config.parent, work):
+        folder.mkdir()
+    config.write_text("")
+    (tmp_path / "link.yml").symlink_to(config)
+    word = argument.format(config=config, link=tmp_path / "link.yml")
+    variables = wanted.variables | {"abaco_config": str(config), "abaco_user": "root"}
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", word], cwd=work) as v1:
+        systemctl.write_text(f"{v1.pid}\n")
+        with nullcontext() if well else pytest.raises(AssertionError, match="V1 was started with"):
+            preflight.test_v1_works_from_the_config(host, wanted.model_copy(update={"variables": variables}))
+        v1.kill()
+
+
+class TestRelease:
+    """The release of a host, as `prepare` left it, and as something changed it since."""
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        root = tmp_path / "release"
+        files = {"app/kpi.py": "VERSION = 2\n", "bin/kpi": "#!/bin/sh\n"}
+        compiled = {"app/__pycache__/kpi.cpython-311.pyc": "compiled"}
+        for name, text in (files | compiled).items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        content = {"name": "n", "version": "2.0.0", "python": "3.11", "machine": "x86_64", "files": digests(files)}
+        made = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+        (root / "manifest.json").write_text(json.dumps(content | {"id": f"2.0.0-{made}"}))
+        (root / "byte_code.json").write_text(json.dumps(digests(compiled)))
+        return root
+
+    @pytest.fixture
+    def prepared(self, root: Path) -> HostPlan:
+        for path in (root, *root.rglob("*")):
+            path.chmod(0o555)
+        args, made = {"path": str(root)}, json.loads((root / "manifest.json").read_text())["id"]
+        step = Step(id="staging.release", kind="release", words="w", args=args, desired={"id": made})
+        return HostPlan(name="a", address="a", variables={}, facts={}, steps={"staging": (step,)}, changes=(), diffs=())
+
+    def test_as_it_was_built_it_passes(self, host: Any, prepared: HostPlan) -> None:
+        staging.test_the_release_is_the_planned_one(host, prepared)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what is read-only")
+    @pytest.mark.parametrize("victim", ["app/kpi.py", "app/__pycache__/kpi.cpython-311.pyc", "app/extra.py"])
+    def test_one_file_that_was_changed_is_named(self, host: Any, prepared: HostPlan, root: Path, victim: str) -> None:
+        (root / victim).write_text("changed")
+        (root / victim).chmod(0o555)
+        with pytest.raises(AssertionError, match=f"not as it was built: {victim}"):
+            staging.test_the_release_is_the_planned_one(host, prepared)
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can write what is read-only")
+    def test_a_manifest_that_was_changed_with_its_file_is_seen_by_the_id(
+        self, host: Any, prepared: HostPlan, root: Path
+    ) -> None:
+        (root / "app/kpi.py").write_text("VERSION = 3\n")
+        manifest = json.loads((root / "manifest.json").read_text())
+        manifest["files"] |= digests({"app/kpi.py": "VERSION = 3\n"})
+        (root / "manifest.json").write_text(json.dumps(manifest))
+        with pytest.raises(AssertionError, match="computed"):
+            staging.test_the_release_is_the_planned_one(host, prepared)
+
+    def test_what_can_be_written_is_named(self, host: Any, prepared: HostPlan, root: Path) -> None:
+        (root / "app").chmod(0o755)
+        with pytest.raises(AssertionError, match="can be written"):
+            staging.test_the_release_is_the_planned_one(host, prepared)
+
+
+def digests(files: dict[str, str]) -> dict[str, str]:
+    """The digest of each text."""
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}

@@ -1,0 +1,228 @@
+"""Hosts in memory that run the real host-side agent (leases, batches, reverts), over a world of marks instead of services.
+
+A step of kind "mark" sets its key on the host; "unmark" takes keys away. What breaks, hangs up or happens meanwhile is
+told to the host beforehand.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from cutover.agent import __main__ as agent_main
+from cutover.agent import batch, lease, modules, revert
+from cutover.agent.modules import KINDS
+from cutover.agent.place import Place
+from cutover.agent.serve import answered
+from cutover.agent.work import CannotChange, Kind, LeftAsItIs, State, Work
+from cutover.core.errors import CutoverError
+from cutover.core.step import Step
+from cutover.core.verdict import Verdict
+from cutover.journal.journal import Journal
+from cutover.plan.gate import Finding
+from cutover.plan.phases import COMMITTING, PHASES, ROLLBACK, Phase
+from cutover.plan.plan import HostPlan, Plan
+from cutover.remote.agent import HostAgent
+from cutover.remote.base import Lost, Result
+from cutover.remote.fake import Call, FakeTransport, says
+from cutover.remote.fleet import Fleet, Pool
+from cutover.run.commit import prepare
+from cutover.run.cutover import commit_or_go_back
+from cutover.run.session import Session, StopSignal, Times, held
+
+RUN = "20260102T030405Z-abc123"
+COMMITS = [phase.name for phase in COMMITTING]
+ALL = [phase.name for phase in PHASES]
+
+
+@dataclass
+class FakeHost:
+    """One host: its marks, what was changed in which order, and what is wrong with it."""
+
+    name: str
+    place: Place
+    marks: set[str] = field(default_factory=set)
+    changes: list[str] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    late: set[str] = field(default_factory=set)  # what may not be touched any more
+    lose: dict[str, int] = field(default_factory=dict)  # verb -> how many answers get lost after they took effect
+    silent: bool = False
+    invocation: str = "i1"
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)  # key -> what happens while it is changed
+    asked: list[str] = field(default_factory=list)
+
+    def answer(self, call: Call) -> Result:
+        """What the agent on this host answers."""
+        request = {**json.loads(call.stdin[int(call.argv[5]) :]), "received_at": time.time()}
+        verb = request["verb"]
+        self.asked.append(verb)
+        if self.silent:
+            raise Lost(self.name, "no route to host")
+        answer = answered(lambda asked: agent_main.VERBS[asked["verb"]](self.place, asked), request)
+        result = says(json.dumps(answer) + "\n")
+        if self.lose.get(verb, 0) > 0:
+            self.lose[verb] -= 1
+            raise Lost(self.name, "the connection was lost with a command in flight")
+        return result
+
+    @property
+    def armed(self) -> bool:
+        """Whether its own revert is armed."""
+        return bool(revert.state(self.place)["armed"])
+
+    @property
+    def held_by(self) -> State:
+        """Its lease as it stands."""
+        return dict(lease.current(self.place))
+
+    def goes_back_by_itself(self) -> None:
+        """What its timer would do."""
+        assert revert.revert(self.place)["reverted"]
+
+
+class World:
+    """All fake hosts, and the kinds of steps that change them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.hosts: dict[str, FakeHost] = {}
+        self.kinds = {**KINDS, "mark": Kind(self.look, self.mark), "unmark": Kind(self.look, self.unmark)}
+
+    def host(self, name: str) -> FakeHost:
+        """A host of the world, made when it is named first."""
+        if name not in self.hosts:
+            (self.folder / name).mkdir()
+            self.hosts[name] = FakeHost(name, Place(self.folder / name / "state"))
+        return self.hosts[name]
+
+    def look(self, args: Mapping[str, Any], _work: Work) -> State:
+        """Which marks there are."""
+        host = self.hosts[args["host"]]
+        return {
+            "marks": sorted(host.marks),
+            "invocation": host.invocation,
+            **{key: key in host.marks for key in args["keys"]},
+        }
+
+    def mark(self, args: Mapping[str, Any], _desired: object, _before: object, _work: Work) -> None:
+        """Set marks."""
+        self._change(args, lambda host, key: host.marks.add(key))
+
+    def unmark(self, args: Mapping[str, Any], _desired: object, _before: object, _work: Work) -> None:
+        """Take marks away."""
+        self._change(args, lambda host, key: host.marks.discard(key))
+
+    def _change(self, args: Mapping[str, Any], act: Callable[[FakeHost, str], None]) -> None:
+        host = self.hosts[args["host"]]
+        host.changes.append(args["name"])
+        host.meanwhile.get(args["name"], lambda: None)()
+        if args["name"] in host.broken:
+            raise CannotChange(f"{args['name']} is broken")
+        if args["name"] in host.late:
+            raise LeftAsItIs(f"{args['name']} has been written to since")
+        for key in args["keys"]:
+            act(host, key)
+
+
+def host_plan(name: str) -> HostPlan:
+    """A plan of one mark a phase, and a way back that takes those of phases 3-5 away."""
+
+    def step(phase: str, kind: str, keys: Sequence[str], *, want: bool, probe: bool = False) -> Step:
+        args = {"host": name, "name": phase, "keys": list(keys)}
+        return Step(
+            id=f"{phase}.step",
+            kind=kind,
+            words=f"do {phase}",
+            args=args,
+            desired=dict.fromkeys(keys, want),
+            probe=probe,
+            next="look",
+        )
+
+    steps = {phase.name: (step(phase.name, "mark", [phase.name], want=True),) for phase in PHASES}
+    steps[ROLLBACK.name] = (step(ROLLBACK.name, "unmark", [phase.name for phase in COMMITTING], want=False),)
+    steps["bake"] = (step("bake", "mark", ["activation"], want=True, probe=True),)
+    return HostPlan(name=name, address=name, variables={}, facts={}, steps=steps, changes=(), diffs=())
+
+
+def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
+    """Checks that all pass."""
+    return [Finding(name, f"{phase.name}.checked", Verdict.PASS, "as it should be") for name in hosts]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""
+    here = World(tmp_path)
+    monkeypatch.setattr(modules, "KINDS", here.kinds)
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing crashes here, and it is half of the time
+    (tmp_path / "units").mkdir()
+    monkeypatch.setattr(revert, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(revert, "systemctl_or_fail", lambda *_, **__: None)
+    monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead", "ActiveState": "inactive"})
+    monkeypatch.setattr(revert, "show_each", lambda *_: {})
+    monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
+    monkeypatch.setattr(
+        batch,
+        "_launch",
+        lambda place, _unit, folder, _s: threading.Thread(
+            target=batch.work_through, args=(place, folder), daemon=True
+        ).start(),
+    )
+    monkeypatch.setattr("cutover.run.phase.ASK_AGAIN_S", 0.01)
+    monkeypatch.setattr("cutover.run.rollback.TRY_AGAIN_S", 0.01)
+    monkeypatch.setattr("cutover.run.phase.check_hosts", passes)
+    return here
+
+
+def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600.0, phase: float = 20.0) -> Session:
+    """A run on hosts of the world."""
+    agents = {name: HostAgent(FakeTransport(name, world.host(name).answer), state_dir="/state") for name in names}
+    times = Times(lease=60, confirm=60, renew=renew, phase=phase, rollback_budget=phase, bake=bake, bake_every=0.01)
+    evidence = world.folder / "evidence"
+    evidence.mkdir(exist_ok=True)
+    return Session(
+        root=world.folder, run=RUN, environment="lab",
+        journal=Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl"), evidence=evidence,
+        fleet=Fleet(agents, Pool(4)), plans={name: host_plan(name) for name in names}, times=times, stop=StopSignal(),
+    )  # fmt: skip
+
+
+class Batches:
+    """As much of a plan as conducting reads."""
+
+    def __init__(self, *batches: tuple[str, ...]) -> None:
+        self.batches = batches
+
+
+def run(session: Session, *batches: tuple[str, ...]) -> CutoverError | None:
+    """A whole run; gives how it ended, if not well."""
+    try:
+        with held(session, {name: {"name": name} for name in session.hosts}):
+            prepare(session)
+            commit_or_go_back(session, cast("Plan", Batches(*batches)))
+    except CutoverError as end:
+        return end
+    return None
+
+
+def began(session: Session, host: str) -> list[str]:
+    """The phases that the journal says were begun on a host."""
+    return [record.phase for record in session.journal.of("intent") if record.host == host]
+
+
+def is_on_v1(world: World, name: str) -> bool:
+    """Whether nothing of phases 3-5 is left on a host, nothing armed, no lease held."""
+    host = world.host(name)
+    return not host.marks & set(COMMITS) and not host.armed and not host.held_by["held"]
+
+
+def on_all_hosts_changes(world: World) -> dict[str, list[str]]:
+    """What was changed on each host so far, in order."""
+    return {name: list(host.changes) for name, host in world.hosts.items()}

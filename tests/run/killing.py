@@ -1,0 +1,280 @@
+"""A whole run on hosts in memory, on a machine that can be killed at any boundary of its journal; and the next machine."""
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cutover.core.errors import CutoverError, ExitCode, Problem, Unreachable
+from cutover.inventory.targets import Targets
+from cutover.journal import rundir
+from cutover.journal.journal import Journal, read
+from cutover.journal.rundir import RunDir, RunDirs
+from cutover.plan.plan import Plan, ReleasePlan, ServicePlan
+from cutover.remote.agent import HostAgent
+from cutover.remote.base import Lost, Result
+from cutover.remote.fake import Call, FakeTransport
+from cutover.remote.fleet import Fleet, Pool
+from cutover.run import (
+    cutover,
+    finished,
+    history,
+    resume,
+)
+from cutover.run import (
+    rollback as back,
+)
+from cutover.run import (
+    rollback as staying,
+)
+from cutover.run import (
+    rollback_check as foreseeing,
+)
+from cutover.run import (
+    session as leases,
+)
+from cutover.run.cutover import Conductor
+from cutover.run.planning import Planned
+from cutover.run.session import StopSignal, Times
+from tests.run.fakehosts import ALL, RUN, FakeHost, World, host_plan
+
+TIMES = Times(lease=60, confirm=60, renew=3600, phase=20, rollback_budget=20, bake=0, bake_every=0.01)
+
+HOSTS = (("a",), ("b",))  # one canary, then the other
+
+
+class Killed(BaseException):
+    """The controller was killed: nothing of it runs any more."""
+
+
+@dataclass
+class Machine:
+    """A machine with a checkout of its own, which may be killed when its journal has so many records."""
+
+    world: World
+    folder: Path
+    batches: tuple[tuple[str, ...], ...]
+    dies_after: int = 10**9
+    dead: bool = False
+    silent: set[str] = field(default_factory=set)
+    limit: tuple[str, ...] = ()  # of the commands, but for `begin`
+    records: int = 0
+    run: str = RUN
+    stop: StopSignal = field(default_factory=StopSignal)
+
+    @property
+    def runs(self) -> RunDirs:
+        """Its run directories."""
+        return RunDirs(self.folder / "runs")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All hosts."""
+        return tuple(name for batch in self.batches for name in batch)
+
+    @property
+    def targets(self) -> Targets:
+        """As much of the targets as is read."""
+        return self._targets(tuple(name for name in self.names if not self.limit or name in self.limit))
+
+    def _targets(self, names: Sequence[str]) -> Targets:
+        options = SimpleNamespace(release="", hosts="lab")
+        found = SimpleNamespace(
+            root=self.folder,
+            environment="lab",
+            names=names,
+            options=options,
+            others=self._targets,
+            place="inventory/lab",
+        )
+        return cast("Targets", found)
+
+    def plan(self) -> Plan:
+        """The plan of all hosts."""
+        return Plan(
+            service=ServicePlan(name="toy", title="Toy", old="V1", new="V2"),
+        run=self.run, stamp="s", created_at="now", created_by="me", environment="lab", pattern="lab", batches=self.batches,
+            release=ReleasePlan(id="2.0.0", sha256="0", artifact="a", size=1),
+            hosts={name: host_plan(name) for name in self.names}, files={},
+        )  # fmt: skip
+
+    def fleet(self, names: Sequence[str]) -> Fleet:
+        """Connections from this machine."""
+        agents = {
+            name: HostAgent(FakeTransport(name, self._answer(self.world.host(name))), state_dir="/state")
+            for name in names
+        }
+        return Fleet({name: agent for name, agent in agents.items() if name not in self.silent}, Pool(4))
+
+    def _answer(self, host: FakeHost) -> Any:
+        def answer(call: Call) -> Result:
+            for _ in range(2):
+                if self.dead:
+                    raise Lost(host.name, "the machine is gone")
+                result = host.answer(call)
+                if not self.dead:
+                    return result
+            raise Lost(host.name, "the machine is gone")
+
+        return answer
+
+    def interrupt(self) -> None:
+        """What Ctrl-C does to the command that runs."""
+        self.stop._on_signal(signal.SIGINT, None)
+
+    def begin(self, *, only_prepare: bool = False) -> CutoverError | Killed | None:
+        """A whole run from this machine; gives how it ended, if not well."""
+        run = RunDir(self.runs.root / self.run)
+        run.evidence.mkdir(parents=True, exist_ok=True)
+        conductor = Conductor(self.targets, run, lambda _: None, lambda _: None, self.stop)
+        return self._does(lambda: conductor.cutover(only_prepare=only_prepare))
+
+    def stands(self) -> tuple[bool, CutoverError | Killed | None]:
+        """Whether the run is done and needs nothing, as `cutover --run` asks first; and how that ended, if not well."""
+        said: list[bool] = []
+        end = self._does(lambda: said.append(finished.stands(self.targets, RunDir(self.runs.root / self.run))))
+        return any(said), end
+
+    def resume(self, run: str = "", *, only_prepare: bool = False) -> tuple[str, CutoverError | Killed | None]:
+        """`--resume`; gives the run's id and how it ended, if not well."""
+        asked = resume.ResumeRequest(run, only_prepare, lambda _: None, lambda *_: None, self.stop)
+        ids: list[str] = []
+        end = self._does(lambda: ids.append(resume.resume(self.targets, self.runs, asked)))
+        return "".join(ids), end
+
+    def rollback(
+        self, *, steal: str = "", resume: bool = False
+    ) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
+        """`rollback`; gives the hosts that were settled and how it ended, if not well."""
+        asked = back.RollbackRequest("", "by hand", lambda *_: None, lambda *_: None, self.stop, resume, steal)
+        hosts: list[str] = []
+        end = self._does(lambda: hosts.extend(back.rollback(self.targets, self.runs, asked)))
+        return tuple(hosts), end
+
+    def abort(self, *, steal: str = "") -> tuple[list[str], CutoverError | Killed | None]:
+        """`abort`; gives what it did, host by host, and how it ended, if not well."""
+        hosts, end = self.rollback(steal=steal)
+        done = [f"{name} back" for name in hosts]
+        if end is None:
+            end = self._does(
+                lambda: done.extend(
+                    f"{name} released"
+                    for released in history.give_up(self.targets, self.runs, "", steal).values()
+                    for name in released
+                )
+            )
+        return done, end
+
+    def _does(self, work: Any) -> CutoverError | Killed | None:
+        ACTING.machine = self
+        try:
+            work()
+        except (CutoverError, Killed) as end:
+            return end
+        return None
+
+    def journal(self) -> list[str]:
+        """The kinds of all records, in order."""
+        return [record.kind for record in read(RunDir(self.runs.root / self.run).journal_file)]
+
+    def last_end(self) -> int:
+        """The exit code of the last end in the journal."""
+        journal = read(RunDir(self.runs.root / self.run).journal_file)
+        return int([record for record in journal if record.kind == "run.finished"][-1].data["exit_code"])
+
+
+class _Acting(threading.local):
+    """Whose command runs in this thread."""
+
+    machine: Machine
+
+
+ACTING = _Acting()
+
+
+class Mortal(Journal):
+    """A journal that ends with its machine."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._machine = ACTING.machine
+
+    def write_all(self, kind: str, several: Sequence[dict[str, Any]]) -> None:
+        """Write, and die where that is due: after each record, as if each had been flushed alone."""
+        with self._lock:
+            for data in several:
+                if self._machine.dead:
+                    raise Killed
+                super().write_all(kind, [data])
+                self._machine.records += 1
+                if self._machine.records >= self._machine.dies_after:
+                    self._machine.dead = True
+                    raise Killed
+
+
+@contextmanager
+def _reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
+    machine = ACTING.machine
+    silent = [name for name in targets.names if name in machine.silent]
+    problems = [Problem(host=name, found="no route to host", next="see its cable") for name in silent]
+    yield machine.fleet(targets.names), problems
+
+
+@contextmanager
+def _as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
+    with _reached(targets) as (fleet, problems):
+        if len(problems) == len(targets.names):
+            raise Unreachable(problems)
+        yield fleet, problems
+
+
+@dataclass
+class Holders:
+    """Whether holders of leases are taken for dead: all machines here are one process, which lives."""
+
+    dead: bool = True
+
+
+@pytest.fixture
+def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
+    """Everything that a whole command does, but for the network, the release and the inventory."""
+    monkeypatch.setattr(rundir, "Journal", Mortal)
+    for module in (history, resume, back, history, staying):
+        monkeypatch.setattr(module, "connected_as_far_as_possible", _as_far_as_possible)
+    for looking in (finished, foreseeing):
+        monkeypatch.setattr(looking, "reached", _reached)
+    for module in (cutover, resume, back, history):
+        monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
+    monkeypatch.setattr(cutover, "make_plan", lambda *_: Planned(ACTING.machine.plan(), {}, Path("artifact"), ()))
+    monkeypatch.setattr(resume._Resumed, "_contents", lambda _self: ({}, Path("artifact")))
+    holders = Holders()
+    monkeypatch.setattr(leases, "is_dead", lambda _process: holders.dead)
+    return holders
+
+
+def killed(world: World, folder: Path, phase: str, host: str = "a") -> Machine:
+    """A machine that was killed in a phase of its cutover, while a host worked on it, and is about to begin anew."""
+    one = Machine(world, folder, HOSTS)
+    world.host(host).meanwhile[phase] = lambda: setattr(one, "dead", True)
+    one.begin()
+    world.host(host).meanwhile.clear()
+    one.dead = False
+    return one
+
+
+def code_of(end: BaseException | None) -> int:
+    """The exit code of an end."""
+    assert not isinstance(end, Killed)
+    return int(end.exit_code) if isinstance(end, CutoverError) else int(ExitCode.DONE)
+
+
+def on_v2(world: World, name: str) -> bool:
+    """Whether a host has gone all the way, and nothing is left armed or held."""
+    host = world.host(name)
+    return set(ALL) <= host.marks and not host.armed and not host.held_by["held"]

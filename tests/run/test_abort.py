@@ -1,0 +1,133 @@
+"""`abort` from every state: idle, prepared, between versions; from a holder that is dead, and from one that a person calls dead."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cutover.core.errors import CutoverError, Locked
+from tests.run.fakehosts import ALL, RUN, World, is_on_v1
+from tests.run.killing import HOSTS, Holders, Killed, Machine, killed, machines
+
+__all__ = ["machines"]
+pytestmark = pytest.mark.usefixtures("machines")
+
+
+@pytest.fixture
+def alive(machines: Holders) -> None:
+    """No holder is known to be dead."""
+    machines.dead = False
+
+
+def test_an_idle_abort_does_nothing(world: World, tmp_path: Path) -> None:
+    assert Machine(world, tmp_path, HOSTS).abort() == ([], None)
+    assert world.host("a").asked.count("begin") == 0
+
+
+def test_a_run_that_was_only_prepared_is_given_up(world: World, tmp_path: Path) -> None:
+    one = killed(world, tmp_path, "staging")
+    before = world.host("a").held_by["token"]
+    assert one.abort() == (["a released", "b released"], None)
+    assert world.host("a").held_by["held"] is False
+    assert world.host("a").held_by["token"] > before  # whoever had it is fenced
+    assert one.last_end() == 0
+    assert one.resume() == ("", None)
+    assert one.abort() == ([], None)
+
+
+def test_a_run_that_had_stopped_v1_is_rolled_back(world: World, tmp_path: Path) -> None:
+    one = killed(world, tmp_path, "activation")
+    assert one.abort() == (["a back", "b released"], None)
+    assert is_on_v1(world, "a")
+    assert is_on_v1(world, "b")
+
+
+@pytest.mark.usefixtures("alive")
+@pytest.mark.parametrize("phase", ["staging", "activation"])
+def test_a_holder_that_may_live_keeps_its_hosts_and_it_is_said_how_to_take_them(
+    world: World, tmp_path: Path, phase: str
+) -> None:
+    one = killed(world, tmp_path, phase)
+    for steal in ("", "no-such-nonce"):
+        done, end = one.abort(steal=steal)
+        assert done == []
+        assert isinstance(end, Locked)
+        assert f"run {RUN}" in end.problems[0].found
+        assert "--steal-lock NONCE" in end.problems[0].next
+    assert world.host("a").held_by["held"] is True
+
+
+@pytest.mark.usefixtures("alive")
+@pytest.mark.parametrize(
+    ("phase", "done"), [("staging", ["a released", "b released"]), ("activation", ["a back", "b released"])]
+)
+def test_with_its_nonce_a_holder_loses_its_hosts(world: World, tmp_path: Path, phase: str, done: list[str]) -> None:
+    killed(world, tmp_path / "one", phase)
+    lease = world.host("a").held_by
+    other = Machine(world, tmp_path / "other", HOSTS)
+    assert other.abort(steal=lease["nonce"]) == (done, None)
+    assert world.host("a").held_by["token"] > lease["token"]
+    assert is_on_v1(world, "a")
+
+
+@pytest.mark.usefixtures("alive")
+def test_a_holder_that_was_robbed_changes_nothing_more_and_says_who_has_its_hosts(world: World, tmp_path: Path) -> None:
+    one, other = Machine(world, tmp_path / "one", HOSTS), Machine(world, tmp_path / "other", HOSTS)
+    ended: list[CutoverError | Killed | None] = []
+    thief = threading.Thread(target=lambda: ended.append(other.rollback(steal=world.host("a").held_by["nonce"])[1]))
+    world.host("a").meanwhile["activation"] = _robbed_by(thief, world)
+    end = one.begin()
+    thief.join(20)
+    assert ended == [None]
+    assert isinstance(end, Locked)
+    assert {problem.host for problem in end.problems} == {"a"}
+    assert is_on_v1(world, "a")
+    assert world.host("a").changes == [*ALL[:5], "rollback"]  # once, by the one who has it
+
+
+def _robbed_by(thief: threading.Thread, world: World) -> Callable[[], None]:
+    """Let the thief take the host's lease while its step is under way."""
+
+    def wait() -> None:
+        before = world.host("a").held_by["token"]
+        thief.start()
+        while world.host("a").held_by["token"] == before and thief.is_alive():
+            thief.join(0.01)
+
+    return wait
+
+
+def test_only_a_rollback_that_was_begun_is_resumed(world: World, tmp_path: Path) -> None:
+    one = Machine(world, tmp_path, HOSTS)
+    assert one.begin() is None
+    assert one.rollback(resume=True) == ((), None)
+    world.host("b").meanwhile["rollback"] = lambda: setattr(one, "dead", True)
+    one.rollback()
+    world.host("b").meanwhile.clear()
+    one.dead = False
+    assert one.rollback(resume=True) == (("a", "b"), None)
+    assert is_on_v1(world, "a")
+    assert is_on_v1(world, "b")
+    assert one.rollback(resume=True) == ((), None)
+
+
+def test_a_step_of_the_dead_that_is_still_at_work_is_waited_for(world: World, tmp_path: Path) -> None:
+    """It was begun under a token that rules no more: it ends, and none comes after it."""
+    one, other = Machine(world, tmp_path / "one", HOSTS), Machine(world, tmp_path / "other", HOSTS)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def step() -> None:
+        one.dead = True
+        begun.set()
+        assert go_on.wait(20)
+
+    world.host("a").meanwhile["backup"] = step
+    dead = threading.Thread(target=one.begin, daemon=True)
+    dead.start()
+    assert begun.wait(20)
+    threading.Timer(0.1, go_on.set).start()
+    assert other.abort() == (["a released", "b released"], None)
+    assert go_on.is_set()
+    dead.join(20)
+    assert world.host("a").changes == ["preflight", "backup"]

@@ -1,0 +1,276 @@
+"""Checks over our own connections: never PASS by silence, and never on another host than meant."""
+
+import itertools
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from cutover.core.errors import ExitCode, Problem, UsageError
+from cutover.core.verdict import Verdict
+from cutover.inventory.targets import Targets
+from cutover.plan.gate import Finding, decide
+from cutover.plan.phases import Phase
+from cutover.remote.base import Lost, Result
+from cutover.remote.fleet import Fleet
+from cutover.run import verify
+from cutover.run.checks import plugin
+from cutover.run.checks.runner import OPTIONS, run_checks
+from tests.run.fakehosts import host_plan
+
+_names = itertools.count(1)
+PASSES = '''
+def test_it(host):
+    """V1 is stopped. If not: stop it."""
+    assert host.check_output("systemctl is-active v1") == "inactive"
+'''
+
+
+class Shell:
+    """A host that says the same to whatever it is asked, until it is lost."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.said, self.lost = name, "inactive\n", False
+        self.asked: list[str] = []
+
+    def shell(self, script: str, *, deadline: float) -> Result:
+        """What a command on it says."""
+        assert deadline > 0
+        self.asked.append(script)
+        if self.lost:
+            raise Lost(self.name, "the connection was lost")
+        return Result(0, self.said.encode(), b"", 0.0)
+
+
+class Hosts:
+    """Two hosts that answer each by its own name, and checks written for them."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.phase = Phase(0, f"phase{next(_names)}", "", "", "")  # a module is imported once in a process
+        self.shells = {name: Shell(name) for name in ("a", "b")}
+
+    def write(self, text: str | None) -> None:
+        """Write checks of this text."""
+        folder = self.root / "roles" / self.phase.name
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("")
+        if text is not None:
+            (folder / "checks.py").write_text(text)
+
+    def unwritten(self) -> Finding:
+        """What is said where a run has no room for its JUnit file."""
+        (self.root / "junit.xml").parent.mkdir(parents=True)
+        (self.root / "junit.xml").symlink_to("/dev/full")
+        return self.check(PASSES)[2]
+
+    def check(self, text: str | None) -> list[Finding]:
+        """Run checks of this text on both hosts."""
+        self.write(text)
+        plans = {name: host_plan(name) for name in self.shells}
+        return run_checks(self.root, self.phase, self.shells, plans, self.root / "junit.xml")
+
+    def opens(self, findings: list[Finding]) -> bool:
+        """Whether the gate would open on it."""
+        return decide(self.phase, findings, list(self.shells)).opens
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Hosts:
+    return Hosts(tmp_path)
+
+
+def verdicts(findings: list[Finding]) -> dict[str, Verdict]:
+    return {finding.host: finding.verdict for finding in findings}
+
+
+def test_each_check_is_asked_of_each_host_and_says_what_it_proves(hosts: Hosts) -> None:
+    found = hosts.check(PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
+    assert found[0].message == "V1 is stopped"
+    assert hosts.opens(found)
+    assert (hosts.root / "junit.xml").read_text().count("<testcase") == 2
+    assert [len(shell.asked) for shell in hosts.shells.values()] == [1, 1]
+
+
+@pytest.mark.parametrize("answer", ["inactive", "active"])
+def test_a_full_disk_here_keeps_no_check_from_being_judged(hosts: Hosts, answer: str) -> None:
+    hosts.shells["b"].said = f"{answer}\n"
+    (hosts.root / "junit.xml").symlink_to("/dev/full")  # opens, and takes no byte
+    found = hosts.check(PASSES)
+    assert verdicts(found[:2]) == {"a": Verdict.PASS, "b": Verdict.PASS if answer == "inactive" else Verdict.FAIL}
+    assert (found[2].host, found[2].verdict) == ("", Verdict.WARN)
+    assert "junit.xml could not be written" in found[2].message
+    assert hosts.opens(found) is (answer == "inactive")
+    assert not (hosts.root / "junit.xml").is_symlink()  # half of one would prove nothing
+
+
+def test_a_failure_is_of_the_host_where_it_failed_and_says_what_to_do(hosts: Hosts) -> None:
+    hosts.shells["b"].said = "active\n"
+    found = hosts.check(PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.FAIL}
+    failed = found[1]
+    assert failed.message.startswith("not so: V1 is stopped")
+    assert failed.next == "stop it."
+    assert not hosts.opens(found)
+
+
+def test_a_check_that_only_warns_warns(hosts: Hosts) -> None:
+    hosts.shells["b"].said = "active\n"
+    found = hosts.check("import pytest\n@pytest.mark.warn" + PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.WARN}
+    assert hosts.opens(found)
+
+
+def test_a_warning_check_that_could_not_be_asked_is_an_error(hosts: Hosts) -> None:
+    hosts.shells["b"].lost = True
+    found = hosts.check("import pytest\n@pytest.mark.warn" + PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.ERROR}
+    assert "could not be judged" in found[1].message
+    assert not hosts.opens(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("def test_it(host):\n    raise ValueError('odd')", Verdict.ERROR),
+        ("def test_it(host, no_such_fixture):\n    pass", Verdict.ERROR),
+        ("import pytest\ndef test_it(host):\n    pytest.skip('not now')", Verdict.INCONCLUSIVE),
+        ("import pytest\n@pytest.mark.skip\ndef test_it(host):\n    pass", Verdict.INCONCLUSIVE),
+        ("import pytest\n@pytest.mark.xfail\ndef test_it(host):\n    assert False", Verdict.INCONCLUSIVE),
+        (
+            "import pytest\n@pytest.fixture\ndef late():\n    yield\n    raise OSError('late')\ndef test_it(host, late):\n    pass",
+            Verdict.ERROR,
+        ),
+        (
+            "import pytest\n@pytest.fixture\ndef early():\n    assert False\ndef test_it(host, early):\n    pass",
+            Verdict.FAIL,
+        ),
+    ],
+    ids=["error", "missing fixture", "skip", "skip mark", "xfail", "teardown", "setup"],
+)
+def test_what_did_not_pass_never_opens_the_gate(hosts: Hosts, text: str, verdict: Verdict) -> None:
+    found = hosts.check(text)
+    assert {finding.host for finding in found} == {"a", "b"}
+    assert {finding.verdict for finding in found} - {Verdict.PASS} == {verdict}
+    assert not hosts.opens(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "def helper(host):\n    assert True",
+        "import no_such_module",
+        "def test_it(host:\n    pass",
+        "import pytest\npytest.skip('all of it', allow_module_level=True)",
+        "import sys\nsys.exit(0)",
+        "raise KeyError('x')",
+        "import pytest\npytest.exit('enough', returncode=0)\n",
+    ],
+    ids=["no file", "empty", "no check", "import", "syntax", "module skip", "exit 0", "raises", "pytest.exit"],
+)
+def test_checks_that_do_not_run_are_an_error_of_every_host(hosts: Hosts, text: str | None) -> None:
+    found = hosts.check(text)
+    assert verdicts(found) == {"a": Verdict.ERROR, "b": Verdict.ERROR}
+    assert not hosts.opens(found)
+
+
+def test_a_host_that_cannot_be_asked_hides_no_other_and_its_checks_are_errors(hosts: Hosts) -> None:
+    """As plain pytest runs them: the file that a CI reads names every check of that host."""
+    hosts.write(PASSES)
+    plans = {"a": host_plan("a")}
+    checked = plugin.Checked({"a": hosts.shells["a"]}, plans, {"b": "no route to b\n    next: see its cable"})
+
+    class Hand:
+        def pytest_configure(self, config: pytest.Config) -> None:
+            config.stash[plugin.FLEET] = checked
+
+    file, junit = hosts.root / "roles" / hosts.phase.name / "checks.py", hosts.root / "junit.xml"
+    options = [*OPTIONS, f"--rootdir={hosts.root}", str(file), f"--junit-xml={junit}"]
+    assert pytest.main(options, plugins=[Hand(), plugin]) == pytest.ExitCode.TESTS_FAILED
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
+    error = next(suite.iter("error"))
+    assert "no route to b" in (error.get("message") or "")
+
+
+def test_verify_judges_who_answers_and_tells_who_does_not(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The silent host is one finding and one error of the JUnit file."""
+    hosts.write(PASSES)
+    lost = Problem("no route to b", "see its cable", "b")
+    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")})
+    fleet = SimpleNamespace(agents={"a": hosts.shells["a"]})
+    monkeypatch.setattr(verify, "reached", lambda _targets: nullcontext((fleet, [lost])))
+    monkeypatch.setattr(verify, "phase_to_check", lambda _phase: hosts.phase)
+    monkeypatch.setattr(verify, "known_run", lambda *_: (known, []))
+    junit = hosts.root / "new" / "junit.xml"
+    targets = cast("Targets", SimpleNamespace(root=hosts.root))
+    judged = verify.verify(targets, run="", phase=hosts.phase.name, junit=junit)
+    assert verdicts(list(judged.findings)) == {"a": Verdict.PASS, "b": Verdict.ERROR}
+    assert (judged.run, [str(one.found) for one in judged.problems]) == ("r1", ["no route to b"])
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
+    assert [case.get("name") for case in suite.iter("testcase")] == ["test_it[a]", "remote[b]"]
+
+
+def test_without_a_journal_nobody_is_sent_to_one(hosts: Hosts) -> None:
+    (hosts.root / "junit.xml").symlink_to("/dev/full")
+    hosts.write(PASSES)
+    plans = {name: host_plan(name) for name in hosts.shells}
+    junit = hosts.root / "junit.xml"
+    found = run_checks(hosts.root, hosts.phase, hosts.shells, plans, junit, no_room=verify.NO_JOURNAL)
+    assert found[2].next == verify.NO_JOURNAL
+    assert "journal has" in Hosts(hosts.root / "again").unwritten().next
+
+
+@pytest.mark.parametrize(("silent", "code"), [([], ExitCode.USAGE), ([Problem("gone", "look", "b")], None)])
+def test_a_run_that_nobody_knows_is_wrong_usage_only_where_everybody_answers(
+    monkeypatch: pytest.MonkeyPatch, silent: list[Problem], code: ExitCode | None
+) -> None:
+    fleet = cast("Fleet", SimpleNamespace(agents={"a": None, "b": None}))
+    monkeypatch.setattr(verify, "known_run", lambda *_: (None, silent))
+    if code is not None:
+        with pytest.raises(UsageError):
+            verify.run_to_check(fleet, "", None, [])
+        return
+    known, unasked = verify.run_to_check(fleet, "", None, [])
+    assert known is None
+    assert [one.host for one in unasked] == ["b", "a"]
+    assert "it knows no run" in unasked[1].found
+
+
+def test_a_check_that_asks_no_host_speaks_for_none(hosts: Hosts) -> None:
+    found = hosts.check("def test_it():\n    assert True")
+    assert verdicts(found) == {"": Verdict.PASS}
+    assert not hosts.opens(found)
+
+
+def test_a_check_that_ends_the_session_early_leaves_the_others_unjudged(hosts: Hosts) -> None:
+    found = hosts.check("import pytest\ndef test_it(host):\n    pytest.exit('enough', returncode=0)")
+    assert not hosts.opens(found)
+
+
+def test_the_plan_that_a_check_is_held_against_is_that_of_its_host(hosts: Hosts) -> None:
+    found = hosts.check("def test_it(host, wanted):\n    assert wanted.name == host.backend.hostname")
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
+    named = Hosts(hosts.root).check("def test_it(wanted):\n    assert wanted.name == 'a'")
+    assert verdicts(named) == {"a": Verdict.PASS, "b": Verdict.FAIL}
+
+
+def test_settings_of_whoever_runs_it_change_nothing(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
+    (hosts.root / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (hosts.root / "conftest.py").write_text("")
+    found = hosts.check(PASSES)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
+
+
+def test_no_limit_of_our_own_tests_ends_a_check(hosts: Hosts) -> None:
+    (hosts.root / "pytest.ini").write_text("[pytest]\ntimeout = 900\n")
+    found = hosts.check("def test_it(host, request):\n    assert not request.config.pluginmanager.hasplugin('timeout')")
+    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}

@@ -1,0 +1,276 @@
+"""Phases 3-5 and the way back, on hosts in memory that run the real agent."""
+
+import signal
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from cutover.agent import lease
+from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack
+from cutover.core.verdict import Verdict
+from cutover.plan.gate import Finding
+from cutover.plan.phases import Phase
+from cutover.run.rollback import go_back
+from cutover.run.session import Session, held
+from tests.run import fakehosts
+from tests.run.fakehosts import ALL, COMMITS, World, began, is_on_v1, run, session_of
+
+
+def test_all_hosts_go_to_v2_batch_by_batch(world: World) -> None:
+    session = session_of(world, "a", "b", "c")
+    assert run(session, ("a",), ("b", "c")) is None
+    for name in ("a", "b", "c"):
+        assert began(session, name) == ALL
+        assert world.host(name).marks == set(ALL)
+        assert (world.host(name).armed, world.host(name).held_by["held"]) == (False, False)
+    order = [(record.host, record.phase) for record in session.journal.of("intent") if record.phase in COMMITS]
+    assert order[:3] == [("a", phase) for phase in COMMITS]  # the canary is through before the others begin
+    last = max(record.seq for record in session.journal.of("gate"))
+    assert [record.seq > last for record in session.journal.of("confirmed")] == [True]
+
+
+def test_each_batch_is_armed_before_v1_is_stopped_on_it(world: World) -> None:
+    session = session_of(world, "a", "b")
+    armed: dict[str, list[bool]] = {"a": [], "b": []}
+
+    def note() -> None:
+        for name, states in armed.items():
+            states.append(world.host(name).armed)
+
+    for name in armed:
+        world.host(name).meanwhile["shutdown"] = note
+    assert run(session, ("a",), ("b",)) is None
+    assert armed == {"a": [True, True], "b": [False, True]}  # a's is not taken away before the last gate
+
+
+def test_an_intent_is_on_disk_before_its_effect(world: World) -> None:
+    session = session_of(world, "a")
+    seen: list[list[str]] = []
+    world.host("a").meanwhile["shutdown"] = lambda: seen.append(began(session, "a"))
+    assert run(session, ("a",)) is None
+    assert seen == [[*ALL[:3], "shutdown"]]
+
+
+@pytest.mark.parametrize("phase", ALL[:3])
+@pytest.mark.parametrize("how", ["step", "silent", "check", "no check"])
+def test_one_no_before_phase_3_and_nothing_of_v1_was_touched_anywhere(
+    world: World, phase: str, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = session_of(world, "a", "b", phase=0.05 if how == "silent" else 20)
+    if how == "step":
+        world.host("b").broken.add(phase)
+    elif how == "silent":
+
+        def gone() -> None:
+            world.host("b").lose["apply"] = 1
+            world.host("b").silent = True
+
+        world.host("b").meanwhile[phase] = gone
+    else:
+        monkeypatch.setattr(
+            "cutover.run.phase.check_hosts", _checks(phase, "b", Verdict.FAIL if how == "check" else None)
+        )
+    end = run(session, ("a",), ("b",))
+    if how == "silent":  # it took effect, and then the host was gone for good
+        assert phase in world.host("b").marks
+    assert isinstance(end, Refused)
+    assert [problem.host for problem in end.problems] == ["b"]
+    assert not [record for record in session.journal.records if record.phase in COMMITS]
+    assert session.journal.of("armed", "rollback.started") == []
+    assert not world.host("a").marks & set(COMMITS)
+    assert not world.host("b").marks & set(COMMITS)
+    assert world.host("a").held_by["held"] is False
+
+
+def _checks(phase: str, host: str, verdict: Verdict | None) -> Any:
+    """Checks that find something of a host in a phase; None: that are silent about it."""
+
+    def check(session: Session, now: Phase, hosts: tuple[str, ...]) -> list[Finding]:
+        found = fakehosts.passes(session, now, hosts)
+        if now.name != phase:
+            return found
+        others = [finding for finding in found if finding.host != host]
+        return others if verdict is None else [*others, Finding(host, f"{phase}.checked", verdict, "not so", "look")]
+
+    return check
+
+
+@pytest.mark.parametrize("phase", COMMITS)
+def test_a_failure_in_the_second_batch_takes_back_all_that_were_touched_and_no_other(world: World, phase: str) -> None:
+    session = session_of(world, "a", "b", "c")
+    world.host("b").broken.add(phase)
+    end = run(session, ("a",), ("b",), ("c",))
+    assert isinstance(end, RolledBack)
+    assert f"do {phase}: {phase} is broken" in end.problems[0].found
+    assert all(is_on_v1(world, name) for name in "abc")
+    assert [began(session, name)[-1] for name in "abc"] == ["rollback", "rollback", ALL[2]]
+    assert world.host("a").changes == [*ALL, "rollback"]
+    assert "rollback" not in world.host("c").changes
+    assert session.journal.of("confirmed") == []
+
+
+def test_a_check_that_fails_after_phase_3_goes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cutover.run.phase.check_hosts", _checks("validation", "a", Verdict.INCONCLUSIVE))
+    assert isinstance(run(session_of(world, "a"), ("a",)), RolledBack)
+    assert is_on_v1(world, "a")
+
+
+def test_an_incomplete_rollback_names_the_hosts_and_the_cause(world: World) -> None:
+    session = session_of(world, "a", "b")
+    world.host("b").broken |= {"activation", "rollback"}
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, MixedFleet)
+    assert {problem.host for problem in end.problems} == {"b"}
+    found = " ".join(problem.found for problem in end.problems)
+    assert "rollback is broken" in found
+    assert "activation is broken" in found
+    assert is_on_v1(world, "a")
+    assert world.host("b").armed  # its own revert stays, and will try again
+    assert session.journal.of("rollback.finished")[0].data["failed"] == ["b"]
+
+
+def test_an_untouched_host_that_is_gone_does_not_make_a_mixed_fleet(world: World) -> None:
+    session = session_of(world, "a", "b")
+    world.host("a").meanwhile["activation"] = lambda: setattr(world.host("b"), "silent", True)
+    world.host("a").broken.add("activation")
+    assert isinstance(run(session, ("a",), ("b",)), RolledBack)
+    assert is_on_v1(world, "a")
+    assert [record.host for record in session.journal.of("failed")] == ["b"]
+
+
+def test_a_host_that_is_gone_during_the_way_back_is_named(world: World) -> None:
+    session = session_of(world, "a", "b", phase=0.3)
+    world.host("b").broken.add("activation")
+    world.host("b").meanwhile["activation"] = lambda: setattr(world.host("b"), "silent", True)
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, MixedFleet)
+    assert {problem.host for problem in end.problems} == {"b"}
+    assert is_on_v1(world, "a")
+    assert world.host("b").armed
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_a_connection_lost_in_the_middle_of_a_batch_loses_and_doubles_nothing(world: World, lost: int) -> None:
+    session = session_of(world, "a")
+    world.host("a").meanwhile["shutdown"] = lambda: world.host("a").lose.update(apply=lost)
+    assert run(session, ("a",)) is None
+    assert world.host("a").changes == ALL  # each once
+    assert len(session.journal.of("connection.lost")) == lost
+
+
+def test_a_host_that_another_run_holds_ends_the_run_before_anything(world: World) -> None:
+    session = session_of(world, "a", "b")
+    lease.acquire(world.host("b").place, run="another", holder="somebody", nonce="n", seconds=60)
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, Locked)
+    assert [problem.host for problem in end.problems] == ["b"]
+    assert world.host("a").held_by["held"] is False
+    assert (world.host("b").held_by["run"], world.host("b").held_by["held"]) == ("another", True)
+    assert session.journal.of("intent") == []
+
+
+def test_a_host_that_went_back_by_itself_ends_the_run_and_all_are_on_v1(world: World) -> None:
+    session = session_of(world, "a", "b", renew=0.01)
+    host = world.host("a")
+
+    def silence() -> None:  # of the controller, as seen from a: its timer goes off
+        host.goes_back_by_itself()
+        while "a" in session.tokens:
+            signal.sigtimedwait([], 0.01)
+
+    world.host("b").meanwhile["shutdown"] = silence
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, RolledBack)
+    assert end.problems[0].host == "a"
+    assert "the lease is lost" in end.problems[0].found
+    assert [record.host for record in session.journal.of("lease.lost")] == ["a"]
+    assert is_on_v1(world, "a")
+    assert is_on_v1(world, "b")
+    assert world.host("b").changes[-2:] == ["shutdown", "rollback"]
+
+
+def test_that_a_host_went_back_unnoticed_does_not_make_a_mixed_fleet(world: World) -> None:
+    session = session_of(world, "a", "b")  # no renewal in time: the controller was asleep
+    world.host("b").meanwhile["activation"] = world.host("a").goes_back_by_itself
+    world.host("b").broken.add("activation")
+    assert isinstance(run(session, ("a",), ("b",)), RolledBack)
+    assert is_on_v1(world, "a")
+    assert is_on_v1(world, "b")
+
+
+def test_a_fenced_host_is_not_changed_any_more(world: World) -> None:
+    session = session_of(world, "a")
+    host = world.host("a")
+    host.meanwhile["backup"] = lambda: (
+        lease.raise_token(host.place, by="test"),
+        lease.acquire(host.place, run="x", holder="y", nonce="z", seconds=60),
+    )
+    end = run(session, ("a",))
+    assert isinstance(end, Refused)
+    assert host.changes == ["preflight", "backup"]
+    assert host.held_by["run"] == "x"  # and the other run's lease is not given back in its place
+
+
+def test_a_bug_of_ours_goes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_session: Session, phase: Phase, hosts: tuple[str, ...]) -> list[Finding]:
+        if phase.name == "validation":
+            raise ZeroDivisionError
+        return fakehosts.passes(_session, phase, hosts)
+
+    monkeypatch.setattr("cutover.run.phase.check_hosts", broken)
+    end = run(session_of(world, "a"), ("a",))
+    assert isinstance(end, RolledBack)
+    assert "ZeroDivisionError" in end.problems[0].found
+    assert is_on_v1(world, "a")
+
+
+def test_the_batches_of_another_session_of_the_run_have_other_names(world: World) -> None:
+    """Another machine goes back: it must get its own result, not the stored one of the first attempt."""
+    first = session_of(world, "a")
+    world.host("a").broken |= {"activation", "rollback"}
+    assert isinstance(run(first, ("a",)), MixedFleet)
+    world.host("a").broken.clear()
+    second = session_of(world, "a")
+    with held(second):
+        assert go_back(second, "by hand", ["a"]).hosts == ("a",)
+    assert is_on_v1(world, "a")
+
+
+def test_a_run_that_takes_longer_than_all_its_phases_may_goes_back(world: World) -> None:
+    session = session_of(world, "a", "b")
+    world.host("a").meanwhile["validation"] = lambda: setattr(session, "ends", 0.0)
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, RolledBack)
+    assert "longer than all its phases" in end.problems[0].found
+    assert is_on_v1(world, "a")
+    assert not world.host("b").marks & set(COMMITS)
+
+
+def test_a_run_that_takes_too_long_before_phase_3_is_refused(world: World) -> None:
+    session = session_of(world, "a")
+    world.host("a").meanwhile["backup"] = lambda: setattr(session, "ends", 0.0)
+    assert isinstance(run(session, ("a",)), Refused)
+    assert not world.host("a").marks & set(COMMITS)
+
+
+def test_a_host_that_is_cut_off_in_phases_3_to_5_is_waited_for_no_longer_than_it_waits_itself(world: World) -> None:
+    session = session_of(world, "a", "b", phase=3600)
+    session.times = replace(session.times, confirm=0.05)
+    world.host("b").meanwhile["activation"] = lambda: setattr(world.host("b"), "silent", True)
+    end = run(session, ("a", "b"))
+    assert isinstance(end, MixedFleet)
+    assert is_on_v1(world, "a")
+
+
+def test_a_full_disk_here_does_not_keep_v1_from_coming_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = session_of(world, "a")
+
+    def full(_file: int, _content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    world.host("a").meanwhile["activation"] = lambda: monkeypatch.setattr("cutover.journal.journal._append", full)
+    end = run(session, ("a",))
+    assert isinstance(end, RolledBack)
+    assert "could not be written" in end.problems[-1].found
+    assert is_on_v1(world, "a")

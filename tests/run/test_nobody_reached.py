@@ -1,0 +1,129 @@
+"""The commands that only look, with hosts that cannot be reached: nothing is refused, nothing is silent, and a CI sees no green."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from cutover.cli import hosts, judge, monitor
+from cutover.cli.options import Where
+from cutover.core.errors import Problem, Unreachable
+from cutover.remote import fleet as fleets
+from cutover.remote.fleet import Fleet, Pool, connected_as_far_as_possible
+from tests.checkout import ROOT
+
+CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
+HOSTS = """quiet:
+  hosts:
+    a: {ansible_host: 198.18.0.1}
+    b: {ansible_host: 198.18.0.2}
+"""
+RUN = "20260102T030405Z-abc123"
+Command = Callable[[Where], int]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout whose environment `quiet` has two hosts that do not answer."""
+    for name in ("roles", "templates"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    directory = tmp_path / "inventory" / "quiet"
+    (directory / "group_vars").mkdir(parents=True)
+    (directory / "hosts.yml").write_text(HOSTS)
+    (directory / "group_vars" / "quiet.yml").write_text("abaco_environment: lab\n")
+
+    def nobody(_targets: object) -> tuple[Fleet, list[Problem]]:
+        return Fleet({}, Pool(1)), [Problem(f"no route to {name}", f"see the cable of {name}", name) for name in "ab"]
+
+    monkeypatch.setattr(fleets, "connect", nobody)
+    monkeypatch.setattr("cutover.monitor.loop.connect", nobody)
+    return tmp_path
+
+
+def asked(root: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
+    """How a command ends, and its document."""
+    code = command(Where(root, "x", "quiet", json=True))
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert document["exit_code"] == code
+    return code, document
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        judge.status,
+        lambda where: judge.verify(where, "", ""),
+        lambda where: judge.verify(replace(where, run=RUN), "activation", ""),
+        judge.validate,
+        judge.shadow,
+        lambda where: judge.shadow(replace(where, run=RUN)),
+        lambda where: monitor.monitor(where, once=True),
+    ],
+    ids=["status", "verify", "verify of a run", "validate", "shadow", "shadow of a run", "monitor once"],
+)
+def test_a_silent_fleet_could_not_be_judged_and_each_host_is_named(
+    root: Path, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, document = asked(root, command, capsys)
+    assert code == 10
+    assert list(document["hosts"]) == ["a", "b"]
+    assert [(one["host"], one["found"], one["next"]) for one in document["errors"]] == [
+        ("a", "no route to a", "see the cable of a"),
+        ("b", "no route to b", "see the cable of b"),
+    ]
+
+
+def test_a_command_that_asks_who_can_be_reached_is_told_no(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(root, hosts.ping, capsys)[0] == 3
+    with pytest.raises(Unreachable), connected_as_far_as_possible(Where(root, "x", "quiet").targets()):
+        pass
+
+
+def test_the_reports_of_a_silent_fleet_have_every_host_and_check_with_why(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(root, judge.validate, capsys)
+    asked(root, judge.shadow, capsys)
+    fleet = next((root / ".cutover" / "validations").glob("*/production_validation_report.json"))
+    report = json.loads(fleet.read_text())
+    assert (report["status"], list(report["checks"])) == ("INCONCLUSIVE", CHECKS)
+    host = json.loads((fleet.parent / "hosts" / "a" / fleet.name).read_text())
+    assert list(host["checks"]) == CHECKS
+    assert {(check["status"], check["issues"][0]["found"]) for check in host["checks"].values()} == {
+        ("INCONCLUSIVE", "no route to a")
+    }
+    assert host["issues"][0]["next"] == "see the cable of a"
+    compared = json.loads(next((root / ".cutover" / "shadows").glob("*/shadow_report.json")).read_text())
+    assert compared["hosts"] == {"a": "INCONCLUSIVE", "b": "INCONCLUSIVE"}
+
+
+@pytest.mark.parametrize("phase", ["", "activation"])
+def test_the_junit_file_has_an_error_for_each_silent_host(
+    root: Path, capsys: pytest.CaptureFixture[str], phase: str
+) -> None:
+    junit = root / "out" / "checks.xml"
+    assert asked(root, lambda where: judge.verify(where, phase, str(junit)), capsys)[0] == 10
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("errors")) == ("2", "2")
+    cases = {case.get("name"): case.find("error") for case in suite.iter("testcase")}
+    assert {name: error.get("message") for name, error in cases.items() if error is not None} == {
+        "remote[a]": "no route to a",
+        "remote[b]": "no route to b",
+    }
+
+
+def test_wrong_usage_is_found_before_anybody_is_asked(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleets, "connect", lambda _targets: pytest.fail("hosts were asked"))
+    for phase, junit, path in (
+        ("lunch", "", "--phase"),
+        ("", str(root / "inventory"), "--junit"),
+        ("", str(root / "inventory" / "quiet" / "hosts.yml" / "x.xml"), "--junit"),
+    ):
+        code, document = asked(root, lambda where, p=phase, j=junit: judge.verify(where, p, j), capsys)  # type: ignore[misc]
+        assert (code, [one["path"] for one in document["errors"]]) == (2, [path])

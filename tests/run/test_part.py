@@ -1,0 +1,72 @@
+"""A rollback that leaves hosts on V2, by choice or because they are silent: never «all is as it was», and each is named."""
+
+from pathlib import Path
+
+import pytest
+
+from cutover.core.errors import ExitCode, MixedFleet
+from tests.run.fakehosts import World, is_on_v1
+from tests.run.killing import Killed, Machine, code_of, machines, on_v2
+
+__all__ = ["machines"]
+pytestmark = pytest.mark.usefixtures("machines")
+HOSTS = (("a",), ("b",), ("c",))
+
+
+def found(end: BaseException | None) -> dict[str, str]:
+    """The problems of an end, by host."""
+    assert isinstance(end, MixedFleet), end
+    return {problem.host: problem.found for problem in end.problems}
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_hosts_of_the_run_that_were_not_chosen_and_stay_on_v2_are_named(
+    world: World, tmp_path: Path, elsewhere: bool
+) -> None:
+    one = Machine(world, tmp_path, HOSTS)
+    assert one.begin() is None
+    machine = Machine(world, tmp_path / "other", HOSTS) if elsewhere else one
+    machine.limit = ("a",)
+    _, end = machine.rollback()
+    assert set(found(end)) == {"b", "c"}
+    assert all("stays on V2" in words for words in found(end).values())
+    assert machine.last_end() == code_of(end) == ExitCode.MIXED
+    assert (is_on_v1(world, "a"), on_v2(world, "b"), on_v2(world, "c")) == (True, True, True)
+    machine.limit = ("b",)
+    assert set(found(machine.rollback()[1])) == {"c"}
+    machine.limit = ("c",)
+    assert machine.rollback() == (("c",), None)  # the last one: the fleet is no mix any more
+    assert machine.last_end() == ExitCode.DONE
+
+
+def test_one_that_was_not_chosen_and_cannot_say_is_listed_too(world: World, tmp_path: Path) -> None:
+    one = Machine(world, tmp_path, HOSTS)
+    assert one.begin() is None
+    one.limit, one.silent = ("a",), {"b", "c"}
+    _, end = one.rollback()
+    assert is_on_v1(world, "a")
+    assert set(found(end)) == {"b", "c"}
+    assert all("whether run" in words and "no route to host" in words for words in found(end).values())
+
+
+def test_hosts_that_the_run_never_touched_are_no_mix(world: World, tmp_path: Path) -> None:
+    one = Machine(world, tmp_path, HOSTS)
+    world.host("a").meanwhile["activation"] = lambda: setattr(one, "dead", True)
+    assert isinstance(one.begin(), Killed)
+    world.host("a").meanwhile.clear()
+    one.dead, one.limit = False, ("a",)
+    assert one.rollback() == (("a",), None)
+
+
+@pytest.mark.parametrize("how", ["rollback", "abort"])
+@pytest.mark.parametrize("hosts", [(("a",),), HOSTS])
+def test_where_nobody_answers_that_is_a_mix_and_not_v1_as_it_was(
+    world: World, tmp_path: Path, how: str, hosts: tuple[tuple[str, ...], ...]
+) -> None:
+    one = Machine(world, tmp_path, hosts)
+    assert one.begin() is None
+    one.silent = set(one.names)
+    _, end = getattr(one, how)()
+    assert set(found(end)) == set(one.names)
+    assert all("whether it is on V2 is not known" in words for words in found(end).values())
+    assert code_of(end) == ExitCode.MIXED

@@ -1,0 +1,117 @@
+"""The checks of phase 5, asked of a directory of this machine in the place of a host's."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.plan.plan import HostPlan
+from roles.shutdown.checks import v1_release
+from roles.validation import checks
+
+KPIS = {"PAR30": 1.5, "PAR90": 0, "CollectionRate": 98.25, "PortfolioHealth": 7.5}
+
+
+@pytest.fixture
+def host() -> Any:
+    """A host that is this machine."""
+    import testinfra
+
+    return testinfra.get_host("local://")
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> HostPlan:
+    """The plan of a host that lies in a directory, with V2's config put in place a while ago."""
+    for folder in ("metrics", "audit", "inbox", "processing"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "pipeline.yml").write_text("{}")
+    os.utime(tmp_path / "pipeline.yml", (1_767_225_600, 1_767_225_600))  # 2026-01-01
+    variables = {
+        "abaco_data": str(tmp_path),
+        "abaco_config": str(tmp_path / "pipeline.yml"),
+        "abaco_home": "/opt/abaco",
+    }
+    facts = {"current": {"type": "absent"}}
+    return HostPlan(name="h1", address="192.0.2.1", variables=variables, facts=facts, steps={}, changes=(), diffs=())
+
+
+def write(directory: Path, key: str, kpis: dict[str, Any], *, status: str = "ok", at: int = 1_767_226_000) -> None:
+    """The metrics of a tape, as V2 writes them."""
+    path = directory / "metrics" / f"v2_{key}.json"
+    path.write_text(json.dumps({"status": status, "kpis": {name: {"value": value} for name, value in kpis.items()}}))
+    os.utime(path, (at, at))
+    path.with_name(f"v2_{key}.manifest.json").write_text("{}")
+
+
+def test_four_finite_values_pass(host: Any, wanted: HostPlan, tmp_path: Path) -> None:
+    write(tmp_path, "a", {**KPIS, "PAR30": None}, at=1_767_225_000)  # of the time before the config
+    write(tmp_path, "b", KPIS)
+    write(tmp_path, "c", {}, status="failed", at=1_767_227_000)  # a bad tape is rejected, as it must be
+    checks.test_v2_wrote_all_four_values(host, wanted)
+
+
+@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "1.5", True])
+def test_what_is_no_finite_number_fails(host: Any, wanted: HostPlan, tmp_path: Path, value: object) -> None:
+    write(tmp_path, "a", {**KPIS, "PAR90": value})
+    with pytest.raises(AssertionError, match="PAR90"):
+        checks.test_v2_wrote_all_four_values(host, wanted)
+
+
+def test_a_missing_value_and_rejecting_everything_fail(host: Any, wanted: HostPlan, tmp_path: Path) -> None:
+    write(tmp_path, "a", {name: KPIS[name] for name in KPIS if name != "PAR30"}, status="ok")
+    with pytest.raises(AssertionError, match="PAR30"):
+        checks.test_v2_wrote_all_four_values(host, wanted)
+    write(tmp_path, "a", {}, status="failed")
+    with pytest.raises(AssertionError, match="accepted none"):
+        checks.test_v2_wrote_all_four_values(host, wanted)
+
+
+def records(count: int, *, at: str = "2026-01-01T00:00:00.000001Z") -> list[dict[str, Any]]:
+    """Records that follow each other, from the ninth on."""
+    return [{"seq": 9 + n, "at": at, "event": "e", "prev": f"h{8 + n}", "hash": f"h{9 + n}"} for n in range(count)]
+
+
+def trail(directory: Path, found: list[dict[str, Any]], torn: str = "") -> None:
+    """Write an audit trail, with a torn line before its last record."""
+    lines = [json.dumps(record) for record in found]
+    (directory / "audit" / "trail.jsonl").write_text(
+        "\n".join([*lines[:-1], *([torn] if torn else []), lines[-1]]) + "\n"
+    )
+
+
+@pytest.mark.parametrize("torn", ["", '{"seq": 11, "at'])
+def test_a_tied_trail_passes(host: Any, wanted: HostPlan, tmp_path: Path, torn: str) -> None:
+    trail(tmp_path, records(300), torn)
+    checks.test_the_audit_trail_has_events_of_v2(host, wanted)
+
+
+@pytest.mark.parametrize("change", [{"seq": 99}, {"prev": "other"}, {"hash": "other"}])
+def test_a_record_that_does_not_follow_fails(
+    host: Any, wanted: HostPlan, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    found = records(5)
+    found[2] |= change
+    trail(tmp_path, found)
+    with pytest.raises(AssertionError, match="does not follow"):
+        checks.test_the_audit_trail_has_events_of_v2(host, wanted)
+
+
+def test_a_trail_without_events_since_the_switch_fails(host: Any, wanted: HostPlan, tmp_path: Path) -> None:
+    trail(tmp_path, records(5, at="2025-12-31T23:59:59.999999Z"))
+    with pytest.raises(AssertionError, match="the last record is of 2025"):
+        checks.test_the_audit_trail_has_events_of_v2(host, wanted)
+
+
+def test_a_tape_that_stays_is_named(host: Any, wanted: HostPlan, tmp_path: Path) -> None:
+    checks.test_no_tape_is_left_behind(host, wanted)
+    (tmp_path / "processing" / "abc__a tape.csv").touch()
+    with pytest.raises(AssertionError, match=r"abc__a tape\.csv"):
+        checks.test_no_tape_is_left_behind(host, wanted)
+
+
+def test_where_current_is_no_link_it_is_said_so(wanted: HostPlan) -> None:
+    with pytest.raises(AssertionError, match=r"/opt/abaco/current was no link when the plan was made \(absent\)"):
+        v1_release(wanted)

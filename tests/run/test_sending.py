@@ -1,0 +1,75 @@
+"""What a host has already is not sent to it again: the journal says of each upload that there was one."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cutover.core.errors import Refused
+from cutover.plan.steps import release
+from cutover.run.commit import prepare
+from cutover.run.session import Session, held
+from tests.run.fakehosts import World, session_of
+
+
+@pytest.fixture
+def session(world: World, tmp_path: Path) -> Session:
+    """A run whose phase 2 needs a release; what unpacks it on the host is not the matter here."""
+    artifact = tmp_path / "r1.tar.gz"
+    artifact.write_bytes(b"the release")
+    return replace(with_release(session_of(world, "a", "b"), world, digest(artifact)), artifact=artifact)
+
+
+def with_release(session: Session, world: World, sha256: str) -> Session:
+    plans = {}
+    for name, plan in session.plans.items():
+        step = release("staging.release", str(world.folder / name / "r1"), "r1", f"/incoming/{name}.tar.gz", sha256)
+        plans[name] = plan.model_copy(update={"steps": {**plan.steps, "staging": (step,)}})
+    return replace(session, plans=plans)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def arrives(world: World, name: str) -> None:
+    """The release is unpacked on a host: an empty one, which verifies."""
+    root = world.folder / name / "r1"
+    root.mkdir()
+    (root / "manifest.json").write_text(json.dumps({"id": "r1", "files": {}}))
+    (root / "byte_code.json").write_text("{}")
+
+
+def prepared(session: Session, *, again: bool = False) -> None:
+    with held(session, {name: {"name": name} for name in session.hosts}):
+        prepare(session, again=again)
+
+
+def uploads(session: Session) -> list[str]:
+    return [record.host for record in session.journal.of("uploaded")]
+
+
+def test_it_is_sent_to_whom_it_lacks_and_to_nobody_a_second_time(session: Session, world: World) -> None:
+    arrives(world, "a")
+    with pytest.raises(Refused):  # nothing unpacks it on b here
+        prepared(session)
+    assert sorted(uploads(session)) == ["b"]
+    arrives(world, "b")
+    prepared(session)
+    prepared(session, again=True)
+    other = with_release(
+        session_of(world, "a", "b"), world, "0" * 64
+    )  # another run of the same release, from elsewhere
+    prepared(other)
+    assert (uploads(session), uploads(other)) == (["b"], [])
+
+
+def test_where_it_lacks_and_is_here_no_more_that_is_said_before_anything(session: Session, world: World) -> None:
+    for name in ("a", "b"):
+        world.host(name).changes.clear()
+    gone = replace(session, artifact=Path("/nowhere/r1.tar.gz"))
+    with pytest.raises(Refused, match="is not on this machine any more"):
+        prepared(gone)
+    assert uploads(gone) == []

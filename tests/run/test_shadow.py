@@ -1,0 +1,167 @@
+"""`shadow`: each host compares both versions by its own release; what it says is judged, and no host hides another."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cutover.cli import judge
+from cutover.cli.options import Where
+from cutover.core.errors import Problem
+from cutover.core.host import Host
+from cutover.core.verdict import Verdict
+from cutover.inventory.declarations import declarations
+from cutover.inventory.targets import Targets
+from cutover.inventory.variables import Variables, resolve
+from cutover.plan.roles import ReleaseFacts
+from cutover.remote.agent import HostAgent
+from cutover.remote.fake import FakeTransport
+from cutover.remote.fleet import Fleet, Pool
+from cutover.run import shadow
+from cutover.run.verify import Judged
+from tests.checkout import ROOT
+from tests.run.fakehosts import World
+
+ISSUE = {"verdict": "WARN", "found": "a is off by 1e-6", "next": "see the rows"}
+
+
+def document(status: str = "PASS", *issues: dict[str, str]) -> dict[str, Any]:
+    check = {
+        "status": status,
+        "words": "equal on 3 tapes",
+        "n": 3,
+        "values": {},
+        "thresholds": {},
+        "issues": list(issues),
+    }
+    return {
+        "status": status,
+        "timestamp": "2026-01-02T03:04:05Z",
+        "checks": {"a": check},
+        "issues": list(issues),
+        "tapes": [],
+    }
+
+
+def deployed(home: Path, said: str, where: str = "current") -> None:
+    """An entry point that says this, whatever it is asked."""
+    program = home / where / "bin" / "kpi"
+    program.parent.mkdir(parents=True)
+    answer = program.with_name("answer")
+    answer.write_text(said)
+    program.write_text(f"#!/bin/sh\ncat {answer}\n")
+    program.chmod(0o755)
+
+
+def variables(name: str, home: Path) -> Variables:
+    roles = sorted(path.parent.name for path in (ROOT / "roles").glob("*/defaults.yml"))
+    settings = {"abaco_environment": "lab", "abaco_home": str(home)}
+    host = Host(name, "198.18.0.1", "lab", Path("/inventory/lab/known_hosts"), groups=("lab",), variables=settings)
+    return resolve(host, declarations(ROOT / "roles", roles))
+
+
+@pytest.fixture
+def targets(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Targets:
+    """Hosts `a` and `b`, whose agents really run; their releases lie below <tmp>/<name>/home."""
+    agents = {name: HostAgent(FakeTransport(name, world.host(name).answer), state_dir="/state") for name in ("a", "b")}
+
+    @contextmanager
+    def fleet(_targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
+        yield Fleet(agents, Pool(4)), unreachable
+
+    unreachable: list[Problem] = []
+    monkeypatch.setattr(shadow, "reached", fleet)
+    known = {name: variables(name, tmp_path / name / "home") for name in agents}
+    return cast("Targets", SimpleNamespace(root=ROOT, variables=known, unreachable=unreachable))
+
+
+def test_hosts_that_agree_pass_and_their_documents_are_kept(targets: Targets, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        deployed(tmp_path / name / "home", json.dumps(document()))
+    judged = shadow.shadow(targets, run="")
+    assert judged.verdict is Verdict.PASS
+    assert [(finding.host, finding.name) for finding in judged.findings] == [("a", "shadow.a"), ("b", "shadow.a")]
+    assert {host: next(iter(documents.values()))["status"] for host, documents in judged.documents.items()} == {
+        "a": "PASS",
+        "b": "PASS",
+    }
+
+
+def test_one_host_that_differs_is_named_with_what_to_do(targets: Targets, tmp_path: Path) -> None:
+    deployed(tmp_path / "a" / "home", json.dumps(document()))
+    deployed(tmp_path / "b" / "home", json.dumps(document("WARN", ISSUE)))
+    judged = shadow.shadow(targets, run="")
+    assert judged.verdict is Verdict.WARN
+    assert [(one.host, one.message, one.next) for one in judged.findings if one.verdict is Verdict.WARN] == [
+        ("b", "a is off by 1e-6", "see the rows")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("not a document", "not a document"),
+        (json.dumps({"status": "ERROR", "issues": [{"where": "V1", "found": "no such unit"}]}), "no such unit"),
+        (None, "No such file"),
+    ],
+)
+def test_a_host_that_could_not_compare_is_an_error_and_never_silent(
+    targets: Targets, tmp_path: Path, said: str | None, found: str
+) -> None:
+    deployed(tmp_path / "a" / "home", json.dumps(document()))
+    if said is not None:
+        deployed(tmp_path / "b" / "home", said)
+    judged = shadow.shadow(targets, run="")
+    assert judged.verdict is Verdict.ERROR
+    assert [found in one.message for one in judged.findings if one.host == "b"] == [True]
+    assert judged.documents["b"] == {}
+
+
+def test_a_host_that_does_not_answer_hides_no_other(targets: Targets, world: World, tmp_path: Path) -> None:
+    deployed(tmp_path / "a" / "home", json.dumps(document()))
+    world.host("b").silent = True
+    targets.unreachable.append(Problem(host="c", found="no route to host", next="look"))  # type: ignore[attr-defined]
+    judged = shadow.shadow(targets, run="")
+    verdicts = {host: {one.verdict for one in judged.findings if one.host == host} for host in "abc"}
+    assert verdicts == {"a": {Verdict.PASS}, "b": {Verdict.ERROR}, "c": {Verdict.ERROR}}
+
+
+def test_the_release_that_a_run_staged_is_the_one_that_is_asked(
+    targets: Targets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the cutover V1 is in service, and only the staged release can compare."""
+    release = ReleaseFacts("2.0.0-abc", "ab" * 32, 1, "", "")
+    monkeypatch.setattr(shadow, "_releases", lambda *_: ("r1", {"a": release, "b": release}, []))
+    for name in ("a", "b"):
+        deployed(tmp_path / name / "home", json.dumps(document()), where="releases/2.0.0-abc")
+    assert shadow.shadow(targets, run="").verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("PASS", 0), ("WARN", 8), ("FAIL", 9), ("INCONCLUSIVE", 10), ("ERROR", 10)]
+)
+def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str, code: int
+) -> None:
+    said = document(status, *([] if status == "PASS" else [{**ISSUE, "verdict": status}]))
+    findings = tuple(shadow._of_check("a", "a", said["checks"]["a"]))
+    documents = {"a": {"role.step": said}}
+    judged = Judged("both", findings, documents)
+    monkeypatch.setattr(shadow, "shadow", lambda _targets, *, run: judged)  # noqa: ARG005 - its own name
+    where = Where(tmp_path, "shadow", json=True)
+    monkeypatch.setattr(Where, "targets", lambda _where: None)
+    assert judge.shadow(where) == code
+    told = capsys.readouterr()
+    answer = json.loads(told.out)
+    assert (answer["command"], answer["exit_code"]) == ("shadow", code)
+    said_no = [{"host": "a", "path": "shadow.a", "found": ISSUE["found"], "next": ISSUE["next"]}]
+    assert answer["errors"] == ([] if status == "PASS" else said_no)
+    assert (answer["hosts"]["a"]["verdict"], answer["hosts"]["a"]["document"]) == (status, said)
+    fleet = next((tmp_path / ".cutover" / "shadows").glob("*/shadow_report.json"))
+    assert (json.loads(fleet.read_text())["status"], json.loads(fleet.read_text())["hosts"]) == (status, {"a": status})
+    assert json.loads((fleet.parent / "hosts" / "a" / "shadow_report.json").read_text())["host"] == "a"
+    assert str(fleet) in told.err

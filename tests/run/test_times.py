@@ -1,0 +1,47 @@
+"""The times of a run: read from the variables, and refused where they exclude each other."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cutover.core.errors import UsageError
+from cutover.inventory.targets import Options, Targets, choose
+from cutover.run.session import times_of
+from tests.checkout import ROOT
+
+
+def targets(directory: Path, **variables: object) -> Targets:
+    """One host of an environment with these variables, on top of the real roles' defaults."""
+    environment = directory / "prod"
+    (environment / "group_vars").mkdir(parents=True)
+    (environment / "hosts.yml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
+    (environment / "known_hosts").write_text("")
+    said = {"abaco_environment": "production", **variables}
+    (environment / "group_vars" / "prod.yml").write_text(yaml.safe_dump(said))
+    return choose(Options(ROOT, "prod", str(environment)))
+
+
+def test_the_defaults_fit_together(tmp_path: Path) -> None:
+    times = times_of(targets(tmp_path))
+    assert (times.renew, times.lease, times.confirm) == (15, 60, 60)
+
+
+def test_three_renewals_just_fit(tmp_path: Path) -> None:
+    assert times_of(targets(tmp_path, cutover_renew_s=20)).renew == 20
+
+
+def test_all_deadlines_that_are_too_short_for_the_renewals_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        times_of(targets(tmp_path, cutover_renew_s=21, cutover_confirm_s=30))
+    said = {problem.path: f"{problem.found}; {problem.next}" for problem in caught.value.problems}
+    assert sorted(said) == ["cutover_confirm_s", "cutover_lease_s"]
+    assert "cutover_renew_s is 21 and cutover_lease_s is 60" in said["cutover_lease_s"]
+    assert "cutover_renew_s is 21 and cutover_confirm_s is 30" in said["cutover_confirm_s"]
+    assert "at most 10" in said["cutover_confirm_s"]
+
+
+def test_a_deadline_that_is_long_enough_is_not_blamed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        times_of(targets(tmp_path, cutover_lease_s=5, cutover_renew_s=2))
+    assert [problem.path for problem in caught.value.problems] == ["cutover_lease_s"]
