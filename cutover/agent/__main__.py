@@ -167,7 +167,7 @@ VERBS: dict[str, Callable[[Place, Request], Answer]] = {
 
 def answer(request: Request) -> Answer:
     """Answer one request by its verb."""
-    return VERBS[request["verb"]](Place(Path(request["place"])), request)
+    return VERBS[request["verb"]](Place(Path(request["state_dir"])), request)
 
 
 def main() -> int:

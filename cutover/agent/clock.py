@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 FOREVER_S = 1e9  # stands for "no limit", which JSON has no number for
+SILENCE_S = 60  # without a request for so long the agent ends: a controller that was cut off sends no end of input
+ARM_S = 30.0  # arming and disarming wait so long for a step that is still at work
 
 
 def now() -> str:

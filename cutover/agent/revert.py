@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from cutover.agent.clock import now
+from cutover.agent.clock import ARM_S, now
 from cutover.agent.durable import read_json, write_atomically, write_json
 from cutover.agent.lease import check, raise_token
 from cutover.agent.place import Place
@@ -20,7 +20,6 @@ from cutover.agent.work import Work, work_off
 
 UNITS = Path("/etc/systemd/system")
 NAME = "cutover-revert"
-ARM_S = 30.0  # how long arming and confirming wait for a step that is still at work: as long as their controller does
 
 # What did not succeed is tried again, for as long as it is armed.
 SERVICE = """\

@@ -11,12 +11,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-from cutover.agent.clock import process_age
+from cutover.agent.clock import SILENCE_S, process_age
 from cutover.agent.place import Refusal
 from cutover.agent.work import CannotChange
-
-# A controller that is cut off sends no end of input. One that lives renews its leases far more often than this.
-SILENCE_S = 60
 
 # What a disk may be that cannot be written to: the host's affair, and no bug of ours.
 UNWRITABLE = {
@@ -57,7 +54,7 @@ def answered(answer: Answerer, request: Mapping[str, Any]) -> dict[str, Any]:
     except OSError as failure:
         if (words := UNWRITABLE.get(failure.errno or 0)) is None:
             return _failed()
-        path = str(failure.filename or request.get("place", ""))
+        path = str(failure.filename or request.get("state_dir", ""))
         return {"ok": False, "reason": "unwritable", "message": f"{words} {path}", "path": path}
     except CannotChange as said:  # systemd does not answer, a unit was killed: said in full, and nothing to trace
         return {"ok": False, "reason": "failed", "message": str(said)}

@@ -17,7 +17,8 @@ from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING, ROLLBACK
 from cutover.plan.plan import HostPlan, Plan, joined
 from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import ASK_S, Fleet, connected_as_far_as_possible, failures, raise_all
+from cutover.remote.fleet import Fleet, connected_as_far_as_possible, failures, raise_all
+from cutover.remote.timeouts import ASK_S
 from cutover.run.commit import CONFIRMED
 from cutover.run.session import dead_holders, holder, refuse_held, times_of
 

@@ -181,7 +181,7 @@ def _settle(
     def settle(agent: HostAgent) -> None:
         token = session.token(agent.name)
         if agent.name in touched or owed:
-            agent.record(token=token, run=session.run, state=state)
+            agent.record(token=token, run=session.run, state=state, head=session.journal.head)
         agent.disarm(token=token)
 
     outcomes = session.fleet.each(settle, [host for host in hosts if host in session.tokens], deadline=SETTLE_S)

@@ -11,7 +11,7 @@ from cutover.core.errors import Locked
 from cutover.core.step import State, Step
 from cutover.plan.steps import command, link
 from cutover.remote.agent import AgentFailed, Fenced, HostAgent
-from cutover.remote.base import Lost
+from cutover.remote.transport import Lost
 
 if TYPE_CHECKING:
     from tests.realhost import RealHost

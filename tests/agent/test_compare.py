@@ -99,7 +99,7 @@ def test_nothing_is_found_in_what_is_no_object(state: Any) -> None:
     assert dig(state, "a.b") is None
 
 
-def test_every_difference_is_told_at_once() -> None:
+def test_every_difference_is_reported_at_once() -> None:
     lines = [
         str(each)
         for each in differences({"type": "link", "mode": "0644"}, {"type": "file", "mode": "0600", "owner": "root"})

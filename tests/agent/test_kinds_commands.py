@@ -68,7 +68,7 @@ def test_each_end_has_its_name_and_only_an_exit_has_a_code(argv: list[str], end:
     assert (outcome["ok"], outcome["after"]["end"], outcome["after"]["exit_code"]) == (False, end, code)
 
 
-def test_a_user_that_is_not_there_is_told_and_nothing_runs(tmp_path: Path) -> None:
+def test_a_user_that_is_not_there_is_reported_and_nothing_runs(tmp_path: Path) -> None:
     outcome = run("touch", str(tmp_path / "ran"), user="no-such-user")
     assert (outcome["ok"], (tmp_path / "ran").exists()) == (False, False)
     assert "no-such-user" in outcome["after"]["stderr"]

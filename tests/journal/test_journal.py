@@ -112,7 +112,7 @@ def test_opening_again_goes_on_with_the_chain(path: Path) -> None:
     assert [record.seq for record in read(path)] == [1, 2, 3, 4, 5]
 
 
-def test_listeners_are_told_in_order_after_the_record_is_on_disk(tmp_path: Path) -> None:
+def test_listeners_are_reported_in_order_after_the_record_is_on_disk(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", ticking())
     told: list[tuple[str, int, int]] = []
     for name in ("console", "log"):

@@ -29,12 +29,12 @@ from cutover.plan.gate import Finding
 from cutover.plan.phases import COMMITTING, PHASES, ROLLBACK, Phase
 from cutover.plan.plan import HostPlan, Plan
 from cutover.remote.agent import HostAgent
-from cutover.remote.base import Lost, Result
-from cutover.remote.fake import Call, FakeTransport, says
 from cutover.remote.fleet import Fleet, Pool
+from cutover.remote.transport import Lost, Result
 from cutover.run.commit import prepare
 from cutover.run.cutover import commit_or_go_back
 from cutover.run.session import Session, StopSignal, Times, held
+from tests.transports import Call, FakeTransport, says
 
 RUN = "20260102T030405Z-abc123"
 COMMITS = [phase.name for phase in COMMITTING]
