@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cutover.core.errors import Problem, UsageError
-from cutover.core.host import OLDEST_PYTHON
 
+OLDEST_PYTHON = (3, 11)  # -P of the launchers is new in it
 MACHINES = ("x86_64", "aarch64")
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from cutover.agent import batch, process
-from cutover.agent.place import Place
 from cutover.agent.serve import answered
+from cutover.agent.state_dir import StateDir
 from cutover.core.errors import Locked, Refused
 from cutover.plan.steps import command, file, probe
 from cutover.remote.agent import AgentFailed, Fenced, HostAgent, HostUnwritable, packed
@@ -107,7 +107,7 @@ def test_a_lower_token_is_refused_for_every_verb_that_changes(agent: HostAgent, 
         return agent.status()["lease"]["token"], names
 
     before = kept()
-    with pytest.raises(Fenced, match="no longer rules"):
+    with pytest.raises(Fenced, match="no longer holds"):
         acts[verb]()
     assert kept() == before
 
@@ -158,10 +158,10 @@ def test_a_read_only_disk_on_the_host_is_reported_as_what_it_is() -> None:
 def test_a_batch_of_which_nothing_came_is_reported_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(process, "run", lambda *_, **__: process.Ended(0, "", "", 0.1))
+    monkeypatch.setattr(process, "run", lambda *_, **__: process.ProcessResult(0, "", "", 0.1))
     answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
     assert answer["reason"] == "failed"
-    assert answer["message"] == "unit ended without a result: it was killed, or the host was started anew"
+    assert answer["message"] == "unit ended without a result: it was killed, or the host was restarted"
 
 
 def test_another_error_of_the_hosts_system_says_where_it_came_from() -> None:
@@ -175,7 +175,7 @@ def test_another_error_of_the_hosts_system_says_where_it_came_from() -> None:
 def test_a_batch_whose_result_found_no_room_is_reported_as_what_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    said = process.Ended(0, "OSError: [Errno 28] No space left on device", "", 0.1)
+    said = process.ProcessResult(0, "OSError: [Errno 28] No space left on device", "", 0.1)
     monkeypatch.setattr(process, "run", lambda *_, **__: said)
     answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
     assert (answer["reason"], answer["path"]) == ("unwritable", str(tmp_path / "result.json"))
@@ -191,7 +191,7 @@ def test_a_batch_that_cannot_be_written_down_was_not_begun(
     monkeypatch.setattr(batch, "write_json", full)
     request = {"run": "run-1", "batch": "b-1", "token": token, "steps": [{"probe": False}]}
     with pytest.raises(OSError, match="No space"):
-        batch.start(Place(tmp_path / "state"), request)
+        batch.start(StateDir(tmp_path / "state"), request)
     assert list((tmp_path / "state/runs/run-1/batches").iterdir()) == []
 
 
@@ -201,7 +201,7 @@ def test_a_python_that_is_not_there_is_reported() -> None:
 
 
 def test_a_batch_that_was_refused_in_the_middle_is_fenced() -> None:
-    result = '{"ok": true, "result": {"refused": {"reason": "fenced", "message": "token 1 no longer rules"}, "outcomes": []}}\n'
+    result = '{"ok": true, "result": {"refused": {"reason": "fenced", "message": "token 1 no longer holds"}, "outcomes": []}}\n'
     with pytest.raises(Fenced, match="token 1"):
         answering(says(result)).apply(run="r", batch="b", token=1, steps=[], files={}, deadline_s=5)
 

@@ -1,5 +1,7 @@
 """Memory and processor time of a unit: of its control group, and where that has no figure the sum over its processes."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cutover.agent.durable import write_atomically
-from cutover.agent.modules import KINDS
+from cutover.agent.modules import MODULES
 from cutover.agent.work import State, Work, carry_out, look_at
 
 TEXT = b"kpi: {}\n"
@@ -19,14 +19,14 @@ DIGEST = hashlib.sha256(TEXT).hexdigest()
 def do(kind: str, path: Path, desired: dict[str, Any], **files: bytes) -> State:
     contents = {hashlib.sha256(content).hexdigest(): content for content in (TEXT, *files.values())}
     return carry_out(
-        KINDS,
+        MODULES,
         {"id": "s", "kind": kind, "args": {"path": str(path)}, "desired": desired, "probe": False},
         Work(files=contents),
     )
 
 
 def look(kind: str, path: Path) -> State:
-    return look_at(KINDS, {"id": "s", "kind": kind, "args": {"path": str(path)}}, Work())
+    return look_at(MODULES, {"id": "s", "kind": kind, "args": {"path": str(path)}}, Work())
 
 
 def test_a_file_gets_content_and_mode_and_a_second_time_nothing_is_done(tmp_path: Path) -> None:

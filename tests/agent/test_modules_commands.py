@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cutover.agent import process
-from cutover.agent.modules import KINDS
+from cutover.agent.modules import MODULES
 from cutover.agent.work import State, Work, carry_out, look_at
 
 
@@ -22,7 +22,7 @@ def run(
         "args": {"name": "s", "argv": argv, "timeout_s": timeout_s, **args},
         "probe": False,
     }
-    return carry_out(KINDS, step | {"desired": desired or {"ran": True, "exit_code": 0}}, work or Work())
+    return carry_out(MODULES, step | {"desired": desired or {"ran": True, "exit_code": 0}}, work or Work())
 
 
 def gone(pid: int) -> bool:
@@ -126,4 +126,4 @@ def test_a_document_is_kept_whole_and_of_long_complaints_the_end() -> None:
 
 
 def test_before_it_ran_a_result_says_so() -> None:
-    assert look_at(KINDS, {"id": "s", "kind": "result", "args": {"name": "s"}}, Work()) == {"ran": False}
+    assert look_at(MODULES, {"id": "s", "kind": "result", "args": {"name": "s"}}, Work()) == {"ran": False}
