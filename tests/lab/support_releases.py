@@ -66,9 +66,9 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
     )
     (checkout.root / "release_tests" / "test_host_says.py").write_text(FAILING)
     script = (
-        "import sys; from pathlib import Path; from cutover.release.build import spec;"
+        "import sys; from pathlib import Path; from cutover.release.spec import load_spec;"
         "from cutover.release.artifact import build;"
-        "print(build(spec(Path('.').absolute(), sys.argv[1], sys.argv[2])).path)"
+        "print(build(load_spec(Path('.').absolute(), sys.argv[1], sys.argv[2])).path)"
     )
     built = subprocess.run(
         [sys.executable, "-c", script, "3.11", "x86_64"], cwd=checkout.root, capture_output=True, text=True, check=True

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from cutover.agent.run_tests import in_memory
 from cutover.release.artifact import build
 from cutover.release.spec import ReleaseSpec
-from tests.release.toys import CACHE, REQUIREMENTS, unpack
+from tests.release.toys import CACHE, REQUIREMENTS, replace, unpack
 
 TESTS = """
 import pytest
