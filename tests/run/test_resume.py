@@ -193,7 +193,7 @@ def test_a_journal_that_lost_its_end_is_not_gone_on_from_and_set_aside_on_the_wa
     one.dead = False
     _, end = one.resume()
     assert isinstance(end, UsageError)
-    assert "a host has heard of record" in str(end)
+    assert "a host knows record" in str(end)
     assert one.rollback() == (("a",), None)
     assert is_on_v1(world, "a")
     assert one.journal()[0] == "journal.set_aside"
