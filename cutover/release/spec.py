@@ -1,4 +1,4 @@
-"""release.yml: what a release is made of. The builder knows no service; the spec names one."""
+"""What a Python release is made of, every input of it checked before anything is built."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.yamlfile import read
+from cutover.inventory.yamlfile import dotted
+from cutover.plan.service import PythonArtifact
 
-SPEC = "release.yml"
 OLDEST_PYTHON = (3, 11)  # -P of the launchers is new in it
 
 
@@ -53,7 +53,7 @@ _LockFile = Annotated[Path, _exists("the lock file, which requirements/relock wr
 
 
 class ReleaseSpec(BaseModel):
-    """The inputs of a build, which have all been checked. Paths in release.yml are relative to the checkout."""
+    """The inputs of a build, which have all been checked."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,7 +67,7 @@ class ReleaseSpec(BaseModel):
     environment: dict[_Variable, _Value] = {}  # of every program in bin/
     interpreter: Annotated[str, _matches(r"/[\w./+-]+", "an absolute path without blanks")] = "/usr/bin/python3"
 
-    # Of the run, never of the file.
+    # Of the run.
     python: Annotated[str, _matches(r"3\.\d+", "a version without a patch level"), AfterValidator(_not_too_old)]
     machine: Literal["x86_64", "aarch64"]
     cache: Path  # installed dependencies, kept between builds
@@ -80,31 +80,25 @@ class ReleaseSpec(BaseModel):
         return self
 
 
-def load_spec(root: Path, python: str, machine: str) -> ReleaseSpec:
-    """Read release.yml of a checkout for hosts of one kind; UsageError with everything that is wrong about it."""
-    problems: list[Problem] = []
-    document = read(root / SPEC, problems)
-    if document is None:
-        raise UsageError(problems)
-    written = document.value if isinstance(document.value, dict) else {}
+def spec_of(root: Path, artifact: PythonArtifact, python: str, machine: str) -> ReleaseSpec:
+    """The build of an artifact for hosts of one kind. Paths of service.yml are relative to the checkout `root`."""
+    written = artifact.model_dump(exclude={"kind", "into", "current"})
     state = root / ".cutover"
-    of_run = {"python": python, "machine": machine, "cache": state / "cache", "out": state / "releases"}
-    if unexpected := written.keys() & of_run.keys():
-        found = f"sets {', '.join(sorted(unexpected))}, which the hosts decide"
-        raise UsageError(Problem(found, "remove it", path=document.name))
-    return checked({**written, **of_run}, root, document.where)
+    return checked(
+        {**written, "python": python, "machine": machine, "cache": state / "cache", "out": state / "releases"}, root
+    )
 
 
-def checked(values: Mapping[str, object], root: Path, where: Callable[..., str]) -> ReleaseSpec:
-    """The spec of these values, its paths relative to `root`; `where` names the place of a key path in the file."""
+def checked(values: Mapping[str, object], root: Path) -> ReleaseSpec:
+    """The spec of these values, its paths relative to `root`; UsageError with everything that is wrong about it."""
     try:
         return ReleaseSpec.model_validate(values, context={"root": root})
     except ValidationError as wrong:
         raise UsageError(
             Problem(
-                path=where(*(part for part in error["loc"] if part != "[key]")),
+                path=f"service.yml: {dotted(('artifact', *(part for part in error['loc'] if part != '[key]')))}",
                 found=error["msg"].removeprefix("Value error, "),
-                next=f"correct {SPEC}; that of the project is an example",
+                next="correct it; cutover/plan/service.py describes every key",
             )
             for error in wrong.errors()
         ) from wrong

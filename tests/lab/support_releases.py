@@ -64,11 +64,12 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
         "        reason = self._why_not_ready()\n",
         "        reason = self._why_not_ready() or (breaking.told(self._config.root) == 'unhealthy' and 'told to be unhealthy')\n",
     )
-    (checkout.root / "release_tests" / "test_host_says.py").write_text(FAILING)
+    (checkout.root / "roles" / "abaco" / "tests" / "test_host_says.py").write_text(FAILING)
     script = (
-        "import sys; from pathlib import Path; from cutover.release.spec import load_spec;"
-        "from cutover.release.artifact import build;"
-        "print(build(load_spec(Path('.').absolute(), sys.argv[1], sys.argv[2])).path)"
+        "import sys, yaml; from pathlib import Path; from cutover.plan.service import PythonArtifact;"
+        "from cutover.release.artifact import build; from cutover.release.spec import spec_of;"
+        "written = yaml.safe_load(Path('roles/abaco/service.yml').read_text())['artifact'] | {'into': '/r', 'current': '/c'};"
+        "print(build(spec_of(Path('.').absolute(), PythonArtifact(**written), *sys.argv[1:])).path)"
     )
     built = subprocess.run(
         [sys.executable, "-c", script, "3.11", "x86_64"], cwd=checkout.root, capture_output=True, text=True, check=True

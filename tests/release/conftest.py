@@ -39,7 +39,6 @@ def spec(tmp_path: Path) -> ReleaseSpec:
             "environment": {"TOY_THREADS": "1", "TOY_PATH": "/a:b"},
         },
         tmp_path,
-        lambda *keys: ".".join(map(str, keys)),
     )
 
 

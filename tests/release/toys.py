@@ -45,7 +45,7 @@ def _record_digest(text: str) -> str:
 
 
 def replace(spec: ReleaseSpec, **changes: object) -> ReleaseSpec:
-    return checked(spec.model_dump() | changes, Path("/"), lambda *keys: ".".join(map(str, keys)))
+    return checked(spec.model_dump() | changes, Path("/"))
 
 
 def with_lock(spec: ReleaseSpec, text: str) -> ReleaseSpec:
