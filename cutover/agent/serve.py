@@ -29,7 +29,9 @@ Answerer = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 def serve(answer: Answerer, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer each request with {"ok": true, ...}, or {"ok": false, "reason", "message"} where the host refuses or we failed."""
-    late = process_age()  # the first request was sent before this start, which is no offset of the host's clock
+    late = (
+        process_age()
+    )  # the first request was sent before this start, which must not count as an offset of the host's clock
     while line := _next(requests):
         request = {**json.loads(line), "received_at": time.time() - late}
         late = 0.0

@@ -262,7 +262,7 @@ def _where(hop: Hop, written: str) -> str:
     return f"`HostName` for {hop.name} in the SSH configuration (`ssh -G {hop.name}` shows it)"
 
 
-# The SSH transport as this project wants it: quick and safe ciphers, and signals that are told apart.
+# The SSH transport as this project wants it: quick and safe ciphers, and signals by their names.
 
 # Paramiko logs each refused key and each lost connection with a traceback; ours are errors with a problem instead.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())

@@ -139,9 +139,9 @@ def test_a_full_disk_on_the_host_is_reported_as_what_it_is() -> None:
     def full(_request: object) -> dict[str, object]:
         raise OSError(28, "No space left on device", "/var/lib/cutover/runs/r")
 
-    with pytest.raises(HostUnwritable) as told:
+    with pytest.raises(HostUnwritable) as unwritable:
         answering(says(json.dumps(answered(full, {})) + "\n")).status()
-    problem = told.value.problem
+    problem = unwritable.value.problem
     assert (problem.host, problem.path) == ("web1", "/var/lib/cutover/runs/r")
     assert problem.found == "agent status: no space left on the disk that holds /var/lib/cutover/runs/r"
     assert "free space" in problem.next

@@ -1,4 +1,4 @@
-"""What counts as «as it should be»: values, expectations, unknowns, dotted keys."""
+"""What counts as as desired: values, expectations, unknowns, dotted keys."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a host tells of itself."""
+"""What a host reports of itself."""
 
 import os
 import platform

@@ -38,7 +38,7 @@ def live(tmp_path: Path) -> Path:
     (metrics / "newest").symlink_to("a.json")
     (metrics / "dangling").symlink_to("/nowhere")
     (root / "current").symlink_to("/opt/v1")
-    rnd = random.Random(7)  # noqa: S311 - owners and modes to tell files apart, no secrets
+    rnd = random.Random(7)  # noqa: S311 - owners and modes that differ, no secrets
     for path in sorted((metrics, *metrics.rglob("*"), root / "etc/pipeline.yml"), reverse=True):
         os.lchown(path, rnd.randrange(1000, 2000), rnd.randrange(1000, 2000))
         if not path.is_symlink():

@@ -1,4 +1,4 @@
-"""Pinning host keys: nothing replaced unless told, other entries untouched, and what is believed afterwards."""
+"""Pinning host keys: nothing replaced without `replace`, other entries unchanged, and what is trusted afterwards."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_a_pinned_kind_that_is_gone_is_a_conflict_too(tmp_path: Path) -> None:
         must_be_pinnable(path, [shown(ECDSAKey.generate())])
 
 
-def test_told_to_it_replaces_just_that_host(tmp_path: Path) -> None:
+def test_with_replace_it_replaces_just_that_host(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     path.write_text(f"198.18.0.1,web1.example {key(1).get_name()} {key(1).get_base64()} note\n", encoding="utf-8")
     pin(path, [shown(key(2))], replace=True)
@@ -98,9 +98,9 @@ def test_where_a_key_is_pinned_the_system_does_not_count(tmp_path: Path) -> None
     known = KnownHosts(ours, system=(theirs,))
     with SSHClient() as client:
         known.teach(client, Hop("web1", "198.18.0.1", 22, "deploy"))
-        believed = client.get_host_keys().lookup("198.18.0.1")
-        assert believed is not None
-        assert believed["ssh-ed25519"].get_base64() == key(1).get_base64()
+        trusted = client.get_host_keys().lookup("198.18.0.1")
+        assert trusted is not None
+        assert trusted["ssh-ed25519"].get_base64() == key(1).get_base64()
         assert client.get_host_keys().lookup("elsewhere") is None
         known.teach(client, Hop("x", "elsewhere", 22, "deploy"))
         assert client.get_host_keys().lookup("elsewhere") is not None

@@ -56,7 +56,7 @@ def _either(of_group: float | None, of_processes: float | None) -> tuple[float |
 
 
 def _memory_of(cgroups: Path, group: str) -> float | None:
-    """Bytes of the group without the cache of files, which the kernel takes back when it needs it: it is no leak."""
+    """Bytes of the group without the cache of files, which the kernel takes back when it needs it and which is not a leak."""
     for where, usage, prefix in MEMORY_IN if group else ():
         used = _text(cgroups / where / group / usage).strip()
         if used.isdecimal():
