@@ -19,12 +19,12 @@ from cutover.inventory.targets import Targets
 from cutover.inventory.variables import Variables, resolve
 from cutover.plan.roles import ReleaseFacts
 from cutover.remote.agent import HostAgent
-from cutover.remote.fake import FakeTransport
 from cutover.remote.fleet import Fleet, Pool
 from cutover.run import shadow
 from cutover.run.verify import Judged
 from tests.checkout import ROOT
 from tests.run.fakehosts import World
+from tests.transports import FakeTransport
 
 ISSUE = {"verdict": "WARN", "found": "a is off by 1e-6", "next": "see the rows"}
 
