@@ -21,7 +21,7 @@ class Ground:
     """Running hosts, and the checkout whose inventory `bench` names them."""
 
     checkout: Path
-    hosts: tuple[lab.Host, ...]
+    hosts: tuple[lab.LabHost, ...]
 
     @property
     def names(self) -> list[str]:

@@ -51,7 +51,7 @@ def _log_in(ground: Ground) -> None:
     known = ground.checkout / "inventory" / ENVIRONMENT / "known_hosts"
     options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={known}", "ConnectTimeout=10"]
 
-    def log_in(host: lab.Host) -> list[Problem]:
+    def log_in(host: lab.LabHost) -> list[Problem]:
         chosen = [word for option in options for word in ("-o", option)]
         argv = ["ssh", "-F", "none", *chosen, "-i", str(host.key_file), f"{host.user}@{host.address}", "hostname"]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
