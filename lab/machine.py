@@ -42,16 +42,9 @@ def start(slot: Slot) -> None:
     groups = _groups(slot)
     for group in groups:
         group.mkdir(exist_ok=True)
-    with slot.console.open("ab") as console:
-        subprocess.run(
-            ["setsid", "--fork", "/bin/sh", "-c", supervisor(slot, groups)],
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            cwd="/",
-            env=_ENVIRONMENT,
-            check=True,
-        )
+    argv = ["setsid", "--fork", "/bin/sh", "-c", supervisor(slot, groups)]
+    with slot.console.open("ab") as out:
+        subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd="/", env=_ENVIRONMENT, check=True)
     until(lambda: bool(processes(slot)), seconds=5, every=0.002)
 
 
@@ -95,16 +88,10 @@ def execute(slot: Slot, argv: Sequence[str], *, stdin: str = "", timeout: float 
     if pid is None:
         found = f"{slot.name} is not running"
         raise Refused(Problem(host=slot.name, path=str(slot.console), found=found, next="lab.up starts it again"))
-    enter = ["nsenter", f"--target={pid}", "--all", "--root", "--wd"]
+    inside = ["nsenter", f"--target={pid}", "--all", "--root", "--wd", *argv]
     try:
         done = subprocess.run(
-            [*enter, *argv],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            env=_ENVIRONMENT,
-            check=False,
+            inside, input=stdin, capture_output=True, text=True, timeout=timeout, env=_ENVIRONMENT, check=False
         )
     except subprocess.TimeoutExpired as late:
         found = f"`{shlex.join(argv)}` timed out after {timeout:g} s"

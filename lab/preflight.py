@@ -10,15 +10,9 @@ from lab import base, ownership
 from lab.settings import Lab
 
 PROGRAMS = {  # and the Debian package that has it
-    "systemd-nspawn": "systemd-container",
-    "debootstrap": "debootstrap",
-    "ip": "iproute2",
-    "ssh-keygen": "openssh-client",
-    "mkfs.ext4": "e2fsprogs",
-    "nsenter": "util-linux",
-    "losetup": "util-linux",
-    "mount": "mount",
-}
+    "systemd-nspawn": "systemd-container", "debootstrap": "debootstrap", "ip": "iproute2", "ssh-keygen": "openssh-client",
+    "mkfs.ext4": "e2fsprogs", "nsenter": "util-linux", "losetup": "util-linux", "mount": "mount",
+}  # fmt: skip
 _BASE_MB = 1500  # while it is built; 220 MB afterwards
 _HOST_MB = 100  # a fresh host takes 15; the rest is for what is installed on it
 

@@ -165,5 +165,4 @@ def _count(host: str) -> dict[str, int]:
         found = f"its tapes cannot be counted: {done.stderr.strip()[-300:]}"
         next_ = "see /var/lib/abaco on the host: V1 or the stream of tapes is not as lab.up left it"
         raise Refused(Problem(host=host, found=found, next=next_))
-    counted: dict[str, int] = jsonlib.loads(done.stdout)
-    return counted
+    return dict(jsonlib.loads(done.stdout))

@@ -78,7 +78,7 @@ def make_and_show(ask: Ask, count: int) -> ExitCode:
     return show(ask, *lab.status())
 
 
-def show(ask: Ask, *states: lab.HostStatus) -> ExitCode:
+def show(ask: Ask, *states: "lab.HostStatus") -> ExitCode:
     """Print one line per host, and put the hosts into the document of --json."""
     for state in states:
         serving = _serving(state)
@@ -95,7 +95,7 @@ def show(ask: Ask, *states: lab.HostStatus) -> ExitCode:
     return ExitCode.DONE
 
 
-def _serving(state: lab.HostStatus) -> str:
+def _serving(state: "lab.HostStatus") -> str:
     """Which release serves on a host, as far as it answers."""
     from lab.service import service_of
 
