@@ -124,7 +124,7 @@ def forget(lab: Lab) -> None:
             _write(replace(now, labs=labs))
             return
         for name, limit in now.limits.items():
-            if int((_PROC / name).read_text()) == limit["ours"]:  # somebody has set another value since
+            if int((_PROC / name).read_text()) == limit["ours"]:  # another value is somebody else's, set since
                 (_PROC / name).write_text(f"{limit['was']}\n")
         for place in map(Path, now.made):
             if place.exists() and all(path.is_dir() for path in place.rglob("*")):  # nobody else uses it
