@@ -10,7 +10,7 @@ from cutover.core.errors import Problem, Unreachable, UsageError
 from lab import base, disk, host, machine, network, ownership, preflight
 from lab.inventory import LabHost, host_at, remove_inventory, write_inventory
 from lab.machine import Executed
-from lab.settings import Lab, Slot, number_of
+from lab.settings import Lab, Slot
 from lab.system import hold, mounts, share_mounts, unmount_below, until
 
 Progress = Callable[[str], None]
@@ -147,10 +147,10 @@ def root_of(name: str, lab: Lab | None = None) -> Path:
 
 def slot_of(name: str, lab: Lab | None = None) -> Slot:
     """The slot of a host that exists; UsageError with the names of those that do."""
-    existing = {slot.number: slot for slot in _existing(_own(lab))}
-    if (number := number_of(name)) in existing and number is not None:
-        return existing[number]
-    known = ", ".join(slot.name for slot in existing.values()) or "none: lab.up makes them"
+    existing = {slot.name: slot for slot in _existing(_own(lab))}
+    if name in existing:
+        return existing[name]
+    known = ", ".join(existing) or "none: lab.up makes them"
     raise UsageError(Problem(host=name, found="no such host in the lab", next=f"choose one of: {known}"))
 
 
