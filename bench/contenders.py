@@ -60,10 +60,10 @@ def contenders(root: Path, venv: Path) -> dict[str, Prepare]:
 
 
 def write_mark(checkout: Path, mark: str) -> None:
-    """Set the mark for all hosts of the checkout's inventory (JSON is YAML)."""
+    """Set the service and the mark for all hosts of the checkout's inventory (JSON is YAML)."""
     path = checkout / "inventory" / ENVIRONMENT / "group_vars" / "lab" / "main.yml"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"toy_mark": mark}))
+    path.write_text(json.dumps({"cutover_service": "toy", "toy_mark": mark}))
 
 
 def _shell(fleet: ToyFleet, place: Path, mark: str) -> ColdCommand:

@@ -118,12 +118,14 @@ def wrong(host: str, who: str, mark: str, seen: dict[str, object]) -> list[Probl
 
 @contextmanager
 def _hosts(root: Path, place: Path, count: int) -> Iterator[ToyFleet]:
-    """Fresh hosts, and a checkout with the toy role, its templates and the engine's own variables; removed afterwards."""
+    """Fresh hosts, and a checkout with the toy role, its templates and the standard role; removed afterwards."""
     checkout = place / "checkout"
-    (checkout / "roles").mkdir(parents=True)
-    (checkout / "roles" / "toy").symlink_to(Path(__file__).parent / "with_ours" / "roles" / "toy")
-    (checkout / "roles" / "cutover").symlink_to(root / "roles" / "cutover")
-    (checkout / "templates").symlink_to(TOY)
+    toy = checkout / "roles" / "toy"
+    toy.mkdir(parents=True)
+    for entry in (Path(__file__).parent / "with_ours" / "roles" / "toy").iterdir():
+        (toy / entry.name).symlink_to(entry)
+    (toy / "templates").symlink_to(TOY)
+    (checkout / "roles" / "standard").symlink_to(root / "roles" / "standard")
     write_mark(checkout, "none")
     lab.down(lab=LAB)  # of a bench that was killed
     try:

@@ -10,11 +10,11 @@ from cutover.core.errors import Problem, Refused
 from cutover.inventory.targets import Options, choose
 from cutover.run.provision import provision
 
-ROLE = "lab_v1"
 V1, V2, TAPES = "abaco-pipeline-v1.service", "abaco-pipeline-v2.service", "lab-tapes.service"
 # What differs in the lab from production: the environment's name, and a bake time that a person can wait for.
 # Nobody answers a checklist for test hosts: its lines are shown, and recorded as open.
 VARIABLES: dict[str, object] = {
+    "cutover_service": "abaco",
     "abaco_environment": "lab",
     "abaco_connections": [],
     "cutover_bake_s": 3,
@@ -69,7 +69,7 @@ def put_in_service(
     if not bare:
         return
     progress(f"putting V1 in service on {', '.join(bare)}, under a stream of tapes")
-    provision(choose(replace(options, limit=",".join(bare))), ROLE, f"lab-{time.time_ns()}")
+    provision(choose(replace(options, limit=",".join(bare))), f"lab-{time.time_ns()}")
     states = {name: service_of(name, place) for name in bare}
     problems = [
         Problem(
