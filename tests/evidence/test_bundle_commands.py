@@ -35,13 +35,13 @@ def bundled(ground: Ground) -> Path:
 def test_bundle_and_verify(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     file = bundled(ground)
     said = capsys.readouterr()
-    assert said.out.startswith(f"PASS  {file.name}: signed by who may")
+    assert said.out.startswith(f"PASS  {file.name}: unchanged since it was signed")
     assert said.out.endswith(f"{file}\n")
     assert report(where(ground, hosts=""), EvidenceOptions(verify=str(file))) == ExitCode.DONE
     said = capsys.readouterr()
     assert "signer       ann@example.org, with SHA256:" in said.out
-    assert f"run          {ground.run.id} of stage" in said.out
-    assert "journal.jsonl 5 records, of 5" in said.out
+    assert f"run          {ground.run.id} of toy on stage" in said.out
+    assert "journal.jsonl 5 of 5 records" in said.out
 
 
 def test_the_newest_run_of_the_environment_is_bundled(ground: Ground) -> None:
@@ -49,7 +49,7 @@ def test_the_newest_run_of_the_environment_is_bundled(ground: Ground) -> None:
     assert (ground.other.path / f"evidence-{ground.other.id}.tar").exists()
 
 
-def test_an_altered_bundle_exits_9_and_tells_all(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_altered_bundle_exits_9_and_reports_all(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     file = bundled(ground)
     file.write_bytes(file.read_bytes().replace(b"run.finished", b"run.finishes").replace(b"<html", b"<HTML"))
     capsys.readouterr()
@@ -84,7 +84,7 @@ def test_without_a_run_and_an_environment_the_last_run_here_is_meant_and_named(
     assert f"environment stage, that of the last run here ({ground.other.id})" in capsys.readouterr().err
 
 
-def test_options_that_mean_nothing_together_are_told_at_once(
+def test_options_that_exclude_each_other_are_reported_at_once(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = EvidenceOptions(verify="x", key="y", bundle=False)
