@@ -55,7 +55,7 @@ class Judgement:
             if entry["verdict"] != Verdict.PASS:
                 told = f"relative {entry['relative']:.3g}" if "relative" in entry else entry["reason"]
                 found = f"V1 {entry['v1']!r}, V2 {entry['v2']!r}: {told}"
-                step = f"settle which of the two is right: `kpi shadow {self.path}` shows the rows behind it"
+                step = f"find out which of the two is right: `kpi shadow {self.path}` runs both on the tape"
                 issues.append(Finding("deviation", f"{self.name}, {name}", found, step).as_issue(entry["verdict"]))
         return [one | {"where": _named(one["where"], self)} for one in issues]
 

@@ -53,7 +53,6 @@ def _shadowed(document: Document) -> Iterator[str]:
             unlike = name if kpi["v1_name"] == name else f"{name} ({kpi['v1_name']})"
             told = kpi["reason"] or f"off by {kpi['difference']:.3g}, relative {kpi['relative']:.3g}"
             yield f"  {unlike:<29} V1 {kpi['v1']}, V2 {kpi['v2']}: {told} {kpi['level']}".rstrip()
-        yield from _explained(tape.get("explanation"))
         ran = [
             f"{side.upper()} {one['seconds']:.2f} s, {one['peak_mb']:g} MB" for side, one in tape["ran"].items() if one
         ]
@@ -62,19 +61,6 @@ def _shadowed(document: Document) -> Iterator[str]:
 
 
 _REFUSING = (("V1", "v1_refuses"), ("V2", "v2_refuses"))
-
-
-def _explained(explanation: Document | None) -> Iterator[str]:
-    if explanation is None:
-        return
-    yield f"  {explanation['words']}"
-    for row in explanation["rows"]:
-        cells = ", ".join(f"{column} {cell['found']!r}" for column, cell in row["cells"].items())
-        shares = ", ".join(f"{name} {share:+.3g}" for name, share in row["shares"].items() if share)
-        yield f"    row {row['row']} {row['loan_id']}: {'; '.join(row['why'].values())} ({cells}) {shares}".rstrip()
-    for name, told in explanation["kpis"].items():
-        if told["unexplained"]:
-            yield f"    {name}: {told['unexplained']:.3g} is explained by no row: the formulas differ"
 
 
 def _stressed(document: Document) -> Iterator[str]:

@@ -140,7 +140,6 @@ def shadow(options: argparse.Namespace) -> Ended:
     from kpi.shadow import shadow as run_both
     from kpi.shadow.unit import find_v1
 
-    _at_least("--rows", options.rows, 0)
     config, why_not = v2_config(options.config)
     reading = reading_of(options, config)
     terms = Terms(
@@ -149,7 +148,6 @@ def shadow(options: argparse.Namespace) -> Ended:
         rules=reading.rules,
         v2_config=options.config if config else None,
         timeout=options.timeout,
-        most_rows=options.rows,
         scratch=options.scratch,
     )
     with publishing(reading.privacy):

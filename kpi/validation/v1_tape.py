@@ -21,7 +21,7 @@ KIND = "v1-tape"
 MOST_BYTES = 32 * 1024 * 1024  # well below a second of the service's time
 NEWEST = 5  # of them the newest that is small enough and still there
 AGAIN = "validate again; if it stays so, `kpi shadow` runs both versions on the tape"
-LEADS = "do not use this release's numbers; roll back, then `kpi shadow` shows the rows behind the difference"
+LEADS = "do not use this release's numbers; roll back, then run both on the tape with `kpi shadow`"
 
 
 def copies(token: str, config: PipelineConfig) -> list[Canary]:
