@@ -1,4 +1,4 @@
-"""The pipeline's config: one JSON document, every key required but `input` and `personal`, every error told at once with its path.
+"""The pipeline's config: one JSON document, every key required but `input` and `personal`, every error reported at once with its path.
 
 `example_config.json` beside this file is a complete one. All paths hang below `paths.root`; `paths` may also name any
 of inbox, processing, done, rejected, metrics, audit and arrivals on its own.

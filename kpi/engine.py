@@ -61,7 +61,7 @@ def evaluate(source: Source | Tape, policy: str = "fail", rules: InputRules = ST
     for rows in tape.by_date():
         headline, as_of = evaluate_rows(rows), rows.as_of
         if as_of is not None:
-            by_date[as_of], ageing[as_of] = headline, rows.tally.ageing()
+            by_date[as_of], ageing[as_of] = headline, rows.aggregate.ageing()
         findings += [*_bucket_findings(tape.source, rows), *_result_findings(tape.source, headline)]
     return Evaluation(by_date, headline, as_of, tuple(findings), ageing)
 
@@ -98,10 +98,10 @@ def _result_findings(source: str, results: Results) -> list[Finding]:
 
 
 def _bucket_findings(source: str, rows: Rows) -> list[Finding]:
-    above = rows.tally.excess
+    above = rows.aggregate.excess
     if above is None:
         return []
-    total, against = rows.tally.total(*BUCKETS), rows.tally.total(RECEIVABLE)
+    total, against = rows.aggregate.total(*BUCKETS), rows.aggregate.total(RECEIVABLE)
     found = (
         f"the ageing buckets add up to more than the receivable in {above.count} of {rows.count} rows of {rows.as_of}, "
         f"first in row {above.row}: {above.buckets:.2f} against {above.receivable:.2f}; "

@@ -6,7 +6,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from bench.kpis.measure import Ground, Tell
+from bench.kpis.measure import KpiGround, Report
 from cutover.core.errors import Problem, Refused
 
 
@@ -20,12 +20,12 @@ class Large:
     peak_mb: float
 
 
-def measure(ground: Ground, gb: float, tell: Tell) -> tuple[Large, ...]:
+def measure(ground: KpiGround, gb: float, report: Report) -> tuple[Large, ...]:
     """A tenth of the size, then all of it."""
-    return tuple(_one(ground, size, tell) for size in (gb / 10, gb))
+    return tuple(_one(ground, size, report) for size in (gb / 10, gb))
 
 
-def _one(ground: Ground, gb: float, tell: Tell) -> Large:
+def _one(ground: KpiGround, gb: float, report: Report) -> Large:
     ground.module("tapes", "large", str(ground.place), str(int(gb * 1e9)))
     tape, expected = ground.place / "large.csv", int((ground.place / "large.rows").read_text())
     out = ground.place / "large.out"
@@ -42,7 +42,7 @@ def _one(ground: Ground, gb: float, tell: Tell) -> Large:
     finally:
         tape.unlink()
     large = Large(size / 1e9, expected, seconds, used.ru_maxrss * 1024 / 1e6)
-    tell(f"CSV of {large.gb:.1f} GB: {seconds:.1f} s, {large.peak_mb:.0f} MB")
+    report(f"CSV of {large.gb:.1f} GB: {seconds:.1f} s, {large.peak_mb:.0f} MB")
     return large
 
 

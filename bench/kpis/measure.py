@@ -12,12 +12,12 @@ from bench.kpis.jobs import FLOORS, NAMES, OURS, PEERS, SMALL_ROWS, Job
 from bench.kpis.totals import differences
 from cutover.core.errors import Problem, Refused
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 SMALL_TAPES = 60
 
 
 @dataclass(frozen=True)
-class Ground:
+class KpiGround:
     """Where the tapes lie, the checkout, and the Python that everybody runs in."""
 
     root: Path
@@ -36,7 +36,7 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Row:
+class JobRow:
     """One contender at one job: medians over the rounds; `ratio` is to the fastest of pandas, polars and duckdb."""
 
     contender: str
@@ -48,33 +48,33 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredJob:
     """A job and its rows, fastest first."""
 
     job: Job
-    rows: tuple[Row, ...]
+    rows: tuple[JobRow, ...]
 
     @property
-    def ours(self) -> Row:
+    def ours(self) -> JobRow:
         """The row of this project."""
         return next(row for row in self.rows if row.contender == OURS)
 
 
-def prepare(ground: Ground, file_rows: int, memory_rows: int, tell: Tell) -> None:
+def prepare(ground: KpiGround, file_rows: int, memory_rows: int, report: Report) -> None:
     """Make the tapes; each is read once by everybody anyway, so all lie in the page cache."""
-    tell(f"tapes of {file_rows} and {memory_rows} rows ...")
+    report(f"tapes of {file_rows} and {memory_rows} rows ...")
     ground.module("tapes", "files", str(ground.place), str(file_rows))
     for rows in (SMALL_ROWS, memory_rows):
         ground.module("tapes", "memory", str(ground.place), str(rows))
     ground.module("tapes", "tapes", str(ground.place), str(SMALL_TAPES))
 
 
-def measure(ground: Ground, jobs: Sequence[Job], rounds: int, tell: Tell) -> list[Measured]:
+def measure(ground: KpiGround, jobs: Sequence[Job], rounds: int, report: Report) -> list[MeasuredJob]:
     """Every job: each contender once a round, another one first each time."""
-    return [_one(ground, job, rounds, tell) for job in jobs]
+    return [_one(ground, job, rounds, report) for job in jobs]
 
 
-def _one(ground: Ground, job: Job, rounds: int, tell: Tell) -> Measured:
+def _one(ground: KpiGround, job: Job, rounds: int, report: Report) -> MeasuredJob:
     tape = ground.place / f"{job.tape}{job.suffix}"
     expected = json.loads((ground.place / f"{job.tape}.json").read_text())
     if job.work == "memory-loans":
@@ -84,21 +84,21 @@ def _one(ground: Ground, job: Job, rounds: int, tell: Tell) -> Measured:
         _into_cache(tape)
         for at in range(len(job.contenders)):
             name = job.contenders[(at + number) % len(job.contenders)]
-            told = json.loads(ground.module("worker", name, job.work, str(tape)))
-            if wrong := differences(expected, told["totals"], exact=name == OURS):
+            answer = json.loads(ground.module("worker", name, job.work, str(tape)))
+            if wrong := differences(expected, answer["totals"], exact=name == OURS):
                 step = "a figure of a wrong result is worth nothing; find out whose it is"
                 raise Refused(Problem(path=f"{job.words}, {NAMES[name]}", found="; ".join(wrong), next=step))
-            seen[name].append((told["seconds"], told["peak_mb"]))
-            tell(f"{job.words}, {NAMES[name]}: {told['seconds']:.4f} s")
-    return Measured(job, rows(seen))
+            seen[name].append((answer["seconds"], answer["peak_mb"]))
+            report(f"{job.words}, {NAMES[name]}: {answer['seconds']:.4f} s")
+    return MeasuredJob(job, rows(seen))
 
 
-def rows(seen: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[Row, ...]:
+def rows(seen: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[JobRow, ...]:
     """Medians and ratios of what was seen, fastest first."""
     medians = {name: statistics.median(seconds for seconds, _ in several) for name, several in seen.items()}
     fastest = min(medians[name] for name in PEERS if name in medians)
     each = [
-        Row(
+        JobRow(
             name,
             medians[name],
             min(seconds for seconds, _ in several),

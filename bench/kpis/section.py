@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from bench.kpis.aims import Aim
+from bench.kpis.aims import KpiAim
 from bench.kpis.jobs import NAMES
 from bench.kpis.large import Large
-from bench.kpis.measure import Measured
-from bench.kpis.service import Service
+from bench.kpis.measure import MeasuredJob
+from bench.kpis.service import MeasuredService
 from bench.machine import Machine
 from bench.table import table
 
@@ -16,7 +16,7 @@ HEAD = (
     HEADING
     + """
 
-Written by `./invokew bench --only kpi`; not edited by hand. Measured {at} on {what}; load before it began {load:.2f}. {versions}.
+Written by `./invokew bench --only kpi`; not edited by hand. MeasuredJob {at} on {what}; load before it began {load:.2f}. {versions}.
 Medians of {rounds}.
 
 Everybody works out the same of the same tape: rows, sums and nulls of nine amounts, the latest date, four KPIs, balances by age, and where
@@ -54,21 +54,21 @@ def section(
     machine: Machine,
     versions: Mapping[str, str],
     rounds: int,
-    measured: Sequence[Measured],
-    aims: Sequence[Aim],
+    measured: Sequence[MeasuredJob],
+    aims: Sequence[KpiAim],
     large: Sequence[Large],
-    service: Service,
+    service: MeasuredService,
 ) -> str:
     """The whole part, from its heading on."""
-    told = ", ".join(f"{name} {value}" for name, value in versions.items())
+    named = ", ".join(f"{name} {value}" for name, value in versions.items())
     counted = f"{rounds} round{'s' if rounds > 1 else ''}"
-    head = HEAD.format(at=machine.at, what=machine.what, load=machine.load, versions=told, rounds=counted)
+    head = HEAD.format(at=machine.at, what=machine.what, load=machine.load, versions=named, rounds=counted)
     rows = [(aim.what, aim.measured, aim.aim, aim.met, aim.seeds) for aim in aims]
     parts = [head, _contenders(measured), AIMED, table(("what", "measured", "aim", "met", "the seeds"), rows)]
     return "".join([*parts, LARGE, _large(large), SERVICE, _service(service)])
 
 
-def _contenders(measured: Sequence[Measured]) -> str:
+def _contenders(measured: Sequence[MeasuredJob]) -> str:
     heads = ("job", "contender", "median", "fastest", "slowest", "rows/s", "peak memory", "times the fastest peer")
     rows = []
     for one in measured:
@@ -89,7 +89,7 @@ def _large(large: Sequence[Large]) -> str:
     return table(("size", "rows", "seconds", "peak memory"), rows)
 
 
-def _service(seen: Service) -> str:
+def _service(seen: MeasuredService) -> str:
     rows = [
         ("from its start to ready", _time(seen.ready)),
         ("`import pandas` in the same run", _time(seen.import_pandas)),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.clock import timed
-from bench.kpis.measure import Ground, Tell
+from bench.kpis.measure import KpiGround, Report
 from cutover.core.errors import Problem, Refused
 
 PATIENCE_SECONDS = 30.0
@@ -24,7 +24,7 @@ BARE = ["-B", "-P"]  # as the release's launcher starts Python
 
 
 @dataclass(frozen=True)
-class Service:
+class MeasuredService:
     """Medians: seconds to ready, of `import pandas` and of an empty Python; of a tape and of one flush; MB afterwards."""
 
     ready: float
@@ -37,7 +37,7 @@ class Service:
     memory_mb: float
 
 
-def measure(ground: Ground, rounds: int, tell: Tell) -> Service:
+def measure(ground: KpiGround, rounds: int, report: Report) -> MeasuredService:
     """Starts in turn, then one service that is given tapes one by one, each after the other is done."""
     starts, imports, empties = [], [], []
     for _ in range(max(rounds, 3)):
@@ -50,13 +50,13 @@ def measure(ground: Ground, rounds: int, tell: Tell) -> Service:
         each = [_through(process, root, tape) for tape in tapes]
         memory = _memory_mb(process.pid)
     ready, pandas, empty, tape = (statistics.median(several) for several in (starts, imports, empties, each))
-    seen = Service(ready, pandas, empty, tape, max(each), len(each), _flush(ground.place), memory)
-    tell(f"service ready in {seen.ready:.3f} s, a tape in {seen.tape * 1e3:.1f} ms, {memory:.0f} MB")
+    seen = MeasuredService(ready, pandas, empty, tape, max(each), len(each), _flush(ground.place), memory)
+    report(f"service ready in {seen.ready:.3f} s, a tape in {seen.tape * 1e3:.1f} ms, {memory:.0f} MB")
     return seen
 
 
 @contextmanager
-def _serving(ground: Ground) -> Iterator[tuple[subprocess.Popen[str], Path, float]]:
+def _serving(ground: KpiGround) -> Iterator[tuple[subprocess.Popen[str], Path, float]]:
     with tempfile.TemporaryDirectory(prefix="service-", dir=ground.place) as name:
         root = Path(name)
         config = _config(ground, root)
@@ -74,7 +74,7 @@ def _serving(ground: Ground) -> Iterator[tuple[subprocess.Popen[str], Path, floa
                 process.communicate()
 
 
-def _config(ground: Ground, root: Path) -> Path:
+def _config(ground: KpiGround, root: Path) -> Path:
     document = json.loads((ground.root / "kpi" / "example_config.json").read_text())
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -113,7 +113,7 @@ def _flush(place: Path) -> float:
     return statistics.median(each)
 
 
-def _python(ground: Ground, code: str) -> float:
+def _python(ground: KpiGround, code: str) -> float:
     return timed([str(ground.python), *BARE, "-c", code], cwd=ground.place).wall
 
 

@@ -32,11 +32,11 @@ def run(root: Path, sizes: Sizes, *, contenders: Path | None = None, page: Path 
     require(venv, sizes)
     seen, versions = machine.look(), _versions(venv)
     with tempfile.TemporaryDirectory(prefix="bench-kpis-") as name:
-        ground = measure.Ground(root, venv / "bin" / "python", Path(name))
-        measure.prepare(ground, sizes.file_rows, sizes.memory_rows, tell)
-        measured = measure.measure(ground, jobs(sizes.file_rows, sizes.memory_rows), sizes.rounds, tell)
-        served = service.measure(ground, sizes.rounds, tell)
-        grown = large.measure(ground, sizes.large_gb, tell)
+        ground = measure.KpiGround(root, venv / "bin" / "python", Path(name))
+        measure.prepare(ground, sizes.file_rows, sizes.memory_rows, report)
+        measured = measure.measure(ground, jobs(sizes.file_rows, sizes.memory_rows), sizes.rounds, report)
+        served = service.measure(ground, sizes.rounds, report)
+        grown = large.measure(ground, sizes.large_gb, report)
     text = section(seen, versions, sizes.rounds, measured, aims.against(measured, grown, served), grown, served)
     path = page or root / "docs" / "bench.md"
     path.write_text(replaced(path.read_text() if path.exists() else "", HEADING, text))
@@ -59,7 +59,7 @@ def require(venv: Path, sizes: Sizes) -> None:
         raise UsageError(problems)
 
 
-def tell(line: str) -> None:
+def report(line: str) -> None:
     """A line about what is being measured, for who waits."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
@@ -72,5 +72,5 @@ def _has(venv: Path, name: str) -> bool:
 def _versions(venv: Path) -> dict[str, str]:
     ask = f"import sys\nfrom importlib.metadata import version\nprint(sys.version.split()[0], *map(version, {PEERS!r}))"
     argv = [str(venv / "bin" / "python"), "-c", ask]
-    told = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout.split()
-    return dict(zip(("Python", *PEERS), told, strict=True))
+    versions = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout.split()
+    return dict(zip(("Python", *PEERS), versions, strict=True))

@@ -11,7 +11,7 @@ from cutover.core.errors import CutoverError, ExitCode, Problem, Unjudged, Usage
 from cutover.core.verdict import Verdict
 
 if TYPE_CHECKING:
-    from cutover.evidence.collect import Verified
+    from cutover.evidence.collect import VerifiedBundle
 
 
 class Altered(CutoverError):
@@ -107,7 +107,7 @@ MEANING = {
 }
 
 
-def _show(ask: Ask, verified: "Verified") -> None:
+def _show(ask: Ask, verified: "VerifiedBundle") -> None:
     """A verification in a few lines: the verdict first, who signed what. Its problems are shown as those of every command."""
     from cutover.console.text import clean, count
 

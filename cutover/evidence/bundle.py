@@ -41,7 +41,7 @@ class Contents:
             raise ValueError(f"{MOST_PROBLEMS} problems")
 
 
-class Content(RawIOBase):
+class MemberContent(RawIOBase):
     """The next `size` bytes of a file, digested as they are read."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -121,7 +121,7 @@ def _members(file: BinaryIO, contents: Contents) -> None:
         contents.wrong(path, f"missing; expected {listed[path]}")
 
 
-def _take_signed(info: TarInfo, content: Content, contents: Contents) -> None:
+def _take_signed(info: TarInfo, content: MemberContent, contents: Contents) -> None:
     """The manifest, or the signature over it."""
     if info.size > LARGEST[info.name]:
         contents.wrong(info.name, f"{info.size} bytes; expected at most {LARGEST[info.name]}")
@@ -134,7 +134,7 @@ def _take_signed(info: TarInfo, content: Content, contents: Contents) -> None:
             contents.wrong(NAME, found)
 
 
-def _walk(file: BinaryIO) -> Iterator[tuple[bytes, TarInfo, Content]]:
+def _walk(file: BinaryIO) -> Iterator[tuple[bytes, TarInfo, MemberContent]]:
     """Each member: its header as it is and as it reads, its content; ValueError where no member and not the end follows."""
     at = 0
     while (block := file.read(BLOCKSIZE)) != bytes(BLOCKSIZE):
@@ -144,7 +144,7 @@ def _walk(file: BinaryIO) -> Iterator[tuple[bytes, TarInfo, Content]]:
             raise ValueError(f"byte {at}: not the header of a file ({broken})") from broken
         if info.size < 0:
             raise ValueError(f"byte {at}: a file of {info.size} bytes")
-        content = Content(file, info.size)
+        content = MemberContent(file, info.size)
         yield block, info, content
         content.sha256()
         if content.left:
@@ -157,7 +157,7 @@ def _walk(file: BinaryIO) -> Iterator[tuple[bytes, TarInfo, Content]]:
         raise ValueError(f"byte {at}: expected {zeros} zeros and the end; it is cut off, or something follows")
 
 
-def _take(entry: BundledFile, content: Content, contents: Contents) -> None:
+def _take(entry: BundledFile, content: MemberContent, contents: Contents) -> None:
     """One file: what it says, where it is one that says something, and whether it is the one that was signed."""
     if is_journal(entry.path):
         contents.chains[entry.path] = follow(BufferedReader(content, CHUNK), entry.path)

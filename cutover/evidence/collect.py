@@ -14,7 +14,7 @@ from cutover.agent.durable import CHUNK, sync_directory
 from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
 from cutover.evidence import signing
-from cutover.evidence.bundle import Content, read, write
+from cutover.evidence.bundle import MemberContent, read, write
 from cutover.evidence.contents import JOURNAL, WATCH, contradictions, follow, read_plan
 from cutover.evidence.manifest import SIGNATURE, BundledFile, JournalHead, Manifest, moment
 from cutover.journal.journal import utc_now
@@ -25,7 +25,7 @@ LEFT_OUT = ("evidence-*.tar", "*.sqlite", "*.sqlite-*", ".*")
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerifiedBundle:
     """The result of a verification: verdict, all that is wrong, who signed (empty: not known), the key's fingerprint; and of what."""
 
     bundle: Path
@@ -40,7 +40,7 @@ class Verified:
 
 def make_bundle(
     run: RunDir, root: Path, *, key: str = "", signers: Path | None = None, now: Callable[[], str] = utc_now
-) -> Verified:
+) -> VerifiedBundle:
     """Collect, sign and verify the evidence of a run as it is now, at .cutover/runs/<id>/evidence-<id>.tar.
 
     Write report and validation reports first. Nothing stays behind where it cannot be signed, or where what is there
@@ -85,7 +85,7 @@ def make_bundle(
 
 def verify_bundle(
     bundle: Path, signers: Path | None, root: Path | None = None, now: datetime | None = None
-) -> Verified:
+) -> VerifiedBundle:
     """Judge a bundle by itself, ssh-keygen and a list of allowed signers: PASS, FAIL, or INCONCLUSIVE where there is no list.
 
     Without `signers` the list is that of the environment that the bundle names, in the checkout at `root`.
@@ -93,7 +93,7 @@ def verify_bundle(
     contents = read(bundle)
     manifest, problems = contents.manifest, contents.problems
     if manifest is None:
-        return Verified(bundle, Verdict.FAIL, tuple(problems), "", "", signers, None, {})
+        return VerifiedBundle(bundle, Verdict.FAIL, tuple(problems), "", "", signers, None, {})
     if signers is None and root is not None:
         signers = signers_of(root, manifest.environment)
     problems += contradictions(manifest, contents.chains, contents.plan, now or datetime.now(UTC))
@@ -108,7 +108,7 @@ def verify_bundle(
         problems.append(Problem(f"a good signature by {key}, and no list of allowed signers", next_, path=SIGNATURE))
     signer = manifest.engineer if key and signers is not None else ""
     records = {path: chain.seq for path, chain in contents.chains.items()}
-    return Verified(bundle, verdict, tuple(problems), signer, key, signers, manifest, records)
+    return VerifiedBundle(bundle, verdict, tuple(problems), signer, key, signers, manifest, records)
 
 
 def signers_of(root: Path, environment: str) -> Path | None:
@@ -147,7 +147,7 @@ def _file(path: Path, name: str, heads: dict[str, JournalHead]) -> BundledFile:
         if name in (JOURNAL, WATCH):
             size = sum(len(line) for line in file if line.endswith(b"\n"))
             file.seek(0)
-        content = Content(file, size)
+        content = MemberContent(file, size)
         if name in (JOURNAL, WATCH):
             chain = follow(BufferedReader(content, CHUNK), name)
             if not chain.seq:

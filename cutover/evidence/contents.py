@@ -20,7 +20,7 @@ ALTERED = "altered, or from another run: compare it with the run's own directory
 
 
 @dataclass(frozen=True)
-class Claim:
+class RecordClaim:
     """What a document says of another one, e.g. ("journal.jsonl", "record 1 (run.created)", "run", "20260102-abc")."""
 
     path: str
@@ -39,7 +39,7 @@ class Chain:
     last_at: str = ""
     broken: str = ""
     hashes: bytearray = field(default_factory=bytearray)
-    claims: list[Claim] = field(default_factory=list)
+    claims: list[RecordClaim] = field(default_factory=list)
 
     def hash_of(self, seq: int) -> str:
         """The hash of one record; empty where there is none."""
@@ -90,17 +90,17 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
         yield line.decode()
 
 
-def _claims(record: Record, path: str) -> Iterator[Claim]:
+def _claims(record: Record, path: str) -> Iterator[RecordClaim]:
     data, by = record.data, f"record {record.seq} ({record.kind})"
     if record.kind in ("run.created", "watch.started"):
-        yield from (Claim(path, by, about, data.get(about)) for about in ("run", "environment"))
+        yield from (RecordClaim(path, by, about, data.get(about)) for about in ("run", "environment"))
     if record.kind in ("plan.made", "approved", "run.started") and "fingerprint" in data:
-        yield Claim(path, by, "fingerprint", data["fingerprint"])
+        yield RecordClaim(path, by, "fingerprint", data["fingerprint"])
     if data.get("head") is not None:  # a watch that began where no journal of the run was names none
-        yield Claim(path, by, "head", data["head"])
+        yield RecordClaim(path, by, "head", data["head"])
     for host, heads in _items(data.get("heads")):
-        yield from (Claim(path, by, "head", one, host) for one in (heads if isinstance(heads, list) else [heads]))
-    yield from (Claim(path, by, f"file {name}", digest) for name, digest in _items(data.get("evidence")))
+        yield from (RecordClaim(path, by, "head", one, host) for one in (heads if isinstance(heads, list) else [heads]))
+    yield from (RecordClaim(path, by, f"file {name}", digest) for name, digest in _items(data.get("evidence")))
 
 
 def _items(value: Any) -> list[tuple[str, Any]]:
@@ -129,8 +129,8 @@ def contradictions(
     facts: dict[str, str | None] = {f"file {file.path}": file.sha256 for file in manifest.files}
     facts |= {"run": manifest.run, "environment": manifest.environment, "service": manifest.service}
     facts["fingerprint"] = plan.get("digest")
-    claims = [Claim(NAME, "the manifest", "fingerprint", manifest.fingerprint)]
-    claims += [Claim(PLAN, "the plan", about, value) for about, value in plan.items() if about != "digest"]
+    claims = [RecordClaim(NAME, "the manifest", "fingerprint", manifest.fingerprint)]
+    claims += [RecordClaim(PLAN, "the plan", about, value) for about, value in plan.items() if about != "digest"]
     for path in (JOURNAL, WATCH):
         if chain := chains.get(path):
             yield from _journal(chain, manifest.heads.get(path))
@@ -159,7 +159,7 @@ def _journal(chain: Chain, head: JournalHead | None) -> Iterator[Problem]:
         yield Problem("no record says which run it is of", ALTERED, path=chain.source)
 
 
-def _head(claim: Claim, chains: Mapping[str, Chain]) -> Iterator[Problem]:
+def _head(claim: RecordClaim, chains: Mapping[str, Chain]) -> Iterator[Problem]:
     """A journal that a record names must be here and have that head. A host may also know journals of other machines."""
     try:
         head = JournalHead.model_validate(claim.value)

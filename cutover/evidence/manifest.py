@@ -21,11 +21,11 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 
 
-class _Frozen(BaseModel):
+class _FrozenModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class JournalHead(_Frozen):
+class JournalHead(_FrozenModel):
     """How far a journal had come: its first hash (which journal it is), number and hash of its last record."""
 
     journal: Digest
@@ -33,7 +33,7 @@ class JournalHead(_Frozen):
     hash: Digest
 
 
-class BundledFile(_Frozen):
+class BundledFile(_FrozenModel):
     """One file of the run: path, size in bytes, SHA-256. ValueError for a path or size that a tar header has no room for."""
 
     path: PlainPath
@@ -48,7 +48,7 @@ class BundledFile(_Frozen):
         return self
 
 
-class Manifest(_Frozen):
+class Manifest(_FrozenModel):
     """Run, service, environment, when and by whom it was bundled, the plan's fingerprint, heads of its journals, all its files."""
 
     schema_version: Literal[1] = 1
@@ -59,7 +59,7 @@ class Manifest(_Frozen):
     engineer: Annotated[str, Field(min_length=1)]
     public_key: Annotated[str, Field(pattern=rf"^{PUBLIC_KEY}$")]
     fingerprint: Digest | None
-    heads: Mapping[str, JournalHead]
+    heads: Mapping[Annotated[str, Field(pattern=r"^(journal|watch)\.jsonl$")], JournalHead]
     files: tuple[BundledFile, ...]
 
     @field_validator("made_at")

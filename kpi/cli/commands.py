@@ -14,14 +14,14 @@ Ended = tuple[Verdict, dict[str, Any]]
 def serve(options: argparse.Namespace) -> int:
     """The service, until SIGTERM."""
     from kpi.config import PipelineConfig
-    from kpi.service import Service
+    from kpi.service import PipelineService
 
-    return Service(PipelineConfig.load(options.config)).run()
+    return PipelineService(PipelineConfig.load(options.config)).run()
 
 
 def generate(options: argparse.Namespace) -> int:
     """A synthetic tape."""
-    from kpi.recipes import as_csv, draw
+    from kpi.synthetic import as_csv, draw
 
     _at_least("--rows", options.rows, 1)
     content = as_csv(draw(options.recipe, options.rows, options.seed), measured_on=options.date)
@@ -127,9 +127,9 @@ def log_review(options: argparse.Namespace) -> Ended:
 def vitals(options: argparse.Namespace) -> Ended:
     """One look at the live service, which measures and leaves the judging to others."""
     from kpi.config import PipelineConfig
-    from kpi.figures import figures
+    from kpi.snapshot import snapshot
 
-    return figures(PipelineConfig.load(options.config))
+    return snapshot(PipelineConfig.load(options.config))
 
 
 def shadow(options: argparse.Namespace) -> Ended:

@@ -106,7 +106,7 @@ class Ratio(Kpi):
         if all_null:
             return self.without_value(rows, Status.NO_DATA, "all_null", f"null in every row: {', '.join(all_null)}")
         try:
-            above, below = rows.tally.total(*self.numerator), rows.tally.total(self.denominator)
+            above, below = rows.aggregate.total(*self.numerator), rows.aggregate.total(self.denominator)
         except OverflowError:
             return self.without_value(rows, Status.INVALID, "overflow", "the sums are beyond the range of numbers")
         sums = {"numerator": above, "denominator": below}

@@ -13,7 +13,7 @@ from kpi import clock
 from kpi.findings import Finding, UsageError
 from kpi.stress.load import Load
 from kpi.stress.report import document
-from kpi.stress.stream import Stream
+from kpi.stress.stream import LoadStream
 from kpi.stress.subject import Subject
 from kpi.verdict import Verdict
 
@@ -26,7 +26,7 @@ def stress(load: Load, root: Path | None = None) -> tuple[Verdict, dict[str, Any
     with _place(root) as place:
         subject = Subject(Path(place))
         with subject:
-            stream = Stream(subject, load)
+            stream = LoadStream(subject, load)
             seen = stream.run()
             counters = subject.counters() if subject.alive else {}
         return document(load, seen, subject, counters, started)

@@ -111,8 +111,8 @@ def _end_of_records(text: bytes, place: _Place) -> int:
     end = int(outside[-1]) + 1 if len(outside) else 0
     stray = _stray_quote(found[:end], quotes[quotes < end], place.separator)
     if stray is not None:
-        told = f"not CSV: a quote inside a field, near byte {place.begin + stray}"
-        raise RefusedTapeError(Finding("unreadable", place.source, told, _NEXT))
+        message = f"not CSV: a quote inside a field, near byte {place.begin + stray}"
+        raise RefusedTapeError(Finding("unreadable", place.source, message, _NEXT))
     return end
 
 

@@ -60,7 +60,7 @@ class InputRules:
 
 
 def cross_check(section: Mapping[str, Any]) -> list[Finding]:
-    """Signs that cannot be told apart."""
+    """Signs that cannot be distinguished."""
     rules = InputRules.of(section)
     same = {"input.thousands": rules.thousands, "input.separator": rules.separator}
     step = "give each a sign of its own"

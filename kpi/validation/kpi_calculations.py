@@ -9,11 +9,11 @@ from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.formulas import REGISTRY
 from kpi.outputs import output_paths
-from kpi.recipes import RECIPES
 from kpi.release import code_digest
 from kpi.selftest import format_six
+from kpi.synthetic import RECIPES
 from kpi.validation import oracle
-from kpi.validation.canaries import Answer
+from kpi.validation.canaries import CanaryAnswer
 from kpi.validation.live import Health, read_json, tape_of
 from kpi.validation.v1_tape import judge_v1_tape
 from kpi.verdict import Verdict
@@ -26,7 +26,7 @@ def kpi_calculations(
     config: PipelineConfig,
     health: Health,
     runs: list[Record],
-    answers: list[Answer],
+    answers: list[CanaryAnswer],
     latest: dict[str, Any],
     in_flight: int,
 ) -> Check:
@@ -193,7 +193,7 @@ def _compare_values(check: Check, tape: str, expected: dict[str, float], written
     return largest
 
 
-def _judge_digits(check: Check, answer: Answer) -> None:
+def _judge_digits(check: Check, answer: CanaryAnswer) -> None:
     known = RECIPES["A"].known
     written = answer.metrics.get("kpis", {})
     seen = {name: format_six(written.get(name, {}).get("value")) for name in known}

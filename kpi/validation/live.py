@@ -127,7 +127,7 @@ def service_is_down(check: Check, health: Health) -> bool:
 
 
 @dataclass(frozen=True)
-class Committed:
+class CommittedTape:
     """A production tape that was committed and has outputs of V2: its digest, its name, when they were written."""
 
     digest: str
@@ -135,7 +135,7 @@ class Committed:
     written_at: float
 
 
-def committed_here(config: PipelineConfig) -> list[Committed]:
+def committed_here(config: PipelineConfig) -> list[CommittedTape]:
     """Production tapes that were committed and have outputs of V2 beside them."""
     found = []
     for room in ("done", "rejected"):
@@ -143,7 +143,7 @@ def committed_here(config: PipelineConfig) -> list[Committed]:
             digest, name = split_key(path.name)
             manifest = output_paths(config.paths["metrics"], digest, ())["manifest"]
             if digest and not path.name.endswith(REASON) and manifest.is_file():
-                found.append(Committed(digest, name, manifest.stat().st_mtime))
+                found.append(CommittedTape(digest, name, manifest.stat().st_mtime))
     return found
 
 

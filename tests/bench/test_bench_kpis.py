@@ -8,14 +8,14 @@ from bench.halves import replaced
 from bench.kpis import aims, story
 from bench.kpis.jobs import OURS, PLAIN, READ, jobs
 from bench.kpis.large import Large
-from bench.kpis.measure import Measured, rows
+from bench.kpis.measure import MeasuredJob, rows
 from bench.kpis.section import HEADING, section
-from bench.kpis.service import Service
+from bench.kpis.service import MeasuredService
 from bench.kpis.totals import AMOUNTS, Totals, differences
 from bench.machine import Machine
 from cutover.core.errors import UsageError
 
-SERVICE = Service(
+SERVICE = MeasuredService(
     ready=0.2, import_pandas=0.4, empty=0.01, tape=0.015, tape_most=0.03, tapes=60, flush=0.001, memory_mb=45.0
 )
 GROWN = (Large(1.0, 10, 5.0, 150.0), Large(10.0, 100, 50.0, 160.0))
@@ -26,8 +26,8 @@ def totals(**changes: float) -> Totals:
     return Totals.of(3, "2025-12-26", dict.fromkeys(AMOUNTS, 0), sums, 0)
 
 
-def measured(seconds: dict[str, float], at: int = 0) -> Measured:
-    return Measured(jobs(1000, 10_000_000)[at], rows({name: [(value, 50.0)] for name, value in seconds.items()}))
+def measured(seconds: dict[str, float], at: int = 0) -> MeasuredJob:
+    return MeasuredJob(jobs(1000, 10_000_000)[at], rows({name: [(value, 50.0)] for name, value in seconds.items()}))
 
 
 def test_kpis_by_hand() -> None:

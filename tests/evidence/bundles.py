@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 from cutover.agent.durable import sha256_bytes
 from cutover.core.verdict import Verdict
 from cutover.evidence.bundle import read
-from cutover.evidence.collect import Verified, make_bundle, verify_bundle
+from cutover.evidence.collect import VerifiedBundle, make_bundle, verify_bundle
 from cutover.evidence.manifest import NAME, SIGNATURE, Manifest, tar_info
 from cutover.evidence.signing import NAMESPACE, choose, sign
 from cutover.journal.journal import Journal
@@ -36,9 +36,7 @@ def key(folder: Path, name: str, passphrase: str = "") -> Path:
 
 def allow(file: Path, *lines: tuple[str, str, Path]) -> Path:
     """An allowed_signers file: each line's names, options, key."""
-    texts = [
-        f"{names} {options} {private.with_name(private.name + '.pub').read_text()}" for names, options, private in lines
-    ]
+    texts = [f"{names} {options} {private.with_suffix('.pub').read_text()}" for names, options, private in lines]
     file.write_text("# who may sign\n" + "".join(texts))
     return file
 
@@ -63,29 +61,15 @@ def make_run(runs: Path, name: str, *, watched: bool = True) -> RunDir:
     run.report.write_text(f"<html>{name}</html>\n")
     journal = Journal(run.journal_file, ticking(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)))
     journal.write("run.created", run=name, environment="stage", pattern="web*")
-    journal.write(
-        "plan.made",
-        fingerprint=planned.fingerprint,
-        release="2.0.0",
-        hosts=["web1", "web2"],
-        batches=[["web1"], ["web2"]],
-        already=[],
-    )
+    journal.write("plan.made", fingerprint=planned.fingerprint, release="2.0.0", hosts=["web1", "web2"])
     journal.write("approved", by="ann@desk", fingerprint=planned.fingerprint, purpose="cutover")
-    journal.write(
-        "checks", phase="preflight", findings=[], evidence={"evidence/checks-1-preflight.xml": sha256_bytes(junit)}
-    )
+    evidence = {"evidence/checks-1-preflight.xml": sha256_bytes(junit)}
+    journal.write("checks", phase="preflight", findings=[], evidence=evidence)
     journal.write("run.finished", exit_code=0, status="on V2")
     if watched:
         watch = Journal(run.path / "watch.jsonl", ticking(datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC)))
-        watch.write(
-            "watch.started",
-            run=name,
-            environment="stage",
-            hosts=["web1", "web2"],
-            head=journal.head,
-            heads={"web1": [journal.head]},
-        )
+        heads = {"web1": [journal.head]}
+        watch.write("watch.started", run=name, environment="stage", hosts=["web1"], head=journal.head, heads=heads)
         watch.write("sample", host="web1", t=15.0, documents={})
         watch.write("watch.finished", verdict="PASS", exit_code=0)
         (run.path / "watch.md").write_text("| time | verdict |\n")
@@ -108,11 +92,10 @@ class Ground:
 
     def bundle(self, run: RunDir) -> bytes:
         """The bundle of a run, signed by Ann."""
-        return make_bundle(
-            run, self.root, key=str(self.ann), signers=self.signers, now=lambda: MADE
-        ).bundle.read_bytes()
+        made = make_bundle(run, self.root, key=str(self.ann), signers=self.signers, now=lambda: MADE)
+        return made.bundle.read_bytes()
 
-    def judge(self, content: bytes, signers: Path | None = None) -> Verified:
+    def judge(self, content: bytes, signers: Path | None = None) -> VerifiedBundle:
         """The verification of some bytes."""
         file = self.root / "bundle.tar"
         file.write_bytes(content)

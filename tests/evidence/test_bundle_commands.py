@@ -25,10 +25,8 @@ def where(ground: Ground, *, hosts: str = "stage", json: bool = False, run: str 
 
 
 def bundled(ground: Ground) -> Path:
-    assert (
-        report(where(ground, hosts="", run=ground.run.id), EvidenceOptions(bundle=True, key=str(ground.ann)))
-        == ExitCode.DONE
-    )
+    asked = EvidenceOptions(bundle=True, key=str(ground.ann))
+    assert report(where(ground, hosts="", run=ground.run.id), asked) == ExitCode.DONE
     return ground.run.path / f"evidence-{ground.run.id}.tar"
 
 
@@ -42,11 +40,6 @@ def test_bundle_and_verify(ground: Ground, capsys: pytest.CaptureFixture[str]) -
     assert "signer       ann@example.org, with SHA256:" in said.out
     assert f"run          {ground.run.id} of toy on stage" in said.out
     assert "journal.jsonl 5 of 5 records" in said.out
-
-
-def test_the_newest_run_of_the_environment_is_bundled(ground: Ground) -> None:
-    assert report(where(ground), EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
-    assert (ground.other.path / f"evidence-{ground.other.id}.tar").exists()
 
 
 def test_an_altered_bundle_exits_9_and_reports_all(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,12 +69,14 @@ def test_the_list_that_is_given_decides(ground: Ground) -> None:
     assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(ground.root / "none"))) == ExitCode.USAGE
 
 
-def test_without_a_run_and_an_environment_the_last_run_here_is_meant_and_named(
-    ground: Ground, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("hosts", ["stage", ""])
+def test_without_a_run_the_newest_one_is_bundled_and_named(
+    ground: Ground, hosts: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report(where(ground, hosts=""), EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
+    assert report(where(ground, hosts=hosts), EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
     assert (ground.other.path / f"evidence-{ground.other.id}.tar").exists()
-    assert f"environment stage, that of the last run here ({ground.other.id})" in capsys.readouterr().err
+    named = f"environment stage, that of the last run here ({ground.other.id})" in capsys.readouterr().err
+    assert named == (not hosts)
 
 
 def test_options_that_exclude_each_other_are_reported_at_once(

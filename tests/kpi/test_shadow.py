@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from kpi.recipes import as_csv, draw
 from kpi.shadow import Terms, shadow
 from kpi.shadow.freezing import frozen
 from kpi.shadow.running import run_v1
 from kpi.shadow.unit import V1
+from kpi.synthetic import as_csv, draw
 from kpi.tapes.rules import InputRules
 from kpi.verdict import Verdict
 from tests.checkout import ROOT

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kpi.cli import main
-from kpi.recipes import as_csv, draw
 from kpi.shadow.unit import V1, find_v1
+from kpi.synthetic import as_csv, draw
 from tests.checkout import ROOT
 from tests.kpi.conftest import write_config
 
