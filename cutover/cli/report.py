@@ -122,8 +122,7 @@ def _show(ask: Ask, verified: "VerifiedBundle") -> None:
             f"  holds        {count(len(manifest.files), 'file')}, {_size(sum(entry.size for entry in manifest.files))}",
         ]
         for path, head in sorted(manifest.heads.items()):
-            read = verified.records.get(path, 0)
-            lines.append(f"  {path:12} {read} of {count(head.seq, 'record')}, ends with {head.hash[:16]}")
+            lines.append(f"  {path:12} {count(head.seq, 'record')}, ends with {head.hash[:16]}")
         if manifest.fingerprint is not None:
             lines.append(f"  plan         {manifest.fingerprint[:16]}")
     ask.say("\n".join(clean(line) for line in lines))

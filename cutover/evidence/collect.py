@@ -1,7 +1,7 @@
 """Evidence of a run: collect it into one signed bundle, and verify such a bundle offline."""
 
 import getpass
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,8 +15,8 @@ from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
 from cutover.evidence import signing
 from cutover.evidence.bundle import MemberContent, read, write
-from cutover.evidence.contents import JOURNAL, WATCH, contradictions, follow, read_plan
-from cutover.evidence.manifest import SIGNATURE, BundledFile, JournalHead, Manifest, moment
+from cutover.evidence.contents import ALTERED, JOURNAL, WATCH, contradictions, follow, read_plan
+from cutover.evidence.manifest import NAME, SIGNATURE, BundledFile, JournalHead, Manifest, header, moment, reasons
 from cutover.journal.journal import utc_now
 from cutover.journal.rundir import RunDir
 
@@ -26,16 +26,14 @@ LEFT_OUT = ("evidence-*.tar", "*.sqlite", "*.sqlite-*", ".*")
 
 @dataclass(frozen=True)
 class VerifiedBundle:
-    """The result of a verification: verdict, all that is wrong, who signed (empty: not known), the key's fingerprint; and of what."""
+    """The result of a verification: verdict, all that is wrong, who signed (empty: not known), with which key (fingerprint), what."""
 
     bundle: Path
     verdict: Verdict
     problems: tuple[Problem, ...]
     signer: str
     key: str
-    signers: Path | None
     manifest: Manifest | None
-    records: Mapping[str, int]
 
 
 def make_bundle(
@@ -54,17 +52,20 @@ def make_bundle(
     plan: dict[str, str] = {}
     with suppress(OSError, ValueError):  # one that is not a plan is found by the verification
         plan = read_plan(run.plan_file.read_bytes())
-    manifest = Manifest(
-        run=run.id,
-        service=plan.get("service"),
-        environment=run.environment(),
-        made_at=now(),
-        engineer=signing.engineer_of(chosen, known, root) or getpass.getuser(),
-        public_key=chosen.public,
-        fingerprint=plan.get("digest"),
-        heads=heads,
-        files=tuple(files),
-    )
+    try:
+        manifest = Manifest(
+            run=run.id,
+            service=plan.get("service"),
+            environment=run.environment(),
+            made_at=now(),
+            engineer=signing.engineer_of(chosen, known, root) or getpass.getuser(),
+            public_key=chosen.public,
+            fingerprint=plan.get("digest"),
+            heads=heads,
+            files=tuple(files),
+        )
+    except ValidationError as unfit:
+        raise UsageError([Problem(one, ALTERED, path=str(run.path)) for one in reasons(unfit)]) from unfit
     signature = signing.sign(manifest.text(), chosen)
     target = run.path / f"evidence-{run.id}.tar"
     scratch = target.with_name(f".{target.name}.cutover-new")
@@ -93,7 +94,7 @@ def verify_bundle(
     contents = read(bundle)
     manifest, problems = contents.manifest, contents.problems
     if manifest is None:
-        return VerifiedBundle(bundle, Verdict.FAIL, tuple(problems), "", "", signers, None, {})
+        return VerifiedBundle(bundle, Verdict.FAIL, tuple(problems), "", "", None)
     if signers is None and root is not None:
         signers = signers_of(root, manifest.environment)
     problems += contradictions(manifest, contents.chains, contents.plan, now or datetime.now(UTC))
@@ -107,8 +108,7 @@ def verify_bundle(
         next_ = f"name a list that you trust (ALLOWED SIGNERS in `man ssh-keygen`) with --signers FILE, or keep one at {place}"
         problems.append(Problem(f"a good signature by {key}, and no list of allowed signers", next_, path=SIGNATURE))
     signer = manifest.engineer if key and signers is not None else ""
-    records = {path: chain.seq for path, chain in contents.chains.items()}
-    return VerifiedBundle(bundle, verdict, tuple(problems), signer, key, signers, manifest, records)
+    return VerifiedBundle(bundle, verdict, tuple(problems), signer, key, manifest)
 
 
 def signers_of(root: Path, environment: str) -> Path | None:
@@ -130,7 +130,7 @@ def _collect(run: Path) -> tuple[list[BundledFile], dict[str, JournalHead]]:
         try:
             files[inside.as_posix()] = _file(path, inside.as_posix(), heads)
         except (OSError, ValueError) as unfit:
-            found = unfit.errors()[0]["msg"] if isinstance(unfit, ValidationError) else str(unfit)
+            found = "; ".join(reasons(unfit)) if isinstance(unfit, ValidationError) else str(unfit)
             next_ = "rename it (letters, digits and ._+@=:,~-), make it readable, or move it out of the run's directory"
             problems.append(Problem(f"it cannot be bundled: {found}", next_, path=ascii(str(path))[1:-1]))
     if problems:
@@ -140,8 +140,8 @@ def _collect(run: Path) -> tuple[list[BundledFile], dict[str, JournalHead]]:
 
 def _file(path: Path, name: str, heads: dict[str, JournalHead]) -> BundledFile:
     """A file with its digest. Of a journal only whole records count: one may be being written right now."""
-    if path.is_symlink() or not path.is_file():
-        raise ValueError("a link or a device; expected a regular file")
+    if path.is_symlink() or not path.is_file() or name in (NAME, SIGNATURE):
+        raise ValueError("a link, a device or a reserved name; expected a regular file")
     with path.open("rb") as file:
         size = path.stat().st_size
         if name in (JOURNAL, WATCH):
@@ -153,4 +153,5 @@ def _file(path: Path, name: str, heads: dict[str, JournalHead]) -> BundledFile:
             if not chain.seq:
                 raise ValueError(chain.broken or "a journal without records")
             heads[name] = JournalHead(journal=chain.hash_of(1), seq=chain.seq, hash=chain.hash_of(chain.seq))
+        header(name, size)  # ValueError where a tar has no room for them
         return BundledFile(path=name, size=size, sha256=content.sha256())

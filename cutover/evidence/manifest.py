@@ -6,12 +6,11 @@ from datetime import datetime, timedelta
 from tarfile import USTAR_FORMAT, TarInfo
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 NAME, SIGNATURE = "MANIFEST.json", "MANIFEST.json.sig"
-_PART = (
-    r"[A-Za-z0-9_+@=:,~-][A-Za-z0-9._+@=:,~-]*"  # no hidden file, no "..", nothing that a system reads in its own way
-)
+# Of a path: no hidden file, no "..", nothing that a system reads in its own way.
+_PART = r"[A-Za-z0-9_+@=:,~-][A-Za-z0-9._+@=:,~-]*"
 _64 = "[A-Za-z0-9+/]"
 PUBLIC_KEY = rf"[a-z0-9@.-]+ AAAA({_64}{{4}})*({_64}{{2}}==|{_64}{{3}}=)?"
 
@@ -34,18 +33,11 @@ class JournalHead(_FrozenModel):
 
 
 class BundledFile(_FrozenModel):
-    """One file of the run: path, size in bytes, SHA-256. ValueError for a path or size that a tar header has no room for."""
+    """One file of the run: path, size in bytes, SHA-256."""
 
     path: PlainPath
     size: Count
     sha256: Digest
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.path in (NAME, SIGNATURE):
-            raise ValueError(f"{self.path} is reserved")
-        header(self.path, self.size)
-        return self
 
 
 class Manifest(_FrozenModel):
@@ -62,20 +54,14 @@ class Manifest(_FrozenModel):
     heads: Mapping[Annotated[str, Field(pattern=r"^(journal|watch)\.jsonl$")], JournalHead]
     files: tuple[BundledFile, ...]
 
-    @field_validator("made_at")
-    @classmethod
-    def _is_utc(cls, made_at: str) -> str:
-        if moment(made_at) is None:
-            raise ValueError("not a time in UTC")
-        return made_at
-
-    @field_validator("files")
-    @classmethod
-    def _in_order(cls, files: tuple[BundledFile, ...]) -> tuple[BundledFile, ...]:
-        paths = [file.path for file in files]
-        if paths != sorted(set(paths)):
-            raise ValueError("the paths are not in order, each once")
-        return files
+    @model_validator(mode="after")
+    def _is_sound(self) -> Self:
+        paths = [file.path for file in self.files]
+        if paths != sorted({*paths} - {NAME, SIGNATURE}):
+            raise ValueError("the paths of its files are not in order, each once")
+        if moment(self.made_at) is None:
+            raise ValueError(f"made_at {self.made_at} is not a time")
+        return self
 
     def text(self) -> bytes:
         """The one form in which it is written and signed."""
@@ -83,7 +69,7 @@ class Manifest(_FrozenModel):
 
 
 def header(path: str, size: int) -> bytes:
-    """The one tar header of a file in a bundle; ValueError for a path or size that ustar has no room for."""
+    """The one tar header of a regular file in a bundle; ValueError for a path or size that ustar has no room for."""
     return tar_info(path, size).tobuf(USTAR_FORMAT, "ascii", "strict")
 
 
@@ -99,9 +85,14 @@ def read_manifest(content: bytes) -> tuple[Manifest | None, list[str]]:
     try:
         manifest = Manifest.model_validate_json(content)
     except ValidationError as wrong:
-        errors = wrong.errors(include_url=False)[:20]
-        return None, [f"{'.'.join(map(str, one['loc'])) or 'the document'}: {one['msg']}" for one in errors]
+        return None, reasons(wrong)
     return manifest, [] if manifest.text() == content else ["it is not in the form in which manifests are written"]
+
+
+def reasons(wrong: ValidationError) -> list[str]:
+    """The first errors of a document, each with its path."""
+    errors = wrong.errors(include_url=False)[:20]
+    return [f"{'.'.join(map(str, one['loc'])) or 'the document'}: {one['msg']}" for one in errors]
 
 
 def moment(at: str) -> datetime | None:

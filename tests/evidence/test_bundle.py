@@ -50,7 +50,7 @@ def test_a_bundle_holds_the_run_and_verifies(ground: Ground) -> None:
     assert manifest.fingerprint == ground.run.plan().fingerprint
     verified = verify_bundle(made.bundle, None, ground.root, NOW)
     assert (verified.verdict, verified.signer, verified.problems) == (Verdict.PASS, ANN, ())
-    assert verified.records == {"journal.jsonl": 6, "watch.jsonl": 3}
+    assert {path: head.seq for path, head in manifest.heads.items()} == {"journal.jsonl": 6, "watch.jsonl": 3}
     assert made.bundle.stat().st_mode & 0o777 == 0o600
 
 
@@ -136,8 +136,11 @@ def test_a_run_that_contradicts_itself_is_not_signed(ground: Ground) -> None:
         (content, "record 4 .* names file evidence/checks"),
         (content.replace(b"preflight", b"postfligh"), "the chain is broken"),
         (b"", "without records"),
+        (rechained(some[1:]), "environment: "),
     ):
         ground.run.journal_file.write_bytes(altered)
+        if "environment" in words:
+            ground.run.plan_file.unlink()
         with pytest.raises(UsageError, match=words):
             make_bundle(ground.run, ground.root, key=str(ground.ann), now=lambda: MADE)
 
@@ -146,10 +149,11 @@ def test_what_is_not_a_plain_file_is_refused_all_at_once(ground: Ground) -> None
     (ground.run.evidence / "link").symlink_to("/etc/passwd")
     (ground.run.evidence / "new\nline").write_text("")
     (ground.run.path / "hosts" / ("long" * 60)).write_text("")
+    (ground.run.path / NAME).write_text("")
     os.mkfifo(ground.run.evidence / "pipe")
     with pytest.raises(UsageError) as refused:
         make_bundle(ground.run, ground.root, key=str(ground.ann))
-    assert len(refused.value.problems) == 4
+    assert len(refused.value.problems) == 5
 
 
 def test_a_run_without_watch_and_a_recovered_one_verify(tmp_path: Path) -> None:
@@ -186,7 +190,7 @@ def test_a_manifest_that_leads_elsewhere_finds_no_list(ground: Ground) -> None:
     (ground.root / "allowed_signers").write_text(ground.signers.read_text())
     (ground.root / "x.tar").write_bytes(signed(parts, ground.ann, environment=".."))
     verified = verify_bundle(ground.root / "x.tar", None, ground.root, NOW)
-    assert (verified.verdict, verified.signers) == (Verdict.FAIL, None)
+    assert (verified.verdict, verified.manifest) == (Verdict.FAIL, None)
 
 
 def test_no_file_no_bundle(ground: Ground) -> None:
