@@ -117,7 +117,7 @@ def _show(ask: Ask, verified: "VerifiedBundle") -> None:
         who = f"{verified.signer or 'unknown'}{f', with {verified.key}' if verified.key else ''}"
         lines += [
             f"  signer       {who}",
-            f"  run          {manifest.run} of {manifest.service or 'no service'} on {manifest.environment}",
+            f"  run          {manifest.run} of {manifest.service} on {manifest.environment}",
             f"  bundled      {manifest.made_at} by {manifest.engineer}",
             f"  holds        {count(len(manifest.files), 'file')}, {_size(sum(entry.size for entry in manifest.files))}",
         ]

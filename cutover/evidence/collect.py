@@ -55,7 +55,7 @@ def make_bundle(
     try:
         manifest = Manifest(
             run=run.id,
-            service=plan.get("service"),
+            service=run.service(),
             environment=run.environment(),
             made_at=now(),
             engineer=signing.engineer_of(chosen, known, root) or getpass.getuser(),

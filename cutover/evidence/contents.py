@@ -93,7 +93,8 @@ def _lines(stream: BinaryIO) -> Iterator[str]:
 def _claims(record: Record, path: str) -> Iterator[RecordClaim]:
     data, by = record.data, f"record {record.seq} ({record.kind})"
     if record.kind in ("run.created", "watch.started"):
-        yield from (RecordClaim(path, by, about, data.get(about)) for about in ("run", "environment"))
+        named = ("run", "environment", "service") if record.kind == "run.created" else ("run", "environment")
+        yield from (RecordClaim(path, by, about, data.get(about)) for about in named)
     if record.kind in ("plan.made", "approved", "run.started") and "fingerprint" in data:
         yield RecordClaim(path, by, "fingerprint", data["fingerprint"])
     if data.get("head") is not None:  # a watch that began where no journal of the run was names none

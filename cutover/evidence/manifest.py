@@ -45,7 +45,7 @@ class Manifest(_FrozenModel):
 
     schema_version: Literal[1] = 1
     run: Plain
-    service: Plain | None
+    service: Plain
     environment: Plain
     made_at: Annotated[str, Field(pattern=r"^[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z$")]
     engineer: Annotated[str, Field(min_length=1)]

@@ -51,7 +51,9 @@ def make_run(runs: Path, name: str, *, watched: bool = True) -> RunDir:
     """A small run with a plan, a journal, evidence, reports and a watch, whose parts are true of each other."""
     run = RunDir(runs / name)
     run.evidence.mkdir(parents=True)
-    planned = plan(["web1"], ["web2"]).model_copy(update={"run": name, "stamp": name[:16]})
+    planned = plan(["web1"], ["web2"])
+    service = planned.service.model_copy(update={"name": "abaco"})
+    planned = planned.model_copy(update={"run": name, "stamp": name[:16], "service": service})
     planned.save(run.plan_file)
     junit = b"<testsuite name='preflight'/>\n"
     (run.evidence / "checks-1-preflight.xml").write_bytes(junit)
@@ -60,7 +62,7 @@ def make_run(runs: Path, name: str, *, watched: bool = True) -> RunDir:
     (run.path / "production_validation_report.json").write_text(json.dumps({"run": name}) + "\n")
     run.report.write_text(f"<html>{name}</html>\n")
     journal = Journal(run.journal_file, ticking(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)))
-    journal.write("run.created", run=name, environment="stage", pattern="web*")
+    journal.write("run.created", service="abaco", run=name, environment="stage", pattern="web*")
     journal.write("plan.made", fingerprint=planned.fingerprint, release="2.0.0", hosts=["web1", "web2"])
     journal.write("approved", by="ann@desk", fingerprint=planned.fingerprint, purpose="cutover")
     evidence = {"evidence/checks-1-preflight.xml": sha256_bytes(junit)}

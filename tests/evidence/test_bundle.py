@@ -46,7 +46,7 @@ def test_a_bundle_holds_the_run_and_verifies(ground: Ground) -> None:
     listed = subprocess.run(["tar", "-tf", made.bundle], capture_output=True, text=True, check=True)
     assert (listed.stdout.splitlines(), listed.stderr) == (names, "")
     manifest = manifest_of(parts)
-    assert (manifest.run, manifest.service, manifest.environment) == (ground.run.id, "toy", "stage")
+    assert (manifest.run, manifest.service, manifest.environment) == (ground.run.id, "abaco", "stage")
     assert manifest.fingerprint == ground.run.plan().fingerprint
     verified = verify_bundle(made.bundle, None, ground.root, NOW)
     assert (verified.verdict, verified.signer, verified.problems) == (Verdict.PASS, ANN, ())

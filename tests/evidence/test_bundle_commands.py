@@ -38,7 +38,7 @@ def test_bundle_and_verify(ground: Ground, capsys: pytest.CaptureFixture[str]) -
     assert report(where(ground, hosts=""), EvidenceOptions(verify=str(file))) == ExitCode.DONE
     said = capsys.readouterr()
     assert "signer       ann@example.org, with SHA256:" in said.out
-    assert f"run          {ground.run.id} of toy on stage" in said.out
+    assert f"run          {ground.run.id} of abaco on stage" in said.out
     assert "journal.jsonl 5 records, ends with " in said.out
 
 
