@@ -149,7 +149,7 @@ class PipelineConfig:
 
     @property
     def poll_seconds(self) -> float:
-        """How often an empty inbox is looked at."""
+        """How often an empty inbox is polled."""
         return float(self.document["service"]["poll_seconds"])
 
     @property

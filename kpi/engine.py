@@ -89,11 +89,11 @@ def _result_findings(source: str, results: Results) -> list[Finding]:
     for result in results.values():
         if result.status is not Status.OK and not result.cause.startswith("input_"):
             where = f"{source}, {result.as_of}, {result.name}" if result.as_of else f"{source}, {result.name}"
-            findings.append(Finding(result.cause, where, result.reason, "look at the tape; no value is published"))
+            findings.append(Finding(result.cause, where, result.reason, "inspect the tape; no value is published"))
     par30, par90 = results["PAR30"].value, results["PAR90"].value
     if par30 is not None and par90 is not None and par90 > par30:
         found = f"PAR90 {par90!r} is above PAR30 {par30!r}"
-        findings.append(Finding("par_order", source, found, "look at the formulas of this release"))
+        findings.append(Finding("par_order", source, found, "inspect the formulas of this release"))
     return findings
 
 

@@ -150,7 +150,7 @@ class Inbox:
         return TapeOutcome("rejected", canary, run)
 
     def _refuse_obstacles(self, name: str, canary: bool) -> None:
-        """What lies where the tape must go is found before it is computed, and not after."""
+        """Whatever is at the destination of the tape is found before it is computed."""
         for room in ("done", "rejected"):
             target = self._target(room, name, canary)
             if target.exists() and not (canary and target.is_file()):

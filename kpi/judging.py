@@ -15,7 +15,7 @@ from kpi.tapes.content import Content
 from kpi.tapes.rules import InputRules
 from kpi.verdict import Verdict, worst
 
-# How far V2 may be from V1 on the same input, as a share of V1: the row kpi_deviation of the table of thresholds. It stands here
+# How far V2 may be from V1 on the same input, as a share of V1: the row kpi_deviation of the table of thresholds. It is here
 # too, since V1 and V2 are compared before a cutover, when there is no config of V2's that has the table; a test holds them equal.
 DEVIATION = {"warn": 1e-9, "critical": 0.01, "rollback": 0.05}
 V1_NAMES = {"PortfolioHealth": "HealthScore"}

@@ -153,7 +153,7 @@ def _connected(make: Callable[..., Any], address: str) -> Any:
 
 
 def _lost(error: BaseException) -> ClusterError:
-    return _failed(f"{type(error).__name__}: {error}", "look at the logs of scheduler and workers, then try again")
+    return _failed(f"{type(error).__name__}: {error}", "inspect the logs of scheduler and workers, then try again")
 
 
 def _failed(found: str, step: str) -> ClusterError:

@@ -38,7 +38,7 @@ class PipelineService:
         self._liveness = Liveness(config.stall_seconds)
         self._notifier = Notifier()
         self._reconciliation = Reconciliation(config)
-        self._started = vitals.started_at()  # once: a clock that is set is no restart
+        self._started = vitals.started_at()  # once: setting the clock is not a restart
         self._begun: float | None = None  # when the tape at hand was
         _refuse_other_release(config)
         Privacy.of(config.document.get("personal"))  # a key that cannot be relied on is found before the first tape

@@ -136,7 +136,7 @@ def _audit(seen: Verification, health: Health) -> Part:
     if seen.seq < said:
         problems.append(f"the service has recorded {said} events, the trail ends at {seen.seq}")
     if not seen.records:
-        problems.append("there is no event at all")
+        problems.append("there are no events")
     own = production(seen.records)  # a canary of ours breaks no silence
     last = own.last_at or None
     return {

@@ -20,7 +20,7 @@ class LoanFacts:
     repeated: int = 0
 
     def as_json(self) -> dict[str, int]:
-        """As it stands in records."""
+        """As it is in records."""
         return {"checked": self.checked, "without_id": self.without_id, "repeated": self.repeated}
 
 

@@ -25,9 +25,8 @@ MOST_PROBLEMS = 1000
 
 @dataclass
 class Contents:
-    """What was read: the signed bytes and the signature, what the parts say, and everything that is wrong with the whole."""
+    """What was read: the manifest and its signature, what the parts say, and everything that is wrong with the whole."""
 
-    manifest_bytes: bytes = b""
     manifest: Manifest | None = None
     signature: bytes = b""
     chains: dict[str, Chain] = field(default_factory=dict)
@@ -128,8 +127,7 @@ def _take_signed(info: TarInfo, content: MemberContent, contents: Contents) -> N
     elif info.name == SIGNATURE:
         contents.signature = content.read(info.size)
     else:
-        contents.manifest_bytes = content.read(info.size)
-        contents.manifest, wrong = read_manifest(contents.manifest_bytes)
+        contents.manifest, wrong = read_manifest(content.read(info.size))
         for found in wrong:
             contents.wrong(NAME, found)
 

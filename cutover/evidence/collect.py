@@ -98,7 +98,7 @@ def verify_bundle(
     if signers is None and root is not None:
         signers = signers_of(root, manifest.environment)
     problems += contradictions(manifest, contents.chains, contents.plan, now or datetime.now(UTC))
-    unsigned = signing.judge(contents.manifest_bytes, contents.signature, manifest, signers)
+    unsigned = signing.judge(manifest.text(), contents.signature, manifest, signers)
     problems += unsigned
     key = "" if unsigned else signing.fingerprint(manifest.public_key)
     verdict = Verdict.FAIL if problems else Verdict.PASS

@@ -1,4 +1,4 @@
-"""What each command does: options in, verdict and document out. Imports stand where they are used, so that help is quick."""
+"""What each command does: options in, verdict and document out. Imports are where they are used, so that help is quick."""
 
 import argparse
 import sys
@@ -125,7 +125,7 @@ def log_review(options: argparse.Namespace) -> Ended:
 
 
 def vitals(options: argparse.Namespace) -> Ended:
-    """One look at the live service, which measures and leaves the judging to others."""
+    """Measure the live service once; others judge."""
     from kpi.config import PipelineConfig
     from kpi.snapshot import snapshot
 

@@ -52,7 +52,7 @@ def input_rules(given: Sequence[str]) -> InputRules:
 
 
 def v2_config(path: Path) -> tuple[PipelineConfig | None, tuple[Finding, ...]]:
-    """V2's config, or why there is none there: before a cutover V1's stands in its place."""
+    """V2's config, or why there is none there: before a cutover V1's config is there."""
     try:
         return PipelineConfig.load(path), ()
     except UsageError as error:

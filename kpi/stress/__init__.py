@@ -1,7 +1,7 @@
 """Stress: the real service under a stream of tapes, inbox to done with fsync and audit; errors, latency, memory as memory.
 
 Everything happens below a private root. The service runs in a process of its own, so what is measured is what V2's unit
-runs; the tapes are made and their ends looked at by another process.
+runs; another process makes the tapes and checks what became of them.
 """
 
 import tempfile

@@ -174,7 +174,9 @@ def _memory(load: Load, seen: StreamTotals, config: PipelineConfig) -> Document:
     if over:
         verdict = Verdict.FAIL if "critical" in over else Verdict.WARN
         issues.append(
-            _issue(verdict, f"the peak is {peak:g} MB, more than {limits[over[-1]]:g}", "look for what is kept")
+            _issue(
+                verdict, f"the peak is {peak:g} MB, more than {limits[over[-1]]:g}", "find out what is kept in memory"
+            )
         )
     limits_told = {"mb_per_10000_tapes": load.growth_limit_mb, "peak_mb": limits}
     return _check(growth.words, len(seen.samples), growth.values, issues, limits_told)

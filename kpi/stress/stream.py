@@ -1,4 +1,4 @@
-"""Deliver tape after tape, a few ahead of the service, and look at the end of each: in its place, once, by its reason."""
+"""Deliver tape after tape, a few ahead of the service, and check what became of each: in its place, once, by its reason."""
 
 import json
 import os

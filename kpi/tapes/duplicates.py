@@ -88,7 +88,7 @@ class LoanKeys:
 
 @dataclass
 class Repeated:
-    """One loan on one date: in how many rows it stands, and the first of them."""
+    """One loan on one date: how many rows have it, and the first of them."""
 
     count: int = 0
     rows: list[int] = field(default_factory=list)

@@ -39,7 +39,7 @@ def audit_trail(
     found = f"the service has recorded {said} events, the trail ends at {seen.seq}"
     check.judge(seen.seq >= said, Verdict.FAIL, "audit_cut", found, KEEP)
     if not seen.records:
-        check.blame(Verdict.FAIL, "audit_silent", "there is no event at all", "see that audit/ can be written")
+        check.blame(Verdict.FAIL, "audit_silent", "there are no events", "see that audit/ can be written")
         return check
     _judge_complete(check, seen, answers, recent, committed)
     own = production(seen.records)  # our canaries' events are seconds old, and say nothing of the service's work

@@ -27,7 +27,7 @@ PERSONAL = ("correo_electronico", "email", "telefono")
 class Canary:
     """One tape to send; `expected` is the code it must be rejected with, empty when it must be accepted.
 
-    `personal` is its column about a person, and `secret` what stands in it, which must never be seen again. `v1` is what V1
+    `personal` is its column about a person, and `secret` its content, which must never be seen again. `v1` is what V1
     recorded of it, where it is the copy of a tape of V1's.
     """
 

@@ -68,7 +68,7 @@ def _judge_refusal(check: Check, answer: CanaryAnswer) -> None:
 
 
 def _judge_privacy(check: Check, answer: CanaryAnswer, records: list[Record]) -> None:
-    """What stands in a personal column must be nowhere in what was written; its name must be reported."""
+    """The content of a personal column must be nowhere in what was written; its name must be reported."""
     canary, step = (
         answer.canary,
         "personal data gets out of tapes: stop the service; see to what was written; roll back",

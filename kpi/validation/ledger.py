@@ -46,7 +46,7 @@ class _Arrival:
 
 
 def reconcile(config: PipelineConfig, newest: int | None = None) -> Stock:
-    """Look, and look again when something seems lost or doubled: a tape may just have been on its way.
+    """Reconcile, and once more when something seems lost or doubled: a tape may just have been on its way.
 
     With `newest` only so many deliveries are followed one by one, as long as the older ones balance: as many tapes lie there as
     were delivered, each once. A loss among those would have to be made up for by a tape that nobody delivered.

@@ -46,7 +46,9 @@ def ask_health(config: PipelineConfig, seconds: float = ANSWER_SECONDS) -> Healt
         document = json.loads(body)
     except ValueError:
         return Health(status, {}, "/healthz does not answer in JSON")
-    return Health(status, document) if isinstance(document, dict) else Health(status, {}, "/healthz is no JSON object")
+    return (
+        Health(status, document) if isinstance(document, dict) else Health(status, {}, "/healthz is not a JSON object")
+    )
 
 
 def ask_metrics(config: PipelineConfig, seconds: float = ANSWER_SECONDS) -> dict[str, float]:
@@ -60,7 +62,7 @@ def ask_metrics(config: PipelineConfig, seconds: float = ANSWER_SECONDS) -> dict
 
 
 def _get(config: PipelineConfig, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, str, str]:
-    """Status, body, and why there is none. By hand: the library's client costs three times the look that it is for."""
+    """Status, body, and why there is none. By hand: the library's client costs three times as much as the snapshot that it is for."""
     address, port = config.address
     try:
         answer = _exchange((address, port), f"GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n".encode(), seconds)

@@ -22,7 +22,7 @@ MOST_BYTES = 64 * 1024 * 1024  # unpacked; some 5 s
 IS_PLAIN = re.compile(r"\d+(\.\d+)?", re.ASCII).fullmatch
 Row = Mapping[str, Any]
 Amounts = dict[str, float]
-Signs = Sequence[tuple[str, str]]  # what stands in an amount, and what to read instead
+Signs = Sequence[tuple[str, str]]  # what is in an amount, and what to read instead
 
 
 class NotRecomputedError(Exception):

@@ -104,7 +104,7 @@ def _settled_metrics(config: PipelineConfig, trial: _Trial) -> dict[str, float]:
 
 
 def _agreeing(config: PipelineConfig) -> tuple[Verification, list[Record], dict[str, Any]]:
-    """Trail and latest.json as of one moment: the service goes on while we read, so look until they agree."""
+    """Trail and latest.json as of one moment: the service goes on while we read, so read until they agree."""
     tries = AGREE_TRIES
     while True:
         tries -= 1
@@ -121,4 +121,4 @@ def _refuse_missing_directories(config: PipelineConfig) -> None:
     missing = [path for path in config.paths.values() if not path.is_dir()]
     if missing:
         step = "validate runs on the host of the service, with the config of the service; start the service first"
-        raise UsageError([Finding("config", str(path), "is no directory", step) for path in missing])
+        raise UsageError([Finding("config", str(path), "is not a directory", step) for path in missing])

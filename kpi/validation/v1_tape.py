@@ -1,6 +1,6 @@
 """Real input, also where none is delivered just now: the newest tape that V1 has done goes through V2 as a canary, byte for byte.
 
-What V2 makes of it is held against what V1 recorded for it, by the rules of the shadow mode. It is a canary as the others are: in
+What V2 makes of it is compared with what V1 recorded for it, by the rules of the shadow mode. It is a canary as the others are: in
 their namespace, in no production output and in no count of one.
 """
 
