@@ -1,4 +1,4 @@
-"""Tapes that something of their own is in the way of: left alone for a while, told once, and tried again."""
+"""Back off from a tape that cannot be taken: reported once, left alone for a while, tried again."""
 
 import errno
 import time
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from kpi.audit import AuditTrail, Event
 
-AGAIN_SECONDS = 60.0
-# What stands in the way of one tape; a full disk, a lost one or a directory that may not be written concerns them all.
+RETRY_SECONDS = 60.0
+# Errors of one tape; a full disk, a lost disk or a directory without write permission concerns all tapes.
 _OF_ONE_TAPE = {
     errno.EEXIST,
     errno.EISDIR,
@@ -19,16 +19,16 @@ _OF_ONE_TAPE = {
 }
 
 
-class Holding:
-    """Written by the worker; `told` may be asked by the web thread."""
+class Backoff:
+    """Written by the worker; `reasons` is read by the web thread."""
 
-    def __init__(self, trail: AuditTrail, again_seconds: float = AGAIN_SECONDS) -> None:
+    def __init__(self, trail: AuditTrail, retry_seconds: float = RETRY_SECONDS) -> None:
         self._trail = trail
-        self._again_seconds = again_seconds
+        self._again_seconds = retry_seconds
         self._until: dict[Path, tuple[float, str]] = {}
 
     def hold(self, path: Path, event: str, why: str) -> None:
-        """Leave this tape alone for a while; recorded when it begins or when there is another reason."""
+        """Leave this tape alone for a while; recorded when that begins or when the reason changes."""
         if self._until.get(path, (0.0, ""))[1] != why:
             self._trail.record([Event(event, "error", {"tape": _printable(path.name), "reason": _printable(why)})])
         present = {held: until for held, until in self._until.items() if held.exists()}
@@ -39,12 +39,12 @@ class Holding:
         return path in self._until and time.monotonic() < self._until[path][0]
 
     def free(self, path: Path) -> None:
-        """Nothing is in its way any more."""
+        """Stop backing off from this tape."""
         if path in self._until:
             self._until = {held: until for held, until in self._until.items() if held != path}
 
-    def told(self) -> dict[str, str]:
-        """The tapes that are held, and why; one that is gone is not."""
+    def reasons(self) -> dict[str, str]:
+        """The tapes that are held back, and why; without those that are gone."""
         return {
             f"{path.parent.name}/{_printable(path.name)}": _printable(why)
             for path, (_, why) in self._until.items()
@@ -53,7 +53,7 @@ class Holding:
 
 
 def is_of_one_tape(error: OSError) -> bool:
-    """Whether an error keeps back one tape and not the service."""
+    """Whether an error concerns one tape and not the service."""
     return error.errno in _OF_ONE_TAPE
 
 

@@ -1,4 +1,4 @@
-"""The ageing table, the excess of buckets, and tallies by date."""
+"""The ageing table, the excess of buckets, and aggregates by date."""
 
 import pickle
 
@@ -53,7 +53,7 @@ def test_the_first_row_with_too_large_buckets_is_named_wherever_it_is() -> None:
     changes: list[dict[str, float]] = [{} for _ in range(BLOCK_ROWS + 50)]
     changes[BLOCK_ROWS + 10] = changes[BLOCK_ROWS + 20] = {"dpd_0_7_usd": 101.0}
     tape = read_tape(_rows(*changes))
-    excess = tape.tallies["2025-12-26"].excess
+    excess = tape.aggregates["2025-12-26"].excess
     assert excess is not None
     assert (excess.count, excess.row, excess.buckets, excess.receivable) == (2, BLOCK_ROWS + 11, 101.0, 100.0)
     assert (
@@ -63,18 +63,18 @@ def test_the_first_row_with_too_large_buckets_is_named_wherever_it_is() -> None:
 
 def test_buckets_are_not_compared_with_a_receivable_that_is_null() -> None:
     tape = read_tape(_rows({"total_receivable_usd": np.nan, "dpd_0_7_usd": 1.0}, {}))
-    assert tape.tallies["2025-12-26"].excess is None
+    assert tape.aggregates["2025-12-26"].excess is None
 
 
 def test_dates_are_kept_apart_and_bad_rows_are_of_none() -> None:
     days = ["2025-12-27", "2025-12-26", "2025-12-27"]
     tape = read_tape(_rows({"cash_available_usd": -1.0}, {}, {"dpd_90_plus_usd": 5.0}, days=days))
-    assert {day: tally.rows for day, tally in tape.tallies.items()} == {"2025-12-26": 1, "2025-12-27": 1}
-    assert list(tape.tallies) == ["2025-12-26", "2025-12-27"]
+    assert {day: aggregate.rows for day, aggregate in tape.aggregates.items()} == {"2025-12-26": 1, "2025-12-27": 1}
+    assert list(tape.aggregates) == ["2025-12-26", "2025-12-27"]
     assert [row.row for row in tape.quarantine.first] == [1]
-    assert set(evaluate(tape).ageing) == set(tape.tallies)
+    assert set(evaluate(tape).ageing) == set(tape.aggregates)
 
 
 def test_a_tally_travels_to_other_processes() -> None:
-    tally = read_tape(_rows({}, {"dpd_0_7_usd": 101.0})).tallies["2025-12-26"]
-    assert pickle.loads(pickle.dumps(tally)) == tally  # noqa: S301 - our own bytes
+    aggregate = read_tape(_rows({}, {"dpd_0_7_usd": 101.0})).aggregates["2025-12-26"]
+    assert pickle.loads(pickle.dumps(aggregate)) == aggregate  # noqa: S301 - our own bytes

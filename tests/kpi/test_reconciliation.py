@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kpi import clock, stocktaking
+from kpi import clock, reconciliation
 from kpi.config import PipelineConfig
 from kpi.exposition import Exposition
-from kpi.recipes import as_csv, draw
-from kpi.stocktaking import Stocktaking
+from kpi.reconciliation import Reconciliation
+from kpi.synthetic import as_csv, draw
 from kpi.validation import ledger
 from kpi.validation.live import ask_metrics
 from tests.kpi.conftest import altered_code, serving, wait_for, write_config
@@ -40,8 +40,8 @@ def deliver(config: PipelineConfig, name: str, *rooms: str, age_s: float = 0.0) 
         (config.paths[room] / (name if room == "inbox" else f"{key}__{name}")).touch()
 
 
-def shown(taking: Stocktaking) -> list[float | None]:
-    """The three figures; None for one that is not there."""
+def shown(taking: Reconciliation) -> list[float | None]:
+    """The three values; None for one that is missing."""
     out = Exposition()
     taking.expose(out)
     samples = dict(line.split(" ") for line in out.text().splitlines() if not line.startswith("#"))
@@ -49,18 +49,18 @@ def shown(taking: Stocktaking) -> list[float | None]:
 
 
 def test_without_a_ledger_the_samples_are_missing_and_are_not_0(config: PipelineConfig) -> None:
-    assert shown(Stocktaking(config)) == [None, None, None]
+    assert shown(Reconciliation(config)) == [None, None, None]
     config.arrivals.mkdir()
-    assert shown(Stocktaking(config)) == [None, None, None]
+    assert shown(Reconciliation(config)) == [None, None, None]
 
 
 def test_tapes_that_are_nowhere_done_twice_or_waiting_are_counted(config: PipelineConfig) -> None:
     deliver(config, "1.csv", "done")
-    assert shown(Stocktaking(config)) == [0.0, 0.0, 0.0]
+    assert shown(Reconciliation(config)) == [0.0, 0.0, 0.0]
     deliver(config, "2.csv")
     deliver(config, "3.csv", "done", "rejected")
     deliver(config, "4.csv", "inbox", age_s=50)
-    waiting, lost, doubled = shown(Stocktaking(config))
+    waiting, lost, doubled = shown(Reconciliation(config))
     assert waiting is not None
     assert 50 <= waiting < 60
     assert (lost, doubled) == (1.0, 1.0)
@@ -70,11 +70,11 @@ def test_however_often_it_is_asked_stock_is_taken_every_few_seconds(
     config: PipelineConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver(config, "1.csv", "done")
-    taking = Stocktaking(config)
+    taking = Reconciliation(config)
     assert shown(taking) == [0.0, 0.0, 0.0]
     deliver(config, "2.csv")
     assert shown(taking) == [0.0, 0.0, 0.0]
-    monkeypatch.setattr(stocktaking, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(reconciliation, "EVERY_SECONDS", 0.0)
     assert shown(taking) == [0.0, 1.0, 0.0]
 
 
@@ -82,15 +82,15 @@ def test_an_account_that_takes_long_does_not_hold_up_the_answer(
     config: PipelineConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver(config, "1.csv")
-    counted, quick = threading.Event(), ledger.take_stock
+    counted, quick = threading.Event(), ledger.reconcile
 
     def slow(config: PipelineConfig, newest: int) -> ledger.Stock:
         assert counted.wait(20)
         return quick(config, newest)
 
-    monkeypatch.setattr(stocktaking, "WAIT_SECONDS", 0.02)
-    monkeypatch.setattr(ledger, "take_stock", slow)
-    taking = Stocktaking(config)
+    monkeypatch.setattr(reconciliation, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(ledger, "reconcile", slow)
+    taking = Reconciliation(config)
     assert [shown(taking) for _ in range(3)] == [[None, None, None]] * 3
     counted.set()
     assert wait_for(lambda: shown(taking)[1]) == 1.0

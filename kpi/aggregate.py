@@ -1,6 +1,6 @@
 """The one aggregate that all KPIs come from: what is known of the rows of one measurement date.
 
-Tallies are made from blocks of rows and added up; the result is the same for any order, any cut, and any engine.
+Aggregates are made from blocks of rows and added up; the result is the same for any order, any cut, and any engine.
 """
 
 import math
@@ -43,7 +43,7 @@ class Excess:
 
 
 @dataclass(frozen=True)
-class Tally:
+class Aggregate:
     """Counts and exact sums of some rows of one date. Sums are whole numbers of `kpi.sums`' steps, by `AMOUNTS`.
 
     `counts` puts each row into the worst bucket in which it has a balance (current if in none), by `AGES`; a row with a
@@ -57,9 +57,9 @@ class Tally:
     unknown: int = 0
     excess: Excess | None = None
 
-    def __add__(self, other: "Tally") -> "Tally":
+    def __add__(self, other: "Aggregate") -> "Aggregate":
         excess = self.excess + other.excess if self.excess and other.excess else self.excess or other.excess
-        return Tally(
+        return Aggregate(
             self.rows + other.rows,
             tuple(map(add, self.nulls, other.nulls)),
             tuple(map(add, self.sums, other.sums)),
@@ -68,10 +68,10 @@ class Tally:
             excess,
         )
 
-    def shifted(self, rows: int) -> "Tally":
+    def shifted(self, rows: int) -> "Aggregate":
         """The same, that many rows further down the tape."""
         excess = self.excess.shifted(rows) if self.excess else None
-        return Tally(self.rows, self.nulls, self.sums, self.counts, self.unknown, excess)
+        return Aggregate(self.rows, self.nulls, self.sums, self.counts, self.unknown, excess)
 
     def total(self, *columns: str) -> float:
         """The exactly rounded sum of these columns together; OverflowError when no float is large enough."""
@@ -88,19 +88,19 @@ class Tally:
         }
 
 
-def tally_block(block: Matrix, largest: float, rows: NDArray[np.int64] | int) -> Tally:
-    """The tally of a block (amounts x rows), which is used up; NaN is null, nothing is negative or infinite.
+def aggregate_block(block: Matrix, largest: float, rows: NDArray[np.int64] | int) -> Aggregate:
+    """The aggregate of a block (amounts x rows), which is used up; NaN is null, nothing is negative or infinite.
 
     `largest` is the block's maximum (NaN when there are nulls); `rows` are the row numbers, or the first of them.
     """
     if math.isnan(largest):
-        return _tally_with_nulls(block, rows)
+        return _aggregate_with_nulls(block, rows)
     past_due, counts = _ages(block)
     excess = _excess(past_due, block[_RECEIVABLE], rows)
-    return Tally(block.shape[1], _NONE, tuple(exact_totals(block, largest)), counts, 0, excess)
+    return Aggregate(block.shape[1], _NONE, tuple(exact_totals(block, largest)), counts, 0, excess)
 
 
-def _tally_with_nulls(block: Matrix, rows: NDArray[np.int64] | int) -> Tally:
+def _aggregate_with_nulls(block: Matrix, rows: NDArray[np.int64] | int) -> Aggregate:
     missing = np.isnan(block)
     absent = missing[_RECEIVABLE] | missing[_BUCKETS].any(axis=0)
     block[missing] = 0.0
@@ -110,12 +110,12 @@ def _tally_with_nulls(block: Matrix, rows: NDArray[np.int64] | int) -> Tally:
     excess = _excess(past_due, block[_RECEIVABLE], rows)
     unknown = _owed_beyond_buckets(block[:, absent])
     nulls = tuple(np.count_nonzero(missing, axis=1).tolist())
-    return Tally(block.shape[1], nulls, tuple(exact_totals(block, float(block.max()))), counts, unknown, excess)
+    return Aggregate(block.shape[1], nulls, tuple(exact_totals(block, float(block.max()))), counts, unknown, excess)
 
 
-def merged(tallies: list[Tally]) -> Tally:
+def merged(aggregates: list[Aggregate]) -> Aggregate:
     """All of them as one."""
-    return reduce(add, tallies, Tally())
+    return reduce(add, aggregates, Aggregate())
 
 
 def _ages(block: Matrix) -> tuple[NDArray[np.float64], tuple[int, ...]]:

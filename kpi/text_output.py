@@ -1,4 +1,4 @@
-"""The same documents as lines for people."""
+"""The documents as lines of text."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +7,8 @@ Document = dict[str, Any]
 
 
 def lines(command: str, document: Document) -> list[str]:
-    """What a person reads of a command's document."""
-    tellers = {
+    """A command's document as text."""
+    formats = {
         "compute": _tape,
         "judge": _judged,
         "validate": _validated,
@@ -17,7 +17,7 @@ def lines(command: str, document: Document) -> list[str]:
         "shadow": _shadowed,
         "stress": _stressed,
     }
-    return list(tellers.get(command, _plain)(document))
+    return list(formats.get(command, _plain)(document))
 
 
 def _tape(document: Document) -> Iterator[str]:
@@ -32,8 +32,8 @@ def _judged(document: Document) -> Iterator[str]:
     for tape in document["tapes"]:
         yield from _tape(tape)
         for name, entry in (tape["against_v1"] or {}).items():
-            told = f"relative {entry['relative']:.3g}" if "relative" in entry else entry["reason"]
-            yield f"  {name:<16} V1 {entry['v1']}, V2 {entry['v2']}: {told}, {entry['verdict']}"
+            difference = f"relative {entry['relative']:.3g}" if "relative" in entry else entry["reason"]
+            yield f"  {name:<16} V1 {entry['v1']}, V2 {entry['v2']}: {difference}, {entry['verdict']}"
         yield from _findings(tape["problems"])
     yield f"{document['n']} tapes: {document['verdict']}"
 
@@ -51,9 +51,8 @@ def _shadowed(document: Document) -> Iterator[str]:
         yield from (f"  {name} refuses: {tape[key]}" for name, key in _REFUSING if tape.get(key))
         for name, kpi in tape["kpis"].items():
             unlike = name if kpi["v1_name"] == name else f"{name} ({kpi['v1_name']})"
-            told = kpi["reason"] or f"off by {kpi['difference']:.3g}, relative {kpi['relative']:.3g}"
-            yield f"  {unlike:<29} V1 {kpi['v1']}, V2 {kpi['v2']}: {told} {kpi['level']}".rstrip()
-        yield from _explained(tape.get("explanation"))
+            difference = kpi["reason"] or f"off by {kpi['difference']:.3g}, relative {kpi['relative']:.3g}"
+            yield f"  {unlike:<29} V1 {kpi['v1']}, V2 {kpi['v2']}: {difference} {kpi['level']}".rstrip()
         ran = [
             f"{side.upper()} {one['seconds']:.2f} s, {one['peak_mb']:g} MB" for side, one in tape["ran"].items() if one
         ]
@@ -62,19 +61,6 @@ def _shadowed(document: Document) -> Iterator[str]:
 
 
 _REFUSING = (("V1", "v1_refuses"), ("V2", "v2_refuses"))
-
-
-def _explained(explanation: Document | None) -> Iterator[str]:
-    if explanation is None:
-        return
-    yield f"  {explanation['words']}"
-    for row in explanation["rows"]:
-        cells = ", ".join(f"{column} {cell['found']!r}" for column, cell in row["cells"].items())
-        shares = ", ".join(f"{name} {share:+.3g}" for name, share in row["shares"].items() if share)
-        yield f"    row {row['row']} {row['loan_id']}: {'; '.join(row['why'].values())} ({cells}) {shares}".rstrip()
-    for name, told in explanation["kpis"].items():
-        if told["unexplained"]:
-            yield f"    {name}: {told['unexplained']:.3g} is explained by no row: the formulas differ"
 
 
 def _stressed(document: Document) -> Iterator[str]:

@@ -1,7 +1,7 @@
-"""The figures of the live service, as one look sees them: cheap enough for every few seconds; it measures and does not judge.
+"""A snapshot of the live service: cheap enough for every few seconds; it measures and does not judge.
 
 What could not be measured is null with a line in `errors_found`, never 0 and never left out. Between the validations,
-which read more, it follows the newest part of the audit trail and the newest deliveries, and sees that the rest balances.
+which read more, it follows the newest part of the audit trail and the newest deliveries, and checks that the rest balances.
 """
 
 import time
@@ -15,14 +15,14 @@ from kpi.config import PipelineConfig
 from kpi.counters import CANARIES, KINDS, KPI, LATENCY, REFUSED_WRITES, ROWS_QUARANTINED, ROWS_READ, ROWS_USED, TAPES
 from kpi.exposition import label
 from kpi.outputs import LATEST, MANIFEST, output_paths
-from kpi.validation.ledger import take_stock
+from kpi.validation.ledger import reconcile
 from kpi.validation.live import Health, ask_health, ask_metrics, production_runs, read_json, read_trail, since_start
 from kpi.verdict import Verdict
 
-ANSWER_SECONDS = 3.0  # a service that is slower is missed in this look; the next one comes soon
+ANSWER_SECONDS = 3.0  # a slower service is missed in this snapshot; the next one comes soon
 MARGIN_SECONDS = 1.0
 LISTED = 10
-NEWEST = 2000  # deliveries that each look follows one by one; of older ones it sees that they balance
+NEWEST = 2000  # deliveries that each snapshot follows one by one; of older ones it checks that they balance
 ROWS = {"read": ROWS_READ, "used": ROWS_USED, "quarantined": ROWS_QUARANTINED}
 
 Part = dict[str, Any]
@@ -33,13 +33,13 @@ class Unmeasured(Exception):
     """A part could not be measured; the message says why."""
 
 
-def figures(config: PipelineConfig) -> tuple[Verdict, Part]:
-    """One look: PASS when all could be measured, else INCONCLUSIVE; the document is whole either way."""
+def snapshot(config: PipelineConfig) -> tuple[Verdict, Part]:
+    """Measure once: PASS when all could be measured, else INCONCLUSIVE; the document is whole either way."""
     at, missed = clock.stamp(), list[str]()
     health = ask_health(config, ANSWER_SECONDS)  # before the trail, which then goes at least as far as it says
     metrics = {} if health.error else ask_metrics(config, ANSWER_SECONDS)
     if not metrics:
-        missed.append(health.error or "/metrics gives no answer that can be read")
+        missed.append(health.error or "/metrics gives no readable answer")
     seen = _trail(config, missed)
     counted = _counted(metrics, missed) if metrics else dict.fromkeys(("tapes", "canaries", "errors", "rows", "kpis"))
     latency, stock = _latency(config, metrics, missed), None
@@ -136,7 +136,7 @@ def _audit(seen: Verification, health: Health) -> Part:
     if seen.seq < said:
         problems.append(f"the service has recorded {said} events, the trail ends at {seen.seq}")
     if not seen.records:
-        problems.append("there is no event at all")
+        problems.append("there are no events")
     own = production(seen.records)  # a canary of ours breaks no silence
     last = own.last_at or None
     return {
@@ -153,7 +153,7 @@ def _stock(config: PipelineConfig) -> tuple[Part, float]:
     """The account of all tapes that were delivered, and since when the oldest waits that has not ended."""
     if not config.arrivals.is_file():
         raise Unmeasured(f"{config.arrivals} is not there: a lost tape could not be noticed")
-    stock = take_stock(config, NEWEST)
+    stock = reconcile(config, NEWEST)
     listed = {name: getattr(stock, name) for name in ("lost", "doubled", "late", "unledgered", "unreadable")}
     return {
         "arrivals": stock.arrivals,

@@ -1,11 +1,11 @@
-"""How the worker is: its last sign of life, and why the service cannot be relied on just now."""
+"""Liveness and readiness of the worker: its last heartbeat, and why the service is not ready."""
 
 import time
 from dataclasses import dataclass, field
 
 
 @dataclass
-class Pulse:
+class Liveness:
     """Written by the worker, read by the web and watchdog threads."""
 
     stall_seconds: float
@@ -14,12 +14,12 @@ class Pulse:
     _beat: float = field(default_factory=time.monotonic)
 
     def beat(self) -> None:
-        """A sign of life."""
+        """Record a heartbeat."""
         self._beat = time.monotonic()
 
     @property
     def silent_seconds(self) -> float:
-        """How long ago the last sign was."""
+        """Seconds since the last heartbeat."""
         return time.monotonic() - self._beat
 
     @property
@@ -28,7 +28,7 @@ class Pulse:
         return self.silent_seconds > self.stall_seconds
 
     def why_not_ready(self) -> str:
-        """Why the service cannot be relied on; empty when it can."""
+        """Why the service is not ready; empty when it is."""
         if self.stopping:
             return "stopping"
         if self.stalled:
