@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cutover.core.errors import CutoverError, ExitCode, Interrupted, Problem, UsageError
-from cutover.core.exits import EXITS
 from cutover.journal.journal import utc_now
 
 # The one document of `--json`.
@@ -44,7 +43,7 @@ def answer(command: str, exit_code: int, started_at: str, said: Said) -> str:
         "command": command,
         "run_id": said.run,
         "fingerprint": said.fingerprint,
-        "status": EXITS[ExitCode(exit_code)].status,
+        "status": ExitCode(exit_code).status,
         "exit_code": int(exit_code),
         "started_at": started_at,
         "finished_at": utc_now(),

@@ -106,7 +106,7 @@ def _told(ask: Ask, judged: "Judged") -> ExitCode:
 
     ask.hosts = show_judged(judged.title, judged.findings, judged.verdict, say=ask.say)
     ask.run_id, ask.problems = judged.run, judged.problems
-    return judged.verdict.exit_code
+    return ExitCode.of(judged.verdict)
 
 
 def _report(where: Where, ask: Ask) -> ExitCode:

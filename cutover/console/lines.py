@@ -8,7 +8,6 @@ from typing import Any
 
 from cutover.console.text import clean, count, names, one_line, short
 from cutover.core.errors import ExitCode
-from cutover.core.exits import EXITS
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
 from cutover.plan.phases import PHASES, ROLLBACK
@@ -101,7 +100,7 @@ def _plan(data: dict[str, Any]) -> Iterator[Line]:
 
 def _finished(data: dict[str, Any]) -> Iterator[Line]:
     code = ExitCode(data["exit_code"])
-    yield Line("end", f"exit {int(code)}: {data['status'] if code is ExitCode.DONE else EXITS[code].means}")
+    yield Line("end", f"exit {int(code)}: {data['status'] if code is ExitCode.DONE else code.meaning}")
     for problem in data.get("problems", []):
         yield Line(
             "problem", f"{problem['path']}: {problem['found']}; next: {problem['next']}", problem["host"], Weight.LOG

@@ -111,7 +111,7 @@ def _difference(found: Sequence[tuple[str, ...]]) -> str:
     if len(set(found)) == 1:
         return "; ".join(found[0])
     return (
-        ", ".join(dict.fromkeys(line.split(" is ")[0] for lines in found for line in lines))
+        ", ".join(dict.fromkeys(line.partition(": found")[0] for lines in found for line in lines))
         + " (differs between hosts)"
     )
 

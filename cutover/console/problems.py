@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from cutover.console.text import clean, count, joined, names, paper, text, verdict_text, without_host
 from cutover.core.errors import CutoverError, Problem
-from cutover.core.exits import EXITS
 from cutover.core.verdict import Verdict
 from cutover.timeline.attention import CONSEQUENCE
 
@@ -67,9 +66,7 @@ def show_error(error: CutoverError, stream: TextIO) -> None:
         joined(
             [
                 verdict_text(Verdict.ERROR),
-                text(
-                    f"{count(len(known), 'problem')}{on}; exit {int(error.exit_code)}, {EXITS[error.exit_code].status}"
-                ),
+                text(f"{count(len(known), 'problem')}{on}; exit {int(error.exit_code)}, {error.exit_code.status}"),
             ],
             "  ",
         )

@@ -7,7 +7,6 @@ from cutover.console.problems import told
 from cutover.console.progress import Progress, progress_of
 from cutover.console.text import MARKS, clean, count, joined, names, one_line, text, verdict_text
 from cutover.core.errors import ExitCode, Problem
-from cutover.core.exits import EXITS, runbook_line
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
 from cutover.timeline.host_state import UNKNOWN, V2
@@ -46,13 +45,13 @@ def summary(records: Sequence[Record], shown: OutageSteps, places: Mapping[str, 
 def verdict_line(progress: Progress, away: list[Outage]) -> "Text":
     """How it ended, in one line."""
     code = _code(progress)
-    mark, style = MARKS[EXITS[code].shown_as]
-    said = [_done(progress) if code is ExitCode.DONE else EXITS[code].means]
+    mark, style = MARKS[code.shown_as]
+    said = [_done(progress) if code is ExitCode.DONE else code.meaning]
     if unknown := progress.on(UNKNOWN):
         said.append(f"look after {names(unknown)}")
     elif most := longest(away):
         said.append(f"the service was away for {'' if len(away) == 1 else 'at most '}{most.seconds:.2f} s")
-    return text(f"{mark} {EXITS[code].status.upper()}: {'; '.join(said)}", f"bold {style.removeprefix('bold ')}")
+    return text(f"{mark} {code.status.upper()}: {'; '.join(said)}", f"bold {style.removeprefix('bold ')}")
 
 
 def hosts_as_json(records: Sequence[Record], shown: OutageSteps) -> dict[str, dict[str, Any]]:
@@ -164,7 +163,7 @@ def _where(places: Mapping[str, str]) -> "Text":
 def _next(progress: Progress) -> "Text":
     code = _code(progress)
     if code is not ExitCode.DONE:
-        return text(runbook_line(code), "bold")
+        return text(f"next: {code.next}; docs/runbook.md, exit code {int(code)}", "bold")
     if progress.on(V2) and not progress.rolling_back:
         return text("next: judge it again with `./invokew validate`; the way back is `./invokew rollback`", "bold")
     if progress.prepared and not progress.rolling_back:

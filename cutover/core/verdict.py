@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from cutover.core.errors import ExitCode
-
 
 class Verdict(StrEnum):
     """What a judgement came to. Ordered by `severity`; nothing that could not be measured is ever PASS."""
@@ -21,23 +19,9 @@ class Verdict(StrEnum):
         return list(Verdict).index(self)
 
     @property
-    def exit_code(self) -> ExitCode:
-        """Exit status of a read-only judging command that ends with this verdict."""
-        return _EXIT[self]
-
-    @property
     def lets_pass(self) -> bool:
         """Whether a gate may open on it: PASS, or WARN, which stays visible."""
         return self in (Verdict.PASS, Verdict.WARN)
-
-
-_EXIT = {
-    Verdict.PASS: ExitCode.DONE,
-    Verdict.WARN: ExitCode.JUDGED_WARN,
-    Verdict.FAIL: ExitCode.JUDGED_FAIL,
-    Verdict.INCONCLUSIVE: ExitCode.JUDGED_UNKNOWN,
-    Verdict.ERROR: ExitCode.JUDGED_UNKNOWN,
-}
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

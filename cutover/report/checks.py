@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.agent.compare import dig, in_words
+from cutover.agent.compare import describe, dig
 from cutover.console.values import Table, document, step_tables
 from cutover.core.step import Step
 from cutover.core.times import between
@@ -112,7 +112,7 @@ def _judged(step: Step, outcome: dict[str, Any] | None) -> tuple[Verdict, tuple[
 
 def _met(key: str, seen: Any, want: Any) -> tuple[str, str]:
     """A desired key and its value; what was wanted is said where it leaves room."""
-    return f"{key}: {_short(seen)}", "" if seen == want else spaced(in_words(want))
+    return f"{key}: {_short(seen)}", "" if seen == want else spaced(describe(want))
 
 
 def spaced(words: str) -> str:

@@ -19,7 +19,6 @@ from cutover.plan.plan import FileDiff, Plan
 from cutover.report.charts import course, outage_chart
 from cutover.report.checks import matrix, verified
 from cutover.report.monitor.page import bundles, measured_later, watch_page
-from cutover.report.runbook import CODES
 from cutover.report.validation import fleet_document, host_documents
 from cutover.timeline.attention import grouped, is_consequence
 from cutover.timeline.endings import ending
@@ -67,7 +66,7 @@ def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) 
         "shown": shown,
         "ending": ending(story, away),
         "facts": _tiles(story, away),
-        "codes": CODES,
+        "code": None if story.exit_code is None else ExitCode(story.exit_code),
         "trouble": [item for item in trouble if not item["verdict"].lets_pass and not is_consequence(item["problem"])],
         "left_out": [item for item in trouble if not item["verdict"].lets_pass and is_consequence(item["problem"])],
         "warnings": [item for item in trouble if item["verdict"].lets_pass],
@@ -112,7 +111,7 @@ def _tiles(story: Story, away: list[Outage]) -> list[tuple[str, str]]:
         ("the whole run took", f"{story.seconds:.1f} s" if story.seconds < 600 else f"{story.seconds / 60:.0f} min"),
         ("steps and checks judged", str(judged)),
         (
-            "exit code" if code is None else f"exit code: {CODES[ExitCode(code)].name}",
+            "exit code" if code is None else f"exit code: {ExitCode(code).status}",
             "none yet" if code is None else str(code),
         ),
     ]

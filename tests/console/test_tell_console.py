@@ -183,14 +183,14 @@ def test_steps_are_told_when_verbose_and_only_those_that_failed_or_changed() -> 
     tape.write(
         "outcome",
         **tell_runs.outcome(
-            "web1", PREPARING[0], id="a.bad", ok=False, error="no", differences=["x is 1, should be 2"]
+            "web1", PREPARING[0], id="a.bad", ok=False, error="no", differences=["x: found 1, expected 2"]
         ),
     )
     assert "a.changed" not in plain(tape.records)
     told = plain(tape.records, verbose=True)
     assert "a.changed: do it" in told
     assert "a.same" not in told
-    assert "a.bad: do it (0.250 s): no; x is 1, should be 2" in told
+    assert "a.bad: do it (0.250 s): no; x: found 1, expected 2" in told
 
 
 def test_a_record_that_nobody_expected_is_told_and_breaks_nothing() -> None:

@@ -232,13 +232,13 @@ def test_hosts_that_found_the_same_share_a_line_and_others_do_not(tmp_path: Path
             "preflight.disk",
             {"free_bytes": free},
             ok=free > 5,
-            differences=[] if free > 5 else ["free_bytes is 3, should be at least 5"],
+            differences=[] if free > 5 else ["free_bytes: found 3 bytes, expected at least 5 bytes"],
         )
     text = plain(
         page(story.phase("preflight", findings=(finding("h2", "preflight.disk", "FAIL", "x"),), opens=False), tmp_path)
     )
     assert "free_bytes: 9 000 000 at least 5" in text
-    assert "free_bytes is 3, should be at least 5" in text
+    assert "free_bytes: found 3 bytes, expected at least 5 bytes" in text
 
 
 def test_a_phase_that_was_not_run_is_not_a_pass(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ RUN = "20260102T030405Z-abc123"
 RELEASE = "2.0.0-cafe"
 V1_AWAY = {"stopped": "v1.service", "started": "v1.service"}
 WAY_BACK = {"stopped": "v2.service", "started": "v1.service"}
-CLOCK = "the clock is kept: synchronized is False, should be True"
+CLOCK = "the clock is kept: found false, expected true"
 
 
 def at(seconds: float) -> datetime:
@@ -235,9 +235,9 @@ def host_plan(name: str, number: int) -> HostPlan:
         ),
     )
     found = {
-        "preflight.clock": (f"offset is {number}, should be 0",),
-        "backup.step": ("exists is False, should be True",),
-        "activation.config": ("sha256 is a, should be b",),
+        "preflight.clock": (f"offset: found {number}, expected 0",),
+        "backup.step": ("exists: found false, expected true",),
+        "activation.config": ("sha256: found a, expected b",),
     }
     lines = "--- /etc/svc.yml (now)\n+++ /etc/svc.yml (planned)\n@@ -1 +1 @@\n-port: 1\n+port: 2\n"
     return HostPlan(
