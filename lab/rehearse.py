@@ -15,7 +15,7 @@ from cutover.core.errors import CutoverError, ExitCode, Problem, Refused
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.timeline.outages import outages
 from cutover.timeline.presentation import presentation
-from cutover.timeline.timeline import read_story
+from cutover.timeline.timeline import read_timeline
 from lab.commands import make
 
 HOSTS = "lab"
@@ -102,8 +102,8 @@ def _leg(ask: Ask, name: str) -> Leg:
 
 def _away(root: Path, run: RunDir) -> dict[str, float]:
     """How long each host was without service in the part of the run that has just ended."""
-    found = outages(read_story(run.journal_file), presentation(root).outage)
-    return {outage.host: outage.stretches[-1].seconds for outage in found if outage.stretches}
+    found = outages(read_timeline(run.journal_file), presentation(root).outage)
+    return {outage.host: outage.intervals[-1].seconds for outage in found if outage.intervals}
 
 
 def _record(ask: Ask, leg: Leg) -> None:

@@ -96,9 +96,9 @@ def progress(words: str) -> None:
 
 def _write(stream: TextIO, words: str) -> None:
     """Write to whoever reads. That nobody does any more (`| head`) changes neither what is done nor how it ends."""
-    from cutover.console.text import Outlet
+    from cutover.console.text import SafeStream
 
-    outlet = Outlet(stream)
+    outlet = SafeStream(stream)
     outlet.write(words)
     outlet.flush()
 

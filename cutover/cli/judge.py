@@ -38,25 +38,24 @@ def report(where: Where) -> ExitCode:
 
 def _status(where: Where, ask: Ask) -> ExitCode:
     from cutover.console.status import status_view
-    from cutover.console.text import paper
+    from cutover.console.text import rich_console
     from cutover.monitor.status import look_at_state, watch_of
     from cutover.monitor.views.status import standing_view
     from cutover.timeline.presentation import presentation
-    from cutover.timeline.realtime import real_time
 
     targets = where.targets()
     states, unasked = look_at_state(targets)
     watch = watch_of(targets)
-    declared = presentation(where.root).real_time
+    shown = presentation(where.root)
     ask.hosts = {
-        host: {"reached": True, **state, "real_time": real_time(declared, state.pop("looks"))}
+        host: {"reached": True, **state, "real_time": shown.real_time_of(state.pop("looks"))}
         for host, state in states.items()
     }
     silent = tuple(dict.fromkeys(problem.host for problem in unasked if problem.host not in states))
     ask.hosts |= {host: {"reached": False} for host in silent}
     for host, told in ask.hosts.items():
         told["watch"] = watch.as_json(host) if watch else None
-    out = paper(ask.stream)
+    out = rich_console(ask.stream)
     out.print(status_view(states, silent))
     if watch:
         place = f" --inventory {where.inventory}" if where.inventory else ""
@@ -102,7 +101,7 @@ def _shadow(where: Where, ask: Ask) -> ExitCode:
 
 def _told(ask: Ask, judged: "Judged") -> ExitCode:
     """Show what was judged, to people and in `--json`; how the command ends."""
-    from cutover.console.verdicts import show_judged
+    from cutover.console.problems import show_judged
 
     ask.hosts = show_judged(judged.title, judged.findings, judged.verdict, say=ask.say)
     ask.run_id, ask.problems = judged.run, judged.problems
