@@ -1,4 +1,4 @@
-"""`status`, `verify`, `validate`, `shadow`, `report`: they look and judge, and change nothing."""
+"""`status`, `verify`, `validate`, `shadow`, `report`: read-only commands."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 
 def status(where: Where) -> ExitCode:
-    """Where the hosts are."""
+    """Show the state of each host."""
     return end(where.ask(), lambda ask: _status(where, ask))
 
 
 def verify(where: Where, phase: str, junit: str) -> ExitCode:
-    """A phase's checks, alone."""
+    """Run the checks of a phase."""
     return end(where.ask(), lambda ask: _verify(where, ask, phase, junit))
 
 
 def validate(where: Where) -> ExitCode:
-    """The live service, judged on its hosts."""
+    """Judge the live service on its hosts."""
     return end(where.ask(), lambda ask: _validate(where, ask))
 
 
 def shadow(where: Where) -> ExitCode:
-    """Both versions on the same input, compared on their hosts."""
+    """Run both releases on the same input on their hosts, and compare."""
     return end(where.ask(), lambda ask: _shadow(where, ask))
 
 
 def report(where: Where) -> ExitCode:
-    """Draw the report of a run anew."""
+    """Write the report of a run again."""
     return end(where.ask(), lambda ask: _report(where, ask))
 
 
@@ -53,8 +53,8 @@ def _status(where: Where, ask: Ask) -> ExitCode:
     }
     silent = tuple(dict.fromkeys(problem.host for problem in unasked if problem.host not in states))
     ask.hosts |= {host: {"reached": False} for host in silent}
-    for host, told in ask.hosts.items():
-        told["watch"] = watch.as_json(host) if watch else None
+    for host, document in ask.hosts.items():
+        document["watch"] = watch.as_json(host) if watch else None
     out = rich_console(ask.stream)
     out.print(status_view(states, silent))
     if watch:
@@ -71,7 +71,7 @@ def _verify(where: Where, ask: Ask, phase: str, junit: str) -> ExitCode:
     judged = judge(where.targets(), run=where.run, phase=phase, junit=Path(junit).expanduser() if junit else None)
     if junit:
         ask.files["junit"] = junit
-    return _told(ask, judged)
+    return _show(ask, judged)
 
 
 def _validate(where: Where, ask: Ask) -> ExitCode:
@@ -79,7 +79,7 @@ def _validate(where: Where, ask: Ask) -> ExitCode:
     from cutover.run.verify import validate as judge
 
     judged = judge(where.targets())
-    code = _told(ask, judged)
+    code = _show(ask, judged)
     ask.files["report"] = str(write_validation(where.root, judged))
     ask.say(f"report: {ask.files['report']}")
     return code
@@ -90,7 +90,7 @@ def _shadow(where: Where, ask: Ask) -> ExitCode:
     from cutover.run.shadow import shadow as compare
 
     judged = compare(where.targets(), run=where.run)
-    code = _told(ask, judged)
+    code = _show(ask, judged)
     measured = {host: next(iter(by_step.values()), None) for host, by_step in judged.documents.items()}
     ask.hosts = {host: {**one, "document": measured.get(host)} for host, one in ask.hosts.items()}
     for path in write_comparison(where.root, judged):
@@ -99,8 +99,8 @@ def _shadow(where: Where, ask: Ask) -> ExitCode:
     return code
 
 
-def _told(ask: Ask, judged: "Judged") -> ExitCode:
-    """Show what was judged, to people and in `--json`; how the command ends."""
+def _show(ask: Ask, judged: "Judged") -> ExitCode:
+    """Show what was judged, on the terminal and in `--json`; gives the exit code."""
     from cutover.console.problems import show_judged
 
     ask.hosts = show_judged(judged.title, judged.findings, judged.verdict, say=ask.say)

@@ -46,7 +46,7 @@ class Event:
 
 
 def events_of(record: Record) -> list[Event]:
-    """Everything that a record says. What is not known here, or was written by another version, is shown as it is."""
+    """The events of a record. A kind that is unknown, or of another version, is shown as raw data."""
     try:
         return list(_EVENTS[record.kind](record.data))
     except (KeyError, TypeError, ValueError):
@@ -65,7 +65,7 @@ def time_line(timeline: Timeline) -> list[dict[str, str]]:
 
 
 def lines_of(record: Record, detail: Detail, host_width: int = 8) -> Iterator[str]:
-    """The events of a record that are wanted as lines, with time (UTC) and phase, aligned."""
+    """The events of a record as aligned lines with time (UTC) and phase, up to some detail."""
     for event in events_of(record):
         if event.detail <= detail:
             many = len(event.hosts) > 1
@@ -77,7 +77,7 @@ def lines_of(record: Record, detail: Detail, host_width: int = 8) -> Iterator[st
 
 
 def log_lines(record: Record) -> Iterator[str]:
-    """All that a record says, with milliseconds and its number in the journal."""
+    """All events of a record, with milliseconds and its number in the journal."""
     for line in lines_of(record, Detail.LOG, host_width=12):
         yield f"{record.at} {record.seq:>5}{line[len('2026-01-01T00:00:00Z') :]}"
 
@@ -233,7 +233,7 @@ _EVENTS: dict[str, Callable[[Data], Iterator[Event]]] = {
     "rollback.owed": _one("owed", lambda d: f"a rollback; next: {d['next']}"),
     "resumed": _one("resumed", lambda d: f"by {d['by']}: {d['found']}"),
     "confirming": _one("confirming", lambda _: "every gate opened", Detail.VERBOSE),
-    "journal.set_aside": _one(Verdict.WARN, lambda d: f"an earlier journal was set aside as {d['as_']}: {d['found']}"),
+    "journal.set_aside": _one(Verdict.WARN, lambda d: f"an earlier journal was renamed to {d['as_']}: {d['found']}"),
     "run.finished": _finished,
     "notice": _notice,
     "poll": _poll,

@@ -58,7 +58,7 @@ class LiveView(ABC):
         self._out.print(renderable)
 
     def close(self) -> None:
-        """Leave the last drawing as it is now, and give the terminal back."""
+        """Leave the last drawing on the screen, and give the terminal back."""
         live, self._live = self._live, None
         if live is not None:
             live.transient = self._leaves_nothing

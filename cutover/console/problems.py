@@ -19,7 +19,7 @@ NAMES_AN_ERROR = re.compile(r"\b\w+(Error|Exception): ")
 
 
 def show_error(error: CutoverError, stream: TextIO) -> None:
-    """Print an error and all its problems where people look for errors."""
+    """Print an error and all its problems."""
     out = rich_console(stream)
     hosts = {problem.host for problem in error.problems if problem.host}
     on = f" on {count(len(hosts), 'host')}" if hosts else ""
@@ -30,7 +30,7 @@ def show_error(error: CutoverError, stream: TextIO) -> None:
 
 
 def problems_view(problems: Iterable[Problem], *, whole: bool = True) -> "RenderableType":
-    """Every problem with hosts, place, cause and next step; long findings cut unless they are wanted whole."""
+    """Every problem with hosts, place, cause and next step; long findings are cut unless `whole`."""
     from rich.console import Group
 
     groups = grouped((Verdict.ERROR, one) for one in problems)

@@ -1,4 +1,4 @@
-"""How far a run is, as far as the journal says: one cell for each host and phase, and the problems on the way.
+"""How far a run is, by its journal: one cell for each host and phase, and the problems on the way.
 
 Records go in one by one, live or from a file; live table, summary and report all read the same result.
 """
@@ -19,6 +19,13 @@ from cutover.timeline.timeline import BAKE
 
 COLUMNS = (*(phase.name for phase in PHASES), BAKE)
 TITLES = {phase.name: f"{phase.number} {phase.name}" for phase in PHASES} | {BAKE: BAKE, ROLLBACK.name: ROLLBACK.name}
+
+DOING: dict[str, Callable[[dict[str, Any]], str]] = {  # what a host does after a record of this kind
+    "intent": lambda data: f"at work on {count(len(data['steps']), 'step')}",
+    "batch.done": lambda _: "done, waits for the others",
+    "failed": lambda data: one_line(data["found"]),
+    "connection.lost": lambda _: "connection lost, being asked again",
+}
 
 
 @dataclass
@@ -65,8 +72,10 @@ class Progress:
             self.states.take(record)
             if record.kind != "run.finished":  # its problems are those that the gates named, as the summary shows them
                 self.problems += [one for one in problems_in(record) if one not in self.problems]
-            if move := _MOVES.get(record.kind):
-                move(self, record, record.data)
+            self._take_run(record.kind, record, record.data)
+            self._take_cells(record.kind, record, record.data)
+            for key, verdict in self._verdicts(record.kind, record, record.data).items():
+                self.cells.setdefault(key, PhaseCell(record.at)).judged(verdict, record.at)
         except (KeyError, TypeError, ValueError) as odd:
             found = f"this record cannot be shown ({odd!r})"
             self.problems.append((Verdict.ERROR, Problem(found, "see it in the journal", record.host, record.kind)))
@@ -85,9 +94,73 @@ class Progress:
         cells = (cell for (name, _), cell in self.cells.items() if name == host and cell.verdict is None)
         return next((cell.doing for cell in cells), "")
 
-    def in_state(self, wanted: Callable[[HostState], bool]) -> list[str]:
+    def in_state(self, matches: Callable[[HostState], bool]) -> list[str]:
         """The hosts in some state, as far as the journal knows."""
-        return [host for host in self.hosts if wanted(self.states.of(host))]
+        return [host for host in self.hosts if matches(self.states.of(host))]
+
+    def _take_run(self, kind: str, record: Record, data: dict[str, Any]) -> None:
+        match kind:
+            case "run.created":
+                self.run, self.environment = data["run"], data["environment"]
+            case "plan.made":
+                self.release, self.hosts, self.already = data["release"], [*data["hosts"]], [*data.get("already", [])]
+                self.batches = [list(batch) for batch in data["batches"]]
+            case "run.started":
+                self.applying, self.finished = True, None
+                self.hosts = self.hosts or list(data["hosts"])
+            case "armed":
+                self.armed_s = data["confirm_s"]
+            case "prepared":
+                self.prepared = True
+            case "confirmed":
+                self.armed_s = None
+            case "rollback.started":
+                self.rolling_back, self.applying, self.finished = True, True, None
+                self.hosts += [host for host in data["hosts"] if host not in self.hosts]
+            case "run.finished":
+                self.finished, self.applying, self.armed_s = record, False, None
+
+    def _take_cells(self, kind: str, record: Record, data: dict[str, Any]) -> None:
+        """What moves the cells until they are judged."""
+        cell = self.cell(record.host, record.phase)
+        if kind == "phase.started":
+            self.cells |= {(host, record.phase): PhaseCell(record.at) for host in data["hosts"]}
+        elif kind == "bake.started":
+            doing, lasts = "watched before its batch counts as good", data["seconds"]
+            self.cells |= {(host, BAKE): PhaseCell(record.at, doing=doing, lasts=lasts) for host in data["hosts"]}
+        elif kind == "checks":
+            for finding in data["findings"]:
+                if (checked := self.cell(finding["host"], record.phase)) and checked.seconds is not None:
+                    checked.seconds += finding["seconds"]
+        elif kind in DOING and cell is not None and cell.verdict is None:
+            cell.doing = DOING[kind](data)
+            if kind == "batch.done":
+                cell.seconds = between(cell.started_at, record.at)
+                self._all_done(record.phase)
+
+    def _all_done(self, phase: str) -> None:
+        together = [cell for (_, name), cell in self.cells.items() if name == phase and cell.verdict is None]
+        if all(cell.seconds is not None for cell in together):
+            for cell in together:
+                cell.doing = "being checked"
+
+    def _verdicts(self, kind: str, record: Record, data: dict[str, Any]) -> dict[tuple[str, str], Verdict]:
+        """The cells that a record closes. What was cut off in the middle was not judged, and must not look as if it still ran."""
+        running = [key for key, cell in self.cells.items() if cell.verdict is None]
+        match kind:
+            case "gate":
+                noted = [(finding["host"], Verdict(finding["verdict"])) for finding in data["findings"]]
+                own = {host: [verdict for known, verdict in noted if known == host] for host in data["hosts"]}
+                return {(host, record.phase): worst([Verdict.PASS, *verdicts]) for host, verdicts in own.items()}
+            case "bake.done":
+                return {(host, BAKE): Verdict.PASS for host in data["hosts"]}
+            case "bake.failed":
+                bad = {problem["host"] for problem in data["problems"]}
+                verdicts = {host: Verdict.FAIL if host in bad else Verdict.INCONCLUSIVE for host, _ in running}
+                return {key: verdicts[key[0]] for key in running if key[1] == BAKE}
+            case "run.finished":
+                return dict.fromkeys(running, Verdict.INCONCLUSIVE)
+        return {}
 
 
 def progress_of(records: Iterable[Record]) -> Progress:
@@ -104,110 +177,3 @@ def alike(hosts: Sequence[str], key: Callable[[str], object]) -> list[list[str]]
     for host in hosts:
         groups.setdefault(key(host), []).append(host)
     return list(groups.values())
-
-
-def _created(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.run, p.environment = data["run"], data["environment"]
-
-
-def _planned(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.release, p.hosts, p.already = data["release"], list(data["hosts"]), list(data.get("already", []))
-    p.batches = [list(batch) for batch in data["batches"]]
-
-
-def _started(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.applying, p.finished = True, None
-    p.hosts = p.hosts or list(data["hosts"])
-
-
-def _phase(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    p.cells |= {(host, record.phase): PhaseCell(record.at) for host in data["hosts"]}
-
-
-def _intent(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    _doing(p, record, f"at work on {count(len(data['steps']), 'step')}")
-
-
-def _doing(p: Progress, record: Record, doing: str) -> None:
-    cell = p.cell(record.host, record.phase)
-    if cell is not None and cell.verdict is None:
-        cell.doing = doing
-
-
-def _batch_done(p: Progress, record: Record, _data: dict[str, Any]) -> None:
-    if (cell := p.cell(record.host, record.phase)) is not None:
-        cell.seconds, cell.doing = between(cell.started_at, record.at), "done, waits for the others"
-    together = [cell for (_, phase), cell in p.cells.items() if phase == record.phase and cell.verdict is None]
-    if all(cell.seconds is not None for cell in together):
-        for cell in together:
-            cell.doing = "being checked"
-
-
-def _checks(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    for finding in data["findings"]:
-        cell = p.cell(finding["host"], record.phase)
-        if cell is not None and cell.seconds is not None:
-            cell.seconds += finding["seconds"]
-
-
-def _gate(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    for host in data["hosts"]:
-        own = [Verdict(finding["verdict"]) for finding in data["findings"] if finding["host"] == host]
-        p.cells.setdefault((host, record.phase), PhaseCell(record.at)).judged(worst([Verdict.PASS, *own]), record.at)
-
-
-def _failed(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    _doing(p, record, one_line(data["found"]))
-
-
-def _lost(p: Progress, record: Record, _data: dict[str, Any]) -> None:
-    _doing(p, record, "connection lost, being asked again")
-
-
-def _armed(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.armed_s = data["confirm_s"]
-
-
-def _bake(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    doing, lasts = "watched before its batch counts as good", data["seconds"]
-    p.cells |= {(host, BAKE): PhaseCell(record.at, doing=doing, lasts=lasts) for host in data["hosts"]}
-
-
-def _baked(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    for host in data["hosts"]:
-        p.cells.setdefault((host, BAKE), PhaseCell(record.at)).judged(Verdict.PASS, record.at)
-
-
-def _unstable(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    bad = {problem["host"] for problem in data["problems"]}
-    for (host, phase), cell in p.cells.items():
-        if phase == BAKE and cell.verdict is None:
-            cell.judged(Verdict.FAIL if host in bad else Verdict.INCONCLUSIVE, record.at)
-
-
-def _back(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.rolling_back, p.applying, p.finished = True, True, None
-    p.hosts += [host for host in data["hosts"] if host not in p.hosts]
-
-
-def _prepared(p: Progress, _record: Record, _data: dict[str, Any]) -> None:
-    p.prepared = True
-
-
-def _confirmed(p: Progress, _record: Record, _data: dict[str, Any]) -> None:
-    p.armed_s = None
-
-
-def _finished(p: Progress, record: Record, _data: dict[str, Any]) -> None:
-    p.finished, p.applying, p.armed_s = record, False, None
-    for cell in p.cells.values():  # what was cut off in the middle was not judged, and must not look as if it still ran
-        if cell.verdict is None:
-            cell.judged(Verdict.INCONCLUSIVE, record.at)
-
-
-_MOVES: dict[str, Callable[[Progress, Record, dict[str, Any]], None]] = {
-    "run.created": _created, "plan.made": _planned, "run.started": _started, "run.finished": _finished, "phase.started": _phase,
-    "intent": _intent, "batch.done": _batch_done, "checks": _checks, "gate": _gate, "failed": _failed, "connection.lost": _lost,
-    "armed": _armed, "bake.started": _bake, "bake.done": _baked, "bake.failed": _unstable, "rollback.started": _back,
-    "prepared": _prepared, "confirmed": _confirmed,
-}  # fmt: skip

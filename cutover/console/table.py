@@ -45,12 +45,12 @@ def board(progress: Progress, now: datetime, elapsed: str, width: int, height: i
 def _rows(progress: Progress, *, grouping: bool) -> list[Row]:
     """One row a host, batch by batch; with grouping one for all hosts of a batch that look alike."""
 
-    def look(host: str) -> object:
+    def shown(host: str) -> object:
         states = tuple((column, cell.verdict) for column in progress.columns if (cell := progress.cell(host, column)))
         return (states, progress.doing(host)) if grouping else host
 
     batches = enumerate(progress.batches or [progress.hosts], start=1)
-    return [(number, group) for number, hosts in batches for group in alike(hosts, look)]
+    return [(number, group) for number, hosts in batches for group in alike(hosts, shown)]
 
 
 def _label(hosts: Sequence[str]) -> str:
@@ -112,7 +112,7 @@ def _as_list(progress: Progress, rows: Sequence[Row], now: datetime) -> "Table":
 
 
 def _cell(progress: Progress, host: str, column: str, now: datetime, gap: str) -> "Text":
-    """State as mark, colour and word, with the time it took or has taken so far."""
+    """State as mark, color and word, with the time it took or has taken so far."""
     cell = progress.cell(host, column)
     if cell is None:
         return text("not run" if progress.finished else "waiting", "dim")

@@ -1,4 +1,4 @@
-"""Text for terminals: marks, durations, colours, and a stream that is never garbled."""
+"""Text for terminals: marks, durations, colors, and a stream that is never garbled."""
 
 import os
 import re
@@ -83,7 +83,7 @@ class SafeStream:
 
 
 def clean(text: str) -> str:
-    """Text of a host without what would move the cursor or change colours."""
+    """Text of a host without what would move the cursor or change colors."""
     return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\t", "    "))
 
 
@@ -123,7 +123,7 @@ def count(number: int, thing: str) -> str:
 
 
 def verdict_text(verdict: Verdict) -> "Text":
-    """A verdict as mark, colour and word."""
+    """A verdict as mark, color and word."""
     from rich.text import Text
 
     mark, style = MARKS[verdict]

@@ -1,4 +1,4 @@
-"""The one set of verdicts, used by probes, checks, gates, validation and the watch alike."""
+"""The one set of verdicts, used by probes, checks, gates, validation and monitor alike."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -9,7 +9,7 @@ class Verdict(StrEnum):
 
     PASS = "PASS"  # noqa: S105 - a verdict, not a password
     WARN = "WARN"
-    INCONCLUSIVE = "INCONCLUSIVE"  # too little was seen to say
+    INCONCLUSIVE = "INCONCLUSIVE"  # too little data to judge
     ERROR = "ERROR"  # the judging itself failed
     FAIL = "FAIL"
 

@@ -16,7 +16,7 @@ LAST_OUTPUT = 500  # characters of a program's output that are shown where it pr
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was judged: a step's second look, or a check. `message` shows value, threshold, n and window."""
+    """One thing that was judged: a step's state after its change, or a check. `message` shows value, threshold, n and window."""
 
     host: str
     name: str
@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a gate says: whether it opens, the verdict, and everything that was not PASS."""
+    """The answer of a gate: whether it opens, the verdict, and everything that was not PASS."""
 
     phase: Phase
     verdict: Verdict
@@ -69,7 +69,7 @@ def decide(phase: Phase, findings: Sequence[Finding], expected_hosts: Sequence[s
 
 
 def judge_outcomes(host: str, steps: Sequence[Step], outcomes: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    """One finding a step: PASS where its second look shows what was desired; what never ran is INCONCLUSIVE."""
+    """One finding a step: PASS where the state after it is the desired one; what never ran is INCONCLUSIVE."""
     seen = {outcome["id"]: outcome for outcome in outcomes}
     return [_judge(host, step, seen.get(step.id)) for step in steps]
 
@@ -90,13 +90,13 @@ def _judge(host: str, step: Step, outcome: Mapping[str, Any] | None) -> Finding:
 
 
 def differences_of(step: Step, differences: Sequence[str]) -> list[str]:
-    """What differs, as the host says it; of a step that wants only one thing without its key, which the step's name says already."""
+    """What differs, as the host reports it; without the key where the step has only one, which its words name already."""
     only = next(iter(step.desired)) if len(step.desired) == 1 else None
     return [line.removeprefix(f"{only}: ") if only else line for line in differences]
 
 
 def said_no(plan: Plan) -> list[Problem]:
-    """What phase 0 would say no to, as its gate would report it. A warning lets the run pass."""
+    """What would keep the gate of phase 0 shut. A warning lets the run pass."""
     return [
         Problem(
             f"{step.words}: {'; '.join(differences_of(step, found))}",
@@ -112,13 +112,13 @@ def said_no(plan: Plan) -> list[Problem]:
     ]
 
 
-# Causes: what a program that a host ran says was wrong, so that a problem names it and not only the key that differs.
+# Causes: what a program that a host ran reports as wrong, so that a problem names it and not only the key that differs.
 # A judging document has `issues` at its top: a list of {"where", "found", "next", "verdict"}, of which only `found` must be there.
 
 
 @dataclass(frozen=True)
 class Cause:
-    """One thing that was wrong, what to do next (empty where the program does not say), and how grave it is."""
+    """One thing that was wrong, what to do next (empty where the program does not name it), and how grave it is."""
 
     found: str
     next: str = ""

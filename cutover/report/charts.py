@@ -44,7 +44,7 @@ def _unix(at: str) -> float:
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval of a row, its colour (a class of the page's CSS), its tooltip, and what stands in it if there is room."""
+    """An interval of a row, its color (a class of the page's CSS), its tooltip, and what stands in it if there is room."""
 
     start: float
     end: float
@@ -90,7 +90,9 @@ def timeline_chart(timeline: Timeline, away: Sequence[Outage], session: tuple[st
         ):
             title = f"{host}: service away for {interval.seconds:.2f} s {interval.why}"
             body += Bar(_unix(interval.start), _unix(interval.end), "away", title, lift=25, height=5).drawn(scale, y)
-    words = f"Time line of the run on {len(hosts)} hosts, {session[0]} to {session[1]} UTC; the table below says the same in numbers"
+    words = (
+        f"Time line of the run on {len(hosts)} hosts, {session[0]} to {session[1]} UTC; the table below has the numbers"
+    )
     return svg(body, bottom + 8, words)
 
 

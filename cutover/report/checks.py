@@ -77,7 +77,7 @@ def _phase(timeline: Timeline, plan: Plan, shown: Presentation, phase: Phase) ->
         for step in plan.hosts[host].of(phase):
             steps.setdefault(step.id, {})[host] = step
     items = [_step(timeline, shown, on_hosts) for on_hosts in steps.values()] + _checks(timeline, phase)
-    items.sort(key=lambda item: item.verdict is Verdict.PASS)  # what was not PASS stands first
+    items.sort(key=lambda item: item.verdict is Verdict.PASS)  # what was not PASS comes first
     verdict = worst(span.verdict or Verdict.INCONCLUSIVE for span in spans)
     return VerifiedPhase(phase, hosts, verdict, sum(span.judged for span in spans), tuple(items))
 

@@ -26,7 +26,7 @@ def write_incident(run: RunDir, root: Path = CHECKOUT) -> Path | None:
     """Write incident.json and incident.md; None where nothing was rolled back.
 
     The JSON is facts only and always written anew. The page has places that people fill in: one that was edited is
-    kept unchanged, and the new facts go beside it.
+    kept unchanged, and the new facts go into another file.
     """
     timeline = read_timeline(run.journal_file)
     began = timeline.last("rollback.started")
@@ -130,7 +130,7 @@ def _page(facts: Facts, root: Path) -> str:
 
 
 def _page_path(folder: Path, text: str) -> Path:
-    """Where the page goes: incident.md, or beside it where a person has written in it."""
+    """Where the page goes: incident.md, or another file where a person has edited it."""
     page, number = folder / "incident.md", 2
     if not page.exists() or _digest(page.read_text()) == _digest_as_written(folder):
         return page

@@ -176,7 +176,7 @@ def tidy(value: Any) -> str:
 
 
 def tone(verdict: Verdict | str | None) -> str:
-    """How a verdict is colored; the word stands beside it always."""
+    """The color of a verdict; its word is always shown too."""
     return TONES.get(str(verdict), "quiet")
 
 

@@ -29,7 +29,7 @@ VARYING = {  # what differs between releases or runs -> what the runbook has in 
     r"2026-01-01T00:00:00Z": "the start of the run",
     r"20260101T000000Z": "<time>",
 }
-KINDS = {  # what to do where a step itself says nothing more
+KINDS = {  # what to do where a step does not say it
     "directory": "check owner, mode and file system of the path (mounted read-only, full)",
     "file": "check the file system of the path (mounted read-only, full), and whether another program writes the file",
     "link": "see what is in the way at the path",

@@ -52,7 +52,7 @@ def test_what_was_found_of_no_host_can_shut_it_but_not_open_it() -> None:
     assert decide(PHASE, [finding("a", Verdict.PASS), finding("", Verdict.FAIL)], ["a"]).opens is False
 
 
-def test_every_problem_is_told() -> None:
+def test_every_problem_is_named() -> None:
     answer = decide(PHASE, [finding("a", Verdict.FAIL), finding("b", Verdict.ERROR)], ["a", "b", "c"])
     assert [problem.host for problem in answer.problems] == ["a", "b", "c"]
     assert all(problem.next for problem in answer.problems)
@@ -80,7 +80,7 @@ def outcome(**more: Any) -> dict[str, Any]:
     } | more
 
 
-def test_a_step_is_judged_by_its_second_look() -> None:
+def test_a_step_is_judged_by_its_state_afterwards() -> None:
     (passed,) = judge_outcomes("a", [step()], [outcome(ok=True, differences=[])])
     assert (passed.verdict, passed.seconds) == (Verdict.PASS, 1.5)
     (failed,) = judge_outcomes("a", [step()], [outcome(error="it will not")])
@@ -128,7 +128,7 @@ def test_what_the_document_says_of_causes_is_in_the_message_and_in_what_to_do_ne
     assert found.next == "look at tape.csv; see what it does"
 
 
-def test_of_many_causes_the_gravest_are_told_and_the_others_counted() -> None:
+def test_of_many_causes_the_gravest_are_named_and_the_others_counted() -> None:
     issues = [{"verdict": "WARN", "found": f"warning {number}"} for number in range(7)]
     found = judged({"issues": [*issues, {"verdict": "FAIL", "found": "the cause"}]})
     assert found.message.startswith("stop V1: the cause; warning 0; warning 1; warning 2; warning 3; and 3 more")
@@ -149,7 +149,7 @@ def test_a_probe_of_the_same_result_names_the_causes_too() -> None:
         ({"end": "deadline passed", "exit_code": "none"}, "printed no document, deadline passed"),
     ],
 )
-def test_a_program_without_a_document_is_told_by_its_last_words(more: dict[str, Any], words: str) -> None:
+def test_a_program_without_a_document_is_judged_by_its_last_output(more: dict[str, Any], words: str) -> None:
     assert judged(None, **more).message == f"stop V1: {words}; found active, expected inactive"
 
 
