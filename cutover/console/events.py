@@ -33,7 +33,7 @@ class Detail(IntEnum):
 
 
 @dataclass(frozen=True)
-class Event:
+class RunEvent:
     """One thing that happened, to some hosts or to the run; `word` is a verdict or a word of the same width."""
 
     word: str
@@ -45,13 +45,13 @@ class Event:
         return f"{self.word}: {one_line(self.text)}{f' ({names(self.hosts)})' if self.hosts else ''}"
 
 
-def events_of(record: Record) -> list[Event]:
+def events_of(record: Record) -> list[RunEvent]:
     """The events of a record. A kind that is unknown, or of another version, is shown as raw data."""
     try:
         return list(_EVENTS[record.kind](record.data))
     except (KeyError, TypeError, ValueError):
         raw = json.dumps(record.data, ensure_ascii=False, sort_keys=True)
-        return [Event(record.kind, raw, (record.host,) if record.host else (), Detail.LOG)]
+        return [RunEvent(record.kind, raw, (record.host,) if record.host else (), Detail.LOG)]
 
 
 def time_line(timeline: Timeline) -> list[dict[str, str]]:
@@ -61,6 +61,7 @@ def time_line(timeline: Timeline) -> list[dict[str, str]]:
         for record in timeline.records
         if record.kind not in IN_TABLES
         for event in events_of(record)
+        if event.word != "problem"  # which the gates have named
     ]
 
 
@@ -126,84 +127,86 @@ def _append(path: Path, text: str) -> None:
         os.close(file)
 
 
-def _findings(data: Data, detail: Detail = Detail.ALWAYS) -> Iterator[Event]:
+def _findings(data: Data, detail: Detail = Detail.ALWAYS) -> Iterator[RunEvent]:
     """The same finding of many hosts is one event."""
     groups: dict[tuple[str, str, str], dict[str, None]] = {}
     for one in data["findings"]:
         groups.setdefault((one["verdict"], one["name"], one["message"]), {})[one["host"]] = None
     for (verdict, name, message), hosts in groups.items():
-        yield Event(verdict, f"{name}: {message}", tuple(filter(None, hosts)), detail)
+        yield RunEvent(verdict, f"{name}: {message}", tuple(filter(None, hosts)), detail)
 
 
-def _gate(data: Data) -> Iterator[Event]:
+def _gate(data: Data) -> Iterator[RunEvent]:
     yield from _findings(data)
     opens = "the gate opens" if data["opens"] else "the gate stays shut"
-    yield Event(data["verdict"], f"{count(data['judged'], 'finding')}: {opens}", tuple(data["hosts"]))
+    yield RunEvent(data["verdict"], f"{count(data['judged'], 'finding')}: {opens}", tuple(data["hosts"]))
 
 
-def _outcome(data: Data) -> Iterator[Event]:
+def _outcome(data: Data) -> Iterator[RunEvent]:
     text, hosts = f"{data['id']}: {data['words']} ({data['seconds']:.3f} s)", (data["host"],)
     if data["ok"]:
         detail = Detail.VERBOSE if data["changed"] else Detail.LOG
-        yield Event("changed" if data["changed"] else "unchanged", text, hosts, detail)
+        yield RunEvent("changed" if data["changed"] else "unchanged", text, hosts, detail)
         return
     why = "; ".join(clean(part) for part in (data["error"], *data["differences"]) if part)
-    yield Event("left" if data.get("left") else "failed", f"{text}: {why}", hosts, Detail.VERBOSE)
+    yield RunEvent("left" if data.get("left") else "failed", f"{text}: {why}", hosts, Detail.VERBOSE)
 
 
-def _plan(data: Data) -> Iterator[Event]:
+def _plan(data: Data) -> Iterator[RunEvent]:
     if data["hosts"]:
         batches = " then ".join(names(batch) for batch in data["batches"])
         release = f"release {data['release']} on {count(len(data['hosts']), 'host')}: {batches}"
-        yield Event("plan", f"{data['fingerprint'][:12]}: {release}")
+        yield RunEvent("plan", f"{data['fingerprint'][:12]}: {release}")
     if data.get("already"):
-        yield Event(
+        yield RunEvent(
             "nothing to do", f"release {data['release']} is active already, and healthy", tuple(data["already"])
         )
 
 
-def _finished(data: Data) -> Iterator[Event]:
+def _finished(data: Data) -> Iterator[RunEvent]:
     code = ExitCode(data["exit_code"])
-    yield Event("end", f"exit {int(code)}: {data['status'] if code is ExitCode.DONE else code.meaning}")
+    yield RunEvent("end", f"exit {int(code)}: {data['status'] if code is ExitCode.DONE else code.meaning}")
     for one in data.get("problems", []):
-        text = f"{one['path']}: {one['found']}; next: {one['next']}"
-        yield Event("problem", text, (one["host"],) if one["host"] else (), Detail.LOG)
+        found = ": ".join(part for part in (one["path"], one["found"]) if part)
+        yield RunEvent("problem", f"{found}; next: {one['next']}", (one["host"],) if one["host"] else (), Detail.LOG)
 
 
-def _bake_failed(data: Data) -> Iterator[Event]:
+def _bake_failed(data: Data) -> Iterator[RunEvent]:
     for one in data["problems"]:
-        yield Event(Verdict.FAIL, f"{one['path']}: {one['found']}", (one["host"],) if one["host"] else ())
+        yield RunEvent(Verdict.FAIL, f"{one['path']}: {one['found']}", (one["host"],) if one["host"] else ())
 
 
-def _rolled_back(data: Data) -> Iterator[Event]:
+def _rolled_back(data: Data) -> Iterator[RunEvent]:
     if data["hosts"] or not data["failed"]:
-        yield Event("rolled back", "the old release is in service", tuple(data["hosts"]))
+        yield RunEvent("rolled back", "the old release is in service", tuple(data["hosts"]))
     if data["failed"]:
-        yield Event(Verdict.FAIL, "NOT rolled back", tuple(data["failed"]))
+        yield RunEvent(Verdict.FAIL, "NOT rolled back", tuple(data["failed"]))
 
 
-def _notice(data: Data) -> Iterator[Event]:
+def _notice(data: Data) -> Iterator[RunEvent]:
     sent = f"sent on {', '.join(data['sent'])}" if data["sent"] else data.get("why", "not sent to anybody")
-    yield Event("notice", f"{data['subject']}: {sent}", detail=Detail.VERBOSE)
+    yield RunEvent("notice", f"{data['subject']}: {sent}", detail=Detail.VERBOSE)
     for channel, why in data["failed"].items():
-        yield Event(Verdict.WARN, f"notice on {channel} failed: {why}")
+        yield RunEvent(Verdict.WARN, f"notice on {channel} failed: {why}")
 
 
-def _poll(data: Data) -> Iterator[Event]:
-    yield Event("go" if data["go"] else "no-go", f"by the checklist ({data['part']}): {data['verdict']}")
+def _poll(data: Data) -> Iterator[RunEvent]:
+    yield RunEvent("go" if data["go"] else "no-go", f"by the checklist ({data['part']}): {data['verdict']}")
     for line in data["lines"]:
         detail = Detail.VERBOSE if line["verdict"] == Verdict.PASS else Detail.ALWAYS
-        yield Event(line["verdict"], f"{line['words']}: {line['found']}", detail=detail)
+        yield RunEvent(line["verdict"], f"{line['words']}: {line['found']}", detail=detail)
 
 
-def _one(word: str, text: Callable[[Data], str], detail: Detail = Detail.ALWAYS) -> Callable[[Data], Iterator[Event]]:
+def _one(
+    word: str, text: Callable[[Data], str], detail: Detail = Detail.ALWAYS
+) -> Callable[[Data], Iterator[RunEvent]]:
     """A kind that is one event, about the `hosts` (or the `host`) that it names."""
     return lambda data: iter(
-        [Event(word, text(data), tuple(data.get("hosts") or filter(None, [data.get("host")])), detail)]
+        [RunEvent(word, text(data), tuple(data.get("hosts") or filter(None, [data.get("host")])), detail)]
     )
 
 
-_EVENTS: dict[str, Callable[[Data], Iterator[Event]]] = {
+_EVENTS: dict[str, Callable[[Data], Iterator[RunEvent]]] = {
     "run.created": _one("run", lambda d: f"{d['run']} of {d['environment']} ({d['pattern']})"),
     "plan.made": _plan,
     "approved": _one("approved", lambda d: f"plan {d['fingerprint'][:12]} by {d['by']}"),

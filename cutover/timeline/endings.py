@@ -35,9 +35,12 @@ def ending(timeline: Timeline, away: list[Outage], labels: Labels) -> Ending:
         second = "Apply it with `./invokew cutover --run` and its id."
         return Ending("planned", "quiet", "A plan was made; no host was changed.", second)
     known = _Known(timeline, away, labels)
-    if timeline.exit_code is None:
+    code = timeline.exit_code
+    if code is None:
         return known.unfinished()
-    return _ENDINGS.get(timeline.exit_code, _ENDINGS[ExitCode.BUG])(known)
+    if code in _ENDINGS:
+        return _ENDINGS[code](known)
+    return Ending(*_PLAIN.get(code, _PLAIN[ExitCode.BUG]), known.cause())
 
 
 @dataclass(frozen=True)
@@ -88,19 +91,19 @@ class _Known:
         )
         where = f" in phase {shut.title}" if shut else ""
         first = f"The run was refused{where}: {self.labels.old} is in service everywhere, untouched."
-        return Ending("refused", "warn", first, self._cause())
+        return Ending("refused", "warn", first, self.cause())
 
     def back(self) -> Ending:
         hosts = self.timeline.back()[0]
         went = f"{_hosts(hosts)} went back to {self.labels.old}, verified" if hosts else "no host had been touched"
         first = f"The cutover failed and {went}: all hosts are on {self.labels.old}."
-        return Ending("rolled back", "bad", first, f"{self._cause()} {self._away()}")
+        return Ending("rolled back", "bad", first, f"{self.cause()} {self._away()}")
 
     def mixed(self) -> Ending:
         left = (HostState.FAILED, HostState.UNKNOWN)
         hosts = self.timeline.back()[1] or [one for one in self.timeline.hosts if self.timeline.state(one) in left]
         first = f"The rollback is incomplete: {listed(hosts) or 'a host'} needs a person, now."
-        return Ending("a person is needed", "bad", first, self._cause())
+        return Ending("a person is needed", "bad", first, self.cause())
 
     def interrupted(self) -> Ending:
         hosts = self.timeline.back()[0]
@@ -112,9 +115,6 @@ class _Known:
         second = self._away() if hosts else "There is nothing left to do."
         return Ending("interrupted", "warn", f"The run was interrupted by a person or a signal. {went}.", second)
 
-    def short(self, badge: str, tone: str, first: str) -> Ending:
-        return Ending(badge, tone, first, self._cause())
-
     def _away(self) -> str:
         most = longest(self.away)
         if most is None:
@@ -123,7 +123,7 @@ class _Known:
         where = most.host if alone else f"{most.host}, where it took longest"
         return f"The service was away for {most.seconds:.2f} s on {where}."
 
-    def _cause(self) -> str:
+    def cause(self) -> str:
         """The first line of the first thing that shut a gate."""
         problems = problems_of(self.timeline)
         serious = [one for verdict, one in problems if not verdict.lets_pass and not is_consequence(one)]
@@ -140,12 +140,12 @@ _ENDINGS: dict[int, Callable[[_Known], Ending]] = {
     ExitCode.ROLLED_BACK: _Known.back,
     ExitCode.MIXED: _Known.mixed,
     ExitCode.INTERRUPTED: _Known.interrupted,
-    ExitCode.USAGE: lambda run: run.short(
-        "not started", "warn", "The run ended before any host was changed: its input is wrong."
-    ),
-    ExitCode.LOCKED: lambda run: run.short("locked", "warn", "Another run holds a host; this one changed nothing."),
-    ExitCode.ON_HOLD: lambda run: run.short("on hold", "warn", "The run waits for a person's decision."),
-    ExitCode.BUG: lambda run: run.short("our own error", "bad", "The run ended by a bug of this tool."),
+}
+_PLAIN: dict[int, tuple[str, str, str]] = {  # badge, tone, first sentence; the second is the cause
+    ExitCode.USAGE: ("not started", "warn", "The run ended before any host was changed: its input is wrong."),
+    ExitCode.LOCKED: ("locked", "warn", "Another run holds a host; this one changed nothing."),
+    ExitCode.ON_HOLD: ("on hold", "warn", "The run waits for a person's decision."),
+    ExitCode.BUG: ("our own error", "bad", "The run ended by a bug of this tool."),
 }
 
 
