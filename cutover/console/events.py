@@ -8,16 +8,15 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from cutover.console.progress import TITLES
 from cutover.console.text import clean, count, names, one_line, short
 from cutover.core.errors import ExitCode
 from cutover.core.times import between
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
-from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.timeline.timeline import Timeline
 
-LABELS = {phase.name: f"{phase.number} {phase.name}" for phase in PHASES} | {ROLLBACK.name: ROLLBACK.name}
-WIDEST = max(len(label) for label in LABELS.values())
+WIDEST = max(map(len, TITLES.values()))
 IN_TABLES = ("intent", "outcome", "checks", "batch.done")  # the report's tables show these in full
 ROLLBACKS = "rollback.log"
 
@@ -57,7 +56,7 @@ def events_of(record: Record) -> list[RunEvent]:
 def time_line(timeline: Timeline) -> list[dict[str, str]]:
     """The events of a run in words: record number, time, text."""
     return [
-        {"seq": str(record.seq), "at": record.at, "text": f"{LABELS.get(record.phase, record.phase)} {event}".strip()}
+        {"seq": str(record.seq), "at": record.at, "text": f"{TITLES.get(record.phase, record.phase)} {event}".strip()}
         for record in timeline.records
         if record.kind not in IN_TABLES
         for event in events_of(record)
@@ -72,7 +71,7 @@ def lines_of(record: Record, detail: Detail, host_width: int = 8) -> Iterator[st
             many = len(event.hosts) > 1
             who = count(len(event.hosts), "host") if many else "".join(event.hosts)
             text = f"{event.text} ({names(event.hosts)})" if many else event.text
-            phase = LABELS.get(record.phase, record.phase)
+            phase = TITLES.get(record.phase, record.phase)
             start = f"{record.at[:19]}Z  {phase:<{WIDEST}}  {who:<{host_width}}  {event.word:<12}  "
             yield f"{start}{one_line(text)}".rstrip()
 

@@ -6,7 +6,7 @@ Hosts with the same plan are shown once. Differences in figures only (a process 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cutover.console.progress import alike
+from cutover.console.progress import TITLES, alike
 from cutover.console.text import clean, count, joined, names, plain_table, text
 from cutover.core.step import Step
 from cutover.plan.gate import differences_of
@@ -120,7 +120,7 @@ def _file(file: FileDiff, *, diff: bool) -> list["RenderableType"]:
 
 def _matrix(plan: Plan, groups: Sequence[Sequence[str]]) -> "Table":
     """Phases x hosts: how much there is to do."""
-    table = plain_table("host", *(f"{phase.number} {phase.name}" for phase in PHASES), gap=1)
+    table = plain_table("host", *(TITLES[phase.name] for phase in PHASES), gap=1)
     for hosts in groups:
         cells = []
         for phase in PHASES:
