@@ -5,6 +5,8 @@ either the value itself or one expectation: {"at_least": n}, {"at_most": n}, {"b
 {"not": value}, {"matches": regular expression}. What was not observed (missing, null, NaN) never meets anything.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import re
@@ -90,7 +92,7 @@ def _same(seen: Any, value: Any) -> bool:
 
 def _number(seen: Any) -> Any:
     if isinstance(seen, bool):
-        raise TypeError("a truth value is not a number")
+        raise TypeError("a boolean is not a number")
     return seen
 
 
@@ -109,5 +111,5 @@ def _text(value: Any, unit: str = "") -> str:
         return value
     if value in ([], {}):
         return "none"
-    measured = unit and isinstance(value, int | float) and not isinstance(value, bool)
+    measured = unit and isinstance(value, (int, float)) and not isinstance(value, bool)
     return json.dumps(value, ensure_ascii=False, default=str) + (f" {unit}" if measured else "")
