@@ -109,18 +109,22 @@ def faults(c: Context, root: Path, seed: int) -> ExitCode:
 
 
 def runbook(root: Path, commands: Iterable[Command]) -> ExitCode:
-    """Regenerate docs/runbook.md and the tables of docs/commands.md."""
+    """Regenerate the runbook of each service and the tables of docs/commands.md."""
+    from cutover.plan.service import services
     from cutover.report.runbook import generate
 
-    (root / "docs" / "runbook.md").write_text(generate(root))
+    for service in services(root):
+        (root / "roles" / service / "runbook.md").write_text(generate(service, root))
     manual = root / "docs" / "commands.md"
     manual.write_text(page(manual.read_text(), commands))
     return ExitCode.DONE
 
 
 def prometheus(root: Path) -> ExitCode:
-    """Regenerate prometheus/."""
+    """Regenerate the alerts and the dashboard of each service."""
+    from cutover.plan.service import services
     from cutover.report.prometheus import write
 
-    write(root)
+    for service in services(root):
+        write(service, root)
     return ExitCode.DONE

@@ -46,7 +46,7 @@ def _status(where: Where, ask: Ask) -> ExitCode:
     targets = where.targets()
     states, unasked = look_at_state(targets)
     watch = watch_of(targets)
-    shown = presentation(where.root)
+    shown = presentation(where.root, targets.service)
     ask.hosts = {
         host: {"reached": True, **state, "real_time": shown.real_time_of(state.pop("looks"))}
         for host, state in states.items()
@@ -78,9 +78,10 @@ def _validate(where: Where, ask: Ask) -> ExitCode:
     from cutover.cli.listeners import write_validation
     from cutover.run.verify import validate as judge
 
-    judged = judge(where.targets())
+    targets = where.targets()
+    judged = judge(targets)
     code = _show(ask, judged)
-    ask.files["report"] = str(write_validation(where.root, judged))
+    ask.files["report"] = str(write_validation(where.root, targets.service, judged))
     ask.say(f"report: {ask.files['report']}")
     return code
 

@@ -41,13 +41,13 @@ class Written:
 def write_all(root: Path, run: RunDir) -> Written:
     """Write everything anew from plan, journal and evidence; safe to repeat."""
     incident = write_incident(run, root)
-    validation = write_validation_reports(run, presentation(root).validation)
+    validation = write_validation_reports(run, presentation(root, run.service()).validation)
     return Written({"report": write_report(run, root), "incident record": incident, "validation": validation})
 
 
-def write_validation(root: Path, judged: Judged) -> Path:
+def write_validation(root: Path, service: str, judged: Judged) -> Path:
     """The reports of a validation outside any run: fleet and hosts, in a directory named by the time."""
-    shown = presentation(root).validation
+    shown = presentation(root, service).validation
     given = {host: judging(by_step.get(shown.step)) for host, by_step in judged.documents.items()}
     documents = completed(given, shown.checks, {host: judged.why(host) for host in given})
     return write_reports(root / ".cutover" / "validations" / utc_stamp(), documents, {})
@@ -91,7 +91,7 @@ class Listeners:
         self.console.close()
         plan = self._run.plan()
         self._ask.hosts = hosts_as_json(
-            read(self._run.journal_file), presentation(self._ask.root).outage, labels_of(plan)
+            read(self._run.journal_file), presentation(self._ask.root, self._run.service()).outage, labels_of(plan)
         )
         on = f"{', '.join(plan.hosts)}: on {plan.release.id} ({plan.service.new}), healthy"
         self._ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
@@ -101,7 +101,7 @@ class Listeners:
         self.console.close()
         if not self._run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
             return
-        shown = presentation(self._ask.root).outage
+        shown = presentation(self._ask.root, self._run.service()).outage
         records, plan = read(self._run.journal_file), self._run.plan()
         labels = labels_of(plan)
         self._ask.hosts = hosts_as_json(records, shown, labels)

@@ -49,6 +49,7 @@ class Progress:
     """The run so far."""
 
     run: str = ""
+    service: str = ""
     environment: str = ""
     release: str = ""
     hosts: list[str] = field(default_factory=list)
@@ -101,7 +102,7 @@ class Progress:
     def _take_run(self, kind: str, record: Record, data: dict[str, Any]) -> None:
         match kind:
             case "run.created":
-                self.run, self.environment = data["run"], data["environment"]
+                self.run, self.environment, self.service = data["run"], data["environment"], data.get("service", "")
             case "plan.made":
                 self.release, self.hosts, self.already = data["release"], [*data["hosts"]], [*data.get("already", [])]
                 self.batches = [list(batch) for batch in data["batches"]]

@@ -9,8 +9,7 @@ from cutover.console.text import MARKS, clean, count, joined, names, one_line, p
 from cutover.core.errors import ExitCode, Problem
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
-from cutover.plan.service import Labels
-from cutover.timeline.host_state import HostState
+from cutover.timeline.host_state import HostState, Labels
 from cutover.timeline.outages import Interval, Outage, longest, outages, part_names
 from cutover.timeline.presentation import OutageSteps
 from cutover.timeline.problems import WHERE_IT_ENDED, grouped
@@ -145,7 +144,7 @@ def _problems(progress: Progress) -> list[Problem]:
 def _next(progress: Progress) -> str:
     code = _code(progress)
     if code is not ExitCode.DONE:
-        return f"{code.next}; docs/runbook.md, exit code {int(code)}"
+        return f"{code.next}; roles/{progress.service}/runbook.md, exit code {int(code)}"
     if progress.in_state(lambda state: state.on_new) and not progress.rolling_back:
         return "`./invokew validate` judges the service again; `./invokew rollback` goes back"
     if progress.prepared and not progress.rolling_back:

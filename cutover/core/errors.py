@@ -11,7 +11,7 @@ from cutover.core.verdict import Verdict
 class ExitCode(IntEnum):
     """The one table of exit codes: number, status word (of `--json`), verdict that it is shown as, meaning, symptom, what to do next.
 
-    Scripts rely on number and status. The summary of a run, the report, docs/runbook.md and docs/commands.md are made from the rest.
+    Scripts rely on number and status. The summary of a run, the report, runbooks and docs/commands.md are made from the rest.
     """
 
     status: str

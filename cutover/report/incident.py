@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,13 @@ def _facts(run: str, timeline: Timeline, plan: Plan | None, began: Record, root:
     labels, events = labels_of(plan), time_line(timeline)
     ended = next((one for one in timeline.of("rollback.finished") if one.seq > began.seq), None)
     back, failed = (ended.data["hosts"], ended.data["failed"]) if ended else ([], [])
-    away = {one.host: round(one.seconds, 3) for one in outages(timeline, presentation(root).outage) if one.intervals}
+    shown = presentation(root, str(timeline.records[0].data.get("service", "")))
+    away = {one.host: round(one.seconds, 3) for one in outages(timeline, shown.outage) if one.intervals}
     return {
         "schema": 1,
         "run": run,
-        "labels": labels.model_dump(),
+        "labels": asdict(labels),
+        "service": timeline.records[0].data.get("service", ""),
         "environment": timeline.records[0].data.get("environment", ""),
         "release": plan.release.id if plan else "",
         "cause": began.data["cause"],

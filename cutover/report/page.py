@@ -18,13 +18,12 @@ from cutover.monitor.views.numbers import figure
 from cutover.plan.diff import Change
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import FileDiff, Plan
-from cutover.plan.service import Labels
 from cutover.report.charts import outage_chart, timeline_chart
 from cutover.report.checks import verified
 from cutover.report.monitor.page import bundles, measured_later, watch_page
 from cutover.report.validation import fleet_document, host_documents
 from cutover.timeline.endings import ending
-from cutover.timeline.host_state import labels_of
+from cutover.timeline.host_state import Labels, labels_of
 from cutover.timeline.outages import Outage, longest, outages
 from cutover.timeline.presentation import Presentation, presentation
 from cutover.timeline.problems import grouped, problems_of
@@ -48,7 +47,9 @@ def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
     )
     environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "size": size}
     environment.filters |= {"hour": hour, "span": span, "figure": figure}
-    page = environment.get_template("report.html.j2").render(_context(run, timeline, plan, presentation(root)))
+    page = environment.get_template("report.html.j2").render(
+        _context(run, timeline, plan, presentation(root, run.service()))
+    )
     run.report.write_text(page)
     return run.report
 
@@ -70,7 +71,7 @@ def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presenta
         "code": None if timeline.exit_code is None else ExitCode(timeline.exit_code),
         "problems": [item for item in problems if not item.verdict.lets_pass],
         "warnings": [item for item in problems if item.verdict.lets_pass],
-        "values": fleet_table(measured, shown.values, timeline.hosts),
+        "values": fleet_table(measured, shown.values, timeline.hosts) if shown.values else None,
         "checks": fleet_document(host_documents(timeline, shown.validation)),
         "columns": [phase.label for phase in PHASES] + ["Bake", ROLLBACK.title],
         "matrix": _matrix(timeline, labels),
@@ -104,7 +105,7 @@ def _charts(timeline: Timeline, plan: Plan | None, shown: Presentation, away: li
     return {
         "away": away,
         "budget": budget,
-        "outage_chart": outage_chart(away, budget, baseline.seconds, baseline.words, parts) if drawn else None,
+        "outage_chart": outage_chart(away, budget, baseline, parts) if drawn else None,
         "time_lines": [(session, timeline_chart(timeline, away, session)) for session in sessions],
     }
 

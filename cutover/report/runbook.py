@@ -1,9 +1,9 @@
-"""docs/runbook.md: made from the phases, the roles' steps and checks, the exit codes and templates/runbook.md.j2. Never written by hand."""
+"""The runbook of a service: made from phases, steps, checks, exit codes and templates/runbook.md.j2. Never written by hand."""
 
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from cutover.core.host import Host
 from cutover.core.secret import Secret
 from cutover.core.step import Step
 from cutover.inventory.declarations import declarations
+from cutover.inventory.targets import SERVICE, STANDARD
 from cutover.inventory.variables import Variables, resolve
 from cutover.plan.phases import PHASES, ROLLBACK, Phase
-from cutover.plan.roles import ReleaseFacts, Role, RunFacts, steps_of
+from cutover.plan.roles import ReleaseFacts, RoleContext, RunFacts, checks_of, steps_of
+from cutover.plan.service import load_service
 
 RUN = RunFacts("<run>", "20260101T000000Z")
 RELEASE = ReleaseFacts("<release>", "0" * 64, 1, "<python>", "<machine>")
@@ -64,7 +66,7 @@ COMMON = (
         "<phase>.checks",
         '"the checks did not run", or "no check ran on this host"',
         "nothing was judged, which is never a pass",
-        "see roles/<phase>/checks.py and the log; `./invokew verify --phase <phase>` runs the checks alone",
+        "see roles/*/checks/<phase>.py and the log; `./invokew verify --phase <phase>` runs the checks alone",
     ),
     RunbookEntry(
         "preflight.since-plan.<fact>",
@@ -75,8 +77,8 @@ COMMON = (
 )
 
 
-def generate(root: Path = CHECKOUT) -> str:
-    """The text of the runbook."""
+def generate(service: str, root: Path = CHECKOUT) -> str:
+    """The text of a service's runbook."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(  # noqa: S701 - Markdown from our own sources
@@ -87,33 +89,32 @@ def generate(root: Path = CHECKOUT) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"sentence": sentence, "cell": cell}
-    phases = [(phase, entries_of(root, phase)) for phase in (*PHASES, ROLLBACK)]
-    variables = example_variables(root)
+    phases = [(phase, entries_of(root, service, phase)) for phase in (*PHASES, ROLLBACK)]
+    variables = example_variables(root, service)
     revert = revert_unit(variables["cutover_state_dir"])
     context = {"phases": phases, "common": COMMON, "codes": list(ExitCode), "revert_unit": revert}
     return environment.get_template("runbook.md.j2").render({**variables, **context})
 
 
 @cache
-def example_variables(root: Path) -> Variables:
-    """The variables of an example host: every default, and the example of what is required."""
-    roles = sorted(path.parent.name for path in (root / "roles").glob("*/defaults.yml"))
-    declared = declarations(root / "roles", roles)
-    required = {name: entry.example for name, entry in declared.items() if entry.required}
+def example_variables(root: Path, service: str) -> Variables:
+    """The variables of an example host of a service: every default, and the example of what is required."""
+    declared = declarations(root / "roles", [STANDARD, service])
+    required = {name: entry.example for name, entry in declared.items() if entry.required} | {SERVICE: service}
     host = Host("example", "192.0.2.1", "example", root / "inventory" / "example" / "known_hosts", variables=required)
     return resolve(host, declared, lambda _source, _base: Secret("example"))
 
 
 @cache
-def entries_of(root: Path, phase: Phase) -> tuple[RunbookEntry, ...]:
+def entries_of(root: Path, service: str, phase: Phase) -> tuple[RunbookEntry, ...]:
     """Steps in their order (those that watch the bake time are the last phase's), then checks."""
-    facts: Mapping[str, dict[str, Any]] = {fact.id: {} for fact in steps_of(_role(root, PHASES[0]), "facts")}
-    role = _role(root, phase, facts)
-    return (*(_of_step(step, phase) for step in (*steps_of(role), *steps_of(role, BAKE))), *_checks_of(root, phase))
-
-
-def _role(root: Path, phase: Phase, facts: Mapping[str, dict[str, Any]] | None = None) -> Role:
-    return Role(phase.name, root, example_variables(root), RUN, RELEASE, facts or {})
+    role = load_service(root, service)
+    bare = RoleContext(role, example_variables(root, service), RUN, RELEASE)
+    facts: Mapping[str, dict[str, Any]] = {fact.id: {} for fact in steps_of(bare, PHASES[0].name, "facts")}
+    context = replace(bare, facts=facts)
+    steps = (*steps_of(context, phase.name), *steps_of(context, phase.name, BAKE))
+    checks = (check for path in checks_of(role, phase.name) for check in _checks_in(path, phase))
+    return (*(_of_step(step, phase) for step in steps), *checks)
 
 
 def _of_step(step: Step, phase: Phase) -> RunbookEntry:
@@ -128,9 +129,8 @@ def _of_step(step: Step, phase: Phase) -> RunbookEntry:
     )
 
 
-def _checks_of(root: Path, phase: Phase) -> Iterator[RunbookEntry]:
-    """The checks of a phase, from their docstrings: what each proves, and the part after "If not:"."""
-    path = root / "roles" / phase.name / "checks.py"
+def _checks_in(path: Path, phase: Phase) -> Iterator[RunbookEntry]:
+    """The checks of a file, from their docstrings: what each proves, and the part after "If not:"."""
     for node in ast.parse(path.read_text(), str(path)).body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             words, _, advice = " ".join((ast.get_docstring(node) or node.name).split()).partition("If not:")

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from cutover.core.errors import ExitCode
 from cutover.core.times import clock
 from cutover.core.verdict import Verdict
-from cutover.plan.service import Labels
-from cutover.timeline.host_state import HostState
+from cutover.timeline.host_state import HostState, Labels
 from cutover.timeline.outages import Outage, longest
 from cutover.timeline.problems import is_consequence, problems_of
 from cutover.timeline.timeline import Timeline

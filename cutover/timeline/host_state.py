@@ -1,15 +1,23 @@
 """Which release each host is on, as far as the journal knows: the one rule, live on the console and afterwards in the report."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from cutover.journal.record import Record
 from cutover.plan.phases import COMMITTING
 from cutover.plan.plan import Plan
-from cutover.plan.service import Labels
 
 COMMITS = {phase.name for phase in COMMITTING}
 SERVES = COMMITTING[1].name  # the phase after whose gate the new release is in service
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What people call the release that is replaced, and the one that replaces it."""
+
+    old: str = "the old release"
+    new: str = "the new release"
 
 
 class HostState(StrEnum):

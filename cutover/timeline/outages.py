@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cutover.plan.service import Labels
-from cutover.timeline.host_state import HostState
+from cutover.timeline.host_state import HostState, Labels
 from cutover.timeline.presentation import OutageSteps
 from cutover.timeline.timeline import Timeline
 

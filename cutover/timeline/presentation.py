@@ -1,4 +1,4 @@
-"""Reads templates/report.yml: which measurements of the steps are shown, and how. The engine knows no step and no value by name."""
+"""Reads report.yml of a service: which measurements of the steps are shown, and how. The engine knows no step and no value by name."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from cutover.agent.compare import dig
 from cutover.core.errors import Problem, UsageError
 from cutover.core.numbers import is_number
+from cutover.inventory.targets import STANDARD
+from cutover.plan.service import ServiceRole, load_service
 from cutover.timeline.presented import Watched
+
+FILE = "report.yml"
 
 
 class Declared(BaseModel):
@@ -32,7 +36,7 @@ class OutageSteps(Declared):
     back: str
     whole: str
     budget_variable: str
-    baseline: Baseline
+    baseline: Baseline | None = None
     parts: dict[str, str]
 
 
@@ -102,7 +106,7 @@ class Presentation(Declared):
     service: str
     outage: OutageSteps
     validation: Validation
-    values: ValueTable
+    values: ValueTable | None = None
     tables: tuple[ValueTable, ...] = ()
     watch: Watched = Watched()
     real_time: dict[str, RealTimeFigure] = Field(
@@ -117,16 +121,31 @@ class Presentation(Declared):
         }
 
 
-def presentation(root: Path) -> Presentation:
-    """The presentation that the checkout's templates/report.yml holds; UsageError where it does not fit."""
+def presentation(root: Path, service: str) -> Presentation:
+    """What roles/standard/report.yml shows of any service, with the service's own in its place; UsageError where it is wrong.
+
+    A journal that was cut does not name its service; the standard presentation is used then.
+    """
     import yaml
 
-    path = root / "templates" / "report.yml"
+    role = load_service(root, service) if service else None
+    document: dict[str, Any] = {"service": _title(role) if role else "unknown service"}
+    path = root / "roles" / STANDARD / FILE
     try:
-        return Presentation.model_validate(yaml.safe_load(path.read_text()))
+        for one in role.files(FILE) if role else [path]:
+            path = one
+            for key, value in yaml.safe_load(path.read_text()).items():
+                merges = isinstance(value, dict) and isinstance(document.get(key), dict)
+                document[key] = {**document[key], **value} if merges else value
+        return Presentation.model_validate(document)
     except (OSError, yaml.YAMLError) as unreadable:
         problem = Problem(path=str(path), found=f"cannot be read: {unreadable}", next="restore the file")
         raise UsageError(problem) from unreadable
     except ValidationError as misfit:
         places = {f"{path}: {'.'.join(map(str, error['loc']))}": error["msg"] for error in misfit.errors()}
         raise UsageError(Problem(found, "fix the entry", path=place) for place, found in places.items()) from misfit
+
+
+def _title(role: ServiceRole) -> str:
+    value = role.document.value
+    return str(value.get("title", role.name)) if isinstance(value, dict) else role.name

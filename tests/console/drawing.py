@@ -7,7 +7,7 @@ from cutover.console.progress import progress_of
 from cutover.console.table import board
 from cutover.console.text import rich_console, short
 from cutover.core.times import written
-from cutover.plan.service import Labels
+from cutover.timeline.host_state import Labels
 from tests.timeline.runs import Tape, at
 
 LABELS = Labels(old="V1", new="V2")

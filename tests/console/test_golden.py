@@ -23,7 +23,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "table_running": lambda: drawn(success(), 160, until=5.25, height=40),
     "table_done": lambda: drawn(success(), 160),
     "table_mixed": lambda: drawn(mixed(), 160),
-    "summary_rolled_back": lambda: printed(summary(rolled_back().records, presentation(ROOT).outage, LABELS, PLACES)),
+    "summary_rolled_back": lambda: printed(
+        summary(rolled_back().records, presentation(ROOT, "abaco").outage, LABELS, PLACES)
+    ),
     "plan": planned,
 }
 

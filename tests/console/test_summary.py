@@ -24,7 +24,7 @@ from tests.checkout import ROOT
 from tests.console.drawing import LABELS, printed
 from tests.timeline.runs import RELEASE, RUN, Tape, at, failing, finding, mixed, plan, rolled_back, success
 
-SHOWN = presentation(ROOT).outage
+SHOWN = presentation(ROOT, "abaco").outage
 
 
 def ended(tape: Tape, width: int = 110) -> str:
@@ -41,10 +41,8 @@ def test_the_summary_fits_where_it_is_narrow(width: int) -> None:
 def test_the_summary_of_a_mixed_fleet_names_the_cause_and_counts_what_follows_from_it() -> None:
     text = ended(mixed())
     assert re.search(r"web1  unknown: see below\nweb2  V1\n", text)
-    assert "web1: rollback.config\n" in text
-    assert (
-        "OSError: the disk is gone\n    (1 step left out because of it)\n    next: look after rollback.config" in text
-    )
+    assert "web1: rollback.files\n" in text
+    assert "OSError: the disk is gone\n    (1 step left out because of it)\n    next: look after rollback.files" in text
     assert "exit code 5" in text.replace("\n", " ")
 
 

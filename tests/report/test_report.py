@@ -51,7 +51,7 @@ class Balance(HTMLParser):
 
 def created() -> Tape:
     """A run that has only begun."""
-    return Tape().write("run.created", run="r", environment="lab", pattern="lab")
+    return Tape().write("run.created", service="abaco", run="r", environment="lab", pattern="lab")
 
 
 def refused() -> Tape:
@@ -83,11 +83,11 @@ def test_each_end_comes_first(story: Tape, words: str, badge: str, tmp_path: Pat
 def test_a_mixed_fleet_names_the_hosts_that_need_a_person(tmp_path: Path) -> None:
     story = prepared().phase("shutdown", ["h1"]).write("rollback.started", hosts=["h1"], cause="x")
     story.write("rollback.finished", hosts=[], failed=["h1"], cause="x").finish(
-        5, "MixedFleet", problem("h1", "rollback.v1", "V1 did not start")
+        5, "MixedFleet", problem("h1", "rollback.old", "V1 did not start")
     )
     text = plain(page(story, tmp_path))
     assert "The rollback is incomplete: h1 needs a person, now" in text
-    assert "V1 did not start (h1: rollback.v1)" in text
+    assert "V1 did not start (h1: rollback.old)" in text
     assert "not over on 1" in text
     assert "needs a person" in text
 
@@ -176,7 +176,7 @@ def test_every_problem_of_the_journal_is_on_the_page(tmp_path: Path) -> None:
         "backup", HOSTS, finding("h1", "b.x", "WARN", "found 5", "next 5")
     )
     story.write("bake.started", hosts=["h1"], seconds=1).write(
-        "bake.failed", problems=[problem("h1", "bake.v2", "found 6")]
+        "bake.failed", problems=[problem("h1", "bake.new", "found 6")]
     )
     story.write("lease.released", hosts=["h1"], failed={"h2": "found 7"}).finish(
         4, "RolledBack", problem("h2", "", "found 8")

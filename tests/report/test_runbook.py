@@ -7,6 +7,8 @@ import pytest
 
 from cutover.core.errors import ExitCode
 from cutover.plan.phases import PHASES, ROLLBACK
+from cutover.plan.roles import checks_of
+from cutover.plan.service import load_service
 from cutover.report.runbook import entries_of, generate
 from tests.checkout import ROOT
 
@@ -14,17 +16,17 @@ from tests.checkout import ROOT
 @cache
 def whole() -> str:
     """The runbook as it is generated now."""
-    return generate(ROOT)
+    return generate("abaco", ROOT)
 
 
-def test_the_runbook_in_docs_is_up_to_date() -> None:
-    assert (ROOT / "docs" / "runbook.md").read_text() == whole(), "run `./invokew runbook` and commit docs/runbook.md"
+def test_the_runbook_of_the_service_is_up_to_date() -> None:
+    assert (ROOT / "roles" / "abaco" / "runbook.md").read_text() == whole(), "run `./invokew runbook` and commit it"
 
 
 def test_every_step_and_check_of_every_phase_has_an_entry_with_something_to_do() -> None:
     text = whole()
     for phase in (*PHASES, ROLLBACK):
-        entries = entries_of(ROOT, phase)
+        entries = entries_of(ROOT, "abaco", phase)
         assert len(entries) > 4, phase.name
         for entry in entries:
             assert f"#### `{entry.name}`" in text
@@ -35,10 +37,10 @@ def test_every_step_and_check_of_every_phase_has_an_entry_with_something_to_do()
 
 def test_every_check_function_of_every_role_is_there() -> None:
     for phase in (*PHASES, ROLLBACK):
-        source = (ROOT / "roles" / phase.name / "checks.py").read_text()
+        source = "".join(path.read_text() for path in checks_of(load_service(ROOT, "abaco"), phase.name))
         names = {f"{phase.name}.{name}" for name in re.findall(r"^def test_(\w+)", source, re.MULTILINE)}
         assert names
-        assert names <= {entry.name for entry in entries_of(ROOT, phase)}
+        assert names <= {entry.name for entry in entries_of(ROOT, "abaco", phase)}
 
 
 @pytest.mark.parametrize("code", list(ExitCode), ids=lambda code: str(int(code)))
@@ -48,14 +50,14 @@ def test_every_exit_code_has_an_entry(code: ExitCode) -> None:
 
 
 def test_a_warning_is_not_described_as_a_rollback() -> None:
-    (entry,) = (entry for entry in entries_of(ROOT, PHASES[4]) if entry.name == "activation.outage")
+    (entry,) = (entry for entry in entries_of(ROOT, "abaco", PHASES[4]) if entry.name == "activation.outage")
     assert entry.means == "a warning; the run goes on"
 
 
 def test_the_way_back_by_hand_names_the_units_and_places_of_the_defaults() -> None:
     text = whole().split("## Rollback by hand")[1]
     order = [
-        "cutover-revert-var-lib-cutover.timer",
+        "cutover-revert-var-lib-cutover-abaco.timer",
         "disable --now abaco-pipeline-v2",
         "pipeline_backup_*.yml",
         "daemon-reload",

@@ -44,7 +44,7 @@ def rolled_back() -> Tape:
     tape.phase("activation", ["h1"], finding("h1", "activation.ready", "FAIL", NOT_READY))
     tape.write("rollback.started", hosts=["h1"], cause=NOT_READY)
     kept = {"files": 7, "bytes": 900, "read_only": True, "manifest_sha256": "e" * 64, "taken_at": "x"}
-    tape.outcome("h1", "rollback.keep", kept).outcome("h1", "rollback.config", {"identical": True})
+    tape.outcome("h1", "rollback.keep", kept).outcome("h1", "rollback.files", {"identical": True})
     away(tape, "h1", "rollback.away", 2.5).phase("rollback", ["h1"])
     tape.write("rollback.finished", hosts=["h1"], failed=[], cause=NOT_READY)
     problems = (problem("h1", "activation.ready", NOT_READY), problem("", "", "rolled back: h1; verified"))

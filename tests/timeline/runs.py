@@ -12,6 +12,7 @@ from cutover.journal.rundir import RunDir
 from cutover.plan.phases import COMMITTING, PHASES, PREPARING, ROLLBACK, Phase, phase_named
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, ReleasePlan, ServicePlan
 from cutover.plan.steps import command, probe, restore, snapshot
+from tests.toy import TOY
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUN = "20260102T030405Z-abc123"
@@ -48,7 +49,7 @@ class Tape:
     def begin(self, *batches: list[str]) -> "Tape":
         """A run that was planned and approved."""
         self.hosts = hosts = [host for batch in batches for host in batch]
-        self.write("run.created", run=RUN, environment=self._environment, pattern="web*")
+        self.write("run.created", service="abaco", run=RUN, environment=self._environment, pattern="web*")
         self.write("plan.made", fingerprint="f" * 64, release=RELEASE, hosts=hosts, batches=list(batches), already=[])
         self.write("approved", by="somebody", fingerprint="f" * 64)
         return self.write("run.started", fingerprint="f" * 64, hosts=hosts)
@@ -170,8 +171,8 @@ def rolled_back() -> Tape:
 def mixed() -> Tape:
     """The failing run, and the rollback fails too."""
     error = 'restore: File "x.py", line 1, in f\n    f()\n    ^^^\nOSError: the disk is gone'
-    left_out = "start V1: left out: it needs rollback.config"
-    failed = {"rollback.config": error, "rollback.v1": left_out}
+    left_out = "start V1: left out: it needs rollback.files"
+    failed = {"rollback.files": error, "rollback.old": left_out}
     tape = failing().phase(
         ROLLBACK, ["web1"], *(finding("web1", name, "FAIL", found) for name, found in failed.items())
     )
@@ -206,26 +207,26 @@ def host_plan(name: str, number: int) -> HostPlan:
         command("staging.values", "judge values", ["x"], {"document.n": {"at_least": 1}}, timeout_s=1),
     )
     steps["activation"] = (
-        _step("activation.config", "file", "write /etc/svc.yml"),
+        _step("activation.file-config", "file", "write /etc/svc.yml"),
         _gap("activation.outage", "outage", "v1", "v2"),
     )
     judged = command("validation.validate", "judge the service", ["x"], {"document.status": "PASS"}, timeout_s=1)
     steps["validation"] += (judged,)
     steps["rollback"] = (
-        snapshot("rollback.keep", "/backup/v2_kept", RUN, []),
-        restore("rollback.config", "/backup", RUN, ["config"]),
+        snapshot("rollback.keep", "/backup/new_kept", RUN, []),
+        restore("rollback.files", "/backup", RUN, ["config"]),
         _gap("rollback.away", "how long V1 was away", "v1", "v1"),
         _gap("rollback.outage", "outage of the rollback", "v2", "v1"),
     )
     found = {
         "preflight.clock": (f"offset: found {number}, expected 0",),
         "backup.step": ("exists: found false, expected true",),
-        "activation.config": ("sha256: found a, expected b",),
+        "activation.file-config": ("sha256: found a, expected b",),
     }
     diff = "--- /etc/svc.yml (now)\n+++ /etc/svc.yml (planned)\n@@ -1 +1 @@\n-port: 1\n+port: 2\n"
     keys = ("~ port: 1 -> 2", "+ new: true")
     return HostPlan(
-        name=name, address="198.18.0.1", variables={"cutover_outage_budget_s": 30.0}, facts={"host": {"os": "x"}}, steps=steps,
+        service=TOY, name=name, address="198.18.0.1", variables={"cutover_outage_budget_s": 30.0}, facts={"host": {"os": "x"}}, steps=steps,
         changes=tuple(Change(step=step.id, differences=found.get(step.id, ())) for phase in PHASES for step in steps[phase.name]),
         diffs=(FileDiff(path="/etc/svc.yml", against="/etc/svc.yml", lines=diff, keys=keys),),
     )  # fmt: skip
