@@ -81,7 +81,10 @@ def targets(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ta
     unreachable: list[Problem] = []
     monkeypatch.setattr(shadow, "reached", fleet)
     known = {name: variables(name, tmp_path / name / "home") for name in agents}
-    return cast("Targets", SimpleNamespace(root=ROOT, variables=known, unreachable=unreachable))
+    return cast(
+        "Targets",
+        SimpleNamespace(service="abaco", root=ROOT, names=list(known), variables=known, unreachable=unreachable),
+    )
 
 
 def test_hosts_that_agree_pass_and_their_documents_are_kept(targets: Targets, tmp_path: Path) -> None:
