@@ -15,7 +15,7 @@ from cutover.core.errors import CutoverError, ExitCode, Problem, Refused
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.timeline.outages import outages
 from cutover.timeline.presentation import presentation
-from cutover.timeline.timeline import read_story
+from cutover.timeline.timeline import read_timeline
 from lab.service import TAPES, make_hosts
 from lab.system import until
 
@@ -118,8 +118,8 @@ def _part(ask: Ask, name: str) -> RehearsalPart:
 
 def _outages(root: Path, run: RunDir) -> dict[str, float]:
     """Seconds without service on each host, in the part of the run that has just ended."""
-    found = outages(read_story(run.journal_file), presentation(root, run.service()).outage)
-    return {outage.host: outage.stretches[-1].seconds for outage in found if outage.stretches}
+    found = outages(read_timeline(run.journal_file), presentation(root, run.service()).outage)
+    return {outage.host: outage.intervals[-1].seconds for outage in found if outage.intervals}
 
 
 def _wait_for_tapes(hosts: tuple[str, ...]) -> None:

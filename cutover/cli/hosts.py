@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def trust(where: Where, *, replace: bool, yes: bool) -> ExitCode:
-    """Whose keys are pinned."""
+    """Pin the host keys of a pattern, after a yes."""
     return end(where.ask(yes=yes), lambda ask: _trust(where, ask, replace=replace))
 
 
@@ -75,7 +75,7 @@ class _Trusting:
         must_be_pinnable(known_hosts, shown, replace=self.replace)
         if all(state.word == "pinned" for keys in shown for state in states(known_hosts, keys)):
             return
-        confirm(self.ask, f"pin these keys in {known_hosts}, compared with what each host's own console says?")
+        confirm(self.ask, f"pin these keys in {known_hosts}, compared with each host's own console?")
         self.pinned += pin(known_hosts, shown, replace=self.replace)
         self.access.forget_keys()
 
@@ -89,22 +89,22 @@ class _Trusting:
             "was": {state.kind: state.pinned.fingerprint for state in found if state.pinned},
         }
         for host in target.hosts:
-            told = self.ask.hosts.setdefault(host.name, {})
+            shown = self.ask.hosts.setdefault(host.name, {})
             if target.is_jump:
-                told.setdefault("jumps", {})[keys.entry] = document
+                shown.setdefault("jumps", {})[keys.entry] = document
             else:
-                told.update(document)
+                shown.update(document)
         for state in found:
             self.ask.say(f"{keys.entry + ' (jump host)' if target.is_jump else target.name:20} {state}")
 
 
 def listing(where: Where) -> ExitCode:
-    """Who is meant by a pattern. Asks no host."""
+    """List the hosts of a pattern, without connecting to them."""
     return end(where.ask(), lambda ask: _list(where, ask))
 
 
 def ping(where: Where) -> ExitCode:
-    """Who can be reached."""
+    """Log in to each host."""
     return end(where.ask(), lambda ask: _ping(where, ask))
 
 

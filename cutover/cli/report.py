@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 from cutover.cli.app import Ask, end
 from cutover.cli.judge import report as draw
 from cutover.cli.options import Where
-from cutover.core.errors import CutoverError, ExitCode, Problem, Unjudged, UsageError
+from cutover.core.errors import ExitCode, JudgedFail, Problem, Unjudged, UsageError
 from cutover.core.verdict import Verdict
 
 if TYPE_CHECKING:
     from cutover.evidence.collect import VerifiedBundle
-
-
-class Altered(CutoverError):
-    """A bundle of evidence is not what was signed, or not signed by someone who may."""
-
-    exit_code = ExitCode.JUDGED_FAIL
 
 
 @dataclass(frozen=True)
@@ -94,10 +88,10 @@ def _verify(where: Where, ask: Ask, file: str, signers: str) -> ExitCode:
     ask.run_id = verified.manifest.run if verified.manifest is not None else ""
     _show(ask, verified)
     if verified.verdict is Verdict.FAIL:
-        raise Altered(verified.problems)
+        raise JudgedFail(verified.problems)
     if verified.verdict is not Verdict.PASS:
         raise Unjudged(verified.problems)
-    return verified.verdict.exit_code
+    return ExitCode.of(verified.verdict)
 
 
 MEANING = {

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cutover.core import causes
 from cutover.core.errors import Problem, UsageError
 from cutover.core.step import State, Step
 from cutover.core.verdict import Verdict
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_stamp
-from cutover.plan.gate import Finding
+from cutover.plan.gate import Finding, causes_in, causes_of, joined_causes
 from cutover.plan.phases import COMMITTING, PREPARING, ROLLBACK
 from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, functions_of, steps_of
 from cutover.remote.agent import HostAgent
@@ -95,7 +94,7 @@ def _judge(host: str, step: Step, outcome: State | None, document: State | None)
 
 def _of_check(host: str, name: str, check: Mapping[str, Any]) -> list[Finding]:
     where = f"{SHADOW}.{name}"
-    issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes.listed(check.get("issues"))]
+    issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
     return issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
 
 
@@ -103,5 +102,5 @@ def _why(outcome: State | None) -> str:
     """Why a host has no document: what it reported instead."""
     if outcome is None:
         return "the step was not run"
-    said = causes.in_words(causes.of_outcome(outcome))
+    said = joined_causes(causes_of(outcome))
     return said or "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])])) or "no output"

@@ -20,7 +20,7 @@ from cutover.evidence.signing import NAMESPACE, choose, sign
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record, parse
 from cutover.journal.rundir import RunDir
-from tests.timeline.tell_runs import plan
+from tests.timeline.runs import plan
 
 MADE = "2026-01-03T00:00:00.000Z"
 NOW = datetime(2026, 1, 4, tzinfo=UTC)

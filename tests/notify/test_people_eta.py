@@ -9,7 +9,7 @@ from cutover.journal.rundir import RunDirs
 from cutover.notify.escalation import Eta
 from cutover.notify.eta import eta, measured
 from cutover.notify.listener import earlier_runs
-from tests.timeline.tell_runs import Tape, failing, rolled_back, success
+from tests.timeline.runs import Tape, failing, rolled_back, success
 
 # A run of `success`: phases of 1 s, two batches of three phases and 3 s of watching.
 TWICE = [run for run in (measured(success().records),) if run]

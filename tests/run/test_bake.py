@@ -41,7 +41,7 @@ class TestBake:
         )
         end = run(session, ("a",))
         assert isinstance(end, RolledBack)
-        assert "activation is False" in end.problems[0].found
+        assert "activation: found false" in end.problems[0].found
 
     def test_one_that_stays_as_it_was_is_good(self, world: World) -> None:
         session = session_of(world, "a", bake=0.03)

@@ -110,8 +110,11 @@ def test_hosts_of_the_run_that_were_not_chosen_are_named(world: World, tmp_path:
     ("state", "wrong"),
     [
         ({"exists": True, "verified": True}, []),
-        ({"exists": False}, ["exists is False", "verified"]),
-        ({"exists": True, "verified": False, "wrong": ["config: changed"]}, ["verified is False", "config: changed"]),
+        ({"exists": False}, ["exists: found false", "verified"]),
+        (
+            {"exists": True, "verified": False, "wrong": ["config: changed"]},
+            ["verified: found false", "config: changed"],
+        ),
     ],
 )
 def test_a_backup_that_is_not_as_it_was_taken_is_told(

@@ -225,7 +225,7 @@ def test_a_rollback_of_which_the_rest_may_not_be_touched_any_more_ends_settled_a
     records = read(one.runs.root.joinpath(RUN) / "journal.jsonl")
     (gate,) = [record for record in records if record.kind == "gate" and record.phase == "rollback"]
     (finding,) = gate.data["findings"]
-    assert (finding["verdict"], "left as it is, because" in finding["message"]) == ("WARN", True)
+    assert (finding["verdict"], "left unchanged, because" in finding["message"]) == ("WARN", True)
     assert one.rollback() == ((), None)
 
 

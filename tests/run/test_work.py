@@ -70,7 +70,11 @@ def test_what_is_as_it_should_be_is_not_touched() -> None:
 
 def test_the_second_look_is_believed_and_not_the_change() -> None:
     outcome = carry_out(Lamp(works=False).kinds(), step(), Work())
-    assert (outcome["ok"], outcome["error"], outcome["differences"]) == (False, None, ["lit is False (expected: True)"])
+    assert (outcome["ok"], outcome["error"], outcome["differences"]) == (
+        False,
+        None,
+        ["lit: found false, expected true"],
+    )
 
 
 def test_what_cannot_be_looked_at_is_never_changed() -> None:

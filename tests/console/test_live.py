@@ -10,7 +10,7 @@ import pytest
 from cutover.console.live import Console
 from cutover.console.text import clean
 from cutover.journal.record import Record
-from tests.timeline.tell_runs import RUN, at, failing, success
+from tests.timeline.runs import RUN, at, failing, success
 
 
 class Terminal(io.StringIO):
@@ -48,10 +48,10 @@ def test_on_a_terminal_the_whole_table_is_left_on_the_screen(monkeypatch: pytest
     assert shown.rstrip("\n").endswith("\x1b[?25h")  # the cursor is back
 
 
-def test_no_color_means_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
-    colours = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
-    assert colours.search(live(monkeypatch, success().records))
-    assert not colours.search(live(monkeypatch, success().records, NO_COLOR="1"))
+def test_no_color_means_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    colors = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
+    assert colors.search(live(monkeypatch, success().records))
+    assert not colors.search(live(monkeypatch, success().records, NO_COLOR="1"))
 
 
 def test_nothing_is_on_the_screen_while_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_nothing_is_on_the_screen_while_a_person_is_asked(monkeypatch: pytest.Mo
     for record in success().records[:2]:
         console(record)
     before = stream.getvalue()
-    assert "a plan is made" in clean(before)
+    assert "making a plan" in clean(before)
     assert before.rstrip("\n").endswith("\x1b[2K")  # and what was drawn is erased
     assert console._live is None
 
@@ -73,7 +73,7 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(stream)
     for record in failing().records:
         console(record)
-    assert "begins" in stream.getvalue()
+    assert "starts" in stream.getvalue()
     assert "\x1b[?25l" not in stream.getvalue()
 
 
@@ -99,7 +99,7 @@ def test_an_earlier_part_of_the_run_is_known_and_not_shown_again() -> None:
     assert stream.getvalue().count("\n") <= 1
 
 
-def test_say_is_heard_and_does_not_wait() -> None:
+def test_say_prints_and_does_not_wait() -> None:
     stream = io.StringIO()
     console = Console(stream)
     console.say("SIGINT: stopping at the next safe place")
