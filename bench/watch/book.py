@@ -4,7 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from cutover.monitor.rules import RuleBook, load
+from cutover.monitor.rules.rulebook import RuleBook
+from cutover.monitor.rules.rules import load
 
 
 def book(root: Path) -> RuleBook:

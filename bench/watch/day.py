@@ -10,9 +10,9 @@ from bench.watch.regressions import REGRESSIONS, Expected, Regression
 from bench.watch.service import Service
 from cutover.core.samples import Sample
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules import Answer, Cadence, History, HostJudge, RuleBook, judge_point
-from cutover.monitor.rules.levels import Finding
-from cutover.monitor.rules.wording import judgement
+from cutover.monitor.rules.judge import HostJudge, RuleResult, judgement
+from cutover.monitor.rules.points import History, PointAnswer, judge_point
+from cutover.monitor.rules.rulebook import Cadence, RuleBook
 
 HOURS = 3600.0
 CADENCE = Cadence(((4 * HOURS, HOURS / 2), (8 * HOURS, HOURS), (16 * HOURS, 2 * HOURS), (24 * HOURS, 4 * HOURS)))
@@ -25,14 +25,14 @@ class Told:
     """What a watch said: of each rule the first moment of each answer, and what its decision points came to."""
 
     first: dict[tuple[str, Expected], float] = field(default_factory=dict)
-    points: dict[str, Answer] = field(default_factory=dict)
+    points: dict[str, PointAnswer] = field(default_factory=dict)
     inconclusive: int = 0
     looks: int = 0
     planted: float = 0.0
 
-    def note(self, rule: str, finding: Finding, t: float) -> None:
+    def note(self, rule: str, result: RuleResult, t: float) -> None:
         """Keep it, where it is the first."""
-        said: Expected = "warn" if finding.verdict is Verdict.WARN else "rollback" if finding.rolls_back else "hold"
+        said: Expected = "warn" if result.verdict is Verdict.WARN else "rollback" if result.rolls_back else "hold"
         self.first.setdefault((rule, said), t)
 
     def earliest(self, said: Expected, rules: Collection[str], after: float) -> float | None:
@@ -67,13 +67,13 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
         unseen -= unseen > 0
         row = t in rows
         sample = Sample(HOST, t, t, {} if failed else service.look(row=row), row, "not reached" if failed else "")
-        findings = judge.weigh(sample)
+        results = judge.weigh(sample)
         told.looks += 1
-        _note(told, book, findings, history, t)
+        _note(told, book, results, history, t)
         if t in points:
-            judged = [judgement(HOST, rule, one, t) for rule, one in zip(book.rules, findings, strict=True)]
+            judged = [judgement(HOST, rule, one, t) for rule, one in zip(book.rules, results, strict=True)]
             point = points[t]
-            told.points[point.name] = judge_point(point, {HOST: history.standing(judged, judge.metrics())}, book)
+            told.points[point.name] = judge_point(point, {HOST: history.state(judged, judge.metrics())}, book)
             history.mark(point.name, judge.metrics())
             history.decided()
         if regression and not slow and told.seen_at(regression) is not None:
@@ -81,17 +81,17 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
     return told
 
 
-def _note(told: Told, book: RuleBook, findings: list[Finding], history: History, t: float) -> None:
-    for rule, finding in zip(book.rules, findings, strict=True):
-        verdict = finding.verdict
+def _note(told: Told, book: RuleBook, results: list[RuleResult], history: History, t: float) -> None:
+    for rule, result in zip(book.rules, results, strict=True):
+        verdict = result.verdict
         if verdict is Verdict.PASS:
             continue
         if verdict is Verdict.INCONCLUSIVE:
             told.inconclusive += 1
             continue
-        told.note(rule.name, finding, t)
+        told.note(rule.name, result, t)
         if verdict is Verdict.FAIL:
-            history.take([judgement(HOST, rule, finding, t)])
+            history.take([judgement(HOST, rule, result, t)])
 
 
 def batch(root: str, seed: int, parameters: Parameters, name: str, numbers: range) -> list[Told]:

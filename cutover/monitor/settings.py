@@ -1,4 +1,4 @@
-"""How a watch is held, as the variables set it (roles/watch/defaults.yml is where each default lives)."""
+"""The settings of a watch, from the variables (roles/watch/defaults.yml has each default)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar, get_args
 
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.targets import Targets
-from cutover.monitor.rules.rulebook import HOW, Cadence, NoDurationError, RuleBook, cadence, paced, seconds
+from cutover.monitor.rules.rulebook import HOW, Cadence, DurationError, RuleBook, cadence, paced, seconds
 from cutover.monitor.rules.rules import load_for
 
 Default = Literal["stay", "rollback", "go_on"]
@@ -29,7 +29,7 @@ class Settings:
     book: RuleBook
 
     def looking_every(self, look_s: float) -> "Settings":
-        """The same for looks so far apart, in seconds of the watch's clock."""
+        """The same for samples so far apart, in seconds of the watch's clock."""
         return replace(self, look_s=look_s, book=paced(self.book, look_s, hurried=self.scale > 1))
 
     def as_json(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class Settings:
 
 def settings_of(targets: Targets) -> Settings:
     """Read them; they concern the watch as a whole, so they must be the same on all hosts. All that is wrong at once (UsageError)."""
-    shared, reading = Shared(targets), _Reading()
+    shared, reading = SharedVariables(targets), _Reading()
     rows = reading.of(lambda: cadence(shared["watch_cadence"], "watch_cadence"))
     book = reading.of(lambda: load_for(targets.root, shared))
     signed: Mapping[str, Any] = shared["watch_points"]
@@ -79,28 +79,28 @@ class _Reading:
             return None
 
     def duration(self, path: str, written: object) -> float:
-        """A duration in seconds; 0 where it is none."""
+        """A duration in seconds; 0 where it cannot be read."""
         try:
             return seconds(written)
-        except NoDurationError as none:
+        except DurationError as none:
             self.problems.append(Problem(path=path, found=str(none), next=HOW))
             return 0.0
 
     def hold(self, written: Mapping[str, Any]) -> float:
-        """The deadline of a hold, once the whole entry was looked at."""
+        """The deadline of a hold, once the whole entry was checked."""
         if set(written) != {"deadline", "default", "roles"} or not isinstance(written["roles"], list):
             found = f"it has {', '.join(written) or 'nothing'}"
             next_ = "give it deadline, default and roles (a list)"
             self.problems.append(Problem(path="watch_hold", found=found, next=next_))
             return 0.0
         if written["default"] not in DEFAULTS:
-            found = f"«{written['default']}»"
+            found = f"`{written['default']}` is not one of them"
             self.problems.append(Problem(path="watch_hold.default", found=found, next=f"one of {', '.join(DEFAULTS)}"))
         return self.duration("watch_hold.deadline", written["deadline"])
 
 
 @dataclass(frozen=True)
-class Shared(Mapping[str, Any]):
+class SharedVariables(Mapping[str, Any]):
     """The variables of the hosts as one: what is asked for must be the same on all of them."""
 
     targets: Targets
@@ -123,7 +123,7 @@ def _points_problems(signers: Mapping[str, object], points: list[str]) -> list[P
         if name not in points
     ]
     loose = [
-        Problem(path=f"watch_points.{name}", found=f"{roles!r} is no list of roles", next="write [engineering_lead]")
+        Problem(path=f"watch_points.{name}", found=f"{roles!r} is not a list of roles", next="write [engineering_lead]")
         for name, roles in signers.items()
         if not isinstance(roles, list)
     ]

@@ -11,8 +11,7 @@ from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
-from cutover.monitor.views.clock import hour, span
-from cutover.monitor.views.numbers import figure
+from cutover.monitor.views.text import figure, hour, span
 from cutover.plan.diff import Change
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import FileDiff, Plan
@@ -58,7 +57,7 @@ def render(run: RunDir, story: Story, plan: Plan | None, root: Path) -> str:
 def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
     away = outages(story, shown.outage)
     trouble = grouped(story)
-    watch = watch_page(run, story, shown)
+    watch = watch_page(run, story, shown, plan)
     measured = replace(story, outcomes=story.outcomes | measured_later(run, watch, shown.watch.values))
     return {
         "run": run.id,

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutover.core.errors import Problem, UsageError
-from cutover.timeline.presented import Watched
+from cutover.timeline.presented import WatchDisplay
 from cutover.timeline.realtime import Figure
 
 
@@ -72,7 +72,7 @@ class Presentation(_Strict):
     validation: Validation
     values: ValueTable
     tables: tuple[ValueTable, ...] = ()
-    watch: Watched = Watched()
+    watch: WatchDisplay = WatchDisplay()
     real_time: dict[str, Figure] = Field(default_factory=dict, description="what `status --json` says of the service")
 
 

@@ -14,7 +14,7 @@ from bench.watch.parameters import Parameters
 from bench.watch.regressions import REGRESSIONS, Regression
 from bench.watch.service import Service
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules import Answer
+from cutover.monitor.rules.points import PointAnswer
 from tests.checkout import ROOT
 
 QUIET = Parameters(missed_looks=0.0, lost_sights_a_day=0.0, unanswered=0.0, undecided=0.0, stalls_a_day=0.0)
@@ -70,7 +70,7 @@ def test_a_rollback_where_a_hold_was_right_is_counted_as_wrong() -> None:
 
 def test_the_page_says_what_was_counted() -> None:
     alarms = Alarms()
-    quiet = Told(looks=10, points={"hour_1": Answer("go_on", Verdict.PASS)})
+    quiet = Told(looks=10, points={"hour_1": PointAnswer("go_on", Verdict.PASS)})
     alarms.add(quiet)
     alarms.add(Told(looks=10, first={("latency", "warn"): 1.0, ("seen", "warn"): 2.0}, points=quiet.points))
     origins = origins_of(Path(parameters.__file__).read_text(encoding="utf-8"))

@@ -7,7 +7,9 @@ from typing import Any
 import yaml
 
 from cutover.core.samples import Judgement, Sample
-from cutover.monitor.rules import HostJudge, RuleBook, load
+from cutover.monitor.rules.judge import HostJudge
+from cutover.monitor.rules.rulebook import RuleBook
+from cutover.monitor.rules.rules import load
 from tests.checkout import ROOT
 
 HOST = "web1"
