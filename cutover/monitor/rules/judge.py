@@ -209,7 +209,7 @@ class HostJudge:
         seen = Seen(documents, sample.t, sample.at, self._epoch(documents))
         for place, (one, rows) in enumerate(self._measures):
             if sample.row or not rows:
-                self._latest[place] = one.take(seen)
+                self._latest[place] = one(seen)
         for name, get in self._maps.items():
             self._values[name] = numbers(get(documents))
 

@@ -12,7 +12,7 @@ from cutover.core.samples import Judgement
 from cutover.core.verdict import Verdict, worst
 from cutover.monitor.rules.judge import shown
 from cutover.monitor.rules.rulebook import DecisionPoint, Rule, RuleBook
-from cutover.monitor.rules.signals import share
+from cutover.monitor.rules.signals import change
 
 Decision = Literal["go_on", "hold", "extend"]
 Metrics = Mapping[str, float | None]
@@ -133,7 +133,7 @@ def _unsteady(point: DecisionPoint, host: str, state: PointState, book: RuleBook
                 when = point.steady_since if then is None else point.name
                 words = f"{name} is not known at {when}, so nothing can be compared"
                 yield Reason(host, name, Verdict.INCONCLUSIVE, words, "read watch.md, then decide")
-            elif share(then, now, metric.floor) > point.steady:
+            elif change(then, now, metric.floor) > point.steady:
                 unit = units[metric.name]
                 words = (
                     f"{name} was {shown(then, unit)} at {point.steady_since} and is {shown(now, unit)}: "

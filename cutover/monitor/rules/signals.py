@@ -1,14 +1,16 @@
 """Measures the signals of a host from one sample after the other. Measuring always gives a Measurement, also where there is no value.
 
-First what is there now, or changed since: values, counts, states, verdicts, standstills, drifts. Then what went on within a
-window: means, shares, increases, processor time, restarts, growth of memory.
+Each kind of signal is a function that gives a measure: it is called with every sample in the order of time, and remembers what
+it needs of those before. First what is there now, or changed since: values, counts, states, verdicts, standstills, drifts. Then
+what went on within a window: means, shares, increases, processor time, restarts, growth of memory.
 """
 
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from statistics import median
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules.rulebook import Kind, Signal
@@ -98,55 +100,45 @@ class Seen:
         self.documents, self.t, self.at, self.epoch = documents, t, at, epoch
 
 
-class Measure(Protocol):
-    """Measures a signal from one sample after the other."""
-
-    def take(self, seen: Seen) -> Measurement:
-        """The measurement of this sample, the samples before having been taken."""
+Measure = Callable[[Seen], Measurement]
 
 
-class _OfNumber:
-    """Measures from the number at one path."""
+def _of_number(signal: Signal, measured: Callable[[float, Seen], Measurement]) -> Measure:
+    """Measures from the number at one path; missing where there is none."""
+    get, absent = getter(signal.entry.at), missing(f"{signal.entry.at} is not there")
 
-    def __init__(self, signal: Signal) -> None:
-        self.signal, self._get = signal, getter(signal.entry.at)
+    def take(seen: Seen) -> Measurement:
+        found = number(get(seen.documents))
+        return absent if found is None else measured(found, seen)
 
-    def take(self, seen: Seen) -> Measurement:
-        """The measurement; missing where there is no number."""
-        found = number(self._get(seen.documents))
-        return missing(f"{self.signal.entry.at} is not there") if found is None else self._measured(found, seen)
-
-    def _measured(self, found: float, seen: Seen) -> Measurement:
-        raise NotImplementedError
+    return take
 
 
-class Value(_OfNumber):
+def value(signal: Signal) -> Measure:
     """The figure as it stands there."""
+    scale = signal.entry.scale
+    return _of_number(signal, lambda found, _seen: Measurement(found * scale))
 
-    def _measured(self, found: float, seen: Seen) -> Measurement:  # noqa: ARG002
-        return Measurement(found * self.signal.entry.scale)
 
-
-class Fell(_OfNumber):
+def fell(signal: Signal) -> Measure:
     """How far something is below the highest that it ever was in this watch; it may only grow, also over restarts."""
+    highest = float("-inf")
 
-    _highest = float("-inf")
+    def below(found: float, _seen: Seen) -> Measurement:
+        nonlocal highest
+        highest = max(highest, found)
+        return Measurement(highest - found)
 
-    def _measured(self, found: float, seen: Seen) -> Measurement:  # noqa: ARG002
-        self._highest = max(self._highest, found)
-        return Measurement(self._highest - found)
+    return _of_number(signal, below)
 
 
-class Count:
+def count(signal: Signal) -> Measure:
     """How many there are: numbers, or the lengths of lists, added up."""
+    of = [(path, getter(path)) for path in signal.entry.of]
 
-    def __init__(self, signal: Signal) -> None:
-        self._of = [(path, getter(path)) for path in signal.entry.of]
-
-    def take(self, seen: Seen) -> Measurement:
-        """How many there are."""
+    def take(seen: Seen) -> Measurement:
         total = 0.0
-        for path, get in self._of:
+        for path, get in of:
             found = get(seen.documents)
             counted = float(len(found)) if isinstance(found, list) else number(found)
             if counted is None:
@@ -154,94 +146,89 @@ class Count:
             total += counted
         return Measurement(total)
 
+    return take
 
-class Differs:
+
+def differs(signal: Signal) -> Measure:
     """1 where a state is none of those that it should be, else 0."""
+    at, get, good = signal.entry.at, getter(signal.entry.at), tuple(signal.entry.from_)
 
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._good, self._at = getter(signal.entry.at), tuple(signal.entry.from_), signal.entry.at
-
-    def take(self, seen: Seen) -> Measurement:
-        """1 where the state is none of those that it should be."""
-        found = self._get(seen.documents)
+    def take(seen: Seen) -> Measurement:
+        found = get(seen.documents)
         if found is None:
-            return missing(f"{self._at} is not there")
-        return Measurement(float(found not in self._good), why=f"{self._at} is {found}")
+            return missing(f"{at} is not there")
+        return Measurement(float(found not in good), why=f"{at} is {found}")
+
+    return take
 
 
-class Verdicts:
+def verdict(signal: Signal) -> Measure:
     """A verdict that the host's own code came to, as it stands there; `why` is the verdict."""
+    at, get = signal.entry.at, getter(signal.entry.at)
 
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._at = getter(signal.entry.at), signal.entry.at
-
-    def take(self, seen: Seen) -> Measurement:
-        """The verdict as it stands there."""
-        found = self._get(seen.documents)
+    def take(seen: Seen) -> Measurement:
+        found = get(seen.documents)
         if not isinstance(found, str) or found not in _VERDICTS:
-            return missing(f"{self._at} is {'not there' if found is None else f'{found}, which is not a verdict'}")
+            return missing(f"{at} is {'not there' if found is None else f'{found}, which is not a verdict'}")
         return Measurement(0.0, why=found)
 
+    return take
 
-class Stuck:
+
+def stuck(signal: Signal) -> Measure:
     """For how long something has waited while nothing went on: its age, and never more than since progress was last seen.
 
     Both are real seconds. A long queue that moves is no standstill.
     """
+    at, get, progressed, scale = signal.entry.at, getter(signal.entry.at), summed(signal.entry.per), signal.entry.scale
+    last: float | None = None
+    since: float | None = None
 
-    def __init__(self, signal: Signal) -> None:
-        self._age, self._progress, self._at = getter(signal.entry.at), summed(signal.entry.per), signal.entry.at
-        self._scale = signal.entry.scale
-        self._last: float | None = None
-        self._since: float | None = None
-
-    def take(self, seen: Seen) -> Measurement:
-        """The age, or the real time since progress was last seen where that is shorter."""
-        progress = self._progress(seen.documents)
-        if self._since is None or (progress is not None and progress != self._last):
-            self._since = seen.at
+    def take(seen: Seen) -> Measurement:
+        nonlocal last, since
+        progress = progressed(seen.documents)
+        if since is None or (progress is not None and progress != last):
+            since = seen.at
         if progress is not None:
-            self._last = progress
-        age = number(self._age(seen.documents))
-        if age is None:
-            return missing(f"{self._at} is not there")
-        return Measurement(min(age, seen.at - self._since) * self._scale)
+            last = progress
+        age = number(get(seen.documents))
+        return missing(f"{at} is not there") if age is None else Measurement(min(age, seen.at - since) * scale)
+
+    return take
 
 
-class Drift:
+def drift(signal: Signal) -> Measure:
     """The largest change of any of several values, as a share, since the row before or since the first row.
 
     A change below the floor does not count: 5 % of next to nothing is nothing.
     """
+    at, get, moves = signal.entry.at, getter(signal.entry.at), signal.entry.against == "previous"
+    kept: dict[str, float] | None = None
 
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._at = getter(signal.entry.at), signal.entry.at
-        self._floor, self._moves = signal.floor, signal.entry.against == "previous"
-        self._then: dict[str, float] | None = None
-
-    def take(self, seen: Seen) -> Measurement:
-        """The largest change, and whose it is."""
-        now = numbers(self._get(seen.documents))
+    def take(seen: Seen) -> Measurement:
+        nonlocal kept
+        now = numbers(get(seen.documents))
         if not now:
-            return missing(f"{self._at} is not there")
-        then, self._then = self._then, now if self._moves or self._then is None else self._then
+            return missing(f"{at} is not there")
+        then, kept = kept, now if moves or kept is None else kept
         if then is None:
             return too_little("nothing earlier to compare with", 1)
-        gone = sorted(set(then) - set(now))
-        if gone:
+        if gone := sorted(set(then) - set(now)):
             return missing(f"{', '.join(gone)} had a value before and has none now")
-        drifts = [(share(then[name], value, self._floor), name) for name, value in now.items() if name in then]
-        drift, name = max(drifts)
-        why = f"{name} was {then[name]:.6g} and is {now[name]:.6g}" if drift else ""
-        return Measurement(drift, n=len(drifts), why=why)
+        drifts = [(change(then[name], one, signal.floor), name) for name, one in now.items() if name in then]
+        most, name = max(drifts)
+        why = f"{name} was {then[name]:.6g} and is {now[name]:.6g}" if most else ""
+        return Measurement(most, n=len(drifts), why=why)
+
+    return take
 
 
-def share(then: float, now: float, floor: float) -> float:
+def change(then: float, now: float, floor: float) -> float:
     """A change as a share of what was before; 0.0 up to the floor."""
-    change = abs(now - then)
-    if change <= floor:
+    difference = abs(now - then)
+    if difference <= floor:
         return 0.0
-    return change / abs(then) if then else float("inf")
+    return difference / abs(then) if then else float("inf")
 
 
 # Counters that start anew with their process, and how much they grew within a window, as Prometheus' increase() has it.
@@ -296,145 +283,127 @@ class Window:
         return first - first_then, second - second_then, t - since
 
 
-class Without:
-    """By how much one thing grew since another, which should go with it, last moved."""
-
-    def __init__(self, signal: Signal) -> None:
-        self._of, self._by = summed(signal.entry.of), summed(signal.entry.per)
-        self._words = " and ".join((*signal.entry.of, *signal.entry.per))
-        self._grown = 0.0
-        self._last: tuple[float, float] | None = None
-
-    def take(self, seen: Seen) -> Measurement:
-        """The growth of the one since the other last moved."""
-        of, by = self._of(seen.documents), self._by(seen.documents)
-        if of is None or by is None:
-            return missing(f"one of {self._words} is not there")
-        if self._last is not None:
-            # A counter that fell has started anew: what it shows now has grown since.
-            grown = of - self._last[0] if of >= self._last[0] else of
-            self._grown = 0.0 if by != self._last[1] else self._grown + grown
-        self._last = (of, by)
-        return Measurement(self._grown)
-
-
 COVERED = 0.95  # of a window, from which on it counts as seen as a whole: samples do not fall on its edges
 BUCKETS = 12  # of the window of a growth
 
 
-class Increase:
+def without(signal: Signal) -> Measure:
+    """By how much one thing grew since another, which should go with it, last moved."""
+    get_of, get_by = summed(signal.entry.of), summed(signal.entry.per)
+    absent = missing(f"one of {', '.join((*signal.entry.of, *signal.entry.per))} is not there")
+    total = 0.0
+    last: tuple[float, float] | None = None
+
+    def take(seen: Seen) -> Measurement:
+        nonlocal total, last
+        of, by = get_of(seen.documents), get_by(seen.documents)
+        if of is None or by is None:
+            return absent
+        if last is not None:
+            # A counter that fell has started anew: what it shows now has grown since.
+            grown = of - last[0] if of >= last[0] else of
+            total = 0.0 if by != last[1] else total + grown
+        last = (of, by)
+        return Measurement(total)
+
+    return take
+
+
+def increase(signal: Signal) -> Measure:
     """How much counters grew within the window. Until it has been seen as a whole, that can only become more."""
+    get, absent = summed(signal.entry.of), missing(f"one of {', '.join(signal.entry.of)} is not there")
+    counter, window = ResettingCounter(), Window(signal.window)
+    enough = min(COVERED * signal.window, signal.window - signal.slack)
 
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._words = summed(signal.entry.of), ", ".join(signal.entry.of)
-        self._counter, self._window = ResettingCounter(), Window(signal.window)
-        self._enough = min(COVERED * signal.window, signal.window - signal.slack)
-        self._share = signal.share
+    def take(seen: Seen) -> Measurement:
+        found = get(seen.documents)
+        if found is None:
+            return absent
+        grown, _, covered = window.take(seen.t, counter.take(found, seen.epoch))
+        return Measurement(grown * signal.share, full=covered >= enough)
 
-    def take(self, seen: Seen) -> Measurement:
-        """The growth within the window."""
-        count = self._get(seen.documents)
-        if count is None:
-            return missing(f"one of {self._words} is not there")
-        grown, _, span = self._window.take(seen.t, self._counter.take(count, seen.epoch))
-        return Measurement(grown * self._share, full=span >= self._enough)
+    return take
 
 
-class _Ratio:
+def _ratio(signal: Signal, ratio: Callable[[float, float], Measurement]) -> Measure:
     """One group of counters over another, by how much each grew within the window."""
+    get_of, get_per = summed(signal.entry.of), summed(signal.entry.per)
+    absent = missing(f"one of {', '.join((*signal.entry.of, *signal.entry.per))} is not there")
+    first, second, window = ResettingCounter(), ResettingCounter(), Window(signal.window)
 
-    def __init__(self, signal: Signal) -> None:
-        self._of, self._per = summed(signal.entry.of), summed(signal.entry.per)
-        self._words = ", ".join((*signal.entry.of, *signal.entry.per))
-        self._first, self._second, self._window = ResettingCounter(), ResettingCounter(), Window(signal.window)
-        self._scale = signal.entry.scale
-
-    def take(self, seen: Seen) -> Measurement:
-        """The ratio within the window."""
-        of, per, epoch = self._of(seen.documents), self._per(seen.documents), seen.epoch
+    def take(seen: Seen) -> Measurement:
+        of, per, epoch = get_of(seen.documents), get_per(seen.documents), seen.epoch
         if of is None or per is None:
-            return missing(f"one of {self._words} is not there")
-        part, whole, _ = self._window.take(seen.t, self._first.take(of, epoch), self._second.take(per, epoch))
-        return self._ratio(part, whole)
+            return absent
+        part, whole, _ = window.take(seen.t, first.take(of, epoch), second.take(per, epoch))
+        return ratio(part, whole)
 
-    def _ratio(self, part: float, whole: float) -> Measurement:
-        raise NotImplementedError
+    return take
 
 
-class Mean(_Ratio):
+def mean(signal: Signal) -> Measure:
     """How much of one thing there was for each of another: seconds for each piece of work."""
+    scale = signal.entry.scale
 
-    def _ratio(self, part: float, whole: float) -> Measurement:
-        if whole <= 0:
-            return too_little("nothing happened", 0)
-        return Measurement(part / whole * self._scale, n=round(whole))
+    def ratio(part: float, whole: float) -> Measurement:
+        return Measurement(part / whole * scale, n=round(whole)) if whole > 0 else too_little("nothing happened", 0)
+
+    return _ratio(signal, ratio)
 
 
-class Share(_Ratio):
+def share(signal: Signal) -> Measure:
     """How many of all events were of one sort; a part larger than its whole is a mistake of who counts."""
 
-    def _ratio(self, part: float, whole: float) -> Measurement:
-        some, all_ = round(part), round(whole)
-        if all_ <= 0:
+    def ratio(of: float, per: float) -> Measurement:
+        part, whole = round(of), round(per)
+        if whole <= 0:
             return too_little("nothing happened", 0)
         return (
-            missing(f"{some} of {all_} is impossible") if some > all_ else Measurement(some / all_, n=all_, part=some)
+            missing(f"{part} of {whole} is impossible")
+            if part > whole
+            else Measurement(part / whole, n=whole, part=part)
         )
 
-
-class Busy(_OfNumber):
-    """Processor time used in a stretch of real time, in per cent of one core."""
-
-    def __init__(self, signal: Signal) -> None:
-        super().__init__(signal)
-        self._counter, self._window = ResettingCounter(), Window(signal.window)
-
-    def _measured(self, found: float, seen: Seen) -> Measurement:
-        """The window's length is of the watch's clock, its content of real time."""
-        used, real, _ = self._window.take(seen.t, self._counter.take(found, seen.epoch), seen.at)
-        return Measurement(used / real * 100.0) if real > 0 else too_little("one sample only")
+    return _ratio(signal, ratio)
 
 
-class Restarts(_OfNumber):
+def busy(signal: Signal) -> Measure:
+    """Processor time used in a stretch of real time, in per cent of one core; the window's length is of the watch's clock."""
+    counter, window = ResettingCounter(), Window(signal.window)
+
+    def used(found: float, seen: Seen) -> Measurement:
+        seconds, real, _ = window.take(seen.t, counter.take(found, seen.epoch), seen.at)
+        return Measurement(seconds / real * 100.0) if real > 0 else too_little("one sample only")
+
+    return _of_number(signal, used)
+
+
+def restarts(signal: Signal) -> Measure:
     """How often the service was started anew within the window: by systemd's count, and by the id of each life."""
+    starts: deque[tuple[float, int]] = deque()
+    last: int | None = None  # the first sample only says what was before
+    life: object = None
+
+    def take(found: float, seen: Seen) -> Measurement:
+        nonlocal last, life
+        counted, changed = int(found), bool(seen.epoch) and bool(life) and seen.epoch != life
+        if last is not None and counted > last:
+            starts.append((seen.t, counted - last))
+        elif last is not None and (changed or counted < last):
+            # Started by hand: systemd counts from 0 again, and what it counts now came after.
+            starts.append((seen.t, int(changed) + (counted if counted < last else 0)))
+        last, life = counted, seen.epoch or life
+        while starts and starts[0][0] < seen.t - signal.window:
+            starts.popleft()
+        return Measurement(sum(number for _, number in starts) * signal.share)
+
+    return _of_number(signal, take)
+
+
+class _Growth:
+    """Medians of the buckets that a window is cut into, and the slope through them."""
 
     def __init__(self, signal: Signal) -> None:
-        super().__init__(signal)
-        self._starts: deque[tuple[float, int]] = deque()
-        self._last: int | None = None
-        self._epoch: object = None
-        self._total = 0
-
-    def _measured(self, found: float, seen: Seen) -> Measurement:
-        starts = self._since(int(found), seen.epoch)
-        if starts:
-            self._starts.append((seen.t, starts))
-            self._total += starts
-        while self._starts and self._starts[0][0] < seen.t - self.signal.window:
-            self._total -= self._starts.popleft()[1]
-        return Measurement(self._total * self.signal.share)
-
-    def _since(self, count: int, epoch: object) -> int:
-        """The starts since the sample before; the first one only says what was before."""
-        last, changed = self._last, bool(epoch) and bool(self._epoch) and epoch != self._epoch
-        self._last, self._epoch = count, epoch or self._epoch
-        if last is None:
-            return 0
-        if count > last:
-            return count - last
-        # Started by hand: systemd counts from 0 again, and what it counts now came after.
-        return int(changed) + (count if count < last else 0)
-
-
-class Growth(_OfNumber):
-    """How fast something grows for hours, as a share of what it was at first, by the median of all slopes (Theil, Sen).
-
-    The window is cut into buckets and each stands for its median: peaks and single steps of an allocator do not move it.
-    A new life of the service starts it anew. `n` is the number of buckets. It is worked out anew whenever a bucket is full.
-    """
-
-    def __init__(self, signal: Signal) -> None:
-        super().__init__(signal)
         self._width = signal.window / BUCKETS
         self._medians: deque[tuple[float, float]] = deque(maxlen=BUCKETS)
         self._open: list[float] = []
@@ -442,7 +411,8 @@ class Growth(_OfNumber):
         self._epoch: object = None
         self._latest = too_little("one stretch only", 0)
 
-    def _measured(self, found: float, seen: Seen) -> Measurement:
+    def take(self, found: float, seen: Seen) -> Measurement:
+        """The growth an hour, worked out anew whenever a bucket is full."""
         index = math.floor(seen.t / self._width)
         if seen.epoch and seen.epoch != self._epoch:
             self._medians.clear()
@@ -459,26 +429,28 @@ class Growth(_OfNumber):
                 self._first = median(self._open)
             self._medians.append(((self._index + 0.5) * self._width, median(self._open)))
         self._open, self._index = [], index
-        oldest = (index - BUCKETS) * self._width
-        while self._medians and self._medians[0][0] < oldest:
+        while self._medians and self._medians[0][0] < (index - BUCKETS) * self._width:
             self._medians.popleft()
-        self._latest = self._slope()
-
-    def _slope(self) -> Measurement:
         kept = list(self._medians)
         if len(kept) < 2 or self._first <= 0:
-            return too_little("one stretch only", len(kept))
-        slopes = [
-            (later - earlier) / (late - early)
-            for number, (early, earlier) in enumerate(kept)
-            for late, later in kept[number + 1 :]
-        ]
-        return Measurement(median(slopes) * 3600.0 / self._first, n=len(kept))
+            self._latest = too_little("one stretch only", len(kept))
+            return
+        slopes = [(later - earlier) / (late - early) for (early, earlier), (late, later) in combinations(kept, 2)]
+        self._latest = Measurement(median(slopes) * 3600.0 / self._first, n=len(kept))
+
+
+def growth(signal: Signal) -> Measure:
+    """How fast something grows for hours, as a share of what it was at first, by the median of all slopes (Theil, Sen).
+
+    The window is cut into buckets and each stands for its median: peaks and single steps of an allocator do not move it.
+    A new life of the service starts it anew. `n` is the number of buckets.
+    """
+    return _of_number(signal, _Growth(signal).take)
 
 
 _MEASURES: Mapping[Kind, Callable[[Signal], Measure]] = {
-    "value": Value, "count": Count, "differs": Differs, "verdict": Verdicts, "stuck": Stuck, "without": Without, "fell": Fell,
-    "drift": Drift, "mean": Mean, "share": Share, "increase": Increase, "busy": Busy, "restarts": Restarts, "growth": Growth,
+    "value": value, "count": count, "differs": differs, "verdict": verdict, "stuck": stuck, "without": without, "fell": fell,
+    "drift": drift, "mean": mean, "share": share, "increase": increase, "busy": busy, "restarts": restarts, "growth": growth,
 }  # fmt: skip
 
 
