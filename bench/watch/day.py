@@ -7,7 +7,7 @@ from random import Random
 
 from bench.watch.parameters import DAY, LOOK_S, Parameters
 from bench.watch.regressions import REGRESSIONS, Expected, Regression
-from bench.watch.service import Service
+from bench.watch.service import SimulatedService
 from cutover.core.samples import Sample
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules.judge import HostJudge, RuleResult, judgement
@@ -49,7 +49,12 @@ class Told:
 def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regression | None = None) -> Told:
     """One watch. With a regression it begins with the service well, and ends when what is expected was said."""
     random = Random(seed)  # noqa: S311 - a simulation that must be repeatable
-    service, judge, history, told = Service(random, parameters), HostJudge(book, HOST, LOOK_S), History(), Told()
+    service, judge, history, told = (
+        SimulatedService(random, parameters),
+        HostJudge(book, HOST, LOOK_S),
+        History(),
+        Told(),
+    )
     slow = regression is not None and regression.at_points
     told.planted = 0.0 if slow else random.uniform(1.5, 3.0) * HOURS if regression else float("inf")
     rows = {0.0, *CADENCE.between(0.0, DAY)}

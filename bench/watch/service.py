@@ -28,7 +28,7 @@ class Faults:
     missing: list[str] = field(default_factory=list)
 
 
-class Service:
+class SimulatedService:
     """The service between two looks: tapes arrive, are worked on, memory and KPIs wander."""
 
     def __init__(self, random: Random, parameters: Parameters) -> None:

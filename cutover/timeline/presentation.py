@@ -3,25 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from cutover.core.errors import Problem, UsageError
-from cutover.timeline.presented import WatchDisplay
+from cutover.timeline.presented import ReportModel, WatchDisplay
 from cutover.timeline.realtime import Figure
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Baseline(_Strict):
+class Baseline(ReportModel):
     """A figure to hold the outage against."""
 
     seconds: float
     words: str
 
 
-class OutageSteps(_Strict):
+class OutageSteps(ReportModel):
     """The steps that measured how long the service was away, and what its parts are called."""
 
     forward: str
@@ -32,7 +28,7 @@ class OutageSteps(_Strict):
     parts: dict[str, str]
 
 
-class Column(_Strict):
+class Column(ReportModel):
     """A column of a table of values: from which step's document, where in it ({row} is the row's name), how it is printed."""
 
     title: str
@@ -44,7 +40,7 @@ class Column(_Strict):
     optional: bool = Field(default=False, description="left out where no host has the step's document")
 
 
-class ValueTable(_Strict):
+class ValueTable(ReportModel):
     """A table a host with one row for each key of the mapping at `rows`; with `each`, one table for each item of that list."""
 
     title: str
@@ -57,14 +53,14 @@ class ValueTable(_Strict):
     unit: str = ""
 
 
-class Validation(_Strict):
+class Validation(ReportModel):
     """The step whose document is the validation report (status, checks, timestamp), and the checks that it always has."""
 
     step: str
     checks: tuple[str, ...]
 
 
-class Presentation(_Strict):
+class Presentation(ReportModel):
     """Everything that is particular to this service on the page."""
 
     service: str

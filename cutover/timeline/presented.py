@@ -5,11 +5,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Strict(BaseModel):
+class ReportModel(BaseModel):
+    """Refuses keys that it does not know."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Raw(_Strict):
+class Raw(ReportModel):
     """How a figure is measured from the documents of the samples: dotted paths, and what is done with what lies there.
 
     value: the sum of `at` as it is. per: the increase of `at` for each one of the increase of `of`. busy: the increase of
@@ -23,7 +25,7 @@ class Raw(_Strict):
     window_s: float = Field(default=0.0, ge=0, description="over how much of the watch's clock an increase is taken")
 
 
-class ShownSignal(_Strict):
+class ShownSignal(ReportModel):
     """A figure that people follow: its names, its unit, the rule that judges it and whose limits are drawn in its chart."""
 
     name: str
@@ -41,7 +43,7 @@ class ShownSignal(_Strict):
     live: bool = False
 
 
-class WatchDisplay(_Strict):
+class WatchDisplay(ReportModel):
     """The whole of it. `values` is where in a sample the service's own named values lie (a mapping)."""
 
     signals: tuple[ShownSignal, ...] = ()

@@ -12,7 +12,7 @@ from bench.watch.day import Told, watch
 from bench.watch.page import origins_of, page
 from bench.watch.parameters import Parameters
 from bench.watch.regressions import REGRESSIONS, Regression
-from bench.watch.service import Service
+from bench.watch.service import SimulatedService
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules.points import PointAnswer
 from tests.checkout import ROOT
@@ -25,7 +25,7 @@ def named(name: str) -> Regression:
 
 
 def test_a_day_has_the_tapes_and_the_latency_that_it_should() -> None:
-    service = Service(Random("a day"), QUIET)  # noqa: S311 - a simulation
+    service = SimulatedService(Random("a day"), QUIET)  # noqa: S311 - a simulation
     before = service.look(row=False)["figures"]
     for _ in range(5760):
         service.step()

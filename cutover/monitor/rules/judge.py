@@ -6,7 +6,16 @@ from cutover.core.samples import Judgement, Level, Sample
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules import bounds, rulebook
 from cutover.monitor.rules.rulebook import STATES, Rule, RuleBook, Signal
-from cutover.monitor.rules.signals import Measure, Measurement, Seen, getter, measure, missing, numbers, too_little
+from cutover.monitor.rules.signals import (
+    Measure,
+    SeenSample,
+    SignalValue,
+    getter,
+    measure,
+    missing,
+    numbers,
+    too_little,
+)
 
 LEVEL_VERDICT = {"": Verdict.PASS, "warn": Verdict.WARN, "critical": Verdict.FAIL, "rollback": Verdict.FAIL}
 VERDICT_LEVEL: dict[str, Level] = {"PASS": "", "WARN": "warn", "FAIL": "critical"}
@@ -20,7 +29,7 @@ class RuleResult(NamedTuple):
     """
 
     verdict: Verdict
-    measured: Measurement
+    measured: SignalValue
     level: Level = ""
     rolls_back: bool = False
     pending: bool = False
@@ -46,7 +55,7 @@ class RuleState:
         """It is not so any more, or is not known to have been so all the time: hold times begin anew."""
         self._since = [None] * len(self._limits)
 
-    def judge(self, measured: Measurement, t: float, error: str = "") -> RuleResult:
+    def judge(self, measured: SignalValue, t: float, error: str = "") -> RuleResult:
         """The result for a measurement at this moment; `error` is why the sample failed, which a rule of its own judges."""
         if error:
             return RuleResult(Verdict.INCONCLUSIVE, missing(error), limit=self._first)
@@ -68,13 +77,13 @@ class RuleState:
     def _over(self, value: float, limit: float) -> bool:
         return value < limit if self._below else value > limit
 
-    def _unknown(self, measured: Measurement) -> RuleResult:
+    def _unknown(self, measured: SignalValue) -> RuleResult:
         self._misses = self._misses + 1 if measured.missing else 0
         if self._misses >= self._rule.fail_after:
             return RuleResult(Verdict.FAIL, measured, "critical", limit=self._first, misses=self._misses)
         return RuleResult(Verdict.INCONCLUSIVE, measured, limit=self._first, misses=self._misses)
 
-    def _within(self, measured: Measurement) -> RuleResult:
+    def _within(self, measured: SignalValue) -> RuleResult:
         """Within all limits. What can only become more has not passed before its window was seen as a whole."""
         if not measured.full and not self._below:
             return RuleResult(Verdict.INCONCLUSIVE, measured, limit=self._first)
@@ -84,7 +93,7 @@ class RuleState:
         self._passed = RuleResult(Verdict.PASS, measured, limit=self._first, bound=bound)
         return self._passed
 
-    def _exceeded(self, measured: Measurement, value: float, t: float) -> RuleResult:
+    def _exceeded(self, measured: SignalValue, value: float, t: float) -> RuleResult:
         if self._below and not measured.full:  # it may still become enough
             return RuleResult(Verdict.INCONCLUSIVE, measured, limit=self._first)
         if t - self._last > self._gap:
@@ -119,10 +128,10 @@ class SamplesState:
     def __init__(self, rule: Rule) -> None:
         self._rule, self._misses = rule, 0
 
-    def judge(self, _measured: Measurement, _t: float, error: str = "") -> RuleResult:
+    def judge(self, _measured: SignalValue, _t: float, error: str = "") -> RuleResult:
         """The result for a sample, by whether it failed."""
         self._misses = self._misses + 1 if error else 0
-        measured = Measurement(float(self._misses), why=error)
+        measured = SignalValue(float(self._misses), why=error)
         if not error:
             return RuleResult(Verdict.PASS, measured)
         late = self._misses >= self._rule.fail_after
@@ -148,7 +157,7 @@ class HostJudge:
         gap = book.gap_looks * look_s + 1e-6
         self._epoch = getter(book.epoch)
         self._measures: list[tuple[Measure, bool]] = []
-        self._latest: list[Measurement] = []  # of each measure
+        self._latest: list[SignalValue] = []  # of each measure
         places: dict[tuple[str, float, float], int] = {}
         self._states: list[tuple[RuleState | SamplesState, int, bool]] = [
             (SamplesState(rule), self._place(None, places), False)
@@ -206,7 +215,7 @@ class HostJudge:
 
     def _measure(self, sample: Sample) -> None:
         documents = sample.documents
-        seen = Seen(documents, sample.t, sample.at, self._epoch(documents))
+        seen = SeenSample(documents, sample.t, sample.at, self._epoch(documents))
         for place, (one, rows) in enumerate(self._measures):
             if sample.row or not rows:
                 self._latest[place] = one(seen)

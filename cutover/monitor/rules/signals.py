@@ -1,4 +1,4 @@
-"""Measures the signals of a host from one sample after the other. Measuring always gives a Measurement, also where there is no value.
+"""Measures the signals of a host from one sample after the other. Measuring always gives a SignalValue, also where there is no value.
 
 Each kind of signal is a function that gives a measure: it is called with every sample in the order of time, and remembers what
 it needs of those before. First what is there now, or changed since: values, counts, states, verdicts, standstills, drifts. Then
@@ -19,7 +19,7 @@ Documents = Mapping[str, Any]
 _VERDICTS = frozenset(map(str, Verdict))
 
 
-class Measurement(NamedTuple):
+class SignalValue(NamedTuple):
     """A value, or why there is none yet.
 
     `missing`: it could not be measured, which is a finding after some samples; otherwise it has no value since too little
@@ -35,14 +35,14 @@ class Measurement(NamedTuple):
     why: str = ""
 
 
-def missing(why: str) -> Measurement:
+def missing(why: str) -> SignalValue:
     """It could not be measured."""
-    return Measurement(None, missing=True, why=why)
+    return SignalValue(None, missing=True, why=why)
 
 
-def too_little(why: str, n: int | None = None) -> Measurement:
+def too_little(why: str, n: int | None = None) -> SignalValue:
     """Nothing is wrong with measuring; there is not enough of it yet."""
-    return Measurement(None, n=n, why=why)
+    return SignalValue(None, n=n, why=why)
 
 
 def getter(path: str) -> Callable[[Documents], Any]:
@@ -91,7 +91,7 @@ def summed(paths: Sequence[str]) -> Callable[[Documents], float | None]:
     return add
 
 
-class Seen:
+class SeenSample:
     """What a signal is measured from: a sample's documents, both clocks, the service's life."""
 
     __slots__ = ("at", "documents", "epoch", "t")
@@ -100,14 +100,14 @@ class Seen:
         self.documents, self.t, self.at, self.epoch = documents, t, at, epoch
 
 
-Measure = Callable[[Seen], Measurement]
+Measure = Callable[[SeenSample], SignalValue]
 
 
-def _of_number(signal: Signal, measured: Callable[[float, Seen], Measurement]) -> Measure:
+def _of_number(signal: Signal, measured: Callable[[float, SeenSample], SignalValue]) -> Measure:
     """Measures from the number at one path; missing where there is none."""
     get, absent = getter(signal.entry.at), missing(f"{signal.entry.at} is not there")
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         found = number(get(seen.documents))
         return absent if found is None else measured(found, seen)
 
@@ -117,17 +117,17 @@ def _of_number(signal: Signal, measured: Callable[[float, Seen], Measurement]) -
 def value(signal: Signal) -> Measure:
     """The figure as it stands there."""
     scale = signal.entry.scale
-    return _of_number(signal, lambda found, _seen: Measurement(found * scale))
+    return _of_number(signal, lambda found, _seen: SignalValue(found * scale))
 
 
 def fell(signal: Signal) -> Measure:
     """How far something is below the highest that it ever was in this watch; it may only grow, also over restarts."""
     highest = float("-inf")
 
-    def below(found: float, _seen: Seen) -> Measurement:
+    def below(found: float, _seen: SeenSample) -> SignalValue:
         nonlocal highest
         highest = max(highest, found)
-        return Measurement(highest - found)
+        return SignalValue(highest - found)
 
     return _of_number(signal, below)
 
@@ -136,7 +136,7 @@ def count(signal: Signal) -> Measure:
     """How many there are: numbers, or the lengths of lists, added up."""
     of = [(path, getter(path)) for path in signal.entry.of]
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         total = 0.0
         for path, get in of:
             found = get(seen.documents)
@@ -144,7 +144,7 @@ def count(signal: Signal) -> Measure:
             if counted is None:
                 return missing(f"{path} is not there")
             total += counted
-        return Measurement(total)
+        return SignalValue(total)
 
     return take
 
@@ -153,11 +153,11 @@ def differs(signal: Signal) -> Measure:
     """1 where a state is none of those that it should be, else 0."""
     at, get, good = signal.entry.at, getter(signal.entry.at), tuple(signal.entry.from_)
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         found = get(seen.documents)
         if found is None:
             return missing(f"{at} is not there")
-        return Measurement(float(found not in good), why=f"{at} is {found}")
+        return SignalValue(float(found not in good), why=f"{at} is {found}")
 
     return take
 
@@ -166,11 +166,11 @@ def verdict(signal: Signal) -> Measure:
     """A verdict that the host's own code came to, as it stands there; `why` is the verdict."""
     at, get = signal.entry.at, getter(signal.entry.at)
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         found = get(seen.documents)
         if not isinstance(found, str) or found not in _VERDICTS:
             return missing(f"{at} is {'not there' if found is None else f'{found}, which is not a verdict'}")
-        return Measurement(0.0, why=found)
+        return SignalValue(0.0, why=found)
 
     return take
 
@@ -184,7 +184,7 @@ def stuck(signal: Signal) -> Measure:
     last: float | None = None
     since: float | None = None
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         nonlocal last, since
         progress = progressed(seen.documents)
         if since is None or (progress is not None and progress != last):
@@ -192,7 +192,7 @@ def stuck(signal: Signal) -> Measure:
         if progress is not None:
             last = progress
         age = number(get(seen.documents))
-        return missing(f"{at} is not there") if age is None else Measurement(min(age, seen.at - since) * scale)
+        return missing(f"{at} is not there") if age is None else SignalValue(min(age, seen.at - since) * scale)
 
     return take
 
@@ -205,7 +205,7 @@ def drift(signal: Signal) -> Measure:
     at, get, moves = signal.entry.at, getter(signal.entry.at), signal.entry.against == "previous"
     kept: dict[str, float] | None = None
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         nonlocal kept
         now = numbers(get(seen.documents))
         if not now:
@@ -218,7 +218,7 @@ def drift(signal: Signal) -> Measure:
         drifts = [(change(then[name], one, signal.floor), name) for name, one in now.items() if name in then]
         most, name = max(drifts)
         why = f"{name} was {then[name]:.6g} and is {now[name]:.6g}" if most else ""
-        return Measurement(most, n=len(drifts), why=why)
+        return SignalValue(most, n=len(drifts), why=why)
 
     return take
 
@@ -294,7 +294,7 @@ def without(signal: Signal) -> Measure:
     total = 0.0
     last: tuple[float, float] | None = None
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         nonlocal total, last
         of, by = get_of(seen.documents), get_by(seen.documents)
         if of is None or by is None:
@@ -304,7 +304,7 @@ def without(signal: Signal) -> Measure:
             grown = of - last[0] if of >= last[0] else of
             total = 0.0 if by != last[1] else total + grown
         last = (of, by)
-        return Measurement(total)
+        return SignalValue(total)
 
     return take
 
@@ -315,23 +315,23 @@ def increase(signal: Signal) -> Measure:
     counter, window = ResettingCounter(), Window(signal.window)
     enough = min(COVERED * signal.window, signal.window - signal.slack)
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         found = get(seen.documents)
         if found is None:
             return absent
         grown, _, covered = window.take(seen.t, counter.take(found, seen.epoch))
-        return Measurement(grown * signal.share, full=covered >= enough)
+        return SignalValue(grown * signal.share, full=covered >= enough)
 
     return take
 
 
-def _ratio(signal: Signal, ratio: Callable[[float, float], Measurement]) -> Measure:
+def _ratio(signal: Signal, ratio: Callable[[float, float], SignalValue]) -> Measure:
     """One group of counters over another, by how much each grew within the window."""
     get_of, get_per = summed(signal.entry.of), summed(signal.entry.per)
     absent = missing(f"one of {', '.join((*signal.entry.of, *signal.entry.per))} is not there")
     first, second, window = ResettingCounter(), ResettingCounter(), Window(signal.window)
 
-    def take(seen: Seen) -> Measurement:
+    def take(seen: SeenSample) -> SignalValue:
         of, per, epoch = get_of(seen.documents), get_per(seen.documents), seen.epoch
         if of is None or per is None:
             return absent
@@ -345,8 +345,8 @@ def mean(signal: Signal) -> Measure:
     """How much of one thing there was for each of another: seconds for each piece of work."""
     scale = signal.entry.scale
 
-    def ratio(part: float, whole: float) -> Measurement:
-        return Measurement(part / whole * scale, n=round(whole)) if whole > 0 else too_little("nothing happened", 0)
+    def ratio(part: float, whole: float) -> SignalValue:
+        return SignalValue(part / whole * scale, n=round(whole)) if whole > 0 else too_little("nothing happened", 0)
 
     return _ratio(signal, ratio)
 
@@ -354,14 +354,14 @@ def mean(signal: Signal) -> Measure:
 def share(signal: Signal) -> Measure:
     """How many of all events were of one sort; a part larger than its whole is a mistake of who counts."""
 
-    def ratio(of: float, per: float) -> Measurement:
+    def ratio(of: float, per: float) -> SignalValue:
         part, whole = round(of), round(per)
         if whole <= 0:
             return too_little("nothing happened", 0)
         return (
             missing(f"{part} of {whole} is impossible")
             if part > whole
-            else Measurement(part / whole, n=whole, part=part)
+            else SignalValue(part / whole, n=whole, part=part)
         )
 
     return _ratio(signal, ratio)
@@ -371,9 +371,9 @@ def busy(signal: Signal) -> Measure:
     """Processor time used in a stretch of real time, in per cent of one core; the window's length is of the watch's clock."""
     counter, window = ResettingCounter(), Window(signal.window)
 
-    def used(found: float, seen: Seen) -> Measurement:
+    def used(found: float, seen: SeenSample) -> SignalValue:
         seconds, real, _ = window.take(seen.t, counter.take(found, seen.epoch), seen.at)
-        return Measurement(seconds / real * 100.0) if real > 0 else too_little("one sample only")
+        return SignalValue(seconds / real * 100.0) if real > 0 else too_little("one sample only")
 
     return _of_number(signal, used)
 
@@ -384,7 +384,7 @@ def restarts(signal: Signal) -> Measure:
     last: int | None = None  # the first sample only says what was before
     life: object = None
 
-    def take(found: float, seen: Seen) -> Measurement:
+    def take(found: float, seen: SeenSample) -> SignalValue:
         nonlocal last, life
         counted, changed = int(found), bool(seen.epoch) and bool(life) and seen.epoch != life
         if last is not None and counted > last:
@@ -395,7 +395,7 @@ def restarts(signal: Signal) -> Measure:
         last, life = counted, seen.epoch or life
         while starts and starts[0][0] < seen.t - signal.window:
             starts.popleft()
-        return Measurement(sum(number for _, number in starts) * signal.share)
+        return SignalValue(sum(number for _, number in starts) * signal.share)
 
     return _of_number(signal, take)
 
@@ -411,7 +411,7 @@ class _Growth:
         self._epoch: object = None
         self._latest = too_little("one stretch only", 0)
 
-    def take(self, found: float, seen: Seen) -> Measurement:
+    def take(self, found: float, seen: SeenSample) -> SignalValue:
         """The growth an hour, worked out anew whenever a bucket is full."""
         index = math.floor(seen.t / self._width)
         if seen.epoch and seen.epoch != self._epoch:
@@ -436,7 +436,7 @@ class _Growth:
             self._latest = too_little("one stretch only", len(kept))
             return
         slopes = [(later - earlier) / (late - early) for (early, earlier), (late, later) in combinations(kept, 2)]
-        self._latest = Measurement(median(slopes) * 3600.0 / self._first, n=len(kept))
+        self._latest = SignalValue(median(slopes) * 3600.0 / self._first, n=len(kept))
 
 
 def growth(signal: Signal) -> Measure:

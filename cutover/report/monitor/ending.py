@@ -14,7 +14,7 @@ TONE = {Verdict.PASS: "good", Verdict.WARN: "warn"}
 
 
 @dataclass(frozen=True)
-class Detection:
+class TriggerDetection:
     """How a trigger fired, in real time (ISO 8601 UTC), and how long each part took in seconds; None where it is not known."""
 
     trigger: Trigger
@@ -43,7 +43,7 @@ class Detection:
         return between(self.last_good, self.back) if self.last_good and self.back else None
 
 
-def detection(story: WatchStory) -> Detection | None:
+def detection(story: WatchStory) -> TriggerDetection | None:
     """Of the first trigger of the watch; None where none fired."""
     if not story.triggers:
         return None
@@ -55,7 +55,7 @@ def detection(story: WatchStory) -> Detection | None:
     ]
     sign = signs[-1] if signs else None
     back = story.back.at if story.back else None
-    return Detection(
+    return TriggerDetection(
         trigger, sign.before.at if sign and sign.before else None, sign.first.at if sign else trigger.when.at, back
     )
 

@@ -18,7 +18,7 @@ from cutover.monitor.views.text import called, hour, span
 from cutover.plan.plan import Plan
 from cutover.release.files import digest_file
 from cutover.report.monitor.charts import colour, limits_of, scale_of, signal_chart, timeline_chart
-from cutover.report.monitor.ending import Detection, detection, watch_ending
+from cutover.report.monitor.ending import TriggerDetection, detection, watch_ending
 from cutover.report.validation import COMPARISON
 from cutover.timeline.endings import Ending
 from cutover.timeline.presentation import Presentation
@@ -55,7 +55,7 @@ class WatchPage:
     decisions: list[Decision]
     notices: list[SentNotice]
     signoffs: list[Mapping[str, Any]]
-    detection: Detection | None
+    detection: TriggerDetection | None
     table: list[TableLine]
 
 
