@@ -21,7 +21,7 @@ GRAVITY: tuple[Expected, ...] = ("warn", "hold", "rollback")
 
 
 @dataclass
-class Told:
+class SimulatedDay:
     """What a watch said: of each rule the first moment of each answer, and what its decision points came to."""
 
     first: dict[tuple[str, Expected], float] = field(default_factory=dict)
@@ -38,25 +38,25 @@ class Told:
     def earliest(self, said: Expected, rules: Collection[str], after: float) -> float | None:
         """When one of these rules first said so, or something graver, from a moment on."""
         grave = GRAVITY[GRAVITY.index(said) :]
-        told = [t for (rule, one), t in self.first.items() if one in grave and rule in rules and t >= after]
-        return min(told, default=None)
+        times = [t for (rule, one), t in self.first.items() if one in grave and rule in rules and t >= after]
+        return min(times, default=None)
 
     def seen_at(self, regression: Regression) -> float | None:
         """When the rules that are there for a regression first gave the answer that it needs."""
         return self.earliest(regression.expected, regression.rules, self.planted)
 
 
-def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regression | None = None) -> Told:
+def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regression | None = None) -> SimulatedDay:
     """One watch. With a regression it begins with the service well, and ends when what is expected was said."""
     random = Random(seed)  # noqa: S311 - a simulation that must be repeatable
-    service, judge, history, told = (
+    service, judge, history, day = (
         SimulatedService(random, parameters),
         HostJudge(book, HOST, LOOK_S),
         History(),
-        Told(),
+        SimulatedDay(),
     )
     slow = regression is not None and regression.at_points
-    told.planted = 0.0 if slow else random.uniform(1.5, 3.0) * HOURS if regression else float("inf")
+    day.planted = 0.0 if slow else random.uniform(1.5, 3.0) * HOURS if regression else float("inf")
     rows = {0.0, *CADENCE.between(0.0, DAY)}
     points = {point.at: point for point in book.points if point.at <= DAY}
     unseen = 0
@@ -64,7 +64,7 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
         t = number * LOOK_S
         if number:
             service.step()
-        if regression and t >= told.planted:
+        if regression and t >= day.planted:
             regression.plant(service.faults)
         if random.random() < parameters.lost_sights_a_day * LOOK_S / DAY:
             unseen = 1 + random.randrange(parameters.lost_sight_looks)
@@ -73,33 +73,33 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
         row = t in rows
         sample = Sample(HOST, t, t, {} if failed else service.look(row=row), row, "not reached" if failed else "")
         results = judge.weigh(sample)
-        told.looks += 1
-        _note(told, book, results, history, t)
+        day.looks += 1
+        _note(day, book, results, history, t)
         if t in points:
             judged = [judgement(HOST, rule, one, t) for rule, one in zip(book.rules, results, strict=True)]
             point = points[t]
-            told.points[point.name] = judge_point(point, {HOST: history.state(judged, judge.metrics())}, book)
+            day.points[point.name] = judge_point(point, {HOST: history.state(judged, judge.metrics())}, book)
             history.mark(point.name, judge.metrics())
             history.decided()
-        if regression and not slow and told.seen_at(regression) is not None:
+        if regression and not slow and day.seen_at(regression) is not None:
             break
-    return told
+    return day
 
 
-def _note(told: Told, book: RuleBook, results: list[RuleResult], history: History, t: float) -> None:
+def _note(day: SimulatedDay, book: RuleBook, results: list[RuleResult], history: History, t: float) -> None:
     for rule, result in zip(book.rules, results, strict=True):
         verdict = result.verdict
         if verdict is Verdict.PASS:
             continue
         if verdict is Verdict.INCONCLUSIVE:
-            told.inconclusive += 1
+            day.inconclusive += 1
             continue
-        told.note(rule.name, result, t)
+        day.note(rule.name, result, t)
         if verdict is Verdict.FAIL:
             history.take([judgement(HOST, rule, result, t)])
 
 
-def batch(root: str, seed: int, parameters: Parameters, name: str, numbers: range) -> list[Told]:
+def batch(root: str, seed: int, parameters: Parameters, name: str, numbers: range) -> list[SimulatedDay]:
     """Several watches in one process: of a regression by its name, or A/A where the name is empty."""
     from bench.watch.book import book
 

@@ -49,7 +49,7 @@ def _by_rule(book: RuleBook, alarms: Alarms) -> str:
     for rule in book.rules:
         counts = [alarms.by_rule[rule.name, said] for said in GRAVITY]
         gravest = next((count for count in reversed(counts) if count), 0)
-        name = f"`{rule.name}` (looks that did fail)" if rule.name == LOOKS_RULE else f"`{rule.name}`"
+        name = f"`{rule.name}` (samples that did fail)" if rule.name == LOOKS_RULE else f"`{rule.name}`"
         shown = " | ".join(str(count) for count in counts)
         lines.append(f"| {name} | {shown} | {_interval(gravest, alarms.watches)} |")
     return "\n".join(lines)

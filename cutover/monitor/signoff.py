@@ -41,7 +41,7 @@ def run_with_watch(targets: Targets, runs: RunDirs, run: str) -> tuple[RunDir, W
 
 
 def sign_off(targets: Targets, runs: RunDirs, run: str, request: SignoffRequest) -> tuple[RunDir, Signoff]:
-    """Write it into the run's journal, where the watch reads it at its next look. UsageError with all that does not fit."""
+    """Write it into the run's journal, where the watch reads it with its next sample. UsageError with all that does not fit."""
     directory, state = run_with_watch(targets, runs, run)
     problems = [*_unsuitable(targets, request, settings_of(targets)), *_untimely(state, request)]
     if problems:

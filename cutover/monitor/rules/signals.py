@@ -62,7 +62,7 @@ def getter(path: str) -> Callable[[Documents], Any]:
 
 
 def number(found: Any) -> float | None:
-    """A finite number as it is; anything else, NaN and yes/no among it, is no measurement."""
+    """A finite number as it is; anything else, also NaN and yes/no, was not measured."""
     if type(found) is float or type(found) is int:
         return found if math.isfinite(found) else None
     return None
@@ -178,7 +178,7 @@ def verdict(signal: Signal) -> Measure:
 def stuck(signal: Signal) -> Measure:
     """For how long something has waited while nothing went on: its age, and never more than since progress was last seen.
 
-    Both are real seconds. A long queue that moves is no standstill.
+    Both are real seconds. A long queue that moves is not stuck.
     """
     at, get, progressed, scale = signal.entry.at, getter(signal.entry.at), summed(signal.entry.per), signal.entry.scale
     last: float | None = None

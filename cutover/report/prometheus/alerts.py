@@ -95,7 +95,7 @@ def _held(limit: Threshold) -> str:
 
 
 def _not_measured(queries: Queries) -> list[Entry]:
-    """A figure that is missing fires no alert of its own, and is no good sign."""
+    """A figure that is missing fires no alert of its own, so that it is missing is one."""
     hold = duration(max(rule.fail_after for rule in queries.rules) * queries.look_s)
     return [
         {
