@@ -76,7 +76,7 @@ def _marks(story: WatchStory, scale: Scale, top: float, bottom: float) -> Iterat
         yield f'<line class="{css}" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"><title>{escape(title)}</title></line>'
 
 
-# Verdicts and events over time: a row a host, decisions, holds, gaps, triggers, notices.
+# Verdicts and events over time: a row a host, decisions, holds, gaps, triggers.
 
 HEAD = 64
 THICK = {"good": 7, "unsure": 11, "warn": 13, "bad": 20}  # so that it is read without its colour too
@@ -87,7 +87,7 @@ def timeline_chart(story: WatchStory, scale: Scale) -> Markup:
     """The verdicts of each host over time, with what happened."""
     hosts = list(story.hosts.values())
     bottom = HEAD + ROW * len(hosts)
-    body = list(_frame(story, scale, HEAD - 8, bottom, bottom + 34))
+    body = list(_frame(story, scale, HEAD - 8, bottom, bottom + 17))
     for number, host in enumerate(hosts):
         y = HEAD + ROW * number
         body.append(host_name(host.name, y))
@@ -97,9 +97,9 @@ def timeline_chart(story: WatchStory, scale: Scale) -> Markup:
                 title = f"{host.name}: {stretch.verdict} from {hour(stretch.start)} for {length}"
                 down = (y + 16 - THICK[tone] / 2, THICK[tone])
                 body.append(_box(f"judged {tone}", scale, (stretch.start, stretch.end), down, title))
-    body += [*_marks(story, scale, HEAD - 8, bottom), *_names(story, scale), *_below(story, scale, bottom)]
+    body += [*_marks(story, scale, HEAD - 8, bottom), *_names(story, scale)]
     words = f"The watch of {len(hosts)} hosts over {span(story.end)}; the tables below say the same in words"
-    return svg(body, bottom + 42, words)
+    return svg(body, bottom + 24, words)
 
 
 def _together(stretches: Sequence[VerdictSpan], least: float) -> Iterator[VerdictSpan]:
@@ -128,17 +128,6 @@ def _names(story: WatchStory, scale: Scale) -> Iterator[str]:
         place = f'x="{x - 5 if anchor == "end" else x + 5}" y="{16 + lower}"'
         yield f'<text class="{css}" {place} text-anchor="{anchor}">{escape(words)}</text>'
         yield f'<line class="lead" x1="{x}" x2="{x}" y1="{6 + lower}" y2="{HEAD - 8}"/>'
-
-
-def _below(story: WatchStory, scale: Scale, bottom: float) -> Iterator[str]:
-    """Rows that were recorded, as ticks; notices, as letters."""
-    rows = "".join(f"M{scale.x(group.when.t):g} {bottom}v7" for group in story.groups)
-    yield f'<path class="rows" d="{rows}"/>'
-    for notice in story.notices:
-        css, x = "told failed" if notice.unsent else "told", scale.x(notice.when.t)
-        title = f"{hour(notice.when.t)}: {notice.event}{', not sent to everybody' if notice.unsent else ''}"
-        yield f'<path class="{css}" d="M{x - 5} {bottom + 10}h10v7h-10zl5 4l5 -4"><title>{escape(title)}</title></path>'
-    yield f'<text class="tick" x="{LEFT - 10}" y="{bottom + 17}" text-anchor="end">rows, notices</text>'
 
 
 # One signal: a line a host, what was judged as dots on it, the limits.
