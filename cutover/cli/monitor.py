@@ -90,7 +90,7 @@ class WatchOutput:
         from cutover.timeline.presentation import presentation
 
         self.run, self.ask.run_id = run, run.directory.id
-        shown, live = presentation(self.ask.root).watch, False if self.ask.json else None
+        shown, live = presentation(self.ask.root, run.targets.service).watch, False if self.ask.json else None
         self.console = WatchConsole(self.ask.stream, shown, live=live, history=run.journal.records)
         for listener in (self.console, Tables(run.directory.path, self.console.story), self._newest):
             run.journal.listen(listener)

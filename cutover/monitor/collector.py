@@ -8,7 +8,7 @@ from cutover.core.samples import Sample
 from cutover.core.step import State, Step
 from cutover.inventory.targets import Targets
 from cutover.monitor.state import WatchClock
-from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, as_problems
 
@@ -28,10 +28,10 @@ class Collector:
     @classmethod
     def of(cls, targets: Targets, fleet: Fleet, run: RunFacts) -> "Collector":
         """The collector of these hosts."""
-        roles = {name: Role(ROLE, targets.root, targets.variables[name], run) for name in targets.names}
+        roles = contexts(targets, run)
         return cls(
             fleet,
-            {name: {part: steps_of(role, part) for part in (LOOKS, ROWS)} for name, role in roles.items()},
+            {name: {part: steps_of(role, ROLE, part) for part in (LOOKS, ROWS)} for name, role in roles.items()},
         )
 
     def collect(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
@@ -54,9 +54,9 @@ class Collector:
         return samples
 
 
-def steps_outside_watch(targets: Targets, name: str) -> tuple[Step, ...]:
-    """The steps of a sample of a host, outside any watch."""
-    return steps_of(Role(ROLE, targets.root, targets.variables[name], RunFacts(ROLE, "")), LOOKS)
+def steps_outside_watch(targets: Targets) -> dict[str, tuple[Step, ...]]:
+    """The steps of a sample of each host, outside any watch."""
+    return {name: steps_of(role, ROLE, LOOKS) for name, role in contexts(targets, RunFacts(ROLE, "")).items()}
 
 
 def sample_twice(agent: HostAgent, steps: Sequence[Step]) -> State:

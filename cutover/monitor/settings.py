@@ -1,4 +1,4 @@
-"""The settings of a watch, from the variables (roles/watch/defaults.yml has each default)."""
+"""The settings of a watch, from the variables (roles/standard/defaults.yml has each default)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,6 +11,7 @@ from cutover.inventory.targets import Targets
 from cutover.inventory.yamlfile import dotted
 from cutover.monitor.rules.rulebook import Cadence, RuleBook, cadence, paced
 from cutover.monitor.rules.rules import Duration, StrictModel, load_for, schema_problems
+from cutover.plan.service import load_service
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def settings_of(targets: Targets) -> Settings:
     except UsageError as wrong:
         problems += wrong.problems
     try:
-        book = load_for(targets.root, shared)
+        book = load_for(load_service(targets.root, targets.service), shared)
         points = [point.name for point in book.points]
         unknown = [f"watch_points.{name}" for name in shared["watch_points"] if name not in points]
         next_ = f"name one of {', '.join(points)}"

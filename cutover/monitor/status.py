@@ -23,7 +23,7 @@ from cutover.monitor.rules.rulebook import Cadence
 from cutover.monitor.state import HOUR, Hold, Responses, WatchClock, WatchState
 from cutover.monitor.views.text import called, hour, next_point
 from cutover.plan.phases import PHASES
-from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import failures, reached
 from cutover.run.history import owed_by_marks, still_owed
@@ -38,12 +38,9 @@ def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
     """Per host: lease, revert, runs (as the agent reports them), what it is owed, `facts` (what the first role reads), `looks`
     (sample_twice). And the hosts that did not answer, which do not hide the others.
     """
-    role = PHASES[0].name
-    probes = {
-        name: steps_of(Role(role, targets.root, targets.variables[name], RunFacts("status", "")), "facts")
-        for name in targets.names
-    }
-    steps = {name: steps_outside_watch(targets, name) for name in targets.names}
+    first = PHASES[0].name
+    probes = {name: steps_of(role, first, "facts") for name, role in contexts(targets, RunFacts("status", "")).items()}
+    steps = steps_outside_watch(targets)
 
     def state_of(agent: HostAgent) -> State:
         facts, samples = agent.look(probes[agent.name]), sample_twice(agent, steps[agent.name])

@@ -21,7 +21,7 @@ from tests.checkout import ROOT
 from tests.monitor.watches import Hosts
 from tests.timeline.telling import HOSTS, success
 
-VARIABLES = "abaco_environment: lab\nwatch_rules: {tape_lost: {for: {rollback: 0s}}}\n"
+VARIABLES = "cutover_service: abaco\nabaco_environment: lab\nabaco_connections: []\nwatch_rules: {tape_lost: {for: {rollback: 0s}}}\n"
 
 
 class Ground:

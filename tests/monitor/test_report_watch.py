@@ -157,7 +157,8 @@ def test_values_before_after_and_in_shadow_are_one_table(tmp_path: Path) -> None
         server.kpis = {"Share": 2.06}
     watch.t += 120
     watch.look()
-    (tmp_path / "templates").symlink_to(ROOT / "templates")
+    for name in ("roles", "templates"):
+        (tmp_path / name).symlink_to(ROOT / name)
     run = success().run(tmp_path / ".cutover" / "runs")
     watch.save(run.path)
     document = {

@@ -27,7 +27,7 @@ NEWER = "20260109T000000Z-ffffff"
 
 
 def targets(root: Path) -> Targets:
-    return cast("Targets", SimpleNamespace(root=root, environment="lab", names=HOSTS))
+    return cast("Targets", SimpleNamespace(root=root, environment="lab", names=HOSTS, service="abaco"))
 
 
 def kept(root: Path, watch: Watching, story: Writer | None = None) -> RunDir:
@@ -197,7 +197,8 @@ def test_status_tells_it_to_people_and_scripts(
 ) -> None:
     watch = Watching(*HOSTS).look(row=True).until(600)
     kept(tmp_path, watch)
-    (tmp_path / "templates").symlink_to(ROOT / "templates")
+    for name in ("roles", "templates"):
+        (tmp_path / name).symlink_to(ROOT / name)
     silent = [Problem("no route to host", "see its cable", host) for host in HOSTS]
     monkeypatch.setattr(status, "host_states", lambda _targets: ({}, silent))
     monkeypatch.setattr(Where, "targets", lambda _where: targets(tmp_path))

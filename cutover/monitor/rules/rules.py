@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from cutover.core.errors import Problem, UsageError
 from cutover.core.samples import LEVELS, Level
 from cutover.inventory.declarations import did_you_mean, listed
-from cutover.inventory.yamlfile import Document, dotted, read
+from cutover.inventory.yamlfile import dotted, read
 from cutover.monitor.rules.rulebook import (
     COUNTED,
     HOW,
@@ -31,28 +31,15 @@ from cutover.monitor.rules.rulebook import (
     seconds,
 )
 from cutover.monitor.rules.signals import number
+from cutover.plan.service import ServiceRole, thresholds
 
-FILE = Path("roles", "watch", "rules.yml")
-
-
-def load_for(root: Path, variables: Mapping[str, Any]) -> RuleBook:
-    """The book for a host: thresholds and overrides are the variables that the file names; UsageError with all problems."""
-    document, written = _read(root)
-    wanted = {key: written.get(key) for key in ("thresholds", "overrides")}
-    names = {key: name for key, name in wanted.items() if isinstance(name, str)}
-    problems = [
-        Problem(f"no role declares `{name}`", f"{did_you_mean(name, variables)}or declare the variable", path=document.where(key))
-        for key, name in names.items()
-        if name not in variables
-    ]  # fmt: skip
-    if problems:
-        raise UsageError(problems)
-    return _book(document, written, *(variables[names[key]] if key in names else {} for key in wanted))
+FILE = "rules.yml"
+TABLE, OVERRIDES = "thresholds", "watch_rules"  # the section with the limits; the variable that changes rules
 
 
-def load(root: Path, thresholds: Mapping[str, Any], overrides: Mapping[str, Any]) -> RuleBook:
-    """The book from the file below `root`, this table of thresholds and these changes to rules; UsageError with all problems."""
-    return _book(*_read(root), thresholds, overrides)
+def load_for(service: ServiceRole, variables: Mapping[str, Any]) -> RuleBook:
+    """The book of a service for an environment, whose variables change rows of thresholds and rules; UsageError with all problems."""
+    return load(service.file(FILE), thresholds(service, variables["watch_thresholds"]), variables[OVERRIDES])
 
 
 # The schema: what each entry may hold. Paths and references are checked below, since they need the other entries.
@@ -108,8 +95,7 @@ class _Point(StrictModel):
 
 
 class _File(StrictModel):
-    thresholds: str = Field(min_length=1)
-    overrides: str = Field(min_length=1)
+    thresholds: dict[str, Any] = Field(default_factory=dict)
     epoch: str = Field(min_length=1)
     gap_looks: int = Field(ge=1)
     defaults: dict[str, Any] = Field(default_factory=dict)
@@ -146,48 +132,41 @@ def schema_problems(
     return problems
 
 
-def _read(root: Path) -> tuple[Document, dict[str, Any]]:
+def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> RuleBook:
+    """The book from a file, this table of thresholds and these changes to rules; UsageError with all problems."""
     problems: list[Problem] = []
-    document = read(root / FILE, problems)
+    document = read(file, problems)
     if document is None:
         raise UsageError(problems)
     if not isinstance(document.value, dict):
-        raise UsageError(
-            Problem("it holds no rules", f"write a map of {listed(_File.model_fields)}", path=document.name)
-        )
-    return document, document.value
-
-
-def _book(
-    document: Document, written: dict[str, Any], thresholds: Mapping[str, Any], overrides: Mapping[str, Any]
-) -> RuleBook:
-    problems: list[Problem] = []
-    variable, rules = str(written.get("overrides")), written.get("rules") or {}
+        next_ = f"write a map of {listed(_File.model_fields)}"
+        raise UsageError(Problem("it holds no rules", next_, path=document.name))
+    rules = document.value.get("rules") or {}
 
     def where(*keys: str | int) -> str:
         """The line in the file, or the variable where that is what counts."""
         if keys[:1] == ("rules",) and _overridden(overrides, keys[1:]):
-            return dotted((variable, *keys[1:]))
+            return dotted((OVERRIDES, *keys[1:]))
         return document.where(*keys)
 
-    written = {**written, "rules": _merged(written, overrides)}
+    written = {**document.value, "rules": _merged(document.value, overrides)}
     for name, changes in overrides.items():
         if name not in rules:
             next_ = f"{did_you_mean(name, rules)}rules: {listed(rules, 40)}"
-            problems.append(Problem(f"there is no rule `{name}`", next_, path=f"{variable}.{name}"))
+            problems.append(Problem(f"there is no rule `{name}`", next_, path=f"{OVERRIDES}.{name}"))
         elif not isinstance(changes, dict):
             problems.append(
-                Problem(f"{changes!r} is not a map of changes", "write {window: 5m}", path=f"{variable}.{name}")
+                Problem(f"{changes!r} is not a map of changes", "write {window: 5m}", path=f"{OVERRIDES}.{name}")
             )
-    file = _valid(written, where, problems)
+    checked = _valid(written, where, problems)
     problems += [
-        Problem(found, next_, path=where(*keys)) for keys, found, next_ in _Checks(file, thresholds, written).all()
+        Problem(found, next_, path=where(*keys)) for keys, found, next_ in _Checks(checked, table, written).all()
     ]
     if problems:
         raise UsageError(problems)
-    judged_by = [{section: written[section] for section in _ENTRIES}, thresholds]
+    judged_by = [{section: written[section] for section in _ENTRIES}, table]
     digest = sha256(dumps(judged_by, sort_keys=True, default=str).encode()).hexdigest()
-    return _assembled(file, thresholds, document.name, digest)
+    return _assembled(checked, table, document.name, digest)
 
 
 def _overridden(overrides: Any, keys: Keys) -> bool:
@@ -257,8 +236,8 @@ Refusals = Iterator[tuple[Keys, str, str]]  # key path, what was found, what to 
 class _Checks:
     """What the schema cannot say: references between entries, and what belongs to which kind of signal."""
 
-    def __init__(self, file: _File, thresholds: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-        self.file, self.thresholds = file, thresholds
+    def __init__(self, file: _File, table: Mapping[str, Any], written: Mapping[str, Any]) -> None:
+        self.file, self.table = file, table
         self.names = {section: list(written[section]) for section in _ENTRIES}  # also of entries that were refused
 
     def all(self) -> Refusals:
@@ -310,14 +289,14 @@ class _Checks:
             yield keys, "a window of no length", HOW
 
     def _row(self, keys: Keys, name: str) -> Refusals:
-        row, variable = self.thresholds.get(name), self.file.thresholds
+        row = self.table.get(name)
         if row is None:
-            found = f"{variable} has no row `{name}`" if name else "`row` is missing"
-            yield keys, found, f"{did_you_mean(name, self.thresholds)}rows: {listed(self.thresholds, 40)}"
+            found = f"{TABLE} has no row `{name}`" if name else "`row` is missing"
+            yield keys, found, f"{did_you_mean(name, self.table)}rows: {listed(self.table, 40)}"
         elif not _levels(row):
             yield (
                 keys,
-                f"{variable}.{name} is {row!r}, not levels with numbers",
+                f"{TABLE}.{name} is {row!r}, not levels with numbers",
                 f"write some of {listed(LEVELS)}, each with a number",
             )
 
@@ -325,7 +304,7 @@ class _Checks:
         """`row.level` names a limit."""
         name, _, level = written.partition(".")
         yield from self._row(keys, name)
-        row = _levels(self.thresholds.get(name))
+        row = _levels(self.table.get(name))
         if row and level not in row:
             yield keys, f"the row `{name}` has no level `{level}`", f"{did_you_mean(level, row)}levels: {listed(row)}"
 
@@ -334,7 +313,7 @@ class _Checks:
         signal = self.file.signals.get(rule.signal)
         if rule.floor:
             yield from self._row((*keys, "floor"), rule.floor)
-            if len(row := _levels(self.thresholds.get(rule.floor))) > 1:
+            if len(row := _levels(self.table.get(rule.floor))) > 1:
                 yield (*keys, "floor"), f"the row `{rule.floor}` has {len(row)} levels", "name a row with one"
         if signal is None:
             return
@@ -374,7 +353,7 @@ class _Checks:
 
     def _limits(self, keys: Keys, rule: _Rule) -> Refusals:
         yield from self._row((*keys, "row"), rule.row)
-        row = _levels(self.thresholds.get(rule.row))
+        row = _levels(self.table.get(rule.row))
         if not row:
             return
         for where, level in [((*keys, "levels"), one) for one in rule.levels] + [
@@ -386,7 +365,7 @@ class _Checks:
         for mild, grave in pairwise(_thresholds(rule, row)):
             if (grave.limit > mild.limit) if rule.over == "below" else (grave.limit < mild.limit):
                 found = f"{mild.level} ({mild.limit:g}) lies beyond {grave.level} ({grave.limit:g}): it is never reached alone"
-                yield (*keys, "row"), found, f"correct {self.file.thresholds}.{rule.row}, or `over` of the rule"
+                yield (*keys, "row"), found, f"correct {TABLE}.{rule.row}, or `over` of the rule"
 
     def _metric(self, keys: Keys, metric: _Metric) -> Refusals:
         yield from self._window(keys, metric)
@@ -424,26 +403,20 @@ def _thresholds(rule: _Rule, row: Mapping[str, float]) -> tuple[Threshold, ...]:
     return tuple(Threshold(level, row[level], rule.for_.get(level, 0.0)) for level in named)
 
 
-def _assembled(file: _File, thresholds: Mapping[str, Any], source: str, digest: str) -> RuleBook:
+def _assembled(file: _File, table: Mapping[str, Any], source: str, digest: str) -> RuleBook:
     """The book of what was checked."""
 
     def level(written: str) -> float:
         name, _, level = written.partition(".")
-        return float(thresholds[name][level])
+        return float(table[name][level])
 
     def signal(user: _Rule | _Metric, floor: float = 0.0) -> Signal:
         return Signal(user.signal, file.signals[user.signal], user.window or 0.0, floor)
 
     def rule(name: str, one: _Rule) -> Rule:
-        floor = next(iter(_levels(thresholds[one.floor]).values())) if one.floor else 0.0
+        floor = next(iter(_levels(table[one.floor]).values())) if one.floor else 0.0
         kind = file.signals[one.signal].kind
-        row = (
-            dict.fromkeys(one.levels, 0.0)
-            if kind in STATES
-            else {}
-            if kind in UNLIMITED
-            else _levels(thresholds[one.row])
-        )
+        row = dict.fromkeys(one.levels, 0.0) if kind in STATES else {} if kind in UNLIMITED else _levels(table[one.row])
         return Rule(
             name, signal(one, floor), one.row, one.over == "below", _thresholds(one, row), one.least, bool(one.bound), one.fail_after,
             bool(one.at_points), one.words, one.next,

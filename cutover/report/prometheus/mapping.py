@@ -1,4 +1,4 @@
-"""Reads roles/watch/prometheus.yml, how Prometheus has each signal; everything that is wrong with it is reported at once."""
+"""Reads prometheus.yml of a service, how Prometheus has each signal; everything that is wrong with it is reported at once."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,6 @@ from cutover.inventory.yamlfile import read
 from cutover.monitor.rules.rulebook import COUNTED, STATES, UNLIMITED, WINDOWED, RuleBook, Signal
 from cutover.monitor.rules.rules import Keys, Refusals, StrictModel, schema_problems
 
-FILE = Path("roles", "watch", "prometheus.yml")
 RATIOS = frozenset({"mean", "share"})  # the kinds that are one thing over another
 
 
@@ -52,10 +51,10 @@ def signals_of(book: RuleBook) -> dict[str, list[Signal]]:
     return found
 
 
-def load_mapping(root: Path, book: RuleBook) -> PromQL:
-    """The file below `root`, checked against the book; UsageError with all problems."""
+def load_mapping(file: Path, book: RuleBook) -> PromQL:
+    """The file, checked against the book; UsageError with all problems."""
     problems: list[Problem] = []
-    document = read(root / FILE, problems)
+    document = read(file, problems)
     if document is None:
         raise UsageError(problems)
     try:
