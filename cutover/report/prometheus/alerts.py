@@ -9,7 +9,7 @@ from cutover.monitor.rules.rulebook import STATES, Rule, Threshold
 from cutover.report.prometheus.queries import Queries, duration
 
 HEAD = """\
-Written by `./invokew prometheus` from roles/watch/rules.yml, roles/watch/prometheus.yml and the table of thresholds. Do not edit:
+Written by `./invokew prometheus` from rules.yml and prometheus.yml of the service. Do not edit:
 change those and run it again.
 
 `severity`: warn and critical notify people; rollback is what the watch rolls back by itself, which Prometheus never does."""
