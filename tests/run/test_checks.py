@@ -14,8 +14,8 @@ from cutover.core.verdict import Verdict
 from cutover.inventory.targets import Targets
 from cutover.plan.gate import Finding, decide
 from cutover.plan.phases import Phase
-from cutover.remote.base import Lost, Result
 from cutover.remote.fleet import Fleet
+from cutover.remote.transport import Lost, Result
 from cutover.run import verify
 from cutover.run.checks import plugin
 from cutover.run.checks.runner import OPTIONS, run_checks

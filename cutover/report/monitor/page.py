@@ -16,7 +16,7 @@ from cutover.monitor.views.story import Decision, RuleFinding, SentNotice, Watch
 from cutover.monitor.views.table import TableLine, table_lines
 from cutover.monitor.views.text import called, hour, span
 from cutover.plan.plan import Plan
-from cutover.release.files import digest_file
+from cutover.release.wheels import digest_file
 from cutover.report.monitor.charts import colour, limits_of, scale_of, signal_chart, timeline_chart
 from cutover.report.monitor.ending import TriggerDetection, detection, watch_ending
 from cutover.report.validation import COMPARISON

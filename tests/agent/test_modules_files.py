@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cutover.agent.durable import write_atomically
-from cutover.agent.modules import KINDS
+from cutover.agent.modules import MODULES
 from cutover.agent.work import State, Work, carry_out, look_at
 
 TEXT = b"kpi: {}\n"
@@ -19,14 +19,14 @@ DIGEST = hashlib.sha256(TEXT).hexdigest()
 def do(kind: str, path: Path, desired: dict[str, Any], **files: bytes) -> State:
     contents = {hashlib.sha256(content).hexdigest(): content for content in (TEXT, *files.values())}
     return carry_out(
-        KINDS,
+        MODULES,
         {"id": "s", "kind": kind, "args": {"path": str(path)}, "desired": desired, "probe": False},
         Work(files=contents),
     )
 
 
 def look(kind: str, path: Path) -> State:
-    return look_at(KINDS, {"id": "s", "kind": kind, "args": {"path": str(path)}}, Work())
+    return look_at(MODULES, {"id": "s", "kind": kind, "args": {"path": str(path)}}, Work())
 
 
 def test_a_file_gets_content_and_mode_and_a_second_time_nothing_is_done(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
     assert do("file", tmp_path / "none" / "f", {"type": "file", "sha256": DIGEST})["ok"] is False
 
 
-def test_an_unknown_owner_is_told_by_name(tmp_path: Path) -> None:
+def test_an_unknown_owner_is_reported_by_name(tmp_path: Path) -> None:
     outcome = do("file", tmp_path / "f", {"type": "file", "sha256": DIGEST, "owner": "nobody-of-that-name"})
     assert "nobody-of-that-name" in outcome["error"]
     assert list(tmp_path.iterdir()) == []
@@ -113,7 +113,7 @@ def test_what_is_not_there_is_absent(tmp_path: Path, kind: str) -> None:
         assert look(kind, path) == {"exists": False, "type": "absent"}
 
 
-def test_types_are_told_apart_and_links_are_not_followed(tmp_path: Path) -> None:
+def test_types_are_reported_apart_and_links_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "dangling").symlink_to("/nowhere")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))

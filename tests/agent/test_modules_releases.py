@@ -1,6 +1,7 @@
 """A release on a host: unpacked whole, verified file by file, never repaired in place."""
 
 import hashlib
+import importlib.util
 import io
 import json
 import os
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import KINDS
+from cutover.agent.modules import MODULES
 from cutover.agent.work import State, Work, carry_out
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root")
@@ -21,11 +22,16 @@ COMPILED = {"site/numpy/__pycache__/core.cpython-311.pyc": b"compiled"}  # the m
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
+    return pack(tmp_path, compiled=True)
+
+
+def pack(tmp_path: Path, *, compiled: bool) -> Path:
     path = tmp_path / "incoming" / "r1.tar.gz"
     path.parent.mkdir()
-    manifest = {"id": "r1", "files": {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}}
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    manifest = json.dumps({"id": "r1", "compiled": compiled, "files": files}).encode()
     with tarfile.open(path, "w:gz") as archive:
-        for name, content in {"manifest.json": json.dumps(manifest).encode(), **FILES, **COMPILED}.items():
+        for name, content in {"manifest.json": manifest, **FILES, **(COMPILED if compiled else {})}.items():
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(content), 0o755 if name.startswith("bin/") else 0o644
             archive.addfile(member, io.BytesIO(content))
@@ -45,7 +51,7 @@ def unpack(artifact: Path, **changed: Any) -> State:
         "desired": {"present": True, "id": "r1", "verified": True},
         "probe": False,
     }
-    return carry_out(KINDS, step, Work())
+    return carry_out(MODULES, step, Work())
 
 
 def digest(path: Path) -> str:
@@ -66,6 +72,18 @@ def test_it_is_unpacked_verified_read_only_and_the_artifact_is_cleared_away(arti
     assert not artifact.exists()
     again = unpack(artifact)
     assert (again["ok"], again["changed"]) == (True, False)
+
+
+def test_a_release_that_was_built_by_another_python_is_compiled_here(tmp_path: Path) -> None:
+    outcome = unpack(pack(tmp_path, compiled=False))
+    root = tmp_path / "releases" / "r1"
+    cached = Path(importlib.util.cache_from_source(str(root / "app/kpi.py")))
+    assert outcome["ok"], outcome
+    assert S_IMODE(cached.stat().st_mode) == 0o444
+    assert (
+        str(root / "app/kpi.py").encode() in cached.read_bytes()
+    )  # tracebacks name the release, not where it was unpacked
+    assert str(cached.relative_to(root)) in json.loads((root / "byte_code.json").read_text())
 
 
 def test_an_artifact_with_another_digest_is_not_unpacked(artifact: Path) -> None:

@@ -1,4 +1,4 @@
-"""lab/commands.py: `lab.up` does not say "up" before V1 is in service, whatever an earlier one left; and who serves is shown."""
+"""`lab.up` does not report success before V1 is in service, whatever an earlier one left; and what serves is shown."""
 
 import json
 from dataclasses import dataclass, field
@@ -9,24 +9,25 @@ from typing import Any
 import pytest
 
 import lab
+from cutover.cli.app import Ask, end
 from cutover.core.errors import ExitCode
 from cutover.inventory.targets import Options
-from lab import commands, service
+from lab import service, tasks
 
 V1, V2, BARE = ("active", "inactive", "active"), ("inactive", "active", "active"), ("inactive", "inactive", "inactive")
 WITHOUT_TAPES, FAILED = ("active", "inactive", "inactive"), ("failed", "inactive", "active")
 
 
 @dataclass
-class World:
-    """Hosts by what systemd says of the three units on each; V1 comes up where it is put in service, unless told otherwise."""
+class FakeLab:
+    """Hosts by the state of the three units on each; provisioning puts V1 in service, or what `after` says."""
 
     units: dict[str, tuple[str, ...]]
     provisioned: list[str] = field(default_factory=list)
     after: tuple[str, ...] = V1
 
-    def up(self, _count: int, **_options: object) -> tuple[lab.Host, ...]:
-        return tuple(lab.Host(name, "198.18.77.11", "deploy", Path("/k"), "key") for name in self.units)
+    def up(self, _count: int, **_options: object) -> tuple[lab.LabHost, ...]:
+        return tuple(lab.LabHost(name, "198.18.77.11", "deploy", Path("/k"), "key") for name in self.units)
 
     def status(self) -> tuple[lab.HostStatus, ...]:
         return tuple(
@@ -35,19 +36,18 @@ class World:
         )
 
     def exec_in(self, name: str, argv: list[str], *, lab: object = None) -> Any:
-        assert argv == ["systemctl", "is-active", *service.UNITS]
+        assert argv == ["systemctl", "is-active", service.V1, service.V2, service.TAPES]
         assert lab is None
         return SimpleNamespace(stdout="".join(f"{state}\n" for state in self.units[name]), stderr="", exit_code=3)
 
-    def provision(self, options: Options, role: str, _run: str) -> None:
-        assert role == "lab_v1"
+    def provision(self, options: Options, _run: str) -> None:
         self.provisioned.append(options.limit)
         self.units.update(dict.fromkeys(options.limit.split(","), self.after))
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World({"lab1": V1, "lab2": BARE, "lab3": V2, "lab4": WITHOUT_TAPES, "lab5": FAILED})
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeLab:
+    made = FakeLab({"lab1": V1, "lab2": BARE, "lab3": V2, "lab4": WITHOUT_TAPES, "lab5": FAILED})
     for name in ("up", "status", "exec_in"):
         monkeypatch.setattr(lab, name, getattr(made, name))
     monkeypatch.setattr(service, "choose", lambda options: options)
@@ -56,45 +56,37 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def up(tmp_path: Path) -> ExitCode:
-    return commands.Lab(tmp_path, "lab.up", json=True).up(5)
+    return end(Ask(tmp_path, "lab.up", json=True), lambda ask: tasks.make_and_show(ask, 5))
 
 
-def test_up_puts_v1_in_service_wherever_that_was_not_finished_and_nowhere_else(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_up_puts_v1_in_service_wherever_that_is_unfinished_and_nowhere_else(
+    fake: FakeLab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert up(tmp_path) is ExitCode.DONE
-    assert world.provisioned == ["lab2,lab4,lab5"]
+    assert fake.provisioned == ["lab2,lab4,lab5"]
     hosts = json.loads(capsys.readouterr().out)["hosts"]
     assert {name: host["serving"] for name, host in hosts.items()} == {
-        "lab1": "V1",
-        "lab2": "V1",
-        "lab3": "V2",
-        "lab4": "V1",
-        "lab5": "V1",
+        name: "V2" if name == "lab3" else "V1" for name in fake.units
     }
     assert up(tmp_path) is ExitCode.DONE
-    assert len(world.provisioned) == 1
+    assert len(fake.provisioned) == 1
 
 
 def test_up_does_not_end_with_0_while_a_host_is_without_service(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fake: FakeLab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.after = BARE
+    fake.after = BARE
     assert up(tmp_path) is ExitCode.REFUSED
     errors = json.loads(capsys.readouterr().out)["errors"]
     assert [error["host"] for error in errors] == ["lab2", "lab4", "lab5"]
-    assert errors[0]["found"] == "nothing in service, no tapes are delivered"
+    assert errors[0]["found"] == "nothing in service, stream of tapes stopped"
 
 
-def test_status_says_which_version_serves_also_where_it_cannot_be_asked(
-    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_status_shows_what_serves_also_where_a_host_does_not_answer(
+    fake: FakeLab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world.units = {"lab1": V1, "lab2": BARE, "lab3": ("active", "active", "active"), "lab4": ()}
-    assert commands.Lab(tmp_path, "lab.status").status() is ExitCode.DONE
-    told = capsys.readouterr().out.splitlines()
-    assert [line.split("running")[1].split(" in service")[0].strip() for line in told] == [
-        "V1",
-        "nothing",
-        "V1 and V2",
-        "unknown",
-    ]
+    fake.units = {"lab1": V1, "lab2": BARE, "lab3": ("active", "active", "active"), "lab4": ()}
+    assert end(Ask(tmp_path, "lab.status"), lambda ask: tasks.show(ask, *lab.status())) is ExitCode.DONE
+    lines = capsys.readouterr().out.splitlines()
+    serving = [line.split("running")[1].split(" in service")[0].strip() for line in lines]
+    assert serving == ["V1", "nothing", "V1 and V2", "unknown"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import KINDS, network
+from cutover.agent.modules import MODULES, network
 from cutover.agent.work import State, Work, carry_out, look_at
 
 
@@ -76,12 +76,12 @@ def free_port() -> int:
 
 
 def look(kind: str, **args: Any) -> State:
-    return look_at(KINDS, {"id": "s", "kind": kind, "args": args}, Work())
+    return look_at(MODULES, {"id": "s", "kind": kind, "args": args}, Work())
 
 
 def wait(url: str, desired: dict[str, Any], wait_s: float, *, probe: bool = False) -> State:
     step = {"id": "s", "kind": "http", "args": {"url": url, "wait_s": wait_s}, "desired": desired, "probe": probe}
-    return carry_out(KINDS, step, Work())
+    return carry_out(MODULES, step, Work())
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_what_does_not_speak_http_to_the_end_is_no_answer(answer: bytes) -> None
 
 
 def test_a_wait_ends_as_soon_as_the_endpoint_shows_what_is_desired(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "POLL_S", 0.001)
+    monkeypatch.setattr(network, "HTTP_POLL_S", 0.001)
     Service.ready_at = 4
     outcome = wait(f"{url}/healthz", {"status": 200, "body.ready": True}, 20)
     assert (outcome["ok"], outcome["changed"]) == (True, True)

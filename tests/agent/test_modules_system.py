@@ -1,4 +1,4 @@
-"""What a host tells of itself."""
+"""What a host reports of itself."""
 
 import os
 import platform
@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from cutover.agent import process
-from cutover.agent.modules import KINDS, outage, system
+from cutover.agent.modules import MODULES, outage, system
 from cutover.agent.work import CannotChange, State, Work, look_at
 
 
 def look(kind: str, work: Work | None = None, **args: Any) -> State:
-    return look_at(KINDS, {"id": "s", "kind": kind, "args": args}, work or Work())
+    return look_at(MODULES, {"id": "s", "kind": kind, "args": args}, work or Work())
 
 
 def test_facts_are_those_of_this_machine() -> None:
@@ -122,5 +122,5 @@ def test_the_outage_is_from_told_to_stop_to_ready(case: str, monkeypatch: pytest
 
 
 def test_a_journal_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "run", lambda *_, **__: process.Ended(1, "", "no journal", 0.0))
+    monkeypatch.setattr(process, "run", lambda *_, **__: process.ProcessResult(1, "", "no journal", 0.0))
     assert "no journal" in look("gap", stopped="v1", started="v2")["error"]

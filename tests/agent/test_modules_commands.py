@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cutover.agent import process
-from cutover.agent.modules import KINDS
+from cutover.agent.modules import MODULES
 from cutover.agent.work import State, Work, carry_out, look_at
 
 
@@ -22,7 +22,7 @@ def run(
         "args": {"name": "s", "argv": argv, "timeout_s": timeout_s, **args},
         "probe": False,
     }
-    return carry_out(KINDS, step | {"desired": desired or {"ran": True, "exit_code": 0}}, work or Work())
+    return carry_out(MODULES, step | {"desired": desired or {"ran": True, "exit_code": 0}}, work or Work())
 
 
 def gone(pid: int) -> bool:
@@ -68,7 +68,7 @@ def test_each_end_has_its_name_and_only_an_exit_has_a_code(argv: list[str], end:
     assert (outcome["ok"], outcome["after"]["end"], outcome["after"]["exit_code"]) == (False, end, code)
 
 
-def test_a_user_that_is_not_there_is_told_and_nothing_runs(tmp_path: Path) -> None:
+def test_a_user_that_is_not_there_is_reported_and_nothing_runs(tmp_path: Path) -> None:
     outcome = run("touch", str(tmp_path / "ran"), user="no-such-user")
     assert (outcome["ok"], (tmp_path / "ran").exists()) == (False, False)
     assert "no-such-user" in outcome["after"]["stderr"]
@@ -126,4 +126,4 @@ def test_a_document_is_kept_whole_and_of_long_complaints_the_end() -> None:
 
 
 def test_before_it_ran_a_result_says_so() -> None:
-    assert look_at(KINDS, {"id": "s", "kind": "result", "args": {"name": "s"}}, Work()) == {"ran": False}
+    assert look_at(MODULES, {"id": "s", "kind": "result", "args": {"name": "s"}}, Work()) == {"ran": False}
