@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.watch import parameters
 from bench.watch.book import book
 from bench.watch.counting import Alarms, Detection
-from bench.watch.day import Told, batch
+from bench.watch.day import SimulatedDay, batch
 from bench.watch.page import origins_of, page
 from bench.watch.regressions import REGRESSIONS
 
@@ -31,14 +31,14 @@ def main() -> int:
     if options.watches < 1:
         parser.error("--watches has to be 1 or more")
     begun = time.monotonic()
-    rules = book(ROOT)  # mistakes in the rules are told before the work begins
+    rules = book(ROOT)  # mistakes in the rules are reported before the work begins
     planted = max(1, options.watches // 20)
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         alone = list(_batches(pool, options.seed, "", options.watches))
         others = {one.name: list(_batches(pool, options.seed, one.name, planted)) for one in REGRESSIONS}
         alarms = Alarms()
-        for told in _all(alone):
-            alarms.add(told)
+        for day in _all(alone):
+            alarms.add(day)
         detections = [Detection.of(one, _all(others[one.name])) for one in REGRESSIONS]
     origins = origins_of(Path(parameters.__file__).read_text(encoding="utf-8"))
     options.out.write_text(page(rules, alarms, detections, options.seed, origins), encoding="utf-8")
@@ -46,13 +46,13 @@ def main() -> int:
     return 0
 
 
-def _batches(pool: ProcessPoolExecutor, seed: int, name: str, count: int) -> Iterator[Future[list[Told]]]:
+def _batches(pool: ProcessPoolExecutor, seed: int, name: str, count: int) -> Iterator[Future[list[SimulatedDay]]]:
     for start in range(0, count, BATCH):
         numbers = range(start, min(start + BATCH, count))
         yield pool.submit(batch, str(ROOT), seed, parameters.Parameters(), name, numbers)
 
 
-def _all(batches: list[Future[list[Told]]]) -> Iterator[Told]:
+def _all(batches: list[Future[list[SimulatedDay]]]) -> Iterator[SimulatedDay]:
     for one in batches:
         yield from one.result()
 

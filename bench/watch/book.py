@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from cutover.monitor.rules import RuleBook, load
+from cutover.monitor.rules.rulebook import RuleBook
+from cutover.monitor.rules.rules import load
 from cutover.plan.service import load_service, thresholds
 
 

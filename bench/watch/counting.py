@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.watch.day import GRAVITY, Told
+from bench.watch.day import GRAVITY, SimulatedDay
 from bench.watch.regressions import Expected, Regression
 
 LOOKS_RULE = "seen"  # a look that failed did fail: no false alarm, and shown apart
@@ -23,15 +23,15 @@ class Alarms:
     points: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
-    def add(self, told: Told) -> None:
+    def add(self, day: SimulatedDay) -> None:
         """One more watch."""
         self.watches += 1
-        self.looks += told.looks
-        self.inconclusive += told.inconclusive
-        self.by_rule.update(told.first.keys())
-        said = {one for rule, one in told.first if (rule, one) != (LOOKS_RULE, "warn")}
+        self.looks += day.looks
+        self.inconclusive += day.inconclusive
+        self.by_rule.update(day.first.keys())
+        said = {one for rule, one in day.first if (rule, one) != (LOOKS_RULE, "warn")}
         self.overall.update(said)
-        for name, answer in told.points.items():
+        for name, answer in day.points.items():
             self.points[name, answer.decision] += 1
             self.reasons.update({(name, reason.rule, str(reason.verdict)) for reason in answer.reasons})
 
@@ -47,14 +47,14 @@ class Detection:
     held_at_points: int
 
     @classmethod
-    def of(cls, regression: Regression, all_told: Iterable[Told]) -> "Detection":
+    def of(cls, regression: Regression, days: Iterable[SimulatedDay]) -> "Detection":
         """From what the watches with this regression said."""
-        all_told = list(all_told)
-        seen = [(told, told.seen_at(regression)) for told in all_told]
-        delays = tuple(sorted(at - told.planted for told, at in seen if at is not None))
-        rolled = sum(1 for told in all_told if any(one == "rollback" for _, one in told.first))
-        held = sum(1 for told in all_told if any(answer.decision != "go_on" for answer in told.points.values()))
-        return cls(regression, len(all_told), delays, rolled, held)
+        days = list(days)
+        seen = [(day, day.seen_at(regression)) for day in days]
+        delays = tuple(sorted(at - day.planted for day, at in seen if at is not None))
+        rolled = sum(1 for day in days if any(one == "rollback" for _, one in day.first))
+        held = sum(1 for day in days if any(answer.decision != "go_on" for answer in day.points.values()))
+        return cls(regression, len(days), delays, rolled, held)
 
     @property
     def median(self) -> float | None:

@@ -7,12 +7,12 @@ from random import Random
 
 from bench.watch.parameters import DAY, LOOK_S, Parameters
 from bench.watch.regressions import REGRESSIONS, Expected, Regression
-from bench.watch.service import Service
+from bench.watch.service import SimulatedService
 from cutover.core.samples import Sample
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules import Answer, Cadence, History, HostJudge, RuleBook, judge_point
-from cutover.monitor.rules.levels import Finding
-from cutover.monitor.rules.wording import judgement
+from cutover.monitor.rules.judge import HostJudge, RuleResult, judgement
+from cutover.monitor.rules.points import History, PointAnswer, judge_point
+from cutover.monitor.rules.rulebook import Cadence, RuleBook
 
 HOURS = 3600.0
 CADENCE = Cadence(((4 * HOURS, HOURS / 2), (8 * HOURS, HOURS), (16 * HOURS, 2 * HOURS), (24 * HOURS, 4 * HOURS)))
@@ -21,37 +21,42 @@ GRAVITY: tuple[Expected, ...] = ("warn", "hold", "rollback")
 
 
 @dataclass
-class Told:
+class SimulatedDay:
     """What a watch said: of each rule the first moment of each answer, and what its decision points came to."""
 
     first: dict[tuple[str, Expected], float] = field(default_factory=dict)
-    points: dict[str, Answer] = field(default_factory=dict)
+    points: dict[str, PointAnswer] = field(default_factory=dict)
     inconclusive: int = 0
     looks: int = 0
     planted: float = 0.0
 
-    def note(self, rule: str, finding: Finding, t: float) -> None:
+    def note(self, rule: str, result: RuleResult, t: float) -> None:
         """Keep it, where it is the first."""
-        said: Expected = "warn" if finding.verdict is Verdict.WARN else "rollback" if finding.rolls_back else "hold"
+        said: Expected = "warn" if result.verdict is Verdict.WARN else "rollback" if result.rolls_back else "hold"
         self.first.setdefault((rule, said), t)
 
     def earliest(self, said: Expected, rules: Collection[str], after: float) -> float | None:
         """When one of these rules first said so, or something graver, from a moment on."""
         grave = GRAVITY[GRAVITY.index(said) :]
-        told = [t for (rule, one), t in self.first.items() if one in grave and rule in rules and t >= after]
-        return min(told, default=None)
+        times = [t for (rule, one), t in self.first.items() if one in grave and rule in rules and t >= after]
+        return min(times, default=None)
 
     def seen_at(self, regression: Regression) -> float | None:
         """When the rules that are there for a regression first gave the answer that it needs."""
         return self.earliest(regression.expected, regression.rules, self.planted)
 
 
-def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regression | None = None) -> Told:
+def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regression | None = None) -> SimulatedDay:
     """One watch. With a regression it begins with the service well, and ends when what is expected was said."""
     random = Random(seed)  # noqa: S311 - a simulation that must be repeatable
-    service, judge, history, told = Service(random, parameters), HostJudge(book, HOST, LOOK_S), History(), Told()
+    service, judge, history, day = (
+        SimulatedService(random, parameters),
+        HostJudge(book, HOST, LOOK_S),
+        History(),
+        SimulatedDay(),
+    )
     slow = regression is not None and regression.at_points
-    told.planted = 0.0 if slow else random.uniform(1.5, 3.0) * HOURS if regression else float("inf")
+    day.planted = 0.0 if slow else random.uniform(1.5, 3.0) * HOURS if regression else float("inf")
     rows = {0.0, *CADENCE.between(0.0, DAY)}
     points = {point.at: point for point in book.points if point.at <= DAY}
     unseen = 0
@@ -59,7 +64,7 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
         t = number * LOOK_S
         if number:
             service.step()
-        if regression and t >= told.planted:
+        if regression and t >= day.planted:
             regression.plant(service.faults)
         if random.random() < parameters.lost_sights_a_day * LOOK_S / DAY:
             unseen = 1 + random.randrange(parameters.lost_sight_looks)
@@ -67,34 +72,34 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
         unseen -= unseen > 0
         row = t in rows
         sample = Sample(HOST, t, t, {} if failed else service.look(row=row), row, "not reached" if failed else "")
-        findings = judge.weigh(sample)
-        told.looks += 1
-        _note(told, book, findings, history, t)
+        results = judge.weigh(sample)
+        day.looks += 1
+        _note(day, book, results, history, t)
         if t in points:
-            judged = [judgement(HOST, rule, one, t) for rule, one in zip(book.rules, findings, strict=True)]
+            judged = [judgement(HOST, rule, one, t) for rule, one in zip(book.rules, results, strict=True)]
             point = points[t]
-            told.points[point.name] = judge_point(point, {HOST: history.standing(judged, judge.metrics())}, book)
+            day.points[point.name] = judge_point(point, {HOST: history.state(judged, judge.metrics())}, book)
             history.mark(point.name, judge.metrics())
             history.decided()
-        if regression and not slow and told.seen_at(regression) is not None:
+        if regression and not slow and day.seen_at(regression) is not None:
             break
-    return told
+    return day
 
 
-def _note(told: Told, book: RuleBook, findings: list[Finding], history: History, t: float) -> None:
-    for rule, finding in zip(book.rules, findings, strict=True):
-        verdict = finding.verdict
+def _note(day: SimulatedDay, book: RuleBook, results: list[RuleResult], history: History, t: float) -> None:
+    for rule, result in zip(book.rules, results, strict=True):
+        verdict = result.verdict
         if verdict is Verdict.PASS:
             continue
         if verdict is Verdict.INCONCLUSIVE:
-            told.inconclusive += 1
+            day.inconclusive += 1
             continue
-        told.note(rule.name, finding, t)
+        day.note(rule.name, result, t)
         if verdict is Verdict.FAIL:
-            history.take([judgement(HOST, rule, finding, t)])
+            history.take([judgement(HOST, rule, result, t)])
 
 
-def batch(root: str, seed: int, parameters: Parameters, name: str, numbers: range) -> list[Told]:
+def batch(root: str, seed: int, parameters: Parameters, name: str, numbers: range) -> list[SimulatedDay]:
     """Several watches in one process: of a regression by its name, or A/A where the name is empty."""
     from bench.watch.book import book
 

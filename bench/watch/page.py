@@ -7,8 +7,8 @@ from pathlib import Path
 from bench.watch.counting import LOOKS_RULE, Alarms, Detection
 from bench.watch.day import GRAVITY
 from bench.watch.parameters import Parameters
-from cutover.monitor.rules import RuleBook, bounds
-from cutover.monitor.rules.rulebook import words
+from cutover.monitor.rules import bounds
+from cutover.monitor.rules.rulebook import RuleBook, words
 
 TEMPLATE = Path(__file__).with_name("page.md")
 REASONS = 4  # that are named at a point
@@ -49,7 +49,7 @@ def _by_rule(book: RuleBook, alarms: Alarms) -> str:
     for rule in book.rules:
         counts = [alarms.by_rule[rule.name, said] for said in GRAVITY]
         gravest = next((count for count in reversed(counts) if count), 0)
-        name = f"`{rule.name}` (looks that did fail)" if rule.name == LOOKS_RULE else f"`{rule.name}`"
+        name = f"`{rule.name}` (samples that did fail)" if rule.name == LOOKS_RULE else f"`{rule.name}`"
         shown = " | ".join(str(count) for count in counts)
         lines.append(f"| {name} | {shown} | {_interval(gravest, alarms.watches)} |")
     return "\n".join(lines)

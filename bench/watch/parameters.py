@@ -33,10 +33,10 @@ class Parameters:
     kpi_tape_noise: float = 0.001  # A: from one tape to the next
     stalls_a_day: float = 0.1  # A: the host stands still for a moment (its disk, its hypervisor)
     stall_s: float = 20.0  # A: at most for so long
-    missed_looks: float = 0.0005  # A: single looks that fail
-    lost_sights_a_day: float = 0.1  # A: the network is away for some looks
+    missed_looks: float = 0.0005  # A: single samples that fail
+    lost_sights_a_day: float = 0.1  # A: the network is away for some samples
     lost_sight_looks: int = 3  # A: at most for so many
-    unanswered: float = 0.0003  # A: looks at which /metrics does not answer in time
+    unanswered: float = 0.0003  # A: samples at which /metrics does not answer in time
     undecided: float = 0.001  # A: validations of rows that come to no verdict
 
 

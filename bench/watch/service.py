@@ -1,4 +1,4 @@
-"""A simulated service: what a look at it finds, one look after the other, from a seed."""
+"""A simulated service: what a sample of it finds, one after the other, from a seed."""
 
 import math
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Faults:
     missing: list[str] = field(default_factory=list)
 
 
-class Service:
+class SimulatedService:
     """The service between two looks: tapes arrive, are worked on, memory and KPIs wander."""
 
     def __init__(self, random: Random, parameters: Parameters) -> None:
@@ -124,7 +124,7 @@ class Service:
         self._forget()
 
     def look(self, *, row: bool) -> dict[str, Any]:
-        """What a look finds now."""
+        """What a sample finds now."""
         random, p, faults = self.random, self.p, self.faults
         silent = faults.dead or random.random() < p.unanswered
         # With an empty inbox nothing waits; a tape at hand does not wait any more.
@@ -156,7 +156,7 @@ class Service:
         }
 
     def _silent(self, waiting: float) -> dict[str, Any]:
-        """What the disk alone tells of a service that does not answer."""
+        """What the disk alone shows of a service that does not answer."""
         at_hand = 0.0 if self._at_hand is None else self.t - self._at_hand
         latency = {"count": None, "sum_s": None, "at_hand_s": at_hand, "waiting_s": waiting}
         return {"tapes": None, "rows": None, "latency": latency, "kpis": self._kpis, **self._on_disk()}

@@ -39,13 +39,12 @@ def report(where: Where) -> ExitCode:
 def _status(where: Where, ask: Ask) -> ExitCode:
     from cutover.console.status import status_view
     from cutover.console.text import rich_console
-    from cutover.monitor.status import look_at_state, watch_of
-    from cutover.monitor.views.status import standing_view
+    from cutover.monitor.status import host_states, watch_status, watch_status_view
     from cutover.timeline.presentation import presentation
 
     targets = where.targets()
-    states, unasked = look_at_state(targets)
-    watch = watch_of(targets)
+    states, unasked = host_states(targets)
+    watch = watch_status(targets)
     shown = presentation(where.root, targets.service)
     ask.hosts = {
         host: {"reached": True, **state, "real_time": shown.real_time_of(state.pop("looks"))}
@@ -59,7 +58,7 @@ def _status(where: Where, ask: Ask) -> ExitCode:
     out.print(status_view(states, silent))
     if watch:
         place = f" --inventory {where.inventory}" if where.inventory else ""
-        out.print(standing_view(watch, f"--hosts {targets.environment}{place}"))
+        out.print(watch_status_view(watch, f"--hosts {targets.environment}{place}"))
     if unasked:
         raise Unjudged(unasked)
     return ExitCode.DONE

@@ -1,4 +1,4 @@
-"""One look at all hosts of a watch. A host that does not answer gives a sample too, which says so."""
+"""Samples all hosts of a watch. A host that does not answer gives a sample too, which says so."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -13,31 +13,31 @@ from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, as_problems
 
 ROLE = "watch"
-LOOKS, ROWS = "looks", "rows"  # the role's functions: what every look sees, and what a recorded row adds
-BETWEEN_S = 0.5  # two looks that tell how busy a service is
+LOOKS, ROWS = "looks", "rows"  # the role's functions: the steps of every sample, and what a recorded row adds
+BETWEEN_S = 0.5  # between two samples that show how busy a service is
 SLACK_S = 20.0  # what the way to a host and back may take beyond its steps
 
 
 @dataclass(frozen=True)
-class Looker:
-    """Looks at hosts through their deployed service, by the steps of the role."""
+class Collector:
+    """Samples hosts through their deployed service, by the steps of the role."""
 
     fleet: Fleet
     steps: Mapping[str, Mapping[str, tuple[Step, ...]]]  # by host: looks, rows
 
     @classmethod
-    def of(cls, targets: Targets, fleet: Fleet, run: RunFacts) -> "Looker":
-        """The looker of these hosts."""
+    def of(cls, targets: Targets, fleet: Fleet, run: RunFacts) -> "Collector":
+        """The collector of these hosts."""
         roles = contexts(targets, run)
         return cls(
             fleet,
             {name: {part: steps_of(role, ROLE, part) for part in (LOOKS, ROWS)} for name, role in roles.items()},
         )
 
-    def look(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
+    def collect(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
         """One sample of each host, in order, taken at the same time."""
         steps = {name: (*self.steps[name][LOOKS], *(self.steps[name][ROWS] if row else ())) for name in hosts}
-        deadline = max(sum(_patience(step) for step in one) for one in steps.values())
+        deadline = max(sum(_time_limit(step) for step in one) for one in steps.values())
 
         def measure(agent: HostAgent) -> tuple[float, list[State]]:
             return clock.now(), agent.measure(steps[agent.name], deadline_s=deadline)
@@ -54,14 +54,14 @@ class Looker:
         return samples
 
 
-def looks_of(targets: Targets) -> dict[str, tuple[Step, ...]]:
-    """What a look at each host consists of, outside any watch."""
+def steps_outside_watch(targets: Targets) -> dict[str, tuple[Step, ...]]:
+    """The steps of a sample of each host, outside any watch."""
     return {name: steps_of(role, ROLE, LOOKS) for name, role in contexts(targets, RunFacts(ROLE, "")).items()}
 
 
-def look_twice(agent: HostAgent, steps: Sequence[Step]) -> State:
-    """Two looks, `first` and `last`, `seconds` apart: the second asks the probes alone, for what only shows by its change."""
-    whole = sum(_patience(step) for step in steps)
+def sample_twice(agent: HostAgent, steps: Sequence[Step]) -> State:
+    """Two samples, `first` and `last`, `seconds` apart: the second asks the probes alone, for what only shows by its change."""
+    whole = sum(_time_limit(step) for step in steps)
     began, first = time.monotonic(), _documents(agent.measure(steps, deadline_s=whole))
     time.sleep(BETWEEN_S)
     again = [step for step in steps if step.probe]
@@ -69,7 +69,7 @@ def look_twice(agent: HostAgent, steps: Sequence[Step]) -> State:
     return {"first": first, "last": {**first, **last}, "seconds": time.monotonic() - began}
 
 
-def _patience(step: Step) -> float:
+def _time_limit(step: Step) -> float:
     """How long a step may take, in seconds: a command says it, a probe is quick."""
     return float(step.args.get("timeout_s", 5.0))
 
@@ -84,5 +84,5 @@ def _document(outcome: State) -> State:
     if "document" not in after:
         return after
     document = after["document"]
-    said = str(after.get("stderr") or after.get("output") or outcome.get("error") or "it said nothing").strip()
+    said = str(after.get("stderr") or after.get("output") or outcome.get("error") or "it printed nothing").strip()
     return document if isinstance(document, dict) else {"error": said[-500:]}

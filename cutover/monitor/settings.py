@@ -1,18 +1,17 @@
-"""How a watch is held, as the variables set it (roles/standard/defaults.yml is where each default lives)."""
+"""The settings of a watch, from the variables (roles/standard/defaults.yml has each default)."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar, get_args
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.targets import Targets
-from cutover.monitor.rules.rulebook import HOW, Cadence, NoDurationError, RuleBook, cadence, paced, seconds
-from cutover.monitor.rules.rules import load_for
+from cutover.inventory.yamlfile import dotted
+from cutover.monitor.rules.rulebook import Cadence, RuleBook, cadence, paced
+from cutover.monitor.rules.rules import Duration, StrictModel, load_for, schema_problems
 from cutover.plan.service import load_service
-
-Default = Literal["stay", "rollback", "go_on"]
-DEFAULTS: tuple[Default, ...] = get_args(Default)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,13 @@ class Settings:
     live_s: float  # when the watch that stays in the terminal is over; what comes later is for `--once`
     scale: float
     hold_s: float
-    hold_default: Default
+    hold_default: str  # stay, rollback or go_on
     deciders: tuple[str, ...]  # the roles that decide what a hold waits for
     signers: Mapping[str, tuple[str, ...]]  # by point, the roles that sign it
     book: RuleBook
 
     def looking_every(self, look_s: float) -> "Settings":
-        """The same for looks so far apart, in seconds of the watch's clock."""
+        """The same for samples so far apart, in seconds of the watch's clock."""
         return replace(self, look_s=look_s, book=paced(self.book, look_s, hurried=self.scale > 1))
 
     def as_json(self) -> dict[str, Any]:
@@ -47,61 +46,50 @@ class Settings:
         }
 
 
+class _Hold(StrictModel):
+    deadline: Duration
+    default: Literal["stay", "rollback", "go_on"]
+    roles: list[str]
+
+
+class _Variables(StrictModel):
+    watch_look_s: float
+    watch_scale: float
+    watch_live: Duration
+    watch_hold: _Hold
+    watch_points: dict[str, list[str]]
+
+
 def settings_of(targets: Targets) -> Settings:
     """Read them; they concern the watch as a whole, so they must be the same on all hosts. All that is wrong at once (UsageError)."""
-    shared, reading = Shared(targets), _Reading()
-    rows = reading.of(lambda: cadence(shared["watch_cadence"], "watch_cadence"))
-    book = reading.of(lambda: load_for(load_service(targets.root, targets.service), shared))
-    signed: Mapping[str, Any] = shared["watch_points"]
-    if book is not None:
-        reading.problems += _points_problems(signed, [point.name for point in book.points])
-    hold: Mapping[str, Any] = shared["watch_hold"]
-    live, deadline = reading.duration("watch_live", shared["watch_live"]), reading.hold(hold)
-    if reading.problems or rows is None or book is None:
-        raise UsageError(reading.problems)
-    scale = float(shared["watch_scale"])
-    signers = {point: tuple(roles) for point, roles in signed.items()}
-    settings = Settings(0.0, rows, live, scale, deadline, hold["default"], tuple(hold["roles"]), signers, book)
-    return settings.looking_every(float(shared["watch_look_s"]) * scale)
-
-
-@dataclass
-class _Reading:
-    """Reads one thing after another, and remembers all that was wrong."""
-
-    problems: list[Problem] = field(default_factory=list)
-
-    def of(self, read: Callable[[], T]) -> T | None:
-        """What it gives; None where it refuses."""
-        try:
-            return read()
-        except UsageError as wrong:
-            self.problems += wrong.problems
-            return None
-
-    def duration(self, path: str, written: object) -> float:
-        """A duration in seconds; 0 where it is none."""
-        try:
-            return seconds(written)
-        except NoDurationError as none:
-            self.problems.append(Problem(path=path, found=str(none), next=HOW))
-            return 0.0
-
-    def hold(self, written: Mapping[str, Any]) -> float:
-        """The deadline of a hold, once the whole entry was looked at."""
-        if set(written) != {"deadline", "default", "roles"} or not isinstance(written["roles"], list):
-            found = f"it has {', '.join(written) or 'nothing'}"
-            next_ = "give it deadline, default and roles (a list)"
-            self.problems.append(Problem(path="watch_hold", found=found, next=next_))
-            return 0.0
-        if written["default"] not in DEFAULTS:
-            found = f"«{written['default']}»"
-            self.problems.append(Problem(path="watch_hold.default", found=found, next=f"one of {', '.join(DEFAULTS)}"))
-        return self.duration("watch_hold.deadline", written["deadline"])
+    shared, problems = SharedVariables(targets), list[Problem]()
+    rows = book = known = None
+    try:
+        rows = cadence(shared["watch_cadence"], "watch_cadence")
+    except UsageError as wrong:
+        problems += wrong.problems
+    try:
+        book = load_for(load_service(targets.root, targets.service), shared)
+        points = [point.name for point in book.points]
+        unknown = [f"watch_points.{name}" for name in shared["watch_points"] if name not in points]
+        next_ = f"name one of {', '.join(points)}"
+        problems += [Problem(path=path, found="there is no such point", next=next_) for path in unknown]
+    except UsageError as wrong:
+        problems += wrong.problems
+    try:
+        known = _Variables.model_validate({name: shared[name] for name in _Variables.model_fields})
+    except ValidationError as wrong:
+        problems += schema_problems(wrong, lambda *keys: dotted(keys), lambda _: _Hold)
+    if problems or rows is None or book is None or known is None:
+        raise UsageError(problems)
+    signers, hold = {point: tuple(roles) for point, roles in known.watch_points.items()}, known.watch_hold
+    scale, deciders = known.watch_scale, tuple(hold.roles)
+    settings = Settings(0.0, rows, known.watch_live, scale, hold.deadline, hold.default, deciders, signers, book)
+    return settings.looking_every(known.watch_look_s * scale)
 
 
 @dataclass(frozen=True)
-class Shared(Mapping[str, Any]):
+class SharedVariables(Mapping[str, Any]):
     """The variables of the hosts as one: what is asked for must be the same on all of them."""
 
     targets: Targets
@@ -114,18 +102,3 @@ class Shared(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.targets.variables[self.targets.names[0]])
-
-
-def _points_problems(signers: Mapping[str, object], points: list[str]) -> list[Problem]:
-    """Points that there are not, and roles that are no list: letters of a word would sign nothing."""
-    unknown = [
-        Problem(path=f"watch_points.{name}", found="there is no such point", next=f"name one of {', '.join(points)}")
-        for name in signers
-        if name not in points
-    ]
-    loose = [
-        Problem(path=f"watch_points.{name}", found=f"{roles!r} is no list of roles", next="write [engineering_lead]")
-        for name, roles in signers.items()
-        if not isinstance(roles, list)
-    ]
-    return [*unknown, *loose]

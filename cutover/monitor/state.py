@@ -1,65 +1,24 @@
-"""Where a watch is, by its own journal: since when, how far it has come, what it has told, and whether it waits for somebody."""
+"""Where a watch is, by its own journal: since when, how far it has come, what it decided, and whether it waits for somebody."""
 
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.journal import read
 from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir
 
-# What people and other commands have said about a run meanwhile, from the run's own journal: sign-offs, and ways back.
-
 GO_ON, ROLL_BACK = "go_on", "rollback"
-
-
-@dataclass(frozen=True)
-class Signoff:
-    """One person's decision: in which role, about which point of the watch (empty: about what it waits for), and when."""
-
-    role: str
-    name: str
-    decision: str
-    point: str
-    at: str
-    note: str = ""
-
-    @classmethod
-    def of(cls, record: Record) -> "Signoff":
-        """From the journal."""
-        data = record.data
-        return cls(data["role"], data["name"], data["decision"], data["point"], record.at, data.get("note", ""))
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Everything said since a moment (ISO 8601 UTC)."""
-
-    signoffs: tuple[Signoff, ...]
-    went_back: bool  # somebody took the run back to V1
-
-    @classmethod
-    def since(cls, run: RunDir, at: str) -> "Answers":
-        """Read them; the run's journal is written by other commands while the watch goes on."""
-        records = [record for record in read(run.journal_file) if record.at >= at] if run.journal_file.exists() else []
-        signoffs = tuple(Signoff.of(record) for record in records if record.kind == "signoff")
-        return cls(signoffs, any(record.kind == "rollback.started" for record in records))
-
-    def decision_since(self, at: str, point: str) -> Signoff | None:
-        """The newest decision since a moment (ISO 8601 UTC) about what the watch waits for; a no outweighs any yes."""
-        said = [one for one in self.signoffs if one.at >= at and one.point in ("", point)]
-        return next((one for one in said if one.decision == ROLL_BACK), said[-1] if said else None)
-
-
-# The two clocks of a watch: real time, and the watch's own, which a scale factor hurries. A test brings clocks of its own.
+HOUR = 3600.0
 
 
 @dataclass(frozen=True)
 class WatchClock:
     """Seconds on the watch's clock since the watch began (Unix time `began`), `scale` of them in a real one.
 
-    It follows the wall clock, so that it goes on while the controller is switched off: what was not looked at is a gap.
+    It follows the wall clock, so that it goes on while the controller is switched off: the time without samples is a gap.
     """
 
     began: float
@@ -85,88 +44,156 @@ class WatchClock:
 
 
 @dataclass(frozen=True)
-class Hold:
-    """The watch waits for a person: since when and why, until when, and what happens then. Times are on the watch's clock."""
+class Signoff:
+    """One person's decision: in which role, about which point of the watch (empty: about what it waits for), and when."""
 
-    opened_at: str  # ISO 8601 UTC
-    t: float
-    reasons: tuple[str, ...]
-    about: tuple[tuple[str, str], ...]  # host and rule of what is not as it should be
+    role: str
+    name: str
+    decision: str
     point: str
-    deadline_t: float
-    default: str
+    at: str
+    note: str = ""
+
+    @classmethod
+    def of(cls, record: Record) -> "Signoff":
+        """From the journal of the run."""
+        data = record.data
+        return cls(data["role"], data["name"], data["decision"], data["point"], record.at, data.get("note", ""))
+
+
+@dataclass(frozen=True)
+class Responses:
+    """What people and other commands did about a run since a moment (ISO 8601 UTC), from the run's own journal."""
+
+    signoffs: tuple[Signoff, ...]
+    went_back: bool  # somebody rolled the run back
+
+    @classmethod
+    def since(cls, run: RunDir, at: str) -> "Responses":
+        """Read them; the run's journal is written by other commands while the watch goes on."""
+        records = [record for record in read(run.journal_file) if record.at >= at] if run.journal_file.exists() else []
+        signoffs = tuple(Signoff.of(record) for record in records if record.kind == "signoff")
+        return cls(signoffs, any(record.kind == "rollback.started" for record in records))
+
+    def to(self, hold: "Hold") -> Signoff | None:
+        """The newest decision about a hold since it was opened; a no outweighs any yes."""
+        given = [one for one in self.signoffs if one.at >= hold.when.at and one.point in ("", hold.point)]
+        return next((one for one in given if one.decision == ROLL_BACK), given[-1] if given else None)
+
+
+@dataclass(frozen=True)
+class When:
+    """Real time (ISO 8601 UTC) and seconds on the watch's clock."""
+
+    at: str
+    t: float
 
 
 @dataclass
-class Watched:
+class Hold:
+    """The watch waits for a person: since when and why, until when, what happens then; and how it was closed."""
+
+    when: When
+    point: str
+    reasons: tuple[str, ...]
+    about: tuple[tuple[str, str], ...]  # host and rule of what failed
+    deadline_t: float
+    default: str
+    closed: When | None = None
+    by: str = ""
+    decision: str = ""
+    note: str = ""
+
+    @property
+    def where(self) -> str:
+        """At which point it was opened; between points a rule opens it."""
+        return f"at {self.point.replace('_', ' ')}" if self.point else "between decision points"
+
+
+@dataclass
+class WatchState:
     """What the journal of a watch says so far; it follows each record as it is written."""
 
     started_at: str = ""  # ISO 8601 UTC
     began: float = 0.0  # Unix time
     scale: float = 1.0
-    look_t: float = 0.0  # when the last look was
+    look_t: float = 0.0  # when the last sample was
     looks: int = 0
     unbroken_t: float = 0.0  # since when there was no gap
     row_t: float | None = None  # when the last recorded row was
-    verdict: Verdict = Verdict.INCONCLUSIVE  # of the last look
+    verdict: Verdict = Verdict.INCONCLUSIVE  # of the last samples
     points: dict[str, str] = field(default_factory=dict)  # by name, its last answer
     asked: dict[str, int] = field(default_factory=dict)  # points that were put off, and how often
     moved: dict[str, float] = field(default_factory=dict)  # points that are asked again, and when
-    hold: Hold | None = None
+    holds: list[Hold] = field(default_factory=list)
     accepted: set[tuple[str, str]] = field(default_factory=set)  # what a person decided to live with: host and rule
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> "Watched":
+    def of(cls, records: Iterable[Record]) -> "WatchState":
         """Everything that was written so far."""
-        watched = cls()
+        state = cls()
         for record in records:
-            watched(record)
-        return watched
+            state(record)
+        return state
 
     def __call__(self, record: Record) -> None:
         """Take in one record."""
-        if hear := getattr(self, f"_{record.kind.replace('.', '_')}", None):
-            hear(record)
+        if take := getattr(self, f"_{record.kind.replace('.', '_')}", None):
+            take(self.when(record), record.data)
 
-    def _watch_started(self, record: Record) -> None:
-        self.started_at, self.began, self.scale = record.at, record.data["began"], record.data["scale"]
+    @property
+    def hold(self) -> Hold | None:
+        """The hold that is open."""
+        return next((hold for hold in reversed(self.holds) if hold.closed is None), None)
 
-    def _judged(self, record: Record) -> None:
-        verdict = Verdict(record.data["verdict"])
-        if record.data["t"] != self.look_t or not self.looks:
+    def settled(self, point: str) -> bool:
+        """Whether a point has an answer that is not asked again."""
+        return self.points.get(point) in ("go_on", "hold")
+
+    def when(self, record: Record) -> When:
+        """Both times of a record."""
+        return When(record.at, float(record.data.get("t", self.look_t)))
+
+    def _watch_started(self, when: When, data: dict[str, Any]) -> None:
+        self.started_at, self.began, self.scale = when.at, data["began"], data["scale"]
+
+    def _judged(self, _when: When, data: dict[str, Any]) -> None:
+        verdict = Verdict(data["verdict"])
+        if data["t"] != self.look_t or not self.looks:
             self.looks += 1
             self.verdict = verdict
         self.verdict = worst([self.verdict, verdict])
-        self.look_t = record.data["t"]
-        if record.data["row"]:
+        self.look_t = data["t"]
+        if data["row"]:
             self.row_t = self.look_t
 
-    def _point(self, record: Record) -> None:
-        name, answer = record.data["name"], record.data["answer"]
-        self.points[name] = answer
+    def _point(self, _when: When, data: dict[str, Any]) -> None:
+        name = data["name"]
+        self.points[name] = data["answer"]
         self.moved.pop(name, None)
         self.asked.pop(name, None)
         self.accepted.clear()  # what somebody could live with until here is asked again here
 
-    def _watch_gap(self, record: Record) -> None:
-        self.unbroken_t = record.data["to_t"]
+    def _watch_gap(self, _when: When, data: dict[str, Any]) -> None:
+        self.unbroken_t = data["to_t"]
 
-    def _point_postponed(self, record: Record) -> None:
-        name = record.data["name"]
-        self.moved[name] = record.data["until_t"]
+    def _point_postponed(self, _when: When, data: dict[str, Any]) -> None:
+        name = data["name"]
+        self.moved[name] = data["until_t"]
         self.asked[name] = self.asked.get(name, 0) + 1
 
-    def _watch_extended(self, record: Record) -> None:
-        self.moved[record.data["point"]] = record.data["until_t"]
+    def _watch_extended(self, _when: When, data: dict[str, Any]) -> None:
+        self.moved[data["point"]] = data["until_t"]
 
-    def _hold_opened(self, record: Record) -> None:
-        data = record.data
-        about = tuple((host, rule) for host, rule in data["about"])
-        self.hold = Hold(
-            record.at, data["t"], tuple(data["reasons"]), about, data["point"], data["deadline_t"], data["default"]
-        )
+    def _hold_opened(self, when: When, data: dict[str, Any]) -> None:
+        about, reasons = tuple((host, rule) for host, rule in data["about"]), tuple(map(str, data["reasons"]))
+        self.holds.append(Hold(when, data["point"], reasons, about, float(data["deadline_t"]), data["default"]))
 
-    def _hold_closed(self, record: Record) -> None:
-        if self.hold and record.data["decision"] == "go_on":
-            self.accepted |= set(self.hold.about)
-        self.hold = None
+    def _hold_closed(self, when: When, data: dict[str, Any]) -> None:
+        hold = self.hold
+        if hold is None:
+            return
+        hold.closed, hold.by, hold.decision = when, str(data["by"]), str(data["decision"])
+        hold.note = str(data.get("note", ""))
+        if hold.decision == GO_ON:
+            self.accepted |= set(hold.about)

@@ -1,12 +1,16 @@
-"""How the watch of an environment stands, by the journals of this machine alone: how far, since when, whether anybody is at it."""
+"""What `status` reports: what each host runs, and how the watch of the environment is going, by the journals of this machine."""
 
+import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from cutover.core.errors import Problem, UsageError
+from cutover.console.text import MARKS, ago, count, joined, one_line, text
+from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.core.step import State
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.targets import Targets
@@ -14,39 +18,36 @@ from cutover.journal.journal import is_held, read
 from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
-from cutover.monitor.collector import look_twice, looks_of
+from cutover.monitor.collector import sample_twice, steps_outside_watch
 from cutover.monitor.rules.rulebook import Cadence
-from cutover.monitor.state import Answers, Hold, WatchClock, Watched
-from cutover.monitor.tail import skim
+from cutover.monitor.state import HOUR, Hold, Responses, WatchClock, WatchState
+from cutover.monitor.views.text import called, hour, next_point
 from cutover.plan.phases import PHASES
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import failures, reached
 from cutover.run.history import owed_by_marks, still_owed
 
-# `status`: what each host runs, who holds it, whether a revert is armed. A host that does not answer does not hide the others.
+if TYPE_CHECKING:
+    from rich.text import Text
 
 LOOK_S = 30.0
 
 
-def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
-    """Per host: lease, revert, runs (as the agent says them), what it is owed, `facts` (what the first role reads), `looks` (look_twice).
-
-    And who is silent.
+def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
+    """Per host: lease, revert, runs (as the agent reports them), what it is owed, `facts` (what the first role reads), `looks`
+    (sample_twice). And the hosts that did not answer, which do not hide the others.
     """
     first = PHASES[0].name
     probes = {name: steps_of(role, first, "facts") for name, role in contexts(targets, RunFacts("status", "")).items()}
-    looks = looks_of(targets)
+    steps = steps_outside_watch(targets)
 
-    def look(agent: HostAgent) -> State:
-        return {
-            **agent.status(),
-            "facts": agent.look(probes[agent.name]),
-            "looks": look_twice(agent, looks[agent.name]),
-        }
+    def state_of(agent: HostAgent) -> State:
+        facts, samples = agent.look(probes[agent.name]), sample_twice(agent, steps[agent.name])
+        return {**agent.status(), "facts": facts, "looks": samples}
 
     with reached(targets) as (fleet, problems):
-        outcomes = fleet.each(look, deadline=LOOK_S)
+        outcomes = fleet.each(state_of, deadline=LOOK_S)
     states = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
     owed = {
         **owed_by_marks(states, targets.names),
@@ -59,32 +60,32 @@ def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
     return states, unasked
 
 
-LATE = 1.5  # single looks that are further apart than this many rows are no watch any more
+LATE = 1.5  # single samples that are further apart than this many rows are not a watch any more
 COMMITS, GOES_BACK = "batch.started", "rollback.started"
 
 
 @dataclass(frozen=True)
-class Standing:
+class WatchStatus:
     """The watch of a run. Times are ISO 8601 UTC, those with `_t` seconds on the watch's clock."""
 
     run: str
     hosts: tuple[str, ...]
-    verdicts: Mapping[str, Verdict]  # of the last look, by host
-    look_t: float
-    looked_at: str
-    live_s: float  # how long it lasts
-    clock: WatchClock
-    points: tuple[tuple[str, float], ...]  # that have no answer yet, and when they come
-    hold: Hold | None
     watched: bool  # whether a process is at it now
-    late: bool  # nobody is at it, and no single look came in time
-    finished: Mapping[str, Any] | None  # how it ended, and when (`at`)
-    went_back: bool  # another command took the run back to V1
+    state: WatchState
+    clock: WatchClock
+    verdicts: Mapping[str, Verdict]  # of the last samples, by host
+    looked_at: str = ""
+    live_s: float = 0.0  # how long it lasts
+    points: tuple[tuple[str, float], ...] = ()  # that have no answer yet, and when they come
+    hold: Hold | None = None
+    late: bool = False  # nobody is at it, and no single sample came in time
+    finished: Mapping[str, Any] | None = None  # how it ended, and when (`at`)
+    went_back: bool = False  # another command rolled the run back
     broken: str = ""  # why its journal cannot be read
 
     @property
     def verdict(self) -> Verdict:
-        """Of the fleet, at the last look."""
+        """Of the fleet, at the last samples."""
         return worst(self.verdicts.values())
 
     @property
@@ -92,50 +93,41 @@ class Standing:
         """Whether there is nothing left to watch."""
         return self.went_back or (self.hold is None and self.finished is not None)
 
-    @property
-    def until(self) -> str:
-        """When the hold's default follows."""
-        at = self.clock.at_real(self.hold.deadline_t if self.hold else self.look_t)
-        return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    def until(self, hold: Hold) -> str:
+        """When the default of a hold follows."""
+        at = datetime.fromtimestamp(self.clock.at_real(hold.deadline_t), UTC)
+        return at.isoformat(timespec="seconds").replace("+00:00", "Z")
 
     def as_json(self, host: str) -> dict[str, Any] | None:
-        """What `status --json` says of a host; None where it has no part in the watch."""
+        """What `status --json` reports for a host; None where it has no part in the watch."""
         if host not in self.hosts:
             return None
-        hold = None
-        if self.hold is not None:
-            hold = {
-                "since": self.hold.opened_at,
-                "reasons": list(self.hold.reasons),
-                "until": self.until,
-                "then": self.hold.default,
-            }
+        hold = self.hold
         return {
             "run": self.run,
-            "hour": self.look_t / 3600,
+            "hour": self.state.look_t / HOUR,
             "verdict": str(self.verdicts[host]) if host in self.verdicts else None,
             "looked_at": self.looked_at or None,
-            "hold": hold,
+            "hold": hold
+            and {"since": hold.when.at, "reasons": list(hold.reasons), "until": self.until(hold), "then": hold.default},
             "watched": self.watched,
             "over": self.over,
             "broken": self.broken or None,
         }
 
 
-def watch_of(targets: Targets, now: float | None = None) -> Standing | None:
+def watch_status(targets: Targets, now: float | None = None) -> WatchStatus | None:
     """The watch of the newest run that these hosts are on, as far as this machine has it; None where there is none."""
     directory = _watched_run(targets)
     if directory is None:
         return None
     watched = is_held(directory.watch_file)
     try:
-        records = skim(directory.watch_file, without=["sample"], newest="judged")
-        return _standing(directory, records, time.time() if now is None else now, watched=watched)
+        records = without_samples(directory.watch_file)
+        return _status(directory, records, time.time() if now is None else now, watched=watched)
     except UsageError as unreadable:
-        return Standing(
-            directory.id, targets.names, {}, 0.0, "", 0.0, WatchClock(0.0), (), None, watched, late=False, finished=None,
-            went_back=False, broken=unreadable.problems[0].found,
-        )  # fmt: skip
+        found = unreadable.problems[0].found
+        return WatchStatus(directory.id, targets.names, watched, WatchState(), WatchClock(0.0), {}, broken=found)
 
 
 def _watched_run(targets: Targets) -> RunDir | None:
@@ -145,7 +137,7 @@ def _watched_run(targets: Targets) -> RunDir | None:
         run = RunDir(path)
         try:
             records = read(run.journal_file) if run.journal_file.exists() else []
-        except UsageError:  # altered: what it says is no longer believed, and its watch stands for itself
+        except UsageError:  # altered: what it says is not believed any more, and its watch stands for itself
             records = []
         created = next((record for record in records if record.kind == "run.created"), None)
         if created is not None and created.data["environment"] != targets.environment:
@@ -157,39 +149,121 @@ def _watched_run(targets: Targets) -> RunDir | None:
     return None
 
 
-def _standing(directory: RunDir, records: list[Record], now: float, *, watched: bool) -> Standing | None:
-    began = next((record.data for record in records if record.kind == "watch.started"), None)
-    if began is None:  # it broke off before its first record
+def _status(directory: RunDir, records: list[Record], now: float, *, watched: bool) -> WatchStatus | None:
+    begun = [record for record in records if record.kind in ("watch.started", "watch.resumed")]
+    if not begun:  # it broke off before its first record
         return None
-    state, clock = Watched.of(records), WatchClock(began["began"], began["scale"], lambda: now)
-    looks = [record for record in records if record.kind == "judged" and record.data["t"] == state.look_t]
-    looked_at = looks[-1].at if looks else state.started_at
-    every = Cadence(tuple((until, each) for until, each in began["cadence"])).every_at(state.look_t)
-    single = _single(records) and clock.t - state.look_t <= LATE * every
+    start, state = begun[0].data, WatchState.of(records)
+    clock = WatchClock(start["began"], start["scale"], lambda: now)
+    last = [record for record in records if record.kind == "judged" and record.data["t"] == state.look_t]
+    every = Cadence(tuple((until, each) for until, each in start["cadence"])).every_at(state.look_t)
+    in_time = (
+        bool(begun[-1].data.get("once")) and clock.t - state.look_t <= LATE * every
+    )  # single samples, as from cron
     end = next((record for record in reversed(records) if record.kind == "watch.finished"), None)
-    hold = state.hold if end is None or (state.hold is not None and state.hold.opened_at > end.at) else None
-    return Standing(
+    return WatchStatus(
         directory.id,
-        tuple(began["hosts"]),
-        {record.data["host"]: Verdict(record.data["verdict"]) for record in looks},
-        state.look_t,
-        looked_at,
-        began["live_s"],
+        tuple(start["hosts"]),
+        watched,
+        state,
         clock,
+        {record.data["host"]: Verdict(record.data["verdict"]) for record in last},
+        last[-1].at if last else state.started_at,
+        start["live_s"],
         tuple(
             (point["name"], state.moved.get(point["name"], point["at"]))
-            for point in began["points"]
-            if state.points.get(point["name"]) not in ("go_on", "hold")
+            for point in start["points"]
+            if not state.settled(point["name"])
         ),
-        hold,
-        watched,
-        not (watched or single),
-        None if end is None else {"at": end.at, **end.data},
-        Answers.since(directory, state.started_at).went_back,
+        state.hold if end is None or (state.hold is not None and state.hold.when.at > end.at) else None,
+        late=not (watched or in_time),
+        finished=None if end is None else {"at": end.at, **end.data},
+        went_back=Responses.since(directory, state.started_at).went_back,
     )
 
 
-def _single(records: list[Record]) -> bool:
-    """Whether the newest looks were asked for one at a time, as from cron."""
-    begun = next(record for record in reversed(records) if record.kind in ("watch.started", "watch.resumed"))
-    return bool(begun.data.get("once"))
+# Most of a watch's journal are samples, and a day of them takes seconds to verify. Nothing is decided by what is read here: who
+# acts on a journal opens it whole, its chain verified (journal.py).
+
+KIND = re.compile(rb'\{"seq":\d+,"at":"[^"]*","kind":"([^"]*)"')
+
+
+def without_samples(path: Path) -> list[Record]:
+    """The records of a watch without its samples; of what was judged only the newest, one after the other."""
+    kept: list[bytes] = []
+    judged: list[bytes] = []
+    follows = False
+    with path.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):  # torn while it was written
+                break
+            found = KIND.match(line)
+            kind = found.group(1) if found else b""
+            if kind == b"judged":
+                judged = [*judged, line] if follows else [line]
+            elif kind != b"sample":
+                kept.append(line)
+            follows = kind == b"judged"
+    try:
+        records = [Record(**json.loads(line)) for line in (*kept, *judged)]
+    except (ValueError, TypeError) as unreadable:
+        next_ = "the journal was altered: compare it with the copies on the hosts before going on"
+        raise UsageError(Problem(path=str(path), found="a line in it is not a record", next=next_)) from unreadable
+    return sorted(records, key=lambda record: record.seq)
+
+
+THEN = {"stay": "it goes on waiting", "rollback": "the fleet is rolled back", "go_on": "it goes on"}
+
+
+def watch_status_view(watch: WatchStatus, named: str, now: datetime | None = None) -> "Text":
+    """A few lines below the table of `status`; `named` are the options that name the environment (--hosts, --inventory)."""
+    if watch.broken:
+        found = f"the journal of the watch of run {watch.run} cannot be read: {watch.broken}"
+        return text(f"{found}; compare it with the copies on the hosts", "bold red")
+    if watch.over:
+        return _over(watch, named, now)
+    lines = [_progress(watch, now)]
+    if watch.hold is not None:
+        lines.append(_held(watch, watch.hold, named))
+    if watch.late:
+        since = f"{watch.looked_at[:19].replace('T', ' ')}Z"
+        lines.append(text(f"NOBODY WATCHES since {since}: `./invokew monitor {named}`", "bold red"))
+    return joined(lines)
+
+
+def _progress(watch: WatchStatus, now: datetime | None) -> "Text":
+    """How far it is, what it saw last, and what comes next."""
+    said = f"watch of run {watch.run}: hour {watch.state.look_t / HOUR:.1f} of {watch.live_s / HOUR:.4g}"
+    if not watch.verdicts:
+        return text(f"{said}; no sample yet", "yellow")
+    coming = next_point(watch.points, watch.state.look_t)
+    after = f"; next point {called(coming[0])}" if coming else ""
+    if coming and called(coming[0]) != hour(coming[1]):  # it was put off
+        after += f" at {hour(coming[1])}"
+    return text(f"{said}, last sample {ago(watch.looked_at, now)}: {watch.verdict}{after}", MARKS[watch.verdict][1])
+
+
+def _held(watch: WatchStatus, hold: Hold, named: str) -> "Text":
+    first = one_line(hold.reasons[0]) if hold.reasons else "no reason is recorded"
+    more = f" (and {count(len(hold.reasons) - 1, 'reason')} more)" if len(hold.reasons) > 1 else ""
+    decide = f"`./invokew signoff {named} --role ROLE --name NAME --decision go_on --note WHY`"
+    until = f"until {watch.until(hold)[:19].replace('T', ' ')}Z: then {THEN.get(hold.default, hold.default)}"
+    since = f"{hold.when.at[:19].replace('T', ' ')}Z"
+    return text(
+        f"ON HOLD since {since}: {first}{more}; decide with {decide} (or --decision rollback) {until}", "bold yellow"
+    )
+
+
+def _over(watch: WatchStatus, named: str, now: datetime | None) -> "Text":
+    """One quiet line; a loud one where its rollback is not complete."""
+    over = f"the watch of run {watch.run} is over"
+    if watch.finished is None:
+        return text(f"{over}: another command rolled the run back", "dim")
+    at, code = ago(str(watch.finished["at"]), now), ExitCode(int(watch.finished["exit_code"]))
+    if code is ExitCode.ROLLED_BACK:
+        return text(f"{over}, {at}: it rolled the fleet back", "dim")
+    if code is not ExitCode.DONE:
+        return text(f"{over}, {at}: its rollback is NOT complete: `./invokew rollback {named}`", "bold red")
+    later = next_point(watch.points, watch.state.look_t)
+    then = f"; {called(later[0])} is decided by `./invokew monitor {named} --once`" if later else ""
+    return text(f"{over}, {at}: {watch.finished['verdict']}{then}", "dim")

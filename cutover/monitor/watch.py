@@ -1,8 +1,8 @@
-"""The main story of a watch: look, judge, decide, tell, wait; until its time is over, a trigger is pulled, or a person is needed."""
+"""The loop of a watch: sample, judge, decide, notify, wait; until its time is over, a trigger fires, or a person is needed."""
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
 
@@ -11,71 +11,59 @@ from cutover.core.verdict import Verdict, worst
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record
 from cutover.monitor.rules.judge import HostJudge
-from cutover.monitor.rules.points import Answer, History, Reason, Standing, judge_point, points_between
-from cutover.monitor.rules.rulebook import Point, RuleBook
+from cutover.monitor.rules.points import History, PointAnswer, Reason, judge_point
+from cutover.monitor.rules.rulebook import DecisionPoint, RuleBook
 from cutover.monitor.settings import Settings
-from cutover.monitor.state import GO_ON, ROLL_BACK, Answers, WatchClock, Watched
+from cutover.monitor.state import GO_ON, HOUR, ROLL_BACK, Responses, WatchClock, WatchState
 
-# What a watch does to the world, as it is given to it: looking at hosts, telling people.
+Notify = Callable[[str, Sequence[str]], None]  # an event and its reasons; never raises, never waits for people
+Judgements = tuple[Judgement, ...]
 
 
-class Look(Protocol):
-    """Looks at all hosts once."""
+class Collect(Protocol):
+    """Samples all hosts once."""
 
     def __call__(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
-        """One sample of each host."""
+        """One sample of each host, also of one that does not answer."""
         ...
 
 
-class Tell(Protocol):
-    """Tells people of an event; never raises, never waits for them."""
-
-    def __call__(self, event: str, reasons: Sequence[str]) -> None:
-        """What happened, and why."""
-        ...
-
-
-# The judges of all hosts of a watch, fed look by look; after a restart of the controller they are fed the journal.
-
-
-@dataclass(frozen=True)
-class _Seat:
-    judge: HostJudge
-    history: History
-
-
-class Jury:
-    """One judge and one history a host."""
+class Judges:
+    """The judge and the history of each host, fed sample by sample; after a restart of the controller they are fed the journal."""
 
     def __init__(self, book: RuleBook, hosts: Sequence[str], look_s: float) -> None:
         self.book = book
-        self._seats = {host: _Seat(HostJudge(book, host, look_s), History()) for host in hosts}
-        self._rows: dict[str, tuple[Judgement, ...]] = {}
+        self._hosts = {host: (HostJudge(book, host, look_s), History()) for host in hosts}
+        self._rows: dict[str, Judgements] = {}
 
-    def take(self, samples: Iterable[Sample]) -> dict[str, tuple[Judgement, ...]]:
-        """What the rules say of each host after this look."""
+    def take(self, samples: Iterable[Sample]) -> dict[str, Judgements]:
+        """What the rules say of each host after these samples."""
         found = {}
         for sample in samples:
-            seat = self._seats[sample.host]
-            found[sample.host] = judgements = seat.judge.take(sample)
-            seat.history.take(judgements)
+            judge, history = self._hosts[sample.host]
+            found[sample.host] = judgements = judge.take(sample)
+            history.take(judgements)
             if sample.row:
                 self._rows[sample.host] = judgements
         return found
 
-    def at_point(self, point: Point) -> Answer:
+    def at_point(self, point: DecisionPoint) -> PointAnswer:
         """What the hosts' newest rows, and everything since the last decision, come to at a point."""
-        return judge_point(point, self._standings(), self.book)
+        states = {
+            host: history.state(self._rows.get(host, ()), judge.metrics())
+            for host, (judge, history) in self._hosts.items()
+        }
+        return judge_point(point, states, self.book)
 
     def mark(self, point: str) -> None:
         """Keep how the hosts are at a point, for later ones."""
-        for seat in self._seats.values():
-            seat.history.mark(point, seat.judge.metrics())
+        for judge, history in self._hosts.values():
+            history.mark(point, judge.metrics())
 
     def decided(self) -> None:
         """What failed so far was decided on, and is not asked again."""
-        for seat in self._seats.values():
-            seat.history.decided()
+        for _, history in self._hosts.values():
+            history.decided()
 
     def replay(self, records: Iterable[Record]) -> None:
         """Take in what a journal says, as if it had been seen just now."""
@@ -89,246 +77,202 @@ class Jury:
             elif record.kind == "hold.closed":
                 self.decided()
 
-    def _standings(self) -> dict[str, Standing]:
-        return {
-            host: seat.history.standing(self._rows.get(host, ()), seat.judge.metrics())
-            for host, seat in self._seats.items()
-        }
+
+AGAIN, AGAIN_S = 5, 15.0  # samples of `once` at most, and the real seconds between them
+SETTLE_S = HOUR  # the window of most rules
+PATIENCE = 4  # so often a point at which something is not known yet is asked again before that holds
+GAP = 3  # so many samples in a row that were not taken are a gap, which is reported
 
 
-# Holds: the watch waits for a person. It is opened by a rule that fails or by a point, and closed by a decision or a default.
-
-
-@dataclass(frozen=True)
-class Holding:
-    """Opens and closes holds, in the journal, and has people told."""
-
-    settings: Settings
-    journal: Journal
-    watched: Watched
-    jury: Jury
-    tell: Tell
-
-    def open_for(self, judged: Sequence[Judgement]) -> None:
-        """Open one for what fails and nobody has decided on; what comes while one is open is added to the report, not to the wait."""
-        fresh = [
-            one for one in judged if one.verdict is Verdict.FAIL and (one.host, one.rule) not in self.watched.accepted
-        ]
-        if fresh and self.watched.hold is None:
-            self._open("", [f"{one.host}: {one.words}" for one in fresh], [(one.host, one.rule) for one in fresh])
-
-    def open_at(self, point: Point, reasons: Sequence[Reason]) -> None:
-        """Open one at a decision point."""
-        if self.watched.hold is None:
-            about = [(reason.host, reason.rule) for reason in reasons]
-            self._open(point.name, [f"{reason.host}: {reason.words}" for reason in reasons], about)
-
-    def close(self, by: str, decision: str, note: str) -> None:
-        """Somebody, or the declared default, has decided."""
-        self.journal.write("hold.closed", by=by, decision=decision, note=note, t=self.watched.look_t)
-        self.jury.decided()
-
-    def _open(self, point: str, reasons: Sequence[str], about: Sequence[tuple[str, str]]) -> None:
-        t = self.watched.look_t
-        self.journal.write(
-            "hold.opened", point=point, t=t, reasons=list(reasons), about=[list(one) for one in about],
-            deadline_t=t + self.settings.hold_s, default=self.settings.hold_default,
-        )  # fmt: skip
-        self.tell("hold", reasons)
-
-
-AGAIN, AGAIN_S = 5, 15.0  # looks of `once` at most, and the real seconds between them
-SETTLE_S = 3600.0  # the window of most rules
-PATIENCE_LOOKS = 4  # so often a point at which something is not known yet is asked again before that holds
-GAP_LOOKS = 3  # so many looks in a row that were not made are a gap, which is told
-
-
-class End(Enum):
-    """Why a watch stopped looking."""
+class EndReason(Enum):
+    """Why a watch stopped sampling."""
 
     OVER = "over"  # its time has passed, and nothing stands against it
-    LOOKED = "looked"  # it was to look once
+    LOOKED = "looked"  # it was to sample once
     HELD = "held"  # it waits for a person, and nobody stays with it
     TRIGGERED = "triggered"  # a rule rolls back
     REFUSED = "refused"  # a person, or the declared default, says that it goes back
-    GONE = "gone"  # somebody took the run back meanwhile
+    GONE = "gone"  # somebody rolled the run back meanwhile
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a watch stopped, the verdict of the last look, and why."""
+class WatchEnd:
+    """How a watch stopped, the verdict of the last samples, and why."""
 
-    end: End
+    end: EndReason
     verdict: Verdict
     reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Watch:
-    """A watch of some hosts; `watched` follows its journal."""
+    """A watch of some hosts; `state` follows its journal. A test brings hosts, people and a clock of its own."""
 
     settings: Settings
     hosts: tuple[str, ...]
     journal: Journal
-    watched: Watched
-    jury: Jury
+    state: WatchState
+    judges: Judges
     clock: WatchClock
-    look: Look
-    tell: Tell
-    answers: Callable[[str], Answers]
+    collect: Collect
+    notify: Notify
+    responses: Callable[[str], Responses]
     wait: Callable[[float], None]
 
-    def run(self, *, once: bool, stays: bool) -> Ended:
-        """Look until there is an end. `once`: a single look, a recorded row. `stays`: somebody is there, however long it holds."""
-        holding = Holding(self.settings, self.journal, self.watched, self.jury, self.tell)
+    def run(self, *, once: bool, stays: bool) -> WatchEnd:
+        """Sample until there is an end. `once`: a single row. `stays`: somebody is there, however long it holds."""
         for number in itertools.count(1):
-            judged = self._look_once(row=once)
+            judged = self._sample(row=once)
             verdict = worst(one.verdict for one in judged)
-            if pulled := [one for one in judged if one.rolls_back]:
-                return self._trigger(pulled, verdict)
-            holding.open_for(judged)
-            self._points(holding)
-            if ended := self._heard(holding, verdict):
+            if triggers := [one for one in judged if one.rolls_back]:
+                return self._trigger(triggers, verdict)
+            self._hold_for(judged)
+            self._points()
+            if ended := self._respond(verdict):
                 return ended
-            if self._leaves_held(once=once, stays=stays):
-                return Ended(End.HELD, verdict, self.watched.hold.reasons if self.watched.hold else ())
-            if once and (number == AGAIN or not _may_be_a_trigger(judged)):
-                return Ended(End.LOOKED, verdict)
+            hold = self.state.hold
+            # Alone it keeps the triggers armed until the deadline, and then reports that nobody came.
+            if hold is not None and (once or (not stays and self.state.look_t >= hold.deadline_t)):
+                return WatchEnd(EndReason.HELD, verdict, hold.reasons)
+            # A single sample must not leave to the next day what has to be seen once more before it rolls back.
+            if once and (number == AGAIN or not any(one.pending and one.level == "rollback" for one in judged)):
+                return WatchEnd(EndReason.LOOKED, verdict)
             if not once and self._is_over():
-                return Ended(End.OVER, verdict)
-            self.wait(AGAIN_S if once else self.clock.real_seconds_until(self.watched.look_t + self.settings.look_s))
+                return WatchEnd(EndReason.OVER, verdict)
+            self.wait(AGAIN_S if once else self.clock.real_seconds_until(self.state.look_t + self.settings.look_s))
         raise AssertionError("a count does not end")
 
-    def _leaves_held(self, *, once: bool, stays: bool) -> bool:
-        """Whether to end while it holds. Alone it keeps the triggers armed until the deadline, and then says that nobody came."""
-        hold = self.watched.hold
-        return hold is not None and (once or (not stays and self.watched.look_t >= hold.deadline_t))
-
-    def _look_once(self, *, row: bool) -> list[Judgement]:
-        """One look: samples and what the rules say of them are on disk before anybody acts on them."""
+    def _sample(self, *, row: bool) -> list[Judgement]:
+        """Sample all hosts: samples and what the rules say of them are on disk before anybody acts on them."""
         self._note_gap()
-        t = self.clock.t
-        row = row or self._row_due(t) or bool(self._due(t))
-        samples = self.look(self.clock, self.hosts, row=row)
+        t, row_t = self.clock.t, self.state.row_t
+        row = row or row_t is None or bool(self.settings.cadence.between(row_t, t)) or bool(self._due(t))
+        samples = self.collect(self.clock, self.hosts, row=row)
         self.journal.write_all("sample", [sample.as_json() for sample in samples])
-        judged = self.jury.take(samples)
-        self.journal.write_all("judged", [self._kept(host, row, t, found) for host, found in judged.items()])
-        self.tell("looked", ())
+        judged = self.judges.take(samples)
+        self.journal.write_all("judged", [self._kept(host, found, t, row=row) for host, found in judged.items()])
+        self.notify("looked", ())
+        together = [one for found in judged.values() for one in found]
         if row:
-            noted = [one for found in judged.values() for one in found if one.verdict is not Verdict.PASS]
-            self.tell("hourly", [f"{one.host}: {one.verdict}: {one.words}" for one in noted])
-        return [one for found in judged.values() for one in found]
+            self.notify(
+                "hourly",
+                [f"{one.host}: {one.verdict}: {one.words}" for one in together if one.verdict is not Verdict.PASS],
+            )
+        return together
 
-    def _row_due(self, t: float) -> bool:
-        return self.watched.row_t is None or bool(self.settings.cadence.between(self.watched.row_t, t))
-
-    def _kept(self, host: str, row: bool, t: float, found: Sequence[Judgement]) -> dict[str, object]:
-        """A row keeps all judgements, a look in between those that are not PASS."""
+    def _kept(self, host: str, found: Judgements, t: float, *, row: bool) -> dict[str, object]:
+        """A row keeps all judgements, a sample in between those that are not PASS."""
         kept = [one.as_json() for one in found if row or one.verdict is not Verdict.PASS]
         verdict = str(worst(one.verdict for one in found))
         return {"host": host, "t": t, "row": row, "verdict": verdict, "judgements": kept}
 
     def _note_gap(self) -> None:
-        last, now = self.watched.look_t, self.clock.t
-        if self.watched.looks and now - last > GAP_LOOKS * self.settings.look_s:
+        last, now = self.state.look_t, self.clock.t
+        if self.state.looks and now - last > GAP * self.settings.look_s:
             self.journal.write(
                 "watch.gap", from_t=last, to_t=now, from_at=self.clock.at_real(last), to_at=self.clock.now(),
-                why="nobody looked: the controller was off, asleep, or could not reach the hosts in time",
+                why="no samples: the controller was off, asleep, or could not reach the hosts in time",
             )  # fmt: skip
 
-    def _points(self, holding: Holding) -> None:
+    def _points(self) -> None:
         """Judge every decision point that has come; one that holds or extends is asked again later."""
-        for point in self._due(self.watched.look_t):
-            if self._unsettled(point):
+        for point in self._due(self.state.look_t):
+            if self._postponed_by_gap(point):
                 continue
-            answer = self.jury.at_point(point)
-            if answer.verdict is Verdict.INCONCLUSIVE and self.watched.asked.get(point.name, 0) < PATIENCE_LOOKS:
-                self._postpone(point, self.watched.look_t + self.settings.look_s, answer.reasons[0].words)
+            answer = self.judges.at_point(point)
+            if answer.verdict is Verdict.INCONCLUSIVE and self.state.asked.get(point.name, 0) < PATIENCE:
+                self._postpone(point, self.state.look_t + self.settings.look_s, answer.reasons[0].words)
                 continue
-            self.journal.write("point", name=point.name, t=self.watched.look_t, **answer.as_json())
-            self.jury.mark(point.name)
-            reasons = [f"{reason.host}: {reason.words}" for reason in answer.reasons]
-            if answer.decision == "go_on":
-                self.jury.decided()
-                self._want_signatures(point)
-            elif answer.decision == "extend":
-                self.jury.decided()
-                self.journal.write("watch.extended", point=point.name, until_t=self.watched.look_t + answer.by)
-                self.tell("extended", reasons)
-            else:
-                holding.open_at(point, answer.reasons)
+            self.journal.write("point", name=point.name, t=self.state.look_t, **answer.as_json())
+            self.judges.mark(point.name)
+            if answer.decision == "hold":
+                self._open_hold(point.name, answer.reasons)
+                continue
+            self.judges.decided()
+            if answer.decision == "extend":
+                self.journal.write("watch.extended", point=point.name, until_t=self.state.look_t + answer.by)
+                self.notify("extended", _in_words(answer.reasons))
+            elif roles := self.settings.signers.get(point.name):
+                self.notify("signoff_wanted", [f"{point.name}: {', '.join(roles)}"])
 
-    def _unsettled(self, point: Point) -> bool:
+    def _postponed_by_gap(self, point: DecisionPoint) -> bool:
         """Right after a gap little is known of the last hour: a point then waits until an hour has been seen again."""
-        since = self.watched.unbroken_t
-        until = since + SETTLE_S
-        if since and self.watched.look_t < until:
-            self._postpone(point, until, f"looked at without a gap since hour {since / 3600:.1f} only")
-            return True
-        return False
+        since = self.state.unbroken_t
+        if not since or self.state.look_t >= since + SETTLE_S:
+            return False
+        self._postpone(point, since + SETTLE_S, f"sampled without a gap since hour {since / HOUR:.1f} only")
+        return True
 
-    def _postpone(self, point: Point, until_t: float, why: str) -> None:
-        self.journal.write("point.postponed", name=point.name, t=self.watched.look_t, until_t=until_t, why=why)
+    def _postpone(self, point: DecisionPoint, until_t: float, why: str) -> None:
+        self.journal.write("point.postponed", name=point.name, t=self.state.look_t, until_t=until_t, why=why)
 
-    def _due(self, t: float) -> tuple[Point, ...]:
+    def _due(self, t: float) -> list[DecisionPoint]:
         """The points whose time has come by then and that have no answer yet, moved by what the watch was extended."""
         moved = [
-            Point(**{**vars(point), "at": self.watched.moved.get(point.name, point.at)})
+            replace(point, at=self.state.moved.get(point.name, point.at))
             for point in self.settings.book.points
-            if self.watched.points.get(point.name) not in ("go_on", "hold")
+            if not self.state.settled(point.name)
         ]
-        return points_between(moved, -1.0, t)
-
-    def _want_signatures(self, point: Point) -> None:
-        roles = self.settings.signers.get(point.name, ())
-        if roles:
-            self.tell("signoff_wanted", [f"{point.name}: {', '.join(roles)}"])
-
-    @property
-    def _live_until(self) -> float:
-        return max(self.settings.live_s, *self.watched.moved.values(), 0.0)
+        return sorted((point for point in moved if point.at <= t), key=lambda point: point.at)
 
     def _is_over(self) -> bool:
         """Whether the live watch has come to its end, and every point up to there was passed, by the rules or by a person."""
-        until = self.settings.live_s
-        late = self.watched.hold is None and self.watched.look_t >= self._live_until
+        until = max(self.settings.live_s, *self.state.moved.values(), 0.0)
+        late = self.state.hold is None and self.state.look_t >= until
         return late and all(
-            self.watched.points.get(point.name) in ("go_on", "hold")
-            for point in self.settings.book.points
-            if point.at <= until
+            self.state.settled(point.name) for point in self.settings.book.points if point.at <= self.settings.live_s
         )
 
-    def _heard(self, holding: Holding, verdict: Verdict) -> Ended | None:
+    # Holds: the watch waits for a person. A rule that fails or a point opens one; a decision or the default closes it.
+
+    def _hold_for(self, judged: Sequence[Judgement]) -> None:
+        """Hold for what fails and nobody has decided on."""
+        failed = [
+            one for one in judged if one.verdict is Verdict.FAIL and (one.host, one.rule) not in self.state.accepted
+        ]
+        if failed:
+            self._open_hold("", failed)
+
+    def _open_hold(self, point: str, reasons: Sequence[Judgement | Reason]) -> None:
+        """Open one; what comes while one is open is added to the report, not to the wait."""
+        if self.state.hold is not None:
+            return
+        t, settings = self.state.look_t, self.settings
+        self.journal.write(
+            "hold.opened", point=point, t=t, reasons=_in_words(reasons), about=[[one.host, one.rule] for one in reasons],
+            deadline_t=t + settings.hold_s, default=settings.hold_default,
+        )  # fmt: skip
+        self.notify("hold", _in_words(reasons))
+
+    def _close_hold(self, by: str, decision: str, note: str) -> None:
+        self.journal.write("hold.closed", by=by, decision=decision, note=note, t=self.state.look_t)
+        self.judges.decided()
+
+    def _respond(self, verdict: Verdict) -> WatchEnd | None:
         """What people have decided meanwhile, and what was to happen where they did not."""
-        answers = self.answers(self.watched.started_at)
-        if answers.went_back:
-            return Ended(End.GONE, verdict, ("the run was taken back to V1 by another command",))
-        hold = self.watched.hold
+        responses, hold = self.responses(self.state.started_at), self.state.hold
+        if responses.went_back:
+            return WatchEnd(EndReason.GONE, verdict, ("another command rolled the run back",))
         if hold is None:
             return None
-        said = answers.decision_since(hold.opened_at, hold.point)
-        if said is not None:
-            holding.close(f"{said.name}, {said.role}", said.decision, said.note)
-            return (
-                None
-                if said.decision == GO_ON
-                else Ended(End.REFUSED, verdict, (f"{said.name} ({said.role}): {said.note}",))
-            )
-        if self.watched.look_t < hold.deadline_t or hold.default == "stay":
+        signoff = responses.to(hold)
+        if signoff is not None:
+            self._close_hold(f"{signoff.name}, {signoff.role}", signoff.decision, signoff.note)
+            why = f"{signoff.name} ({signoff.role}): {signoff.note}"
+            return None if signoff.decision == GO_ON else WatchEnd(EndReason.REFUSED, verdict, (why,))
+        if self.state.look_t < hold.deadline_t or hold.default == "stay":
             return None
-        holding.close("nobody in time", hold.default, "the declared default")
+        self._close_hold("nobody in time", hold.default, "the declared default")
         if hold.default == ROLL_BACK:
-            return Ended(
-                End.REFUSED, verdict, ("nobody decided in time; the declared default is to go back", *hold.reasons)
-            )
+            why = "nobody decided in time; the declared default is to go back"
+            return WatchEnd(EndReason.REFUSED, verdict, (why, *hold.reasons))
         return None
 
-    def _trigger(self, pulled: Sequence[Judgement], verdict: Verdict) -> Ended:
-        for one in pulled:
+    def _trigger(self, triggers: Sequence[Judgement], verdict: Verdict) -> WatchEnd:
+        for one in triggers:
             self.journal.write("trigger", **one.as_json())
-        return Ended(End.TRIGGERED, verdict, tuple(f"{one.host}: {one.words}" for one in pulled))
+        return WatchEnd(EndReason.TRIGGERED, verdict, tuple(_in_words(triggers)))
 
 
-def _may_be_a_trigger(judged: Sequence[Judgement]) -> bool:
-    """Whether something has to be seen once more before it rolls back; a single look must not leave that to the next day."""
-    return any(one.pending and one.level == "rollback" for one in judged)
+def _in_words(reasons: Sequence[Judgement | Reason]) -> list[str]:
+    return [f"{one.host}: {one.words}" for one in reasons]

@@ -13,8 +13,7 @@ from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
-from cutover.monitor.views.clock import hour, span
-from cutover.monitor.views.numbers import figure
+from cutover.monitor.views.text import figure, hour, span
 from cutover.plan.diff import Change
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import FileDiff, Plan
@@ -58,7 +57,7 @@ def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presenta
     labels = labels_of(plan)
     away = outages(timeline, shown.outage, labels)
     problems = grouped(problems_of(timeline))
-    watch = watch_page(run, timeline, shown)
+    watch = watch_page(run, timeline, shown, plan)
     measured = replace(timeline, outcomes=timeline.outcomes | measured_later(run, watch, shown.watch.values))
     return {
         "run": run.id,

@@ -4,32 +4,26 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from cutover.agent.compare import dig
 from cutover.core.errors import Problem, UsageError
 from cutover.core.numbers import is_number
 from cutover.inventory.targets import STANDARD
 from cutover.plan.service import ServiceRole, load_service
-from cutover.timeline.presented import Watched
+from cutover.timeline.presented import ReportModel, WatchDisplay
 
 FILE = "report.yml"
 
 
-class Declared(BaseModel):
-    """What the file declares; any other key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Baseline(Declared):
+class Baseline(ReportModel):
     """A figure to hold the outage against."""
 
     seconds: float
     words: str
 
 
-class OutageSteps(Declared):
+class OutageSteps(ReportModel):
     """The steps that measured how long the service was away, and what its parts are called."""
 
     forward: str
@@ -40,7 +34,7 @@ class OutageSteps(Declared):
     parts: dict[str, str]
 
 
-class Column(Declared):
+class Column(ReportModel):
     """A column of a table of values: from which step's document, where in it ({row} is the row's name), how it is printed."""
 
     title: str
@@ -52,7 +46,7 @@ class Column(Declared):
     optional: bool = Field(default=False, description="omitted where no host has the step's document")
 
 
-class ValueTable(Declared):
+class ValueTable(ReportModel):
     """A table a host with one row for each key of the mapping at `rows`; with `each`, one table for each item of that list."""
 
     title: str
@@ -65,14 +59,14 @@ class ValueTable(Declared):
     unit: str = ""
 
 
-class Validation(Declared):
+class Validation(ReportModel):
     """The step whose document is the validation report (status, checks, timestamp), and the checks that it always has."""
 
     step: str
     checks: tuple[str, ...]
 
 
-class RealTimeFigure(Declared):
+class RealTimeFigure(ReportModel):
     """A figure of the service as it is now.
 
     value: what lies at `at`. ratio: `at` by `of`. busy: the increase of `at` for each second. words: `words[at]`.
@@ -100,7 +94,7 @@ class RealTimeFigure(Declared):
         return (value if self.times == 1 else value * self.times) if is_number(value) else None
 
 
-class Presentation(Declared):
+class Presentation(ReportModel):
     """Everything that is particular to this service on the page."""
 
     service: str
@@ -108,7 +102,7 @@ class Presentation(Declared):
     validation: Validation
     values: ValueTable | None = None
     tables: tuple[ValueTable, ...] = ()
-    watch: Watched = Watched()
+    watch: WatchDisplay = WatchDisplay()
     real_time: dict[str, RealTimeFigure] = Field(
         default_factory=dict, description="what `status --json` has of the service"
     )

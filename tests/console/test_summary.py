@@ -61,7 +61,7 @@ def test_a_run_whose_journal_does_not_end_is_our_own_error_and_shows_what_the_ga
 
 
 def test_the_summary_of_nothing_to_do_and_of_a_preparation() -> None:
-    tape = Tape().write("run.created", run=RUN, environment="stage", pattern="web*")
+    tape = Tape().write("run.created", service="abaco", run=RUN, environment="stage", pattern="web*")
     tape.write("plan.made", fingerprint="f", release=RELEASE, hosts=[], batches=[], already=["web1"])
     text = ended(tape.finish(0, "nothing to do"))
     assert f"✓ DONE: nothing to do; release {RELEASE} is active already, and healthy, on web1" in text

@@ -17,9 +17,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal, is_held, read
 from cutover.journal.rundir import RunDir
 from cutover.monitor import status
-from cutover.monitor.status import Standing, watch_of
-from cutover.monitor.tail import skim
-from cutover.monitor.views.status import standing_view
+from cutover.monitor.status import WatchStatus, watch_status, watch_status_view, without_samples
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, RUN, Watching, calm, held, rolled_back
 from tests.timeline.report_runs import prepared, success
@@ -30,7 +28,7 @@ NEWER = "20260109T000000Z-ffffff"
 
 
 def targets(root: Path) -> Targets:
-    return cast("Targets", SimpleNamespace(root=root, environment="lab", names=HOSTS))
+    return cast("Targets", SimpleNamespace(root=root, environment="lab", names=HOSTS, service="abaco"))
 
 
 def kept(root: Path, watch: Watching, story: Tape | None = None) -> RunDir:
@@ -40,9 +38,9 @@ def kept(root: Path, watch: Watching, story: Tape | None = None) -> RunDir:
     return run
 
 
-def standing(root: Path, watch: Watching, after_s: float = 12.0) -> Standing | None:
+def standing(root: Path, watch: Watching, after_s: float = 12.0) -> WatchStatus | None:
     """How it stands so many seconds after its last record."""
-    return watch_of(targets(root), now=watch.now.timestamp() + after_s)
+    return watch_status(targets(root), now=watch.now.timestamp() + after_s)
 
 
 def words(root: Path, watch: Watching, after_s: float = 12.0) -> str:
@@ -51,7 +49,7 @@ def words(root: Path, watch: Watching, after_s: float = 12.0) -> str:
     assert found is not None
     stream = io.StringIO()
     now = datetime.fromtimestamp(watch.now.timestamp() + after_s, tz=watch.now.tzinfo)
-    rich_console(stream, 2000).print(standing_view(found, "--hosts lab", now))
+    rich_console(stream, 2000).print(watch_status_view(found, "--hosts lab", now))
     return stream.getvalue()
 
 
@@ -63,7 +61,7 @@ def test_a_watch_that_somebody_is_at_says_how_far_it_is(tmp_path: Path) -> None:
         found = standing(tmp_path, watch)
     finally:
         journal.close()
-    assert text == f"watch of run {RUN}: hour 3.2 of 24, last look 12s ago: PASS; next point hour 8\n"
+    assert text == f"watch of run {RUN}: hour 3.2 of 24, last sample 12s ago: PASS; next point hour 8\n"
     assert found is not None
     assert found.as_json("h1") == {
         "run": RUN, "hour": 3.2, "verdict": "PASS", "looked_at": watch.records[-1].at, "hold": None, "watched": True, "over": False,
@@ -79,7 +77,7 @@ def test_a_watch_that_was_left_is_loud(tmp_path: Path) -> None:
     found = standing(tmp_path, watch)
     assert found is not None
     assert (found.watched, found.late) == (False, True)
-    assert "bold red" in str(standing_view(found, "--hosts lab").spans)
+    assert "bold red" in str(watch_status_view(found, "--hosts lab").spans)
 
 
 @pytest.mark.parametrize(("after_s", "late"), [(12.0, False), (44 * 60.0, False), (46 * 60.0, True)])
@@ -97,9 +95,11 @@ def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Pat
     watch = held(hosts=HOSTS)
     kept(tmp_path, watch)
     text = words(tmp_path, watch)
-    assert "HELD since 2026-01-02 12:00:00Z: h2: memory grew by 24 % an hour (and 1 reason more); decide with" in text
+    assert (
+        "ON HOLD since 2026-01-02 12:00:00Z: h2: memory grew by 24 % an hour (and 1 reason more); decide with" in text
+    )
     assert "`./invokew signoff --hosts lab --role ROLE --name NAME --decision go_on --note WHY`" in text
-    assert "until 2026-01-02 13:00:00Z: then the fleet goes back to V1" in text
+    assert "until 2026-01-02 13:00:00Z: then the fleet is rolled back" in text
     found = standing(tmp_path, watch)
     assert found is not None
     told: Any = found.as_json("h2")
@@ -117,11 +117,11 @@ def test_one_quiet_line_where_it_has_ended_well_or_went_back(tmp_path: Path) -> 
     kept(tmp_path / "over", over)
     kept(tmp_path / "back", back)
     assert words(tmp_path / "over", over, 3600) == f"the watch of run {RUN} is over, 60m00s ago: PASS\n"
-    assert words(tmp_path / "back", back) == f"the watch of run {RUN} is over, 12s ago: it took the fleet back to V1\n"
+    assert words(tmp_path / "back", back) == f"the watch of run {RUN} is over, 12s ago: it rolled the fleet back\n"
     found = standing(tmp_path / "back", back)
     assert found is not None
     assert (found.over, found.hold) == (True, None)
-    assert "dim" in str(standing_view(found, "").style)
+    assert "dim" in str(watch_status_view(found, "").style)
 
 
 def test_a_way_back_that_is_not_complete_is_loud(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_run_that_another_command_took_back_waits_for_nobody(tmp_path: Path) -
     found = standing(tmp_path, watch)
     assert found is not None
     assert found.over
-    assert "another command took the run back" in words(tmp_path, watch)
+    assert "another command rolled the run back" in words(tmp_path, watch)
 
 
 @pytest.mark.parametrize(
@@ -156,32 +156,32 @@ def test_the_watch_of_the_newest_run_that_the_hosts_are_on_is_meant(tmp_path: Pa
 
 
 def test_nothing_is_said_where_there_is_no_watch_of_this_environment(tmp_path: Path) -> None:
-    assert watch_of(targets(tmp_path)) is None
+    assert watch_status(targets(tmp_path)) is None
     kept(tmp_path, Watching(*HOSTS))
     other = cast("Targets", SimpleNamespace(root=tmp_path, environment="prod", names=HOSTS))
-    assert watch_of(other) is None
+    assert watch_status(other) is None
 
 
 def test_a_journal_that_cannot_be_read_ends_no_status_and_is_told(tmp_path: Path) -> None:
     watch = Watching(*HOSTS).look(row=True)
     run = kept(tmp_path, watch)
     run.watch_file.write_text(run.watch_file.read_text().replace('{"seq":2', '{"odd":2'))
-    assert "cannot be read: it holds a line that is no record" in words(tmp_path, watch)
+    assert "cannot be read: a line in it is not a record" in words(tmp_path, watch)
 
 
 def test_skimming_gives_what_reading_gives_without_what_is_left_out(tmp_path: Path) -> None:
     watch = held(hosts=HOSTS)
     path = watch.save(tmp_path)
     whole = read(path)
-    skimmed = skim(path, without=["sample"], newest="judged")
+    skimmed = without_samples(path)
     last = [record for record in whole if record.kind == "judged"][-3:]
     assert skimmed == [record for record in whole if record.kind not in ("sample", "judged") or record in last]
     with path.open("a") as file:
         file.write('{"seq":')
-    assert skim(path, without=["sample"], newest="judged") == skimmed
+    assert without_samples(path) == skimmed
     path.write_text('{"seq":1,"at":"x","kind":"y","data"\n')
     with pytest.raises(UsageError):
-        skim(path, without=[], newest="judged")
+        without_samples(path)
 
 
 def test_who_holds_a_journal_is_seen_and_looking_holds_nothing(tmp_path: Path) -> None:
@@ -198,9 +198,10 @@ def test_status_tells_it_to_people_and_scripts(
 ) -> None:
     watch = Watching(*HOSTS).look(row=True).until(600)
     kept(tmp_path, watch)
-    (tmp_path / "templates").symlink_to(ROOT / "templates")
+    for name in ("roles", "templates"):
+        (tmp_path / name).symlink_to(ROOT / name)
     silent = [Problem("no route to host", "see its cable", host) for host in HOSTS]
-    monkeypatch.setattr(status, "look_at_state", lambda _targets: ({}, silent))
+    monkeypatch.setattr(status, "host_states", lambda _targets: ({}, silent))
     monkeypatch.setattr(Where, "targets", lambda _where: targets(tmp_path))
     assert judge.status(Where(tmp_path, "status", inventory="x/lab", json=True)) == 10
     told = capsys.readouterr()

@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutover.monitor.rules.counters import Counter, Window
+from cutover.monitor.rules.signals import ResettingCounter, Window
 
 
 def total(*shown: tuple[float, str]) -> float:
-    counter = Counter()
+    counter = ResettingCounter()
     for count, life in shown:
         counter.take(count, life)
     return counter.total
@@ -37,7 +37,7 @@ def test_a_life_that_is_not_known_changes_nothing() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=5), min_size=1, max_size=6))
 def test_over_any_restarts_the_growth_is_what_each_life_counted(lives: list[list[int]]) -> None:
-    counter, expected, first = Counter(), 0, True
+    counter, expected, first = ResettingCounter(), 0, True
     for number, steps in enumerate(lives):
         count = 0
         for step in steps:

@@ -2,7 +2,7 @@
 
 from cutover.core.samples import Judgement, Sample
 from cutover.monitor.rules.judge import HostJudge
-from cutover.monitor.rules.rulebook import LOOKS, paced
+from cutover.monitor.rules.rulebook import SAMPLES, paced
 from cutover.monitor.rules.rules import load
 from tests.checkout import ROOT
 from tests.monitor.watches import BEGAN, HOUR, healthy, thresholds
@@ -32,7 +32,7 @@ def test_at_the_pace_that_the_rules_were_written_for_nothing_is_widened() -> Non
 
 def test_a_window_holds_enough_looks_however_far_apart_they_are() -> None:
     for rule in paced(BOOK, DAY).rules:
-        assert rule.signal.window == 0.0 or rule.signal.window >= LOOKS * DAY
+        assert rule.signal.window == 0.0 or rule.signal.window >= SAMPLES * DAY
 
 
 def test_errors_of_days_are_not_taken_for_errors_of_an_hour() -> None:

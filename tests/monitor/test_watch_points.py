@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from cutover.core.errors import UsageError
 from cutover.core.samples import Judgement
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules import Cadence, History, Point, Standing, cadence, judge_point, points_between
+from cutover.monitor.rules.points import History, PointState, judge_point
+from cutover.monitor.rules.rulebook import Cadence, DecisionPoint, cadence
 from tests.monitor.watch_samples import HOST, Watched, shipped
 
 H = 3600.0
@@ -57,14 +58,7 @@ def test_a_cadence_is_read_and_all_its_mistakes_are_said() -> None:
         cadence({}, "watch_cadence")
 
 
-def test_points_lie_in_a_stretch_that_is_open_at_its_beginning() -> None:
-    points = shipped().points
-    assert [one.name for one in points_between(points, 0.0, 8 * H)] == ["hour_1", "hour_8"]
-    assert [one.name for one in points_between(points, H, 8 * H - 1)] == []
-    assert [one.name for one in points_between(points, 24 * H, 28 * 24 * H)] == ["day_7", "day_28"]
-
-
-def point(name: str) -> Point:
+def point(name: str) -> DecisionPoint:
     return next(one for one in shipped().points if one.name == name)
 
 
@@ -72,9 +66,9 @@ def said(verdict: Verdict, rule: str = "memory", **more: Any) -> Judgement:
     return Judgement(HOST, rule, verdict, "words", "next", **more)
 
 
-def stands(*judgements: Judgement, **more: Any) -> dict[str, Standing]:
+def stands(*judgements: Judgement, **more: Any) -> dict[str, PointState]:
     given = {"metrics": METRICS, "marks": {"hour_1": METRICS}, **more}
-    return {HOST: Standing(judgements or (said(Verdict.PASS),), **given)}
+    return {HOST: PointState(judgements or (said(Verdict.PASS),), **given)}
 
 
 @pytest.mark.parametrize("name", ["hour_1", "hour_8", "hour_24", "day_7", "day_28"])
@@ -107,12 +101,12 @@ def test_a_failure_between_two_points_holds_until_it_was_decided_on() -> None:
     history = History()
     history.take([said(Verdict.FAIL), said(Verdict.WARN, "cpu")])
     history.mark("hour_1", METRICS)
-    standing = history.standing([said(Verdict.PASS)], METRICS)
+    standing = history.state([said(Verdict.PASS)], METRICS)
     answer = judge_point(point("hour_8"), {HOST: standing}, shipped())
     assert (answer.decision, [one.rule for one in answer.reasons]) == ("hold", ["memory"])
     assert answer.reasons[0].words.startswith("failed since the last decision")
     history.decided()
-    standing = history.standing([said(Verdict.PASS)], METRICS)
+    standing = history.state([said(Verdict.PASS)], METRICS)
     assert judge_point(point("hour_8"), {HOST: standing}, shipped()).decision == "go_on"
 
 
@@ -122,15 +116,15 @@ def test_a_row_that_failed_and_was_decided_on_is_not_asked_again_until_it_fails_
     history.take([failed])
     history.decided()
     history.take([failed])
-    assert history.standing([], METRICS).failed == ()
+    assert history.state([], METRICS).failed == ()
     history.take([said(Verdict.PASS, "validation")])
     history.take([failed])
-    assert history.standing([], METRICS).failed == (failed,)
+    assert history.state([], METRICS).failed == (failed,)
 
 
 def test_no_host_and_no_row_are_unknown() -> None:
     assert judge_point(point("hour_1"), {}, shipped()).decision == "hold"
-    answer = judge_point(point("hour_1"), {HOST: Standing()}, shipped())
+    answer = judge_point(point("hour_1"), {HOST: PointState()}, shipped())
     assert (answer.decision, answer.verdict) == ("hold", Verdict.INCONCLUSIVE)
 
 
@@ -186,7 +180,7 @@ def test_a_service_that_is_well_passes_hour_1_and_hour_8() -> None:
         history.take(judged)
         if t in {H, 8 * H}:
             name = "hour_1" if t == H else "hour_8"
-            answer = judge_point(point(name), {HOST: history.standing(judged, host.judge.metrics())}, shipped())
+            answer = judge_point(point(name), {HOST: history.state(judged, host.judge.metrics())}, shipped())
             history.mark(name, host.judge.metrics())
             assert answer.decision == "go_on", answer.reasons
     assert host.judge.metrics()["latency_ms"] == pytest.approx(20.0)

@@ -110,7 +110,7 @@ def test_a_look_that_fails_is_a_finding_and_four_in_a_row_are_a_failure() -> Non
     host = watched()
     said = [host.see(error="timed out")["seen"] for _ in range(4)]
     assert [one.verdict for one in said] == [WARN, WARN, WARN, FAIL]
-    assert said[3].words.startswith("4 looks in a row failed: timed out")
+    assert said[3].words.startswith("4 samples in a row failed: timed out")
     assert host.last["latency"].verdict is INCONCLUSIVE
     assert host.see()["seen"].verdict is PASS
 

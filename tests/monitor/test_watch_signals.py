@@ -83,7 +83,7 @@ def test_a_share_larger_than_its_whole_is_a_mistake_of_who_counts() -> None:
     host = watched(1)
     said = host.see(figures__rows={"read": 2000, "quarantined": 2001})["quarantined_rows"]
     assert said.verdict is INCONCLUSIVE
-    assert "2001 of 2000 is no share" in said.words
+    assert "2001 of 2000 is impossible" in said.words
 
 
 def test_quarantined_rows_hold_and_never_roll_back() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cutover.monitor.views.story import WatchStory
 from cutover.monitor.views.table import Tables, write_table
-from cutover.monitor.views.timeline import WatchStory
 from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, calm, held_and_gone_on, rolled_back
@@ -15,7 +15,7 @@ SHOWN = presentation(ROOT, "abaco").watch
 
 
 def written(watch: Watching, folder: Path) -> tuple[str, list[dict[str, str]]]:
-    story = WatchStory(SHOWN)
+    story = WatchStory(shown=SHOWN)
     for record in watch.records:
         story.take(record)
     markdown, sheet = write_table(folder, story)
@@ -74,8 +74,8 @@ def test_what_was_not_measured_is_empty_and_the_row_says_why(tmp_path: Path) -> 
     watch.servers[0].away = "no | route <b>"
     markdown, rows = written(watch.until(0.5 * HOUR), tmp_path)
     assert (rows[2]["latency_ms"], rows[2]["memory_MB"], rows[2]["status"]) == ("", "", "INCONCLUSIVE")
-    assert rows[2]["notes"].startswith("not seen: no | route <b>")
-    line = next(line for line in markdown.splitlines() if "not seen" in line)
+    assert rows[2]["notes"].startswith("no answer: no | route <b>")
+    line = next(line for line in markdown.splitlines() if "no answer" in line)
     assert r"no \| route &lt;b>" in line
     assert " - | - | - |" in line
 
@@ -88,7 +88,7 @@ def test_notes_name_gaps_decisions_holds_and_what_came_and_went(tmp_path: Path) 
     assert "decision hour 8: FAIL, hold | on hold at hour 8: web2: memory grew by 24 % an hour" in notes[8, "fleet"]
     assert notes[10, "fleet"] == "go, by Ann Example, operations_lead: the leak is known"
     assert notes[8, "web2"].startswith("WARN memory: ")
-    assert notes[8, "web3"].startswith("since the row before: INCONCLUSIVE seen for 6 looks")
+    assert notes[8, "web3"].startswith("since the row before: INCONCLUSIVE seen for 6 samples")
 
 
 def test_a_rollback_after_the_last_row_is_in_the_table(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_a_rollback_after_the_last_row_is_in_the_table(tmp_path: Path) -> None:
 
 
 def test_the_files_follow_the_journal(tmp_path: Path) -> None:
-    watch, story = Watching("web1").look(row=True).until(HOUR), WatchStory(SHOWN)
+    watch, story = Watching("web1").look(row=True).until(HOUR), WatchStory(shown=SHOWN)
     tables = Tables(tmp_path, story)
     lengths = []
     for record in watch.records:

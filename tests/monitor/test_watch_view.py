@@ -8,12 +8,9 @@ import pytest
 from cutover.core.samples import Judgement
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
-from cutover.monitor.views.console import watch_lines
-from cutover.monitor.views.dashboard import spark
-from cutover.monitor.views.figures import Series
-from cutover.monitor.views.reading import read_watch
-from cutover.monitor.views.timeline import WatchStory
-from cutover.monitor.views.wording import in_short
+from cutover.monitor.views.live import watch_lines
+from cutover.monitor.views.story import WatchStory, read_watch
+from cutover.monitor.views.text import in_short
 from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, held, held_and_gone_on, rolled_back
@@ -22,7 +19,7 @@ SHOWN = presentation(ROOT, "abaco").watch
 
 
 def told(watch: Watching) -> WatchStory:
-    story = WatchStory(SHOWN)
+    story = WatchStory(shown=SHOWN)
     for record in watch.records:
         story.take(record)
     assert story.odd == []
@@ -36,7 +33,6 @@ def test_figures_come_from_the_documents_of_the_looks() -> None:
     assert host.series["memory"].latest == pytest.approx(41, abs=0.5)
     assert host.series["cpu"].latest == pytest.approx(3, rel=0.4)
     assert host.series["error_rate"].latest == 0.0
-    assert host.series["uptime"].latest == watch.t
     assert set(host.values) == {"PAR30", "PAR90", "CollectionRate", "PortfolioHealth"}
     assert (
         host.series["latency"].values[0] != host.series["latency"].values[0]
@@ -58,7 +54,6 @@ def test_a_restart_is_counted_and_takes_nothing_off_the_counters() -> None:
     watch.until(2400)
     host = told(watch).hosts["web1"]
     assert host.series["restarts"].latest == 1
-    assert host.series["uptime"].latest == 2400 - 1320
     known = [value for name in ("latency", "cpu") for value in host.series[name].values if not math.isnan(value)]
     assert min(known) >= 0
     assert max(known) < 20
@@ -70,7 +65,6 @@ def test_nobody_looking_and_not_reaching_a_host_are_holes_and_no_zero() -> None:
     assert (gap.end - gap.start, web3.missed) == (1800, 2)
     holes = [t for t, value in web3.series["memory"] if math.isnan(value)]
     assert holes == [gap.start, 7 * HOUR + 600, 7 * HOUR + 1200]
-    assert web3.series["memory"].at(7 * HOUR + 600) is None
 
 
 def test_a_finding_has_a_beginning_and_an_end() -> None:
@@ -119,7 +113,7 @@ def test_a_record_that_is_not_as_expected_is_noted_and_ends_nothing() -> None:
         .write("something.new", t="x")
     )
     watch.t += 120
-    story = WatchStory(SHOWN)
+    story = WatchStory(shown=SHOWN)
     for record in watch.look().records:
         story.take(record)
     assert [one.partition(" cannot")[0] for one in story.odd] == ["record 4 (judged)", "record 5 (sample)"]
@@ -127,19 +121,11 @@ def test_a_record_that_is_not_as_expected_is_noted_and_ends_nothing() -> None:
 
 
 def test_lines_of_an_odd_record_are_none() -> None:
-    story = WatchStory(SHOWN)
+    story = WatchStory(shown=SHOWN)
     record = Record.following(None, "2026-01-02T03:04:05.000Z", "hold.opened", {"point": "hour_1"})
     assert story.take(record) == []
     assert list(watch_lines(record, story)) == []
     assert len(story.odd) == 1
-
-
-def test_a_spark_keeps_the_peak_and_shows_holes() -> None:
-    series = Series()
-    for t in range(40):
-        series.add(t, None if t >= 36 else 8.0 if t == 17 else 1.0)
-    assert spark(series, 10) == "▁▁▁▁█▁▁▁▁ "
-    assert spark(Series(), 10) == ""
 
 
 def test_what_only_says_that_too_little_was_seen_is_one_line() -> None:

@@ -6,8 +6,7 @@ from datetime import timedelta
 import pytest
 
 from cutover.console.text import clean, rich_console
-from cutover.monitor.views.console import WatchConsole
-from cutover.monitor.views.dashboard import watch_board
+from cutover.monitor.views.live import WatchConsole, dashboard
 from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
 from tests.console.test_live import Terminal
@@ -19,7 +18,7 @@ SHOWN = presentation(ROOT, "abaco").watch
 
 def drawn(watch: Watching, width: int, height: int | None = None) -> str:
     stream = io.StringIO()
-    rich_console(stream, width).print(watch_board(told(watch), watch.now, width, height))
+    rich_console(stream, width).print(dashboard(told(watch), watch.now, width, height))
     return clean(stream.getvalue())
 
 
@@ -61,8 +60,7 @@ def test_the_live_view_fits_its_terminal(width: int) -> None:
         "errors",
         "memory",
         "CPU",
-        "up for",
-        "█",
+        "restarts",
     ):
         assert name in text
     assert "…" not in text
@@ -73,7 +71,7 @@ def test_the_live_view_says_what_comes_next(quiet: Watching) -> None:
     watch.t += 300
     text = " ".join(drawn(watch, 160).split())
     assert "hour 1.583" in text
-    assert "row in 25 min · hour 8 decides in 6 h 25 min · a look every 60 s" in text
+    assert "row in 25 min · hour 8 decides in 6 h 25 min · a sample every 60 s" in text
     assert "ended at 2026-01-03T04:00:00Z, exit code 0" in drawn(quiet, 80)
 
 
@@ -85,8 +83,8 @@ def test_what_was_found_stays_on_the_lowest_screen_and_hosts_give_way() -> None:
     text = drawn(watch, 80, height=14)
     assert "web20: memory: 900 MB" in text
     assert "next: look after memory" in text
-    assert "web21: not seen: no route to host" in text
-    assert "? not seen" in text
+    assert "web21: no answer: no route to host" in text
+    assert "? no answer" in text
     shown = [line for line in text.splitlines() if line.startswith("web") and ("PASS" in line or "FAIL" in line)]
     assert shown[0].startswith("web20")
     assert "hosts more, none of them worse" in text
@@ -115,11 +113,11 @@ def test_without_a_terminal_each_row_and_host_is_a_line(quiet: Watching) -> None
 def test_plain_lines_tell_what_happens_between_rows() -> None:
     text = "\n".join(plain(held_and_gone_on(look_s=600)))
     for words in (
-        "gap           nobody looked for 30 min: the controller was not running",
+        "gap           no samples for 30 min: the controller was not running",
         "web3          INCONCLUSIVE  seen: no sample: no route to host; next: look after the way to it",
         "HOLD          at hour 8: web2: memory grew by 24 % an hour; web2: memory 214 MB is over 200 MB; a person decides within 60 min",
         "decided       go, by Ann Example, operations_lead: the leak is known",
-        "WARN          hold: did not go out to everybody",
+        "WARN          hold: not sent to everybody",
     ):
         assert words in text
     assert "TRIGGER       error_rate: 0.3 share" in "\n".join(plain(rolled_back(look_s=60)))

@@ -7,7 +7,7 @@ import pytest
 
 from cutover.core.verdict import Verdict
 from cutover.monitor.state import Signoff
-from cutover.monitor.watch import End
+from cutover.monitor.watch import EndReason
 from tests.monitor.watches import BEGAN, HOUR, SEEDS_AND_DAYS, Hosts, Reel, settings
 
 
@@ -31,13 +31,18 @@ def from_(t0: float, host: str, path: str, value: Any) -> Hosts:
     return Hosts(disturb)
 
 
+def quarter_hourly(reel: Reel) -> None:
+    """One host with fewer samples, for watches that are opened again and again: each reads its journal as a whole."""
+    reel.hosts, reel.settings = ("web1",), settings(cadence=SEEDS_AND_DAYS).looking_every(900.0)
+
+
 def said(decision: str, point: str = "", name: str = "Ana Example") -> Signoff:
     return Signoff("engineering_lead", name, decision, point, "9", "seen")
 
 
 def test_an_undisturbed_day_is_over_with_every_row_and_every_point(reel: Reel) -> None:
     ended = reel.run()
-    assert (ended.end, ended.verdict) == (End.OVER, Verdict.PASS)
+    assert (ended.end, ended.verdict) == (EndReason.OVER, Verdict.PASS)
     rows = {one["t"] for one in reel.records("judged") if one["row"]}
     assert len(rows) == 1 + 8 + 4 + 4 + 2  # the baseline, then the seeds' cadence
     assert [(one["name"], one["answer"]) for one in reel.records("point")] == [
@@ -50,7 +55,7 @@ def test_an_undisturbed_day_is_over_with_every_row_and_every_point(reel: Reel) -
 def test_a_lost_tape_pulls_the_trigger_at_the_second_look_that_sees_it(reel: Reel) -> None:
     reel.look = from_(2.1 * HOUR, "web2", "figures.stock.lost_count", 1)
     ended = reel.run()
-    assert ended.end is End.TRIGGERED
+    assert ended.end is EndReason.TRIGGERED
     pulled = reel.records("trigger")
     assert [(one["host"], one["rolls_back"]) for one in pulled] == [("web2", True)]
     assert reel.t - 2.1 * HOUR <= 2 * reel.settings.look_s  # seen twice: it might just have been on its way
@@ -60,7 +65,7 @@ def test_a_lost_tape_pulls_the_trigger_at_the_second_look_that_sees_it(reel: Ree
 def test_a_leak_holds_and_does_not_roll_back(reel: Reel) -> None:
     reel.look = from_(HOUR, "web1", "resources.memory_mb", lambda s, mb: mb * (1 + 0.3 * s / HOUR))
     ended = reel.run(stays=False)
-    assert ended.end is End.HELD
+    assert ended.end is EndReason.HELD
     (hold,) = reel.records("hold.opened")
     assert hold["default"] == "stay"
     assert "web1" in hold["reasons"][0]
@@ -70,16 +75,16 @@ def test_a_leak_holds_and_does_not_roll_back(reel: Reel) -> None:
 
 def test_a_held_watch_looks_at_the_triggers_each_time_it_is_run_again(reel: Reel) -> None:
     reel.look = from_(HOUR, "web1", "resources.memory_mb", lambda s, mb: mb * (1 + 0.3 * s / HOUR))
-    assert reel.run(stays=False).end is End.HELD
+    assert reel.run(stays=False).end is EndReason.HELD
     reel.now += 60
-    assert reel.run(stays=False).end is End.HELD
+    assert reel.run(stays=False).end is EndReason.HELD
     assert len(reel.records("hold.opened")) == 1
     reel.look = from_(0.0, "web2", "figures.stock.doubled_count", 1)
     ends = []
     for _ in range(3):
         reel.now += 60
         ends.append(reel.run(stays=False).end)
-    assert ends == [End.HELD, End.TRIGGERED, End.TRIGGERED]
+    assert ends == [EndReason.HELD, EndReason.TRIGGERED, EndReason.TRIGGERED]
 
 
 def test_a_person_who_says_go_on_is_not_asked_the_same_again_before_the_next_point(reel: Reel) -> None:
@@ -87,7 +92,7 @@ def test_a_person_who_says_go_on_is_not_asked_the_same_again_before_the_next_poi
     reel.signoffs = [(3 * HOUR, said("go_on"))]
     reel.settings = settings(live_s=4 * HOUR)
     ended = reel.run()
-    assert ended.end is End.OVER
+    assert ended.end is EndReason.OVER
     assert ended.verdict is Verdict.FAIL
     assert len(reel.records("hold.opened")) == 1
     (closed,) = reel.records("hold.closed")
@@ -98,12 +103,12 @@ def test_a_person_who_says_no_has_it_rolled_back(reel: Reel) -> None:
     reel.look = from_(HOUR, "web1", "resources.memory_mb", 600.0)
     reel.signoffs = [(1.5 * HOUR, said("rollback"))]
     ended = reel.run()
-    assert ended.end is End.REFUSED
+    assert ended.end is EndReason.REFUSED
     assert ended.reasons == ("Ana Example (engineering_lead): seen",)
 
 
-@pytest.mark.parametrize(("default", "end"), [("rollback", End.REFUSED), ("go_on", End.OVER)])
-def test_nobody_decides_and_the_declared_default_comes(reel: Reel, default: str, end: End) -> None:
+@pytest.mark.parametrize(("default", "end"), [("rollback", EndReason.REFUSED), ("go_on", EndReason.OVER)])
+def test_nobody_decides_and_the_declared_default_comes(reel: Reel, default: str, end: EndReason) -> None:
     reel.look = from_(1.6 * HOUR, "web1", "resources.memory_mb", 600.0)
     reel.settings = settings(hold_default=default, live_s=4 * HOUR)
     ended = reel.run()
@@ -126,7 +131,7 @@ def test_a_hold_with_the_default_stay_waits_for_ever_with_the_triggers_armed(ree
 
     reel.look.disturb = disturb
     ended = reel.run()
-    assert ended.end is End.TRIGGERED
+    assert ended.end is EndReason.TRIGGERED
     assert reel.t >= 20 * HOUR
 
 
@@ -137,7 +142,7 @@ def test_a_finding_at_hour_24_extends_the_watch(reel: Reel) -> None:
 
     reel.look = Hosts(disturb)
     ended = reel.run()
-    assert ended.end is End.OVER
+    assert ended.end is EndReason.OVER
     assert [one["answer"] for one in reel.records("point") if one["name"] == "hour_24"] == ["extend", "go_on"]
     assert reel.t >= 30 * HOUR
     assert len(reel.events("extended")) == 1
@@ -150,17 +155,17 @@ def test_what_is_not_known_at_a_point_is_asked_again_before_that_holds(reel: Ree
 
     reel.look, reel.settings = Hosts(disturb), settings(live_s=2 * HOUR)
     ended = reel.run()
-    assert ended.end is End.OVER
+    assert ended.end is EndReason.OVER
     assert [one["answer"] for one in reel.records("point")] == ["go_on"]
     assert 1 <= len(reel.records("point.postponed")) <= 4
 
 
 def test_a_controller_that_slept_goes_on_in_the_same_window_and_lists_the_gap(reel: Reel) -> None:
     reel.settings = settings(live_s=2 * HOUR)
-    assert reel.run(once=True).end is End.LOOKED
+    assert reel.run(once=True).end is EndReason.LOOKED
     reel.now += 1.5 * HOUR
     ended = reel.run()
-    assert ended.end is End.OVER
+    assert ended.end is EndReason.OVER
     (postponed,) = reel.records("point.postponed")
     assert postponed["name"] == "hour_1"
     (gap,) = reel.records("watch.gap")
@@ -171,39 +176,39 @@ def test_a_controller_that_slept_goes_on_in_the_same_window_and_lists_the_gap(re
 
 def test_once_is_one_look_that_is_recorded_as_a_row(reel: Reel) -> None:
     ended = reel.run(once=True)
-    assert (ended.end, reel.look.looks) == (End.LOOKED, 1)
+    assert (ended.end, reel.look.looks) == (EndReason.LOOKED, 1)
     assert [one["row"] for one in reel.records("judged")] == [True, True]
 
 
 def test_a_host_that_stays_silent_is_a_finding_and_a_hold_but_no_rollback(reel: Reel) -> None:
     reel.look = Hosts(silent=lambda host, t: host == "web2" and t > 2 * HOUR)
     ended = reel.run(stays=False)
-    assert ended.end is End.HELD
+    assert ended.end is EndReason.HELD
     assert any("web2" in reason for reason in ended.reasons)
     assert reel.records("trigger") == []
 
 
 def test_somebody_who_takes_the_run_back_ends_the_watch(reel: Reel) -> None:
     reel.went_back_t = 3 * HOUR
-    assert reel.run().end is End.GONE
+    assert reel.run().end is EndReason.GONE
     assert reel.t == pytest.approx(3 * HOUR, abs=reel.settings.look_s)
 
 
 def test_a_scale_makes_a_day_of_minutes(reel: Reel) -> None:
     reel.settings = settings(scale=288.0)
-    assert reel.run().end is End.OVER
+    assert reel.run().end is EndReason.OVER
     assert reel.now - BEGAN == pytest.approx(300, abs=2)
 
 
 def test_the_days_after_are_looked_at_once_a_day_and_pass_day_7_and_28(reel: Reel) -> None:
-    reel.settings = settings(cadence=SEEDS_AND_DAYS)
-    assert reel.run().end is End.OVER
+    quarter_hourly(reel)
+    assert reel.run().end is EndReason.OVER
     reel.settings = reel.settings.looking_every(24 * HOUR)  # as `monitor --once` judges, whose looks are a day apart
     ends = []
     for _ in range(28):
         reel.now += 24 * HOUR
         ends.append(reel.run(once=True))
-    assert {ended.end for ended in ends} == {End.LOOKED}
+    assert {ended.end for ended in ends} == {EndReason.LOOKED}
     assert {ended.verdict for ended in ends[:6]} <= {Verdict.PASS, Verdict.INCONCLUSIVE}  # a few looks tell no growth
     assert {ended.verdict for ended in ends[6:]} == {Verdict.PASS}
     assert [(one["name"], one["answer"]) for one in reel.records("point")][3:] == [
@@ -214,15 +219,15 @@ def test_the_days_after_are_looked_at_once_a_day_and_pass_day_7_and_28(reel: Ree
 
 
 def test_a_single_look_that_sees_what_may_be_a_trigger_looks_again_and_pulls_it(reel: Reel) -> None:
-    reel.settings = settings(cadence=SEEDS_AND_DAYS)
-    assert reel.run().end is End.OVER
+    quarter_hourly(reel)
+    assert reel.run().end is EndReason.OVER
     reel.settings = reel.settings.looking_every(24 * HOUR)
     reel.now += 24 * HOUR
-    assert reel.run(once=True).end is End.LOOKED
+    assert reel.run(once=True).end is EndReason.LOOKED
     reel.look = from_(0.0, "web1", "figures.stock.lost_count", 1)
     reel.now += 24 * HOUR
     began, reel.most_t = reel.now, 100 * HOUR
-    assert reel.run(once=True).end is End.TRIGGERED
+    assert reel.run(once=True).end is EndReason.TRIGGERED
     assert reel.now - began <= 60
 
 
@@ -232,4 +237,4 @@ def test_in_a_hurried_watch_what_takes_a_moment_still_has_it(reel: Reel) -> None
             documents["figures"]["audit"]["runs"] -= 1
 
     reel.look, reel.settings = Hosts(disturb), settings(scale=864.0, live_s=6 * HOUR)
-    assert reel.run().end is End.OVER
+    assert reel.run().end is EndReason.OVER

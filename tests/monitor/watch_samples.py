@@ -5,7 +5,9 @@ from functools import lru_cache
 from typing import Any
 
 from cutover.core.samples import Judgement, Sample
-from cutover.monitor.rules import HostJudge, RuleBook, load
+from cutover.monitor.rules.judge import HostJudge
+from cutover.monitor.rules.rulebook import RuleBook
+from cutover.monitor.rules.rules import load
 from cutover.plan.service import load_service, thresholds
 from tests.checkout import ROOT
 

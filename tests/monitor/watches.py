@@ -11,8 +11,8 @@ from cutover.journal.journal import Journal, utc_now
 from cutover.monitor.rules.rulebook import Cadence, paced
 from cutover.monitor.rules.rules import load
 from cutover.monitor.settings import Settings
-from cutover.monitor.state import Answers, Signoff, WatchClock, Watched
-from cutover.monitor.watch import Ended, Jury, Watch
+from cutover.monitor.state import Responses, Signoff, WatchClock, WatchState
+from cutover.monitor.watch import Judges, Watch, WatchEnd
 from cutover.plan.service import load_service
 from cutover.plan.service import thresholds as thresholds_of
 from tests.checkout import ROOT
@@ -119,18 +119,18 @@ class Reel:
         """Now, on the watch's clock."""
         return (self.now - BEGAN) * self.settings.scale
 
-    def run(self, *, once: bool = False, stays: bool = True) -> Ended:
+    def run(self, *, once: bool = False, stays: bool = True) -> WatchEnd:
         """Take the watch up where its journal is."""
         journal = self.journal()
-        jury = Jury(self.settings.book, self.hosts, self.settings.look_s)
-        jury.replay(journal.records)
-        watched = Watched.of(journal.records)
-        journal.listen(watched)
-        if not watched.started_at:
+        judges = Judges(self.settings.book, self.hosts, self.settings.look_s)
+        judges.replay(journal.records)
+        state = WatchState.of(journal.records)
+        journal.listen(state)
+        if not state.started_at:
             journal.write("watch.started", began=BEGAN, hosts=list(self.hosts), **self.settings.as_json())
         watch = Watch(
-            self.settings, self.hosts, journal, watched, jury, WatchClock(BEGAN, self.settings.scale, lambda: self.now),
-            self.look, lambda event, reasons: self.told.append((event, tuple(reasons))), self._answers, self._wait,
+            self.settings, self.hosts, journal, state, judges, WatchClock(BEGAN, self.settings.scale, lambda: self.now),
+            self.look, lambda event, reasons: self.told.append((event, tuple(reasons))), self._responses, self._wait,
         )  # fmt: skip
         try:
             return watch.run(once=once, stays=stays)
@@ -154,9 +154,9 @@ class Reel:
     def _stamp(self) -> str:
         return f"{self.now:020.3f}"  # sorts as ISO 8601 does
 
-    def _answers(self, _since: str) -> Answers:
+    def _responses(self, _since: str) -> Responses:
         said = [one for t, one in self.signoffs if t <= self.t]
-        return Answers(tuple(said), self.t >= self.went_back_t)
+        return Responses(tuple(said), self.t >= self.went_back_t)
 
     def _wait(self, seconds: float) -> None:
         assert self.t < self.most_t, "the watch does not end"

@@ -42,7 +42,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return Fleet({}, Pool(1)), [Problem(f"no route to {name}", f"see the cable of {name}", name) for name in "ab"]
 
     monkeypatch.setattr(fleets, "connect", nobody)
-    monkeypatch.setattr("cutover.monitor.loop.connect", nobody)
+    monkeypatch.setattr("cutover.monitor.monitor.connect", nobody)
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""What a watch is judged by, checked and ready: signals, rules with their limits, metrics and decision points."""
+"""The rules of a watch as values: durations, cadence, signals, rules with their limits, metrics, decision points."""
 
 import math
 import re
@@ -12,57 +12,46 @@ from cutover.core.errors import Problem, UsageError
 from cutover.core.numbers import is_number
 from cutover.core.samples import Level
 
-# Durations as people write them: 15s, 30m, 4h, 7d, or a plain number of seconds.
-
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 HOW = "write a number and one of s, m, h, d, w, for instance 15s, 30m, 4h, 7d or 1h30m"
-
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
-class NoDurationError(ValueError):
-    """What was written is no duration; says what was found."""
+class DurationError(ValueError):
+    """What was written is not a duration; says what was found."""
 
 
 def seconds(written: object) -> float:
-    """The seconds that a duration stands for; NoDurationError for what is none, or is negative."""
-    if is_number(written):
-        if not math.isfinite(written) or written < 0:
-            raise NoDurationError(f"{written} is no duration")
+    """The seconds of a duration as people write it: 15s, 1h30m, 7d, or a number of seconds; DurationError otherwise."""
+    if is_number(written) and math.isfinite(written) and written >= 0:
         return float(written)
-    if not isinstance(written, str):
-        raise NoDurationError(f"{written!r} is no duration")
-    text = written.strip()
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise NoDurationError(f"`{written}` is no duration")
+    parts = _PART.findall(written) if isinstance(written, str) else []
+    if not parts or "".join(number + unit for number, unit in parts) != str(written).strip():
+        raise DurationError(f"`{written}` is not a duration")
     return math.fsum(float(number) * UNITS[unit] for number, unit in parts)
 
 
 def words(duration: float) -> str:
     """A number of seconds as it would be written: 15s, 10m, 1h30m, 7d."""
-    left, told = round(duration, 3), ""
+    left, text = round(duration, 3), ""
     for unit in ("d", "h", "m"):
-        whole = int(left // UNITS[unit])
-        if whole:
-            told += f"{whole}{unit}"
-            left = round(left - whole * UNITS[unit], 3)
-    return told + (f"{left:g}s" if left or not told else "")
+        whole, left = divmod(left, UNITS[unit])
+        text += f"{whole:g}{unit}" if whole else ""
+    left = round(left, 3)
+    return text + (f"{left:g}s" if left or not text else "")
 
-
-# When rows of a watch are recorded: every half an hour at first, then less and less often.
 
 _ALMOST = 1e-6  # seconds: moments that are reached by adding up are not missed by a rounding
 
 
 @dataclass(frozen=True)
 class Cadence:
-    """Stretches of a watch, each (until, every) in seconds of its clock: `every` 30 min until hour 4, and so on."""
+    """When rows are recorded: stretches of a watch, each (until, every) in seconds of its clock."""
 
     stretches: tuple[tuple[float, float], ...]
 
     def between(self, after: float, until: float) -> tuple[float, ...]:
-        """The moments of recorded rows in (after, until]. The one at 0, the baseline, belongs to none: take it first."""
+        """The moments of recorded rows in (after, until]. The baseline at 0 belongs to no stretch: take it first."""
         return tuple(moment for moment in self._moments() if after + _ALMOST < moment <= until + _ALMOST)
 
     def next_after(self, after: float) -> float | None:
@@ -88,7 +77,7 @@ def cadence(written: Mapping[str, Any], path: str) -> Cadence:
     for key, value in written.items():
         try:
             read.append((seconds(key), seconds(value), f"{path}.{key}"))
-        except NoDurationError as error:
+        except DurationError as error:
             problems.append(Problem(str(error), HOW, path=f"{path}.{key}"))
     stretches: list[tuple[float, float]] = []
     start = 0.0
@@ -100,7 +89,7 @@ def cadence(written: Mapping[str, Any], path: str) -> Cadence:
             stretches.append((until, every))
             start = until
     if not stretches and not problems:
-        problems.append(Problem("has no stretch", "write {24h: 30m}", path=path))
+        problems.append(Problem("it is empty", "write {24h: 30m}", path=path))
     if problems:
         raise UsageError(problems)
     return Cadence(tuple(stretches))
@@ -110,39 +99,18 @@ Kind = Literal[
     "value", "values", "count", "differs", "verdict", "mean", "share", "increase", "busy", "restarts", "growth", "drift",
     "stuck", "without", "fell", "looks",
 ]  # fmt: skip
-Over = Literal["above", "below"]
-
-# What a signal of each kind needs besides, and whether it looks back over a window.
-NEEDS: Mapping[Kind, tuple[str, ...]] = {
-    "value": ("at",),
-    "values": ("at",),
-    "count": ("of",),
-    "differs": ("at", "from_"),
-    "verdict": ("at",),
-    "mean": ("of", "per"),
-    "share": ("of", "per"),
-    "increase": ("of",),
-    "busy": ("at",),
-    "restarts": ("at",),
-    "growth": ("at",),
-    "drift": ("at", "against"),
-    "stuck": ("at", "per"),
-    "without": ("of", "per"),
-    "fell": ("at",),
-    "looks": (),
-}
-WINDOWED: frozenset[Kind] = frozenset({"mean", "share", "increase", "busy", "restarts", "growth"})
+WINDOWED: frozenset[Kind] = frozenset(
+    {"mean", "share", "increase", "busy", "restarts", "growth"}
+)  # look back over time
 COUNTED: frozenset[Kind] = frozenset({"mean", "share", "growth"})  # those whose n may be too small
 UNLIMITED: frozenset[Kind] = frozenset({"verdict", "looks"})  # they are verdicts themselves
 STATES: frozenset[Kind] = frozenset({"differs"})  # yes or no: the rule itself says of which level a yes is
 
 
-class _Strict(BaseModel):
+class SignalEntry(BaseModel):
+    """One entry of `signals`: how a figure is measured from the samples."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class SignalEntry(_Strict):
-    """One entry of `signals`: how a figure is had from the samples."""
 
     kind: Kind
     unit: str = ""
@@ -156,56 +124,17 @@ class SignalEntry(_Strict):
     words: str = Field(min_length=1)
 
 
-class RuleEntry(_Strict):
-    """One entry of `rules`; durations are still as they are written."""
-
-    signal: str
-    row: str = ""
-    over: Over = "above"
-    window: str | int | float | None = None
-    least: int = Field(default=0, ge=0)
-    bound: Literal["lower", ""] = ""
-    floor: str = ""
-    for_: dict[str, str | int | float] = Field(default_factory=dict, alias="for")
-    levels: list[str] = Field(default_factory=list)
-    fail_after: int = Field(ge=1)
-    at_points: Literal["hold", ""] = ""
-    words: str = Field(min_length=1)
-    next: str = Field(min_length=1)
-
-
-class MetricEntry(_Strict):
-    """One entry of `metrics`: what points look at; with a `floor` it must be steady between two of them."""
-
-    signal: str
-    window: str | int | float | None = None
-    least: int = Field(default=0, ge=0)
-    floor: float | None = Field(default=None, ge=0)
-
-
-class PointEntry(_Strict):
-    """One entry of `points`."""
-
-    at: str | int | float
-    steady_since: str = ""
-    steady: str = ""
-    below: dict[str, str] = Field(default_factory=dict)
-    otherwise: Literal["hold", "extend"] = "hold"
-    by: str | int | float | None = None
-    words: str = Field(min_length=1)
-
-
 @dataclass(frozen=True)
 class Signal:
-    """How a figure is had from the samples, over which window of the watch's clock (0.0: as it is now).
+    """How a figure is measured from the samples, over which window of the watch's clock (0.0: as it is now).
 
-    `slack`: by how much less than its window counts as all of it, since looks do not fall on a window's edges. `share`: of
-    what a count within a window comes to, where that was made longer than the rule has it (pace.py); limits are for the rule's.
+    `slack`: by how much less than its window counts as all of it, since samples do not fall on a window's edges. `share`: of
+    what a count within a window comes to, where `paced` made the window longer than the rule has it; limits are for the rule's.
     """
 
     name: str
     entry: SignalEntry
-    window: float
+    window: float = 0.0
     floor: float = 0.0
     slack: float = 0.0
     share: float = 1.0
@@ -217,7 +146,7 @@ class Signal:
 
     @property
     def key(self) -> tuple[str, float, float]:
-        """What two uses of a signal have in common that can share one meter."""
+        """What two uses of a signal have in common that can share one measurement."""
         return self.name, self.window, self.floor
 
     @property
@@ -227,8 +156,8 @@ class Signal:
 
 
 @dataclass(frozen=True)
-class Limit:
-    """One level of a rule: passed by what is over the limit, and held once it has been so for `hold` seconds."""
+class Threshold:
+    """One level of a rule: exceeded by what is over the limit, and effective once it has been so for `hold` seconds."""
 
     level: Level
     limit: float
@@ -243,7 +172,7 @@ class Rule:
     signal: Signal
     row: str
     below: bool
-    limits: tuple[Limit, ...]
+    limits: tuple[Threshold, ...]
     least: int
     bound: bool
     fail_after: int
@@ -254,7 +183,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure that points look at. With a `floor`, the least difference that counts, in its unit, it must be steady between two."""
+    """A figure that points compare. With a `floor`, the least difference that counts, in its unit, it must be steady between two."""
 
     name: str
     signal: Signal
@@ -263,7 +192,7 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Point:
+class DecisionPoint:
     """A moment of the watch at which it is decided whether it goes on.
 
     Always: no FAIL since the last decision, nothing unknown. Besides: metrics within `steady` (a share) of what they were at
@@ -282,55 +211,46 @@ class Point:
 
 @dataclass(frozen=True)
 class RuleBook:
-    """All that a watch is judged by; `epoch` is where a sample says in which of its lives the service is."""
+    """Everything that a watch is judged by; `epoch` is where a sample says in which of its lives the service is."""
 
     source: str
     epoch: str
     gap_looks: int
     rules: tuple[Rule, ...]
     metrics: tuple[Metric, ...]
-    points: tuple[Point, ...]
+    points: tuple[DecisionPoint, ...]
     digest: str
 
     def as_json(self) -> dict[str, Any]:
         """What the journal of a watch keeps of it: which rules, with which limits."""
-        return {
-            "source": self.source,
-            "digest": self.digest,
-            "rules": {
-                rule.name: {one.level: {"limit": one.limit, "for_s": one.hold} for one in rule.limits}
-                for rule in self.rules
-            },
+        limits = {
+            rule.name: {one.level: {"limit": one.limit, "for_s": one.hold} for one in rule.limits}
+            for rule in self.rules
         }
+        return {"source": self.source, "digest": self.digest, "rules": limits}
 
 
-# Fits the rules to how often a watch looks: a window that holds too few looks could judge nothing.
-
-LOOKS = 6  # that a window holds at least: a growth needs five of them, and Prometheus' documentation advises four for a rate
-HELD_LOOKS = 2.0  # that a hold time of a hurried watch lasts at least
-SLACK = 1.1  # of a look: one may fall just outside the window, and none is quite punctual
+SAMPLES = 6  # that a window holds at least: a growth needs five of them, and Prometheus' documentation advises four for a rate
+HOLD_SAMPLES = 2.0  # that a hold time of a watch with a fast clock lasts at least
+SLACK = 1.1  # of the interval: a sample may fall just outside the window, and none is quite punctual
 
 
 def paced(book: RuleBook, look_s: float, *, hurried: bool = False) -> RuleBook:
-    """The same rules for looks so far apart (seconds on the watch's clock); they differ where a watch is hurried, or looks seldom.
+    """The same rules for samples so far apart (seconds on the watch's clock): a window with too few samples could judge nothing.
 
     A hold time bridges what really takes a moment, such as that between a piece of work and its record; in a hurried watch it
-    would be over before that moment is, so there it lasts for some looks at least.
+    would be over before that moment is, so there it lasts for some samples at least.
     """
 
     def wide(signal: Signal) -> Signal:
         if not signal.window:
             return signal
-        window = max(signal.window, LOOKS * look_s)
+        window = max(signal.window, SAMPLES * look_s)
         return replace(signal, window=window, slack=SLACK * look_s, share=signal.window / window)
 
-    def long(limit: Limit) -> Limit:
-        return replace(limit, hold=max(limit.hold, HELD_LOOKS * look_s)) if hurried and limit.hold else limit
+    def long(limit: Threshold) -> Threshold:
+        return replace(limit, hold=max(limit.hold, HOLD_SAMPLES * look_s)) if hurried and limit.hold else limit
 
-    return replace(
-        book,
-        rules=tuple(
-            replace(rule, signal=wide(rule.signal), limits=tuple(map(long, rule.limits))) for rule in book.rules
-        ),
-        metrics=tuple(replace(metric, signal=wide(metric.signal)) for metric in book.metrics),
-    )
+    rules = [replace(rule, signal=wide(rule.signal), limits=tuple(map(long, rule.limits))) for rule in book.rules]
+    metrics = [replace(metric, signal=wide(metric.signal)) for metric in book.metrics]
+    return replace(book, rules=tuple(rules), metrics=tuple(metrics))

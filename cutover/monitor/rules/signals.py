@@ -1,171 +1,71 @@
-"""Meters of what is there now, and of what changed since: values, counts, states, verdicts, standstills, drifts."""
+"""Measures the signals of a host from one sample after the other. Measuring always gives a SignalValue, also where there is no value.
+
+Each kind of signal is a function that gives a measure: it is called with every sample in the order of time, and remembers what
+it needs of those before. First what is there now, or changed since: values, counts, states, verdicts, standstills, drifts. Then
+what went on within a window: means, shares, increases, processor time, restarts, growth of memory.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from statistics import median
+from typing import Any, NamedTuple
 
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules.reading import Moment, Reading, getter, missing, number, summed, too_little
-from cutover.monitor.rules.rulebook import Signal
+from cutover.monitor.rules.rulebook import Kind, Signal
 
+Documents = Mapping[str, Any]
 _VERDICTS = frozenset(map(str, Verdict))
 
 
-class Value:
-    """The figure as it stands there."""
+class SignalValue(NamedTuple):
+    """A value, or why there is none yet.
 
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._scale, self._at = getter(signal.entry.at), signal.entry.scale, signal.entry.at
-
-    def take(self, moment: Moment) -> Reading:
-        """The figure as it stands there."""
-        found = number(self._get(moment.documents))
-        return missing(f"{self._at} is not there") if found is None else Reading(found * self._scale)
-
-
-class Count:
-    """How many there are: numbers, or the lengths of lists, added up."""
-
-    def __init__(self, signal: Signal) -> None:
-        self._of = [(path, getter(path)) for path in signal.entry.of]
-
-    def take(self, moment: Moment) -> Reading:
-        """How many there are."""
-        total = 0.0
-        for path, get in self._of:
-            found = get(moment.documents)
-            counted = float(len(found)) if isinstance(found, list) else number(found)
-            if counted is None:
-                return missing(f"{path} is not there")
-            total += counted
-        return Reading(total)
-
-
-class Differs:
-    """1 where a state is none of those that it should be, else 0."""
-
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._good, self._at = getter(signal.entry.at), tuple(signal.entry.from_), signal.entry.at
-        self._found: object = None
-        self._reading = missing("no look yet")
-
-    def take(self, moment: Moment) -> Reading:
-        """1 where the state is none of those that it should be."""
-        found = self._get(moment.documents)
-        if found is None:
-            return missing(f"{self._at} is not there")
-        if found != self._found:
-            self._found, self._reading = found, Reading(float(found not in self._good), why=f"{self._at} is {found}")
-        return self._reading
-
-
-class Verdicts:
-    """A verdict that the host's own code came to, as it stands there; `why` is the verdict."""
-
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._at = getter(signal.entry.at), signal.entry.at
-
-    def take(self, moment: Moment) -> Reading:
-        """The verdict as it stands there."""
-        found = self._get(moment.documents)
-        if not isinstance(found, str) or found not in _VERDICTS:
-            return missing(f"{self._at} is {'not there' if found is None else f'{found}, which is no verdict'}")
-        return Reading(0.0, why=found)
-
-
-class Stuck:
-    """For how long something has waited while nothing went on: its age, and never more than since progress was last seen.
-
-    Both are real seconds. A long queue that moves is no standstill.
+    `missing`: it could not be measured, which is a finding after some samples; otherwise it has no value since too little
+    was seen. `n` events or samples carry it, `part` of them are the share that is counted. `full`: the window is covered,
+    so that what grows cannot grow any more in it.
     """
 
-    def __init__(self, signal: Signal) -> None:
-        self._age, self._progress, self._at = getter(signal.entry.at), summed(signal.entry.per), signal.entry.at
-        self._scale = signal.entry.scale
-        self._last: float | None = None
-        self._since: float | None = None
-
-    def take(self, moment: Moment) -> Reading:
-        """The age, or the real time since progress was last seen where that is shorter."""
-        progress = self._progress(moment.documents)
-        if self._since is None or (progress is not None and progress != self._last):
-            self._since = moment.at
-        if progress is not None:
-            self._last = progress
-        age = number(self._age(moment.documents))
-        if age is None:
-            return missing(f"{self._at} is not there")
-        return Reading(min(age, moment.at - self._since) * self._scale)
+    value: float | None
+    n: int | None = None
+    part: int | None = None
+    full: bool = True
+    missing: bool = False
+    why: str = ""
 
 
-class Without:
-    """By how much one thing grew since another, which should go with it, last moved."""
-
-    def __init__(self, signal: Signal) -> None:
-        self._of, self._by = summed(signal.entry.of), summed(signal.entry.per)
-        self._words = " and ".join((*signal.entry.of, *signal.entry.per))
-        self._grown = 0.0
-        self._last: tuple[float, float] | None = None
-
-    def take(self, moment: Moment) -> Reading:
-        """The growth of the one since the other last moved."""
-        of, by = self._of(moment.documents), self._by(moment.documents)
-        if of is None or by is None:
-            return missing(f"of {self._words} one is not there")
-        if self._last is not None:
-            # A counter that fell has started anew: what it shows now has grown since.
-            grown = of - self._last[0] if of >= self._last[0] else of
-            self._grown = 0.0 if by != self._last[1] else self._grown + grown
-        self._last = (of, by)
-        return Reading(self._grown)
+def missing(why: str) -> SignalValue:
+    """It could not be measured."""
+    return SignalValue(None, missing=True, why=why)
 
 
-class Fell:
-    """How far something is below the highest that it ever was in this watch; it may only grow, also over restarts."""
-
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._at = getter(signal.entry.at), signal.entry.at
-        self._highest = float("-inf")
-
-    def take(self, moment: Moment) -> Reading:
-        """How far below its highest it is."""
-        found = number(self._get(moment.documents))
-        if found is None:
-            return missing(f"{self._at} is not there")
-        self._highest = max(self._highest, found)
-        return Reading(self._highest - found)
+def too_little(why: str, n: int | None = None) -> SignalValue:
+    """Nothing is wrong with measuring; there is not enough of it yet."""
+    return SignalValue(None, n=n, why=why)
 
 
-class Drift:
-    """The largest change of any of several values, as a share, since the row before or since the first row.
+def getter(path: str) -> Callable[[Documents], Any]:
+    """A function that finds `figures.audit.events` in the documents; None where any part of it is not there."""
+    keys = path.split(".")
 
-    A change below the floor does not count: 5 % of next to nothing is nothing.
-    """
+    def find(documents: Documents) -> Any:
+        found: Any = documents
+        try:
+            for key in keys:
+                found = found[key]
+        except (KeyError, TypeError):  # TypeError: a part of the way is null, a number or a list
+            return None
+        return found
 
-    def __init__(self, signal: Signal) -> None:
-        self._get, self._at = getter(signal.entry.at), signal.entry.at
-        self._floor, self._moves = signal.floor, signal.entry.against == "previous"
-        self._then: dict[str, float] | None = None
-
-    def take(self, moment: Moment) -> Reading:
-        """The largest change, and whose it is."""
-        now = numbers(self._get(moment.documents))
-        if not now:
-            return missing(f"{self._at} is not there")
-        then, self._then = self._then, now if self._moves or self._then is None else self._then
-        if then is None:
-            return too_little("nothing earlier to compare with", 1)
-        gone = sorted(set(then) - set(now))
-        if gone:
-            return missing(f"{', '.join(gone)} had a value before and has none now")
-        drifts = [(share(then[name], value, self._floor), name) for name, value in now.items() if name in then]
-        drift, name = max(drifts)
-        why = f"{name} was {then[name]:.6g} and is {now[name]:.6g}" if drift else ""
-        return Reading(drift, n=len(drifts), why=why)
+    return find
 
 
-def share(then: float, now: float, floor: float) -> float:
-    """A change as a share of what was before; 0.0 up to the floor."""
-    change = abs(now - then)
-    if change <= floor:
-        return 0.0
-    return change / abs(then) if then else float("inf")
+def number(found: Any) -> float | None:
+    """A finite number as it is; anything else, also NaN and yes/no, was not measured."""
+    if type(found) is float or type(found) is int:
+        return found if math.isfinite(found) else None
+    return None
 
 
 def numbers(found: object) -> dict[str, float]:
@@ -173,3 +73,387 @@ def numbers(found: object) -> dict[str, float]:
     if not isinstance(found, dict):
         return {}
     return {name: value for name, value in ((name, number(one)) for name, one in found.items()) if value is not None}
+
+
+def summed(paths: Sequence[str]) -> Callable[[Documents], float | None]:
+    """A function that adds up the numbers at these paths; None where one of them is missing."""
+    getters = [getter(path) for path in paths]
+
+    def add(documents: Documents) -> float | None:
+        total = 0.0
+        for get in getters:
+            found = number(get(documents))
+            if found is None:
+                return None
+            total += found
+        return total
+
+    return add
+
+
+class SeenSample:
+    """What a signal is measured from: a sample's documents, both clocks, the service's life."""
+
+    __slots__ = ("at", "documents", "epoch", "t")
+
+    def __init__(self, documents: Documents, t: float, at: float, epoch: object) -> None:
+        self.documents, self.t, self.at, self.epoch = documents, t, at, epoch
+
+
+Measure = Callable[[SeenSample], SignalValue]
+
+
+def _of_number(signal: Signal, measured: Callable[[float, SeenSample], SignalValue]) -> Measure:
+    """Measures from the number at one path; missing where there is none."""
+    get, absent = getter(signal.entry.at), missing(f"{signal.entry.at} is not there")
+
+    def take(seen: SeenSample) -> SignalValue:
+        found = number(get(seen.documents))
+        return absent if found is None else measured(found, seen)
+
+    return take
+
+
+def value(signal: Signal) -> Measure:
+    """The figure as it stands there."""
+    scale = signal.entry.scale
+    return _of_number(signal, lambda found, _seen: SignalValue(found * scale))
+
+
+def fell(signal: Signal) -> Measure:
+    """How far something is below the highest that it ever was in this watch; it may only grow, also over restarts."""
+    highest = float("-inf")
+
+    def below(found: float, _seen: SeenSample) -> SignalValue:
+        nonlocal highest
+        highest = max(highest, found)
+        return SignalValue(highest - found)
+
+    return _of_number(signal, below)
+
+
+def count(signal: Signal) -> Measure:
+    """How many there are: numbers, or the lengths of lists, added up."""
+    of = [(path, getter(path)) for path in signal.entry.of]
+
+    def take(seen: SeenSample) -> SignalValue:
+        total = 0.0
+        for path, get in of:
+            found = get(seen.documents)
+            counted = float(len(found)) if isinstance(found, list) else number(found)
+            if counted is None:
+                return missing(f"{path} is not there")
+            total += counted
+        return SignalValue(total)
+
+    return take
+
+
+def differs(signal: Signal) -> Measure:
+    """1 where a state is none of those that it should be, else 0."""
+    at, get, good = signal.entry.at, getter(signal.entry.at), tuple(signal.entry.from_)
+
+    def take(seen: SeenSample) -> SignalValue:
+        found = get(seen.documents)
+        if found is None:
+            return missing(f"{at} is not there")
+        return SignalValue(float(found not in good), why=f"{at} is {found}")
+
+    return take
+
+
+def verdict(signal: Signal) -> Measure:
+    """A verdict that the host's own code came to, as it stands there; `why` is the verdict."""
+    at, get = signal.entry.at, getter(signal.entry.at)
+
+    def take(seen: SeenSample) -> SignalValue:
+        found = get(seen.documents)
+        if not isinstance(found, str) or found not in _VERDICTS:
+            return missing(f"{at} is {'not there' if found is None else f'{found}, which is not a verdict'}")
+        return SignalValue(0.0, why=found)
+
+    return take
+
+
+def stuck(signal: Signal) -> Measure:
+    """For how long something has waited while nothing went on: its age, and never more than since progress was last seen.
+
+    Both are real seconds. A long queue that moves is not stuck.
+    """
+    at, get, progressed, scale = signal.entry.at, getter(signal.entry.at), summed(signal.entry.per), signal.entry.scale
+    last: float | None = None
+    since: float | None = None
+
+    def take(seen: SeenSample) -> SignalValue:
+        nonlocal last, since
+        progress = progressed(seen.documents)
+        if since is None or (progress is not None and progress != last):
+            since = seen.at
+        if progress is not None:
+            last = progress
+        age = number(get(seen.documents))
+        return missing(f"{at} is not there") if age is None else SignalValue(min(age, seen.at - since) * scale)
+
+    return take
+
+
+def drift(signal: Signal) -> Measure:
+    """The largest change of any of several values, as a share, since the row before or since the first row.
+
+    A change below the floor does not count: 5 % of next to nothing is nothing.
+    """
+    at, get, moves = signal.entry.at, getter(signal.entry.at), signal.entry.against == "previous"
+    kept: dict[str, float] | None = None
+
+    def take(seen: SeenSample) -> SignalValue:
+        nonlocal kept
+        now = numbers(get(seen.documents))
+        if not now:
+            return missing(f"{at} is not there")
+        then, kept = kept, now if moves or kept is None else kept
+        if then is None:
+            return too_little("nothing earlier to compare with", 1)
+        if gone := sorted(set(then) - set(now)):
+            return missing(f"{', '.join(gone)} had a value before and has none now")
+        drifts = [(change(then[name], one, signal.floor), name) for name, one in now.items() if name in then]
+        most, name = max(drifts)
+        why = f"{name} was {then[name]:.6g} and is {now[name]:.6g}" if most else ""
+        return SignalValue(most, n=len(drifts), why=why)
+
+    return take
+
+
+def change(then: float, now: float, floor: float) -> float:
+    """A change as a share of what was before; 0.0 up to the floor."""
+    difference = abs(now - then)
+    if difference <= floor:
+        return 0.0
+    return difference / abs(then) if then else float("inf")
+
+
+# Counters that start anew with their process, and how much they grew within a window, as Prometheus' increase() has it.
+
+
+class ResettingCounter:
+    """Adds up what a counter grew by since the watch began, also across restarts of the process that counts."""
+
+    __slots__ = ("_caught", "_epoch", "_last", "total")
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self._last: float | None = None
+        self._epoch: object = None
+        self._caught = False
+
+    def take(self, count: float, epoch: object) -> float:
+        """The growth so far, `count` being what it shows now and `epoch` the life of the process it counts in."""
+        changed = bool(epoch) and bool(self._epoch) and epoch != self._epoch
+        if self._last is None:
+            pass  # what was counted before the watch is not part of it
+        elif count < self._last:
+            self.total += count
+            self._caught = not changed  # the epoch, read a moment earlier, may follow with the next sample
+        elif changed and not self._caught:
+            self.total += count
+        else:
+            self.total += count - self._last
+        if changed and count >= (self._last or 0.0):
+            self._caught = False
+        self._last, self._epoch = count, epoch or self._epoch
+        return self.total
+
+
+class Window:
+    """The last stretch of a few numbers that only grow: by how much did each grow within it?"""
+
+    __slots__ = ("_kept", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._kept: deque[tuple[float, float, float]] = deque()
+
+    def take(self, t: float, first: float, second: float = 0.0) -> tuple[float, float, float]:
+        """The growth of both within the window that ends now, and the seconds that it really covers."""
+        kept = self._kept
+        kept.append((t, first, second))
+        oldest = t - self._seconds - 1e-6
+        while kept[0][0] < oldest:
+            kept.popleft()
+        since, first_then, second_then = kept[0]
+        return first - first_then, second - second_then, t - since
+
+
+COVERED = 0.95  # of a window, from which on it counts as seen as a whole: samples do not fall on its edges
+BUCKETS = 12  # of the window of a growth
+
+
+def without(signal: Signal) -> Measure:
+    """By how much one thing grew since another, which should go with it, last moved."""
+    get_of, get_by = summed(signal.entry.of), summed(signal.entry.per)
+    absent = missing(f"one of {', '.join((*signal.entry.of, *signal.entry.per))} is not there")
+    total = 0.0
+    last: tuple[float, float] | None = None
+
+    def take(seen: SeenSample) -> SignalValue:
+        nonlocal total, last
+        of, by = get_of(seen.documents), get_by(seen.documents)
+        if of is None or by is None:
+            return absent
+        if last is not None:
+            # A counter that fell has started anew: what it shows now has grown since.
+            grown = of - last[0] if of >= last[0] else of
+            total = 0.0 if by != last[1] else total + grown
+        last = (of, by)
+        return SignalValue(total)
+
+    return take
+
+
+def increase(signal: Signal) -> Measure:
+    """How much counters grew within the window. Until it has been seen as a whole, that can only become more."""
+    get, absent = summed(signal.entry.of), missing(f"one of {', '.join(signal.entry.of)} is not there")
+    counter, window = ResettingCounter(), Window(signal.window)
+    enough = min(COVERED * signal.window, signal.window - signal.slack)
+
+    def take(seen: SeenSample) -> SignalValue:
+        found = get(seen.documents)
+        if found is None:
+            return absent
+        grown, _, covered = window.take(seen.t, counter.take(found, seen.epoch))
+        return SignalValue(grown * signal.share, full=covered >= enough)
+
+    return take
+
+
+def _ratio(signal: Signal, ratio: Callable[[float, float], SignalValue]) -> Measure:
+    """One group of counters over another, by how much each grew within the window."""
+    get_of, get_per = summed(signal.entry.of), summed(signal.entry.per)
+    absent = missing(f"one of {', '.join((*signal.entry.of, *signal.entry.per))} is not there")
+    first, second, window = ResettingCounter(), ResettingCounter(), Window(signal.window)
+
+    def take(seen: SeenSample) -> SignalValue:
+        of, per, epoch = get_of(seen.documents), get_per(seen.documents), seen.epoch
+        if of is None or per is None:
+            return absent
+        part, whole, _ = window.take(seen.t, first.take(of, epoch), second.take(per, epoch))
+        return ratio(part, whole)
+
+    return take
+
+
+def mean(signal: Signal) -> Measure:
+    """How much of one thing there was for each of another: seconds for each piece of work."""
+    scale = signal.entry.scale
+
+    def ratio(part: float, whole: float) -> SignalValue:
+        return SignalValue(part / whole * scale, n=round(whole)) if whole > 0 else too_little("nothing happened", 0)
+
+    return _ratio(signal, ratio)
+
+
+def share(signal: Signal) -> Measure:
+    """How many of all events were of one sort; a part larger than its whole is a mistake of who counts."""
+
+    def ratio(of: float, per: float) -> SignalValue:
+        part, whole = round(of), round(per)
+        if whole <= 0:
+            return too_little("nothing happened", 0)
+        return (
+            missing(f"{part} of {whole} is impossible")
+            if part > whole
+            else SignalValue(part / whole, n=whole, part=part)
+        )
+
+    return _ratio(signal, ratio)
+
+
+def busy(signal: Signal) -> Measure:
+    """Processor time used in a stretch of real time, in per cent of one core; the window's length is of the watch's clock."""
+    counter, window = ResettingCounter(), Window(signal.window)
+
+    def used(found: float, seen: SeenSample) -> SignalValue:
+        seconds, real, _ = window.take(seen.t, counter.take(found, seen.epoch), seen.at)
+        return SignalValue(seconds / real * 100.0) if real > 0 else too_little("one sample only")
+
+    return _of_number(signal, used)
+
+
+def restarts(signal: Signal) -> Measure:
+    """How often the service was started anew within the window: by systemd's count, and by the id of each life."""
+    starts: deque[tuple[float, int]] = deque()
+    last: int | None = None  # the first sample only says what was before
+    life: object = None
+
+    def take(found: float, seen: SeenSample) -> SignalValue:
+        nonlocal last, life
+        counted, changed = int(found), bool(seen.epoch) and bool(life) and seen.epoch != life
+        if last is not None and counted > last:
+            starts.append((seen.t, counted - last))
+        elif last is not None and (changed or counted < last):
+            # Started by hand: systemd counts from 0 again, and what it counts now came after.
+            starts.append((seen.t, int(changed) + (counted if counted < last else 0)))
+        last, life = counted, seen.epoch or life
+        while starts and starts[0][0] < seen.t - signal.window:
+            starts.popleft()
+        return SignalValue(sum(number for _, number in starts) * signal.share)
+
+    return _of_number(signal, take)
+
+
+class _Growth:
+    """Medians of the buckets that a window is cut into, and the slope through them."""
+
+    def __init__(self, signal: Signal) -> None:
+        self._width = signal.window / BUCKETS
+        self._medians: deque[tuple[float, float]] = deque(maxlen=BUCKETS)
+        self._open: list[float] = []
+        self._index, self._first = -1, 0.0
+        self._epoch: object = None
+        self._latest = too_little("one stretch only", 0)
+
+    def take(self, found: float, seen: SeenSample) -> SignalValue:
+        """The growth an hour, worked out anew whenever a bucket is full."""
+        index = math.floor(seen.t / self._width)
+        if seen.epoch and seen.epoch != self._epoch:
+            self._medians.clear()
+            self._open, self._index, self._epoch = [], index, seen.epoch
+            self._latest = too_little("one stretch only", 0)
+        elif index != self._index:
+            self._close(index)
+        self._open.append(found)
+        return self._latest
+
+    def _close(self, index: int) -> None:
+        if self._open:
+            if not self._medians:
+                self._first = median(self._open)
+            self._medians.append(((self._index + 0.5) * self._width, median(self._open)))
+        self._open, self._index = [], index
+        while self._medians and self._medians[0][0] < (index - BUCKETS) * self._width:
+            self._medians.popleft()
+        kept = list(self._medians)
+        if len(kept) < 2 or self._first <= 0:
+            self._latest = too_little("one stretch only", len(kept))
+            return
+        slopes = [(later - earlier) / (late - early) for (early, earlier), (late, later) in combinations(kept, 2)]
+        self._latest = SignalValue(median(slopes) * 3600.0 / self._first, n=len(kept))
+
+
+def growth(signal: Signal) -> Measure:
+    """How fast something grows for hours, as a share of what it was at first, by the median of all slopes (Theil, Sen).
+
+    The window is cut into buckets and each stands for its median: peaks and single steps of an allocator do not move it.
+    A new life of the service starts it anew. `n` is the number of buckets.
+    """
+    return _of_number(signal, _Growth(signal).take)
+
+
+_MEASURES: Mapping[Kind, Callable[[Signal], Measure]] = {
+    "value": value, "count": count, "differs": differs, "verdict": verdict, "stuck": stuck, "without": without, "fell": fell,
+    "drift": drift, "mean": mean, "share": share, "increase": increase, "busy": busy, "restarts": restarts, "growth": growth,
+}  # fmt: skip
+
+
+def measure(signal: Signal) -> Measure:
+    """A new measure of a signal; there is none for `looks` and `values`, which the judge reads by itself."""
+    return _MEASURES[signal.kind](signal)

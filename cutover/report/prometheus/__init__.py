@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.core.checkout import CHECKOUT
-from cutover.monitor.rules import load_for
+from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
 from cutover.report.prometheus.alerts import rule_file
 from cutover.report.prometheus.dashboard import dashboard

@@ -5,14 +5,14 @@ from typing import Any
 
 import yaml
 
-from cutover.monitor.rules.rulebook import STATES, Limit, Rule
+from cutover.monitor.rules.rulebook import STATES, Rule, Threshold
 from cutover.report.prometheus.queries import Queries, duration
 
 HEAD = """\
-Written by `./invokew prometheus` from roles/watch/rules.yml, roles/watch/prometheus.yml and the table of thresholds. Do not edit:
+Written by `./invokew prometheus` from rules.yml and prometheus.yml of the service. Do not edit:
 change those and run it again.
 
-`severity`: warn and critical tell people; rollback is what the watch rolls back by itself, which Prometheus never does."""
+`severity`: warn and critical notify people; rollback is what the watch rolls back by itself, which Prometheus never does."""
 PER_CENT = "percentunit"  # what Grafana calls a share of 1
 OTHERS = "Rules that Prometheus cannot judge, since their signal is not on /metrics:"
 UNWATCHED = "It is the watch that rolls back. Where none is running any more (`./invokew status`), nobody has: `./invokew rollback`."
@@ -24,7 +24,8 @@ def rule_file(queries: Queries) -> str:
     """The text of the file."""
     name, interval = queries.mapping.name, duration(queries.look_s)
     recorded = [{"record": series, "expr": expr} for series, expr in queries.records()]
-    rules = [*recorded, *_alerts(queries), *_not_measured(queries)]  # one group: it is evaluated in this order
+    alerts = [_alert(queries, rule, limit) for rule in queries.rules for limit in limits(queries, rule)]
+    rules = [*recorded, *alerts, *_not_measured(queries)]  # one group: it is evaluated in this order
     body = yaml.dump(
         {"groups": [{"name": name, "interval": interval, "rules": rules}]},
         Dumper=_Readable,
@@ -40,26 +41,17 @@ def camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def alert_name(queries: Queries, rule: Rule) -> str:
-    """What the alerts of a rule are called."""
-    return camel(f"{queries.mapping.name}_{rule.name}")
+def limits(queries: Queries, rule: Rule) -> tuple[Threshold, ...]:
+    """The limits of a rule; one that judges the samples themselves has the number that may fail."""
+    return rule.limits or (Threshold("critical", 0.0, rule.fail_after * queries.look_s),)
 
 
-def _alerts(queries: Queries) -> list[Entry]:
-    return [_alert(queries, rule, limit) for rule in queries.rules for limit in limits(queries, rule)]
-
-
-def limits(queries: Queries, rule: Rule) -> tuple[Limit, ...]:
-    """The limits of a rule; one that judges looks themselves has the number of looks that may fail."""
-    return rule.limits or (Limit("critical", 0.0, rule.fail_after * queries.look_s),)
-
-
-def _alert(queries: Queries, rule: Rule, limit: Limit) -> Entry:
+def _alert(queries: Queries, rule: Rule, limit: Threshold) -> Entry:
     judged = queries.judged(rule)
     expr = f"{judged} {'<' if rule.below else '>'} {limit.limit:.12g}"
     if rule.least:
         expr += f" and {queries.series(rule.signal, 'n')} >= {rule.least}"
-    entry: Entry = {"alert": alert_name(queries, rule), "expr": expr}
+    entry: Entry = {"alert": camel(f"{queries.mapping.name}_{rule.name}"), "expr": expr}
     if limit.hold:
         entry["for"] = duration(limit.hold)
     where = "" if rule.signal.kind == "looks" else "{{ $labels.instance }}: "
@@ -76,7 +68,7 @@ def _alert(queries: Queries, rule: Rule, limit: Limit) -> Entry:
     }
 
 
-def _description(queries: Queries, rule: Rule, limit: Limit) -> str:
+def _description(queries: Queries, rule: Rule, limit: Threshold) -> str:
     if rule.signal.kind in STATES or not rule.limits:
         seen = queries.mapping.signals[rule.signal.name].words
         return ", ".join(filter(None, [seen, _held(limit)]))
@@ -98,12 +90,12 @@ def _figures(queries: Queries, rule: Rule, limit: float) -> tuple[str, str]:
     return f'{{{{ $value | printf "%.4g" }}}} {unit}'.rstrip(), f"{limit:g} {unit}".rstrip()
 
 
-def _held(limit: Limit) -> str:
+def _held(limit: Threshold) -> str:
     return f"for {duration(limit.hold)}" if limit.hold else ""
 
 
 def _not_measured(queries: Queries) -> list[Entry]:
-    """A figure that is missing fires no alert of its own, and is no good sign."""
+    """A figure that is missing fires no alert of its own, so that it is missing is one."""
     hold = duration(max(rule.fail_after for rule in queries.rules) * queries.look_s)
     return [
         {

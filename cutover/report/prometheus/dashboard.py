@@ -109,7 +109,7 @@ def _panel(queries: Queries, name: str, uses: list[Signal]) -> Json:
     return {
         "type": "timeseries",
         "title": entry.words,
-        "description": "\n\n".join(_told(rule) for rule in rules),
+        "description": "\n\n".join(_rule_text(rule) for rule in rules),
         "datasource": SOURCE,
         "targets": _targets(queries, uses, rules),
         "fieldConfig": {
@@ -154,7 +154,7 @@ def _steps(queries: Queries, rules: list[Rule]) -> list[Json]:
     return [{"color": COLORS[level], "value": value} for level, value in zip(levels, begins, strict=True)]
 
 
-def _told(rule: Rule) -> str:
+def _rule_text(rule: Rule) -> str:
     return f"**{rule.name}**: {rule.words} {rule.next}"
 
 

@@ -1,28 +1,22 @@
-"""Reads prometheus.yml of a service, how Prometheus has each signal; everything that is wrong with it is said at once."""
+"""Reads prometheus.yml of a service, how Prometheus has each signal; everything that is wrong with it is reported at once."""
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from string import Template
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.declarations import did_you_mean, listed
-from cutover.inventory.yamlfile import Document, read
+from cutover.inventory.yamlfile import read
 from cutover.monitor.rules.rulebook import COUNTED, STATES, UNLIMITED, WINDOWED, RuleBook, Signal
+from cutover.monitor.rules.rules import Keys, Refusals, StrictModel, schema_problems
 
-SHARES = frozenset({"mean", "share"})  # the kinds that are one thing over another
-VERDICTS = UNLIMITED - {"looks"}  # no figure of the service
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+RATIOS = frozenset({"mean", "share"})  # the kinds that are one thing over another
 
 
-class Query(_Strict):
+class Query(StrictModel):
     """The PromQL of one signal: a value, with what it rests on where that is counted; or one thing over another."""
 
     value: str = ""
@@ -32,10 +26,10 @@ class Query(_Strict):
     words: str = ""  # of a state: what Prometheus can say of it
 
 
-class PromQL(_Strict):
+class PromQL(StrictModel):
     """The whole file."""
 
-    name: str = Field(pattern=f"^{_NAME.pattern}$")
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
     job: str = Field(min_length=1)
     lower: str = Field(min_length=1)
     helpers: dict[str, str]
@@ -58,114 +52,99 @@ def signals_of(book: RuleBook) -> dict[str, list[Signal]]:
 
 
 def load_mapping(file: Path, book: RuleBook) -> PromQL:
-    """The file, held against the book; UsageError with all problems."""
+    """The file, checked against the book; UsageError with all problems."""
     problems: list[Problem] = []
     document = read(file, problems)
     if document is None:
         raise UsageError(problems)
     try:
         mapping = PromQL.model_validate(document.value)
-    except ValidationError as misfit:
-        raise UsageError([_misfit(document, error["loc"], error) for error in misfit.errors()]) from misfit
-    _Check(document, mapping, signals_of(book), problems).all()
-    if problems:
+    except ValidationError as error:
+        problems = schema_problems(
+            error, document.where, lambda keys: Query if len(keys) > 2 and keys[0] == "signals" else PromQL
+        )
+        raise UsageError(problems) from error
+    refusals = _refusals(mapping, signals_of(book))
+    if problems := [Problem(found, next_, path=document.where(*keys)) for keys, found, next_ in refusals]:
         raise UsageError(problems)
     return mapping
 
 
-def _misfit(document: Document, keys: tuple[int | str, ...], error: Any) -> Problem:
-    known = list(Query.model_fields if len(keys) > 2 and keys[0] == "signals" else PromQL.model_fields)
-    last = str(keys[-1]) if keys else ""
-    if error["type"] == "extra_forbidden":
-        advice = f"{did_you_mean(last, known)}known: {listed(known)}"
-        return Problem(f"unknown key `{last}`", advice, path=document.where(*keys))
-    if error["type"] == "missing":
-        return Problem(f"`{last}` is missing", f"write `{last}: ...`", path=document.where(*keys))
-    advice = f"correct it: {error['msg'][0].lower()}{error['msg'][1:]}"
-    return Problem(f"{error['input']!r} does not fit", advice, path=document.where(*keys))
+def _refusals(mapping: PromQL, signals: dict[str, list[Signal]]) -> Refusals:
+    """What the schema cannot say: each signal has a query or is unseen, and each query fits the kind of its signal."""
+    for section, names in (("signals", mapping.signals), ("unseen", mapping.unseen)):
+        for name in names:
+            if name not in signals:
+                advice = f"{did_you_mean(name, signals)}signals: {listed(signals, 40)}"
+                yield (section, name), f"there is no signal `{name}`", advice
+    for name in sorted(mapping.signals.keys() & mapping.unseen.keys()):
+        yield ("unseen", name), f"`{name}` has a query and is called unseen", "remove one of the two"
+    for name in sorted(signals.keys() - mapping.signals.keys() - mapping.unseen.keys()):
+        yield ("signals",), f"the signal `{name}` is missing", "write its PromQL, or why it is unseen"
+    for name, query in mapping.signals.items():
+        if name in signals:
+            yield from _of_query(("signals", name), query, signals[name], mapping)
+    yield from _placeholders(("lower",), mapping.lower, ["of", "per"], needed=["of", "per"])
+    for name, text in mapping.helpers.items():
+        yield from _placeholders(("helpers", name), text, ["job"])
+    yield from _unused(mapping, signals)
 
 
-class _Check:
-    """Holds the file against the signals that there are; every problem is added to the list."""
+def _of_query(keys: Keys, query: Query, uses: list[Signal], mapping: PromQL) -> Refusals:
+    kind = uses[0].kind
+    if kind in UNLIMITED - {"looks"}:
+        yield keys, f"`{keys[-1]}` is a verdict and has no figure", "write under `unseen` where it is found"
+        return
+    needed = {"of", "per"} if kind in RATIOS else {"value", "n"} if kind in COUNTED else {"value"}
+    needed |= {"words"} if kind in STATES | UNLIMITED else set()
+    window = ["window"] if kind in WINDOWED else []
+    known = [
+        "job",
+        *window,
+        *(["scrapes"] if window else []),
+        *(["floor"] if kind == "drift" else []),
+        *mapping.helpers,
+    ]
+    for key, text in query:
+        if bool(text) != (key in needed):
+            found = f"`{key}` is missing" if key in needed else f"`{key}` does not belong to the kind {kind}"
+            yield (*keys, key), found, f"the kind {kind} is written by {listed(sorted(needed))}"
+        elif text and key != "words":
+            yield from _placeholders((*keys, key), text, known, needed=window)
+    for unit in sorted({signal.entry.unit for signal in uses} - {"", *mapping.units}):
+        yield ("units",), f"the unit `{unit}` of `{keys[-1]}` is missing", "write Grafana's name of it"
 
-    def __init__(
-        self, document: Document, mapping: PromQL, signals: dict[str, list[Signal]], problems: list[Problem]
-    ) -> None:
-        self._document, self._mapping, self._signals, self._problems = document, mapping, signals, problems
 
-    def all(self) -> None:
-        """Everything."""
-        self._names()
-        for name, query in self._mapping.signals.items():
-            if name in self._signals:
-                self._fit(name, query)
-        self._placeholders(("lower",), self._mapping.lower, ["of", "per"], needed=["of", "per"])
-        for name, text in self._mapping.helpers.items():
-            self._placeholders(("helpers", name), text, ["job"])
-        self._used()
+def _placeholders(keys: Keys, text: str, known: list[str], needed: Iterable[str] = ()) -> Refusals:
+    template = Template(text)
+    if not template.is_valid():
+        yield keys, "a $ without a name", f"write one of {listed(known)} behind it"
+        return
+    written = template.get_identifiers()
+    for name in written:
+        if name not in known:
+            yield keys, f"${name} is not known here", f"{did_you_mean(name, known)}known: {listed(known)}"
+    for name in needed:
+        if name not in written:
+            yield keys, f"${name} is missing", f"the query has to depend on ${name}"
 
-    def _refuse(self, keys: tuple[str | int, ...], found: str, advice: str) -> None:
-        self._problems.append(Problem(found, advice, path=self._document.where(*keys)))
 
-    def _names(self) -> None:
-        """Each signal is either seen or not, and nothing else is written."""
-        mapping = self._mapping
-        for section, names in (("signals", mapping.signals), ("unseen", mapping.unseen)):
-            for name in names:
-                if name not in self._signals:
-                    advice = f"{did_you_mean(name, self._signals)}signals: {listed(self._signals, 40)}"
-                    self._refuse((section, name), f"there is no signal `{name}`", advice)
-        for name in sorted(mapping.signals.keys() & mapping.unseen.keys()):
-            self._refuse(("unseen", name), f"`{name}` has a query and is called unseen", "remove one of the two")
-        for name in sorted(self._signals.keys() - mapping.signals.keys() - mapping.unseen.keys()):
-            self._refuse(("signals",), f"the signal `{name}` is missing", "write its PromQL, or why it is unseen")
-
-    def _fit(self, name: str, query: Query) -> None:
-        kind = self._signals[name][0].kind
-        needed = {"of", "per"} if kind in SHARES else {"value", "n"} if kind in COUNTED else {"value"}
-        needed |= {"words"} if kind in STATES | UNLIMITED else set()
-        if kind in VERDICTS:
-            self._refuse(
-                ("signals", name), f"`{name}` is a verdict and no figure", "say under `unseen` where it is had"
+def _unused(mapping: PromQL, signals: dict[str, list[Signal]]) -> Refusals:
+    """What nothing uses is a mistake."""
+    texts = [text for query in mapping.signals.values() for _, text in query]
+    words = {word for text in [*texts, *mapping.helpers.values()] for word in re.findall(r"[$\w]+", text)}
+    for at, metric in enumerate(mapping.always):
+        if metric not in words:
+            yield (
+                ("always", at),
+                f"no query uses `{metric}`",
+                f"{did_you_mean(metric, words)}write one that a signal uses",
             )
-            return
-        for key, text in query:
-            if bool(text) != (key in needed):
-                found = f"`{key}` is missing" if key in needed else f"`{key}` is not for the kind {kind}"
-                self._refuse(("signals", name, key), found, f"the kind {kind} is written by {listed(sorted(needed))}")
-            elif text and key != "words":
-                window = ["window"] if kind in WINDOWED else []
-                known = ["job", *window, *(["scrapes"] if window else []), *(["floor"] if kind == "drift" else [])]
-                self._placeholders(("signals", name, key), text, [*known, *self._mapping.helpers], needed=window)
-        for unit in sorted({signal.entry.unit for signal in self._signals[name]} - {"", *self._mapping.units}):
-            self._refuse(("units",), f"the unit `{unit}` of `{name}` is missing", "write Grafana's name of it")
-
-    def _placeholders(self, keys: tuple[str, ...], text: str, known: Iterable[str], needed: Iterable[str] = ()) -> None:
-        template, known = Template(text), list(known)
-        if not template.is_valid():
-            self._refuse(keys, "has a $ without a name", f"write one of {listed(known)} behind it")
-            return
-        written = template.get_identifiers()
-        for name in written:
-            if name not in known:
-                self._refuse(keys, f"${name} is not known here", f"{did_you_mean(name, known)}known: {listed(known)}")
-        for name in needed:
-            if name not in written:
-                self._refuse(keys, f"${name} is missing", f"the query has to depend on ${name}")
-
-    def _used(self) -> None:
-        """What nothing uses is a slip."""
-        texts = [text for query in self._mapping.signals.values() for _, text in query]
-        words = {word for text in [*texts, *self._mapping.helpers.values()] for word in re.findall(r"[$\w]+", text)}
-        for at, metric in enumerate(self._mapping.always):
-            if metric not in words:
-                advice = f"{did_you_mean(metric, words)}write one that a signal uses"
-                self._refuse(("always", at), f"no query uses `{metric}`", advice)
-        for name in self._mapping.helpers:
-            if name in self._signals:
-                self._refuse(("helpers", name), f"`{name}` is a signal", "call the helper otherwise")
-            if f"${name}" not in words:
-                self._refuse(("helpers", name), "no query uses it", "remove it")
-        units = {signal.entry.unit for uses in self._signals.values() for signal in uses}
-        for unit in sorted(self._mapping.units.keys() - units):
-            self._refuse(("units", unit), f"no signal has the unit `{unit}`", f"units: {listed(sorted(units - {''}))}")
+    for name in mapping.helpers:
+        if name in signals:
+            yield ("helpers", name), f"`{name}` is a signal", "give the helper another name"
+        if f"${name}" not in words:
+            yield ("helpers", name), "no query uses it", "remove it"
+    units = {signal.entry.unit for uses in signals.values() for signal in uses}
+    for unit in sorted(mapping.units.keys() - units):
+        yield ("units", unit), f"no signal has the unit `{unit}`", f"units: {listed(sorted(units - {''}))}"

@@ -78,8 +78,8 @@ class Queries:
 
 def duration(seconds: float) -> str:
     """A duration as Prometheus writes it: 9m, 1h30m, 500ms; 0s for none."""
-    left, told = round(seconds * 1000), ""
+    left, text = round(seconds * 1000), ""
     for unit, size in [*sorted(UNITS.items(), key=lambda entry: -entry[1]), ("ms", 0.001)]:
         whole, left = divmod(left, round(size * 1000))
-        told += f"{whole}{unit}" if whole else ""
-    return told or "0s"
+        text += f"{whole}{unit}" if whole else ""
+    return text or "0s"

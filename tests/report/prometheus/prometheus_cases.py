@@ -49,7 +49,7 @@ def ramp(an_hour: float, start: float = 0.0, until: float = SHORT) -> str:
 
 
 def byar(part: int, whole: int) -> float:
-    """The lower bound as roles/watch/prometheus.yml has it."""
+    """The lower bound as roles/abaco/prometheus.yml has it."""
     if not part:
         return 0.0
     return float(part * max(0.0, 1 - 1 / (9 * part) - 1.6448536 / (3 * math.sqrt(part))) ** 3 / whole)

@@ -16,7 +16,7 @@ from tests.checkout import ROOT
 from tests.monitor.watch_samples import shipped
 from tests.report.prometheus.prometheus_cases import STEP
 
-RULES, DASHBOARD = Path("prometheus", "rules.yml"), Path("prometheus", "dashboard.json")
+RULES, DASHBOARD = (Path("roles", "abaco", "prometheus", name) for name in ("rules.yml", "dashboard.json"))
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None and not os.environ.get("CI"),
     reason="promtool is missing: apt-get install --no-install-recommends prometheus (CI has it by `./invokew test`)",
@@ -25,7 +25,7 @@ needs_promtool = pytest.mark.skipif(
 
 @cache
 def rules() -> list[dict[str, Any]]:
-    """What prometheus/rules.yml holds."""
+    """What rules.yml of the service's Prometheus files holds."""
     (group,) = yaml.safe_load(files("abaco", ROOT)[RULES])["groups"]
     assert group["interval"] == f"{STEP}s"
     found: list[dict[str, Any]] = group["rules"]

@@ -29,13 +29,13 @@ from tests.report.prometheus.promtool import DASHBOARD, RULES, alerts, rules
 @pytest.mark.parametrize("name", [RULES, DASHBOARD], ids=str)
 def test_what_is_committed_is_what_would_be_written(name: Path) -> None:
     assert (ROOT / name).read_text(encoding="utf-8") == files("abaco", ROOT)[name], (
-        "run `./invokew prometheus` and commit prometheus/"
+        "run `./invokew prometheus` and commit roles/*/prometheus/"
     )
 
 
 def test_write_writes_what_files_says(tmp_path: Path) -> None:
-    for name in ("roles", "inventory"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "roles", tmp_path / "roles", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "inventory").symlink_to(ROOT / "inventory")
     assert write("abaco", tmp_path) == [RULES, DASHBOARD]
     assert {name: (tmp_path / name).read_text() for name in write("abaco", tmp_path)} == files("abaco", ROOT)
 
@@ -71,10 +71,9 @@ def test_only_what_the_watch_rolls_back_by_itself_says_that_prometheus_does_not(
 
 
 def test_an_environment_has_its_own_numbers_and_durations() -> None:
-    variables = {**example_variables(ROOT)}
-    variables["watch_thresholds"] = {"memory_mb": {"warn": 77}}
-    variables |= {"watch_rules": {"memory": {"for": {"warn": "90s"}, "levels": ["warn"]}}, "watch_look_s": 0.5}
-    with pytest.raises(UsageError):  # the rule of the file still holds `for: {critical: 10m}`
+    variables = {**example_variables(ROOT, "abaco")}
+    variables |= {"watch_rules": {"memory": {"for": {"rollback": "90s"}}}, "watch_look_s": 0.5}
+    with pytest.raises(UsageError):  # its row has no such level
         files("abaco", ROOT, variables)
     variables["watch_rules"] = {"running": {"for": {"critical": "1500ms"}}}
     with pytest.raises(UsageError):
@@ -115,7 +114,7 @@ def test_every_metric_that_must_always_be_there_is_shown_by_a_service_that_has_j
     shown = set(re.findall(r"^(\w+)[ {]", out.text(), re.MULTILINE)) | set(
         re.findall(r'"((?:abaco|process)_\w+)"', source)
     )
-    mapping = yaml.safe_load((ROOT / "roles" / "watch" / "prometheus.yml").read_text())
+    mapping = yaml.safe_load((ROOT / "roles" / "abaco" / "prometheus.yml").read_text())
     assert set(mapping["always"]) <= shown
     exprs = " ".join(rule["expr"] for rule in rules() if "record" in rule)
     assert set(re.findall(r"\b(?:abaco|process)_\w+", exprs)) - shown == {"abaco_kpi"}  # which needs a tape
@@ -127,7 +126,7 @@ def test_every_metric_that_must_always_be_there_is_shown_by_a_service_that_has_j
 def refused(tmp_path: Path, change: dict[str, Any]) -> list[str]:
     """What is said about the mapping with other values at these paths; None takes a key away."""
     shutil.copytree(ROOT / "roles", tmp_path / "roles", ignore=shutil.ignore_patterns("__pycache__"))
-    file = tmp_path / "roles" / "watch" / "prometheus.yml"
+    file = tmp_path / "roles" / "abaco" / "prometheus.yml"
     mapping = copy.deepcopy(yaml.safe_load(file.read_text()))
     for path, value in change.items():
         *way, last = path.split("/")
@@ -170,12 +169,12 @@ def test_all_unknown_and_missing_names_are_said_at_once(tmp_path: Path) -> None:
         "helpers.spare: no query uses it",
         "lower: $per is missing",
         "signals.error_rate.per: `per` is missing",
-        "signals.kpis.value: has a $ without a name",
-        "signals.latency.value: `value` is not for the kind mean",
+        "signals.kpis.value: a $ without a name",
+        "signals.latency.value: `value` does not belong to the kind mean",
         "signals.memroy: there is no signal `memroy`",
         "signals.restarts.value: $window is missing",
         "signals.service_state.words: `words` is missing",
-        "signals.validation: `validation` is a verdict and no figure",
+        "signals.validation: `validation` is a verdict and has no figure",
         "signals.waiting.value: $limit is not known here",
         "signals: the signal `memory` is missing",
         "units.parsecs: no signal has the unit `parsecs`",

@@ -93,7 +93,7 @@ def board() -> _Dashboard:
 
 
 def test_the_dashboard_has_a_panel_for_each_signal_and_chooses_environment_and_instance() -> None:
-    mapping = yaml.safe_load((ROOT / "roles" / "watch" / "prometheus.yml").read_text())
+    mapping = yaml.safe_load((ROOT / "roles" / "abaco" / "prometheus.yml").read_text())
     titles = [panel.title for panel in board().panels]
     signals = [rule.signal for rule in shipped().rules] + [metric.signal for metric in shipped().metrics]
     words = {signal.name: signal.entry.words for signal in signals}

@@ -1,0 +1,184 @@
+"""`monitor`: find the run to watch, take its watch up where it is, sample on, and roll back where that is decided."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from cutover.core.errors import (
+    CutoverError,
+    ExitCode,
+    Interrupted,
+    OnHold,
+    Problem,
+    RolledBack,
+    Unjudged,
+    Unreachable,
+    UsageError,
+)
+from cutover.inventory.targets import Targets
+from cutover.journal.journal import Journal, head_of
+from cutover.journal.rundir import RunDir, RunDirs
+from cutover.monitor.collector import Collector
+from cutover.monitor.settings import Settings, settings_of
+from cutover.monitor.state import Responses, WatchClock, WatchState
+from cutover.monitor.watch import EndReason, Judges, Notify, Watch, WatchEnd
+from cutover.plan.phases import COMMITTING
+from cutover.plan.roles import RunFacts
+from cutover.remote.fleet import connect
+from cutover.run.history import Known, directory_of, known_run
+from cutover.run.rollback import RollbackRequest, rollback
+from cutover.run.session import StopSignal
+
+
+@dataclass(frozen=True)
+class WatchedRun:
+    """A run that is to be watched, connected to its hosts, with the journal of its watch open and `state` following it."""
+
+    targets: Targets
+    runs: RunDirs
+    settings: Settings
+    once: bool
+    hosts: tuple[str, ...]
+    directory: RunDir
+    heads: Mapping[str, Any]  # the journal heads that the hosts keep
+    collector: Collector
+    journal: Journal
+    state: WatchState
+
+    def run(self, notify: Notify, stop: StopSignal, *, stays: bool) -> WatchEnd:
+        """Watch until there is an end; Interrupted where a person stops it, which the journal notes."""
+        watch = self._watch(notify, stop)
+        try:
+            return watch.run(once=self.once, stays=stays)
+        except Interrupted:
+            self.journal.write("watch.left", t=self.state.look_t, why="interrupted")
+            found = "the watch was left: nobody watches the triggers now"
+            next_ = "`./invokew monitor` goes on in the same window; the gap is listed"
+            raise Interrupted(Problem(found=found, next=next_)) from None
+
+    def _watch(self, notify: Notify, stop: StopSignal) -> Watch:
+        """The watch as its journal leaves it, or a new one."""
+        settings, state, journal = self.settings, self.state, self.journal
+        clock = WatchClock(state.began if state.started_at else time.time(), settings.scale)
+        lasting = settings.as_json()
+        if self.once:  # samples are as far apart then as rows are, and windows must hold several of them
+            settings = settings.looking_every(max(settings.look_s, settings.cadence.every_at(clock.t)))
+        judges = Judges(settings.book, self.hosts, settings.look_s)
+        judges.replay(journal.records)
+        if state.started_at:
+            journal.write("watch.resumed", t=clock.t, once=self.once, rules=settings.book.digest)
+        else:
+            journal.write(
+                "watch.started", run=self.directory.id, environment=self.directory.environment(), hosts=list(self.hosts),
+                began=clock.began, once=self.once, head=head_of(self.directory.journal_file), heads=self.heads, **lasting,
+            )  # fmt: skip
+        return Watch(
+            settings, self.hosts, journal, state, judges, clock, self.collector.collect, notify,
+            lambda since: Responses.since(self.directory, since), stop.wait,
+        )  # fmt: skip
+
+    def finish(
+        self, ended: WatchEnd, notify: Notify, stop: StopSignal, listen: Callable[[RunDir, Journal], None]
+    ) -> ExitCode:
+        """What follows from the end. Raises OnHold, RolledBack, MixedFleet; the code is that of the verdict with `once`.
+
+        `listen` is given the journal of a rollback.
+        """
+        if ended.end in (EndReason.TRIGGERED, EndReason.REFUSED):
+            self._roll_back(ended, stop, listen)
+        if ended.end is EndReason.GONE:
+            self._close(ended, ExitCode.ROLLED_BACK)
+            raise RolledBack(Problem(found=ended.reasons[0], next="see its report"))
+        if ended.end is EndReason.HELD:
+            hosts = f"--hosts '{self.targets.options.hosts}'"
+            go_on = f"`./invokew signoff {hosts} --role ROLE --name NAME --note WHY` lets it go on"
+            next_ = f"{go_on}, `./invokew abort {hosts}` rolls back; `./invokew monitor {hosts}` keeps the triggers armed meanwhile"
+            raise OnHold([Problem(found=reason, next=next_) for reason in ended.reasons])
+        if ended.end is EndReason.OVER:
+            notify("success", ())
+            self._close(ended, ExitCode.DONE)
+        return ExitCode.of(ended.verdict) if self.once else ExitCode.DONE
+
+    def _roll_back(self, ended: WatchEnd, stop: StopSignal, listen: Callable[[RunDir, Journal], None]) -> None:
+        """The same path as `rollback`, which notifies people as well; raises RolledBack, or what the rollback raises."""
+        reason = "; ".join(ended.reasons)
+        self.journal.write("rollback.started", reasons=list(ended.reasons), t=self.state.look_t)
+        code = ExitCode.BUG
+        try:
+            request = RollbackRequest(self.directory.id, f"the watch: {reason}", lambda *_: None, listen, stop)
+            rollback(self.targets, self.runs, request)
+            code = ExitCode.ROLLED_BACK
+        except CutoverError as failed:
+            code = failed.exit_code
+            raise
+        finally:
+            self.journal.write("rollback.finished", exit_code=int(code))
+            self._close(ended, code)
+        raise RolledBack(
+            [Problem(found=f"rolled back by the watch: {reason}", next="see the report and the incident record")]
+        )
+
+    def _close(self, ended: WatchEnd, code: ExitCode) -> None:
+        self.journal.write("watch.finished", verdict=str(ended.verdict), end=ended.end.value, exit_code=int(code))
+
+
+@contextmanager
+def watched_run(targets: Targets, runs: RunDirs, run: str, *, once: bool) -> Iterator[WatchedRun]:
+    """The run to watch: the one named, else the newest that its hosts are on. UsageError, Unreachable or Unjudged where there is none."""
+    settings = settings_of(targets)
+    with ExitStack() as open_things:
+        fleet, unreachable = connect(targets)
+        open_things.callback(fleet.close)
+        if len({problem.host for problem in unreachable}) == len(targets.names):
+            raise _unreachable(unreachable, once=once)
+        known, silent = known_run(fleet, run, lambda candidate: candidate.ran([one.name for one in COMMITTING]))
+        if known is None and (unreachable or silent):
+            raise _unreachable([*unreachable, *silent], once=once)
+        known = _in_service(targets, known)
+        hosts = _all_hosts(known)
+        directory = directory_of(runs, known)
+        journal = Journal(directory.watch_file)
+        open_things.callback(journal.close)
+        heads = {name: entry["heads"] for name in hosts if (entry := known.entry(name))}
+        collector = Collector.of(targets, fleet, RunFacts(directory.id, directory.id[:16]))
+        state = WatchState.of(journal.records)
+        if state.started_at and settings.scale != state.scale:
+            found = f"it is {settings.scale:g}, and the watch of run {directory.id} was begun with {state.scale:g}"
+            next_ = f"set it to {state.scale:g}: the clock of a watch is fixed when it begins"
+            raise UsageError(Problem(path="watch_scale", found=found, next=next_))
+        journal.listen(state)
+        yield WatchedRun(targets, runs, settings, once, hosts, directory, heads, collector, journal, state)
+
+
+def _all_hosts(known: Known) -> tuple[str, ...]:
+    """The hosts of a run, also those that did not answer."""
+    return tuple(name for batch in known.plan.batches for name in batch)
+
+
+def _unreachable(silent: list[Problem], *, once: bool) -> CutoverError:
+    """That no host says which run there is to watch: no judgement where a single sample was asked for."""
+    return Unjudged(silent) if once else Unreachable(silent)
+
+
+def _in_service(targets: Targets, known: Known | None) -> Known:
+    """The run whose release is in service; UsageError where there is none, or where only a part of its hosts was chosen."""
+    if known is None:
+        next_ = "`./invokew cutover` begins one; its watch begins when it has ended"
+        raise UsageError(Problem(path="--hosts", found="the hosts know of no cutover", next=next_))
+    hosts = _all_hosts(known)
+    problems = [
+        Problem(host=name, found=f"it belongs to run {known.run}, and was not chosen", next="choose all its hosts: they go back together")
+        for name in hosts
+        if name not in targets.names
+    ]  # fmt: skip
+    if back := [name for name in hosts if name in known.plans and known.is_back(name)]:
+        found = f"{', '.join(back)} went back in run {known.run}: there is no new release to watch"
+        problems.append(Problem(path="--hosts", found=found, next="`./invokew status` shows how the hosts are"))
+    elif known.unfinished:
+        found = f"run {known.run} is under way, or was left in the middle"
+        problems.append(Problem(path="--hosts", found=found, next="wait for its end, or `./invokew cutover --resume`"))
+    if problems:
+        raise UsageError(problems)
+    return known

@@ -1,0 +1,66 @@
+"""How a watch is put in words: moments and stretches of its clock, figures with their units, what is not PASS in few lines."""
+
+from collections.abc import Iterable, Sequence
+
+from cutover.console.text import short
+from cutover.core.samples import Judgement
+from cutover.core.verdict import Verdict
+from cutover.monitor.state import HOUR
+from cutover.timeline.presented import ShownSignal
+
+NOT_MEASURED = "-"
+APART = 2  # so many that are INCONCLUSIVE are listed one by one
+
+
+def hour(t: float) -> str:
+    """A moment of the watch: hour 3.5."""
+    return f"hour {t / HOUR:.4g}" if t >= HOUR / 10 or t == 0 else f"minute {t / 60:.3g}"
+
+
+def span(seconds: float) -> str:
+    """A stretch of time in the two largest units that matter: 45 s, 12 min, 3 h 05 min, 6 d 4 h."""
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s" if seconds >= 9.95 or seconds == whole else f"{seconds:.1f} s"
+    minutes = whole // 60
+    if minutes < 120:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min" if minutes % 60 else f"{minutes // 60} h"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def called(name: str) -> str:
+    """A decision point or a decision as people say it: hour 1, go on."""
+    return name.replace("_", " ")
+
+
+def next_point(times: Sequence[tuple[str, float]], t: float) -> tuple[str, float] | None:
+    """The decision point that comes next."""
+    return min(((name, at) for name, at in times if at > t), key=lambda point: point[1], default=None)
+
+
+def figure(signal: ShownSignal, value: float | None, *, unit: bool = True) -> str:
+    """The value in the signal's own format; a dash where there is none."""
+    if value is None:
+        return NOT_MEASURED
+    if signal.unit == "s" and unit:
+        return short(value)
+    shown = format(value, signal.format)
+    return f"{shown}{'' if signal.unit == '%' else ' '}{signal.unit}".strip() if unit else shown
+
+
+def in_short(judgements: Iterable[Judgement]) -> list[tuple[Verdict, str, str]]:
+    """Verdict, words and what to do next, of what is not PASS; the gravest first. Several INCONCLUSIVE are one line."""
+    bad = sorted((one for one in judgements if one.verdict is not Verdict.PASS), key=lambda one: -one.verdict.severity)
+    unsure = [one.rule for one in bad if one.verdict is Verdict.INCONCLUSIVE]
+    together = len(unsure) > APART
+    lines = [
+        (one.verdict, f"{one.rule}: {one.words}{' (pending)' if one.pending else ''}", one.next)
+        for one in bad
+        if not (together and one.verdict is Verdict.INCONCLUSIVE)
+    ]
+    if together:
+        rules = ", ".join(sorted(set(unsure)))
+        lines.append((Verdict.INCONCLUSIVE, f"too little was seen so far, or not measured, to judge {rules}", ""))
+    return lines
