@@ -160,6 +160,7 @@ OPTIONS = [
     "no:threadexception",
     "-p",
     "no:timeout",  # how long our own tests may hang is no limit of a check during an outage
+    "--import-mode=importlib",  # a service's own checks have the names of the standard ones
     "--override-ini=addopts=",
     "--override-ini=filterwarnings=",
 ]
