@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 
 _SUBSCRIPT = re.compile(r"(?P<name>.+)\[(?:(?P<one>-?\d+)|(?P<first>\d+)[:-](?P<last>\d*))\]\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Part:
+class PatternPart:
     """One part of a pattern: `&` keeps what matches, `!` leaves it out, nothing adds it."""
 
     operator: str
@@ -34,7 +34,7 @@ class Part:
         return not self.text.startswith("~") and not set(self.word) & set("*?[")
 
 
-def split(pattern: str) -> tuple[Part, ...]:
+def split(pattern: str) -> tuple[PatternPart, ...]:
     """The parts of a pattern, cut at `:` and `,` outside of brackets."""
     words, depth = [""], 0
     for character in pattern:
@@ -44,7 +44,9 @@ def split(pattern: str) -> tuple[Part, ...]:
         else:
             words[-1] += character
     stripped = [word.strip() for word in words if word.strip()]
-    return tuple(Part(word[0], word[1:].strip()) if word[0] in "&!" else Part("", word) for word in stripped)
+    return tuple(
+        PatternPart(word[0], word[1:].strip()) if word[0] in "&!" else PatternPart("", word) for word in stripped
+    )
 
 
 def choose(pattern: str, option: str, groups: Mapping[str, tuple[str, ...]], hosts: Iterable[str]) -> tuple[str, ...]:
@@ -76,7 +78,7 @@ class _Chooser:
         self.hosts = hosts
         self.problems: list[Problem] = []
 
-    def matching(self, part: Part) -> set[str]:
+    def matching(self, part: PatternPart) -> set[str]:
         if part.text.startswith("~"):
             return self._matching_regex(part)
         match = _SUBSCRIPT.match(part.text)
@@ -97,7 +99,7 @@ class _Chooser:
             )
         return set(picked)
 
-    def _named(self, part: Part) -> list[str] | None:
+    def _named(self, part: PatternPart) -> list[str] | None:
         """The hosts of the groups and hosts whose names match; None when there is no such name and there should be."""
         word = part.word
         groups = [name for name in self.groups if fnmatchcase(name, word)]
@@ -107,7 +109,7 @@ class _Chooser:
             return None
         return [host for host in self.hosts if host in names or host in alone]
 
-    def _matching_regex(self, part: Part) -> set[str]:
+    def _matching_regex(self, part: PatternPart) -> set[str]:
         try:
             regex = re.compile(part.text[1:])
         except re.error as error:

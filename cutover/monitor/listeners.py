@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from cutover.journal.journal import Journal
 from cutover.monitor.state import WatchClock, Watched
-from cutover.notify.escalation import Facts
-from cutover.notify.listener import Announcer, Notice
+from cutover.notify.escalation import NoticeFacts
+from cutover.notify.listener import Announcer, SentNotice
 
 HOUR = 3600.0
 REASONS = 8  # that a notice names; the report has all
@@ -36,7 +36,7 @@ class Telling:
     watched: Watched
     clock: WatchClock
     about: About
-    _holding: Notice | None = None
+    _holding: SentNotice | None = None
     _hourly_t: float = field(default=float("-inf"))
 
     def __call__(self, event: str, reasons: Sequence[str]) -> None:
@@ -67,9 +67,9 @@ class Telling:
         further = self.announcer.escalate(self._holding, self._facts(hold.reasons), waited)
         self._holding = further or self._holding
 
-    def _facts(self, reasons: Sequence[str]) -> Facts:
+    def _facts(self, reasons: Sequence[str]) -> NoticeFacts:
         about, hold = self.about, self.watched.hold
-        facts = Facts(
+        facts = NoticeFacts(
             about.environment, self._stamp(self.watched.look_t), about.run, about.release, about.hosts,
             verdict=str(self.watched.verdict), reasons=tuple(reasons[:REASONS]),
             figures=(("hour of the watch", f"{self.watched.look_t / HOUR:.1f}"),),

@@ -14,7 +14,7 @@ from cutover.inventory.yamlfile import Keys, dotted, parse
 
 
 @dataclass(frozen=True)
-class Change:
+class KeyChange:
     """One key path that was added, removed or changed; values as JSON, "" for a side that has none."""
 
     path: str
@@ -34,7 +34,7 @@ def diff(before_text: str, after_text: str, from_name: str, to_name: str) -> str
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def structural_diff(before_text: str, after_text: str, from_name: str, to_name: str) -> tuple[Change, ...]:
+def structural_diff(before_text: str, after_text: str, from_name: str, to_name: str) -> tuple[KeyChange, ...]:
     """What differs between two YAML or JSON documents, by key path; UsageError where one of them is neither."""
     problems: list[Problem] = []
     before, after = parse(before_text, from_name, problems), parse(after_text, to_name, problems)
@@ -48,11 +48,11 @@ def structural_diff(before_text: str, after_text: str, from_name: str, to_name: 
     )
 
 
-def _change(path: str, before: str, after: str) -> Change:
+def _change(path: str, before: str, after: str) -> KeyChange:
     kind: Literal["added", "removed", "changed"] = "changed"
     if not (before and after):
         kind = "added" if after else "removed"
-    return Change(path or "(the document)", kind, before, after)
+    return KeyChange(path or "(the document)", kind, before, after)
 
 
 def _flat(value: object, keys: Keys) -> Iterator[tuple[Keys, str]]:

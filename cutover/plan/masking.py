@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import yaml
 
 from cutover.core.secret import Secret
-from cutover.plan.diff import Change
+from cutover.plan.diff import KeyChange
 
 MASK = re.compile(r"<secret sha256:[0-9a-f]{8}>")
 CALLED = re.compile(
@@ -48,7 +48,7 @@ class Mask:
             text = text[:start] + shown + ("\n" if text[start:end].endswith("\n") else "") + text[end:]
         return "\n".join(self._line(line) for line in self._without_known(text).split("\n"))
 
-    def change(self, change: Change) -> Change | None:
+    def change(self, change: KeyChange) -> KeyChange | None:
         """A changed key as it may be shown; None where both sides hold the same secret, so that nothing changes."""
         if not change.before:
             return change

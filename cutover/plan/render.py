@@ -31,7 +31,7 @@ from jinja2 import (
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.secret import Secret
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.variables import Variables
 from cutover.inventory.yamlfile import shown
 

@@ -13,7 +13,7 @@ from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from cutover.monitor.views.clock import hour, span
 from cutover.monitor.views.numbers import figure
-from cutover.plan.diff import Change
+from cutover.plan.diff import KeyChange
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import FileDiff, Plan
 from cutover.report.charts import course, outage_chart
@@ -142,16 +142,16 @@ def _diffs(plan: Plan) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _keys(diff: FileDiff) -> list[Change]:
-    """The key-wise differences, taken apart again: the plan keeps each as one line (see Change.__str__)."""
-    changes: list[Change] = []
+def _keys(diff: FileDiff) -> list[KeyChange]:
+    """The key-wise differences, taken apart again: the plan keeps each as one line (see KeyChange.__str__)."""
+    changes: list[KeyChange] = []
     for line in diff.keys:
         path, _, rest = line[2:].partition(": ")
         before, arrow, after = rest.partition(" -> ") if line[0] == "~" else ("", "", rest)
         kinds = {
-            "~": Change(path, "changed", before, after if arrow else ""),
-            "+": Change(path, "added", "", rest),
-            "-": Change(path, "removed", rest, ""),
+            "~": KeyChange(path, "changed", before, after if arrow else ""),
+            "+": KeyChange(path, "added", "", rest),
+            "-": KeyChange(path, "removed", rest, ""),
         }
         changes.append(kinds[line[0]])
     return changes

@@ -6,7 +6,7 @@ from typing import Any
 
 from cutover.core.errors import Problem
 from cutover.core.samples import LEVELS
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 from cutover.monitor.rules.entries import Places
 from cutover.monitor.rules.reading import number
 from cutover.monitor.rules.rulebook import (

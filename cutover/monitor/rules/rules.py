@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.yamlfile import Document, read
 from cutover.monitor.rules.assembling import Assembly
 from cutover.monitor.rules.entries import Places, checked
