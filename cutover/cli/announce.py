@@ -27,10 +27,14 @@ def announce(where: Where, event: str, at: str, message: str, yes: bool, check: 
 
 def announcer_for(targets: "Targets", say: Callable[[str], None]) -> "Announcer":
     """The announcer for these hosts; UsageError with all that is wrong with people and templates."""
-    from cutover.notify.listener import announcer, people_of
+    from cutover.notify.channels import Sender
+    from cutover.notify.listener import Announcer, addresses_of, people_of
     from cutover.notify.texts import Texts
 
-    return announcer(targets, Texts(targets.root, people_of(targets).roles), say)
+    known = people_of(targets)
+    sender = Sender(float(str(targets.shared("people_notice_deadline_s"))))
+    addresses = addresses_of(known, targets.inventory.directory)
+    return Announcer(known, addresses, Texts(targets.root, known.roles), sender, say)
 
 
 def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "Announcer | None":

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -26,31 +25,20 @@ class NotPlainError(ValueError):
     """A value holds Jinja2 that is more than `{{ name }}`, or a reference that cannot stand inside text."""
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A `{{ name }}`."""
-
-    name: str
-
-
-def parts(text: str) -> tuple[str | Reference, ...]:
+def parts(text: str) -> Iterator[nodes.TemplateData | nodes.Name]:
     """The text cut into literal pieces and references; anything else of Jinja2 raises NotPlainError."""
     if not any(mark in text for mark in ("{{", "{%", "{#")):
-        return (text,) if text else ()
+        yield nodes.TemplateData(text)
+        return
     try:
         body = _JINJA.parse(text).body
     except TemplateSyntaxError as error:
         raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
-    found: list[str | Reference] = []
     for output in body:
         for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            if isinstance(node, nodes.TemplateData):
-                found.append(node.data)
-            elif isinstance(node, nodes.Name):
-                found.append(Reference(node.name))
-            else:
+            if not isinstance(node, nodes.TemplateData | nodes.Name):
                 raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
-    return tuple(found)
+            yield node
 
 
 def expand(text: str, lookup: Callable[[str], object]) -> object:
@@ -58,10 +46,10 @@ def expand(text: str, lookup: Callable[[str], object]) -> object:
 
     Text that takes in a secret becomes a Secret.
     """
-    pieces = parts(text)
-    if len(pieces) == 1 and isinstance(pieces[0], Reference):
-        return lookup(pieces[0].name)
-    values = [lookup(piece.name) if isinstance(piece, Reference) else piece for piece in pieces]
+    pieces = list(parts(text))
+    values = [lookup(piece.name) if isinstance(piece, nodes.Name) else piece.data for piece in pieces]
+    if len(pieces) == 1:
+        return values[0]
     for value in values:
         if isinstance(value, bool) or not isinstance(value, str | int | float | Secret):
             raise NotPlainError(f"`{text}` puts a {type(value).__name__} into text; only text and numbers fit there")
@@ -223,20 +211,7 @@ class Declaration(Entry):
     where: str
 
 
-@dataclass(frozen=True)
-class Declarations(Mapping[str, Declaration]):
-    """Every variable that the roles of a run declare, by name, in the order of the roles and their files."""
-
-    entries: Mapping[str, Declaration]
-
-    def __getitem__(self, name: str) -> Declaration:
-        return self.entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
+Declarations = Mapping[str, Declaration]  # by name, in the order of the roles and their files
 
 
 def declarations(roles_dir: Path, roles: Sequence[str]) -> Declarations:
@@ -253,7 +228,7 @@ def declarations(roles_dir: Path, roles: Sequence[str]) -> Declarations:
         problems += _bad_references(entry, entries)
     if problems:
         raise UsageError(problems)
-    return Declarations(entries)
+    return entries
 
 
 def _of_role(roles_dir: Path, role: str, problems: list[Problem]) -> Iterator[Declaration]:
@@ -288,7 +263,7 @@ def _bad_references(entry: Declaration, known: Mapping[str, Declaration]) -> Ite
     """References of a default to undeclared variables, and Jinja2 that is more than a reference."""
     for text in texts(entry.default):
         try:
-            names = [part.name for part in parts(text) if isinstance(part, Reference)]
+            names = [part.name for part in parts(text) if isinstance(part, nodes.Name)]
         except NotPlainError as error:
             yield Problem(str(error), PLAIN, path=f"{entry.where}.default")
             continue

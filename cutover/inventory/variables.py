@@ -1,10 +1,11 @@
 """Gives every declared variable its value for one host: the inventory's, else the default; all errors at once."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.host import Host
@@ -63,28 +64,16 @@ def together(problems: Iterable[Problem]) -> list[Problem]:
     ]
 
 
-@dataclass(frozen=True)
-class Variables(Mapping[str, Any]):
+class Variables(dict[str, Any]):
     """The variables of one host, by name; `origins` says where each value was written."""
 
-    host: str
-    entries: Mapping[str, Any]
-    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    def __init__(self, host: str, values: Mapping[str, Any], origins: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(values)
+        self.host, self.origins = host, origins
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.entries:
-            advice = f"{did_you_mean(name, self.entries)}declare it there, or correct the role or template that uses it"
-            raise UndeclaredError(Problem(f"no role declares `{name}`", advice, self.host, "roles/*/defaults.yml"))
-        return self.entries[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.entries
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
+    def __missing__(self, name: str) -> NoReturn:
+        advice = f"{did_you_mean(name, self)}declare it there, or correct the role or template that uses it"
+        raise UndeclaredError(Problem(f"no role declares `{name}`", advice, self.host, "roles/*/defaults.yml"))
 
     def is_set(self, name: str) -> bool:
         """Whether the inventory sets it; otherwise it has the default of its role."""
@@ -92,7 +81,7 @@ class Variables(Mapping[str, Any]):
 
     def masked(self) -> dict[str, Any]:
         """The values as plan and evidence may hold them: each secret as its digest."""
-        return {name: mask(value) for name, value in self.entries.items()}
+        return {name: mask(value) for name, value in self.items()}
 
 
 def resolve(host: Host, declared: Declarations, reader: SecretReader = read_secret) -> Variables:

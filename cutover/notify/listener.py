@@ -12,15 +12,13 @@ from cutover.inventory.targets import Targets
 from cutover.inventory.variables import NoSecretError, read_secret
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record
-from cutover.notify.channels import Delivery, Kind, Message, Sender, Sending, unusable
+from cutover.notify.channels import Delivery, Message, Sender, Sending, unusable
 from cutover.notify.escalation import VARIABLES, NoticeFacts, People, people
 from cutover.notify.eta import RunDurations, eta
-from cutover.notify.texts import NoticeText
 from cutover.plan.phases import COMMITTING, PHASES, phase_named
 
-Compose = Callable[[str, NoticeFacts, str], NoticeText]  # the text of an event, by its facts and severity
+Compose = Callable[[str, NoticeFacts, str], Message]  # the text of an event, by its facts and severity
 NOBODY = "people_channels has no channel: notices are only recorded"
-KINDS: Mapping[str, Kind] = {"success": "success", "hold": "warning", "rollback": "failure", "incident": "failure"}
 REASONS = 5  # in a notice; the report has all
 _COMMITTING = {phase.name for phase in COMMITTING}
 
@@ -54,7 +52,7 @@ class SentNotice:
     level: int
     roles: tuple[str, ...]
     channels: tuple[str, ...]
-    text: NoticeText
+    text: Message
     about: dict[str, str]
     sendings: list[Sending] = field(default_factory=list)
     failed: list[Delivery] = field(default_factory=list)  # on channels without an address
@@ -93,11 +91,10 @@ class Announcer:
     def notify(self, event: str, facts: NoticeFacts, level: int = 0) -> SentNotice:
         """Notify the roles of a level; returns at once."""
         notice = self.preview(event, facts, level)
-        message = Message(notice.text.subject, notice.text.body, KINDS.get(event, "info"))
         for channel in notice.channels:
             address = self._addresses[channel]
             if isinstance(address, Secret):
-                notice.sendings.append(self._sender.send(channel, address, message))
+                notice.sendings.append(self._sender.send(channel, address, notice.text))
             else:
                 notice.failed.append(Delivery(channel, ok=False, why=address))
         self._open.append(notice)
@@ -139,13 +136,6 @@ class Announcer:
             for sending in notice.sendings:
                 sending.wait()
         return self.settled()
-
-
-def announcer(targets: Targets, compose: Compose, say: Callable[[str], None]) -> Announcer:
-    """The announcer for these hosts; UsageError with all that is wrong with the people_ variables."""
-    known = people_of(targets)
-    sender = Sender(float(str(targets.shared("people_notice_deadline_s"))))
-    return Announcer(known, addresses_of(known, targets.inventory.directory), compose, sender, say)
 
 
 class Notices:

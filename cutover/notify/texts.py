@@ -1,7 +1,6 @@
 """The texts of notices, from templates/notices/<event>.j2: the subject in the first line, below it the body."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 from cutover.console.text import clean, one_line
 from cutover.core.errors import Problem, UsageError
 from cutover.core.times import moment
+from cutover.notify.channels import Kind, Message
 from cutover.notify.escalation import EVENTS, Eta, NoticeFacts, TeamRole
 from cutover.timeline.presentation import presentation
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 SUBJECT = "Subject: "
+KINDS: Mapping[str, Kind] = {"success": "success", "hold": "warning", "rollback": "failure", "incident": "failure"}
 LONGEST = 400  # characters of what a host said; the report has all of it
 SAMPLE = NoticeFacts(
     environment="prod", at="2026-01-02T03:04:05.000Z", run="20260102T030405Z-abc123", release="2.0.0", hosts=("web1", "web2"),
@@ -23,14 +24,6 @@ SAMPLE = NoticeFacts(
     until="2026-01-02T04:04:05.000Z", default="go on", role="on_call", figures=(("error rate", "0.1 %"),), finished=True,
     message="a message", next=("see the report",),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class NoticeText:
-    """A notice as people read it."""
-
-    subject: str
-    body: str
 
 
 class Texts:
@@ -42,7 +35,7 @@ class Texts:
         self._titles = {name: role.title for name, role in roles.items()}
         self._check()
 
-    def __call__(self, event: str, facts: NoticeFacts, meaning: str) -> NoticeText:
+    def __call__(self, event: str, facts: NoticeFacts, meaning: str) -> Message:
         """The notice about an event, with what its severity means."""
         role = self._titles.get(facts.role, facts.role)
         text = self._environment.get_template(f"{event}.j2").render(
@@ -51,7 +44,7 @@ class Texts:
         first, _, body = text.partition("\n")
         lines = [line.rstrip() for line in body.strip().splitlines()]
         shown = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
-        return NoticeText(one_line(first.removeprefix(SUBJECT)), "\n".join(shown) + "\n")
+        return Message(one_line(first.removeprefix(SUBJECT)), "\n".join(shown) + "\n", KINDS.get(event, "info"))
 
     def _check(self) -> None:
         """Compose every event with many and with few facts: a mistake must not show for the first time in a run."""

@@ -1,6 +1,6 @@
 """Shows what a file would become: line by line, and key by key where both are YAML or JSON.
 
-V1 has its configuration as ordinary YAML and V2 as JSON: every line differs, and only the keys say what changes.
+One release may have its configuration as ordinary YAML and the next as JSON: every line differs, and only the keys show what changes.
 """
 
 import json
@@ -29,7 +29,7 @@ class KeyChange:
 
 
 def diff(before_text: str, after_text: str, from_name: str, to_name: str) -> str:
-    """The unified diff of two texts, "" where they are equal; a missing line end at the end is shown as `diff` does."""
+    """The unified diff of two texts, "" where they are equal; a missing line end is shown as `diff` shows it."""
     lines = unified_diff(_lines(before_text), _lines(after_text), from_name, to_name)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
@@ -56,7 +56,7 @@ def _change(path: str, before: str, after: str) -> KeyChange:
 
 
 def _flat(value: object, keys: Keys) -> Iterator[tuple[Keys, str]]:
-    """Every leaf with its path, as JSON, so that 1, 1.0, true and "1" are told apart."""
+    """Every leaf with its path, as JSON, so that 1, 1.0, true and "1" differ."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _flat(item, (*keys, key))

@@ -6,8 +6,9 @@ from shutil import copytree
 import pytest
 
 from cutover.core.errors import UsageError
+from cutover.notify.channels import Message
 from cutover.notify.escalation import EVENTS, Eta, NoticeFacts
-from cutover.notify.texts import SAMPLE, NoticeText, Texts, about, said, utc
+from cutover.notify.texts import SAMPLE, Texts, about, said, utc
 from tests.checkout import ROOT
 from tests.notify.peopling import known
 
@@ -24,7 +25,7 @@ def meaning(event: str, facts: NoticeFacts) -> str:
     return PEOPLE.severities[PEOPLE.severity(event, facts.verdict)].meaning
 
 
-def composed(texts: Texts, event: str, facts: NoticeFacts) -> NoticeText:
+def composed(texts: Texts, event: str, facts: NoticeFacts) -> Message:
     return texts(event, facts, meaning(event, facts))
 
 
@@ -58,11 +59,11 @@ def test_in_progress_counts_phases_and_says_what_is_left(texts: Texts) -> None:
     assert "no earlier run to measure by" in composed(texts, "in_progress", unmeasured).body
 
 
-def test_a_rollback_that_begins_is_not_told_as_one_that_has_ended(texts: Texts) -> None:
+def test_a_rollback_that_begins_does_not_read_as_one_that_has_ended(texts: Texts) -> None:
     assert "Rolling back" in composed(texts, "rollback", BARE).subject
     ended = composed(texts, "rollback", NoticeFacts("prod", BARE.at, finished=True))
     assert "Rolled back" in ended.subject
-    assert "is back in service" in ended.body
+    assert "is in service again" in ended.body
 
 
 def test_a_hold_says_until_when_and_what_happens_then(texts: Texts) -> None:
@@ -78,7 +79,7 @@ def test_a_hold_says_until_when_and_what_happens_then(texts: Texts) -> None:
 
 def test_a_role_is_asked_for_its_sign_off_by_its_title(texts: Texts) -> None:
     body = composed(texts, "signoff_wanted", NoticeFacts("prod", BARE.at, role="on_call", point="hour 24")).body
-    assert body.startswith("On-call Engineer: your sign-off is asked for at hour 24")
+    assert body.startswith("On-call Engineer: your sign-off is needed at hour 24")
 
 
 def test_what_a_host_said_stays_on_one_line_and_cannot_act(texts: Texts) -> None:
@@ -93,7 +94,7 @@ def test_what_a_host_said_stays_on_one_line_and_cannot_act(texts: Texts) -> None
     ("seconds", "words"),
     [(0, "1 seconds"), (40.4, "40 seconds"), (100, "2 minutes"), (3000, "50 minutes"), (7500, "2 h 05 min")],
 )
-def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+def test_durations_read_naturally(seconds: float, words: str) -> None:
     assert about(seconds) == words
 
 
