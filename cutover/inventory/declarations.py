@@ -97,7 +97,7 @@ def _without_parents(text: str) -> str:
 
 _SOURCES = "map[source]"
 _NO_NUL = Field(pattern=r"\A[^\x00]*\z")
-# What a variable may be: how pydantic checks it, and in words.
+# What a variable may be: its type for pydantic, and its description.
 TYPES: Mapping[str, tuple[Any, str]] = {
     "string": (Annotated[str, _NO_NUL], "text without NUL"),
     "integer": (int, "a whole number"),
@@ -128,7 +128,7 @@ def _adapter(type_: str, least: float | None, most: float | None) -> TypeAdapter
     return TypeAdapter(bounded, config=ConfigDict(strict=True, allow_inf_nan=False))
 
 
-class Entry(Schema):
+class DeclarationEntry(Schema):
     """One entry of a defaults.yml."""
 
     type: Annotated[str, one_of("type", TYPES)]
@@ -151,7 +151,7 @@ class Entry(Schema):
         return f"{words}{self.unit and f' in {self.unit}'}{least}{most}"
 
     def misfit(self, value: object) -> str:
-        """Expected and found, in words, where a value does not fit; "" where it does. Never shows what may be a secret."""
+        """Expected and found where a value does not fit, else "". Never shows what may be a secret."""
         try:
             _adapter(self.type, self.min, self.max).validate_python(mask(value))
         except ValidationError as error:
@@ -203,7 +203,7 @@ class Entry(Schema):
                 yield (key,), f"`{key}`: {reason}", "correct the value"
 
 
-class Declaration(Entry):
+class Declaration(DeclarationEntry):
     """A variable: its entry, its name, the role that declares it, and where."""
 
     name: str
@@ -254,7 +254,7 @@ def _declaration(
     if not _NAME.match(name):
         advice = "use lower case letters, digits and _, and do not start with ansible_"
         problems.append(Problem(f"`{name}` is not a valid name of a variable", advice, path=where))
-    entry = validate(Entry, body, lambda *keys: document.where(name, *keys), problems)
+    entry = validate(DeclarationEntry, body, lambda *keys: document.where(name, *keys), problems)
     if entry is not None:
         yield Declaration.model_construct(entry.model_fields_set, name=name, role=role, where=where, **dict(entry))
 

@@ -11,7 +11,6 @@ from cutover.inventory.hosts import Draft, Group, Owner, Setting, add_implied_gr
 from cutover.inventory.patterns import choose, split
 from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.schema import named as shown_value
-from cutover.inventory.variables import together
 from cutover.inventory.yamlfile import read, shown
 
 
@@ -169,7 +168,7 @@ def load(directory: Path) -> Inventory:
     hosts = _hosts(draft, groups)
     _check_addresses(draft, hosts)
     if draft.problems:
-        raise UsageError(together(draft.problems))
+        raise UsageError(draft.problems)
     return Inventory(directory, draft.environment, hosts, groups)
 
 

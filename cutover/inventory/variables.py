@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -21,7 +20,7 @@ from cutover.inventory.declarations import (
     mask,
     texts,
 )
-from cutover.inventory.schema import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean
 
 SecretReader = Callable[[Mapping[str, str], Path], Secret]
 OF_DEFAULT = ".default"  # how the origin of a value ends that the inventory does not set
@@ -49,19 +48,6 @@ def read_secret(source: Mapping[str, str], start: Path) -> Secret:
     if not text:
         raise NoSecretError(f"the file {source['file']} is empty")
     return Secret(text)
-
-
-def together(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems in their order; those that differ only in the host become one that lists the hosts."""
-    hosts: dict[Problem, list[str]] = {}
-    for problem in problems:
-        hosts.setdefault(replace(problem, host=""), []).append(problem.host)
-    return [
-        replace(problem, host=names[0])
-        if len(set(names)) == 1
-        else replace(problem, found=f"{problem.found} (hosts: {listed(name for name in names if name)})")
-        for problem, names in hosts.items()
-    ]
 
 
 class Variables(dict[str, Any]):
@@ -107,7 +93,7 @@ def resolve_all(hosts: Iterable[Host], declared: Declarations) -> dict[str, Vari
         except UsageError as error:
             problems += error.problems
     if problems:
-        raise UsageError(together(problems))
+        raise UsageError(problems)
     return found
 
 
@@ -152,7 +138,7 @@ class _Resolver:
         if name in self.host.variables:
             raw: object = self.host.variables[name]
         elif entry.required:
-            places = f"group_vars/{self.host.environment}.yml or host_vars/{self.host.name}.yml"
+            places = f"group_vars/{self.host.environment}.yml or below host_vars/"
             advice = f"set it in {places}: {entry.expected}, for example {entry.example}"
             found = f"`{name}` is required by the role {entry.role} and not set: {entry.doc}"
             self.problems.append(Problem(found, advice, host=self.host.name, path=entry.where))

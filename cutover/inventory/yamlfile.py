@@ -107,16 +107,19 @@ class _Builder:
     """Turns YAML nodes into plain values, noting the line of each and every problem on the way."""
 
     def __init__(self, name: str, problems: list[Problem]) -> None:
-        self.name = name
-        self.problems = problems
+        self.name, self.problems = name, problems
         self.lines: dict[Keys, int] = {}
+        self._built = 0
         self._open: list[yaml.Node] = []
         self._scalars = yaml.constructor.SafeConstructor()
 
     def build(self, node: yaml.Node, keys: Keys) -> object:
         self.lines.setdefault(keys, node.start_mark.line + 1)
-        if len(self.lines) > _MOST_VALUES:
+        self._built += 1
+        if self._built > _MOST_VALUES:
             raise yaml.YAMLError(f"holds more than {_MOST_VALUES} values, its aliases (`*name`) counted each time")
+        if len(self._open) > _DEEPEST:
+            raise yaml.YAMLError(f"nested more than {_DEEPEST} levels deep by its aliases (`*name`)")
         if node in self._open:
             self._refuse(node, keys, "an alias (`*name`) that contains itself", "write the value instead of the alias")
             return None
@@ -152,15 +155,12 @@ class _Builder:
                 merged = {**self._merge(value_node, keys), **merged}
                 continue
             key = self._key(key_node, keys)
-            line = key_node.start_mark.line + 1
-            if key is None:
-                continue
             if key in own:
                 found = f"duplicate key, first in line {first_line[key]}"
                 self._refuse(key_node, (*keys, key), found, "keep one of the two")
-                continue
-            first_line[key] = self.lines[(*keys, key)] = line
-            own[key] = self.build(value_node, (*keys, key))
+            elif key is not None:
+                first_line[key] = self.lines[(*keys, key)] = key_node.start_mark.line + 1
+                own[key] = self.build(value_node, (*keys, key))
         return {**merged, **own}
 
     def _merge(self, node: yaml.Node, keys: Keys) -> dict[str, object]:

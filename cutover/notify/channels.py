@@ -38,7 +38,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class DeliveryOutcome:
     """How it went on a channel; `why` gives the reason for a failure."""
 
     channel: str
@@ -56,8 +56,8 @@ class Sending:
     def __init__(self, channel: str, address: Secret, message: Message, deadline_s: float) -> None:
         self.channel, self._address, self._message, self._deadline_s = channel, address, message, deadline_s
         self._began = time.monotonic()
-        self._future: concurrent.futures.Future[Delivery] = concurrent.futures.Future()
-        self._outcome: Delivery | None = None
+        self._future: concurrent.futures.Future[DeliveryOutcome] = concurrent.futures.Future()
+        self._outcome: DeliveryOutcome | None = None
 
     def run(self, deliver: Deliver) -> None:
         """Send it, unless it was given up before its turn came."""
@@ -72,7 +72,7 @@ class Sending:
         """Note that it is not sent."""
         self._outcome = self._ended(why)
 
-    def outcome(self) -> Delivery | None:
+    def outcome(self) -> DeliveryOutcome | None:
         """How it went; None while it is on its way. After its deadline it is given up."""
         if self._outcome is None and self._future.done():
             self._outcome = self._future.result()
@@ -82,7 +82,7 @@ class Sending:
             self.fail(f"{why} within {self._deadline_s:g} s{'' if waiting else '; it may still arrive'}")
         return self._outcome
 
-    def wait(self) -> Delivery:
+    def wait(self) -> DeliveryOutcome:
         """Wait for its outcome, no longer than its deadline."""
         while (outcome := self.outcome()) is None:
             concurrent.futures.wait([self._future], max(0.0, self._left()))
@@ -91,8 +91,8 @@ class Sending:
     def _left(self) -> float:
         return self._began + self._deadline_s - time.monotonic()
 
-    def _ended(self, why: str) -> Delivery:
-        return Delivery(self.channel, not why, why, round(time.monotonic() - self._began, 3))
+    def _ended(self, why: str) -> DeliveryOutcome:
+        return DeliveryOutcome(self.channel, not why, why, round(time.monotonic() - self._began, 3))
 
 
 class Sender:

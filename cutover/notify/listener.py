@@ -12,7 +12,7 @@ from cutover.inventory.targets import Targets
 from cutover.inventory.variables import NoSecretError, read_secret
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record
-from cutover.notify.channels import Delivery, Message, Sender, Sending, unusable
+from cutover.notify.channels import DeliveryOutcome, Message, Sender, Sending, unusable
 from cutover.notify.escalation import VARIABLES, NoticeFacts, People, people
 from cutover.notify.eta import RunDurations, eta
 from cutover.plan.phases import COMMITTING, PHASES, phase_named
@@ -55,7 +55,7 @@ class SentNotice:
     text: Message
     about: dict[str, str]
     sendings: list[Sending] = field(default_factory=list)
-    failed: list[Delivery] = field(default_factory=list)  # on channels without an address
+    failed: list[DeliveryOutcome] = field(default_factory=list)  # on channels without an address
 
     def record(self) -> dict[str, Any] | None:
         """The notice as a journal keeps it; None while it is on its way. Where nobody was notified, `why` has the reason."""
@@ -96,7 +96,7 @@ class Announcer:
             if isinstance(address, Secret):
                 notice.sendings.append(self._sender.send(channel, address, notice.text))
             else:
-                notice.failed.append(Delivery(channel, ok=False, why=address))
+                notice.failed.append(DeliveryOutcome(channel, ok=False, why=address))
         self._open.append(notice)
         if not notice.channels and not self._said_nobody:
             self._said_nobody = True

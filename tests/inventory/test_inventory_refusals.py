@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cutover.console.problems import grouped
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.load import load
 
@@ -233,10 +234,12 @@ def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
     }
 
 
-def test_a_mistake_in_a_group_is_reported_once_with_its_hosts(tmp_path: Path) -> None:
-    (problem,) = problems(tmp_path, {"hosts.yml": "all: {vars: {ansible_port: x}, hosts: {a: , b: }}"})
-    assert problem.path == "hosts.yml:1: all.vars.ansible_port"
-    assert problem.found == "`ansible_port: x`: expected a port from 1 to 65535 (hosts: a, b)"
+def test_a_mistake_in_a_group_is_shown_once_with_its_hosts(tmp_path: Path) -> None:
+    found = problems(tmp_path, {"hosts.yml": "all: {vars: {ansible_port: x}, hosts: {web1: , web2: }}"})
+    (group,) = grouped(found)
+    assert group.hosts == ("web1", "web2")
+    assert group.problem.path == "hosts.yml:1: all.vars.ansible_port"
+    assert group.problem.found == "`ansible_port: x`: expected a port from 1 to 65535"
 
 
 def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
@@ -256,6 +259,12 @@ def test_an_alias_that_contains_itself_is_refused(tmp_path: Path) -> None:
     [
         ("x: " + "[" * 300_000, "nested more than 100 levels deep"),
         ("x: " + "- " * 3000, "YAML error"),
+        ("a0: &a0 x\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 1000)), "by its aliases"),
+        (
+            "a: &a {x: 1}\n"
+            + "".join(f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}\n" for a, b in pairwise("abcdefgh")),
+            "holds more than",
+        ),
         (
             "a: &a [x, x, x, x, x, x, x, x, x]\n"
             + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefgh")),

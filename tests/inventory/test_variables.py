@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cutover.console.problems import grouped
 from cutover.core.errors import UsageError
 from cutover.inventory.declarations import declarations
 from cutover.inventory.variables import resolve_all
@@ -89,16 +90,14 @@ def test_all_wrong_values_come_at_once_and_none_twice(tmp_path: Path) -> None:
     ]
 
 
-def test_the_same_mistake_on_several_hosts_is_reported_once(tmp_path: Path) -> None:
+def test_a_mistake_of_several_hosts_is_shown_once(tmp_path: Path) -> None:
     one = host(tmp_path, abaco_port="x")
     two = dataclasses.replace(one, name="h2")
     three = dataclasses.replace(one, name="h3", variables={"abaco_root": "opt"}, origins={})
     with pytest.raises(UsageError) as caught:
         resolve_all([one, two, three], declared(tmp_path, role=ROLE))
-    first, second = caught.value.problems
-    assert first.host == ""
-    assert first.found.endswith("(hosts: h1, h2)")
-    assert second.host == "h3"
+    assert [one.host for one in caught.value.problems] == ["h1", "h2", "h3"]
+    assert [group.hosts for group in grouped(caught.value.problems)] == [("h1", "h2"), ("h3",)]
 
 
 def test_every_host_gets_its_own_values(tmp_path: Path) -> None:
@@ -120,7 +119,7 @@ def test_a_required_variable_must_be_set(tmp_path: Path) -> None:
     role = "abaco_release: {type: string, required: true, example: 1.2.3, doc: The release to install.}"
     (problem,) = refused(tmp_path, role)
     assert problem.found == "`abaco_release` is required by the role role and not set: The release to install."
-    assert problem.next == "set it in group_vars/prod.yml or host_vars/h1.yml: text without NUL, for example 1.2.3"
+    assert problem.next == "set it in group_vars/prod.yml or below host_vars/: text without NUL, for example 1.2.3"
     assert problem.path.endswith("role/defaults.yml:1: abaco_release")
     assert values(tmp_path, role, abaco_release="2")["abaco_release"] == "2"
 

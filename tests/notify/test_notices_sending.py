@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cutover.core.secret import Secret
-from cutover.notify.channels import QUEUED, Delivery, Message, Sender, redacted, unusable
+from cutover.notify.channels import QUEUED, DeliveryOutcome, Message, Sender, redacted, unusable
 from tests.notify.receivers import mail_server, web_server
 
 TOKEN = "3ccdd113474722377935511fc85d3dd4"  # noqa: S105 - made up for these tests
@@ -15,7 +15,7 @@ MESSAGE = Message("Under way", "Phase: 1, Backup\nNothing to do.", "info")
 DEAD = "127.0.0.1:9"
 
 
-def sent(address: str, deadline_s: float = 20) -> Delivery:
+def sent(address: str, deadline_s: float = 20) -> DeliveryOutcome:
     """What comes of one message."""
     return Sender(deadline_s).send("ops", Secret(address), MESSAGE).wait()
 
