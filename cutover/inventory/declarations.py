@@ -13,7 +13,7 @@ from cutover.core.errors import Problem, UsageError
 from cutover.core.host import Host
 from cutover.core.secret import Secret
 from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfits, named, one_of, validate
-from cutover.inventory.yamlfile import Document, Keys, read, shown
+from cutover.inventory.yamlfile import Document, Keys, dotted, read, shown
 
 # Values may hold plain `{{ name }}` references, as Ansible's users write them; no filters, tests or logic.
 
@@ -99,9 +99,9 @@ _SOURCES = "map[source]"
 _NO_NUL = Field(pattern=r"\A[^\x00]*\z")
 # What a variable may be: its type for pydantic, and its description.
 TYPES: Mapping[str, tuple[Any, str]] = {
-    "string": (Annotated[str, _NO_NUL], "text without NUL"),
+    "string": (Annotated[str, _NO_NUL], "text"),
     "integer": (int, "a whole number"),
-    "number": (float, "a finite number"),
+    "number": (float, "a number"),
     "boolean": (bool, "true or false"),
     "list[string]": (list[Annotated[str, _NO_NUL]], "a list of text"),
     "map": (dict[str, Any], "a map"),
@@ -144,11 +144,14 @@ class DeclarationEntry(Schema):
 
     @property
     def expected(self) -> str:
-        """What a value must be, in words: `a finite number in s, at least 1, at most 600`."""
+        """What a value must be, in words: `a number in s, from 1 to 600`."""
         words = f"one of {', '.join(self.choices)}" if self.choices else TYPES[self.type][1]
+        unit = self.unit and f" in {self.unit}"
+        if self.min is not None and self.max is not None:
+            return f"{words}{unit}, from {self.min:g} to {self.max:g}"
         least = f", at least {self.min:g}" if self.min is not None else ""
         most = f", at most {self.max:g}" if self.max is not None else ""
-        return f"{words}{self.unit and f' in {self.unit}'}{least}{most}"
+        return f"{words}{unit}{least}{most}"
 
     def misfit(self, value: object) -> str:
         """Expected and found where a value does not fit, else "". Never shows what may be a secret."""
@@ -157,8 +160,8 @@ class DeclarationEntry(Schema):
         except ValidationError as error:
             hide = self.type == _SOURCES
             wrong = [
-                (f"entry {one['loc'][0]}: " if one["loc"] else "")
-                + ("text (not shown)" if hide and isinstance(one["input"], str) else named(one["input"]))
+                ("text (not shown)" if hide and isinstance(one["input"], str) else named(one["input"]))
+                + (f" at {dotted(one['loc'][:1])}" if one["loc"] else "")
                 for one in error.errors()
             ]
             return f"expected {self.expected}, found {'; '.join(wrong)}"

@@ -85,7 +85,7 @@ class BadRangeError(ValueError):
 
 
 def expand(entry: str) -> tuple[tuple[str, ...], int | None]:
-    """The names that one entry of `hosts:` stands for, and the port if it is written as `name:port`."""
+    """The names that one entry of `hosts:` means, and the port if it is written as `name:port`."""
     match = _PORT.match(entry)
     name, port = (match["name"], int(match["port"])) if match else (entry, None)
     return tuple(_expand(name)), port
@@ -100,7 +100,7 @@ def _expand(name: str) -> list[str]:
     head, tail = name[: match.start()], _expand(name[match.end() :])
     middle = _members(match[1])
     if len(middle) * len(tail) > MOST:
-        raise BadRangeError(f"it stands for more than {MOST} hosts")
+        raise BadRangeError(f"it has more than {MOST} hosts")
     return [head + one + rest for one in middle for rest in tail]
 
 
@@ -117,14 +117,14 @@ def _members(inside: str) -> list[str]:
     if begin > end:
         raise BadRangeError(f"`[{inside}]` counts downward")
     if (end - begin) // step >= MOST:
-        raise BadRangeError(f"it stands for more than {MOST} hosts")
+        raise BadRangeError(f"it has more than {MOST} hosts")
     return [ascii_letters[one] if letters else str(one).zfill(width) for one in range(begin, end + 1, step)]
 
 
 def add_implied_groups(draft: Draft) -> None:
     """Make `all`, `ungrouped` and the environment's own group.
 
-    A made environment group stands between `all` and the rest, so its variables are weaker than those of its groups.
+    A made environment group is between `all` and the rest, so its variables are weaker than those of its groups.
     """
     every, ungrouped, own = draft.group("all"), draft.group("ungrouped"), draft.group(draft.environment)
     parents = {child for group in draft.groups.values() for child in group.children}
@@ -238,14 +238,11 @@ class _Walk:
                     self._hosts(group, entry, variables, (*below, entry))
             elif section == "children":
                 for child, content in _map(value).items():
-                    self._child(group, child, content, (*below, child))
-
-    def _child(self, group: Group, name: str, body: object, keys: Keys) -> None:
-        if name == "all":
-            self._refuse(keys, "`all` as a child", "remove it; `all` contains every group")
-            return
-        group.children[name] = None
-        self.group(name, body, keys)
+                    if child == "all":
+                        self._refuse((*below, child), "`all` as a child", "remove it; `all` contains every group")
+                    else:
+                        group.children[child] = None
+                        self.group(child, content, (*below, child))
 
     def _variables(self, group: Group, value: object, keys: Keys) -> None:
         found = settings(self.draft, self.document, value, keys)
@@ -253,16 +250,15 @@ class _Walk:
         if priority is not None and type(priority.value) is int:
             group.priority = priority.value
         elif priority is not None:
-            found_words = f"expected a whole number as priority, found {named(priority.value)}"
-            self.draft.refuse(priority.where, found_words, "write a whole number")
+            found_value = f"expected a whole number, found {named(priority.value)}"
+            self.draft.refuse(priority.where, found_value, "correct the priority")
         self.draft.set_variables(group.inline, found, f"the group {group.name}")
 
     def _hosts(self, group: Group, entry: str, body: object, keys: Keys) -> None:
         try:
             names, port = expand(entry)
         except BadRangeError as error:
-            advice = "write a host range as web[01:10], db[a:c] or node[1:9:2]"
-            self._refuse(keys, f"invalid host range: {error}", advice)
+            self._refuse(keys, f"invalid host range: {error}", "write it as web[01:10], db[a:c] or node[1:9:2]")
             return
         variables = settings(self.draft, self.document, body, keys)
         if port is not None:

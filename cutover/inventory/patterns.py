@@ -1,7 +1,7 @@
 """Host patterns as in Ansible: `prod`, `web*:&prod:!db1`, `a,b`, `~regex`, `group[0]`, `group[1:3]`.
 
-Stricter in one thing: a plain word that names nothing is refused wherever it stands, since `!db-1` for `!db1` would
-leave a host in that was meant to be left out.
+Stricter in one thing: a plain word that matches nothing is always refused, since `!db-1` for `!db1` would keep a host
+that was meant to be excluded.
 """
 
 import re
@@ -17,7 +17,7 @@ _SUBSCRIPT = re.compile(r"(?P<name>.+)\[(?:(?P<one>-?\d+)|(?P<first>\d+)[:-](?P<
 
 @dataclass(frozen=True)
 class PatternPart:
-    """One part of a pattern: `&` keeps what matches, `!` leaves it out, nothing adds it."""
+    """One part of a pattern; its operator `&` keeps what matches, `!` excludes it, none adds it."""
 
     operator: str
     text: str
@@ -50,7 +50,7 @@ def split(pattern: str) -> tuple[PatternPart, ...]:
 
 
 def choose(pattern: str, option: str, groups: Mapping[str, tuple[str, ...]], hosts: Iterable[str]) -> tuple[str, ...]:
-    """The hosts a pattern stands for, in the order of the inventory; `option` is where it came from, for messages."""
+    """The hosts that a pattern matches, in the order of the inventory; `option` is where it came from, for messages."""
     matcher = _Matcher(groups, tuple(hosts))
     parts, problems = split(pattern), list[Problem]()
 

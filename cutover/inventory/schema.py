@@ -136,7 +136,8 @@ def _problem(model: type[BaseModel], error: ErrorDetails, where: Callable[..., s
             found, advice = f"`{keys[-1]}` is missing", f"add it; known keys: {known}"
         case _:
             expected = _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be "))
-            found, advice = f"expected {expected}, found {named(error['input'])}", "correct the value"
+            found = f"expected {expected}, found {named(error['input'])}"
+            advice = "write `key: value` lines below it" if expected == "a map" else "correct the value"
     return Problem(found, advice, path=where(*keys))
 
 

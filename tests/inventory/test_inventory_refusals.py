@@ -45,7 +45,12 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
     "no host": ({"hosts.yml": "all: {children: {web: }}"}, "hosts.yml", "no host", "list one"),
     "top level hosts": ({"hosts.yml": ONE + "hosts: {b: }"}, "hosts.yml:2: hosts", "at the top level", "`all:`"),
     "dynamic": ({"hosts.yml": ONE + "plugin: aws"}, "hosts.yml:2: plugin", "dynamic inventory", "write the hosts"),
-    "group of text": ({"hosts.yml": ONE + "web: x"}, "hosts.yml:2: web", 'expected a map, found text "x"', "correct"),
+    "group of text": (
+        {"hosts.yml": ONE + "web: x"},
+        "hosts.yml:2: web",
+        'expected a map, found text "x"',
+        "`key: value`",
+    ),
     "unknown key": (
         {"hosts.yml": "all: {hosts: {a: }, childen: {}}"},
         "hosts.yml:1: all.childen",
@@ -56,13 +61,13 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
         {"hosts.yml": "all:\n  hosts:\n    - a\n"},
         "hosts.yml:2: all.hosts",
         "expected a map, found a list",
-        "correct",
+        "`key: value`",
     ),
     "vars as list": (
         {"hosts.yml": "all: {hosts: {a: }, vars: [x]}"},
         "hosts.yml:1: all.vars",
         "expected a map, found a list",
-        "correct",
+        "`key: value`",
     ),
     "odd variable": (
         {"hosts.yml": "all: {hosts: {a: {my-var: 1}}}"},
@@ -127,8 +132,8 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
     "priority": (
         {"hosts.yml": "all: {hosts: {a: }, vars: {ansible_group_priority: x}}"},
         "hosts.yml:1: all.vars.ansible_group_priority",
-        'found text "x"',
-        "whole number",
+        'expected a whole number, found text "x"',
+        "correct",
     ),
     "priority in file": (
         {"hosts.yml": ONE, "group_vars/all.yml": "ansible_group_priority: 3"},

@@ -27,7 +27,7 @@ def test_everything_wrong_is_told_at_once_and_no_secret_is_shown(tmp_path: Path)
     (problem,) = refused(tmp_path, ROLE, channels=wrong)
     assert problem.found == (
         "`channels`: expected a map of secrets, each {env: NAME} or {file: path}, "
-        "found entry ops: text (not shown); entry chat: a map; entry mail: a map"
+        "found text (not shown) at ops; a map at chat; a map at mail"
     )
     assert "good" not in problem.found
     assert "hunter2" not in str(problem)
@@ -44,6 +44,6 @@ def test_a_default_that_is_written_out_is_refused(tmp_path: Path) -> None:
     (tmp_path / "role").mkdir()
     text = 'channels: {type: "map[source]", default: {ops: "json://hunter2"}, doc: d}\n'
     (tmp_path / "role" / "defaults.yml").write_text(text)
-    with pytest.raises(UsageError, match="entry ops: text") as caught:
+    with pytest.raises(UsageError, match="at ops") as caught:
         declarations(tmp_path, ["role"])
     assert "hunter2" not in str(caught.value)
