@@ -151,7 +151,7 @@ class Notices:
         self._about: dict[str, Any] = {"environment": environment}
         self._batches = 1
         self._announced: set[str] = set()  # titles of the phases that were announced
-        self._cutting = False
+        self._cutting = self._confirmed = False
         self._began = self._rollback_began = ""
         self._away: dict[str, float] = {}  # by host, how long it was without service when it changed over
         for record in journal.records:
@@ -190,6 +190,8 @@ class Notices:
         elif record.kind == "run.started":
             self._rollback_began, self._began = "", record.at
             self._cutting = self._cutting and "purpose" not in data
+        elif record.kind == "confirmed":
+            self._confirmed = True
         elif record.kind == "outcome" and record.phase in _COMMITTING:
             gap = (data["after"] or {}).get("gap_s")
             self._away |= {record.host: gap} if isinstance(gap, float) else {}
@@ -210,9 +212,9 @@ class Notices:
         elif self._rollback_began:
             figures = (("rolled back in", f"{between(self._rollback_began, record.at):.0f} s"),)
             self._notify("rollback", record, reasons=reasons, finished=True, figures=figures)
-        elif self._cutting and code == ExitCode.DONE:
+        elif self._cutting and code == ExitCode.DONE and self._confirmed:
             self._notify("success", record, figures=self._took(record))
-        elif self._cutting and self._announced:
+        elif self._cutting and code != ExitCode.DONE and self._announced:
             self._notify("stopped", record, reasons=reasons)
 
     def _took(self, record: Record) -> tuple[tuple[str, str], ...]:

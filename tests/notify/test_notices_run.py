@@ -128,6 +128,7 @@ def test_a_run_that_is_refused_before_phase_3_is_told_as_stopped(run: Run) -> No
     ("tape", "purpose"),
     [
         (Tape().begin(["web1"]).phase(PHASES[0], ["web1"]).finish(0, "prepared"), "prepare"),
+        (Tape().begin(["web1"]).finish(0, "given up"), "cutover"),
         (Tape().write("run.created", run="r", environment="stage", pattern="x").finish(0, "nothing to do"), ""),
         (Tape().write("run.created", run="r", environment="stage", pattern="x").finish(2, "UsageError"), ""),
     ],
@@ -154,7 +155,14 @@ def test_phases_that_were_told_are_not_told_again_when_a_run_is_taken_up(tmp_pat
         first.journal.write("notice", **record)
     first.journal.close()
     again = Run(tmp_path / "journal.jsonl", Post())
-    notices = again.play(Tape().phase(PHASES[4], ["web1"]).phase(PHASES[5], ["web1"]).finish(0, "on V2"), purpose="")
+    notices = again.play(
+        Tape()
+        .phase(PHASES[4], ["web1"])
+        .phase(PHASES[5], ["web1"])
+        .write("confirmed", hosts=["web1"])
+        .finish(0, "on V2"),
+        purpose="",
+    )
     again.journal.close()
     assert sorted(events(notices)) == ["in_progress", "success"]
 
