@@ -54,8 +54,8 @@ class Connection(Schema):
         description="only `-J HOST` or `-o ProxyJump=HOST` (USER@HOST:PORT, several with a comma); "
         "other options go into ~/.ssh/config",
     )
-    ansible_python_interpreter: str = Field(
-        "/usr/bin/python3",
+    ansible_python_interpreter: str | None = Field(
+        None,
         pattern=r"\A/[A-Za-z0-9_./+-]+\z",
         description="the absolute path of a Python, such as /usr/bin/python3; it is not discovered",
     )
@@ -92,7 +92,8 @@ def connect(host: str, settings: Mapping[str, Setting], directory: Path, problem
             problems.append(Problem(found, _instead(name), host=host, path=setting.where))
     for name, source in written.items():
         try:
-            values[name] = _filled(settings[source].value, host, settings)
+            filled = _filled(settings[source].value, host, settings)
+            values[name] = "" if filled is None else filled  # written and empty is not the same as not written
         except _ReferenceError as error:
             refuse(source, *error.args)
     try:
@@ -103,14 +104,15 @@ def connect(host: str, settings: Mapping[str, Setting], directory: Path, problem
             refuse(written[name], f"expected {expected}", "correct or remove it")
         return {}
     key = known.ansible_private_key_file
-    return {
-        "address": known.ansible_host or host,
+    fields = {
+        "address": known.ansible_host,
         "port": known.ansible_port,
         "user": known.ansible_user,
         "identity_file": directory.absolute() / Path(key).expanduser() if key else None,
         "proxy_jump": known.ansible_ssh_common_args,
         "python": known.ansible_python_interpreter,
     }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 class _ReferenceError(ValueError):

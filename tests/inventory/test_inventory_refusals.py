@@ -179,6 +179,8 @@ CONNECTION = [
     ("ansible_become_method", "su", "expected sudo, or nothing", "remove"),
     ("ansible_become", "false", "expected true, or nothing", "remove"),
     ("ansible_port", "70000", "expected a port from 1 to 65535", "correct"),
+    ("ansible_port", "", "expected a port from 1 to 65535", "correct"),
+    ("ansible_user", "", "expected a login name", "correct"),
     ("ansible_port", "true", "expected a port from 1 to 65535", "correct"),
     ("ansible_host", "-oProxyCommand=x", "expected an IP address or DNS name", "correct"),
     ("ansible_user", "7", "expected a login name", "correct"),
