@@ -34,7 +34,7 @@ def announcer_for(targets: "Targets", say: Callable[[str], None]) -> "Announcer"
     known = people_of(targets)
     sender = Sender(float(str(targets.shared("people_notice_deadline_s"))))
     addresses = addresses_of(known, targets.inventory.directory)
-    return Announcer(known, addresses, Texts(targets.root, known.roles), sender, say)
+    return Announcer(known, addresses, Texts(targets.root, targets.service, known.roles), sender, say)
 
 
 def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "Announcer | None":
@@ -141,7 +141,7 @@ def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, mess
     if event == ANNOUNCEMENT:
         count = len(batches(targets.names, targets.options.serial or str(targets.shared("cutover_serial"))))
         return replace(facts, eta=eta(earlier_runs(where.runs, targets.environment), PHASES[0].name, count))
-    run = where.runs.last(targets.environment)
+    run = where.runs.last(targets.environment, targets.service)
     if run is None or not run.plan_file.exists():
         return facts
     ask.progress(f"using run {run.id}, the last of {targets.environment}")

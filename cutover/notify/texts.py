@@ -29,9 +29,9 @@ SAMPLE = NoticeFacts(
 class Texts:
     """Composes the text of an event; UsageError with all that is wrong with the templates when it is made."""
 
-    def __init__(self, root: Path, roles: Mapping[str, TeamRole]) -> None:
+    def __init__(self, root: Path, service: str, roles: Mapping[str, TeamRole]) -> None:
         self._environment = _environment(root / "templates" / "notices")
-        self._service = presentation(root).service
+        self._service = presentation(root, service).service
         self._titles = {name: role.title for name, role in roles.items()}
         self._check()
 
