@@ -15,7 +15,7 @@ Fault = tuple[int, str, str]  # position, reason, what stood there
 
 
 def parse_column(cells: Sequence[str], rules: InputRules = STRICT) -> tuple[Column, list[Fault]]:
-    """The column as numbers with NaN for null, and the cells that are no amount."""
+    """The column as numbers with NaN for null, and the cells that are not amounts."""
     try:
         column = np.array(list(map(float, cells)), dtype=np.float64)
     except ValueError:
@@ -60,5 +60,5 @@ def _parse_carefully(cells: Sequence[str], rules: InputRules) -> tuple[Column, l
 
 
 def why(value: float) -> str:
-    """The reason why a number that is no amount is none."""
+    """Why a number is not an amount."""
     return "infinite_amount" if math.isinf(value) else "negative_amount"

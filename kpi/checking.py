@@ -41,7 +41,7 @@ class Check:
     def judge_limits(
         self, signal: str, value: float, limits: dict[str, float], *, above: bool = True, also: str = ""
     ) -> None:
-        """Judge a figure by its row of the threshold table: warn, critical, rollback. `also` is told where it is passed."""
+        """Judge a value by its row of the threshold table: warn, critical, rollback. `also` is added to the finding where it is passed."""
         self.thresholds[signal] = limits
         if not math.isfinite(value) or not limits:
             self.values[signal] = None

@@ -45,5 +45,5 @@ def extra_columns(names: Sequence[str]) -> list[str]:
 
 
 def shown_name(name: str) -> str:
-    """A column name as it may be published: a header that is a row of data in truth is not told."""
+    """A column name as it may be published: a header that is really a row of data is hidden."""
     return "(hidden)" if "@" in name or sum(1 for sign in name if sign.isdigit()) >= 8 else name[:64]

@@ -11,7 +11,7 @@ CANARY = "canary-"
 SEPARATOR = "__"
 REASON = ".reason.json"
 DUPLICATE, CHANGED = ".duplicate-", ".changed-"
-_PUT_ASIDE = re.compile(r".*\.(duplicate|changed)-[0-9]+")
+_REDELIVERY = re.compile(r".*\.(duplicate|changed)-[0-9]+")
 _KEY = re.compile(r"(?:canary-)?([0-9a-f]{64})")
 _HELD_DIGITS = 16
 
@@ -43,13 +43,13 @@ def split_key(name: str) -> tuple[str, str]:
     return (key, rest) if found and _KEY.fullmatch(key) else ("", name)
 
 
-def is_put_aside(name: str) -> bool:
+def is_redelivery(name: str) -> bool:
     """Whether a file in rejected/ was not committed under its key: it came twice, or was changed after it was claimed."""
-    return bool(_PUT_ASIDE.fullmatch(name.removesuffix(REASON)))
+    return bool(_REDELIVERY.fullmatch(name.removesuffix(REASON)))
 
 
 def beside(room: Path, name: str, kind: str) -> Path:
-    """The first free name in a room for a tape that is put aside."""
+    """The first free name in a room for a tape that was delivered again or changed."""
     number = 1
     while (place := room / f"{name}{kind}{number}").exists():
         number += 1
@@ -61,7 +61,7 @@ def _commits(room: Path) -> Iterator[str]:
         for entry in entries:
             key, _ = split_key(entry.name)
             is_tape = key and not key.startswith(CANARY) and not entry.name.endswith(REASON)
-            if is_tape and not is_put_aside(entry.name) and entry.is_file():
+            if is_tape and not is_redelivery(entry.name) and entry.is_file():
                 yield entry.name
 
 

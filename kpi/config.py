@@ -1,4 +1,4 @@
-"""The pipeline's config: one JSON document, every key required but `input` and `personal`, every error told at once with its path.
+"""The pipeline's config: one JSON document, every key required but `input` and `personal`, every error reported at once with its path.
 
 `example_config.json` beside this file is a complete one. All paths hang below `paths.root`; `paths` may also name any
 of inbox, processing, done, rejected, metrics, audit and arrivals on its own.
@@ -149,7 +149,7 @@ class PipelineConfig:
 
     @property
     def poll_seconds(self) -> float:
-        """How often an empty inbox is looked at."""
+        """How often an empty inbox is polled."""
         return float(self.document["service"]["poll_seconds"])
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kpi.exposition import Exposition, label
 
 if TYPE_CHECKING:  # it brings numpy, and who only reads what is counted does without
-    from kpi.inbox import Outcome
+    from kpi.inbox import TapeOutcome
 
 BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0)
 KINDS = ("processed", "rejected", "failed", "duplicate")
@@ -38,7 +38,7 @@ class Counters:
     kpis: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def count(self, outcome: "Outcome", seconds: float, at: float) -> None:
+    def count(self, outcome: "TapeOutcome", seconds: float, at: float) -> None:
         """Count one tape; canaries are counted apart and enter nothing else."""
         with self.lock:
             (self.canaries if outcome.canary else self.tapes)[outcome.kind] += 1
@@ -74,7 +74,7 @@ class Counters:
             out.counter("abaco_errors_total", "Findings of production tapes by code.", errors)
             out.counter(ROWS_READ, "Rows of production tapes.", self.rows_read)
             out.counter(ROWS_USED, "Rows of accepted production tapes.", self.rows_used)
-            out.counter(ROWS_QUARANTINED, "Rows put aside with a reason.", self.rows_quarantined)
+            out.counter(ROWS_QUARANTINED, "Rows quarantined, with a reason.", self.rows_quarantined)
             out.counter(REFUSED_WRITES, "Attempts that could not be written to disk.", self.output_errors)
             words = "From the claim of a tape to its commit."
             out.histogram(LATENCY, words, BUCKETS_SECONDS, self.latency_counts, self.latency_sum)

@@ -61,7 +61,7 @@ def evaluate(source: Source | Tape, policy: str = "fail", rules: InputRules = ST
     for rows in tape.by_date():
         headline, as_of = evaluate_rows(rows), rows.as_of
         if as_of is not None:
-            by_date[as_of], ageing[as_of] = headline, rows.tally.ageing()
+            by_date[as_of], ageing[as_of] = headline, rows.aggregate.ageing()
         findings += [*_bucket_findings(tape.source, rows), *_result_findings(tape.source, headline)]
     return Evaluation(by_date, headline, as_of, tuple(findings), ageing)
 
@@ -89,19 +89,19 @@ def _result_findings(source: str, results: Results) -> list[Finding]:
     for result in results.values():
         if result.status is not Status.OK and not result.cause.startswith("input_"):
             where = f"{source}, {result.as_of}, {result.name}" if result.as_of else f"{source}, {result.name}"
-            findings.append(Finding(result.cause, where, result.reason, "look at the tape; no value is published"))
+            findings.append(Finding(result.cause, where, result.reason, "inspect the tape; no value is published"))
     par30, par90 = results["PAR30"].value, results["PAR90"].value
     if par30 is not None and par90 is not None and par90 > par30:
         found = f"PAR90 {par90!r} is above PAR30 {par30!r}"
-        findings.append(Finding("par_order", source, found, "look at the formulas of this release"))
+        findings.append(Finding("par_order", source, found, "inspect the formulas of this release"))
     return findings
 
 
 def _bucket_findings(source: str, rows: Rows) -> list[Finding]:
-    above = rows.tally.excess
+    above = rows.aggregate.excess
     if above is None:
         return []
-    total, against = rows.tally.total(*BUCKETS), rows.tally.total(RECEIVABLE)
+    total, against = rows.aggregate.total(*BUCKETS), rows.aggregate.total(RECEIVABLE)
     found = (
         f"the ageing buckets add up to more than the receivable in {above.count} of {rows.count} rows of {rows.as_of}, "
         f"first in row {above.row}: {above.buckets:.2f} against {above.receivable:.2f}; "

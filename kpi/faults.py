@@ -1,4 +1,4 @@
-"""What a fault of our own says of itself, where it came from, and nothing of the tape that it happened on."""
+"""Describe an error of our own and where it came from, without any content of the tape that it happened on."""
 
 import re
 import traceback
@@ -8,7 +8,7 @@ from kpi.personal import shown
 _QUOTED = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 
 
-def told(error: Exception) -> tuple[str, str]:
+def describe_error(error: Exception) -> tuple[str, str]:
     """The error in one line, and the whole traceback; what is quoted in a message may be a cell, and is shown as one."""
     lines = "".join(traceback.format_exception(error)).splitlines()
     # Lines of code are indented, messages are not.

@@ -17,11 +17,11 @@ class Finding:
         return f"{self.where}: {self.found} [{self.code}]\n    next: {self.next}"
 
     def as_json(self) -> dict[str, str]:
-        """As it stands in every report."""
+        """As it is in every report."""
         return asdict(self)
 
     def as_issue(self, verdict: str) -> dict[str, str]:
-        """As it stands among the `issues` of a document: with what it comes to."""
+        """As it is among the `issues` of a document: with what it comes to."""
         return {"verdict": verdict, **asdict(self)}
 
 

@@ -1,7 +1,7 @@
 """Take tapes from the inbox, each exactly once: inbox -> processing -> done or rejected, keyed by content.
 
 A tape's move to done or rejected is the commit. Everything before it can be done again and replaces its own results, so
-a crash at any point is finished at the next start. The same content delivered twice is put aside and counted apart.
+a crash at any point is finished at the next start. The same content delivered twice is moved to rejected/ and counted apart.
 """
 
 import errno
@@ -14,10 +14,10 @@ from typing import Any
 
 from kpi import clock, durable
 from kpi.audit import AuditTrail, Event
+from kpi.backoff import Backoff, is_of_one_tape
 from kpi.committed import CANARY, CHANGED, DUPLICATE, REASON, SEPARATOR, Committed, beside, split_key
 from kpi.config import PipelineConfig
 from kpi.findings import Finding
-from kpi.holding import Holding, is_of_one_tape
 from kpi.pipeline import Delivery, Run, run_tape
 from kpi.tapes.content import CHUNK_BYTES
 
@@ -26,7 +26,7 @@ LONGEST_NAME = 150  # bytes: with its key, a number and .reason.json it must sti
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TapeOutcome:
     """What became of one tape: processed, rejected, failed (a fault of ours), duplicate or held; with its run, if it ran."""
 
     kind: str
@@ -42,14 +42,14 @@ class Inbox:
         self._trail = trail
         self._alive = alive
         self._paths = config.paths
-        self.holding = Holding(trail)
+        self.backoff = Backoff(trail)
         self._prepare()
         self._seen = Committed([self._paths["done"], self._paths["rejected"]])
 
     def leftovers(self) -> Iterator[Path]:
         """Tapes that were claimed and not committed, oldest name first; without those that are held just now."""
         for path in sorted(self._paths["processing"].iterdir()):
-            if split_key(path.name)[0] and not self.holding.holds(path):
+            if split_key(path.name)[0] and not self.backoff.holds(path):
                 yield path
 
     def next_tape(self) -> Path | None:
@@ -57,7 +57,7 @@ class Inbox:
         inbox = self._paths["inbox"]
         with os.scandir(inbox) as entries:
             names = [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
-        tapes = (name for name in names if not name.startswith(".") and not self.holding.holds(inbox / name))
+        tapes = (name for name in names if not name.startswith(".") and not self.backoff.holds(inbox / name))
         first = min(tapes, default=None)
         return inbox / first if first else None
 
@@ -82,29 +82,29 @@ class Inbox:
                 raise
             self._leave(path, str(error))
             return None
-        self.holding.free(path)
+        self.backoff.free(path)
         return claimed
 
-    def finish(self, claimed: Path) -> Outcome:
+    def finish(self, claimed: Path) -> TapeOutcome:
         """Compute a claimed tape and commit it; done again after a crash, it comes to the same.
 
-        What is in the way of this tape alone holds it back and not the others: it is told, and tried again later.
+        An error of this tape alone holds it back and not the others: it is reported, and tried again later.
         """
         try:
             outcome = self._finish(claimed)
         except OSError as error:
             if not is_of_one_tape(error) and claimed.exists():
                 raise
-            self.holding.hold(claimed, "tape_held", str(error))
-            return Outcome(HELD, claimed.name.startswith(CANARY))
-        self.holding.free(claimed)
+            self.backoff.hold(claimed, "tape_held", str(error))
+            return TapeOutcome(HELD, claimed.name.startswith(CANARY))
+        self.backoff.free(claimed)
         return outcome
 
-    def _finish(self, claimed: Path) -> Outcome:
+    def _finish(self, claimed: Path) -> TapeOutcome:
         key, name = split_key(claimed.name)
         canary = key.startswith(CANARY)
         if not canary and (first := self._seen.first(key)):
-            return self._put_aside(claimed, first)
+            return self._reject_redelivery(claimed, first)
         self._refuse_obstacles(claimed.name, canary)
         metrics = self._paths["metrics"] / "canary" if canary else self._paths["metrics"]
         delivery = Delivery(name, claimed, canary, claimed_as=key.removeprefix(CANARY))
@@ -120,13 +120,13 @@ class Inbox:
         durable.move(claimed, target)
         if not canary:
             self._seen.add(key)
-        return Outcome(_kind(run), canary, run)
+        return TapeOutcome(_kind(run), canary, run)
 
     def _leave(self, path: Path, why: str) -> None:
         """Left in the inbox, and no obstacle to the others; validation reports it as late."""
-        self.holding.hold(path, "tape_unreadable", why)
+        self.backoff.hold(path, "tape_unreadable", why)
 
-    def _put_aside(self, claimed: Path, first: Path) -> Outcome:
+    def _reject_redelivery(self, claimed: Path, first: Path) -> TapeOutcome:
         target = beside(self._paths["rejected"], claimed.name, DUPLICATE)
         finding = Finding(
             "duplicate",
@@ -138,19 +138,19 @@ class Inbox:
         self._trail.record([Event("tape_duplicate", "warn", {"tape": claimed.name, "first": first.name})])
         durable.write_files({_reason_of(target): durable.to_json(reason)})
         durable.move(claimed, target)
-        return Outcome("duplicate", canary=False)
+        return TapeOutcome("duplicate", canary=False)
 
-    def _put_changed_aside(self, claimed: Path, run: Run, canary: bool) -> Outcome:
+    def _put_changed_aside(self, claimed: Path, run: Run, canary: bool) -> TapeOutcome:
         """Not committed under its key, which is of another content: that one may still come, and must be taken then."""
         target = beside(self._target("rejected", "", canary), claimed.name, CHANGED)
         details = {"tape": claimed.name, "now": _digest(claimed, self._alive), "kept_as": target.name}
         self._trail.record([Event("tape_changed", "error", details)])
         durable.write_files({_reason_of(target): durable.to_json(_reason(run.record))})
         durable.move(claimed, target)
-        return Outcome("rejected", canary, run)
+        return TapeOutcome("rejected", canary, run)
 
     def _refuse_obstacles(self, name: str, canary: bool) -> None:
-        """What lies where the tape must go is found before it is computed, and not after."""
+        """Whatever is at the destination of the tape is found before it is computed."""
         for room in ("done", "rejected"):
             target = self._target(room, name, canary)
             if target.exists() and not (canary and target.is_file()):

@@ -15,7 +15,7 @@ from kpi.tapes.content import Content
 from kpi.tapes.rules import InputRules
 from kpi.verdict import Verdict, worst
 
-# How far V2 may be from V1 on the same input, as a share of V1: the row kpi_deviation of the table of thresholds. It stands here
+# How far V2 may be from V1 on the same input, as a share of V1: the row kpi_deviation of the table of thresholds. It is here
 # too, since V1 and V2 are compared before a cutover, when there is no config of V2's that has the table; a test holds them equal.
 DEVIATION = {"warn": 1e-9, "critical": 0.01, "rollback": 0.05}
 V1_NAMES = {"PortfolioHealth": "HealthScore"}
@@ -23,7 +23,7 @@ V1_DECIMALS = {"PAR30": 2}  # V1 rounds this one and no other
 
 
 @dataclass(frozen=True)
-class Judgement:
+class TapeJudgement:
     """One tape: its evaluation, and the comparison with V1 where one was asked for."""
 
     path: Path
@@ -53,9 +53,9 @@ class Judgement:
         issues += [self.problem.as_issue(Verdict.INCONCLUSIVE)] if self.problem else []
         for name, entry in (self.comparison or {}).items():
             if entry["verdict"] != Verdict.PASS:
-                told = f"relative {entry['relative']:.3g}" if "relative" in entry else entry["reason"]
-                found = f"V1 {entry['v1']!r}, V2 {entry['v2']!r}: {told}"
-                step = f"settle which of the two is right: `kpi shadow {self.path}` shows the rows behind it"
+                difference = f"relative {entry['relative']:.3g}" if "relative" in entry else entry["reason"]
+                found = f"V1 {entry['v1']!r}, V2 {entry['v2']!r}: {difference}"
+                step = f"find out which of the two is right: `kpi shadow {self.path}` runs both on the tape"
                 issues.append(Finding("deviation", f"{self.name}, {name}", found, step).as_issue(entry["verdict"]))
         return [one | {"where": _named(one["where"], self)} for one in issues]
 
@@ -71,7 +71,7 @@ class Judgement:
         }
 
 
-def _named(where: str, of: Judgement) -> str:
+def _named(where: str, of: TapeJudgement) -> str:
     """A place with the tape's name in it, whatever it was found in."""
     place = where.replace(of.path.name, of.name)
     return place if of.name in place else f"{of.name}, {place}"
@@ -79,21 +79,21 @@ def _named(where: str, of: Judgement) -> str:
 
 def judge_tape(
     path: Path, policy: str, against: Path | None = None, rules: InputRules = STRICT, cluster: str = ""
-) -> Judgement:
+) -> TapeJudgement:
     """Compute one tape and judge it; `against` is V1's metrics file of it, or the directory that has it."""
     try:
         evaluation = _evaluated(path, policy, rules, cluster)
     except RefusedTapeError as error:
         evaluation = refused(error)
     if against is None:
-        return Judgement(path, evaluation, None)
+        return TapeJudgement(path, evaluation, None)
     record, problem = _v1_metrics(against, Content(path.name, path).digest())
     if problem is None and len(evaluation.by_date) > 1:
         step = "judge it by the shadow mode, date by date"
         problem = Finding("several_dates", path.name, "V1 adds up all dates of a tape; V2 does not", step)
     if problem or record is None:
-        return Judgement(path, evaluation, None, problem)
-    return Judgement(path, evaluation, compare(evaluation, record))
+        return TapeJudgement(path, evaluation, None, problem)
+    return TapeJudgement(path, evaluation, compare(evaluation, record))
 
 
 def _evaluated(path: Path, policy: str, rules: InputRules, cluster: str) -> Evaluation:

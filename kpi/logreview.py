@@ -19,7 +19,7 @@ CRITICAL_HOURS = 1.0 / 6.0  # the table calls slow tapes critical only after ten
 
 
 def review(config: PipelineConfig, since: datetime) -> dict[str, Any]:
-    """What the trail says about the time since; verdict, figures, thresholds and the newest errors."""
+    """What the trail says about the time since; verdict, values, thresholds and the newest errors."""
     everything = list(records_since(config.paths["audit"], clock.stamp(since)))
     records = [record for record in everything if is_production(record)]
     hours = max((clock.now() - since).total_seconds(), 1.0) / 3600.0

@@ -1,4 +1,4 @@
-"""Tell systemd how the service is: ready, alive, stopping. Without systemd it does nothing."""
+"""Notify systemd of the state of the service: ready, alive, stopping. Without systemd it does nothing."""
 
 import os
 import socket

@@ -73,7 +73,7 @@ def why_name(name: str) -> str:
 
 
 def why_values(name: str, values: Sequence[str]) -> str:
-    """Why sampled values of a column look personal; empty when they do not. No value is told."""
+    """Why sampled values of a column look personal; empty when they do not. No value is reported."""
     present = [value.strip() for value in values if value.strip()]
     for kind, looks in _STRONG.items():
         if count := sum(1 for value in present if looks(value)):
@@ -106,7 +106,7 @@ class Privacy:
 
     @property
     def key_id(self) -> str:
-        """Which key masks, without telling anything of it; empty without one."""
+        """Which key masks, without showing it; empty without one."""
         return _keyed(self.key, "which key this is")[:12] if self.key else ""
 
     def find(self, names: Iterable[str], samples: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -182,7 +182,7 @@ def describe(names: Iterable[str]) -> dict[str, Any]:
 
 
 def shape(value: str) -> str:
-    """What a value looks like without telling it: letters become `?`, digits `9`."""
+    """What a value looks like without showing it: letters become `?`, digits `9`."""
     cut = value.strip()[:SHAPE_SIGNS]
     return "".join("9" if sign.isdigit() else "?" if sign.isalnum() else sign for sign in cut) + "..." * (
         len(value) > len(cut)

@@ -45,7 +45,7 @@ PAIRS: tuple[tuple[str, frozenset[str]], ...] = (
     ("ip", _words("client user customer login")),
 )
 
-# A `name` of these is no person's.
+# A `name` of these is not a person's.
 THINGS = _words(
     "product producto file archivo portfolio cartera branch sucursal fund fondo plan program programa campaign campana",
     "currency moneda country pais bank banco sheet hoja table tabla column columna field campo bucket stage etapa kpi",

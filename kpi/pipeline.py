@@ -12,7 +12,7 @@ from kpi import clock
 from kpi.audit import Event
 from kpi.config import PipelineConfig
 from kpi.engine import Evaluation, evaluate, refused
-from kpi.faults import told
+from kpi.faults import describe_error
 from kpi.findings import Finding, RefusedTapeError
 from kpi.outputs import write_outputs
 from kpi.personal import Privacy, describe, publishing
@@ -107,7 +107,7 @@ def _compute(config: PipelineConfig, delivery: Delivery, watch: _Stopwatch) -> t
     except RefusedTapeError as error:
         return tape, refused(error), ""
     except Exception as error:  # noqa: BLE001 - one poisoned tape must not stop the next; the traceback is kept
-        summary, details = told(error)
+        summary, details = describe_error(error)
         step = "a fault of this release: keep the tape and report it with the traceback in the reason file"
         finding = Finding("internal_error", delivery.name, summary, step)
         return tape, refused(RefusedTapeError(finding)), details

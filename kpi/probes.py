@@ -10,9 +10,9 @@ from kpi.audit import AuditTrail, verify
 from kpi.config import PipelineConfig
 from kpi.findings import Finding, KpiError
 from kpi.inbox import Inbox
-from kpi.recipes import as_csv, draw
 from kpi.release import release_id
 from kpi.selftest import self_test
+from kpi.synthetic import as_csv, draw
 
 EXAMPLE = Path(__file__).with_name("example_config.json")
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from kpi.columns import extra_columns
 from kpi.findings import Finding, RefusedTapeError
 from kpi.tape import LoanFacts, Tape
-from kpi.tapes.batch import Batch, Part, day_text
+from kpi.tapes.batch import Batch, TapePart, day_text
 from kpi.tapes.content import Content, no_sign
-from kpi.tapes.crew import in_order
-from kpi.tapes.duplicates import CONFIRMED, LoanBook, Repeated, confirmed, finding
+from kpi.tapes.duplicates import CONFIRMED, LoanKeys, Repeated, confirmed, finding
 from kpi.tapes.loans import Keys
 from kpi.tapes.rules import InputRules
 from kpi.tapes.stream import Source, opened
+from kpi.tapes.thread_pool import in_order
 
 STRICT = InputRules()
 
@@ -31,47 +31,47 @@ def read_tape(
     are in the tape's quarantine.
     """
     name = name or (source.name if isinstance(source, Path) else "tape")
-    with LoanBook() as book:
+    with LoanKeys() as loans_seen:
         try:
             with opened(name, source, rules, sha256, alive) as stream:
-                total = _counted(in_order(stream.tally, stream.shares), book, alive)
+                total = _counted(in_order(stream.aggregate, stream.shares), loans_seen, alive)
         except RefusedTapeError:
             if isinstance(source, bytes | Path):
-                Content(name, source, sha256).compare(alive)  # what is wrong with other bytes is not worth telling
+                Content(name, source, sha256).compare(alive)  # what is wrong with other bytes is not worth reporting
             raise
-        repeated, found = _duplicates(name, source, rules, book, alive)
-    return _tape(name, stream.names, total, LoanFacts(book.loans, total.without_id, repeated), found)
+        repeated, found = _duplicates(name, source, rules, loans_seen, alive)
+    return _tape(name, stream.names, total, LoanFacts(loans_seen.loans, total.without_id, repeated), found)
 
 
-def combine(source: Source, name: str, parts: Iterable[Part], rules: InputRules = STRICT) -> Tape:
+def combine(source: Source, name: str, parts: Iterable[TapePart], rules: InputRules = STRICT) -> Tape:
     """The tape whose parts were counted elsewhere (`kpi.tapes.pieces`), given in the order of the tape."""
-    with LoanBook() as book:
-        total = _counted(parts, book, no_sign)
-        repeated, found = _duplicates(name, source, rules, book, no_sign)
+    with LoanKeys() as loans_seen:
+        total = _counted(parts, loans_seen, no_sign)
+        repeated, found = _duplicates(name, source, rules, loans_seen, no_sign)
     with opened(name, source, rules) as stream:
         names = stream.names
-    return _tape(name, names, total, LoanFacts(book.loans, total.without_id, repeated), found)
+    return _tape(name, names, total, LoanFacts(loans_seen.loans, total.without_id, repeated), found)
 
 
-def _counted(parts: Iterable[Part], book: LoanBook, alive: Callable[[], None]) -> Part:
-    total = Part()
+def _counted(parts: Iterable[TapePart], loans_seen: LoanKeys, alive: Callable[[], None]) -> TapePart:
+    total = TapePart()
     for part in parts:
         alive()
-        book.add(part.keys)
+        loans_seen.add(part.keys)
         total += replace(part, keys=())
     return total
 
 
-def _tape(name: str, names: tuple[str, ...], total: Part, facts: LoanFacts, found: tuple[Finding, ...]) -> Tape:
-    tallies = {day_text(day): total.tallies[day] for day in sorted(total.tallies)}
-    return Tape(name, total.rows_read, tallies, total.put_aside, tuple(extra_columns(names)), facts, found)
+def _tape(name: str, names: tuple[str, ...], total: TapePart, facts: LoanFacts, found: tuple[Finding, ...]) -> Tape:
+    aggregates = {day_text(day): total.aggregates[day] for day in sorted(total.aggregates)}
+    return Tape(name, total.rows_read, aggregates, total.quarantined, tuple(extra_columns(names)), facts, found)
 
 
 def _duplicates(
-    name: str, source: Source, rules: InputRules, book: LoanBook, alive: Callable[[], None]
+    name: str, source: Source, rules: InputRules, loans_seen: LoanKeys, alive: Callable[[], None]
 ) -> tuple[int, tuple[Finding, ...]]:
     """Rows that repeat a loan of their date: suspected by key, confirmed by reading the tape again."""
-    repeats, suspects = book.suspects()
+    repeats, suspects = loans_seen.suspects()
     if not repeats:
         return 0, ()
     loans = _confirmed(name, source, rules, suspects, alive)

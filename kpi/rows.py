@@ -3,22 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from kpi.aggregate import Aggregate
 from kpi.columns import AMOUNTS
-from kpi.tally import Tally
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A tally and the measurement date it is of, ISO; no date when there are no rows."""
+    """An aggregate and the measurement date it is of, ISO; no date when there are no rows."""
 
-    tally: Tally
+    aggregate: Aggregate
     as_of: str | None
 
     @property
     def count(self) -> int:
         """How many rows there are."""
-        return self.tally.rows
+        return self.aggregate.rows
 
     def nulls_of(self, columns: Iterable[str]) -> dict[str, int]:
         """The null counts of these columns."""
-        return {name: self.tally.nulls[AMOUNTS.index(name)] for name in columns}
+        return {name: self.aggregate.nulls[AMOUNTS.index(name)] for name in columns}

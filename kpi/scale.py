@@ -19,7 +19,7 @@ from kpi.findings import Finding, KpiError, RefusedTapeError, UsageError
 from kpi.reading import STRICT, combine, read_tape
 from kpi.release import code_digest
 from kpi.tape import Tape
-from kpi.tapes.batch import Part
+from kpi.tapes.batch import TapePart
 from kpi.tapes.pieces import PIECE_BYTES, Piece, UnsplittableError, split, tally_piece
 from kpi.tapes.rules import InputRules
 
@@ -33,7 +33,7 @@ class ClusterError(KpiError):
 
 
 @dataclass(frozen=True)
-class Seen:
+class TapeMark:
     """The tape as it was when it was cut, and the code that cut it; every worker must find the same."""
 
     path: Path
@@ -42,7 +42,7 @@ class Seen:
     code: str
 
     @classmethod
-    def of(cls, path: Path) -> "Seen":
+    def of(cls, path: Path) -> "TapeMark":
         """As it is here and now."""
         try:
             stat = path.stat()
@@ -54,7 +54,7 @@ class Seen:
     def require(self) -> None:
         """Refuse to count another tape, or by other code."""
         try:
-            here = Seen.of(self.path)
+            here = TapeMark.of(self.path)
         except UsageError as error:
             raise _failed(f"a worker says: {error.findings[0]}", "share the tape under one path") from error
         if here.code != self.code:
@@ -76,7 +76,7 @@ def evaluate_on(
 
 def read_tape_on(client: Any, path: Path, rules: InputRules = STRICT, piece_bytes: int = PIECE_BYTES) -> Tape:
     """As `kpi.reading.read_tape`."""
-    seen = Seen.of(path)
+    seen = TapeMark.of(path)
     try:
         tape = combine(path, path.name, parts_on(client, seen, split(path, rules, piece_bytes)), rules)
     except UnsplittableError:
@@ -85,7 +85,7 @@ def read_tape_on(client: Any, path: Path, rules: InputRules = STRICT, piece_byte
     return tape
 
 
-def parts_on(client: Any, seen: Seen, pieces: list[Piece]) -> Iterator[Part]:
+def parts_on(client: Any, seen: TapeMark, pieces: list[Piece]) -> Iterator[TapePart]:
     """What each piece comes to, in order; a few pieces a thread are under way at a time, so that memory stays flat."""
     todo = iter(pieces)
     under_way = deque(_submitted(client, seen, islice(todo, _AHEAD)))
@@ -95,17 +95,17 @@ def parts_on(client: Any, seen: Seen, pieces: list[Piece]) -> Iterator[Part]:
         yield _result(client, under_way.popleft())
 
 
-def _submitted(client: Any, seen: Seen, pieces: Iterator[Piece]) -> list[Any]:
+def _submitted(client: Any, seen: TapeMark, pieces: Iterator[Piece]) -> list[Any]:
     return [client.submit(_count, seen, piece, pure=False) for piece in pieces]
 
 
-def _count(seen: Seen, piece: Piece) -> Part:
+def _count(seen: TapeMark, piece: Piece) -> TapePart:
     """On a worker."""
     seen.require()
     return tally_piece(piece)
 
 
-def _read_whole(seen: Seen, rules: InputRules) -> Tape:
+def _read_whole(seen: TapeMark, rules: InputRules) -> Tape:
     """On a worker."""
     seen.require()
     return read_tape(seen.path, rules=rules)
@@ -153,7 +153,7 @@ def _connected(make: Callable[..., Any], address: str) -> Any:
 
 
 def _lost(error: BaseException) -> ClusterError:
-    return _failed(f"{type(error).__name__}: {error}", "look at the logs of scheduler and workers, then try again")
+    return _failed(f"{type(error).__name__}: {error}", "inspect the logs of scheduler and workers, then try again")
 
 
 def _failed(found: str, step: str) -> ClusterError:

@@ -8,7 +8,7 @@ from kpi.columns import AMOUNTS, DATE_COLUMN
 from kpi.engine import evaluate
 from kpi.findings import Finding, KpiError
 from kpi.formulas import REGISTRY
-from kpi.recipes import MEASURED_ON, RECIPES, as_csv, draw
+from kpi.synthetic import MEASURED_ON, RECIPES, as_csv, draw
 
 _NEXT = "this release must not be used; build it again from reviewed code"
 

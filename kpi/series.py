@@ -1,6 +1,6 @@
 """Time series of the KPIs: daily, weekly (ISO weeks), monthly. A period without data is a gap, never a zero.
 
-KPIs are stock figures: a period's value is that of its last measurement date, which is named. Where that date has no
+KPIs are point-in-time values: a period's value is that of its last measurement date, which is named. Where that date has no
 value, the period has none either, and says why; an earlier date is never put in its place.
 """
 

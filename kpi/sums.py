@@ -21,7 +21,7 @@ CACHED_ROWS = 8192  # nine columns of it and what is worked out from them fit th
 _MANTISSA = 53
 _LOWEST = -1022  # a splitter of 2**-1022 cuts at 2**-1074: nothing is left below it
 _HIGHEST = 1022  # one above could overflow while it is added
-_GLANCE = 16  # columns that tell most matrices apart
+_GLANCE = 16  # columns that distinguish most matrices
 
 
 def fixed(value: float) -> int:

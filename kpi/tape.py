@@ -1,13 +1,13 @@
-"""What one tape said: a tally of each measurement date, the rows that were put aside, and what its loans came to."""
+"""What one tape said: an aggregate of each measurement date, the quarantined rows, and what its loans came to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from kpi.aggregate import Aggregate
 from kpi.columns import AMOUNTS
 from kpi.findings import Finding, RefusedTapeError
 from kpi.rows import Rows
-from kpi.tally import Tally
 from kpi.tapes.quarantine import Quarantine
 
 
@@ -20,17 +20,17 @@ class LoanFacts:
     repeated: int = 0
 
     def as_json(self) -> dict[str, int]:
-        """As it stands in records."""
+        """As it is in records."""
         return {"checked": self.checked, "without_id": self.without_id, "repeated": self.repeated}
 
 
 @dataclass(frozen=True)
 class Tape:
-    """One tape, counted. `tallies` are by measurement date (ISO), oldest first; `findings` are of the tape as a whole."""
+    """One tape, counted. `aggregates` are by measurement date (ISO), oldest first; `findings` are of the tape as a whole."""
 
     source: str
     rows_read: int
-    tallies: dict[str, Tally]
+    aggregates: dict[str, Aggregate]
     quarantine: Quarantine = field(default_factory=Quarantine)
     extra: tuple[str, ...] = ()
     loans: LoanFacts = field(default_factory=LoanFacts)
@@ -39,21 +39,21 @@ class Tape:
     @property
     def rows_used(self) -> int:
         """Rows that take part in the KPIs."""
-        return sum(tally.rows for tally in self.tallies.values())
+        return sum(aggregate.rows for aggregate in self.aggregates.values())
 
     @property
     def nulls(self) -> dict[str, int]:
         """How many nulls each amount has, over all dates; those with none left out."""
-        counts = zip(*(tally.nulls for tally in self.tallies.values()), strict=True)
+        counts = zip(*(aggregate.nulls for aggregate in self.aggregates.values()), strict=True)
         totals = {name: sum(of) for name, of in zip(AMOUNTS, counts, strict=False)}
         return {name: count for name, count in totals.items() if count}
 
     def by_date(self) -> Iterator[Rows]:
         """The rows of each measurement date, oldest first; no rows give one empty group, whose states are reported."""
-        if not self.tallies:
-            yield Rows(Tally(), None)
-        for day, tally in self.tallies.items():
-            yield Rows(tally, day)
+        if not self.aggregates:
+            yield Rows(Aggregate(), None)
+        for day, aggregate in self.aggregates.items():
+            yield Rows(aggregate, day)
 
     def apply_policy(self, policy: str) -> "Tape":
         """The tape itself if it may be computed: `fail` refuses any quarantined row, `continue` if none is left."""
@@ -66,7 +66,7 @@ class Tape:
         return {
             "rows_read": self.rows_read,
             "rows_used": self.rows_used,
-            "dates": list(self.tallies),
+            "dates": list(self.aggregates),
             "nulls": self.nulls,
             "quarantined": dict(sorted(self.quarantine.reasons.items())),
             "loans": self.loans.as_json(),

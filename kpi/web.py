@@ -44,7 +44,7 @@ class Web:
 
 
 def _handler(health: Answer, metrics: Text) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class WebHandler(BaseHTTPRequestHandler):
         """Two pages, read only."""
 
         timeout = 5
@@ -70,4 +70,4 @@ def _handler(health: Answer, metrics: Text) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             """Probes every few seconds would drown the journal."""
 
-    return Handler
+    return WebHandler

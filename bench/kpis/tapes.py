@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import csv, parquet
 
 from bench.kpis.totals import AMOUNTS, BUCKETS, CASH, DAY, ELIGIBLE, LOAN, RECEIVABLE, Totals
-from kpi.recipes import MEASURED_ON, as_csv, draw
+from kpi.synthetic import MEASURED_ON, as_csv, draw
 
 NULLS_IN, EVERY = "discounted_balance_usd", 1000
 BLOCK_ROWS = 200_000
@@ -58,12 +58,11 @@ def large(place: Path, size: int) -> None:
     lines = np.frombuffer(body, dtype=np.uint8).copy()
     starts = np.concatenate([[0], np.flatnonzero(lines == ord("\n"))[:-1] + 1])
     with (place / "large.csv").open("wb") as out:
-        out.write(header + b"\n")
-        repeat = 0
-        while out.tell() < size:
+        written, repeat = out.write(header + b"\n"), 0
+        while written < size:
             for at, digit in enumerate(f"{repeat:0{DIGITS}}".encode()):
                 lines[starts + 1 + at] = digit
-            out.write(lines.tobytes())
+            written += out.write(lines.tobytes())
             repeat += 1
     (place / "large.rows").write_text(str(repeat * BLOCK_ROWS))
 

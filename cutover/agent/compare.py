@@ -5,6 +5,9 @@ either the value itself or one expectation: {"at_least": n}, {"at_most": n}, {"b
 {"not": value}, {"matches": regular expression}. What was not observed (missing, null, NaN) never meets anything.
 """
 
+from __future__ import annotations
+
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -30,7 +33,8 @@ class Difference(NamedTuple):
     desired: Any
 
     def __str__(self) -> str:
-        return f"{self.key} is {_say(self.observed)}, should be {in_words(self.desired)}"
+        unit = unit_of(self.key)
+        return f"{self.key}: found {_text(self.observed, unit)}, expected {describe(self.desired, unit)}"
 
 
 def differences(observed: State, desired: State) -> list[Difference]:
@@ -65,10 +69,20 @@ def meets(seen: Any, desired: Any) -> bool:
         return False
 
 
-def in_words(desired: Any) -> str:
-    """An expectation as a person would say it."""
+def describe(desired: Any, unit: str = "") -> str:
+    """A desired value or expectation as text: `inactive`, `at least 5 bytes`, `between 0 and 30 s`, `one of a, b`."""
     name, limit = _expectation(desired)
-    return _say(desired) if name is None else f"{name.replace('_', ' ')} {_say(limit)}"
+    if name is None:
+        return _text(desired, unit)
+    if name == "between":
+        return f"between {_text(limit[0])} and {_text(limit[1], unit)}"
+    value = ", ".join(map(_text, limit)) if name == "one_of" else _text(limit, unit)
+    return f"{name.replace('_', ' ')} {value}"
+
+
+def unit_of(key: str) -> str:
+    """The unit that the name of a key ends with; empty where it has none."""
+    return {"s": "s", "bytes": "bytes"}.get(key.rpartition("_")[2], "") if "_" in key else ""
 
 
 def _same(seen: Any, value: Any) -> bool:
@@ -78,7 +92,7 @@ def _same(seen: Any, value: Any) -> bool:
 
 def _number(seen: Any) -> Any:
     if isinstance(seen, bool):
-        raise TypeError("a truth value is no number")
+        raise TypeError("a boolean is not a number")
     return seen
 
 
@@ -90,5 +104,12 @@ def _expectation(desired: Any) -> tuple[str | None, Any]:
     return None, None
 
 
-def _say(value: Any) -> str:
-    return "unknown" if value is None else f"«{value}»" if isinstance(value, str) else str(value)
+def _text(value: Any, unit: str = "") -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, str) and re.fullmatch(r"[^\s\"',;:]+", value):
+        return value
+    if value in ([], {}):
+        return "none"
+    measured = unit and isinstance(value, (int, float)) and not isinstance(value, bool)
+    return json.dumps(value, ensure_ascii=False, default=str) + (f" {unit}" if measured else "")

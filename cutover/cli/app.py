@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from cutover.core.errors import CutoverError, ExitCode, Interrupted, Problem, UsageError
-from cutover.core.exits import EXITS
 from cutover.journal.journal import utc_now
 
 # The one document of `--json`.
@@ -44,7 +43,7 @@ def answer(command: str, exit_code: int, started_at: str, said: Said) -> str:
         "command": command,
         "run_id": said.run,
         "fingerprint": said.fingerprint,
-        "status": EXITS[ExitCode(exit_code)].status,
+        "status": ExitCode(exit_code).status,
         "exit_code": int(exit_code),
         "started_at": started_at,
         "finished_at": utc_now(),
@@ -97,9 +96,9 @@ def progress(words: str) -> None:
 
 def _write(stream: TextIO, words: str) -> None:
     """Write to whoever reads. That nobody does any more (`| head`) changes neither what is done nor how it ends."""
-    from cutover.console.text import Outlet
+    from cutover.console.text import SafeStream
 
-    outlet = Outlet(stream)
+    outlet = SafeStream(stream)
     outlet.write(words)
     outlet.flush()
 

@@ -1,4 +1,4 @@
-"""`status`, `verify`, `validate`, `shadow`, `report`: they look and judge, and change nothing."""
+"""`status`, `verify`, `validate`, `shadow`, `report`: read-only commands."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,51 +12,50 @@ if TYPE_CHECKING:
 
 
 def status(where: Where) -> ExitCode:
-    """Where the hosts are."""
+    """Show the state of each host."""
     return end(where.ask(), lambda ask: _status(where, ask))
 
 
 def verify(where: Where, phase: str, junit: str) -> ExitCode:
-    """A phase's checks, alone."""
+    """Run the checks of a phase."""
     return end(where.ask(), lambda ask: _verify(where, ask, phase, junit))
 
 
 def validate(where: Where) -> ExitCode:
-    """The live service, judged on its hosts."""
+    """Judge the live service on its hosts."""
     return end(where.ask(), lambda ask: _validate(where, ask))
 
 
 def shadow(where: Where) -> ExitCode:
-    """Both versions on the same input, compared on their hosts."""
+    """Run both releases on the same input on their hosts, and compare."""
     return end(where.ask(), lambda ask: _shadow(where, ask))
 
 
 def report(where: Where) -> ExitCode:
-    """Draw the report of a run anew."""
+    """Write the report of a run again."""
     return end(where.ask(), lambda ask: _report(where, ask))
 
 
 def _status(where: Where, ask: Ask) -> ExitCode:
     from cutover.console.status import status_view
-    from cutover.console.text import paper
+    from cutover.console.text import rich_console
     from cutover.monitor.status import look_at_state, watch_of
     from cutover.monitor.views.status import standing_view
     from cutover.timeline.presentation import presentation
-    from cutover.timeline.realtime import real_time
 
     targets = where.targets()
     states, unasked = look_at_state(targets)
     watch = watch_of(targets)
-    declared = presentation(where.root, targets.service).real_time
+    shown = presentation(where.root, targets.service)
     ask.hosts = {
-        host: {"reached": True, **state, "real_time": real_time(declared, state.pop("looks"))}
+        host: {"reached": True, **state, "real_time": shown.real_time_of(state.pop("looks"))}
         for host, state in states.items()
     }
     silent = tuple(dict.fromkeys(problem.host for problem in unasked if problem.host not in states))
     ask.hosts |= {host: {"reached": False} for host in silent}
-    for host, told in ask.hosts.items():
-        told["watch"] = watch.as_json(host) if watch else None
-    out = paper(ask.stream)
+    for host, document in ask.hosts.items():
+        document["watch"] = watch.as_json(host) if watch else None
+    out = rich_console(ask.stream)
     out.print(status_view(states, silent))
     if watch:
         place = f" --inventory {where.inventory}" if where.inventory else ""
@@ -72,7 +71,7 @@ def _verify(where: Where, ask: Ask, phase: str, junit: str) -> ExitCode:
     judged = judge(where.targets(), run=where.run, phase=phase, junit=Path(junit).expanduser() if junit else None)
     if junit:
         ask.files["junit"] = junit
-    return _told(ask, judged)
+    return _show(ask, judged)
 
 
 def _validate(where: Where, ask: Ask) -> ExitCode:
@@ -81,7 +80,7 @@ def _validate(where: Where, ask: Ask) -> ExitCode:
 
     targets = where.targets()
     judged = judge(targets)
-    code = _told(ask, judged)
+    code = _show(ask, judged)
     ask.files["report"] = str(write_validation(where.root, targets.service, judged))
     ask.say(f"report: {ask.files['report']}")
     return code
@@ -92,7 +91,7 @@ def _shadow(where: Where, ask: Ask) -> ExitCode:
     from cutover.run.shadow import shadow as compare
 
     judged = compare(where.targets(), run=where.run)
-    code = _told(ask, judged)
+    code = _show(ask, judged)
     measured = {host: next(iter(by_step.values()), None) for host, by_step in judged.documents.items()}
     ask.hosts = {host: {**one, "document": measured.get(host)} for host, one in ask.hosts.items()}
     for path in write_comparison(where.root, judged):
@@ -101,13 +100,13 @@ def _shadow(where: Where, ask: Ask) -> ExitCode:
     return code
 
 
-def _told(ask: Ask, judged: "Judged") -> ExitCode:
-    """Show what was judged, to people and in `--json`; how the command ends."""
-    from cutover.console.verdicts import show_judged
+def _show(ask: Ask, judged: "Judged") -> ExitCode:
+    """Show what was judged, on the terminal and in `--json`; gives the exit code."""
+    from cutover.console.problems import show_judged
 
     ask.hosts = show_judged(judged.title, judged.findings, judged.verdict, say=ask.say)
     ask.run_id, ask.problems = judged.run, judged.problems
-    return judged.verdict.exit_code
+    return ExitCode.of(judged.verdict)
 
 
 def _report(where: Where, ask: Ask) -> ExitCode:

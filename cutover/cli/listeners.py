@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutover.cli.app import Ask
-from cutover.console.incident import write_incident
+from cutover.console.events import Log
 from cutover.console.live import Console
-from cutover.console.logfile import Log
 from cutover.console.summary import hosts_as_json, summary
 from cutover.journal.journal import Journal, read, utc_stamp
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.notify.eta import earlier_runs
 from cutover.notify.listener import Announcer, Notices
+from cutover.report.incident import write_incident
 from cutover.report.page import write_report
 from cutover.report.validation import COMPARISON, completed, judging, write_reports, write_validation_reports
 from cutover.run.verify import Judged
+from cutover.timeline.host_state import labels_of
 from cutover.timeline.presentation import presentation
 
 if TYPE_CHECKING:
@@ -91,9 +92,9 @@ class Listeners:
         self.console.close()
         plan = self._run.plan()
         self._ask.hosts = hosts_as_json(
-            read(self._run.journal_file), presentation(self._ask.root, self._run.service()).outage
+            read(self._run.journal_file), presentation(self._ask.root, self._run.service()).outage, labels_of(plan)
         )
-        on = f"{', '.join(plan.hosts)}: on V2, release {plan.release.id}, healthy"
+        on = f"{', '.join(plan.hosts)}: on {plan.release.id} ({plan.service.new}), healthy"
         self._ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
 
     def finish(self) -> None:
@@ -102,12 +103,13 @@ class Listeners:
         if not self._run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
             return
         shown = presentation(self._ask.root, self._run.service()).outage
-        records = read(self._run.journal_file)
-        self._ask.hosts = hosts_as_json(records, shown)
-        self._ask.fingerprint = self._run.plan().fingerprint
+        records, plan = read(self._run.journal_file), self._run.plan()
+        labels = labels_of(plan)
+        self._ask.hosts = hosts_as_json(records, shown, labels)
+        self._ask.fingerprint = plan.fingerprint
         written = write_all(self._ask.root, self._run)
         self._ask.files = {**written.files, "log": str(self._log.path)}
-        self.console.show(summary(records, shown, self._places(written)))
+        self.console.show(summary(records, shown, labels, self._places(written)))
         self._ask.told = True
 
     def _places(self, written: Written) -> dict[str, str]:

@@ -129,7 +129,7 @@ class Listening:
     def _write(self, directory: "RunDir") -> None:
         from cutover.cli.listeners import write_all
         from cutover.evidence.collect import make_bundle
-        from cutover.evidence.signers import FILE as SIGNERS
+        from cutover.evidence.signing import SIGNERS
 
         written = write_all(self.ask.root, directory)
         self.ask.files.update(written.files)

@@ -7,17 +7,11 @@ from typing import TYPE_CHECKING
 from cutover.cli.app import Ask, end
 from cutover.cli.judge import report as draw
 from cutover.cli.options import Where
-from cutover.core.errors import CutoverError, ExitCode, Problem, Unjudged, UsageError
+from cutover.core.errors import ExitCode, JudgedFail, Problem, Unjudged, UsageError
 from cutover.core.verdict import Verdict
 
 if TYPE_CHECKING:
-    from cutover.evidence.collect import Verified
-
-
-class Altered(CutoverError):
-    """A bundle of evidence is not what was signed, or not signed by who may."""
-
-    exit_code = ExitCode.JUDGED_FAIL
+    from cutover.evidence.collect import VerifiedBundle
 
 
 @dataclass(frozen=True)
@@ -36,16 +30,16 @@ class EvidenceOptions:
             "--key": bool(self.key and not self.bundle),
             "--signers": bool(self.signers and not self.verify),
         }
-        next_ = "`--bundle [--key PATH] [--run ID]` makes a bundle, `--verify FILE [--signers FILE]` judges one"
+        next_ = "`--bundle [--key PATH] [--run ID]` makes a bundle, `--verify FILE [--signers FILE]` verifies one"
         return [
-            Problem("it means nothing beside the other options", next_, path=name)
+            Problem("it cannot be combined with the other options", next_, path=name)
             for name, is_so in wrong.items()
             if is_so
         ]
 
 
 def report(where: Where, asked: EvidenceOptions) -> ExitCode:
-    """Draw the report of a run anew; with --bundle, sign and bundle all its evidence; with --verify, judge such a bundle instead."""
+    """Draw the report of a run again; with --bundle, sign and bundle all its evidence; with --verify, judge such a bundle instead."""
     if asked == EvidenceOptions():
         return draw(where)
     return end(where.ask(), lambda ask: _evidence(where, ask, asked))
@@ -73,10 +67,10 @@ def _bundle(where: Where, ask: Ask, key: str) -> ExitCode:
 
 def _signers(where: Where) -> Path | None:
     """Who may sign in the environment; of a run that is named, its inventory may be gone by now (a lab's)."""
-    from cutover.evidence.signers import FILE
+    from cutover.evidence.signing import SIGNERS
 
     try:
-        file = where.environment / FILE
+        file = where.environment / SIGNERS
     except UsageError:
         if not where.run or where.hosts or where.inventory:
             raise
@@ -94,35 +88,35 @@ def _verify(where: Where, ask: Ask, file: str, signers: str) -> ExitCode:
     ask.run_id = verified.manifest.run if verified.manifest is not None else ""
     _show(ask, verified)
     if verified.verdict is Verdict.FAIL:
-        raise Altered(verified.problems)
+        raise JudgedFail(verified.problems)
     if verified.verdict is not Verdict.PASS:
         raise Unjudged(verified.problems)
-    return verified.verdict.exit_code
+    return ExitCode.of(verified.verdict)
 
 
 MEANING = {
-    Verdict.PASS: "signed by who may, and everything is as it was signed",
-    Verdict.INCONCLUSIVE: "everything is as it was signed, by a key that nobody vouches for",
-    Verdict.FAIL: "it is not what was signed, or not signed by who may: it proves nothing",
+    Verdict.PASS: "unchanged since it was signed, by an allowed signer",
+    Verdict.INCONCLUSIVE: "unchanged since it was signed, by a key that no list names",
+    Verdict.FAIL: "altered, or not signed by an allowed signer: it proves nothing",
 }
 
 
-def _show(ask: Ask, verified: "Verified") -> None:
+def _show(ask: Ask, verified: "VerifiedBundle") -> None:
     """A verification in a few lines: the verdict first, who signed what. Its problems are shown as those of every command."""
     from cutover.console.text import clean, count
 
     manifest = verified.manifest
     lines = [f"{verified.verdict}  {verified.bundle.name}: {MEANING[verified.verdict]}"]
     if manifest is not None:
-        who = f"{verified.signer or 'not known'}{f', with {verified.key}' if verified.key else ''}"
+        who = f"{verified.signer or 'unknown'}{f', with {verified.key}' if verified.key else ''}"
         lines += [
             f"  signer       {who}",
-            f"  run          {manifest.run} of {manifest.environment}, bundled {manifest.made_at} by {manifest.engineer}",
+            f"  run          {manifest.run} of {manifest.service} on {manifest.environment}",
+            f"  bundled      {manifest.made_at} by {manifest.engineer}",
             f"  holds        {count(len(manifest.files), 'file')}, {_size(sum(entry.size for entry in manifest.files))}",
         ]
         for path, head in sorted(manifest.heads.items()):
-            read = verified.records.get(path, 0)
-            lines.append(f"  {path:12} {count(read, 'record')}, of {head.seq}; its end is {head.hash[:16]}")
+            lines.append(f"  {path:12} {count(head.seq, 'record')}, ends with {head.hash[:16]}")
         if manifest.fingerprint is not None:
             lines.append(f"  plan         {manifest.fingerprint[:16]}")
     ask.say("\n".join(clean(line) for line in lines))

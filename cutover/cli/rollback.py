@@ -8,7 +8,7 @@ from cutover.cli.announce import announcer_if_possible
 from cutover.cli.app import Ask, confirm, end
 from cutover.cli.listeners import Heard
 from cutover.cli.options import Where
-from cutover.core.errors import CutoverError, ExitCode, Unjudged
+from cutover.core.errors import ExitCode, JudgedFail, Unjudged
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir
@@ -20,12 +20,6 @@ from cutover.run.session import StopSignal
 NOTHING = "nothing to roll back: no host of this pattern is on V2"
 NOT_BEGUN = "nothing to resume: no rollback of these hosts was left in the middle"
 IDLE = "idle: nothing of V1 has been touched, and nothing is to be undone"
-
-
-class WouldFail(CutoverError):
-    """The way back, looked at with --check, would not come to its end."""
-
-    exit_code = ExitCode.JUDGED_FAIL
 
 
 def _nobody(*_: object) -> None:
@@ -86,7 +80,7 @@ class Back:
         if not ahead.back and not released and not ahead.unknown:
             ask.say(nothing)
         if wrong := [problem for one in ahead.back for problem in one.wrong] + [*ahead.staying]:
-            raise WouldFail([*wrong, *ahead.unknown])
+            raise JudgedFail([*wrong, *ahead.unknown])
         if ahead.unknown:
             raise Unjudged(ahead.unknown)
         return ExitCode.DONE

@@ -7,33 +7,34 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar, Self, TextIO
 
-from cutover.console.lines import Weight, shown
+from cutover.console.events import Detail, lines_of
 from cutover.console.progress import Progress, progress_of
 from cutover.console.table import board
-from cutover.console.text import paper, short, text
+from cutover.console.text import rich_console, short, text
 from cutover.core.times import between, moment
 from cutover.journal.record import Record
 
 if TYPE_CHECKING:
-    from rich.console import Console as Paper
+    from rich.console import Console as RichConsole
     from rich.console import RenderableType
     from rich.live import Live
 
 
 def now() -> datetime:
-    """The moment."""
+    """The current time."""
     return datetime.now(UTC)
 
 
-class Screen(ABC):
-    """A stream and, where it is a terminal, a live drawing on it. `live` decides otherwise."""
+class LiveView(ABC):
+    """A stream and, where it is a terminal, a live drawing on it. `live` decides otherwise.
 
-    a_second: ClassVar[
-        int
-    ]  # refreshes, in a thread of rich's own: whoever writes the journal never waits for the terminal
+    The drawing is refreshed in a thread of rich's own: whoever writes the journal never waits for the terminal.
+    """
+
+    a_second: ClassVar[int]  # refreshes
 
     def __init__(self, stream: TextIO, *, live: bool | None, width: int | None, now: Callable[[], datetime]) -> None:
-        self._paper: Paper = paper(stream, width)
+        self._out: RichConsole = rich_console(stream, width)
         terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
         self._wants_live = terminal if live is None else live
         self._live: Live | None = None
@@ -43,10 +44,10 @@ class Screen(ABC):
 
     @abstractmethod
     def _draw(self) -> "RenderableType":
-        """What is on the screen now. The last drawing, when the live view is given up (`_live` is None), is whole."""
+        """The drawing of this moment. The last one, when the live view is given up (`_live` is None), is whole."""
 
     def say(self, words: str) -> None:
-        """Say something that is not of the journal, such as that a Ctrl-C was understood.
+        """Print something that is not of the journal, such as that a Ctrl-C was understood.
 
         From a thread of its own: a signal handler must neither wait for a lock nor write into a half-written line.
         """
@@ -54,10 +55,10 @@ class Screen(ABC):
 
     def show(self, renderable: "RenderableType") -> None:
         """Print something whole: plan, summary, status."""
-        self._paper.print(renderable)
+        self._out.print(renderable)
 
     def close(self) -> None:
-        """Leave the last drawing as it is now, and give the terminal back."""
+        """Leave the last drawing on the screen, and give the terminal back."""
         live, self._live = self._live, None
         if live is not None:
             live.transient = self._leaves_nothing
@@ -79,20 +80,21 @@ class Screen(ABC):
 
         if self._live is None:
             self._live = Live(
-                console=self._paper, get_renderable=self._draw, refresh_per_second=self.a_second, vertical_overflow="ellipsis",
+                console=self._out, get_renderable=self._draw, refresh_per_second=self.a_second, vertical_overflow="ellipsis",
                 redirect_stdout=False, redirect_stderr=False,
             )  # fmt: skip
             self._live.start()
 
 
-# Shows a run while it goes: a live table on a terminal, plain lines with UTC times anywhere else. Listens to the journal.
-
 OPENING = {"run.created", "run.started", "rollback.started"}  # something to watch begins
 CLOSING = {"plan.made", "run.finished"}  # a question may follow, or the end
 
 
-class Console(Screen):
-    """Give it to `journal.listen`. `history` are the records of an earlier part of the run, which are not shown again."""
+class Console(LiveView):
+    """Shows a run: a live table on a terminal, plain lines with UTC times anywhere else. Give it to `journal.listen`.
+
+    `history` are the records of an earlier part of the run, which are not shown again.
+    """
 
     a_second = 8
 
@@ -101,7 +103,7 @@ class Console(Screen):
         now: Callable[[], datetime] = now,
     ) -> None:  # fmt: skip
         super().__init__(stream, live=live, width=width, now=now)
-        self._weight = Weight.VERBOSE if verbose else Weight.ALWAYS
+        self._detail = Detail.VERBOSE if verbose else Detail.ALWAYS
         self._progress: Progress = progress_of(history)
         self._since = ""
 
@@ -110,7 +112,7 @@ class Console(Screen):
         with self._lock:
             self._since = self._since or record.at
             self._progress.take(record)
-        if not self._wants_live or (self._weight is Weight.VERBOSE and record.kind == "outcome"):
+        if not self._wants_live or (self._detail is Detail.VERBOSE and record.kind == "outcome"):
             self._print_lines(record)
         if not self._wants_live:
             return
@@ -121,8 +123,8 @@ class Console(Screen):
 
     def _print_lines(self, record: Record) -> None:
         width = min(24, max((len(host) for host in self._progress.hosts), default=8))
-        for line in shown(record, self._weight, width):
-            self._paper.print(text(line), soft_wrap=True)
+        for line in lines_of(record, self._detail, width):
+            self._out.print(text(line), soft_wrap=True)
 
     def _draw(self) -> "RenderableType":
         """The table; the last one has a row for each host."""
@@ -130,8 +132,8 @@ class Console(Screen):
             progress, now = self._progress, self._clock()
             final = self._live is None
             if self._planning:
-                return text(f"run {progress.run}: the hosts are read and a plan is made ({self._elapsed(now)})", "dim")
-            return board(progress, now, self._elapsed(now), self._paper.width, None if final else self._paper.height)
+                return text(f"run {progress.run}: reading the hosts and making a plan ({self._elapsed(now)})", "dim")
+            return board(progress, now, self._elapsed(now), self._out.width, None if final else self._out.height)
 
     @property
     def _planning(self) -> bool:

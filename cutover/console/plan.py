@@ -1,31 +1,27 @@
-"""A plan as people approve it: steps in words by phase, what is there already, file diffs, batches, release, fingerprint.
+"""A plan as people approve it: steps by phase, what is there already, file diffs, batches, release, fingerprint.
 
-Hosts with the same plan are shown once. What differs between them only in figures (a process id) does not set them apart.
+Hosts with the same plan are shown once. Differences in figures only (a process id) do not count.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cutover.console.progress import alike
-from cutover.console.text import clean, count, joined, names, text, without_host
+from cutover.console.progress import TITLES, alike
+from cutover.console.text import clean, count, joined, names, plain_table, text
 from cutover.core.step import Step
+from cutover.plan.gate import differences_of
 from cutover.plan.phases import PHASES, ROLLBACK, Phase
 from cutover.plan.plan import FileDiff, HostPlan, Plan
+from cutover.timeline.problems import without_host
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
 
 
-HOLDS, NOT_SO, TODO, THERE, THEN = "hold", "not so", "to do", "there", "then"
-MARKS = {
-    HOLDS: ("=", "green"),
-    NOT_SO: ("!", "bold yellow"),
-    TODO: ("+", "cyan"),
-    THERE: ("=", "dim"),
-    THEN: ("?", "dim"),
-}
-LEGEND = "+ to do   = holds now, or is there already   ? judged when it is its turn   ! not so now"
+OK, WRONG, TODO, DONE, LATER = "ok", "wrong", "to do", "done", "later"
+MARKS = {OK: ("=", "green"), WRONG: ("!", "bold yellow"), TODO: ("+", "cyan"), DONE: ("=", "dim"), LATER: ("?", "dim")}
+LEGEND = "+ to do   = ok, or done already   ? checked in its phase   ! wrong now"
 DIFF = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 
 
@@ -33,7 +29,7 @@ def plan_view(plan: Plan, *, diff: bool) -> "RenderableType":
     """The whole plan; with diff, every file that is written as diff by keys and by lines."""
     from rich.console import Group
 
-    groups = alike(list(plan.hosts), lambda name: _look(plan.hosts[name]))
+    groups = alike(list(plan.hosts), lambda name: _looks(plan.hosts[name]))
     parts: list[RenderableType] = []
     for hosts in groups:
         parts += _hosts(plan, hosts, diff=diff)
@@ -43,16 +39,13 @@ def plan_view(plan: Plan, *, diff: bool) -> "RenderableType":
 def state(phase: Phase, step: Step, found: Sequence[str]) -> str:
     """What a step will have to do, by what was found on the host at planning."""
     if step.probe:
-        return (NOT_SO if found else HOLDS) if phase.gathers else THEN
-    return TODO if found else THERE
+        return (WRONG if found else OK) if phase.gathers else LATER
+    return TODO if found else DONE
 
 
-def _look(host: HostPlan) -> object:
-    steps = [
-        (phase.name, without_host(step.words, host.name), state(phase, step, found))
-        for phase, step, found in _steps(host)
-    ]
-    return tuple(steps), tuple((file.path, file.lines) for file in host.diffs)
+def _looks(host: HostPlan) -> object:
+    words = ((without_host(step.words, host.name), state(phase, step, found)) for phase, step, found in _steps(host))
+    return tuple(words), tuple((file.path, file.lines) for file in host.diffs)
 
 
 def _steps(host: HostPlan) -> Iterator[tuple[Phase, Step, tuple[str, ...]]]:
@@ -68,25 +61,20 @@ def _hosts(plan: Plan, hosts: Sequence[str], *, diff: bool) -> list["RenderableT
     found = {name: {change.step: change.differences for change in plan.hosts[name].changes} for name in hosts}
     parts: list[RenderableType] = [text(names(hosts, 12), "bold underline"), text("")]
     for phase in PHASES:
-        parts += [
-            text(phase.label, "bold"),
-            _table(phase, _of_all(first.of(phase), hosts), [found[name] for name in hosts]),
-            text(""),
-        ]
-    parts += [text(f"{ROLLBACK.title}, should a gate say no from phase 3 on", "bold")]
+        steps = _table(phase, _of_all(first.of(phase), hosts), [found[name] for name in hosts])
+        parts += [text(phase.label, "bold"), steps, text("")]
+    parts += [text(f"{ROLLBACK.title}, if a gate fails in phases 3-5", "bold")]
     parts += [text(f"  < {step.words}", "dim") for step in _of_all(first.of(ROLLBACK), hosts)]
-    parts += [text(""), text("Files that are written", "bold")]
+    parts += [text(""), text("Files to write", "bold")]
     for file in first.diffs:
         parts += _file(file, diff=diff)
     return [*parts, text("")]
 
 
 def _of_all(steps: Sequence[Step], hosts: Sequence[str]) -> list[Step]:
-    """The steps of the first host in words that are true of all of them."""
-    return [
-        step if len(hosts) == 1 else step.model_copy(update={"words": without_host(step.words, hosts[0])})
-        for step in steps
-    ]
+    """The steps of the first host in words that fit all of them."""
+    known = hosts[0] if len(hosts) > 1 else ""
+    return [step.model_copy(update={"words": without_host(step.words, known)}) for step in steps]
 
 
 def _table(phase: Phase, steps: Sequence[Step], found: Sequence[Mapping[str, Sequence[str]]]) -> "Table":
@@ -100,20 +88,18 @@ def _table(phase: Phase, steps: Sequence[Step], found: Sequence[Mapping[str, Seq
         now = state(phase, step, differences[0])
         mark, style = MARKS[now]
         words = step.words
-        if now == NOT_SO:
-            words += f": {_difference(differences)}" + ("" if step.severity == "FAIL" else " (a warning)")
-        table.add_row(text(mark, style), text(words, "" if now in (TODO, NOT_SO) else "dim"))
+        if now == WRONG:
+            words += f": {_difference(step, differences)}" + ("" if step.severity == "FAIL" else " (a warning)")
+        table.add_row(text(mark, style), text(words, "" if now in (TODO, WRONG) else "dim"))
     return table
 
 
-def _difference(found: Sequence[tuple[str, ...]]) -> str:
+def _difference(step: Step, found: Sequence[tuple[str, ...]]) -> str:
     """What was found, where it is the same on all hosts; else only what it is about."""
     if len(set(found)) == 1:
-        return "; ".join(found[0])
-    return (
-        ", ".join(dict.fromkeys(line.split(" is ")[0] for lines in found for line in lines))
-        + " (differs between hosts)"
-    )
+        return "; ".join(differences_of(step, found[0]))
+    keys = dict.fromkeys(line.partition(": found")[0] for lines in found for line in lines)
+    return f"{', '.join(keys)} (differs between hosts)"
 
 
 def _file(file: FileDiff, *, diff: bool) -> list["RenderableType"]:
@@ -122,48 +108,37 @@ def _file(file: FileDiff, *, diff: bool) -> list["RenderableType"]:
     lines = file.lines.splitlines()[2:]  # without the two names
     added, gone = (sum(line.startswith(sign) for line in lines) for sign in "+-")
     if not lines:
-        return [text(f"  = {file.path}: as it is", "dim")]
-    kind = (
-        "new" if file.against == "nothing" else f"differs in {count(len(file.keys), 'key')}" if file.keys else "changed"
-    )
+        return [text(f"  = {file.path}: unchanged", "dim")]
+    changed = f"differs in {count(len(file.keys), 'key')}" if file.keys else "changed"
+    kind = "new" if file.against == "nothing" else changed
     head = text(f"  + {file.path}: {kind}, lines +{added} -{gone}")
     if not diff:
         return [head]
-    told = [*file.keys, *([""] if file.keys else []), *file.lines.splitlines(), ""]
-    return [head, *(Padding(text(line or " ", DIFF.get(line[:1], "")), (0, 0, 0, 6)) for line in told)]
+    shown = [*file.keys, *([""] if file.keys else []), *file.lines.splitlines(), ""]
+    return [head, *(Padding(text(line or " ", DIFF.get(line[:1], "")), (0, 0, 0, 6)) for line in shown)]
 
 
 def _matrix(plan: Plan, groups: Sequence[Sequence[str]]) -> "Table":
     """Phases x hosts: how much there is to do."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, header_style="bold")
-    table.add_column("host", overflow="fold")
-    for phase in PHASES:
-        table.add_column(f"{phase.number} {phase.name}", overflow="fold")
+    table = plain_table("host", *(TITLES[phase.name] for phase in PHASES), gap=1)
     for hosts in groups:
         cells = []
         for phase in PHASES:
             states = [state(phase, step, found) for of, step, found in _steps(plan.hosts[hosts[0]]) if of is phase]
-            cells.append(
-                joined([text(f"{states.count(name)} {name}", MARKS[name][1]) for name in MARKS if name in states])
-            )
+            counts = [text(f"{states.count(name)} {name}", MARKS[name][1]) for name in MARKS if name in states]
+            cells.append(joined(counts))
         table.add_row(text(names(hosts, 4)), *cells)
     return table
 
 
 def _approve(plan: Plan, *, diff: bool) -> "RenderableType":
     """What a yes means."""
-    lines = [
-        f"run          {plan.run}, by {plan.created_by}",
-        f"hosts        {count(len(plan.hosts), 'host')} of {plan.environment} («{plan.pattern}»)",
-        f"release      {plan.release.id}, {plan.release.size / 1e6:.1f} MB, sha256 {plan.release.sha256[:12]}",
-        *(
-            f"{f'batch {number}/{len(plan.batches)}':<12} {clean(names(batch, 12))}"
-            for number, batch in enumerate(plan.batches, start=1)
-        ),
-        f"fingerprint  {plan.fingerprint}",
-    ]
-    hint = [] if diff else [text("--diff shows what the files become", "dim")]
-    return joined([*map(text, lines), *hint])
+    facts = {
+        "run": f"{plan.run}, by {plan.created_by}",
+        "hosts": f"{count(len(plan.hosts), 'host')} of {plan.environment} ({plan.pattern})",
+        "release": f"{plan.release.id}, {plan.release.size / 1e6:.1f} MB, sha256 {plan.release.sha256[:12]}",
+        **{f"batch {n}/{len(plan.batches)}": clean(names(batch, 12)) for n, batch in enumerate(plan.batches, start=1)},
+        "fingerprint": plan.fingerprint,
+    }
+    hint = [] if diff else [text("--diff shows the content of the files", "dim")]
+    return joined([*(text(f"{name:<12} {fact}") for name, fact in facts.items()), *hint])

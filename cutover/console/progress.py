@@ -1,25 +1,35 @@
-"""Where a run is, as far as the journal says: one cell for each host and phase, and what was noticed on the way.
+"""How far a run is, by its journal: one cell for each host and phase, and the problems on the way.
 
-Records go in one by one, live or from a file; console, summary and status all look at the same result.
+Records go in one by one, live or from a file; live table, summary and report all read the same result.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cutover.console.text import count, one_line, without_host
+from cutover.console.text import count, one_line
+from cutover.core.errors import Problem
 from cutover.core.times import between
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import Record
 from cutover.plan.phases import PHASES, ROLLBACK
-from cutover.timeline.host_state import Whereabouts
+from cutover.timeline.host_state import HostState, HostStates
+from cutover.timeline.problems import Judged, problems_in
+from cutover.timeline.timeline import BAKE
 
-BAKE = "bake"
 COLUMNS = (*(phase.name for phase in PHASES), BAKE)
+TITLES = {phase.name: f"{phase.number} {phase.name}" for phase in PHASES} | {BAKE: BAKE, ROLLBACK.name: ROLLBACK.name}
+
+DOING: dict[str, Callable[[dict[str, Any]], str]] = {  # what a host does after a record of this kind
+    "intent": lambda data: f"at work on {count(len(data['steps']), 'step')}",
+    "batch.done": lambda _: "done, waits for the others",
+    "failed": lambda data: one_line(data["found"]),
+    "connection.lost": lambda _: "connection lost, being asked again",
+}
 
 
 @dataclass
-class Cell:
+class PhaseCell:
     """One phase on one host: when it began, how long the host itself took, what it does, how it was judged."""
 
     started_at: str
@@ -28,17 +38,10 @@ class Cell:
     verdict: Verdict | None = None
     lasts: float | None = None  # how long it is going to take, where that is known (the bake time)
 
-
-@dataclass
-class Note:
-    """Something that is not PASS, or that a person should know; told once for all its hosts."""
-
-    verdict: Verdict
-    name: str
-    found: str
-    alike: str  # what was found, without the name of its host
-    next: str = ""
-    hosts: list[str] = field(default_factory=list)
+    def judged(self, verdict: Verdict, at: str) -> None:
+        """Close the cell."""
+        self.verdict, self.doing = verdict, ""
+        self.seconds = between(self.started_at, at) if self.seconds is None else self.seconds
 
 
 @dataclass
@@ -46,215 +49,127 @@ class Progress:
     """The run so far."""
 
     run: str = ""
+    service: str = ""
     environment: str = ""
     release: str = ""
-    fingerprint: str = ""
     hosts: list[str] = field(default_factory=list)
     already: list[str] = field(default_factory=list)
     batches: list[list[str]] = field(default_factory=list)
-    batch: int = 0
-    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
-    notes: list[Note] = field(default_factory=list)
-    whereabouts: Whereabouts = field(default_factory=Whereabouts)
+    cells: dict[tuple[str, str], PhaseCell] = field(default_factory=dict)
+    problems: list[Judged] = field(default_factory=list)
+    states: HostStates = field(default_factory=HostStates)
     armed_s: float | None = None
     applying: bool = False  # from the approved plan to the end
     rolling_back: bool = False  # a rollback was begun
-    cause: str = ""
     prepared: bool = False
     finished: Record | None = None
 
     def take(self, record: Record) -> None:
         """Take one more record in. Kinds that do not move the run are left to the log.
 
-        A record that is not as expected is told and left out: a display must never end a run.
+        A record that is not as expected is noted and skipped: a display must never end a run.
         """
         try:
-            self.whereabouts.take(record)
-            if move := _MOVES.get(record.kind):
-                move(self, record, record.data)
+            self.states.take(record)
+            if record.kind != "run.finished":  # its problems are those that the gates named, as the summary shows them
+                self.problems += [one for one in problems_in(record) if one not in self.problems]
+            self._take_run(record.kind, record, record.data)
+            self._take_cells(record.kind, record, record.data)
+            for key, verdict in self._verdicts(record.kind, record, record.data).items():
+                self.cells.setdefault(key, PhaseCell(record.at)).judged(verdict, record.at)
         except (KeyError, TypeError, ValueError) as odd:
             found = f"this record cannot be shown ({odd!r})"
-            self.note(Verdict.ERROR, record.host, record.kind, found, "see it in the journal")
+            self.problems.append((Verdict.ERROR, Problem(found, "see it in the journal", record.host, record.kind)))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The phases to show; the rollback where there was one."""
         return (*COLUMNS, ROLLBACK.name) if self.rolling_back else COLUMNS
 
-    def cell(self, host: str, phase: str) -> Cell | None:
+    def cell(self, host: str, phase: str) -> PhaseCell | None:
         """How a phase goes on a host; None where it was not begun."""
         return self.cells.get((host, phase))
 
-    def running(self, host: str) -> tuple[str, Cell] | None:
-        """The phase that a host is in."""
-        return next(
-            ((phase, cell) for (name, phase), cell in self.cells.items() if name == host and cell.verdict is None), None
-        )
+    def doing(self, host: str) -> str:
+        """What a host does in the phase that it is in."""
+        cells = (cell for (name, _), cell in self.cells.items() if name == host and cell.verdict is None)
+        return next((cell.doing for cell in cells), "")
 
-    def on(self, version: str) -> list[str]:
-        """The hosts on which a version is in service, as far as the journal knows."""
-        return [host for host in self.hosts if self.version(host) == version]
+    def in_state(self, matches: Callable[[HostState], bool]) -> list[str]:
+        """The hosts in some state, as far as the journal knows."""
+        return [host for host in self.hosts if matches(self.states.of(host))]
 
-    def version(self, host: str) -> str:
-        """The version in service on a host, as far as the journal knows."""
-        return self.whereabouts.place(host).version
+    def _take_run(self, kind: str, record: Record, data: dict[str, Any]) -> None:
+        match kind:
+            case "run.created":
+                self.run, self.environment, self.service = data["run"], data["environment"], data.get("service", "")
+            case "plan.made":
+                self.release, self.hosts, self.already = data["release"], [*data["hosts"]], [*data.get("already", [])]
+                self.batches = [list(batch) for batch in data["batches"]]
+            case "run.started":
+                self.applying, self.finished = True, None
+                self.hosts = self.hosts or list(data["hosts"])
+            case "armed":
+                self.armed_s = data["confirm_s"]
+            case "prepared":
+                self.prepared = True
+            case "confirmed":
+                self.armed_s = None
+            case "rollback.started":
+                self.rolling_back, self.applying, self.finished = True, True, None
+                self.hosts += [host for host in data["hosts"] if host not in self.hosts]
+            case "run.finished":
+                self.finished, self.applying, self.armed_s = record, False, None
 
-    def note(self, verdict: Verdict, host: str, name: str, found: str, advice: str = "") -> None:
-        """Remember something, once for all hosts that show the same."""
-        alone = without_host(found, host)
-        same = next((n for n in self.notes if (n.verdict, n.name, n.alike) == (verdict, name, alone)), None)
-        if same is None:
-            self.notes.append(same := Note(verdict, name, found, alone, advice))
-        if host and host not in same.hosts:
-            same.hosts.append(host)
-            same.found = same.alike if len(same.hosts) > 1 else found
+    def _take_cells(self, kind: str, record: Record, data: dict[str, Any]) -> None:
+        """What moves the cells until they are judged."""
+        cell = self.cell(record.host, record.phase)
+        if kind == "phase.started":
+            self.cells |= {(host, record.phase): PhaseCell(record.at) for host in data["hosts"]}
+        elif kind == "bake.started":
+            doing, lasts = "watched before its batch counts as good", data["seconds"]
+            self.cells |= {(host, BAKE): PhaseCell(record.at, doing=doing, lasts=lasts) for host in data["hosts"]}
+        elif kind == "checks":
+            for finding in data["findings"]:
+                if (checked := self.cell(finding["host"], record.phase)) and checked.seconds is not None:
+                    checked.seconds += finding["seconds"]
+        elif kind in DOING and cell is not None and cell.verdict is None:
+            cell.doing = DOING[kind](data)
+            if kind == "batch.done":
+                cell.seconds = between(cell.started_at, record.at)
+                self._all_done(record.phase)
+
+    def _all_done(self, phase: str) -> None:
+        together = [cell for (_, name), cell in self.cells.items() if name == phase and cell.verdict is None]
+        if all(cell.seconds is not None for cell in together):
+            for cell in together:
+                cell.doing = "being checked"
+
+    def _verdicts(self, kind: str, record: Record, data: dict[str, Any]) -> dict[tuple[str, str], Verdict]:
+        """The cells that a record closes. What was cut off in the middle was not judged, and must not look as if it still ran."""
+        running = [key for key, cell in self.cells.items() if cell.verdict is None]
+        match kind:
+            case "gate":
+                noted = [(finding["host"], Verdict(finding["verdict"])) for finding in data["findings"]]
+                own = {host: [verdict for known, verdict in noted if known == host] for host in data["hosts"]}
+                return {(host, record.phase): worst([Verdict.PASS, *verdicts]) for host, verdicts in own.items()}
+            case "bake.done":
+                return {(host, BAKE): Verdict.PASS for host in data["hosts"]}
+            case "bake.failed":
+                bad = {problem["host"] for problem in data["problems"]}
+                verdicts = {host: Verdict.FAIL if host in bad else Verdict.INCONCLUSIVE for host, _ in running}
+                return {key: verdicts[key[0]] for key in running if key[1] == BAKE}
+            case "run.finished":
+                return dict.fromkeys(running, Verdict.INCONCLUSIVE)
+        return {}
 
 
 def progress_of(records: Iterable[Record]) -> Progress:
-    """Where a whole journal leads to."""
+    """How far a run is by its whole journal."""
     progress = Progress()
     for record in records:
         progress.take(record)
     return progress
-
-
-Move = Callable[[Progress, Record, dict[str, Any]], None]
-
-
-def _created(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.run, p.environment = data["run"], data["environment"]
-
-
-def _planned(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.release, p.fingerprint = data["release"], data["fingerprint"]
-    p.hosts, p.already = list(data["hosts"]), list(data.get("already", []))
-    p.batches = [list(batch) for batch in data["batches"]]
-
-
-def _started(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.applying, p.finished = True, None
-    p.hosts = p.hosts or list(data["hosts"])
-
-
-def _phase(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    for host in data["hosts"]:
-        p.cells[host, record.phase] = Cell(record.at)
-
-
-def _intent(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    _doing(p, record.host, record.phase, f"at work on {count(len(data['steps']), 'step')}")
-
-
-def _batch_done(p: Progress, record: Record, _data: dict[str, Any]) -> None:
-    cell = p.cell(record.host, record.phase)
-    if cell is not None:
-        cell.seconds = between(cell.started_at, record.at)
-        cell.doing = "done, waits for the others"
-    together = [cell for (_, phase), cell in p.cells.items() if phase == record.phase and cell.verdict is None]
-    if all(cell.seconds is not None for cell in together):
-        for cell in together:
-            cell.doing = "being checked"
-
-
-def _checks(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    for finding in data["findings"]:
-        cell = p.cell(finding["host"], record.phase)
-        if cell is not None and cell.seconds is not None:
-            cell.seconds += finding["seconds"]
-
-
-def _gate(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    for finding in data["findings"]:
-        p.note(Verdict(finding["verdict"]), finding["host"], finding["name"], finding["message"], finding["next"])
-    for host in data["hosts"]:
-        own = [Verdict(finding["verdict"]) for finding in data["findings"] if finding["host"] == host]
-        _judged(p, record, host, record.phase, worst(own) if own else Verdict.PASS)
-
-
-def _judged(p: Progress, record: Record, host: str, phase: str, verdict: Verdict) -> None:
-    cell = p.cells.setdefault((host, phase), Cell(record.at))
-    cell.verdict, cell.doing = verdict, ""
-    if cell.seconds is None:
-        cell.seconds = between(cell.started_at, record.at)
-
-
-def _doing(p: Progress, host: str, phase: str, doing: str) -> None:
-    cell = p.cell(host, phase)
-    if cell is not None and cell.verdict is None:
-        cell.doing = doing
-
-
-def _failed(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    _doing(p, record.host, record.phase, one_line(data["found"]))
-
-
-def _lost(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    what = record.kind.replace(".", " ").replace("_", " ")
-    p.note(Verdict.WARN, record.host, record.kind, f"{what}: {data['found']}")
-    if record.kind == "connection.lost":
-        _doing(p, record.host, record.phase, f"{what}, being asked again")
-
-
-def _batch(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.batch = data["number"]
-
-
-def _armed(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.armed_s = data["confirm_s"]
-
-
-def _bake(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    for host in data["hosts"]:
-        p.cells[host, BAKE] = Cell(record.at, doing="watched before its batch counts as good", lasts=data["seconds"])
-
-
-def _baked(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    for host in data["hosts"]:
-        _judged(p, record, host, BAKE, Verdict.PASS)
-
-
-def _unstable(p: Progress, record: Record, data: dict[str, Any]) -> None:
-    bad = {problem["host"] for problem in data["problems"]}
-    for problem in data["problems"]:
-        p.note(Verdict.FAIL, problem["host"], problem["path"], problem["found"], problem["next"])
-    for (host, phase), cell in list(p.cells.items()):
-        if phase == BAKE and cell.verdict is None:
-            _judged(p, record, host, BAKE, Verdict.FAIL if host in bad else Verdict.INCONCLUSIVE)
-
-
-def _back(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    p.rolling_back, p.applying, p.finished, p.cause = True, True, None, data["cause"]
-    p.hosts += [host for host in data["hosts"] if host not in p.hosts]
-
-
-def _prepared(p: Progress, _record: Record, _data: dict[str, Any]) -> None:
-    p.prepared = True
-
-
-def _confirmed(p: Progress, _record: Record, _data: dict[str, Any]) -> None:
-    p.armed_s = None
-
-
-def _released(p: Progress, _record: Record, data: dict[str, Any]) -> None:
-    for host, found in data.get("failed", {}).items():
-        p.note(Verdict.WARN, host, "lease", f"the lease could not be given back: {found}", "it ends by itself")
-
-
-def _finished(p: Progress, record: Record, _data: dict[str, Any]) -> None:
-    p.finished, p.applying, p.armed_s = record, False, None
-    for cell in p.cells.values():  # what was cut off in the middle was not judged, and must not look as if it still ran
-        if cell.verdict is None:
-            cell.verdict, cell.doing = Verdict.INCONCLUSIVE, ""
-            cell.seconds = cell.seconds or between(cell.started_at, record.at)
-
-
-_MOVES: dict[str, Move] = {
-    "run.created": _created, "plan.made": _planned, "run.started": _started, "run.finished": _finished, "phase.started": _phase,
-    "intent": _intent, "batch.done": _batch_done, "checks": _checks, "gate": _gate, "failed": _failed, "connection.lost": _lost,
-    "lease.lost": _lost, "lease.not_renewed": _lost, "lease.released": _released, "batch.started": _batch, "armed": _armed,
-    "bake.started": _bake, "bake.done": _baked, "bake.failed": _unstable, "rollback.started": _back,
-    "prepared": _prepared, "confirmed": _confirmed,
-}  # fmt: skip
 
 
 def alike(hosts: Sequence[str], key: Callable[[str], object]) -> list[list[str]]:

@@ -4,87 +4,53 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from cutover.console.progress import BAKE, Cell, Progress, alike
+from cutover.console.progress import TITLES, PhaseCell, Progress, alike
 from cutover.console.text import MARKS, RUNNING, clean, count, joined, names, one_line, short, text, verdict_text
 from cutover.core.times import moment
 from cutover.core.verdict import Verdict
-from cutover.plan.phases import PHASES, ROLLBACK
-from cutover.timeline.attention import CONSEQUENCE
+from cutover.timeline.problems import grouped, is_consequence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
 
-TITLES = {
-    **{phase.name: f"{phase.number} {phase.name}" for phase in PHASES},
-    BAKE: "bake",
-    ROLLBACK.name: ROLLBACK.name,
-}
 ONE_LINE, TWO_LINES, LIST = 15, 7, 0  # width of a cell in each shape
-BREAKS = {
-    "preflight": 3,
-    "activation": 4,
-    "validation": 4,
-    "shutdown": 4,
-    "rollback": 4,
-}  # where a title is cut that is wider than its cell
+BREAKS = {"preflight": 3, "activation": 4, "validation": 4, "shutdown": 4, "rollback": 4}  # of titles wider than a cell
 NARROW = {Verdict.INCONCLUSIVE: "INCONCL"}  # a word that is wider than its cell; the notes below have it in full
 NOW = 26  # width of the column that says what a host does
 AROUND = 14  # lines that header, notes and a prompt take
 LATEST = 6  # notes shown while the run goes on; the summary has them all
 
-
-def board(progress: Progress, now: datetime, elapsed: str, width: int, height: int | None = None) -> "RenderableType":
-    """Header, table, and what was noticed. With a height, hosts that look alike share a row as far as that is needed."""
-    from rich.console import Group
-
-    rows = _single(progress)
-    shape = _shape(progress, rows, width)
-    if height is not None and len(rows) * (2 if shape == TWO_LINES else 1) + AROUND > height:
-        rows = _grouped(progress)
-        shape = _shape(progress, rows, width)
-    with_now = shape != LIST and _needed(progress, rows, shape) + 1 + NOW <= width
-    table = (
-        _as_list(progress, rows, now) if shape == LIST else _as_table(progress, rows, now, shape, now_column=with_now)
-    )
-    below = _below(progress, rows, live=height is not None, doing=not with_now)
-    return Group(header(progress, elapsed), table, *([below] if below else []))
-
-
-def header(progress: Progress, elapsed: str) -> "Text":
-    """Run, environment, release, and how long it has been going."""
-    parts = [
-        f"run {progress.run}",
-        progress.environment,
-        f"release {progress.release}" if progress.release else "",
-        f"elapsed {elapsed}",
-    ]
-    return text(" · ".join(part for part in parts if part) + "\n", "bold")
-
-
 Row = tuple[int, list[str]]  # batch, hosts
 
 
-def _single(progress: Progress) -> list[Row]:
-    """One row a host, batch by batch."""
-    return [
-        (number, [host]) for number, hosts in enumerate(progress.batches or [progress.hosts], start=1) for host in hosts
-    ]
+def board(progress: Progress, now: datetime, elapsed: str, width: int, height: int | None = None) -> "RenderableType":
+    """Header, table, and the problems so far. With a height, hosts that look alike share a row as far as that is needed."""
+    from rich.console import Group
+
+    rows = _rows(progress, grouping=False)
+    shape = _shape(progress, rows, width)
+    if height is not None and len(rows) * (2 if shape == TWO_LINES else 1) + AROUND > height:
+        rows = _rows(progress, grouping=True)
+        shape = _shape(progress, rows, width)
+    with_now = shape != LIST and _needed(progress, rows, shape) + 1 + NOW <= width
+    table = _as_list(progress, rows, now) if shape == LIST else _as_table(progress, rows, now, shape, with_now)
+    below = _below(progress, rows, live=height is not None, doing=not with_now)
+    release = f"release {progress.release}" if progress.release else ""
+    header = (part for part in (f"run {progress.run}", progress.environment, release, f"elapsed {elapsed}") if part)
+    return Group(text(" · ".join(header) + "\n", "bold"), table, *([below] if below else []))
 
 
-def _grouped(progress: Progress) -> list[Row]:
-    """One row for all hosts of a batch that look alike."""
+def _rows(progress: Progress, *, grouping: bool) -> list[Row]:
+    """One row a host, batch by batch; with grouping one for all hosts of a batch that look alike."""
 
-    def look(host: str) -> object:
+    def shown(host: str) -> object:
         states = tuple((column, cell.verdict) for column in progress.columns if (cell := progress.cell(host, column)))
-        return states, _doing(progress, host)
+        return (states, progress.doing(host)) if grouping else host
 
-    return [
-        (number, group)
-        for number, hosts in enumerate(progress.batches or [progress.hosts], start=1)
-        for group in alike(hosts, look)
-    ]
+    batches = enumerate(progress.batches or [progress.hosts], start=1)
+    return [(number, group) for number, hosts in batches for group in alike(hosts, shown)]
 
 
 def _label(hosts: Sequence[str]) -> str:
@@ -109,7 +75,7 @@ def _title(column: str, shape: int) -> str:
     return f"{title[:at]}-\n{title[at:]}"
 
 
-def _as_table(progress: Progress, rows: Sequence[Row], now: datetime, shape: int, *, now_column: bool) -> "Table":
+def _as_table(progress: Progress, rows: Sequence[Row], now: datetime, shape: int, now_column: bool) -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -120,24 +86,14 @@ def _as_table(progress: Progress, rows: Sequence[Row], now: datetime, shape: int
         table.add_column(_title(column, shape), width=shape, overflow="fold")
     if now_column:
         table.add_column("now", width=NOW, overflow="ellipsis", no_wrap=True, style="cyan")
+    gap = "\n" if shape == TWO_LINES else " "
     for index, (batch, hosts) in enumerate(rows):
-        first = index == 0 or rows[index - 1][0] != batch
-        cells = [
-            _cell(progress, hosts[0], column, now, "\n" if shape == TWO_LINES else " ") for column in progress.columns
-        ]
-        doing = [_doing(progress, hosts[0])] if now_column else []
-        table.add_row(
-            f"{batch}/{len(progress.batches) or 1}" if first else "",
-            _label(hosts),
-            *cells,
-            *doing,
-            end_section=_last(rows, index),
-        )
+        number = f"{batch}/{len(progress.batches) or 1}" if index == 0 or rows[index - 1][0] != batch else ""
+        cells = [_cell(progress, hosts[0], column, now, gap) for column in progress.columns]
+        doing = [clean(progress.doing(hosts[0]))] if now_column else []
+        ends = index + 1 < len(rows) and rows[index + 1][0] != batch
+        table.add_row(number, _label(hosts), *cells, *doing, end_section=ends)
     return table
-
-
-def _last(rows: Sequence[Row], index: int) -> bool:
-    return index + 1 < len(rows) and rows[index + 1][0] != rows[index][0]
 
 
 def _as_list(progress: Progress, rows: Sequence[Row], now: datetime) -> "Table":
@@ -149,18 +105,14 @@ def _as_list(progress: Progress, rows: Sequence[Row], now: datetime) -> "Table":
     table.add_column("host", overflow="fold")
     table.add_column("phase", overflow="fold")
     for batch, hosts in rows:
-        begun = [column for column in progress.columns if progress.cell(hosts[0], column)]
-        where = _cell(progress, hosts[0], begun[-1], now, " ") if begun else text("waiting", "dim")
-        table.add_row(
-            f"{batch}/{len(progress.batches) or 1}",
-            _label(hosts),
-            joined([text(TITLES[begun[-1]]), where], " ") if begun else where,
-        )
+        begun = [column for column in progress.columns if progress.cell(hosts[0], column)][-1:]
+        phase = [joined([text(TITLES[column]), _cell(progress, hosts[0], column, now, " ")], " ") for column in begun]
+        table.add_row(f"{batch}/{len(progress.batches) or 1}", _label(hosts), *(phase or [text("waiting", "dim")]))
     return table
 
 
 def _cell(progress: Progress, host: str, column: str, now: datetime, gap: str) -> "Text":
-    """State as mark, colour and word, with the time it took or has taken so far."""
+    """State as mark, color and word, with the time it took or has taken so far."""
     cell = progress.cell(host, column)
     if cell is None:
         return text("not run" if progress.finished else "waiting", "dim")
@@ -172,41 +124,27 @@ def _cell(progress: Progress, host: str, column: str, now: datetime, gap: str) -
     return text(f"{mark if gap == ' ' else ''} {_time_of(cell, now, gap)}".strip(), style)
 
 
-def _time_of(cell: Cell, now: datetime, gap: str) -> str:
+def _time_of(cell: PhaseCell, now: datetime, gap: str) -> str:
     so_far = (now - moment(cell.started_at)).total_seconds()
     if cell.lasts is not None:
         return f"{short(max(0.0, cell.lasts - so_far))}{gap}left"
     return f"running{gap}{short(so_far if cell.seconds is None else cell.seconds)}"
 
 
-def _doing(progress: Progress, host: str) -> str:
-    running = progress.running(host)
-    return clean(running[1].doing) if running else ""
-
-
 def _below(progress: Progress, rows: Sequence[Row], *, live: bool, doing: bool) -> "Text | None":
-    """What hosts do, where the table has no room for it, and what was noticed, the newest last; the summary has all of it."""
-    lines = [text(line, "cyan") for line in _all_doing(progress, rows)] if live and doing else []
-    told = [note for note in progress.notes if CONSEQUENCE not in note.found]
-    shown = told[-LATEST:] if live else told
-    if left := len(told) - len(shown):
-        lines.append(text(f"and {count(left, 'note')} before these", "dim"))
+    """What hosts do, where the table has no room for it, and the problems, the newest last; the summary has all of them."""
+    lines = []
+    if live and doing:
+        busy = alike([host for _, hosts in rows for host in hosts if progress.doing(host)], progress.doing)
+        lines += [text(f"{names(group, 3)}: {progress.doing(group[0])}", "cyan") for group in busy]
+    notes = grouped(one for one in progress.problems if not is_consequence(one[1]))
+    shown = notes[-LATEST:] if live else notes
+    if before := len(notes) - len(shown):
+        lines.append(text(f"and {count(before, 'problem')} before these", "dim"))
     for note in shown:
-        found = one_line(note.found)
-        lines.append(
-            joined([verdict_text(note.verdict), text(f"{names(note.hosts)}: {found}" if note.hosts else found)], "  ")
-        )
+        found = text(": ".join(part for part in (names(note.hosts), one_line(note.problem.found)) if part))
+        lines.append(joined([verdict_text(note.verdict), found], "  "))
     if progress.armed_s is not None and progress.applying:
-        lines.append(
-            text(
-                f"hosts that were begun go back by themselves {progress.armed_s:g} s after they last heard of this run",
-                "dim",
-            )
-        )
+        armed = f"unconfirmed hosts revert by themselves after {progress.armed_s:g} s without this run"
+        lines.append(text(armed, "dim"))
     return joined([text(""), *lines]) if lines else None
-
-
-def _all_doing(progress: Progress, rows: Sequence[Row]) -> list[str]:
-    busy = [host for _, hosts in rows for host in hosts if progress.running(host)]
-    groups = alike(busy, lambda host: _doing(progress, host))
-    return [f"{names(group, 3)}: {_doing(progress, group[0])}" for group in groups]

@@ -1,4 +1,4 @@
-"""What everything here is drawn on and with: marks, durations, colours, and a stream that is never garbled."""
+"""Text for terminals: marks, durations, colors, and a stream that is never garbled."""
 
 import os
 import re
@@ -10,7 +10,8 @@ from cutover.core.times import moment
 from cutover.core.verdict import Verdict
 
 if TYPE_CHECKING:
-    from rich.console import Console as Paper
+    from rich.console import Console as RichConsole
+    from rich.table import Table
     from rich.text import Text
 
 PIPE_WIDTH = 120  # where there is no terminal to ask, as in a CI's log
@@ -22,23 +23,23 @@ MARKS = {
     Verdict.FAIL: ("✗", "bold red"),
 }
 RUNNING = ("▸", "cyan")
-ASCII = str.maketrans({"✓": "+", "✗": "x", "▸": ">", "·": "-", "…": "~", "«": '"', "»": '"', "—": "-", "↳": ">"})
+ASCII = str.maketrans({"✓": "+", "✗": "x", "▸": ">", "·": "-", "…": "~", "—": "-"})
 TRAILING = re.compile(r" +\n")  # tables are drawn to their full width
 CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def paper(stream: TextIO, width: int | None = None) -> "Paper":
+def rich_console(stream: TextIO, width: int | None = None) -> "RichConsole":
     """A rich console for a stream, wide where it is piped. A terminal that goes away in mid-run must not end the run."""
-    from rich.console import Console as Paper
+    from rich.console import Console as RichConsole
 
     terminal = stream.isatty()
-    return Paper(
-        file=cast("TextIO", Outlet(stream)), force_terminal=terminal, width=width or (None if terminal else PIPE_WIDTH),
+    return RichConsole(
+        file=cast("TextIO", SafeStream(stream)), force_terminal=terminal, width=width or (None if terminal else PIPE_WIDTH),
         markup=False, emoji=False, highlight=False, legacy_windows=False,
     )  # fmt: skip
 
 
-class Outlet:
+class SafeStream:
     """A stream that is given nothing that it cannot encode, and that falls silent when nobody reads it any more."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -82,7 +83,7 @@ class Outlet:
 
 
 def clean(text: str) -> str:
-    """Text of a host without what would move the cursor or change colours."""
+    """Text of a host without what would move the cursor or change colors."""
     return CONTROLS.sub("", text.replace("\r\n", "\n").replace("\t", "    "))
 
 
@@ -92,11 +93,6 @@ def one_line(text: str) -> str:
     if len(lines) > 2 and any(line.startswith('File "') or 'File "' in line for line in lines):
         lines = [lines[0], lines[-1]]
     return " ".join(line for line in lines if not set(line) <= set("^~ "))
-
-
-def without_host(found: str, host: str) -> str:
-    """What was found, with the host's own name taken out, so that the same finding of several hosts is the same."""
-    return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w.-])", "<host>", found) if host else found
 
 
 def short(seconds: float) -> str:
@@ -127,7 +123,7 @@ def count(number: int, thing: str) -> str:
 
 
 def verdict_text(verdict: Verdict) -> "Text":
-    """A verdict as mark, colour and word."""
+    """A verdict as mark, color and word."""
     from rich.text import Text
 
     mark, style = MARKS[verdict]
@@ -146,3 +142,22 @@ def joined(parts: Sequence["Text"], between_parts: str = "\n") -> "Text":
     from rich.text import Text
 
     return Text(between_parts).join(parts)
+
+
+def plain_table(*heads: str, gap: int = 2) -> "Table":
+    """A table with a line below its heads and no frame."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, gap, 0, 0), show_edge=False, pad_edge=False, header_style="bold")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def markdown_text(value: object) -> str:
+    """A host's words inside Markdown: one line, cut to a length, with what Markdown and HTML would act on escaped."""
+    line = " ".join(str(value).split())
+    line = line if len(line) <= 600 else f"{line[:600]}…"
+    escapes = {ord(mark): f"\\{mark}" for mark in "\\|*["} | {ord("`"): "'", ord("<"): "&lt;"}
+    return line.translate(escapes)

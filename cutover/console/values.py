@@ -7,13 +7,13 @@ from typing import Any
 
 from cutover.core.numbers import is_number
 from cutover.timeline.presentation import Column, ValueTable
-from cutover.timeline.timeline import Story
+from cutover.timeline.timeline import Timeline
 
 MISSING = "not measured"
 
 
 @dataclass(frozen=True)
-class Cell:
+class ValueCell:
     """A value as it is printed; `exact` is all its digits, for those who want them."""
 
     text: str
@@ -22,13 +22,16 @@ class Cell:
     number: bool = False
 
 
+Row = tuple[str, str, tuple[ValueCell, ...]]  # host (or nothing), name of the value, a cell for each column
+
+
 @dataclass(frozen=True)
-class Table:
-    """A table of values: a caption, column titles, and rows that begin with the host (or nothing) and the value's name."""
+class ValuesTable:
+    """A table of values: a caption, column titles, and rows."""
 
     caption: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+    rows: tuple[Row, ...]
 
     @property
     def numbers(self) -> tuple[bool, ...]:
@@ -36,65 +39,56 @@ class Table:
         return tuple(any(cells[index].number for _, _, cells in self.rows) for index in range(len(self.columns)))
 
 
-def fleet_table(story: Story, spec: ValueTable, hosts: Sequence[str]) -> Table:
-    """One row for each host and value; a host that has no such document has one row that says so."""
-    rows: list[tuple[str, str, tuple[Cell, ...]]] = []
-    spec = _without_empty(story, spec, hosts)
-    for host in hosts:
-        names = _names(story, host, spec)
-        rows += [
-            (
-                host,
-                _label(story, host, spec, name),
-                tuple(_cell(story, host, spec, column, name) for column in spec.columns),
-            )
-            for name in names
-        ]
-        if not names and document(story, host, spec.step) is not None:
-            rows.append((host, MISSING, tuple(Cell(MISSING) for _ in spec.columns)))
-    return Table(spec.title, tuple(column.title for column in spec.columns), tuple(rows))
+def fleet_table(timeline: Timeline, spec: ValueTable, hosts: Sequence[str]) -> ValuesTable:
+    """One row for each host and value, without the optional columns that no host has a document for.
+
+    A host that has a document without such values has one row that says so.
+    """
+    steps = {spec.step, *(column.step or spec.step for column in spec.columns)}
+    documents = {host: {step: document(timeline, host, step) for step in steps} for host in hosts}
+    columns = [
+        one
+        for one in spec.columns
+        if not one.optional or any(found[one.step or spec.step] is not None for found in documents.values())
+    ]
+    rows: list[Row] = []
+    for host, found in documents.items():
+        measured = _rows(host, found, spec, columns)
+        if not measured and found[spec.step] is not None:
+            measured = [(host, MISSING, tuple(ValueCell(MISSING) for _ in columns))]
+        rows += measured
+    return ValuesTable(spec.title, tuple(column.title for column in columns), tuple(rows))
 
 
-def _without_empty(story: Story, spec: ValueTable, hosts: Sequence[str]) -> ValueTable:
-    """The table without its optional columns that no host has a document for."""
-    kept = tuple(
-        column
-        for column in spec.columns
-        if not column.optional or any(document(story, host, column.step or spec.step) is not None for host in hosts)
-    )
-    return spec.model_copy(update={"columns": kept})
-
-
-def step_tables(story: Story, specs: Sequence[ValueTable], host: str, step: str) -> list[Table]:
+def step_tables(timeline: Timeline, specs: Sequence[ValueTable], host: str, step: str) -> list[ValuesTable]:
     """The tables of one step's document on one host: one for each item of the list that the spec names."""
-    found = document(story, host, step)
-    tables: list[Table] = []
+    found = document(timeline, host, step)
+    tables: list[ValuesTable] = []
     for spec in (spec for spec in specs if spec.step == step):
         items = follow(found, spec.each.split(".")) if spec.each else [found]
         for item in items if isinstance(items, list) else []:
-            names = follow(item, spec.rows.split("."))
-            rows = [
-                (
-                    "",
-                    _with_unit(name, follow(item, _path(spec.unit, name)) if spec.unit else None),
-                    tuple(_printed(follow(item, _path(column.at, name)), column) for column in spec.columns),
-                )
-                for name in (names if isinstance(names, Mapping) else {})
-            ]
-            title = PurePosixPath(str(follow(item, [spec.name]))).name if spec.name else spec.title
-            tables.append(
-                Table(
-                    f"{spec.title}: {title}" if spec.name else title,
-                    tuple(column.title for column in spec.columns),
-                    tuple(rows),
-                )
-            )
+            name = PurePosixPath(str(follow(item, [spec.name]))).name if spec.name else ""
+            rows = _rows("", dict.fromkeys((spec.step, *(one.step for one in spec.columns)), item), spec, spec.columns)
+            heads = tuple(column.title for column in spec.columns)
+            tables.append(ValuesTable(f"{spec.title}: {name}" if name else spec.title, heads, tuple(rows)))
     return tables
 
 
-def document(story: Story, host: str, step: str) -> Any:
+def _rows(host: str, documents: Mapping[str, Any], spec: ValueTable, columns: Sequence[Column]) -> list[Row]:
+    found = documents.get(spec.step)
+    names = follow(found, spec.rows.split("."))
+    rows = []
+    for name in names if isinstance(names, Mapping) else ():
+        unit = follow(found, _path(spec.unit, name)) if spec.unit else None
+        label = f"{name} ({unit})" if isinstance(unit, str) and unit else name
+        cells = (_cell(follow(documents[one.step or spec.step], _path(one.at, name)), one) for one in columns)
+        rows.append((host, label, tuple(cells)))
+    return rows
+
+
+def document(timeline: Timeline, host: str, step: str) -> Any:
     """The JSON document that a step measured on a host; None where it did not."""
-    outcome = story.outcomes.get((host, step))
+    outcome = timeline.outcomes.get((host, step))
     return (outcome["after"] or {}).get("document") if outcome else None
 
 
@@ -110,37 +104,17 @@ def follow(value: Any, path: Sequence[str]) -> Any:
     return value
 
 
-def _names(story: Story, host: str, spec: ValueTable) -> list[str]:
-    found = follow(document(story, host, spec.step), spec.rows.split("."))
-    return list(found) if isinstance(found, Mapping) else []
-
-
-def _label(story: Story, host: str, spec: ValueTable, name: str) -> str:
-    return _with_unit(name, follow(document(story, host, spec.step), _path(spec.unit, name)) if spec.unit else None)
-
-
-def _with_unit(name: str, unit: Any) -> str:
-    return f"{name} ({unit})" if isinstance(unit, str) and unit else name
-
-
-def _cell(story: Story, host: str, spec: ValueTable, column: Column, name: str) -> Cell:
-    return _printed(follow(document(story, host, column.step or spec.step), _path(column.at, name)), column)
-
-
 def _path(at: str, row: str) -> list[str]:
     """A path with the row's name put in; the name may have dots itself."""
     return [part.replace("{row}", row) for part in at.split(".")]
 
 
-def _printed(value: Any, column: Column) -> Cell:
+def _cell(value: Any, column: Column) -> ValueCell:
     if value is None:
-        return Cell(column.missing)
+        return ValueCell(column.missing)
     if is_number(value):
-        return Cell(
-            format(value, column.format) if column.format else f"{value:,}".replace(",", " "), repr(value), number=True
-        )
+        printed = format(value, column.format) if column.format else f"{value:,}".replace(",", " ")
+        return ValueCell(printed, repr(value), number=True)
     if isinstance(value, list):
-        return Cell(
-            " to ".join(str(item) for item in value) if len(value) == 2 else ", ".join(str(item) for item in value)
-        )
-    return Cell(str(value), verdict=column.verdict)
+        return ValueCell((" to " if len(value) == 2 else ", ").join(map(str, value)))
+    return ValueCell(str(value), verdict=column.verdict)

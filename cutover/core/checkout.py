@@ -1,4 +1,4 @@
-"""Where the checkout lies that this program runs from: templates/, roles/ and docs/ are beside the code."""
+"""The checkout that this program runs from: templates/, roles/ and docs/ are next to the code."""
 
 from pathlib import Path
 

@@ -1,40 +1,119 @@
-"""Every way to end that is not success, with its exit code.
-
-    CutoverError
-    ├── UsageError          2  options, inventory, variables, template or plan are wrong; no host was changed
-    ├── Refused             3  a host or a gate said no before phase 3; V1 is as it was
-    │   └── Unreachable     3  a host could not be reached, or its key or sudo is not what it must be
-    ├── RolledBack          4  failed in phases 3-5; every host is back on V1, verified
-    ├── MixedFleet          5  a rollback is incomplete; a person is needed; the hosts are listed
-    ├── Locked              6  another run holds the lock
-    ├── OnHold              7  waiting for a person's decision
-    ├── Unjudged           10  a command that only looks could not look everywhere
-    └── Interrupted       130  stopped by a person or a signal, after the safe path was taken
-
-Anything else that escapes is a bug of ours and ends with 1. Each error carries its problems: which host, which file and
-path in it, what was found, what to do next. They are shown all at once.
-"""
+"""How a command can end: the one table of exit codes, and the errors that end with one of them."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import IntEnum
+from typing import Self
+
+from cutover.core.verdict import Verdict
 
 
 class ExitCode(IntEnum):
-    """The one table of exit codes (CONTRACT)."""
+    """The one table of exit codes: number, status word (of `--json`), verdict that it is shown as, meaning, symptom, what to do next.
 
-    DONE = 0
-    BUG = 1
-    USAGE = 2
-    REFUSED = 3
-    ROLLED_BACK = 4
-    MIXED = 5
-    LOCKED = 6
-    ON_HOLD = 7
-    JUDGED_WARN = 8
-    JUDGED_FAIL = 9
-    JUDGED_UNKNOWN = 10
-    INTERRUPTED = 130
+    Scripts rely on number and status. The summary of a run, the report, runbooks and docs/commands.md are made from the rest.
+    """
+
+    status: str
+    shown_as: Verdict
+    meaning: str
+    symptom: str
+    next: str
+
+    def __new__(  # noqa: D102 - defaults only for mypy, which takes ExitCode(3) for a call of this
+        cls, number: int, status: str = "", shown_as: Verdict = Verdict.ERROR, meaning: str = "", symptom: str = "", next_: str = ""
+    ) -> Self:  # fmt: skip
+        code = int.__new__(cls, number)
+        code._value_ = number
+        code.status, code.shown_as, code.meaning, code.symptom, code.next = status, shown_as, meaning, symptom, next_
+        return code
+
+    DONE = (
+        0, "done", Verdict.PASS,
+        "done, or nothing to do",
+        "the command ends without a problem",
+        "read the warnings in report.html, if there are any; then monitor the service",
+    )  # fmt: skip
+    BUG = (
+        1, "our own error", Verdict.ERROR,
+        "a bug of this tool ended the command",
+        'a Python traceback, or "this is a bug"',
+        ("`./invokew status` shows where each host is; `./invokew cutover --resume` continues the run, `./invokew rollback` undoes it "
+         "(armed hosts revert by themselves); report the bug with log and journal"),
+    )  # fmt: skip
+    USAGE = (
+        2, "wrong input", Verdict.FAIL,
+        "options, inventory, variables, template or plan are wrong; no host was changed",
+        "problems that name a file and a place in it, all at once, before any host was changed",
+        "fix the errors above and run the command again",
+    )  # fmt: skip
+    REFUSED = (
+        3, "refused", Verdict.FAIL,
+        "a host or a gate said no before phase 3; the old release is in service, untouched",
+        "a gate of phase 0, 1 or 2 did not open, or a host could not be reached",
+        "fix the errors above (or exclude the host with --limit), then plan again; there is nothing to undo",
+    )  # fmt: skip
+    ROLLED_BACK = (
+        4, "rolled back", Verdict.FAIL,
+        "failed in phases 3-5; every host is back on the old release, verified",
+        "a gate of phase 3, 4 or 5 did not open, or a batch was not stable in its bake time",
+        "read report.html and incident.md of the run (which says where the data of the new release is kept), fix the cause, plan again",
+    )  # fmt: skip
+    MIXED = (
+        5, "a person is needed", Verdict.FAIL,
+        "the rollback is incomplete",
+        "the hosts that are not back are listed",
+        ('do not wait: `./invokew rollback` again for each host above as soon as it can be reached, else follow "Rollback by hand"; '
+         "a host whose revert is armed tries by itself, also after a reboot"),
+    )  # fmt: skip
+    LOCKED = (
+        6, "locked", Verdict.FAIL,
+        "another run holds a host; this one changed nothing",
+        "the message names the other run, its holder and the seconds left",
+        ("wait for the other run, or stop it where it runs; the lease of a dead controller expires by itself, and "
+         "`./invokew abort --steal-lock NONCE` takes it at once, with the nonce that `./invokew status` shows"),
+    )  # fmt: skip
+    ON_HOLD = (
+        7, "on hold", Verdict.WARN,
+        "waiting for a person's decision",
+        "a decision point did not pass",
+        "read what is open and decide with `./invokew signoff` before the deadline; after it the declared default applies",
+    )  # fmt: skip
+    JUDGED_WARN = (
+        8, "judged WARN", Verdict.WARN,
+        "a read-only command found warnings",
+        "a read-only command shows WARN",
+        "read each warning and its next step; there is nothing to undo",
+    )  # fmt: skip
+    JUDGED_FAIL = (
+        9, "judged FAIL", Verdict.FAIL,
+        "a read-only command found a failure; it changed nothing",
+        "a read-only command shows FAIL",
+        "see the runbook's entry of each check that failed; if the service is wrong, `./invokew rollback`",
+    )  # fmt: skip
+    JUDGED_UNKNOWN = (
+        10, "could not be judged", Verdict.INCONCLUSIVE,
+        "a read-only command could not see enough to judge, which is never a pass",
+        "a read-only command shows INCONCLUSIVE or ERROR",
+        "find what is missing (a service that does not answer, no input yet, no permission), then run the command again",
+    )  # fmt: skip
+    INTERRUPTED = (
+        130, "interrupted", Verdict.WARN,
+        "stopped by a person or a signal, after the safe path was taken",
+        "Ctrl-C, SIGTERM or a closed terminal",
+        "read the summary: either no host was touched, or every touched host is back on the old release, verified; then plan again",
+    )  # fmt: skip
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """The exit code of a read-only command that ends with this verdict."""
+        return {
+            Verdict.PASS: cls.DONE,
+            Verdict.WARN: cls.JUDGED_WARN,
+            Verdict.FAIL: cls.JUDGED_FAIL,
+            Verdict.INCONCLUSIVE: cls.JUDGED_UNKNOWN,
+            Verdict.ERROR: cls.JUDGED_UNKNOWN,
+        }[verdict]
 
 
 @dataclass(frozen=True, order=True)
@@ -56,9 +135,9 @@ class Problem:
 
 
 class CutoverError(Exception):
-    """Base of all expected ends; carries its problems and its exit code."""
+    """Base of all expected ends; carries its exit code and its problems, which are shown all at once."""
 
-    exit_code = ExitCode.BUG
+    exit_code = ExitCode.BUG  # and of whatever else escapes
 
     def __init__(self, problems: Problem | Iterable[Problem]) -> None:
         self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
@@ -66,47 +145,53 @@ class CutoverError(Exception):
 
 
 class UsageError(CutoverError):
-    """Options, inventory, variables, template or plan are wrong; found without changing a host."""
+    """Found wrong without changing a host."""
 
     exit_code = ExitCode.USAGE
 
 
 class Refused(CutoverError):
-    """A host or a gate said no before phase 3; V1 is as it was."""
+    """Said no before phase 3."""
 
     exit_code = ExitCode.REFUSED
 
 
 class Unreachable(Refused):
-    """A host could not be reached, or is not who it should be, or gives no `sudo -n`."""
+    """A host could not be reached, has another key than the pinned one, or gives no sudo."""
 
 
 class RolledBack(CutoverError):
-    """Something failed in phases 3-5 and every touched host is back on V1, verified."""
+    """Failed in phases 3-5, and every touched host is back."""
 
     exit_code = ExitCode.ROLLED_BACK
 
 
 class MixedFleet(CutoverError):
-    """A rollback is incomplete: the problems list the hosts a person must look after."""
+    """A rollback is incomplete: the problems list the hosts that need a person."""
 
     exit_code = ExitCode.MIXED
 
 
 class Locked(CutoverError):
-    """Another run holds the lock of a host."""
+    """Another run holds a host."""
 
     exit_code = ExitCode.LOCKED
 
 
 class OnHold(CutoverError):
-    """The run waits for a person's decision."""
+    """Waits for a person's decision."""
 
     exit_code = ExitCode.ON_HOLD
 
 
+class JudgedFail(CutoverError):
+    """A read-only command says no: a bundle that was altered, a rollback that would not succeed."""
+
+    exit_code = ExitCode.JUDGED_FAIL
+
+
 class Unjudged(CutoverError):
-    """A command that only looks could not look everywhere."""
+    """A read-only command could not look everywhere."""
 
     exit_code = ExitCode.JUDGED_UNKNOWN
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-OLDEST_PYTHON = (3, 11)  # that a host may have; our own code for hosts is written for it
+OLDEST_PYTHON = (3, 9)  # that a host may have: our agent runs on it; what a release needs is said by the release
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Host:
 
     @property
     def reached(self) -> str:
-        """How it is reached, as far as the inventory says: user@address:port over which host, with which Python."""
+        """How it is reached, as far as the inventory has it: user@address:port over which host, with which Python."""
         whom = f"{self.user}@{self.address}" if self.user else self.address
         where = f"{whom}:{self.port}" if self.port else whom
         return f"{where}{f' over {self.proxy_jump}' if self.proxy_jump else ''} with {self.python}"

@@ -1,6 +1,6 @@
-"""What a watch sees and says: samples of hosts, judgements by rules.
+"""What a monitor measures and judges: samples of hosts, judgements by rules.
 
-Besides real time a watch has a clock of its own, which a scale factor may hurry.
+Besides real time a watch has a clock of its own, which a scale factor may speed up.
 """
 
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ LEVELS: tuple[Level, ...] = ("warn", "critical", "rollback")
 
 @dataclass(frozen=True)
 class Sample:
-    """What one look at one host saw. A look that failed is a sample too: no documents, and `error` says why.
+    """What was measured on a host at one time. A failed measurement is a sample too: no documents, and `error` has the reason.
 
     `at` is real time (Unix seconds, UTC), `t` the seconds on the watch's clock since it began. `documents` holds what
-    each step of the look found, by the step's name without its role (`unit`, `figures`). A `row` is one that is
-    recorded in the table of the watch; it has seen more than the looks in between.
+    each step measured, by the step's name without its role (`unit`, `figures`). A `row` is recorded in the table of the
+    watch, and has more documents than the samples in between.
     """
 
     host: str
@@ -42,9 +42,9 @@ class Sample:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What one rule says of one host at one moment: verdict, and everything that it rests on.
+    """The verdict of one rule about one host at one time, and everything that it is based on.
 
-    `value` and `limit` are in `unit`; `n` is on how many events or samples it rests, `bound` the one-sided 95 % bound
+    `value` and `limit` are in `unit`; `n` is the number of events or samples behind it, `bound` the one-sided 95 % bound
     that was held against the limit, `window` how far back it looked, in seconds of the watch's clock. `level` is the
     gravest level passed, also while it has not been so for long enough (`pending`). Only `rolls_back` pulls the trigger.
     """

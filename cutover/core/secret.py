@@ -29,7 +29,7 @@ class Secret:
         return str(self)
 
     def __format__(self, _spec: str) -> str:
-        return str(self)  # whole, whatever width is asked for: half a mask would look like half a secret
+        return str(self)  # whole, whatever width is given: half a mask would look like half a secret
 
     def __bool__(self) -> bool:
         return bool(self._text)

@@ -8,12 +8,12 @@ State = dict[str, Any]
 
 
 class Step(BaseModel):
-    """Look, compare, change, look again. `desired` names the keys of the observed state that must hold in the end."""
+    """Read the state, compare, change, read it again. `desired` names the keys of the observed state that must hold in the end."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(description="unique within a host's plan: <phase>.<name>")
-    kind: str = Field(description="which of the agent's kinds looks and changes (cutover/agent/modules)")
+    kind: str = Field(description="which of the agent's modules reads and changes the state (cutover/agent/modules)")
     words: str = Field(description="what it does, for the plan and the table")
     args: State
     desired: State
@@ -21,8 +21,8 @@ class Step(BaseModel):
         "FAIL", description="what it means when it does not hold; WARN goes on, visibly"
     )
     next: str = Field("", description="what a person does when it does not hold")
-    probe: bool = Field(default=False, description="only looks, whatever its kind could change")
-    needs: tuple[str, ...] = Field((), description="on the way back: left out when one of these failed")
+    probe: bool = Field(default=False, description="only reads, whatever its module could change")
+    needs: tuple[str, ...] = Field((), description="in a rollback: skipped when one of these failed")
 
     @property
     def content(self) -> str | None:
@@ -30,6 +30,6 @@ class Step(BaseModel):
         return self.desired.get("sha256") if self.kind == "file" and not self.probe else None
 
     def for_host(self) -> State:
-        """What the agent needs of it."""
-        said = {"id": self.id, "kind": self.kind, "args": self.args, "desired": self.desired, "probe": self.probe}
-        return said | {"needs": list(self.needs), "optional": self.severity == "WARN"}
+        """The part that the agent needs."""
+        fields = {"id": self.id, "kind": self.kind, "args": self.args, "desired": self.desired, "probe": self.probe}
+        return fields | {"needs": list(self.needs), "optional": self.severity == "WARN"}

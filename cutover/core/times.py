@@ -16,3 +16,8 @@ def moment(at: str) -> datetime:
 def between(start: str, end: str) -> float:
     """Seconds from one time of a journal to another."""
     return (moment(end) - moment(start)).total_seconds()
+
+
+def clock(at: str) -> str:
+    """The time of day of a time of a journal, to the second."""
+    return moment(at).strftime("%H:%M:%S")

@@ -1,9 +1,7 @@
-"""The one set of verdicts, used by probes, checks, gates, validation and the watch alike."""
+"""The one set of verdicts, used by probes, checks, gates, validation and monitor alike."""
 
 from collections.abc import Iterable
 from enum import StrEnum
-
-from cutover.core.errors import ExitCode
 
 
 class Verdict(StrEnum):
@@ -11,7 +9,7 @@ class Verdict(StrEnum):
 
     PASS = "PASS"  # noqa: S105 - a verdict, not a password
     WARN = "WARN"
-    INCONCLUSIVE = "INCONCLUSIVE"  # too little was seen to say
+    INCONCLUSIVE = "INCONCLUSIVE"  # too little data to judge
     ERROR = "ERROR"  # the judging itself failed
     FAIL = "FAIL"
 
@@ -21,23 +19,9 @@ class Verdict(StrEnum):
         return list(Verdict).index(self)
 
     @property
-    def exit_code(self) -> ExitCode:
-        """Exit status of a read-only judging command that ends with this verdict."""
-        return _EXIT[self]
-
-    @property
     def lets_pass(self) -> bool:
         """Whether a gate may open on it: PASS, or WARN, which stays visible."""
         return self in (Verdict.PASS, Verdict.WARN)
-
-
-_EXIT = {
-    Verdict.PASS: ExitCode.DONE,
-    Verdict.WARN: ExitCode.JUDGED_WARN,
-    Verdict.FAIL: ExitCode.JUDGED_FAIL,
-    Verdict.INCONCLUSIVE: ExitCode.JUDGED_UNKNOWN,
-    Verdict.ERROR: ExitCode.JUDGED_UNKNOWN,
-}
 
 
 def worst(verdicts: Iterable[Verdict]) -> Verdict:

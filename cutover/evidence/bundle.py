@@ -1,129 +1,168 @@
-"""Bundles of evidence as files: which files of a run go in, and how one is written whole. world/bundling/reading.py reads it back."""
+"""Bundles as files: a tar of which the signed manifest decides every byte, and a reader that accepts no other.
+
+The reader goes through the tar once, in constant memory, and extracts nothing. Each header must be the one that the manifest's
+entry has, byte for byte: so a link, a device, another path, an extended header, a doubled or foreign member does not fit.
+"""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from io import BufferedReader, BytesIO, RawIOBase
 from pathlib import Path
+from tarfile import BLOCKSIZE, RECORDSIZE, TarInfo
+from typing import Any, BinaryIO
 
-from cutover.agent.durable import CHUNK, sync_directory
+from cutover.agent.durable import CHUNK
 from cutover.core.errors import Problem, UsageError
-from cutover.evidence import manifest as manifests
-from cutover.evidence import tar
-from cutover.evidence.judging import must_hold
-from cutover.evidence.manifest import Entry
+from cutover.evidence.contents import ALTERED, PLAN, Chain, follow, is_journal, read_plan
+from cutover.evidence.manifest import NAME, SIGNATURE, BundledFile, Manifest, header, read_manifest, tar_info
 
-# Other bundles, what is rebuilt from the journals, and half of what is just being written.
-LEFT_OUT = ("evidence-*.tar", "*.sqlite", "*.sqlite-*", ".*")
+LARGEST = {NAME: 16 << 20, SIGNATURE: 64 << 10, PLAN: 64 << 20}  # bytes of what is read at once
+MOST_PROBLEMS = 1000
 
 
-@dataclass(frozen=True)
-class File:
-    """A file of the run as the bundle takes it: so many of its bytes, with this digest."""
+@dataclass
+class Contents:
+    """What was read: the manifest and its signature, what the parts say, and everything that is wrong with the whole."""
 
-    entry: Entry
-    source: Path
+    manifest: Manifest | None = None
+    signature: bytes = b""
+    chains: dict[str, Chain] = field(default_factory=dict)
+    plan: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
 
-    def chunks(self) -> Iterator[bytes]:
-        """The bytes that were digested; Changed where they are others by now."""
-        digest = hashlib.sha256()
-        for chunk in _chunks(self.source, self.entry.size):
-            digest.update(chunk)
-            yield chunk
-        if digest.hexdigest() != self.entry.sha256:
-            raise tar.Changed(f"{self.entry.path} changed while it was bundled")
-
-
-def files_of(run: Path) -> list[File]:
-    """Every file of a run that is evidence, by path; UsageError with all that cannot go into a bundle."""
-    found: list[File] = []
-    problems: list[Problem] = []
-    for path in sorted(run.rglob("*")):
-        inside = path.relative_to(run)
-        if any(Path(part).match(pattern) for part in inside.parts for pattern in LEFT_OUT):
-            continue
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            next_ = "put the file itself there, or take it out of the run's directory"
-            problems.append(Problem("it is a link or a device, and evidence is files alone", next_, path=str(path)))
-        elif path.is_file():
-            try:
-                found.append(_file(path, inside.as_posix()))
-            except OSError as unreadable:
-                next_ = "see whose it is: all of the run's directory must be readable"
-                problems.append(Problem(str(unreadable), next_, path=str(path)))
-            except ValueError as unfit:
-                next_ = "rename it (letters, digits and ._+@=:,~- alone), or take it out of the run's directory"
-                problems.append(Problem(str(unfit), next_, path=str(path)))
-    if problems:
-        raise UsageError(problems)
-    return sorted(found, key=lambda file: file.entry.path)
+    def wrong(self, path: str, found: str) -> None:
+        """One more thing that is wrong; ValueError where there are too many to go on."""
+        self.problems.append(Problem(found, ALTERED, path=path if path.isprintable() else ascii(path)))
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise ValueError(f"{MOST_PROBLEMS} problems")
 
 
-def scratch_of(target: Path) -> Path:
-    """Where a bundle is written before it is whole."""
-    return target.with_name(f".{target.name}.cutover-new")
+class MemberContent(RawIOBase):
+    """The next `size` bytes of a file, digested as they are read."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self.left, self._digest = file, size, hashlib.sha256()
+
+    def readable(self) -> bool:
+        """Always: BufferedReader asks."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read what fits into the buffer."""
+        chunk = self._file.read(min(len(buffer), self.left))
+        self.left -= len(chunk)
+        self._digest.update(chunk)
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
+
+    def sha256(self) -> str:
+        """The digest over all of it; what was not read so far is read now."""
+        while self.left and self.read(CHUNK):
+            pass
+        return self._digest.hexdigest()
 
 
-def write(target: Path, manifest: bytes, signature: str, files: Iterable[File]) -> None:
-    """Write a bundle and flush it."""
-    signed = signature.encode()
-    members: list[tuple[str, int, Callable[[], Iterable[bytes]]]] = [
-        (manifests.NAME, len(manifest), lambda: [manifest]),
-        (manifests.SIGNATURE, len(signed), lambda: [signed]),
-        *((file.entry.path, file.entry.size, file.chunks) for file in files),
-    ]
+def write(target: Path, manifest: bytes, signature: bytes, files: Iterable[tuple[BundledFile, Path]]) -> None:
+    """Write a bundle with mode 0600 and flush it; OSError where that fails, or where a file is shorter by now."""
+    with target.open("wb") as out:
+        os.fchmod(out.fileno(), 0o600)
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT, encoding="ascii", errors="strict") as tar:
+            for name, content in ((NAME, manifest), (SIGNATURE, signature)):
+                tar.addfile(tar_info(name, len(content)), BytesIO(content))
+            for entry, source in files:
+                with source.open("rb") as file:
+                    tar.addfile(tar_info(entry.path, entry.size), file)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def read(bundle: Path) -> Contents:
+    """Everything that a bundle says and everything that is wrong with it; UsageError where there is no such file."""
+    contents = Contents()
     try:
-        with target.open("wb") as out:
-            os.fchmod(out.fileno(), 0o600)
-            tar.write(out, members)
-            out.flush()
-            os.fsync(out.fileno())
-    except tar.Changed as changed:
-        next_ = "something is at work on this run (`./invokew status`); bundle it when that has ended"
-        raise UsageError(Problem(str(changed), next_, path=str(target.parent))) from changed
-    except OSError as unwritten:
-        next_ = "make room, or see whose the run's directory is; the run itself is as it was"
-        raise UsageError(
-            Problem(f"it could not be written: {unwritten}", next_, path=str(target.parent))
-        ) from unwritten
+        with bundle.open("rb") as file:
+            _members(file, contents)
+    except FileNotFoundError:
+        next_ = "name the bundle itself: .cutover/runs/RUN/evidence-RUN.tar"
+        raise UsageError(Problem("no such file", next_, path=str(bundle))) from None
+    except (OSError, ValueError) as unreadable:
+        contents.problems.append(Problem(f"{unreadable}; the rest was not read", ALTERED, path=bundle.name))
+    return contents
 
 
-def settle(scratch: Path, target: Path) -> None:
-    """Put a finished bundle in its place."""
-    scratch.replace(target)
-    sync_directory(target.parent)
+def _members(file: BinaryIO, contents: Contents) -> None:
+    """Take each member for what the manifest says of it; then report what is missing."""
+    expected: dict[bytes, BundledFile] = {}
+    listed = {NAME: "the first member", SIGNATURE: "the second member"}
+    seen: list[str] = []
+    latest = ""
+    for block, info, content in _walk(file):
+        seen.append(info.name)
+        if entry := expected.pop(block, None):
+            _take(entry, content, contents)
+            if entry.path < latest:
+                contents.wrong(entry.path, "out of order: the manifest lists it earlier")
+            latest = entry.path
+        elif seen in ([NAME], [NAME, SIGNATURE]) and block == header(info.name, info.size):
+            _take_signed(info, content, contents)
+        else:
+            should = listed.get(info.name, "no such member")
+            contents.wrong(info.name, f"type {info.type!a}, {info.size} bytes, member {len(seen)}; expected {should}")
+        if contents.manifest is None:
+            raise ValueError(f"the bundle does not begin with a valid {NAME}")
+        if len(seen) == 1:
+            expected = {header(one.path, one.size): one for one in contents.manifest.files}
+            listed |= {one.path: f"a regular file of {one.size} bytes, once" for one in contents.manifest.files}
+    for path in sorted(listed.keys() - set(seen)):
+        contents.wrong(path, f"missing; expected {listed[path]}")
 
 
-def _file(path: Path, inside: str) -> File:
-    """A file with its digest. Of a journal only whole records count: one that is just being written has half of its last."""
-    size = _to_last_line(path) if must_hold(inside) else path.stat().st_size
-    if not manifests.is_plain(inside):
-        raise ValueError(f"its name {inside!a} is not a plain one")
-    try:
-        tar.header(inside, size)
-    except ValueError as unfit:
-        raise ValueError(f"a tar has no room for its name or its {size} bytes: {unfit}") from unfit
-    digest = hashlib.sha256()
-    for chunk in _chunks(path, size):
-        digest.update(chunk)
-    return File(Entry(path=inside, size=size, sha256=digest.hexdigest()), path)
+def _take_signed(info: TarInfo, content: MemberContent, contents: Contents) -> None:
+    """The manifest, or the signature over it."""
+    if info.size > LARGEST[info.name]:
+        contents.wrong(info.name, f"{info.size} bytes; expected at most {LARGEST[info.name]}")
+    elif info.name == SIGNATURE:
+        contents.signature = content.read(info.size)
+    else:
+        contents.manifest, wrong = read_manifest(content.read(info.size))
+        for found in wrong:
+            contents.wrong(NAME, found)
 
 
-def _chunks(path: Path, size: int) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while size > 0 and (chunk := file.read(min(CHUNK, size))):
-            size -= len(chunk)
-            yield chunk
+def _walk(file: BinaryIO) -> Iterator[tuple[bytes, TarInfo, MemberContent]]:
+    """Each member: its header as it is and as it reads, its content; ValueError where no member and not the end follows."""
+    at = 0
+    while (block := file.read(BLOCKSIZE)) != bytes(BLOCKSIZE):
+        try:
+            info = TarInfo.frombuf(block, "utf-8", "backslashreplace")
+        except tarfile.HeaderError as broken:
+            raise ValueError(f"byte {at}: not the header of a file ({broken})") from broken
+        if info.size < 0:
+            raise ValueError(f"byte {at}: a file of {info.size} bytes")
+        content = MemberContent(file, info.size)
+        yield block, info, content
+        content.sha256()
+        if content.left:
+            raise ValueError(f"cut off in {info.name!a}: {content.left} of {info.size} bytes are missing")
+        if any(file.read(-info.size % BLOCKSIZE)):
+            raise ValueError(f"not zero between the end of {info.name!a} and the next header")
+        at = file.tell()
+    zeros = 2 * BLOCKSIZE + -(at + 2 * BLOCKSIZE) % RECORDSIZE  # two blocks, filled up to a whole record
+    if block + file.read(zeros) != bytes(zeros):
+        raise ValueError(f"byte {at}: expected {zeros} zeros and the end; it is cut off, or something follows")
 
 
-def _to_last_line(path: Path) -> int:
-    """How many bytes the whole lines of a file have."""
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - CHUNK)
-            file.seek(start)
-            if (found := file.read(end - start).rfind(b"\n")) >= 0:
-                return start + found + 1
-            end = start
-    return 0
+def _take(entry: BundledFile, content: MemberContent, contents: Contents) -> None:
+    """One file: what it says, where it is one that says something, and whether it is the one that was signed."""
+    if is_journal(entry.path):
+        contents.chains[entry.path] = follow(BufferedReader(content, CHUNK), entry.path)
+    elif entry.path == PLAN and entry.size <= LARGEST[PLAN]:
+        try:
+            contents.plan = read_plan(content.read(entry.size))
+        except ValueError as unusable:
+            contents.wrong(PLAN, str(unusable))
+    if (digest := content.sha256()) != entry.sha256:
+        contents.wrong(entry.path, f"its digest is {digest[:12]}; expected {entry.sha256[:12]}")

@@ -1,75 +1,84 @@
 """Evidence of a run: collect it into one signed bundle, and verify such a bundle offline."""
 
 import getpass
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from io import BufferedReader
 from pathlib import Path
 
-import cutover
+from pydantic import ValidationError
+
+from cutover.agent.durable import CHUNK, sync_directory
 from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
-from cutover.evidence import signing, sshsig, tar
-from cutover.evidence.archive import LONGEST_LINE, read
-from cutover.evidence.bundle import File, files_of, scratch_of, settle, write
-from cutover.evidence.chains import follow
-from cutover.evidence.judging import ALTERED, judge, moment, must_hold, read_plan
-from cutover.evidence.manifest import Head, Manifest, Tool
-from cutover.evidence.signers import Signer, judge_signer, signers_of, unknown_signer
-from cutover.evidence.signing import Key
+from cutover.evidence import signing
+from cutover.evidence.bundle import MemberContent, read, write
+from cutover.evidence.contents import ALTERED, JOURNAL, WATCH, contradictions, follow, read_plan
+from cutover.evidence.manifest import NAME, SIGNATURE, BundledFile, JournalHead, Manifest, header, moment, reasons
 from cutover.journal.journal import utc_now
 from cutover.journal.rundir import RunDir
 
+# Other bundles, what is rebuilt from the journals, and files that are just being written.
+LEFT_OUT = ("evidence-*.tar", "*.sqlite", "*.sqlite-*", ".*")
+
 
 @dataclass(frozen=True)
-class Verified:
-    """What a verification came to: the verdict, all that is wrong, who signed (empty: not known), with which key; and what it is of."""
+class VerifiedBundle:
+    """The result of a verification: verdict, all that is wrong, who signed (empty: not known), with which key (fingerprint), what."""
 
     bundle: Path
     verdict: Verdict
     problems: tuple[Problem, ...]
     signer: str
     key: str
-    signers: Path | None
     manifest: Manifest | None
-    records: Mapping[str, int]
 
 
 def make_bundle(
     run: RunDir, root: Path, *, key: str = "", signers: Path | None = None, now: Callable[[], str] = utc_now
-) -> Verified:
-    """Collect, sign and verify the evidence of a run as it is now; .cutover/runs/<id>/evidence-<id>.tar is then in its place.
+) -> VerifiedBundle:
+    """Collect, sign and verify the evidence of a run as it is now, at .cutover/runs/<id>/evidence-<id>.tar.
 
-    Write report and validation reports before (entry/written.py). Nothing stays behind where it cannot be signed, or where what
-    is there contradicts itself: UsageError says why. `signers` is the environment's list where it does not lie in the checkout.
+    Write report and validation reports first. Nothing stays behind where it cannot be signed, or where what is there
+    contradicts itself: UsageError says why. `signers` is the environment's list where it is not in the checkout.
     """
     if not run.journal_file.exists():
-        next_ = "name another with --run"
-        raise UsageError(Problem("this run has no journal, so there is nothing to show", next_, path=str(run.path)))
+        raise UsageError(Problem("this run has no journal to bundle", "name another with --run", path=str(run.path)))
     chosen = signing.choose(key, root)
-    environment = run.environment()
-    known = signers or signers_of(root, environment)
-    files = files_of(run.path)
-    manifest = Manifest(
-        run=run.id,
-        environment=environment,
-        made_at=now(),
-        tool=Tool(name="cutover", code=_code()),
-        engineer=_engineer(chosen, known, root),
-        key=chosen.fingerprint,
-        fingerprint=_fingerprint(run),
-        heads={file.entry.path: _head(file) for file in files if must_hold(file.entry.path)},
-        files=tuple(file.entry for file in files),
-    )
-    target = run.path / f"evidence-{run.id}.tar"
-    scratch = scratch_of(target)
+    known = signers or signers_of(root, run.environment())
+    files, heads = _collect(run.path)
+    plan: dict[str, str] = {}
+    with suppress(OSError, ValueError):  # one that is not a plan is found by the verification
+        plan = read_plan(run.plan_file.read_bytes())
     try:
-        write(scratch, manifest.text(), signing.sign(manifest.text(), chosen), files)
+        manifest = Manifest(
+            run=run.id,
+            service=run.service(),
+            environment=run.environment(),
+            made_at=now(),
+            engineer=signing.engineer_of(chosen, known, root) or getpass.getuser(),
+            public_key=chosen.public,
+            fingerprint=plan.get("digest"),
+            heads=heads,
+            files=tuple(files),
+        )
+    except ValidationError as unfit:
+        raise UsageError([Problem(one, ALTERED, path=str(run.path)) for one in reasons(unfit)]) from unfit
+    signature = signing.sign(manifest.text(), chosen)
+    target = run.path / f"evidence-{run.id}.tar"
+    scratch = target.with_name(f".{target.name}.cutover-new")
+    try:
+        write(scratch, manifest.text(), signature, [(file, run.path / file.path) for file in files])
         verified = verify_bundle(scratch, known, now=moment(manifest.made_at))
         if verified.verdict is Verdict.FAIL:
             raise UsageError(verified.problems)
-        settle(scratch, target)
+        scratch.replace(target)
+        sync_directory(target.parent)
+    except OSError as unwritten:
+        next_ = "make room, or wait until nothing writes to this run (`./invokew status`), and run the command again"
+        raise UsageError(Problem(f"the bundle was not written: {unwritten}", next_, path=str(run.path))) from unwritten
     finally:
         scratch.unlink(missing_ok=True)
     return replace(verified, bundle=target)
@@ -77,57 +86,72 @@ def make_bundle(
 
 def verify_bundle(
     bundle: Path, signers: Path | None, root: Path | None = None, now: datetime | None = None
-) -> Verified:
+) -> VerifiedBundle:
     """Judge a bundle by itself, ssh-keygen and a list of allowed signers: PASS, FAIL, or INCONCLUSIVE where there is no list.
 
     Without `signers` the list is that of the environment that the bundle names, in the checkout at `root`.
     """
     contents = read(bundle)
-    if signers is None and root is not None and contents.manifest is not None:
-        signers = signers_of(root, contents.manifest.environment)
-    problems = list(contents.problems)
-    signer = Signer()
-    if contents.manifest is not None:
-        problems += judge(contents.manifest, contents.chains, contents.plan, now or datetime.now(UTC))
-        if contents.signature:
-            signer = judge_signer(contents, contents.manifest, signers)
-    verdict = Verdict.FAIL if problems or signer.problems else Verdict.PASS if signer.name else Verdict.INCONCLUSIVE
-    if verdict is Verdict.INCONCLUSIVE and contents.manifest is not None:
-        problems.append(unknown_signer(signer, contents.manifest))
-    records = {path: chain.seq for path, chain in contents.chains.items()}
-    told = tuple(dict.fromkeys([*problems, *signer.problems]))
-    return Verified(bundle, verdict, told, signer.name, signer.key, signers, contents.manifest, records)
+    manifest, problems = contents.manifest, contents.problems
+    if manifest is None:
+        return VerifiedBundle(bundle, Verdict.FAIL, tuple(problems), "", "", None)
+    if signers is None and root is not None:
+        signers = signers_of(root, manifest.environment)
+    problems += contradictions(manifest, contents.chains, contents.plan, now or datetime.now(UTC))
+    unsigned = signing.judge(manifest.text(), contents.signature, manifest, signers)
+    problems += unsigned
+    key = "" if unsigned else signing.fingerprint(manifest.public_key)
+    verdict = Verdict.FAIL if problems else Verdict.PASS
+    if not problems and signers is None:
+        verdict = Verdict.INCONCLUSIVE
+        place = f"inventory/{manifest.environment}/{signing.SIGNERS}"
+        next_ = f"name a list that you trust (ALLOWED SIGNERS in `man ssh-keygen`) with --signers FILE, or keep one at {place}"
+        problems.append(Problem(f"a good signature by {key}, and no list of allowed signers", next_, path=SIGNATURE))
+    signer = manifest.engineer if key and signers is not None else ""
+    return VerifiedBundle(bundle, verdict, tuple(problems), signer, key, manifest)
 
 
-def _engineer(key: Key, signers: Path | None, root: Path) -> str:
-    """Who signs: by the list of allowed signers, else as git knows the engineer, else as this machine does."""
-    listed = sshsig.principal_of(key.public, signers.read_text(errors="replace")) if signers is not None else ""
-    return listed or signing.email(root) or getpass.getuser()
+def signers_of(root: Path, environment: str) -> Path | None:
+    """The people whose signatures count in an environment of the checkout; None where it keeps no such list."""
+    path = root / "inventory" / environment / signing.SIGNERS
+    return path if path.is_file() else None
 
 
-def _fingerprint(run: RunDir) -> str | None:
-    """The digest over the plan's content; a plan that is not what it says is found by the verification."""
-    if not run.plan_file.exists():
-        return None
-    try:
-        return read_plan(run.plan_file.read_bytes()).digest
-    except ValueError as unusable:
-        raise UsageError(Problem(str(unusable), ALTERED, path=str(run.plan_file))) from unusable
+def _collect(run: Path) -> tuple[list[BundledFile], dict[str, JournalHead]]:
+    """Every file of a run that is evidence, and the heads of its journals; UsageError with all that cannot be bundled."""
+    files: dict[str, BundledFile] = {}
+    heads: dict[str, JournalHead] = {}
+    problems: list[Problem] = []
+    for path in run.rglob("*"):
+        inside = path.relative_to(run)
+        left_out = any(Path(part).match(pattern) for part in inside.parts for pattern in LEFT_OUT)
+        if left_out or (path.is_dir() and not path.is_symlink()):
+            continue
+        try:
+            files[inside.as_posix()] = _file(path, inside.as_posix(), heads)
+        except (OSError, ValueError) as unfit:
+            found = "; ".join(reasons(unfit)) if isinstance(unfit, ValidationError) else str(unfit)
+            next_ = "rename it (letters, digits and ._+@=:,~-), make it readable, or move it out of the run's directory"
+            problems.append(Problem(f"it cannot be bundled: {found}", next_, path=ascii(str(path))[1:-1]))
+    if problems:
+        raise UsageError(problems)
+    return [files[name] for name in sorted(files)], heads
 
 
-def _head(file: File) -> Head:
-    """Where a journal begins and ends, of the bytes that go into the bundle."""
-    with file.source.open("rb") as opened:
-        chain = follow(tar.Content(opened, 0, file.entry.size).lines(LONGEST_LINE), file.entry.path)
-    if chain.broken or not chain.seq:
-        raise UsageError(Problem(chain.broken or "it has no records", ALTERED, path=str(file.source)))
-    return Head(journal=chain.first, seq=chain.seq, hash=chain.last)
-
-
-def _code() -> str:
-    """One digest over the code that made the bundle, so that it can be told which version that was."""
-    package = Path(cutover.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        digest.update(f"{path.relative_to(package)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+def _file(path: Path, name: str, heads: dict[str, JournalHead]) -> BundledFile:
+    """A file with its digest. Of a journal only whole records count: one may be being written right now."""
+    if path.is_symlink() or not path.is_file() or name in (NAME, SIGNATURE):
+        raise ValueError("a link, a device or a reserved name; expected a regular file")
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        if name in (JOURNAL, WATCH):
+            size = sum(len(line) for line in file if line.endswith(b"\n"))
+            file.seek(0)
+        content = MemberContent(file, size)
+        if name in (JOURNAL, WATCH):
+            chain = follow(BufferedReader(content, CHUNK), name)
+            if not chain.seq:
+                raise ValueError(chain.broken or "a journal without records")
+            heads[name] = JournalHead(journal=chain.hash_of(1), seq=chain.seq, hash=chain.hash_of(chain.seq))
+        header(name, size)  # ValueError where a tar has no room for them
+        return BundledFile(path=name, size=size, sha256=content.sha256())

@@ -1,216 +1,181 @@
-"""Sign with an engineer's SSH key, and verify: the one place that runs ssh-keygen for signatures.
+"""Sign with an engineer's SSH key, and judge signatures: the one place that runs `ssh-keygen -Y`.
 
-Which key: the one that is named, else git's (`user.signingkey`, where `gpg.format` is ssh), else the first that ssh-agent offers,
-else ~/.ssh/id_ed25519. A passphrase is asked by ssh-keygen itself, on the terminal. Without a terminal nothing waits for one.
+ssh-keygen itself asks for a passphrase, on the terminal. Without a terminal nothing waits for one.
 """
 
+import base64
+import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cutover.core.errors import Problem, Unjudged, UsageError
-from cutover.evidence import sshsig
+from cutover.evidence.contents import ALTERED
+from cutover.evidence.manifest import PUBLIC_KEY, SIGNATURE, Manifest
 
 NAMESPACE = "cutover-evidence@v1"  # a signature for another purpose (a commit, a mail) is none for a bundle
+SIGNERS, REVOKED = "allowed_signers", "revoked_keys"  # in inventory/<env>/; the second may be missing
 PERSON_S, ALONE_S = 120.0, 20.0  # to type a passphrase or touch a token; where nobody is there, to say no
 CONFIGURE = (
     "name a key with --key, or `git config gpg.format ssh` and `git config user.signingkey PATH`, or `ssh-add PATH`,"
     " or make one: `ssh-keygen -t ed25519`"
 )
+PUBLIC_LINE = re.compile(rf"({PUBLIC_KEY})(\s|$)")
 
 
 @dataclass(frozen=True)
-class Key:
-    """A key to sign with: where it is named, its file or (its private half in an agent) its public line, and its public half."""
+class SigningKey:
+    """A key to sign with: what named it, its public line without comment, and its file (None: an agent has its private half)."""
 
     source: str
-    path: Path | None
-    line: str
-    public: bytes
-
-    @property
-    def fingerprint(self) -> str:
-        """As people compare it."""
-        return sshsig.fingerprint(self.public)
+    public: str
+    path: Path | None = None
 
 
-@dataclass(frozen=True)
-class Said:
-    """What ssh-keygen answered: whether it is so, and its words."""
-
-    ok: bool
-    words: str
-    out: str = ""
-
-
-def choose(option: str, root: Path) -> Key:
-    """The key that is meant; UsageError where there is none, or the one that is named cannot be used."""
-    if option:
-        return _of_path(Path(option).expanduser(), "--key")
-    configured = _git(root, "user.signingkey") if _git(root, "gpg.format") == "ssh" else ""
-    if configured:
-        return _of_git(configured, root)
-    offered = _try("ssh-add", "-L")
-    if offered.ok and offered.out.strip():
-        return _of_line(offered.out.splitlines()[0], "ssh-agent")
-    usual = Path.home() / ".ssh" / "id_ed25519"
-    if usual.exists():
-        return _of_path(usual, "~/.ssh/id_ed25519")
-    raise UsageError(Problem(found="there is no SSH key to sign with", next=CONFIGURE, path="--key"))
+def choose(option: str, root: Path) -> SigningKey:
+    """The key to sign with: --key, else git's, else the first of ssh-agent, else ~/.ssh/id_ed25519; UsageError where there is none."""
+    source, named = "--key", option
+    if not named and _run("git", "-C", str(root), "config", "gpg.format").stdout == "ssh":
+        source, named = "git config user.signingkey", _run("git", "-C", str(root), "config", "user.signingkey").stdout
+    if not named:
+        source, named = "ssh-agent", next(iter(_run("ssh-add", "-L").stdout.splitlines()), "")
+    if line := PUBLIC_LINE.match(named.removeprefix("key::")):
+        return SigningKey(source, line[1])
+    if not option and source == "ssh-agent":
+        source, named = "~/.ssh/id_ed25519", "~/.ssh/id_ed25519"
+    path = ((Path() if option else root) / Path(named).expanduser()).resolve()
+    if not path.is_file():
+        raise UsageError(Problem(f"no SSH key to sign with at {path}", CONFIGURE, path=source))
+    public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
+    # Without a public file beside it, the private one is asked, which answers at once unless it has a passphrase.
+    text = public.read_text() if public.is_file() else _run("ssh-keygen", "-y", "-P", "", "-f", str(path)).stdout
+    if line := PUBLIC_LINE.match(text):
+        return SigningKey(source, line[1], path)
+    next_ = f"if it is an SSH key, `ssh-keygen -y -f {path} > {public}` writes its public half"
+    raise UsageError(Problem(f"no public key in {public}", next_, path=source))
 
 
-def email(root: Path) -> str:
-    """Whom git knows the engineer as; empty where it does not."""
-    return _git(root, "user.email")
+def engineer_of(key: SigningKey, signers: Path | None, root: Path) -> str:
+    """Who signs: the first name that allowed_signers gives the key, else git's user.email; empty where neither has one."""
+    for line in signers.read_text(errors="replace").splitlines() if signers is not None else ():
+        if key.public.split()[1] in line.split() and not line.startswith("#"):
+            names = line.split()[0].strip('"').split(",")
+            return next((name for name in names if not set(name) & set("*?!")), "")
+    return _run("git", "-C", str(root), "config", "user.email").stdout
 
 
-def sign(payload: bytes, key: Key) -> str:
+def fingerprint(public: str) -> str:
+    """SHA256:... of a public line, as ssh-keygen shows it."""
+    digest = hashlib.sha256(base64.b64decode(public.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def sign(payload: bytes, key: SigningKey) -> bytes:
     """The signature over some bytes. On a terminal ssh-keygen may ask for a passphrase or a touch; else it fails at once."""
     person = sys.stdin.isatty()
-    with tempfile.TemporaryDirectory(prefix="cutover-sign-") as made:
-        folder = Path(made)
-        (folder / "payload").write_bytes(payload)
-        file = key.path or folder / "key.pub"
-        if key.path is None:
-            file.write_text(key.line + "\n")
-        argv = ["-q", "-Y", "sign", "-f", str(file), "-n", NAMESPACE, str(folder / "payload")]
-        said = _ssh_keygen(folder, argv, deadline_s=PERSON_S if person else ALONE_S, person=person)
-        if not said.ok:
-            raise UsageError(_unsigned(key, said, person=person))
-        signature = (folder / "payload.sig").read_text()
-    if sshsig.take_apart(signature).key != key.public:
-        found = f"it signed with another key than {key.fingerprint}, which its public file shows"
-        next_ = "the file ending in .pub is not of this key: `ssh-keygen -y -f KEY > KEY.pub` writes it anew"
-        raise UsageError(Problem(found, next_, path=key.source))
-    return signature
-
-
-def verify(payload: bytes, signature: str, principal: str, signers: Path, at: datetime) -> Said:
-    """Whether a person whom allowed_signers knows by this name signed these bytes, with a key that was valid at the time."""
-    return _judge(
-        payload, signature, "verify", "-f", str(signers.resolve()), "-I", principal, "-n", NAMESPACE, _time(at)
-    )
-
-
-def check_novalidate(payload: bytes, signature: str) -> Said:
-    """Whether the signature is good by its own key, whoever that is."""
-    return _judge(payload, signature, "check-novalidate", "-n", NAMESPACE)
-
-
-def find_principals(signature: str, signers: Path, at: datetime) -> tuple[str, ...]:
-    """Whom allowed_signers gives the key of a signature, as of a time."""
-    said = _judge(b"", signature, "find-principals", "-f", str(signers.resolve()), _time(at))
-    return tuple(name for line in said.out.splitlines() for name in line.split(",")) if said.ok else ()
-
-
-def _judge(payload: bytes, signature: str, verb: str, *options: str) -> Said:
-    with tempfile.TemporaryDirectory(prefix="cutover-verify-") as made:
-        folder = Path(made)
-        (folder / "payload").write_bytes(payload)
-        (folder / "signature").write_text(signature)
-        argv = ["-Y", verb, "-s", str(folder / "signature"), *options]
-        return _ssh_keygen(folder, argv, deadline_s=ALONE_S, stdin=folder / "payload")
-
-
-def _time(at: datetime) -> str:
-    return f"-Overify-time={at.astimezone(UTC):%Y%m%d%H%M%S}"  # read in the time zone that _ssh_keygen sets
-
-
-def _ssh_keygen(
-    folder: Path, argv: Sequence[str], *, deadline_s: float, stdin: Path | None = None, person: bool = False
-) -> Said:
-    """Run it. Its streams are files, so that nothing that it leaves behind can hold us up after the deadline."""
-    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"} | ({} if person else {"SSH_ASKPASS_REQUIRE": "never"})
-    given = None if person else (stdin or Path(os.devnull)).open("rb")
-    try:
-        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-            process = subprocess.Popen(  # a session of its own has no terminal to wait at
-                ["ssh-keygen", *argv],
-                stdin=given,
-                stdout=out,
-                stderr=err,
-                env=environment,
-                start_new_session=not person,
-            )
-            try:
-                code = process.wait(deadline_s)
-            except BaseException as ended:
-                process.kill()
-                process.wait()
-                if isinstance(ended, subprocess.TimeoutExpired):
-                    return Said(ok=False, words=f"ssh-keygen did not end within {deadline_s:.0f} s")
-                raise
-    except FileNotFoundError:
-        raise Unjudged(
-            Problem(found="there is no ssh-keygen on this machine", next="install OpenSSH's client (openssh-client)")
-        ) from None
-    finally:
-        if given is not None:
-            given.close()
-    texts = [(folder / name).read_text(errors="backslashreplace").strip() for name in ("err", "out")]
-    return Said(code == 0, "; ".join(filter(None, " ".join(texts).splitlines())), texts[1])
-
-
-def _unsigned(key: Key, said: Said, *, person: bool) -> Problem:
-    """Why nothing was signed, and what to do."""
-    if "passphrase" in said.words and not person:
-        found = "it has a passphrase, and there is no terminal to ask for it on"
+    with tempfile.TemporaryDirectory(prefix="cutover-sign-") as folder:
+        public, file = Path(folder, "key.pub"), Path(folder, "payload")
+        public.write_text(key.public + "\n")
+        file.write_bytes(payload)
+        argv = ("-q", "-Y", "sign", "-f", str(key.path or public), "-n", NAMESPACE, str(file))
+        said = _run("ssh-keygen", *argv, person=person)
+        signature = b"" if said.returncode else file.with_suffix(".sig").read_bytes()
+    if signature and _is_canonical(signature, key.public):
+        return signature
+    found, next_ = f"ssh-keygen could not sign with it: {said.stderr}", CONFIGURE
+    if signature:
+        found = f"it signed with another key than {fingerprint(key.public)}, the one in its public file"
+        next_ = "write its public file again: `ssh-keygen -y -f KEY > KEY.pub`"
+    elif "passphrase" in said.stderr and not person:
+        found = "it has a passphrase, and there is no terminal to ask for it"
         next_ = f"`ssh-add {key.path}` first, or run `./invokew report --bundle` on a terminal"
-    elif "No private key found" in said.words:
-        found = f"its private half is not here: {said.words}"
-        next_ = "start the agent that holds it and `ssh-add` it, or " + CONFIGURE
-    else:
-        found = f"ssh-keygen could not sign with it: {said.words}"
-        next_ = "settle what it says, or " + CONFIGURE
-    return Problem(found, next_, path=f"{key.source}: {key.path or key.fingerprint}")
+    raise UsageError(Problem(found, next_, path=f"{key.source}: {key.path or fingerprint(key.public)}"))
 
 
-def _of_path(path: Path, source: str) -> Key:
-    """A key by its file, private or public."""
-    if not path.is_file():
-        raise UsageError(Problem(f"there is no key at {path}", CONFIGURE, path=source))
-    path = path.resolve()
-    public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
-    # Without a public file beside it, the private one is asked, which it answers at once unless it has a passphrase.
-    line = public.read_text() if public.is_file() else _try("ssh-keygen", "-y", "-P", "", "-f", str(path)).out
+def judge(payload: bytes, signature: bytes, manifest: Manifest, signers: Path | None) -> list[Problem]:
+    """What is wrong with a signature: by its own key, and where there is a list (with revoked_keys beside it), by the list."""
+    if not _is_canonical(signature, manifest.public_key):
+        found = f"not a signature for {NAMESPACE} by {fingerprint(manifest.public_key)}, in the form of ssh-keygen"
+        return [Problem(found, ALTERED, path=SIGNATURE)]
+    with tempfile.TemporaryDirectory(prefix="cutover-verify-") as folder:
+        file = Path(folder, "signature")
+        file.write_bytes(signature)
+
+        def ask(verb: str, *options: str) -> subprocess.CompletedProcess[str]:
+            return _run("ssh-keygen", "-Y", verb, "-s", str(file), "-n", NAMESPACE, *options, stdin=payload)
+
+        good = ask("check-novalidate")
+        if good.returncode:
+            return [Problem(f"not a signature of this manifest: {good.stderr}", ALTERED, path=SIGNATURE)]
+        return _judge_by_list(ask, manifest, signers) if signers is not None else []
+
+
+def _judge_by_list(
+    ask: Callable[..., subprocess.CompletedProcess[str]], manifest: Manifest, signers: Path
+) -> list[Problem]:
+    name, key = manifest.engineer, fingerprint(manifest.public_key)
+    at = "".join(re.findall(r"\d", manifest.made_at))[:14]  # UTC, as is TZ in _run
+    by = ("-f", str(signers.resolve()), f"-Overify-time={at}", "-I", name)
+    said = ask("verify", *by)
+    if not said.returncode:
+        revoked = signers.resolve().with_name(REVOKED)
+        if revoked.exists() and ask("verify", *by, "-r", str(revoked)).returncode:
+            return [Problem(f"the key {key} is revoked", "have it signed with a key that is not", path=str(revoked))]
+        return []
+    found = f"{name} may not sign with the key {key} as of {manifest.made_at} ({said.stderr})"
+    others = ask("find-principals", *by).stdout.replace(",", "\n").splitlines()
+    if others and name not in others:
+        found = f"the key {key} belongs to {', '.join(others)}; the manifest names {name}"
+    line = f'{name} namespaces="{NAMESPACE}" {manifest.public_key}'
+    next_ = f"have it signed by someone who may, or, once you know whose key it is, add this line by review: {line}"
+    return [Problem(found, next_, path=str(signers))]
+
+
+def _is_canonical(signature: bytes, public: str) -> bool:
+    """Whether a signature is by this key, for us, and in the form that ssh-keygen writes.
+
+    ssh-keygen accepts other white space, a filled reserved field and a lower version number: those could be changed and the
+    signature would still be good. So all before the signed value itself is compared with what it has to be (PROTOCOL.sshsig).
+    """
+    fields = (base64.b64decode(public.split()[1]), NAMESPACE.encode(), b"", b"sha512")
+    begin = b"SSHSIG" + (1).to_bytes(4) + b"".join(len(one).to_bytes(4) + one for one in fields)
     try:
-        return Key(source, path, line.strip(), sshsig.public_key(line))
+        blob = base64.b64decode(b"".join(signature.split(b"\n")[1:-2]), validate=True)
     except ValueError:
-        found = f"{path} shows no public key"
-        next_ = f"is it an SSH key? `ssh-keygen -y -f {path} > {public}` writes its public half beside it"
-        raise UsageError(Problem(found, next_, path=source)) from None
+        return False
+    lines = re.findall(b".{1,70}", base64.b64encode(blob))
+    written = b"\n".join([b"-----BEGIN SSH SIGNATURE-----", *lines, b"-----END SSH SIGNATURE-----", b""])
+    return written == signature and blob.startswith(begin)
 
 
-def _of_line(line: str, source: str) -> Key:
-    """A key by its public line; an agent has its private half."""
-    try:
-        return Key(source, None, line.strip(), sshsig.public_key(line))
-    except ValueError:
-        raise UsageError(Problem(f"«{line.strip()[:40]}» is no public key", CONFIGURE, path=source)) from None
-
-
-def _of_git(configured: str, root: Path) -> Key:
-    source = "git config user.signingkey"
-    if configured.startswith(("key::", "ssh-", "ecdsa-", "sk-")):
-        return _of_line(configured.removeprefix("key::"), source)
-    return _of_path(root / Path(configured).expanduser(), source)
-
-
-def _git(root: Path, name: str) -> str:
-    return _try("git", "-C", str(root), "config", "--get", name).out.strip()
-
-
-def _try(*argv: str) -> Said:
-    """Ask a program that may not be there, or have no answer: then there is none."""
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=ALONE_S, check=False, start_new_session=True
-        )
-    except (FileNotFoundError, subprocess.TimeoutExpired) as none:
-        return Said(ok=False, words=str(none))
-    return Said(done.returncode == 0, done.stderr.decode(errors="replace"), done.stdout.decode(errors="replace"))
+def _run(*argv: str, stdin: bytes = b"", person: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a program. Its streams are files, so that nothing that it leaves behind can hold us up after the deadline."""
+    environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"} | ({} if person else {"SSH_ASKPASS_REQUIRE": "never"})
+    deadline = PERSON_S if person else ALONE_S
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        given.write(stdin)
+        given.seek(0)
+        try:
+            code = subprocess.run(  # a session of its own has no terminal to wait at
+                argv, stdin=None if person else given, stdout=out, stderr=err, env=environment,
+                timeout=deadline, start_new_session=not person, check=False,
+            ).returncode  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(argv, -1, "", f"{argv[0]} did not end within {deadline:.0f} s")
+        except FileNotFoundError as missing:
+            if argv[0] == "ssh-keygen":
+                next_ = "install OpenSSH's client (openssh-client)"
+                raise Unjudged(Problem("no ssh-keygen on this machine", next_)) from missing
+            return subprocess.CompletedProcess(argv, -1, "", str(missing))
+        for stream in (out, err):
+            stream.seek(0)
+        printed, errors = (stream.read().decode(errors="backslashreplace").strip() for stream in (out, err))
+    # A failing ssh-keygen prints its reason to either.
+    return subprocess.CompletedProcess(
+        argv, code, "" if code else printed, f"{errors} {printed if code else ''}".strip()
+    )

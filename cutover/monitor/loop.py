@@ -176,7 +176,7 @@ def _finish(
     if ended.end is End.OVER:
         watch.tell("success", ())
         _close(watch, ended, ExitCode.DONE)
-    return ended.verdict.exit_code if asked.once else ExitCode.DONE
+    return ExitCode.of(ended.verdict) if asked.once else ExitCode.DONE
 
 
 def _go_back(

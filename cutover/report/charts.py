@@ -1,4 +1,4 @@
-"""Charts as SVG inside the page: the course of a run, and how long the service was away. Colours come from the page's CSS."""
+"""Charts as SVG inside the page: the time line of a run, and its outages. Colors come from the page's CSS."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from markupsafe import Markup, escape
 
 from cutover.core.times import moment
-from cutover.timeline.moments import phase_title
 from cutover.timeline.outages import Outage
 from cutover.timeline.presentation import Baseline
-from cutover.timeline.timeline import Story
+from cutover.timeline.timeline import Timeline
 
 WIDTH, LEFT, ROW = 1000, 120, 34
 STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400)
@@ -46,7 +45,7 @@ def _unix(at: str) -> float:
 
 @dataclass(frozen=True)
 class Bar:
-    """A stretch of a row, its colour (a class of the page's CSS), what a pointer shows, and what stands in it if there is room."""
+    """An interval of a row, its color (a class of the page's CSS), its tooltip, and what stands in it if there is room."""
 
     start: float
     end: float
@@ -74,24 +73,26 @@ def svg(body: Sequence[str], height: float, label: str) -> Markup:
     return Markup(f"{opening}{''.join(body)}</svg>")  # noqa: S704 - every text in it went through escape()
 
 
-def course(story: Story, away: Sequence[Outage], leg: tuple[str, str]) -> Markup:
-    """Hosts by time for one leg of a run: phases, bake times, batches, rollback, and a red line where the service was away."""
-    scale = Scale(_unix(leg[0]), max(_unix(leg[1]), _unix(leg[0]) + 1))
-    hosts, top = story.hosts, 60
+def timeline_chart(timeline: Timeline, away: Sequence[Outage], session: tuple[str, str]) -> Markup:
+    """Hosts by time for one session of a run: phases, bake times, batches, rollback, and a red line where the service was away."""
+    scale = Scale(_unix(session[0]), max(_unix(session[1]), _unix(session[0]) + 1))
+    hosts, top = timeline.hosts, 60
     bottom = top + ROW * len(hosts)
-    body = [*_axis(scale, top, bottom), *_batches(story, scale, bottom, leg)]
+    body = [*_axis(scale, top, bottom), *_batches(timeline, scale, bottom, session)]
     lost = {outage.host: outage for outage in away}
     for number, host in enumerate(hosts):
         y = top + ROW * number
         body.append(host_name(host, y))
-        body += _spans(story, scale, host, y, leg)
-        for stretch in (
-            stretch for stretch in (lost[host].stretches if host in lost else ()) if leg[0] <= stretch.start <= leg[1]
+        body += _spans(timeline, scale, host, y, session)
+        for interval in (
+            interval
+            for interval in (lost[host].intervals if host in lost else ())
+            if session[0] <= interval.start <= session[1]
         ):
-            title = f"{host}: service away for {stretch.seconds:.2f} s {stretch.why}"
-            body += Bar(_unix(stretch.start), _unix(stretch.end), "away", title, lift=25, height=5).drawn(scale, y)
+            title = f"{host}: service away for {interval.seconds:.2f} s {interval.why}"
+            body += Bar(_unix(interval.start), _unix(interval.end), "away", title, lift=25, height=5).drawn(scale, y)
     words = (
-        f"Course of the run on {len(hosts)} hosts, {leg[0]} to {leg[1]} UTC; the table below says the same in numbers"
+        f"Time line of the run on {len(hosts)} hosts, {session[0]} to {session[1]} UTC; the table below has the numbers"
     )
     return svg(body, bottom + 8, words)
 
@@ -110,9 +111,11 @@ def _axis(scale: Scale, top: float, bottom: float) -> Iterator[str]:
         yield f'<text class="tick" x="{scale.x(tick)}" y="14" text-anchor="{anchor}">{at}</text>'
 
 
-def _batches(story: Story, scale: Scale, bottom: float, leg: tuple[str, str]) -> Iterator[str]:
+def _batches(timeline: Timeline, scale: Scale, bottom: float, session: tuple[str, str]) -> Iterator[str]:
     """A mark at the top where a batch or the rollback begins."""
-    for record in (record for record in story.of("batch.started", "rollback.started") if leg[0] <= record.at <= leg[1]):
+    for record in (
+        record for record in timeline.of("batch.started", "rollback.started") if session[0] <= record.at <= session[1]
+    ):
         x = scale.x(_unix(record.at))
         batch = record.kind == "batch.started"
         words = f"batch {record.data['number']} of {record.data['of']}" if batch else "rollback"
@@ -120,15 +123,15 @@ def _batches(story: Story, scale: Scale, bottom: float, leg: tuple[str, str]) ->
         yield f'<text class="marked" x="{x + 4}" y="{31 if batch else 47}">{words}</text>'
 
 
-def _spans(story: Story, scale: Scale, host: str, y: float, leg: tuple[str, str]) -> Iterator[str]:
-    for span in story.spans:
-        if host in span.hosts and leg[0] <= span.start <= leg[1]:
-            end = span.end or leg[1]
+def _spans(timeline: Timeline, scale: Scale, host: str, y: float, session: tuple[str, str]) -> Iterator[str]:
+    for span in timeline.spans:
+        if host in span.hosts and session[0] <= span.start <= session[1]:
+            end = span.end or session[1]
             seconds = _unix(end) - _unix(span.start)
             verdict = str(span.of(host) or "no answer")
-            title = f"{host}: {phase_title(span.name)}, {seconds:.1f} s, {verdict}"
+            title = f"{host}: {span.title}, {seconds:.1f} s, {verdict}"
             bad = " shut" if span.verdict is None or not span.opens else ""
-            short = phase_title(span.name).split(" ")[0]
+            short = span.title.split(" ")[0]
             yield from Bar(_unix(span.start), _unix(end), f"span {span.name}{bad}", title, short).drawn(scale, y)
 
 
@@ -136,7 +139,7 @@ def outage_chart(
     away: Sequence[Outage], budget: float | None, baseline: Baseline | None, parts: Sequence[str]
 ) -> Markup:
     """One bar a host, made of its parts; the budget and the baseline as lines."""
-    shown = [outage for outage in away if outage.stretches]
+    shown = [outage for outage in away if outage.intervals]
     longest = max((outage.seconds for outage in shown), default=0.0)
     most = max(longest, baseline.seconds if baseline else 0.0) * 1.18 or 1.0
     scale = Scale(0, most)
@@ -166,9 +169,9 @@ def outage_chart(
 def _outage(outage: Outage, scale: Scale, y: float, parts: Sequence[str]) -> Iterator[str]:
     yield host_name(outage.host, y)
     at = 0.0
-    for stretch in outage.stretches:
-        for part in stretch.parts:
-            title = f"{outage.host}, {stretch.why}: {part.words} {part.seconds:.3f} s"
+    for interval in outage.intervals:
+        for part in interval.parts:
+            title = f"{outage.host}, {interval.why}: {part.words} {part.seconds:.3f} s"
             css = f"part p{parts.index(part.words) if part.words in parts else 9}"
             yield from Bar(at, at + part.seconds, css, title, f"{part.seconds:.2f}").drawn(scale, y)
             at += part.seconds

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cutover.console.events import time_line
+from cutover.console.progress import progress_of
 from cutover.console.values import fleet_table
 from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
@@ -16,33 +18,26 @@ from cutover.monitor.views.numbers import figure
 from cutover.plan.diff import KeyChange
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import FileDiff, Plan
-from cutover.report.charts import course, outage_chart
-from cutover.report.checks import matrix, verified
+from cutover.report.charts import outage_chart, timeline_chart
+from cutover.report.checks import verified
 from cutover.report.monitor.page import bundles, measured_later, watch_page
-from cutover.report.runbook import CODES
 from cutover.report.validation import fleet_document, host_documents
-from cutover.timeline.attention import grouped, is_consequence
 from cutover.timeline.endings import ending
-from cutover.timeline.events import told
-from cutover.timeline.moments import phase_title
+from cutover.timeline.host_state import Labels, labels_of
 from cutover.timeline.outages import Outage, longest, outages
 from cutover.timeline.presentation import Presentation, presentation
-from cutover.timeline.timeline import Story, read_story
+from cutover.timeline.problems import grouped, problems_of
+from cutover.timeline.timeline import BAKE, Timeline, read_timeline
+
+TONES = {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCLUSIVE": "bad"}
 
 
 def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
-    """Write the page of a run, whatever state the run is in, and give its path."""
-    story = read_story(run.journal_file)
-    plan = run.plan() if run.plan_file.exists() else None
-    page = render(run, story, plan, root)
-    run.report.write_text(page)
-    return run.report
-
-
-def render(run: RunDir, story: Story, plan: Plan | None, root: Path) -> str:
-    """The page as text. Everything that came from a host is escaped by the template engine."""
+    """Write the page of a run, whatever state the run is in, and give its path. What came from a host is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    timeline = read_timeline(run.journal_file)
+    plan = run.plan() if run.plan_file.exists() else None
     environment = Environment(
         loader=FileSystemLoader(root / "templates"),
         autoescape=True,
@@ -50,79 +45,84 @@ def render(run: RunDir, story: Story, plan: Plan | None, root: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "phase_title": phase_title, "size": size}
+    environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "size": size}
     environment.filters |= {"hour": hour, "span": span, "figure": figure}
-    return environment.get_template("report.html.j2").render(
-        _context(run, story, plan, presentation(root, run.service()))
+    page = environment.get_template("report.html.j2").render(
+        _context(run, timeline, plan, presentation(root, run.service()))
     )
+    run.report.write_text(page)
+    return run.report
 
 
-def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
-    away = outages(story, shown.outage)
-    trouble = grouped(story)
-    watch = watch_page(run, story, shown)
-    measured = replace(story, outcomes=story.outcomes | measured_later(run, watch, shown.watch.values))
+def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
+    labels = labels_of(plan)
+    away = outages(timeline, shown.outage, labels)
+    problems = grouped(problems_of(timeline))
+    watch = watch_page(run, timeline, shown)
+    measured = replace(timeline, outcomes=timeline.outcomes | measured_later(run, watch, shown.watch.values))
     return {
         "run": run.id,
-        "story": story,
+        "timeline": timeline,
         "plan": plan,
+        "labels": labels,
         "shown": shown,
-        "ending": ending(story, away),
-        "facts": _tiles(story, away),
-        "codes": CODES,
-        "trouble": [item for item in trouble if not item["verdict"].lets_pass and not is_consequence(item["problem"])],
-        "left_out": [item for item in trouble if not item["verdict"].lets_pass and is_consequence(item["problem"])],
-        "warnings": [item for item in trouble if item["verdict"].lets_pass],
-        "values": fleet_table(measured, shown.values, story.hosts) if shown.values else None,
-        "checks": fleet_document(host_documents(story, shown.validation)),
+        "ending": ending(timeline, away, labels),
+        "facts": _tiles(timeline, away),
+        "code": None if timeline.exit_code is None else ExitCode(timeline.exit_code),
+        "problems": [item for item in problems if not item.verdict.lets_pass],
+        "warnings": [item for item in problems if item.verdict.lets_pass],
+        "values": fleet_table(measured, shown.values, timeline.hosts) if shown.values else None,
+        "checks": fleet_document(host_documents(timeline, shown.validation)),
         "columns": [phase.label for phase in PHASES] + ["Bake", ROLLBACK.title],
-        "matrix": matrix(story, story.spans),
-        "verified": verified(story, plan, shown) if plan else [],
+        "matrix": _matrix(timeline, labels),
+        "verified": verified(timeline, plan, shown) if plan else [],
         "diffs": _diffs(plan) if plan else [],
-        "events": told(story),
+        "events": time_line(timeline),
         "evidence": evidence(run),
         "watch": watch,
         "bundles": bundles(run),
-        **_charts(story, plan, shown, away),
+        **_charts(timeline, plan, shown, away),
     }
 
 
-def _charts(story: Story, plan: Plan | None, shown: Presentation, away: list[Outage]) -> dict[str, Any]:
-    """The charts, where there is something to draw."""
-    budget = _budget(plan, shown)
-    baseline, parts = shown.outage.baseline, list(shown.outage.parts.values())
-    drawn = any(outage.stretches for outage in away)
-    legs = [leg for leg in story.legs if any(leg[0] <= span.start <= leg[1] for span in story.spans)]
-    return {
-        "away": away,
-        "budget": budget,
-        "away_chart": outage_chart(away, budget, baseline, parts) if drawn else None,
-        "courses": [(leg, course(story, away, leg)) for leg in legs],
-    }
-
-
-def _tiles(story: Story, away: list[Outage]) -> list[tuple[str, str]]:
-    """The few figures at the top."""
-    code = story.exit_code
-    most = longest(away)
-    still = sum(1 for outage in away if outage.open)
-    time = f"{most.seconds:.2f} s" if most else "none" if not away else "not measured"
-    judged = sum(span.judged for span in story.spans if span.name != "bake")
+def _matrix(timeline: Timeline, labels: Labels) -> list[tuple[str, list[Any], str]]:
+    """Hosts by phases: how each phase went there the last time (None where it did not run), and where the host is now."""
+    progress = progress_of(timeline.records)
+    columns = [*(phase.name for phase in PHASES), BAKE, ROLLBACK.name]
     return [
-        ("hosts", str(len(story.hosts))),
-        ("longest time away", f"not over on {still}" if still else time),
-        ("the whole run took", f"{story.seconds:.1f} s" if story.seconds < 600 else f"{story.seconds / 60:.0f} min"),
-        ("steps and checks judged", str(judged)),
-        (
-            "exit code" if code is None else f"exit code: {CODES[ExitCode(code)].name}",
-            "none yet" if code is None else str(code),
-        ),
+        (host, [progress.cell(host, column) for column in columns], timeline.state(host).text(labels))
+        for host in timeline.hosts
     ]
 
 
-def _budget(plan: Plan | None, shown: Presentation) -> float | None:
+def _charts(timeline: Timeline, plan: Plan | None, shown: Presentation, away: list[Outage]) -> dict[str, Any]:
+    """The charts, where there is something to draw."""
     values = [host.variables.get(shown.outage.budget_variable) for host in plan.hosts.values()] if plan else []
-    return next((float(value) for value in values if isinstance(value, int | float)), None)
+    budget = next((float(value) for value in values if isinstance(value, int | float)), None)
+    baseline, parts = shown.outage.baseline, list(shown.outage.parts.values())
+    drawn = any(outage.intervals for outage in away)
+    sessions = [one for one in timeline.sessions if any(one[0] <= span.start <= one[1] for span in timeline.spans)]
+    return {
+        "away": away,
+        "budget": budget,
+        "outage_chart": outage_chart(away, budget, baseline, parts) if drawn else None,
+        "time_lines": [(session, timeline_chart(timeline, away, session)) for session in sessions],
+    }
+
+
+def _tiles(timeline: Timeline, away: list[Outage]) -> list[tuple[str, str]]:
+    """The few figures at the top."""
+    code, most = timeline.exit_code, longest(away)
+    still = sum(1 for outage in away if outage.open)
+    time = f"{most.seconds:.2f} s" if most else "none" if not away else "not measured"
+    took = timeline.seconds
+    return [
+        ("hosts", str(len(timeline.hosts))),
+        ("longest outage", f"not over on {still}" if still else time),
+        ("run took", f"{took:.1f} s" if took < 600 else f"{took / 60:.0f} min"),
+        ("steps and checks judged", str(sum(span.judged for span in timeline.spans if span.name != BAKE))),
+        ("exit code", "none yet") if code is None else (f"exit code: {ExitCode(code).status}", str(code)),
+    ]
 
 
 def _diffs(plan: Plan) -> list[dict[str, Any]]:
@@ -130,16 +130,8 @@ def _diffs(plan: Plan) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for host, planned in plan.hosts.items():
         for diff in planned.diffs:
-            entry = found.setdefault(
-                (diff.path, diff.lines),
-                {
-                    "path": diff.path,
-                    "new": diff.against == "nothing",
-                    "keys": _keys(diff),
-                    "lines": diff.lines.splitlines(),
-                    "hosts": [],
-                },
-            )
+            fresh = {"path": diff.path, "new": diff.against == "nothing", "keys": _keys(diff), "hosts": []}
+            entry = found.setdefault((diff.path, diff.lines), fresh | {"lines": diff.lines.splitlines()})
             entry["hosts"].append(host)
     return list(found.values())
 
@@ -149,13 +141,11 @@ def _keys(diff: FileDiff) -> list[KeyChange]:
     changes: list[KeyChange] = []
     for line in diff.keys:
         path, _, rest = line[2:].partition(": ")
-        before, arrow, after = rest.partition(" -> ") if line[0] == "~" else ("", "", rest)
-        kinds = {
-            "~": KeyChange(path, "changed", before, after if arrow else ""),
-            "+": KeyChange(path, "added", "", rest),
-            "-": KeyChange(path, "removed", rest, ""),
-        }
-        changes.append(kinds[line[0]])
+        if line[0] == "~":
+            before, _, after = rest.partition(" -> ")
+            changes.append(KeyChange(path, "changed", before, after))
+        else:
+            changes.append(KeyChange(path, "added", "", rest) if line[0] == "+" else KeyChange(path, "removed", rest))
     return changes
 
 
@@ -187,10 +177,8 @@ def tidy(value: Any) -> str:
 
 
 def tone(verdict: Verdict | str | None) -> str:
-    """How a verdict is coloured; the word stands beside it always."""
-    return {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCLUSIVE": "bad"}.get(
-        str(verdict), "quiet"
-    )
+    """The color of a verdict; its word is always shown too."""
+    return TONES.get(str(verdict), "quiet")
 
 
 def size(count: int) -> str:

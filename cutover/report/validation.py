@@ -10,7 +10,7 @@ from cutover.core.errors import Problem
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.rundir import RunDir
 from cutover.timeline.presentation import Validation
-from cutover.timeline.timeline import Story, read_story
+from cutover.timeline.timeline import Timeline, read_timeline
 
 NAME = "production_validation_report.json"
 COMPARISON = "shadow_report.json"  # the same of both versions side by side
@@ -20,7 +20,7 @@ IN_A_RUN = Problem("the service was not judged on this host", "see the journal o
 
 def write_validation_reports(run: RunDir, shown: Validation) -> Path | None:
     """Write the reports out of the outcomes of the step that judged the service; None where it ran nowhere."""
-    documents = host_documents(read_story(run.journal_file), shown)
+    documents = host_documents(read_timeline(run.journal_file), shown)
     return write_reports(run.path, documents, {"run": run.id}) if documents else None
 
 
@@ -35,9 +35,9 @@ def write_reports(directory: Path, documents: Mapping[str, Document], about: Doc
     return directory / name
 
 
-def host_documents(story: Story, shown: Validation) -> dict[str, Document]:
+def host_documents(timeline: Timeline, shown: Validation) -> dict[str, Document]:
     """The document of every host that phases 3-5 were begun on, completed where the host gave none. Empty where no host did."""
-    documents = {host: judging(document(story, host, shown.step)) for host in story.touched()}
+    documents = {host: judging(document(timeline, host, shown.step)) for host in timeline.touched()}
     if not any(documents.values()):
         return {}
     return completed(documents, shown.checks, dict.fromkeys(documents, IN_A_RUN))

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from cutover.core import causes
 from cutover.core.errors import Problem, UsageError
 from cutover.core.step import State, Step
 from cutover.core.verdict import Verdict
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_stamp
-from cutover.plan.gate import Finding
+from cutover.plan.gate import Finding, causes_in, causes_of, joined_causes
 from cutover.plan.phases import COMMITTING, PREPARING, ROLLBACK
 from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, functions_of, steps_of
 from cutover.remote.agent import HostAgent
@@ -22,13 +21,13 @@ from cutover.remote.fleet import Fleet, as_problems, reached
 from cutover.run.history import known_run
 from cutover.run.verify import VALIDATING, Judged, unasked_findings
 
-SHADOW = "shadow"  # the function of the role, and what is told
-TITLE = "V1 and V2 on the same input"
+SHADOW = "shadow"  # the name of the role's function, and of its checks
+TITLE = "the old and the new release on the same input"
 SLACK_S = 30.0
 
 
 def shadow(targets: Targets, *, run: str) -> Judged:
-    """Have each host compare, by the release that a run staged there (the newest run, where none is named), else by the one in service."""
+    """Have each host compare, by the release that a run staged there (the newest run, where none is named), else by the active one."""
     with reached(targets) as (fleet, unreachable):
         staged_by, releases, silent = _releases(fleet, run)
         asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
@@ -47,12 +46,12 @@ def shadow(targets: Targets, *, run: str) -> Judged:
 
 
 def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:
-    """The run that staged a release last, the release that lies on each host since then, and who could not say."""
+    """The run that staged a release last, the release on each host since then, and hosts that did not answer."""
     staged = [phase.name for phase in (PREPARING[-1], *COMMITTING, ROLLBACK)]
     known, silent = known_run(fleet, run, lambda candidate: candidate.ran(staged))
     if known is None:
         return "", {}, silent
-    plan = known.plan.release  # it does not keep what it was built for, and only its name is asked for
+    plan = known.plan.release  # the plan does not keep what it was built for, and only its name is needed
     facts = ReleaseFacts(plan.id, plan.sha256, plan.size, python="", machine="")
     return known.run, dict.fromkeys(known.plans, facts), silent
 
@@ -95,13 +94,13 @@ def _judge(host: str, step: Step, outcome: State | None, document: State | None)
 
 def _of_check(host: str, name: str, check: Mapping[str, Any]) -> list[Finding]:
     where = f"{SHADOW}.{name}"
-    issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes.listed(check.get("issues"))]
+    issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
     return issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
 
 
 def _why(outcome: State | None) -> str:
-    """What kept a host from giving a document: what it said instead."""
+    """Why a host has no document: what it reported instead."""
     if outcome is None:
-        return "it was not run"
-    said = causes.in_words(causes.of_outcome(outcome))
-    return said or "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])])) or "it said nothing"
+        return "the step was not run"
+    said = joined_causes(causes_of(outcome))
+    return said or "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])])) or "no output"

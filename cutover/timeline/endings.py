@@ -1,16 +1,15 @@
 """The verdict of a run in two plain sentences, for somebody who was not there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cutover.core.errors import ExitCode
+from cutover.core.times import clock
 from cutover.core.verdict import Verdict
-from cutover.timeline.attention import attention, is_consequence
-from cutover.timeline.events import in_words, listed
-from cutover.timeline.host_state import Place
-from cutover.timeline.moments import clock, phase_title
+from cutover.timeline.host_state import HostState, Labels
 from cutover.timeline.outages import Outage, longest
-from cutover.timeline.timeline import Story
+from cutover.timeline.problems import is_consequence, problems_of
+from cutover.timeline.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -23,163 +22,138 @@ class Ending:
     second: str
 
 
-def ending(story: Story, away: list[Outage]) -> Ending:
+def ending(timeline: Timeline, away: list[Outage], labels: Labels) -> Ending:
     """How a run ended, by its journal."""
-    if story.integrity.broken or not story.records:
-        return _unreadable(story)
-    if story.only_planned:
-        second = "It is applied with `./invokew cutover --run` and its id."
+    if timeline.integrity.broken:
+        first = f"The journal of this run was altered: {timeline.integrity.broken}."
+        second = "This page shows the records before the break; compare the journal with the copies on the hosts."
+        return Ending("not to be trusted", "bad", first, second)
+    if not timeline.records:
+        return Ending("empty", "bad", "The journal of this run is empty.", "Nothing is known about it.")
+    if timeline.only_planned:
+        second = "Apply it with `./invokew cutover --run` and its id."
         return Ending("planned", "quiet", "A plan was made; no host was changed.", second)
-    code = story.exit_code
+    known = _Known(timeline, away, labels)
+    code = timeline.exit_code
     if code is None:
-        return _unfinished(story)
-    return _ENDS.get(code, _plain("our own error", "bad", "The run ended by an error of the tool itself."))(story, away)
+        return known.unfinished()
+    if code in _ENDINGS:
+        return _ENDINGS[code](known)
+    return Ending(*_PLAIN.get(code, _PLAIN[ExitCode.BUG]), known.cause())
 
 
-def _unreadable(story: Story) -> Ending:
-    if not story.integrity.broken:
-        return Ending("empty", "bad", "The journal of this run is empty.", "Nothing is known of it.")
-    return Ending(
-        "not to be trusted",
-        "bad",
-        f"The journal of this run was altered: {story.integrity.broken}.",
-        "What follows is taken from the records before the break; compare the journal with the copies on the hosts.",
-    )
+@dataclass(frozen=True)
+class _Known:
+    """What is known of a run, and each way in which one ends."""
 
+    timeline: Timeline
+    away: list[Outage]
+    labels: Labels
 
-def _unfinished(story: Story) -> Ending:
-    last = story.records[-1]
-    went = ", ".join(story.touched())
-    touched = (
-        f"Phases 3-5 had begun on {went}; on which version each host is now is not known from here: ask with `./invokew status`."
-        if went
-        else "No host had been touched by phases 3-5, so V1 is as it was."
-    )
-    torn = " (its last line was cut off while it was written)" if story.integrity.torn else ""
-    return Ending(
-        "unfinished",
-        "bad",
-        f"This run is unfinished: its journal ends at {clock(last.at)} UTC{torn} with «{in_words(last)}» and names no end.",
-        touched,
-    )
-
-
-def _done(story: Story, away: list[Outage]) -> Ending:
-    status = str(story.finish.data["status"]) if story.finish else ""
-    if story.rolled_back():
-        back, _ = story.back()
-        began = story.last("rollback.started")
-        reason = str(began.data["cause"]).strip().rstrip(".") if began else ""
-        return Ending(
-            "back on V1",
-            "warn",
-            f"On request, {_hosts(back)} went back to V1, verified.",
-            f"Reason given: {reason or 'none'}. {_away(away)}",
+    def unfinished(self) -> Ending:
+        last, went = self.timeline.records[-1], ", ".join(self.timeline.touched())
+        torn = " (its last line was cut off while it was written)" if self.timeline.integrity.torn else ""
+        about = f" of {last.host}" if last.host else ""
+        first = f"This run is unfinished: its journal ends at {clock(last.at)} UTC with the record `{last.kind}`{about}{torn}."
+        touched = (
+            f"Phases 3-5 had begun on {went}; `./invokew status` asks each host which release it is on."
+            if went
+            else f"No host had been touched by phases 3-5: {self.labels.old} is in service."
         )
-    confirmed = story.last("confirmed")
-    made = story.last("plan.made")
-    if confirmed is None:
-        if story.last("prepared"):
+        return Ending("unfinished", "bad", first, touched)
+
+    def done(self) -> Ending:
+        old, new = self.labels.old, self.labels.new
+        if self.timeline.rolled_back():
+            began = self.timeline.last("rollback.started")
+            reason = str(began.data["cause"]).strip().rstrip(".") if began else ""
+            first = f"On request, {_hosts(self.timeline.back()[0])} went back to {old}, verified."
+            return Ending(f"back on {old}", "warn", first, f"Reason given: {reason or 'none'}. {self._away()}")
+        confirmed, made = self.timeline.last("confirmed"), self.timeline.last("plan.made")
+        if confirmed is None and self.timeline.last("prepared"):
+            first = f"{_hosts(self.timeline.hosts)} are prepared for {new}: backed up, release in place, judged."
+            return Ending("prepared", "good", first, f"{old} is in service, untouched; phases 3-5 have not been run.")
+        if confirmed is None:
             return Ending(
-                "prepared",
-                "good",
-                f"{_hosts(story.hosts)} are prepared for V2: backed up, release in place, judged.",
-                "V1 is in service and was not touched; phases 3-5 have not been run.",
+                "nothing to do", "good", "Every host runs this release already, healthy.", "Nothing was changed."
             )
-        return Ending("nothing to do", "good", "Every host runs this release already, healthy.", "Nothing was changed.")
-    release = made.data["release"] if made else "the planned release"
-    warned = sum(1 for verdict, _ in attention(story) if verdict is not Verdict.PASS)
-    gates = f" Every gate opened, {'with ' + str(warned) + ' warning' + ('s' if warned > 1 else '') if warned else 'without a warning'}."
-    first = f"{_hosts(confirmed.data['hosts'])} went from V1 to V2 (release {release}), confirmed at {clock(confirmed.at)} UTC."
-    return Ending(status or "done", "good", first, _away(away) + gates)
+        went, release = _hosts(confirmed.data["hosts"]), made.data["release"] if made else "the planned one"
+        first = f"{went} went from {old} to {new} (release {release}), confirmed at {clock(confirmed.at)} UTC."
+        warned = sum(1 for verdict, _ in problems_of(self.timeline) if verdict is not Verdict.PASS)
+        gates = f"with {warned} warning{'s' if warned > 1 else ''}" if warned else "without a warning"
+        status = str(self.timeline.finish.data["status"]) if self.timeline.finish else ""
+        return Ending(status or "done", "good", first, f"{self._away()} Every gate opened, {gates}.")
+
+    def refused(self) -> Ending:
+        shut = next(
+            (span for span in reversed(self.timeline.spans) if span.verdict is not None and not span.opens), None
+        )
+        where = f" in phase {shut.title}" if shut else ""
+        first = f"The run was refused{where}: {self.labels.old} is in service everywhere, untouched."
+        return Ending("refused", "warn", first, self.cause())
+
+    def back(self) -> Ending:
+        hosts = self.timeline.back()[0]
+        went = f"{_hosts(hosts)} went back to {self.labels.old}, verified" if hosts else "no host had been touched"
+        first = f"The cutover failed and {went}: all hosts are on {self.labels.old}."
+        return Ending("rolled back", "bad", first, f"{self.cause()} {self._away()}")
+
+    def mixed(self) -> Ending:
+        left = (HostState.FAILED, HostState.UNKNOWN)
+        hosts = self.timeline.back()[1] or [one for one in self.timeline.hosts if self.timeline.state(one) in left]
+        first = f"The rollback is incomplete: {listed(hosts) or 'a host'} needs a person, now."
+        return Ending("a person is needed", "bad", first, self.cause())
+
+    def interrupted(self) -> Ending:
+        hosts = self.timeline.back()[0]
+        went = (
+            f"{_hosts(hosts)} went back to {self.labels.old}, verified"
+            if hosts
+            else f"No host had been touched by phases 3-5: {self.labels.old} is in service"
+        )
+        second = self._away() if hosts else "There is nothing left to do."
+        return Ending("interrupted", "warn", f"The run was interrupted by a person or a signal. {went}.", second)
+
+    def _away(self) -> str:
+        most = longest(self.away)
+        if most is None:
+            return "How long the service was away was not measured."
+        alone = sum(1 for outage in self.away if outage.intervals) == 1
+        where = most.host if alone else f"{most.host}, where it took longest"
+        return f"The service was away for {most.seconds:.2f} s on {where}."
+
+    def cause(self) -> str:
+        """The first line of the first thing that shut a gate."""
+        problems = problems_of(self.timeline)
+        serious = [one for verdict, one in problems if not verdict.lets_pass and not is_consequence(one)]
+        if not serious:
+            return "The journal names no cause."
+        where = ": ".join(part for part in (serious[0].host, serious[0].path) if part and serious[0].host)
+        found = serious[0].found.splitlines()[0][:240].rstrip(" .;:") + (f" ({where})" if where else "")
+        return f"Cause: {found}{f', and {len(serious) - 1} more' if len(serious) > 1 else ''}."
 
 
-def _refused(story: Story, _lost: list[Outage]) -> Ending:
-    shut = next((span for span in reversed(story.spans) if span.verdict is not None and not span.opens), None)
-    where = f" in phase {phase_title(shut.name)}" if shut else ""
-    return Ending(
-        "refused",
-        "warn",
-        f"The run was refused{where}, before V1 was touched on any host: V1 is in service everywhere, as it was.",
-        _cause(story),
-    )
-
-
-def _back(story: Story, away: list[Outage]) -> Ending:
-    back, _ = story.back()
-    went = f"{_hosts(back)} went back to V1, verified" if back else "no host had been touched"
-    first = f"The cutover failed and {went}: all hosts are on V1."
-    return Ending("rolled back", "bad", first, f"{_cause(story)} {_away(away)}")
-
-
-def _mixed(story: Story, _lost: list[Outage]) -> Ending:
-    _, failed = story.back()
-    left = [host for host in story.hosts if story.where(host) in (Place.LEFT, Place.BETWEEN)]
-    hosts = listed(failed or left) or "a host"
-    first = f"The way back to V1 is incomplete: {hosts} must be looked after by a person, now."
-    return Ending("a person is needed", "bad", first, _cause(story))
-
-
-def _interrupted(story: Story, away: list[Outage]) -> Ending:
-    back, _ = story.back()
-    left = (
-        f"{_hosts(back)} went back to V1, verified."
-        if back
-        else "No host had been touched by phases 3-5: V1 is as it was."
-    )
-    return Ending(
-        "interrupted",
-        "warn",
-        f"The run was interrupted by a person or a signal. {left}",
-        _away(away) if back else "Nothing is left to do.",
-    )
-
-
-def _plain(badge: str, tone: str, first: str) -> Callable[[Story, list[Outage]], Ending]:
-    return lambda story, _lost: Ending(badge, tone, first, _cause(story))
-
-
-_ENDS: dict[int, Callable[[Story, list[Outage]], Ending]] = {
-    ExitCode.DONE: _done,
-    ExitCode.USAGE: _plain(
-        "not started", "warn", "The run ended before any host was changed: what it was given is wrong."
-    ),
-    ExitCode.REFUSED: _refused,
-    ExitCode.ROLLED_BACK: _back,
-    ExitCode.MIXED: _mixed,
-    ExitCode.LOCKED: _plain("locked", "warn", "Another run holds a host; this one changed nothing."),
-    ExitCode.ON_HOLD: _plain("on hold", "warn", "The run waits for a person's decision."),
-    ExitCode.INTERRUPTED: _interrupted,
+_ENDINGS: dict[int, Callable[[_Known], Ending]] = {
+    ExitCode.DONE: _Known.done,
+    ExitCode.REFUSED: _Known.refused,
+    ExitCode.ROLLED_BACK: _Known.back,
+    ExitCode.MIXED: _Known.mixed,
+    ExitCode.INTERRUPTED: _Known.interrupted,
+}
+_PLAIN: dict[int, tuple[str, str, str]] = {  # badge, tone, first sentence; the second is the cause
+    ExitCode.USAGE: ("not started", "warn", "The run ended before any host was changed: its input is wrong."),
+    ExitCode.LOCKED: ("locked", "warn", "Another run holds a host; this one changed nothing."),
+    ExitCode.ON_HOLD: ("on hold", "warn", "The run waits for a person's decision."),
+    ExitCode.BUG: ("our own error", "bad", "The run ended by a bug of this tool."),
 }
 
 
-def _hosts(hosts: object) -> str:
-    names = list(hosts) if isinstance(hosts, list | tuple) else []
+def listed(hosts: Iterable[str]) -> str:
+    """Host names as a list, cut short where there are many."""
+    names = list(hosts)
+    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:6])} and {len(names) - 6} more"
+
+
+def _hosts(hosts: Iterable[str]) -> str:
+    names = list(hosts)
     return names[0] if len(names) == 1 else f"{len(names)} hosts ({listed(names)})"
-
-
-def _away(away: list[Outage]) -> str:
-    most = longest(away)
-    if most is None:
-        return "How long the service was away was not measured."
-    alone = sum(1 for outage in away if outage.stretches) == 1
-    return f"The service was away for {most.seconds:.2f} s on {most.host}{'' if alone else ', where it took longest'}."
-
-
-def _cause(story: Story) -> str:
-    """The first line of the first thing that shut a gate."""
-    serious = [
-        problem for verdict, problem in attention(story) if not verdict.lets_pass and not is_consequence(problem)
-    ]
-    if not serious:
-        return "The journal names no cause."
-    problem, more = serious[0], len(serious) - 1
-    where = (
-        f" ({problem.host}: {problem.path})"
-        if problem.host and problem.path
-        else f" ({problem.host})"
-        if problem.host
-        else ""
-    )
-    found = problem.found.splitlines()[0][:240].rstrip(" .;:")
-    return f"Cause: {found}{where}" + (f", and {more} more." if more else ".")

@@ -1,31 +1,35 @@
-"""Reads report.yml of a service: which measurements of the steps a report shows, and how. The engine knows no step and no value by name."""
+"""Reads report.yml of a service: which measurements of the steps are shown, and how. The engine knows no step and no value by name."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cutover.agent.compare import dig
 from cutover.core.errors import Problem, UsageError
+from cutover.core.numbers import is_number
 from cutover.inventory.targets import STANDARD
 from cutover.plan.service import ServiceRole, load_service
 from cutover.timeline.presented import Watched
-from cutover.timeline.realtime import Figure
 
 FILE = "report.yml"
 
 
-class _Strict(BaseModel):
+class Declared(BaseModel):
+    """What the file declares; any other key is an error."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Baseline(_Strict):
+class Baseline(Declared):
     """A figure to hold the outage against."""
 
     seconds: float
     words: str
 
 
-class OutageSteps(_Strict):
+class OutageSteps(Declared):
     """The steps that measured how long the service was away, and what its parts are called."""
 
     forward: str
@@ -36,7 +40,7 @@ class OutageSteps(_Strict):
     parts: dict[str, str]
 
 
-class Column(_Strict):
+class Column(Declared):
     """A column of a table of values: from which step's document, where in it ({row} is the row's name), how it is printed."""
 
     title: str
@@ -45,10 +49,10 @@ class Column(_Strict):
     format: str = ""
     verdict: bool = False
     missing: str = "not measured"
-    optional: bool = Field(default=False, description="left out where no host has the step's document")
+    optional: bool = Field(default=False, description="omitted where no host has the step's document")
 
 
-class ValueTable(_Strict):
+class ValueTable(Declared):
     """A table a host with one row for each key of the mapping at `rows`; with `each`, one table for each item of that list."""
 
     title: str
@@ -61,14 +65,42 @@ class ValueTable(_Strict):
     unit: str = ""
 
 
-class Validation(_Strict):
+class Validation(Declared):
     """The step whose document is the validation report (status, checks, timestamp), and the checks that it always has."""
 
     step: str
     checks: tuple[str, ...]
 
 
-class Presentation(_Strict):
+class RealTimeFigure(Declared):
+    """A figure of the service as it is now.
+
+    value: what lies at `at`. ratio: `at` by `of`. busy: the increase of `at` for each second. words: `words[at]`.
+    """
+
+    how: Literal["value", "ratio", "busy", "words"] = "value"
+    at: str = Field(description="dotted path into the documents")
+    of: str = ""
+    times: float = 1.0
+    words: Mapping[str, str] = Field(default_factory=dict, description="for what lies there; any other is `otherwise`")
+    otherwise: str = ""
+
+    def read(self, first: Mapping[str, Any], last: Mapping[str, Any], seconds: float) -> float | str | None:
+        """The figure from the documents of two samples so many seconds apart; None where it could not be measured, never 0."""
+        value = dig(last, self.at)
+        if self.how == "words":
+            return self.words.get(str(value), self.otherwise)
+        if self.how == "busy":
+            before = dig(first, self.at)
+            known = is_number(before) and is_number(value) and seconds > 0 and value >= before
+            return round((value - before) / seconds * self.times, 3) if known else None
+        if self.how == "ratio":
+            of = dig(last, self.of)
+            return round(value / of * self.times, 3) if is_number(value) and is_number(of) and of else None
+        return (value if self.times == 1 else value * self.times) if is_number(value) else None
+
+
+class Presentation(Declared):
     """Everything that is particular to this service on the page."""
 
     service: str
@@ -77,14 +109,25 @@ class Presentation(_Strict):
     values: ValueTable | None = None
     tables: tuple[ValueTable, ...] = ()
     watch: Watched = Watched()
-    real_time: dict[str, Figure] = Field(default_factory=dict, description="what `status --json` says of the service")
+    real_time: dict[str, RealTimeFigure] = Field(
+        default_factory=dict, description="what `status --json` has of the service"
+    )
+
+    def real_time_of(self, samples: Mapping[str, Any]) -> dict[str, float | str | None]:
+        """The real-time figures by their names, from two samples (`first`, `last`, `seconds` apart)."""
+        return {
+            name: one.read(samples["first"], samples["last"], samples["seconds"])
+            for name, one in self.real_time.items()
+        }
 
 
 def presentation(root: Path, service: str) -> Presentation:
-    """What roles/standard/report.yml says for any service, with what the service's own says in its place; UsageError where it is wrong."""
+    """What roles/standard/report.yml shows of any service, with the service's own in its place; UsageError where it is wrong.
+
+    A journal that was cut does not name its service; the standard presentation is used then.
+    """
     import yaml
 
-    # A journal that was cut does not say which service it is about.
     role = load_service(root, service) if service else None
     document: dict[str, Any] = {"service": _title(role) if role else "unknown service"}
     path = root / "roles" / STANDARD / FILE
@@ -96,17 +139,11 @@ def presentation(root: Path, service: str) -> Presentation:
                 document[key] = {**document[key], **value} if merges else value
         return Presentation.model_validate(document)
     except (OSError, yaml.YAMLError) as unreadable:
-        found, next_ = f"cannot be read: {unreadable}", "restore it"
-        raise UsageError(Problem(path=str(path), found=found, next=next_)) from unreadable
+        problem = Problem(path=str(path), found=f"cannot be read: {unreadable}", next="restore the file")
+        raise UsageError(problem) from unreadable
     except ValidationError as misfit:
-        raise UsageError(
-            Problem(
-                path=f"{path}: {'.'.join(str(part) for part in error['loc'])}",
-                found=error["msg"],
-                next="correct the entry",
-            )
-            for error in misfit.errors()
-        ) from misfit
+        places = {f"{path}: {'.'.join(map(str, error['loc']))}": error["msg"] for error in misfit.errors()}
+        raise UsageError(Problem(found, "fix the entry", path=place) for place, found in places.items()) from misfit
 
 
 def _title(role: ServiceRole) -> str:

@@ -1,7 +1,7 @@
 """What happened in a run, read from its journal and nothing else: phases, batches, bake times, outcomes, how it ended."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,15 @@ from typing import Any
 from cutover.core.times import between
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import BrokenChain, Record, parse
-from cutover.plan.phases import COMMITTING
-from cutover.timeline.host_state import Place, Whereabouts
+from cutover.plan.phases import COMMITTING, ROLLBACK, phase_named
+from cutover.timeline.host_state import HostState, HostStates
+
+BAKE = "bake"
 
 
 @dataclass(frozen=True)
 class Integrity:
-    """Whether the journal can be believed: its whole records, the last hash, and what is wrong with the rest."""
+    """Whether the journal can be trusted: its whole records, the last hash, and what is wrong with the rest."""
 
     records: int
     head: str
@@ -25,7 +27,7 @@ class Integrity:
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of the run on some hosts: a phase (with its gate's answer), or a bake time. `end` is None where none is told."""
+    """A part of the run on some hosts: a phase (with its gate's answer), or a bake time. `end` is None where it has none."""
 
     name: str
     hosts: tuple[str, ...]
@@ -34,19 +36,23 @@ class Span:
     verdict: Verdict | None = None
     opens: bool = False
     judged: int = 0
-    findings: tuple[dict[str, Any], ...] = ()
+    bad: tuple[tuple[str, Verdict], ...] = ()  # host (empty: all of them) and verdict of each finding that was noted
+
+    @property
+    def title(self) -> str:
+        """What the report calls it."""
+        return {BAKE: "Bake time", ROLLBACK.name: ROLLBACK.title}.get(self.name) or phase_named(self.name).label
 
     def of(self, host: str) -> Verdict | None:
         """The verdict of one host: the worst that the gate noted of it, PASS where it noted nothing; None before the gate."""
         if self.verdict is None:
             return None
-        noted = [Verdict(finding["verdict"]) for finding in self.findings if finding["host"] in (host, "")]
-        return worst([Verdict.PASS, *noted])
+        return worst([Verdict.PASS, *(verdict for known, verdict in self.bad if known in (host, ""))])
 
 
 @dataclass(frozen=True)
-class Story:
-    """A run as its journal tells it."""
+class Timeline:
+    """A run by its journal."""
 
     records: tuple[Record, ...]
     integrity: Integrity
@@ -66,8 +72,7 @@ class Story:
         """Every host that the journal names, in the order of the plan."""
         named: dict[str, None] = {}
         for record in self.records:
-            named.update(dict.fromkeys(record.data.get("hosts", ())))
-            named.update(dict.fromkeys(record.data.get("already", ())))
+            named.update(dict.fromkeys((*record.data.get("hosts", ()), *record.data.get("already", ()))))
             named.update({record.host: None} if record.host else {})
         return tuple(named)
 
@@ -88,8 +93,8 @@ class Story:
         return self.last("plan.made") is not None and self.last("run.started", "run.finished") is None
 
     @property
-    def legs(self) -> tuple[tuple[str, str], ...]:
-        """From when until when it was at work: a rollback on another day is a leg of its own."""
+    def sessions(self) -> tuple[tuple[str, str], ...]:
+        """From when until when it was at work: a rollback on another day is a session of its own."""
         ends: list[tuple[str, str]] = []
         fresh = True
         for record in self.records:
@@ -103,10 +108,10 @@ class Story:
     @property
     def seconds(self) -> float:
         """How long it was at work."""
-        return sum(between(start, end) for start, end in self.legs)
+        return sum(between(start, end) for start, end in self.sessions)
 
     def touched(self) -> tuple[str, ...]:
-        """Hosts on which phases 3-5 were begun, by the intents, or that were taken back."""
+        """Hosts on which phases 3-5 were begun, by the intents, or that were rolled back."""
         names = {phase.name for phase in COMMITTING}
         begun = {record.host for record in self.of("intent") if record.phase in names}
         begun.update(host for record in self.of("rollback.started") for host in record.data["hosts"])
@@ -118,113 +123,60 @@ class Story:
         return (tuple(end.data["hosts"]), tuple(end.data["failed"])) if end else ((), ())
 
     def rolled_back(self) -> bool:
-        """Whether the newest turn of the run was the way back."""
-        way_back, confirmed = self.last("rollback.started"), self.last("confirmed")
-        return way_back is not None and (confirmed is None or way_back.seq > confirmed.seq)
+        """Whether the last thing that the run did was a rollback."""
+        rollback, confirmed = self.last("rollback.started"), self.last("confirmed")
+        return rollback is not None and (confirmed is None or rollback.seq > confirmed.seq)
 
-    def where(self, host: str) -> Place:
-        """Where a host is, as far as the journal knows; what was not confirmed may have gone back by itself."""
-        place = self._whereabouts.place(host)
-        return Place.BETWEEN if place is Place.SERVING else place
+    def state(self, host: str) -> HostState:
+        """Which release a host is on, as far as the journal knows; what was not confirmed may have reverted by itself."""
+        state = self._states.of(host)
+        return HostState.UNKNOWN if state is HostState.UNCONFIRMED else state
 
     @cached_property
-    def _whereabouts(self) -> Whereabouts:
-        return Whereabouts.of(self.records)
+    def _states(self) -> HostStates:
+        return HostStates(self.records)
 
 
-def read_story(path: Path) -> Story:
-    """Read a journal as far as it can be believed; a broken chain is told, and nothing after the break is used."""
+def read_timeline(path: Path) -> Timeline:
+    """Read a journal as far as it can be trusted; a broken chain is noted, and nothing after the break is used."""
     text = path.read_text() if path.exists() else ""
-    lines = text.splitlines(keepends=True)
     records: list[Record] = []
     broken = ""
     try:
-        records.extend(parse(lines, path.name))
+        for record in parse(text.splitlines(keepends=True), path.name):
+            records.append(record)  # noqa: PERF402 - those before a break are kept
     except BrokenChain as found:
-        records = _before_break(lines, path.name)
         broken = str(found)
-    return story_of(records, broken, torn=bool(text) and not text.endswith("\n"))
+    return timeline_of(records, broken, torn=bool(text) and not text.endswith("\n"))
 
 
-def story_of(records: Sequence[Record], broken: str = "", *, torn: bool = False) -> Story:
-    """The story of records that were read already."""
+def timeline_of(records: Sequence[Record], broken: str = "", *, torn: bool = False) -> Timeline:
+    """The timeline of records that were read already."""
     integrity = Integrity(len(records), records[-1].hash if records else "", broken, torn)
-    outcomes = {
-        (record.host, record.data["id"]): record.data | {"seq": record.seq}
-        for record in records
-        if record.kind == "outcome"
-    }
-    return Story(tuple(records), integrity, tuple(_spans(records)), outcomes)
-
-
-def _before_break(lines: list[str], source: str) -> list[Record]:
-    """The records before the one that breaks the chain."""
-    records: list[Record] = []
-    stream = parse(lines, source)
-    while True:
-        try:
-            record = next(stream, None)
-        except BrokenChain:
-            return records
-        if record is None:
-            return records
-        records.append(record)
+    outcomes = {(one.host, one.data["id"]): one.data | {"seq": one.seq} for one in records if one.kind == "outcome"}
+    return Timeline(tuple(records), integrity, tuple(_spans(records)), outcomes)
 
 
 def _spans(records: Iterable[Record]) -> list[Span]:
     """Phases from their start to their gate, bake times from start to end; what has no end stays open."""
     spans: list[Span] = []
     for record in records:
-        if record.kind == "phase.started":
-            spans.append(Span(record.phase, tuple(record.data["hosts"]), record.at))
-        elif record.kind == "bake.started":
-            spans.append(Span("bake", tuple(record.data["hosts"]), record.at))
+        data = record.data
+        if record.kind in ("phase.started", "bake.started"):
+            spans.append(Span(record.phase or BAKE, tuple(data["hosts"]), record.at))
         elif record.kind == "gate":
-            _close(spans, record.phase, record)
+            bad = tuple((finding["host"], Verdict(finding["verdict"])) for finding in data["findings"])
+            _close(spans, record, verdict=Verdict(data["verdict"]), opens=data["opens"], judged=data["judged"], bad=bad)
         elif record.kind in ("bake.done", "bake.failed"):
-            _close(spans, "bake", record)
+            verdict = Verdict.PASS if record.kind == "bake.done" else Verdict.FAIL
+            bad = tuple((problem["host"], Verdict.FAIL) for problem in data.get("problems", ()))
+            _close(spans, record, verdict=verdict, opens=not bad, judged=data.get("looks", 0), bad=bad)
     return spans
 
 
-def _close(spans: list[Span], name: str, record: Record) -> None:
+def _close(spans: list[Span], record: Record, **answer: Any) -> None:
+    """Close the newest open span that the record ends."""
     for index in reversed(range(len(spans))):
-        span = spans[index]
-        if span.name == name and span.end is None:
-            spans[index] = _closed(span, record)
+        if spans[index].name == (record.phase or BAKE) and spans[index].end is None:
+            spans[index] = replace(spans[index], end=record.at, **answer)
             return
-
-
-def _closed(span: Span, record: Record) -> Span:
-    data = record.data
-    if record.kind == "gate":
-        return Span(
-            span.name,
-            span.hosts,
-            span.start,
-            record.at,
-            Verdict(data["verdict"]),
-            data["opens"],
-            data["judged"],
-            tuple(data["findings"]),
-        )
-    findings = tuple(
-        {
-            "host": problem["host"],
-            "name": problem["path"],
-            "verdict": "FAIL",
-            "message": problem["found"],
-            "next": problem["next"],
-        }
-        for problem in data.get("problems", ())
-    )
-    good = record.kind == "bake.done"
-    return Span(
-        span.name,
-        span.hosts,
-        span.start,
-        record.at,
-        Verdict.PASS if good else Verdict.FAIL,
-        good,
-        data.get("looks", 0),
-        findings,
-    )

@@ -17,7 +17,7 @@ class Verification:
     hash: str = GENESIS
     records: list[Record] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
-    torn: bytes = b""  # what stands after the last line end
+    torn: bytes = b""  # what follows the last line end
     segments: int = 0  # sealed ones
     parsed: int = 0  # records that were followed one by one
     digested: int = 0  # records in sealed segments whose digest was compared
@@ -78,4 +78,4 @@ def _explains(record: Record, line: bytes) -> bool:
 
 def _blame_unexplained(seen: Verification, torn: tuple[str, bytes] | None) -> None:
     if torn:
-        seen.blame(torn[0], f"is no record ({len(torn[1])} bytes)")
+        seen.blame(torn[0], f"is not a record ({len(torn[1])} bytes)")

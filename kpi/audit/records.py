@@ -47,12 +47,12 @@ def make(event: Event, actor: str, seq: int, prev: str) -> Record:
 
 
 def as_line(record: Record) -> bytes:
-    """A record as it stands in the file, its line end included."""
+    """A record as it is in the file, its line end included."""
     return json.dumps(record, sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
 def parse(line: bytes) -> Record | None:
-    """The record in a line; None when the line is no record."""
+    """The record in a line; None when the line is not a record."""
     try:
         record = json.loads(line)
     except ValueError:

@@ -8,7 +8,7 @@ from kpi.audit.segments import TRAIL, index_bytes, read_index
 
 
 def records_since(directory: Path, moment: str) -> Iterator[Record]:
-    """Records from a moment on (as `clock.stamp` writes it); lines that are no records are left to `verify`."""
+    """Records from a moment on (as `clock.stamp` writes it); lines that are not records are left to `verify`."""
     # The active part first: one that is sealed while we look is then known under both names, and is skipped once.
     active = _records(directory / TRAIL, moment)
     first = active[0]["seq"] if active else None

@@ -31,7 +31,7 @@ class Segment:
     entry: str
 
     def as_line(self) -> bytes:
-        """As it stands in the index."""
+        """As it is in the index."""
         return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False).encode() + b"\n"
 
 
@@ -76,7 +76,7 @@ def read_index(content: bytes) -> tuple[list[Segment], list[tuple[str, str]], in
         where = f"{INDEX}, line {number}"
         segment = _parse(line)
         if segment is None:
-            problems.append((where, f"is no entry of the index ({len(line)} bytes)"))
+            problems.append((where, f"is not an entry of the index ({len(line)} bytes)"))
             continue
         known = {name: value for name, value in asdict(segment).items() if name != "entry"}
         if _entry_hash(known) != segment.entry:

@@ -20,7 +20,7 @@ DIGEST_BYTES = (
 def verify(directory: Path, *, full: bool = False, newest: bool = False) -> Verification:
     """Find every break: edited, removed, reordered, cut short. Quick: sealed segments are not followed again.
 
-    `newest` follows the part that is written just now and compares sealed ones by their size alone: for a look every few
+    `newest` follows the part that is written just now and compares sealed ones by their size alone: for a snapshot every few
     seconds, between the verifications that read more.
     """
     # The head is read before the trail: a service in use may write both while we read, and the trail comes first.
@@ -111,7 +111,7 @@ def _follow_segments(segments: list[Segment], contents: dict[str, bytes], seen: 
             if hashlib.sha256(content).hexdigest() != segment.sha256:
                 seen.blame(segment.name, "was changed after it was sealed: its digest is not that of the index")
             elif segment.breaks:
-                del seen.problems[known:]  # as it was sealed; what was wrong with it then stands in the index
+                del seen.problems[known:]  # as it was sealed; what was wrong with it then is in the index
             elif (seen.seq, seen.hash) != (segment.last_seq, segment.hash):
                 seen.blame(segment.name, f"ends at record {seen.seq}, in the index at {segment.last_seq}")
             _judge_opening(seen, records, segments[:at], segment.name)
@@ -136,7 +136,7 @@ def _judge_strays(files: list[str], segments: list[Segment], seen: Verification)
     """Files named like segments that the index does not list; the next one may be in the making."""
     following = name_of(segments[-1].last_seq + 1 if segments else 1)
     for name in sorted({*files} - {segment.name for segment in segments} - {following}):
-        seen.blame(name, "is no segment that the index lists")
+        seen.blame(name, "is a segment that the index does not list")
 
 
 def _judge_head(directory: Path, head: tuple[int, str] | None, seen: Verification, segments: list[Segment]) -> None:

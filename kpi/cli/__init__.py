@@ -63,7 +63,7 @@ def _print(options: argparse.Namespace, document: dict[str, Any]) -> None:
     if options.json:
         _say(json.dumps(document, indent=1, allow_nan=False))
         return
-    from kpi.telling import lines
+    from kpi.text_output import lines
 
     _say("\n".join(lines(options.command, document)))
 

@@ -1,4 +1,4 @@
-"""What each command does: options in, verdict and document out. Imports stand where they are used, so that help is quick."""
+"""What each command does: options in, verdict and document out. Imports are where they are used, so that help is quick."""
 
 import argparse
 import sys
@@ -14,14 +14,14 @@ Ended = tuple[Verdict, dict[str, Any]]
 def serve(options: argparse.Namespace) -> int:
     """The service, until SIGTERM."""
     from kpi.config import PipelineConfig
-    from kpi.service import Service
+    from kpi.service import PipelineService
 
-    return Service(PipelineConfig.load(options.config)).run()
+    return PipelineService(PipelineConfig.load(options.config)).run()
 
 
 def generate(options: argparse.Namespace) -> int:
     """A synthetic tape."""
-    from kpi.recipes import as_csv, draw
+    from kpi.synthetic import as_csv, draw
 
     _at_least("--rows", options.rows, 1)
     content = as_csv(draw(options.recipe, options.rows, options.seed), measured_on=options.date)
@@ -125,11 +125,11 @@ def log_review(options: argparse.Namespace) -> Ended:
 
 
 def vitals(options: argparse.Namespace) -> Ended:
-    """One look at the live service, which measures and leaves the judging to others."""
+    """Measure the live service once; others judge."""
     from kpi.config import PipelineConfig
-    from kpi.figures import figures
+    from kpi.snapshot import snapshot
 
-    return figures(PipelineConfig.load(options.config))
+    return snapshot(PipelineConfig.load(options.config))
 
 
 def shadow(options: argparse.Namespace) -> Ended:
@@ -140,7 +140,6 @@ def shadow(options: argparse.Namespace) -> Ended:
     from kpi.shadow import shadow as run_both
     from kpi.shadow.unit import find_v1
 
-    _at_least("--rows", options.rows, 0)
     config, why_not = v2_config(options.config)
     reading = reading_of(options, config)
     terms = Terms(
@@ -149,7 +148,6 @@ def shadow(options: argparse.Namespace) -> Ended:
         rules=reading.rules,
         v2_config=options.config if config else None,
         timeout=options.timeout,
-        most_rows=options.rows,
         scratch=options.scratch,
     )
     with publishing(reading.privacy):

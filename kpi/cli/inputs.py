@@ -13,7 +13,7 @@ from kpi.tapes.rules import InputRules, cross_check
 
 
 @dataclass(frozen=True)
-class Reading:
+class InputReading:
     """How tapes are read: what a bad row does, how amounts are written, how personal columns are treated."""
 
     policy: str
@@ -21,11 +21,11 @@ class Reading:
     privacy: Privacy
 
 
-def reading_of(options: argparse.Namespace, config: PipelineConfig | None) -> Reading:
+def reading_of(options: argparse.Namespace, config: PipelineConfig | None) -> InputReading:
     """As the options say; what they leave open as the config does; without one strictly."""
     rules = config.input_rules if config and not options.input else input_rules(options.input)
     policy = options.quarantine or (config.quarantine_policy if config else "fail")
-    return Reading(policy, rules, Privacy.of(config.document.get("personal") if config else None))
+    return InputReading(policy, rules, Privacy.of(config.document.get("personal") if config else None))
 
 
 def named_config(options: argparse.Namespace) -> PipelineConfig | None:
@@ -52,7 +52,7 @@ def input_rules(given: Sequence[str]) -> InputRules:
 
 
 def v2_config(path: Path) -> tuple[PipelineConfig | None, tuple[Finding, ...]]:
-    """V2's config, or why there is none there: before a cutover V1's stands in its place."""
+    """V2's config, or why there is none there: before a cutover V1's config is there."""
     try:
         return PipelineConfig.load(path), ()
     except UsageError as error:

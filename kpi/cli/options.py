@@ -74,7 +74,7 @@ def _service(add: Any) -> None:
 
 
 def _shadow(add: Any) -> None:
-    words = "run V1 and V2 on the same frozen tapes; every difference with the rows that explain it. Publishes nothing."
+    words = "run V1 and V2 on the same frozen tapes; every difference, KPI by KPI. Publishes nothing."
     shadow = _add(add, "shadow", words)
     shadow.add_argument(
         "tapes",
@@ -97,7 +97,6 @@ def _shadow(add: Any) -> None:
         help="of the cutover, where V1's config is looked for; default: %(default)s",
     )
     shadow.add_argument("--v1-unit", default="abaco-pipeline-v1.service", metavar="UNIT", help="default: %(default)s")
-    shadow.add_argument("--rows", type=int, default=20, help="how many rows to list, worst first (default: 20)")
     shadow.add_argument("--timeout", type=float, default=120.0, help="seconds for each program and tape (default: 120)")
     shadow.add_argument(
         "--scratch", type=Path, help="where the frozen copies lie meanwhile (default: the temporary dir)"

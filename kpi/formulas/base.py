@@ -33,7 +33,7 @@ class Kpi(ABC):
     warn: float
     critical: float
     formula: str
-    position: int  # where it stands in reports
+    position: int  # its place in reports
     cases: tuple[Case, ...]  # what it must come to; the registry's own tests, and the self-test at each start
     needs: tuple[str, ...] = ()
 
@@ -47,7 +47,7 @@ class Kpi(ABC):
         """The result on these rows; never raises for what the data can contain."""
 
     def state_of(self, value: float) -> str:
-        """Where the portfolio itself stands by the business thresholds."""
+        """The state of the portfolio by the business thresholds."""
         worse = operator.gt if self.direction == LOWER_IS_BETTER else operator.lt
         if worse(value, self.critical):
             return "critical"
@@ -106,7 +106,7 @@ class Ratio(Kpi):
         if all_null:
             return self.without_value(rows, Status.NO_DATA, "all_null", f"null in every row: {', '.join(all_null)}")
         try:
-            above, below = rows.tally.total(*self.numerator), rows.tally.total(self.denominator)
+            above, below = rows.aggregate.total(*self.numerator), rows.aggregate.total(self.denominator)
         except OverflowError:
             return self.without_value(rows, Status.INVALID, "overflow", "the sums are beyond the range of numbers")
         sums = {"numerator": above, "denominator": below}

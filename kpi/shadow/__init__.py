@@ -1,4 +1,4 @@
-"""Shadow mode: V1 and V2 both really run on the same frozen tapes, and every difference is shown with the rows behind it.
+"""Shadow mode: V1 and V2 both really run on the same frozen tapes, and every difference is reported KPI by KPI.
 
 Nothing is published, and nothing is written but in a scratch directory that is removed at the end.
 """
@@ -11,8 +11,8 @@ from typing import Any
 
 from kpi import clock
 from kpi.findings import Finding, UsageError
-from kpi.shadow.comparing import AGREE, NEITHER, Compared, compare
-from kpi.shadow.freezing import Frozen, frozen
+from kpi.shadow.comparing import compare
+from kpi.shadow.freezing import frozen
 from kpi.shadow.report import document
 from kpi.shadow.running import Ran, run_v1, run_v2
 from kpi.shadow.unit import V1
@@ -22,14 +22,13 @@ from kpi.verdict import Verdict
 
 @dataclass(frozen=True)
 class Terms:
-    """How the two are run: V1, what V2 does with bad rows and how it reads, seconds for each, rows listed, the scratch."""
+    """How the two are run: V1, what V2 does with bad rows and how it reads, seconds for each, the scratch directory."""
 
     v1: V1
     policy: str = "fail"
     rules: InputRules = field(default_factory=InputRules)
     v2_config: Path | None = None
     timeout: float = 120.0
-    most_rows: int = 20
     scratch: Path | None = None
 
     @property
@@ -50,7 +49,7 @@ def shadow(tapes: Sequence[Path], terms: Terms) -> tuple[Verdict, dict[str, Any]
     """Run both on each tape; the verdict and the document of all."""
     if not tapes:
         step = "name tapes, or a directory that has some"
-        raise UsageError(Finding("no_tapes", "TAPE", "there is not one tape to run", step))
+        raise UsageError(Finding("no_tapes", "TAPE", "no tapes to run", step))
     started = clock.stamp()
     return document([_shadow_one(tape, terms) for tape in tapes], terms.v1, started)
 
@@ -61,7 +60,7 @@ def _shadow_one(tape: Path, terms: Terms) -> dict[str, Any]:
         changes = {"after_v1": input_.change()}
         v2 = run_v2(input_, terms.v2_options, terms.user, terms.timeout)
         changes["after_v2"] = input_.change()
-        told: dict[str, Any] = {
+        result: dict[str, Any] = {
             "tape": str(tape),
             "sha256": input_.sha256,
             "unchanged": not any(changes.values()),
@@ -70,39 +69,32 @@ def _shadow_one(tape: Path, terms: Terms) -> dict[str, Any]:
             "ran": {"v1": v1.measured, "v2": v2.measured},
         }
         if trouble := _trouble(v1, v2, changes):
-            return {**told, "verdict": str(Verdict.ERROR), "outcome": "not compared", "trouble": trouble, "kpis": {}}
-        return {**told, "trouble": [], **_judged(compare(v1.document, v2.document), v2.document, input_, terms)}
+            return {**result, "verdict": str(Verdict.ERROR), "outcome": "not compared", "trouble": trouble, "kpis": {}}
+        compared = compare(v1.document, v2.document)
+        return {
+            **result,
+            "trouble": [],
+            "verdict": str(compared.verdict),
+            "outcome": compared.outcome,
+            "v1_refuses": compared.v1_refuses,
+            "v2_refuses": compared.v2_refuses,
+            "as_of": v2.document["as_of"],
+            "dates": len(v2.document["by_date"]) or 1,
+            "kpis": compared.kpis,
+        }
 
 
 def _trouble(v1: Ran, v2: Ran, changes: dict[str, str]) -> list[dict[str, str]]:
     """What kept the two from being compared at all."""
-    v1_step = "run V1's one-tape command by hand with --v1, --v1-config and --v1-python as they are; then again"
+    v1_step = "run V1's one-tape command by hand with these --v1, --v1-config and --v1-python, fix it, and run the command again"
     v2_step = "run `kpi compute` on the tape by hand"
     found = [
         Finding("v1_did_not_run", "V1", v1.trouble, v1_step) if v1.trouble else None,
         Finding("v2_did_not_run", "V2", v2.trouble, v2_step) if v2.trouble else None,
         *(
-            Finding("input_changed", when.replace("_", " "), change, "find out what writes there: nothing may")
+            Finding("input_changed", when.replace("_", " "), change, "find out what writes there; nothing should")
             for when, change in changes.items()
             if change
         ),
     ]
     return [one.as_json() for one in found if one]
-
-
-def _judged(compared: Compared, v2: dict[str, Any], input_: Frozen, terms: Terms) -> dict[str, Any]:
-    explanation = None
-    if compared.outcome not in (AGREE, NEITHER):
-        from kpi.shadow.explaining import explain  # numpy is of no use to tapes that agree
-
-        explanation = explain(input_.tape, compared.kpis, terms.most_rows, terms.rules)
-    return {
-        "verdict": str(compared.verdict),
-        "outcome": compared.outcome,
-        "v1_refuses": compared.v1_refuses,
-        "v2_refuses": compared.v2_refuses,
-        "as_of": v2["as_of"],
-        "dates": len(v2["by_date"]) or 1,
-        "kpis": compared.kpis,
-        "explanation": explanation,
-    }

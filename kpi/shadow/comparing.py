@@ -1,4 +1,4 @@
-"""V1's figure beside V2's, KPI by KPI: absolute and relative difference, as they are and as V1 rounds; and the verdict."""
+"""V1's and V2's value of each KPI: absolute and relative difference, unrounded and as V1 rounds; and the verdict."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ def compare(v1: dict[str, Any], v2: dict[str, Any]) -> Compared:
     theirs = v1.get("metrics") or {}
     kpis = {name: _kpi(name, theirs, result) for name, result in v2["kpis"].items()}
     if v1_refuses and v2_refuses:
-        # They are of one mind, but not one figure was held against another.
+        # They agree, but not one value was compared.
         return Compared(NEITHER, Verdict.INCONCLUSIVE, kpis, v1_refuses, v2_refuses)
     if v1_refuses:
         return Compared(ONLY_V2, Verdict.INCONCLUSIVE, kpis, v1_refuses, "")
@@ -71,14 +71,14 @@ def _kpi(name: str, theirs: dict[str, Any], result: dict[str, Any]) -> dict[str,
 
 def _why_not_compared(value: Any, given: bool, result: dict[str, Any]) -> str:
     if given and not is_number(value):
-        return f"V1 gives {value!r}, which is no number"
+        return f"V1 gives {value!r}, which is not a number"
     if not given:
-        return "V1 gives no such figure"
+        return "V1 has no such KPI"
     return "" if result["value"] is not None else f"V2: {result['status']}: {result['reason']}"
 
 
 def _without_number(value: Any, given: bool) -> Verdict:
-    """NaN out of V1 is a fault that is seen; a figure that is absent leaves nothing to compare."""
+    """NaN from V1 is a fault; a missing value leaves nothing to compare."""
     return Verdict.FAIL if given and not is_number(value) else Verdict.INCONCLUSIVE
 
 

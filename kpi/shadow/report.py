@@ -1,4 +1,4 @@
-"""What shadow mode found, over all its tapes: one check a KPI, one whether both accept the same tapes, one of the running."""
+"""What shadow mode found, over all its tapes: one check for each KPI, one whether both accept the same tapes, one of how they ran."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,12 +9,12 @@ from kpi.shadow.comparing import AGREE, DIFFER, NEITHER, ONLY_V2, THRESHOLDS
 from kpi.shadow.unit import V1
 from kpi.verdict import Verdict, worst
 
-Told = dict[str, Any]
+Document = dict[str, Any]
 LISTED = 10
-LEADS = "do not cut over: see the rows that explain it, and settle which of the two is right"
+LEADS = "do not cut over: compare both on the tape by hand, and find out which of the two is right"
 
 
-def document(tapes: list[Told], v1: V1, started: str) -> tuple[Verdict, Told]:
+def document(tapes: list[Document], v1: V1, started: str) -> tuple[Verdict, Document]:
     """The verdict over all tapes, and the document."""
     verdict = worst(Verdict(tape["verdict"]) for tape in tapes)
     names = dict.fromkeys(name for tape in tapes for name in tape["kpis"])
@@ -36,7 +36,7 @@ def document(tapes: list[Told], v1: V1, started: str) -> tuple[Verdict, Told]:
     }
 
 
-def _running(tapes: list[Told]) -> Told:
+def _running(tapes: list[Document]) -> Document:
     issues = [
         _issue(Verdict.ERROR, f"{_short(tape)}: {one['where']} {one['found']}", one["next"])
         for tape in tapes
@@ -54,7 +54,7 @@ def _running(tapes: list[Told]) -> Told:
     return _check(words, len(tapes), {"unchanged": unchanged, "most": sides}, {}, issues, Verdict.ERROR)
 
 
-def _acceptance(tapes: list[Told]) -> Told:
+def _acceptance(tapes: list[Document]) -> Document:
     outcomes = {name: sum(tape["outcome"] == name for tape in tapes) for name in {tape["outcome"] for tape in tapes}}
     issues = []
     for tape in tapes:
@@ -70,12 +70,12 @@ def _acceptance(tapes: list[Told]) -> Told:
 
 _REFUSALS = (("V1", "v1_refuses"), ("V2", "v2_refuses"))
 _NEXT = {
-    ONLY_V2: "V2's figures of such a tape have nothing to be held against: have its owner confirm them",
-    NEITHER: "no figure was compared: name a tape that at least one of them accepts",
+    ONLY_V2: "V1 has no KPIs to compare for such a tape: have its owner confirm V2's",
+    NEITHER: "no KPI was compared: name a tape that both accept",
 }
 
 
-def _kpi(name: str, tapes: list[Told]) -> Told:
+def _kpi(name: str, tapes: list[Document]) -> Document:
     seen = [(tape, tape["kpis"][name]) for tape in tapes if name in tape["kpis"]]
     largest = max((kpi["relative"] for _, kpi in seen if "relative" in kpi), default=None)
     unrounded = max((kpi["relative_unrounded"] for _, kpi in seen if "relative" in kpi), default=None)
@@ -86,19 +86,19 @@ def _kpi(name: str, tapes: list[Told]) -> Told:
     return _check(f"{shown} on {compared} tapes", compared, values, THRESHOLDS, issues, Verdict.INCONCLUSIVE)
 
 
-def _differences(name: str, seen: list[tuple[Told, Told]]) -> Iterator[Told]:
+def _differences(name: str, seen: list[tuple[Document, Document]]) -> Iterator[Document]:
     for tape, kpi in seen:
         if kpi["verdict"] == Verdict.PASS or tape["outcome"] not in (AGREE, DIFFER):
             continue
         found = f"{_short(tape)}: {name}: V1 {kpi['v1']!r}, V2 {kpi['v2_as_v1_rounds']!r}"
         found += f" (relative {kpi['relative']:.3g}, {kpi['level']})" if "relative" in kpi else f" ({kpi['reason']})"
-        reasons = (tape["explanation"] or {"reasons": {}})["reasons"]
-        found += "".join(f"; {told['rows']} rows: {told['words']}" for told in reasons.values())
         yield _issue(Verdict(kpi["verdict"]), found, LEADS)
 
 
-def _check(words: str, n: int, values: Told, thresholds: Told, issues: list[Told], otherwise: Verdict) -> Told:
-    """One entry of `checks`; without anything that was looked at it is never PASS."""
+def _check(
+    words: str, n: int, values: Document, thresholds: Document, issues: list[Document], otherwise: Verdict
+) -> Document:
+    """One entry of `checks`; without anything examined it is never PASS."""
     verdicts = [Verdict(issue["verdict"]) for issue in issues] or [Verdict.PASS if n else otherwise]
     return {
         "status": str(worst(verdicts)),
@@ -110,10 +110,10 @@ def _check(words: str, n: int, values: Told, thresholds: Told, issues: list[Told
     }
 
 
-def _issue(verdict: Verdict, found: str, step: str) -> Told:
+def _issue(verdict: Verdict, found: str, step: str) -> Document:
     return {"verdict": str(verdict), "found": found, "next": step}
 
 
-def _short(tape: Told) -> str:
+def _short(tape: Document) -> str:
     name = str(tape["tape"]).rpartition("/")[2]
     return name.partition("__")[2] or name

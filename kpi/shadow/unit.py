@@ -76,7 +76,7 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _is_v2s(config: Path) -> bool:
-    """Whether it is V2's config that stands where V1's stood: then the cutover's backup has V1's."""
+    """Whether V2's config has replaced V1's: then the cutover's backup has V1's."""
     if not _readable(config):
         return False
     try:

@@ -1,7 +1,7 @@
 """Stress: the real service under a stream of tapes, inbox to done with fsync and audit; errors, latency, memory as memory.
 
 Everything happens below a private root. The service runs in a process of its own, so what is measured is what V2's unit
-runs; the tapes are made and their ends looked at by another process.
+runs; another process makes the tapes and checks what became of them.
 """
 
 import tempfile
@@ -13,7 +13,7 @@ from kpi import clock
 from kpi.findings import Finding, UsageError
 from kpi.stress.load import Load
 from kpi.stress.report import document
-from kpi.stress.stream import Stream
+from kpi.stress.stream import LoadStream
 from kpi.stress.subject import Subject
 from kpi.verdict import Verdict
 
@@ -26,7 +26,7 @@ def stress(load: Load, root: Path | None = None) -> tuple[Verdict, dict[str, Any
     with _place(root) as place:
         subject = Subject(Path(place))
         with subject:
-            stream = Stream(subject, load)
+            stream = LoadStream(subject, load)
             seen = stream.run()
             counters = subject.counters() if subject.alive else {}
         return document(load, seen, subject, counters, started)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kpi.columns import AMOUNTS, DATE_COLUMN
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 
 DONE, REJECTED, DUPLICATE = "done", "rejected", "duplicate"
 # Out of a hundred; what is left of it are sound tapes of recipes A and B.
@@ -36,7 +36,7 @@ DEFAULT_ITERATIONS = 45_000
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedTape:
     """One delivery: its name (they sort as they are delivered), bytes, where it must end, and by which reason."""
 
     number: int
@@ -63,7 +63,7 @@ class Planned:
         return f"{self.ends}/{self.key}__{self.name}"
 
 
-def deliveries(load: Load) -> Iterator[Planned]:
+def deliveries(load: Load) -> Iterator[PlannedTape]:
     """One after the other, for ever."""
     dice = random.Random(load.seed)  # noqa: S311 - which tapes, not secrets
     last = b""
@@ -71,7 +71,7 @@ def deliveries(load: Load) -> Iterator[Planned]:
     while True:
         kind = _kind(dice)
         if kind == "duplicate" and last:
-            yield Planned(number, kind, last, DUPLICATE, "duplicate")
+            yield PlannedTape(number, kind, last, DUPLICATE, "duplicate")
             last = b""  # a third of the same would be duplicate-2
         else:
             planned = _fresh(load, number, kind if kind != "duplicate" else "A")
@@ -89,14 +89,14 @@ def _kind(dice: random.Random) -> str:
     return "AB"[drawn % 2]
 
 
-def _fresh(load: Load, number: int, kind: str) -> Planned:
+def _fresh(load: Load, number: int, kind: str) -> PlannedTape:
     """A tape whose loans carry its number, so that no two have the same content."""
     prefix = f"S{load.seed}-{number}-"
     recipe = kind if kind in ("A", "B", "C") else "A"
     drawn = draw(recipe, load.rows, (load.seed + number) % 2**32)
     if kind == "empty":
         header = ",".join(["loan_id", DATE_COLUMN, *AMOUNTS, f"note_{prefix}"])
-        return Planned(number, kind, f"{header}\n".encode(), REJECTED, CODES[kind])
+        return PlannedTape(number, kind, f"{header}\n".encode(), REJECTED, CODES[kind])
     if kind == "missing-column":
         del drawn["cash_available_usd"]
     if kind == "negative":
@@ -105,5 +105,5 @@ def _fresh(load: Load, number: int, kind: str) -> Planned:
     # A small tape of recipe B may happen to collect more than was eligible: then it must be rejected.
     if kind in ("A", "B"):
         sound = float(drawn["cash_available_usd"].sum()) <= float(drawn["total_eligible_usd"].sum())
-        return Planned(number, kind, content, DONE if sound else REJECTED, "" if sound else "out_of_range")
-    return Planned(number, kind, content, REJECTED, CODES.get(kind, ""))
+        return PlannedTape(number, kind, content, DONE if sound else REJECTED, "" if sound else "out_of_range")
+    return PlannedTape(number, kind, content, REJECTED, CODES.get(kind, ""))

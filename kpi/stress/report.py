@@ -6,23 +6,23 @@ from typing import Any
 
 from kpi import clock
 from kpi.audit import records_since, verify
-from kpi.committed import REASON, is_put_aside, split_key
+from kpi.committed import REASON, is_redelivery, split_key
 from kpi.config import PipelineConfig
 from kpi.release import code_digest, release_id
 from kpi.stress import memory
 from kpi.stress.load import Load
-from kpi.stress.stream import Seen
+from kpi.stress.stream import StreamTotals
 from kpi.stress.subject import Subject
 from kpi.verdict import Verdict, worst
 
-Told = dict[str, Any]
+Document = dict[str, Any]
 LATENCY = "abaco_tape_latency_seconds"
 LISTED = 10
 
 
 def document(
-    load: Load, seen: Seen, subject: Subject, counters: dict[str, float], started: str
-) -> tuple[Verdict, Told]:
+    load: Load, seen: StreamTotals, subject: Subject, counters: dict[str, float], started: str
+) -> tuple[Verdict, Document]:
     """The verdict and everything that was seen."""
     runs, ends = _trail(subject.config, started)
     checks = {
@@ -50,7 +50,7 @@ def document(
     }
 
 
-def _errors(seen: Seen, subject: Subject, counters: dict[str, float]) -> Told:
+def _errors(seen: StreamTotals, subject: Subject, counters: dict[str, float]) -> Document:
     refused = counters.get("abaco_output_errors_total", 0.0)
     failed = counters.get('abaco_tapes_total{outcome="failed"}', 0.0)
     issues = [
@@ -65,7 +65,7 @@ def _errors(seen: Seen, subject: Subject, counters: dict[str, float]) -> Told:
     return _check(f"{seen.errors} errors in {seen.delivered} tapes", seen.delivered, values, issues)
 
 
-def _tapes(seen: Seen, config: PipelineConfig) -> Told:
+def _tapes(seen: StreamTotals, config: PipelineConfig) -> Document:
     """All rooms are listed: every delivered content once, and nothing else."""
     found = Counter(key for room in ("done", "rejected") for key in _keys(config, room))
     duplicates = sum(1 for path in config.paths["rejected"].iterdir() if _is_duplicate(path.name))
@@ -95,7 +95,7 @@ def _keys(config: PipelineConfig, room: str) -> Iterator[str]:
 
 
 def _is_duplicate(name: str) -> bool:
-    return is_put_aside(name) and not name.endswith(REASON)
+    return is_redelivery(name) and not name.endswith(REASON)
 
 
 def _trail(config: PipelineConfig, started: str) -> tuple[list[float], Counter[str]]:
@@ -108,7 +108,7 @@ def _trail(config: PipelineConfig, started: str) -> tuple[list[float], Counter[s
     return sorted(runs), ends
 
 
-def _audit(config: PipelineConfig, seen: Seen, ends: Counter[str]) -> Told:
+def _audit(config: PipelineConfig, seen: StreamTotals, ends: Counter[str]) -> Document:
     verified = verify(config.paths["audit"])
     issues = [_fail(str(problem.found), problem.next) for problem in verified.problems]
     words = f"{verified.seq} events, chain {'broken' if issues else 'whole'}, {len(ends)} contents run once each"
@@ -122,7 +122,7 @@ def _audit(config: PipelineConfig, seen: Seen, ends: Counter[str]) -> Told:
     return _check(words, verified.seq, values, issues)
 
 
-def _latency(load: Load, config: PipelineConfig, counters: dict[str, float], runs: list[float]) -> Told:
+def _latency(load: Load, config: PipelineConfig, counters: dict[str, float], runs: list[float]) -> Document:
     if not runs:
         return _check("no tape was run", 0, {}, [])
     spread = {name: round(_percentile(runs, share), 3) for name, share in _PERCENTILES.items()}
@@ -146,7 +146,7 @@ def _percentile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def _histogram(counters: dict[str, float]) -> Told:
+def _histogram(counters: dict[str, float]) -> Document:
     """From the claim to the commit, fsyncs and audit included, as the service's own histogram has it."""
     count = counters.get(f"{LATENCY}_count", 0.0)
     if not count:
@@ -154,14 +154,14 @@ def _histogram(counters: dict[str, float]) -> Told:
     bounds = [
         (float(name.split('"')[1]), below) for name, below in counters.items() if name.startswith(f"{LATENCY}_bucket")
     ]
-    told: Told = {"mean": round(counters[f"{LATENCY}_sum"] / count * 1000.0, 3)}
+    quantiles: Document = {"mean": round(counters[f"{LATENCY}_sum"] / count * 1000.0, 3)}
     for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99)):
         bound = next((bound for bound, below in sorted(bounds) if below >= share * count), float("inf"))
-        told[f"{name}_at_most"] = bound * 1000.0 if bound != float("inf") else None
-    return told
+        quantiles[f"{name}_at_most"] = bound * 1000.0 if bound != float("inf") else None
+    return quantiles
 
 
-def _memory(load: Load, seen: Seen, config: PipelineConfig) -> Told:
+def _memory(load: Load, seen: StreamTotals, config: PipelineConfig) -> Document:
     growth = memory.judge(seen.samples, load.growth_limit_mb)
     limits = config.limits("memory_mb")
     issues = []
@@ -174,13 +174,17 @@ def _memory(load: Load, seen: Seen, config: PipelineConfig) -> Told:
     if over:
         verdict = Verdict.FAIL if "critical" in over else Verdict.WARN
         issues.append(
-            _issue(verdict, f"the peak is {peak:g} MB, more than {limits[over[-1]]:g}", "look for what is kept")
+            _issue(
+                verdict, f"the peak is {peak:g} MB, more than {limits[over[-1]]:g}", "find out what is kept in memory"
+            )
         )
     limits_told = {"mb_per_10000_tapes": load.growth_limit_mb, "peak_mb": limits}
     return _check(growth.words, len(seen.samples), growth.values, issues, limits_told)
 
 
-def _check(words: str, n: int, values: Told, issues: list[Told], thresholds: Told | None = None) -> Told:
+def _check(
+    words: str, n: int, values: Document, issues: list[Document], thresholds: Document | None = None
+) -> Document:
     """One entry of `checks`; on nothing at all it is INCONCLUSIVE."""
     verdicts = [Verdict(issue["verdict"]) for issue in issues] or [Verdict.PASS if n else Verdict.INCONCLUSIVE]
     status = str(worst(verdicts))
@@ -194,9 +198,9 @@ def _check(words: str, n: int, values: Told, issues: list[Told], thresholds: Tol
     }
 
 
-def _fail(found: str, step: str) -> Told:
+def _fail(found: str, step: str) -> Document:
     return _issue(Verdict.FAIL, found, step)
 
 
-def _issue(verdict: Verdict, found: str, step: str) -> Told:
+def _issue(verdict: Verdict, found: str, step: str) -> Document:
     return {"verdict": str(verdict), "found": found, "next": step}

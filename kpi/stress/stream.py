@@ -1,4 +1,4 @@
-"""Deliver tape after tape, a few ahead of the service, and look at the end of each: in its place, once, by its reason."""
+"""Deliver tape after tape, a few ahead of the service, and check what became of each: in its place, once, by its reason."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from typing import TextIO
 
 from kpi import clock
 from kpi.outputs import output_paths
-from kpi.stress.load import DONE, Load, Planned, deliveries
-from kpi.stress.memory import Sample
+from kpi.stress.load import DONE, Load, PlannedTape, deliveries
+from kpi.stress.memory import MemorySample
 from kpi.stress.subject import Subject
 
 AHEAD = 8  # tapes in the inbox: the service never waits, and its inbox stays small
@@ -24,7 +24,7 @@ ERRORS_KEPT = 50
 
 
 @dataclass
-class Seen:
+class StreamTotals:
     """What came of the stream so far."""
 
     delivered: int = 0
@@ -33,7 +33,7 @@ class Seen:
     errors: int = 0
     error_words: list[str] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)  # of each content that was delivered: its first name
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[MemorySample] = field(default_factory=list)
     seconds: float = 0.0
 
     def blame(self, words: str) -> None:
@@ -48,19 +48,19 @@ class Seen:
         return self.ended.total()
 
 
-class Stream:
+class LoadStream:
     """The deliverer and the observer; one thread, which never does the service's work."""
 
-    def __init__(self, subject: Subject, load: Load, told: TextIO = sys.stderr) -> None:
-        self._subject, self._load, self._told = subject, load, told
+    def __init__(self, subject: Subject, load: Load, out: TextIO = sys.stderr) -> None:
+        self._subject, self._load, self._out = subject, load, out
         self._root = subject.config.root
-        self._under_way: deque[Planned] = deque()
-        self.seen = Seen()
+        self._under_way: deque[PlannedTape] = deque()
+        self.seen = StreamTotals()
         self._begun = time.monotonic()
         self._next_sample = self._next_word = 0.0
         self._progress = self._begun
 
-    def run(self) -> Seen:
+    def run(self) -> StreamTotals:
         """Until so many tapes or so much time, and until the last of them has ended."""
         coming = self._coming()
         exhausted = False
@@ -78,7 +78,7 @@ class Stream:
         self.seen.seconds = time.monotonic() - self._begun
         return self.seen
 
-    def _coming(self) -> Iterator[Planned]:
+    def _coming(self) -> Iterator[PlannedTape]:
         until = self._begun + self._load.seconds if self._load.seconds else None
         for planned in deliveries(self._load):
             over = planned.number >= self._load.most if self._load.most is not None else False
@@ -86,7 +86,7 @@ class Stream:
                 return
             yield planned
 
-    def _deliver(self, planned: Planned) -> None:
+    def _deliver(self, planned: PlannedTape) -> None:
         """As the protocol says: aside, on disk, in the ledger, then renamed."""
         inbox = self._subject.config.paths["inbox"]
         part = inbox / f".{planned.name}.part"
@@ -118,7 +118,7 @@ class Stream:
             return True
         return False
 
-    def _end(self, planned: Planned) -> None:
+    def _end(self, planned: PlannedTape) -> None:
         self._progress = time.monotonic()
         self.seen.ended[planned.ends] += 1
         place = self._root / planned.place
@@ -132,18 +132,18 @@ class Stream:
             )
         self._free(planned, place)
 
-    def _free(self, planned: Planned, place: Path) -> None:
+    def _free(self, planned: PlannedTape, place: Path) -> None:
         """Give the disk back: the name stays, which is what the service goes by."""
         os.truncate(place, 0)
         metrics = self._subject.config.paths["metrics"]
         for path in output_paths(metrics, planned.key, self._subject.config.outputs).values():
             path.unlink(missing_ok=True)
 
-    def _elsewhere(self, planned: Planned) -> Path | None:
+    def _elsewhere(self, planned: PlannedTape) -> Path | None:
         places = (self._root / room / f"{planned.key}__{planned.name}" for room in ("done", "rejected"))
         return next((place for place in places if place.exists()), None)
 
-    def _is_waiting(self, planned: Planned) -> bool:
+    def _is_waiting(self, planned: PlannedTape) -> bool:
         paths = self._subject.config.paths
         claimed = paths["processing"] / f"{planned.key}__{planned.name}"
         return (paths["inbox"] / planned.name).exists() or claimed.exists()
@@ -160,13 +160,13 @@ class Stream:
     def _look(self) -> None:
         seconds = time.monotonic() - self._begun
         if seconds >= self._next_sample and self._subject.alive:
-            self.seen.samples.append(Sample(seconds, self.seen.tapes, *self._subject.memory_mb()))
+            self.seen.samples.append(MemorySample(seconds, self.seen.tapes, *self._subject.memory_mb()))
             self._next_sample = seconds + self._load.sample_every
         if seconds >= self._next_word + TOLD_EVERY_SECONDS:
             self._next_word = seconds
             held = self.seen.samples[-1].now_mb
-            self._told.write(f"{self.seen.tapes} tapes, {self.seen.tapes / seconds:.0f} a second, {held:.1f} MB\n")
-            self._told.flush()
+            self._out.write(f"{self.seen.tapes} tapes, {self.seen.tapes / seconds:.0f} a second, {held:.1f} MB\n")
+            self._out.flush()
 
 
 def _write(path: Path, content: bytes, mode: str) -> None:

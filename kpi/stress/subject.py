@@ -71,7 +71,7 @@ class Subject:
     def memory_mb(self) -> tuple[float, float]:
         """What it holds now and the most that it ever held (RSS), over its process and that one's children."""
         pids = [self._pid, *_children(self._pid)]
-        seen = [figures for pid in pids if (figures := _status(pid)) is not None]
+        seen = [status for pid in pids if (status := _status(pid)) is not None]
         return sum(now for now, _ in seen), sum(most for _, most in seen)
 
     def counters(self) -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from kpi.amounts import NULL_WORDS
 from kpi.columns import AMOUNTS, DATE_COLUMN
-from kpi.tapes.batch import Batch, Part, tally_batch
+from kpi.tapes.batch import Batch, TapePart, aggregate_batch
 from kpi.tapes.layout import LOAN_ID, Layout
 from kpi.tapes.loans import LoanIds
 
@@ -25,13 +25,13 @@ def is_available() -> bool:
     return find_spec("pyarrow") is not None
 
 
-def tally_block(block: bytes, layout: Layout) -> Part | None:
+def aggregate_block(block: bytes, layout: Layout) -> TapePart | None:
     """The part that a block comes to, if every cell of it is what it should be."""
     batch = read_block(block, layout)
     if batch is None:
         return None
-    part = tally_batch(batch)
-    return None if part.put_aside else part
+    part = aggregate_batch(batch)
+    return None if part.quarantined else part
 
 
 def read_block(block: bytes, layout: Layout) -> Batch | None:

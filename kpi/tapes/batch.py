@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from kpi.aggregate import Aggregate, aggregate_block
 from kpi.amounts import why
 from kpi.columns import AMOUNTS
 from kpi.sums import CACHED_ROWS, Column, Matrix
-from kpi.tally import Tally, tally_block
-from kpi.tapes.crew import THREADS
 from kpi.tapes.loans import Keys, LoanIds
 from kpi.tapes.quarantine import Quarantine, QuarantinedRow
+from kpi.tapes.thread_pool import THREADS
 from kpi.workspace import matrix
 
 # A thread alone is quickest on blocks that fit the cache. Several lose more by taking turns at Python between the steps of
@@ -29,7 +29,7 @@ Days = NDArray[np.int32]  # days since 1970-01-01
 class Batch:
     """Some rows: the amounts by column (NaN is null), the day of each, and their numbers (the first data row is 1).
 
-    `days` may be one number for all rows. `put_aside` are rows that the reader could not turn into numbers; they are
+    `days` may be one number for all rows. `quarantined` are rows that the reader could not turn into numbers; they are
     in `rows_read` and not in the columns.
     """
 
@@ -38,7 +38,7 @@ class Batch:
     numbers: NDArray[np.int64] | int
     rows_read: int
     loans: LoanIds | None = None
-    put_aside: Quarantine = field(default_factory=Quarantine)
+    quarantined: Quarantine = field(default_factory=Quarantine)
 
     @property
     def rows(self) -> int:
@@ -60,37 +60,37 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Part:
+class TapePart:
     """What some rows came to. Parts add up in the order of the tape; a row's number counts from the part's start."""
 
     rows_read: int = 0
-    tallies: Mapping[int, Tally] = field(default_factory=dict)
-    put_aside: Quarantine = field(default_factory=Quarantine)
+    aggregates: Mapping[int, Aggregate] = field(default_factory=dict)
+    quarantined: Quarantine = field(default_factory=Quarantine)
     keys: tuple[Keys, ...] = ()  # of loans with their dates
     without_id: int = 0
 
-    def __add__(self, other: "Part") -> "Part":
-        tallies = dict(self.tallies)
-        for day, tally in other.tallies.items():
-            moved = tally.shifted(self.rows_read)
-            tallies[day] = tallies[day] + moved if day in tallies else moved
-        return Part(
+    def __add__(self, other: "TapePart") -> "TapePart":
+        aggregates = dict(self.aggregates)
+        for day, aggregate in other.aggregates.items():
+            moved = aggregate.shifted(self.rows_read)
+            aggregates[day] = aggregates[day] + moved if day in aggregates else moved
+        return TapePart(
             self.rows_read + other.rows_read,
-            tallies,
-            self.put_aside + other.put_aside.shifted(self.rows_read),
+            aggregates,
+            self.quarantined + other.quarantined.shifted(self.rows_read),
             (*self.keys, *other.keys),
             self.without_id + other.without_id,
         )
 
 
-def tally_batch(batch: Batch) -> Part:
-    """Count a batch: tallies by day, loan keys, and rows whose amounts are negative or infinite put aside."""
-    tallies: dict[int, Tally] = {}
+def aggregate_batch(batch: Batch) -> TapePart:
+    """Count a batch: aggregates by day, loan keys, and rows with negative or infinite amounts quarantined."""
+    aggregates: dict[int, Aggregate] = {}
     aside: list[QuarantinedRow] = []
     for day, columns, numbers in _by_day(batch):
-        tally = _tally(columns, numbers, aside)
-        if tally.rows:
-            tallies[day] = tally
+        aggregate = _aggregate(columns, numbers, aside)
+        if aggregate.rows:
+            aggregates[day] = aggregate
     keys: tuple[Keys, ...] = ()
     without = 0
     if batch.loans is not None:
@@ -99,7 +99,7 @@ def tally_batch(batch: Batch) -> Part:
         without = int(np.count_nonzero(counted & ~has_id))
         counted &= has_id
         keys = (found if counted.all() else found[counted],)
-    return Part(batch.rows_read, tallies, batch.put_aside + Quarantine.of(aside), keys, without)
+    return TapePart(batch.rows_read, aggregates, batch.quarantined + Quarantine.of(aside), keys, without)
 
 
 def sound(batch: Batch) -> NDArray[np.bool_]:
@@ -129,8 +129,8 @@ def _by_day(batch: Batch) -> Iterator[tuple[int, tuple[Column, ...], NDArray[np.
         yield int(sorted_days[begin]), tuple(column[chosen] for column in batch.columns), numbers
 
 
-def _tally(columns: tuple[Column, ...], numbers: NDArray[np.int64] | int, aside: list[QuarantinedRow]) -> Tally:
-    total: Tally | None = None
+def _aggregate(columns: tuple[Column, ...], numbers: NDArray[np.int64] | int, aside: list[QuarantinedRow]) -> Aggregate:
+    total: Aggregate | None = None
     rows = len(columns[0])
     for begin in range(0, rows, BLOCK_ROWS):
         end = min(begin + BLOCK_ROWS, rows)
@@ -138,15 +138,15 @@ def _tally(columns: tuple[Column, ...], numbers: NDArray[np.int64] | int, aside:
         for at, column in enumerate(columns):
             block[at] = column[begin:end]
         here = numbers + begin if isinstance(numbers, int) else numbers[begin:end]
-        tally = _tally_checked(block, here, aside)
-        total = tally if total is None else total + tally
-    return total or Tally()
+        aggregate = _aggregate_checked(block, here, aside)
+        total = aggregate if total is None else total + aggregate
+    return total or Aggregate()
 
 
-def _tally_checked(block: Matrix, numbers: NDArray[np.int64] | int, aside: list[QuarantinedRow]) -> Tally:
+def _aggregate_checked(block: Matrix, numbers: NDArray[np.int64] | int, aside: list[QuarantinedRow]) -> Aggregate:
     least, largest = float(block.min()), float(block.max())
     if least >= 0.0 and largest < math.inf:
-        return tally_block(block, largest, numbers)
+        return aggregate_block(block, largest, numbers)
     wrong = (block < 0.0) | np.isinf(block)
     bad = wrong.any(axis=0)
     if bad.any():
@@ -156,11 +156,11 @@ def _tally_checked(block: Matrix, numbers: NDArray[np.int64] | int, aside: list[
             value = float(block[column, at])
             aside.append(QuarantinedRow(int(named[at]), AMOUNTS[column], why(value), repr(value)))
         block, numbers = np.ascontiguousarray(block[:, ~bad]), named[~bad]
-    return tally_block(block, float(block.max()), numbers) if block.shape[1] else Tally()
+    return aggregate_block(block, float(block.max()), numbers) if block.shape[1] else Aggregate()
 
 
 def day_number(day: date) -> int:
-    """A day as the tallies count it."""
+    """A day as the aggregates count it."""
     return day.toordinal() - _EPOCH
 
 

@@ -1,4 +1,4 @@
-"""Loans that stand in a tape twice on one date, found in constant memory: keys are kept on disk once they are many.
+"""Loans that are in a tape twice on one date, found in constant memory: keys are kept on disk once they are many.
 
 Keys are 64-bit hashes; what they find is a suspicion, which the ids themselves confirm in a second reading of the tape.
 """
@@ -25,7 +25,7 @@ _PARTITIONS = 64
 _TOP = np.uint64(58)  # bits below those that name one of the 64 partitions
 
 
-class LoanBook:
+class LoanKeys:
     """The keys of all loans of a tape; a context, because what it spills is removed at its end."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ class LoanBook:
 
 @dataclass
 class Repeated:
-    """One loan on one date: in how many rows it stands, and the first of them."""
+    """One loan on one date: how many rows have it, and the first of them."""
 
     count: int = 0
     rows: list[int] = field(default_factory=list)

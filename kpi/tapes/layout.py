@@ -1,4 +1,4 @@
-"""The header of a CSV tape: judged, and turned into where each column stands."""
+"""The header of a CSV tape: judged, and turned into the place of each column."""
 
 import csv
 import io

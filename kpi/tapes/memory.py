@@ -83,7 +83,7 @@ def _rows(source: str, amounts: list[Any], days: Any, ids: Any) -> int:
 
 
 def _days(days: Any) -> Any:
-    """The day of each row, or the one of all; None where a cell is no day."""
+    """The day of each row, or the one of all; None where a cell is not a day."""
     if days.ndim == 0 or (days.dtype.kind in "OUT" and bool((days == days[0]).all())):
         return _day(days[()] if days.ndim == 0 else days[0])
     if days.dtype.kind == "M":

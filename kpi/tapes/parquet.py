@@ -13,7 +13,7 @@ from kpi.columns import AMOUNTS, DATE_COLUMN
 from kpi.findings import Finding, RefusedTapeError
 from kpi.personal import SAMPLES
 from kpi.tapes import arrow
-from kpi.tapes.batch import Batch, Part, day_number, tally_batch
+from kpi.tapes.batch import Batch, TapePart, aggregate_batch, day_number
 from kpi.tapes.layout import LOAN_ID, judge_names
 from kpi.tapes.plain import assemble
 from kpi.tapes.rules import InputRules
@@ -51,12 +51,12 @@ class Groups:
         """The numbers of the row groups."""
         return iter(range(self.metadata.num_row_groups))
 
-    def tally(self, group: int) -> Part:
+    def aggregate(self, group: int) -> TapePart:
         """The part that a row group comes to, a batch at a time: it may be larger than what may be held."""
-        total = Part()
+        total = TapePart()
         with io.BytesIO(self.held) if isinstance(self.held, bytes) else self.held.open("rb", buffering=0) as stream:
             for batch in batches(self.source, _file(stream, self.metadata), [group]):
-                total += tally_batch(read_batch(batch))
+                total += aggregate_batch(read_batch(batch))
         return total
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kpi.findings import Finding, KpiError
 from kpi.personal import Privacy, publishing
-from kpi.tapes.batch import Part
+from kpi.tapes.batch import TapePart
 from kpi.tapes.content import GZIP_MAGIC, PARQUET_MAGIC, Content
 from kpi.tapes.layout import Layout, split_header
 from kpi.tapes.records import record_blocks
@@ -66,29 +66,29 @@ def split(path: Path, rules: InputRules = STRICT, piece_bytes: int = PIECE_BYTES
     return [CsvPiece(path, begin, end, layout) for begin, end in pairwise(edges)]
 
 
-def tally_piece(piece: Piece) -> Part:
+def tally_piece(piece: Piece) -> TapePart:
     """The part that a piece comes to."""
     with publishing(HIDING):  # the columns were judged when it was split, by the policy that holds there
-        return _tally(piece)
+        return _aggregate(piece)
 
 
-def _tally(piece: Piece) -> Part:
+def _aggregate(piece: Piece) -> TapePart:
     content = Content(piece.path.name, piece.path)
-    total = Part()
+    total = TapePart()
     if isinstance(piece, ParquetPiece):
         from kpi.tapes import parquet
 
         with content.watched() as raw:
             groups = parquet.Groups(content.name, piece.path, parquet.opened(content.name, raw).metadata)
             for group in piece.groups:
-                total += groups.tally(group)
+                total += groups.aggregate(group)
         return total
     blocks = _unquoted(piece.path, _records(content, piece.begin, piece.end, piece.layout.rules))
     if piece.begin == 0:
         _, blocks = split_header(blocks, content.name, piece.layout.rules)
     stream = csv_stream(piece.layout, blocks)
     for block in stream.shares:
-        total += stream.tally(block)
+        total += stream.aggregate(block)
     return total
 
 

@@ -1,4 +1,4 @@
-"""The reference reader: CSV with the standard library, each cell by the rules, bad rows put aside with a reason."""
+"""The reference reader: CSV with the standard library, each cell by the rules, bad rows quarantined with a reason."""
 
 import csv
 import io
@@ -50,10 +50,10 @@ def assemble(
     cells: Mapping[str, Sequence[str]],
     numbers: "np.ndarray[tuple[int], np.dtype[np.int64]]",
     rows_read: int,
-    put_aside: list[QuarantinedRow],
+    quarantined: list[QuarantinedRow],
     rules: InputRules,
 ) -> Batch:
-    """A batch from cells of text: numbers and dates parsed, rows with a fault put aside (once each, by the first)."""
+    """A batch from cells of text: numbers and dates parsed, rows with a fault quarantined (once each, by the first)."""
     days, bad_days = _parse_days(cells[DATE_COLUMN])
     faults = {at: QuarantinedRow(int(numbers[at]), DATE_COLUMN, "bad_date", found) for at, found in bad_days}
     columns = []
@@ -70,7 +70,7 @@ def assemble(
         days, numbers = days[keep], numbers[keep]
         ids = [one for one, kept in zip(ids, keep.tolist(), strict=True) if kept] if ids is not None else None
     loans = LoanIds.of(ids) if ids is not None else None
-    return Batch(tuple(columns), days, numbers, rows_read, loans, Quarantine.of([*put_aside, *faults.values()]))
+    return Batch(tuple(columns), days, numbers, rows_read, loans, Quarantine.of([*quarantined, *faults.values()]))
 
 
 def _parse_days(cells: Sequence[str]) -> "tuple[np.ndarray[tuple[int], np.dtype[np.int32]], list[tuple[int, str]]]":

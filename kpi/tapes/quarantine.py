@@ -1,4 +1,4 @@
-"""Rows that were put aside: counted by reason, the first of them listed, never all of them held."""
+"""Quarantined rows: counted by reason, the first of them listed, never all of them kept."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True, order=True)
 class QuarantinedRow:
-    """One row that was put aside: its number (the first data row is 1), the column, the reason, what stood there."""
+    """One quarantined row: its number (the first data row is 1), the column, the reason, what stood there."""
 
     row: int
     column: str
@@ -21,15 +21,15 @@ class QuarantinedRow:
     found: str
 
     def __str__(self) -> str:
-        told = self.found if self.reason == "field_count" else shown(self.found)  # only the one is ours to say
-        found = repr(told if len(told) <= _SHOWN else told[:_SHOWN] + "...")
+        text = self.found if self.reason == "field_count" else shown(self.found)  # only the one is ours to say
+        found = repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
         rule = hint(self.reason, self.found)
         return f"row {self.row}, {self.column}: {self.reason} ({found}{'; ' + rule if rule else ''})"
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """How many rows were put aside, by reason, and the first `LISTED_ROWS` of them."""
+    """How many rows were quarantined, by reason, and the first `LISTED_ROWS` of them."""
 
     reasons: dict[str, int] = field(default_factory=dict)
     first: tuple[QuarantinedRow, ...] = ()

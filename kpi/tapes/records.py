@@ -35,7 +35,7 @@ def record_blocks(
         block, carry = _cut(carry, chunk, _Place(source, separator, at))
         if _too_long(block, longest) or len(carry) > longest:
             found = f"a record of more than {longest} bytes, near byte {at}"
-            step = "this is no loan tape, or a quote never closes"
+            step = "this is not a loan tape, or a quote never closes"
             raise RefusedTapeError(Finding("line_too_long", source, found, step))
         if block:
             yield block
@@ -49,12 +49,12 @@ def record_blocks(
 
 
 def _checked(chunks: Iterable[bytes], source: str, offset: int) -> Iterator[bytes]:
-    """The chunks without the byte order mark; refuses what is no UTF-8 text, by offset."""
+    """The chunks without the byte order mark; refuses what is not UTF-8 text, by offset."""
     decoder, waiting = codecs.getincrementaldecoder("utf-8")(), 0
     for chunk, last in _with_last(chunks):
         if b"\x00" in chunk:
             hint = "; it looks like UTF-16" if offset == 0 and chunk[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
-            found = f"a NUL byte at offset {offset + chunk.index(0)}; this is no CSV{hint}"
+            found = f"a NUL byte at offset {offset + chunk.index(0)}; this is not CSV{hint}"
             raise RefusedTapeError(Finding("unreadable", source, found, _NEXT))
         if waiting or not chunk.isascii():
             try:
@@ -111,8 +111,8 @@ def _end_of_records(text: bytes, place: _Place) -> int:
     end = int(outside[-1]) + 1 if len(outside) else 0
     stray = _stray_quote(found[:end], quotes[quotes < end], place.separator)
     if stray is not None:
-        told = f"not CSV: a quote inside a field, near byte {place.begin + stray}"
-        raise RefusedTapeError(Finding("unreadable", place.source, told, _NEXT))
+        message = f"not CSV: a quote inside a field, near byte {place.begin + stray}"
+        raise RefusedTapeError(Finding("unreadable", place.source, message, _NEXT))
     return end
 
 

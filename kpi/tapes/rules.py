@@ -28,7 +28,7 @@ class InputRules:
     decimal: str = "."
     thousands: str = ""
     currency: str = ""
-    longest_record_bytes: int = 1 << 20  # a line beyond it is no row of a loan tape
+    longest_record_bytes: int = 1 << 20  # a longer line is not a row of a loan tape
     expansion_ratio: float = 100.0  # gzip: how many times larger than the file its content may be
     expanded_bytes: int = 64 << 30  # gzip: and how large at most
 
@@ -60,7 +60,7 @@ class InputRules:
 
 
 def cross_check(section: Mapping[str, Any]) -> list[Finding]:
-    """Signs that cannot be told apart."""
+    """Signs that cannot be distinguished."""
     rules = InputRules.of(section)
     same = {"input.thousands": rules.thousands, "input.separator": rules.separator}
     step = "give each a sign of its own"

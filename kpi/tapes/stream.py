@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from kpi.tapes import arrow, memory, plain
-from kpi.tapes.batch import Batch, Part, tally_batch
+from kpi.tapes.batch import Batch, TapePart, aggregate_batch
 from kpi.tapes.content import GZIP_MAGIC, PARQUET_MAGIC, Content, no_sign
 from kpi.tapes.layout import Layout, split_header
 from kpi.tapes.records import record_blocks
@@ -28,7 +28,7 @@ class Stream:
     pieces: Iterator[Any]
     read: Callable[[Any], Batch]
     shares: Iterator[Any]
-    tally: Callable[[Any], Part]
+    aggregate: Callable[[Any], TapePart]
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def opened(
     if not isinstance(source, bytes | Path):
         names = tuple(str(one) for one in source)
         batches = memory.batches(name, source)
-        yield Stream(names, batches, lambda batch: batch, batches, tally_batch)
+        yield Stream(names, batches, lambda batch: batch, batches, aggregate_batch)
         return
     content = Content(name, source, sha256)
     magic = content.magic
@@ -50,7 +50,7 @@ def opened(
             file = parquet.opened(name, raw)
             groups = parquet.Groups(name, content.held, file.metadata)
             names = tuple(file.schema_arrow.names)
-            yield Stream(names, parquet.batches(name, file), parquet.read_batch, iter(groups), groups.tally)
+            yield Stream(names, parquet.batches(name, file), parquet.read_batch, iter(groups), groups.aggregate)
             content.compare(alive)
         return
     chunks = content.chunks()
@@ -67,8 +67,8 @@ def csv_stream(layout: Layout, blocks: Iterator[bytes]) -> Stream:
         fast = arrow.read_block(block, layout) if layout.large and arrow.is_available() else None
         return fast or plain.read_block(block, layout)
 
-    def tally(block: bytes) -> Part:
-        fast = arrow.tally_block(block, layout) if layout.large and arrow.is_available() else None
-        return fast or tally_batch(plain.read_block(block, layout))
+    def aggregate(block: bytes) -> TapePart:
+        fast = arrow.aggregate_block(block, layout) if layout.large and arrow.is_available() else None
+        return fast or aggregate_batch(plain.read_block(block, layout))
 
-    return Stream(layout.names, blocks, read, blocks, tally)
+    return Stream(layout.names, blocks, read, blocks, aggregate)

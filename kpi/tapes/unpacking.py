@@ -8,7 +8,7 @@ from kpi.tapes.rules import InputRules
 
 _PIECE = 1 << 20
 _GZIP = 31  # zlib's word for: with a gzip header
-_RATIO_FROM = 1 << 20  # a few kilobytes of zeros are no bomb
+_RATIO_FROM = 1 << 20  # a few kilobytes of zeros are not a bomb
 
 
 def unpacked(chunks: Iterable[bytes], source: str, rules: InputRules) -> Iterator[bytes]:

@@ -6,8 +6,8 @@ from kpi import clock
 from kpi.audit import ENDS, Record, Verification, production
 from kpi.checking import Check
 from kpi.config import PipelineConfig
-from kpi.validation.canaries import Answer
-from kpi.validation.live import Committed, Health, window_start
+from kpi.validation.canaries import CanaryAnswer
+from kpi.validation.live import CommittedTape, Health, window_start
 from kpi.verdict import Verdict
 
 KEEP = "keep the file as evidence"
@@ -17,9 +17,9 @@ def audit_trail(
     config: PipelineConfig,
     seen: Verification,
     health: Health,
-    answers: list[Answer],
+    answers: list[CanaryAnswer],
     recent: list[Record],
-    committed: list[Committed],
+    committed: list[CommittedTape],
 ) -> Check:
     """The chain is whole, it goes as far as the service says, and it has the events of what was processed."""
     check = Check("audit_trail", n=seen.events)
@@ -39,7 +39,7 @@ def audit_trail(
     found = f"the service has recorded {said} events, the trail ends at {seen.seq}"
     check.judge(seen.seq >= said, Verdict.FAIL, "audit_cut", found, KEEP)
     if not seen.records:
-        check.blame(Verdict.FAIL, "audit_silent", "there is no event at all", "see that audit/ can be written")
+        check.blame(Verdict.FAIL, "audit_silent", "there are no events", "see that audit/ can be written")
         return check
     _judge_complete(check, seen, answers, recent, committed)
     own = production(seen.records)  # our canaries' events are seconds old, and say nothing of the service's work
@@ -50,7 +50,7 @@ def audit_trail(
 
 
 def _judge_complete(
-    check: Check, seen: Verification, answers: list[Answer], recent: list[Record], committed: list[Committed]
+    check: Check, seen: Verification, answers: list[CanaryAnswer], recent: list[Record], committed: list[CommittedTape]
 ) -> None:
     """Each tape whose outputs were written since the records at hand begin must have its end among them."""
     ended = {record["details"].get("sha256") for record in (*seen.records, *recent) if record["event"] in ENDS}

@@ -15,11 +15,11 @@ from kpi.config import PipelineConfig
 from kpi.durable import sync_directories
 from kpi.outputs import output_paths
 from kpi.pipeline import Delivery
-from kpi.recipes import Draws, as_csv, draw
+from kpi.synthetic import Draws, as_csv, draw
 from kpi.validation.live import read_json
 
 GOOD_TAPES = 3
-LOOK_AGAIN_SECONDS = 0.01
+POLL_SECONDS = 0.01
 PERSONAL = ("correo_electronico", "email", "telefono")
 
 
@@ -27,7 +27,7 @@ PERSONAL = ("correo_electronico", "email", "telefono")
 class Canary:
     """One tape to send; `expected` is the code it must be rejected with, empty when it must be accepted.
 
-    `personal` is its column about a person, and `secret` what stands in it, which must never be seen again. `v1` is what V1
+    `personal` is its column about a person, and `secret` its content, which must never be seen again. `v1` is what V1
     recorded of it, where it is the copy of a tape of V1's.
     """
 
@@ -50,7 +50,7 @@ class Canary:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CanaryAnswer:
     """What the service made of a canary: the room it ended in (empty: none in time), its reason and its metrics."""
 
     canary: Canary
@@ -116,21 +116,21 @@ def _give_rights(part: Path, source: bytes | Path) -> None:
     part.chmod(stat.S_IMODE(like.st_mode))
 
 
-def send_and_await(config: PipelineConfig, canaries: list[Canary], deadline: float) -> list[Answer]:
+def send_and_await(config: PipelineConfig, canaries: list[Canary], deadline: float) -> list[CanaryAnswer]:
     """Send the good ones one after the other, so that each is timed alone, then all bad ones; wait for their ends."""
     good = [[canary] for canary in canaries if not canary.expected]
     batches = [*good, [canary for canary in canaries if canary.expected]]
-    answers: list[Answer] = []
+    answers: list[CanaryAnswer] = []
     for batch in batches:
         send(config, batch)
         answers += await_answers(config, batch, deadline)
     return answers
 
 
-def await_answers(config: PipelineConfig, canaries: list[Canary], deadline: float) -> list[Answer]:
+def await_answers(config: PipelineConfig, canaries: list[Canary], deadline: float) -> list[CanaryAnswer]:
     """Wait until each has ended somewhere, or the deadline (monotonic) is there."""
     begun = time.monotonic()
-    ended: dict[str, Answer] = {}
+    ended: dict[str, CanaryAnswer] = {}
     while True:
         for canary in canaries:
             room = next((room for room in ("done", "rejected") if canary.place(config, room).exists()), "")
@@ -138,8 +138,8 @@ def await_answers(config: PipelineConfig, canaries: list[Canary], deadline: floa
                 ended[canary.kind] = _answer(config, canary, room, time.monotonic() - begun)
         silent = time.monotonic() - begun
         if len(ended) == len(canaries) or time.monotonic() >= deadline:
-            return [ended.get(canary.kind, Answer(canary, "", silent, {}, {})) for canary in canaries]
-        time.sleep(LOOK_AGAIN_SECONDS)
+            return [ended.get(canary.kind, CanaryAnswer(canary, "", silent, {}, {})) for canary in canaries]
+        time.sleep(POLL_SECONDS)
 
 
 def clean_up(config: PipelineConfig, canaries: list[Canary]) -> None:
@@ -159,7 +159,7 @@ def _canary(kind: str, content: bytes, token: str, expected: str = "") -> Canary
     return Canary(kind, Delivery(f"{CANARY}{token}-{kind}.csv", content, canary=True), expected)
 
 
-def _answer(config: PipelineConfig, canary: Canary, room: str, seconds: float) -> Answer:
+def _answer(config: PipelineConfig, canary: Canary, room: str, seconds: float) -> CanaryAnswer:
     place = canary.place(config, room)
     metrics = output_paths(config.paths["metrics"] / "canary", canary.delivery.digest, config.outputs)["json"]
-    return Answer(canary, room, seconds, read_json(place.with_name(place.name + REASON)), read_json(metrics))
+    return CanaryAnswer(canary, room, seconds, read_json(place.with_name(place.name + REASON)), read_json(metrics))

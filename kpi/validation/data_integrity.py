@@ -86,5 +86,5 @@ def _judge_rows(config: PipelineConfig, check: Check, runs: list[Record]) -> Non
         Verdict.WARN,
         "nulls",
         f"{nulls} null amounts in {read} rows of the last {len(runs)} tapes",
-        "tell the owners of the data; a null adds nothing to a sum",
+        "notify the owners of the data; a null adds nothing to a sum",
     )

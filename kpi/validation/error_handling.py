@@ -6,7 +6,7 @@ from kpi.audit import Record
 from kpi.checking import Check
 from kpi.counters import CANARIES, TAPES
 from kpi.exposition import label
-from kpi.validation.canaries import Answer
+from kpi.validation.canaries import CanaryAnswer
 from kpi.validation.live import Health, service_is_down
 from kpi.verdict import Verdict
 
@@ -14,7 +14,12 @@ Metrics = dict[str, float]
 
 
 def error_handling(
-    health: Health, answers: list[Answer], records: list[Record], before: Metrics, after: Metrics, unreasoned: list[str]
+    health: Health,
+    answers: list[CanaryAnswer],
+    records: list[Record],
+    before: Metrics,
+    after: Metrics,
+    unreasoned: list[str],
 ) -> Check:
     """Bad tapes must be rejected, each with its own reason, and both trail and counters must say so."""
     check = Check("error_handling")
@@ -39,7 +44,7 @@ def error_handling(
     return check
 
 
-def _judge_refusal(check: Check, answer: Answer) -> None:
+def _judge_refusal(check: Check, answer: CanaryAnswer) -> None:
     kind, expected = answer.canary.kind, answer.canary.expected
     codes = answer.reason.get("codes", [])
     check.values[kind] = {"ended_in": answer.room or "nowhere in time", "codes": codes}
@@ -62,8 +67,8 @@ def _judge_refusal(check: Check, answer: Answer) -> None:
     )
 
 
-def _judge_privacy(check: Check, answer: Answer, records: list[Record]) -> None:
-    """What stands in a personal column must be nowhere in what was written; its name must be told."""
+def _judge_privacy(check: Check, answer: CanaryAnswer, records: list[Record]) -> None:
+    """The content of a personal column must be nowhere in what was written; its name must be reported."""
     canary, step = (
         answer.canary,
         "personal data gets out of tapes: stop the service; see to what was written; roll back",
@@ -88,7 +93,7 @@ def _judge_privacy(check: Check, answer: Answer, records: list[Record]) -> None:
     )
 
 
-def _judge_recorded(check: Check, bad: list[Answer], records: list[Record]) -> None:
+def _judge_recorded(check: Check, bad: list[CanaryAnswer], records: list[Record]) -> None:
     failed = {
         one["details"].get("sha256")
         for one in records
@@ -99,7 +104,7 @@ def _judge_recorded(check: Check, bad: list[Answer], records: list[Record]) -> N
     check.judge_none(Verdict.FAIL, "error_not_recorded", "rejected without an error in the audit trail", silent, step)
 
 
-def _judge_counted(check: Check, answers: list[Answer], before: Metrics, after: Metrics) -> None:
+def _judge_counted(check: Check, answers: list[CanaryAnswer], before: Metrics, after: Metrics) -> None:
     """The counters must have grown by what was sent; by more where someone else validates at the same time."""
     for kind, room in (("rejected", "rejected"), ("processed", "done")):
         sample = f"{CANARIES}{{{label(outcome=kind)}}}"

@@ -9,11 +9,11 @@ from kpi.checking import Check
 from kpi.config import PipelineConfig
 from kpi.formulas import REGISTRY
 from kpi.outputs import output_paths
-from kpi.recipes import RECIPES
 from kpi.release import code_digest
 from kpi.selftest import format_six
+from kpi.synthetic import RECIPES
 from kpi.validation import oracle
-from kpi.validation.canaries import Answer
+from kpi.validation.canaries import CanaryAnswer
 from kpi.validation.live import Health, read_json, tape_of
 from kpi.validation.v1_tape import judge_v1_tape
 from kpi.verdict import Verdict
@@ -26,7 +26,7 @@ def kpi_calculations(
     config: PipelineConfig,
     health: Health,
     runs: list[Record],
-    answers: list[Answer],
+    answers: list[CanaryAnswer],
     latest: dict[str, Any],
     in_flight: int,
 ) -> Check:
@@ -58,7 +58,7 @@ def kpi_calculations(
             Verdict.INCONCLUSIVE,
             "no_production_run",
             "no production tape was accepted since the start",
-            "wait for a delivery, look at rejected/, then validate again",
+            "wait for a delivery, inspect rejected/, then validate again",
         )
     else:
         _judge_latest(check, accepted[-1]["details"], latest)
@@ -146,7 +146,7 @@ def _recompute(config: PipelineConfig, check: Check, tape: str, digest: str) -> 
                 return None
             except (ValueError, KeyError, ArithmeticError, csv.Error) as error:
                 found = f"{tape}: was accepted, and has no KPIs: {error}"
-                check.blame(Verdict.FAIL, "not_computable", found, "look at the tape")
+                check.blame(Verdict.FAIL, "not_computable", found, "inspect the tape")
                 return None
     check.blame(Verdict.FAIL, "tape_missing", f"{tape}: was run and is not in done/", "look for it; see the ledger")
     return None
@@ -171,7 +171,7 @@ def _compare_values(check: Check, tape: str, expected: dict[str, float], written
     for name, value in expected.items():
         seen = written.get(name, {}).get("value")
         if not isinstance(seen, float | int):
-            check.blame(Verdict.FAIL, "no_value", f"{tape}: {name} has no value in the output", "look at the tape")
+            check.blame(Verdict.FAIL, "no_value", f"{tape}: {name} has no value in the output", "inspect the tape")
             continue
         deviation = abs(seen - value) / abs(value) if value else abs(seen)
         largest = max(largest, deviation)
@@ -180,7 +180,7 @@ def _compare_values(check: Check, tape: str, expected: dict[str, float], written
             Verdict.FAIL,
             "wrong_result",
             f"{tape}: {name} was written as {seen!r}, its tape gives {value!r} (relative {deviation:.3g})",
-            "do not use this release's numbers; roll back, then look at its formulas",
+            "do not use this release's numbers; roll back, then inspect its formulas",
         )
         low, high = REGISTRY[name].valid_range
         check.judge(
@@ -188,12 +188,12 @@ def _compare_values(check: Check, tape: str, expected: dict[str, float], written
             Verdict.FAIL,
             "out_of_range",
             f"{tape}: {name} {seen:.2f} is outside {low:g}-{high:g}",
-            "look at the tape",
+            "inspect the tape",
         )
     return largest
 
 
-def _judge_digits(check: Check, answer: Answer) -> None:
+def _judge_digits(check: Check, answer: CanaryAnswer) -> None:
     known = RECIPES["A"].known
     written = answer.metrics.get("kpis", {})
     seen = {name: format_six(written.get(name, {}).get("value")) for name in known}
@@ -203,5 +203,5 @@ def _judge_digits(check: Check, answer: Answer) -> None:
         Verdict.FAIL,
         "wrong_digits",
         f"the known tape gives {seen} instead of {known}" if written else "the known tape gave no metrics",
-        "do not use this release's numbers; roll back, then look at its formulas",
+        "do not use this release's numbers; roll back, then inspect its formulas",
     )

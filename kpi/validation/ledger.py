@@ -11,7 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from kpi import clock
-from kpi.committed import CANARY, REASON, SEPARATOR, is_put_aside, split_key
+from kpi.committed import CANARY, REASON, SEPARATOR, is_redelivery, split_key
 from kpi.config import PipelineConfig
 
 SECOND_LOOK_SECONDS = 0.5
@@ -45,8 +45,8 @@ class _Arrival:
     at: datetime
 
 
-def take_stock(config: PipelineConfig, newest: int | None = None) -> Stock:
-    """Look, and look again when something seems lost or doubled: a tape may just have been on its way.
+def reconcile(config: PipelineConfig, newest: int | None = None) -> Stock:
+    """Reconcile, and once more when something seems lost or doubled: a tape may just have been on its way.
 
     With `newest` only so many deliveries are followed one by one, as long as the older ones balance: as many tapes lie there as
     were delivered, each once. A loss among those would have to be made up for by a tape that nobody delivered.
@@ -99,7 +99,7 @@ def _without_older(stock: Stock, rooms: Rooms, keys: set[str], count: int) -> Ro
         older[room] = [
             name for name in names if name[:KEY_DIGITS] not in keys and name.startswith(SEPARATOR, KEY_DIGITS)
         ]
-    refused = [name for name in older["rejected"] if not is_put_aside(name)]
+    refused = [name for name in older["rejected"] if not is_redelivery(name)]
     distinct = {name[:KEY_DIGITS] for name in chain(older["done"], refused)}
     duplicates = len(older["rejected"]) - len(refused)
     committed = len(older["done"]) + len(refused)
@@ -152,11 +152,11 @@ def _judge_keys(
 ) -> None:
     for key, found in by_key.items():
         done = [name for room, name in found if room == "done"]
-        put_aside = [name for room, name in found if room == "rejected" and is_put_aside(name)]
-        refused = [name for room, name in found if room == "rejected" and not is_put_aside(name)]
+        redelivered = [name for room, name in found if room == "rejected" and is_redelivery(name)]
+        refused = [name for room, name in found if room == "rejected" and not is_redelivery(name)]
         stock.done += len(done)
         stock.rejected += len(refused)
-        stock.duplicates += len(put_aside)
+        stock.duplicates += len(redelivered)
         if len(done) + len(refused) > 1:
             places = ", ".join(f"{room}/{name}" for room, name in found)
             stock.doubled.append(f"{names.get(key, key[:12])}: {places}")

@@ -46,7 +46,9 @@ def ask_health(config: PipelineConfig, seconds: float = ANSWER_SECONDS) -> Healt
         document = json.loads(body)
     except ValueError:
         return Health(status, {}, "/healthz does not answer in JSON")
-    return Health(status, document) if isinstance(document, dict) else Health(status, {}, "/healthz is no JSON object")
+    return (
+        Health(status, document) if isinstance(document, dict) else Health(status, {}, "/healthz is not a JSON object")
+    )
 
 
 def ask_metrics(config: PipelineConfig, seconds: float = ANSWER_SECONDS) -> dict[str, float]:
@@ -60,7 +62,7 @@ def ask_metrics(config: PipelineConfig, seconds: float = ANSWER_SECONDS) -> dict
 
 
 def _get(config: PipelineConfig, path: str, seconds: float = ANSWER_SECONDS) -> tuple[int, str, str]:
-    """Status, body, and why there is none. By hand: the library's client costs three times the look that it is for."""
+    """Status, body, and why there is none. By hand: the library's client costs three times as much as the snapshot that it is for."""
     address, port = config.address
     try:
         answer = _exchange((address, port), f"GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n".encode(), seconds)
@@ -127,7 +129,7 @@ def service_is_down(check: Check, health: Health) -> bool:
 
 
 @dataclass(frozen=True)
-class Committed:
+class CommittedTape:
     """A production tape that was committed and has outputs of V2: its digest, its name, when they were written."""
 
     digest: str
@@ -135,7 +137,7 @@ class Committed:
     written_at: float
 
 
-def committed_here(config: PipelineConfig) -> list[Committed]:
+def committed_here(config: PipelineConfig) -> list[CommittedTape]:
     """Production tapes that were committed and have outputs of V2 beside them."""
     found = []
     for room in ("done", "rejected"):
@@ -143,7 +145,7 @@ def committed_here(config: PipelineConfig) -> list[Committed]:
             digest, name = split_key(path.name)
             manifest = output_paths(config.paths["metrics"], digest, ())["manifest"]
             if digest and not path.name.endswith(REASON) and manifest.is_file():
-                found.append(Committed(digest, name, manifest.stat().st_mtime))
+                found.append(CommittedTape(digest, name, manifest.stat().st_mtime))
     return found
 
 

@@ -22,7 +22,7 @@ MOST_BYTES = 64 * 1024 * 1024  # unpacked; some 5 s
 IS_PLAIN = re.compile(r"\d+(\.\d+)?", re.ASCII).fullmatch
 Row = Mapping[str, Any]
 Amounts = dict[str, float]
-Signs = Sequence[tuple[str, str]]  # what stands in an amount, and what to read instead
+Signs = Sequence[tuple[str, str]]  # what is in an amount, and what to read instead
 
 
 class NotRecomputedError(Exception):
@@ -103,7 +103,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
 
 
 def _usable(row: Row, signs: Signs) -> Amounts | None:
-    """The amounts of a row that are not null; None for a row that the service puts aside: ragged, unreadable, negative, without a date."""
+    """The amounts of a row that are not null; None for a row that the service quarantines: ragged, unreadable, negative, without a date."""
     day = str(row.get("measurement_date", "")).strip()
     if not _is_day(day if isinstance(row.get("measurement_date"), str) else day[:10]):
         return None

@@ -5,14 +5,14 @@ import statistics
 from kpi.audit import Record
 from kpi.checking import Check
 from kpi.config import PipelineConfig
-from kpi.recipes import RECIPES
-from kpi.validation.canaries import LOOK_AGAIN_SECONDS, Answer
+from kpi.synthetic import RECIPES
+from kpi.validation.canaries import POLL_SECONDS, CanaryAnswer
 from kpi.validation.live import Health, service_is_down
 from kpi.verdict import Verdict
 from kpi.vitals import memory_mb
 
 
-def performance(config: PipelineConfig, health: Health, answers: list[Answer], records: list[Record]) -> Check:
+def performance(config: PipelineConfig, health: Health, answers: list[CanaryAnswer], records: list[Record]) -> Check:
     """How long the service took for tapes of 1000 rows, by its own clock and by ours; its throughput and its memory."""
     check = Check("performance")
     if service_is_down(check, health):
@@ -55,7 +55,7 @@ def _judge_from_outside(config: PipelineConfig, check: Check, seconds: list[floa
     """The best of all: other tapes may come before a canary, and the service looks into its inbox now and then only."""
     check.values["inbox_to_done_s"] = [round(one, 3) for one in seconds]
     if seconds:
-        waited = config.poll_seconds + LOOK_AGAIN_SECONDS
+        waited = config.poll_seconds + POLL_SECONDS
         best = max(0.0, min(seconds) - waited) * 1000.0
         check.judge_limits("inbox_to_done_ms", round(best, 3), config.limits("kpi_latency_ms"))
 

@@ -17,7 +17,7 @@ from kpi.validation.audit_trail import audit_trail
 from kpi.validation.data_integrity import data_integrity
 from kpi.validation.error_handling import error_handling
 from kpi.validation.kpi_calculations import LAST_RUNS, kpi_calculations
-from kpi.validation.ledger import take_stock
+from kpi.validation.ledger import reconcile
 from kpi.validation.live import (
     Health,
     ask_health,
@@ -34,7 +34,7 @@ from kpi.validation.performance import performance
 from kpi.validation.report import Report
 from kpi.validation.v1_tape import copies
 
-LOOK_AGAIN_SECONDS = 0.1
+POLL_SECONDS = 0.1
 AGREE_TRIES = 20
 
 
@@ -58,7 +58,7 @@ def _build(token: str, config: PipelineConfig) -> list[canaries.Canary]:
 
 @dataclass(frozen=True)
 class _Trial:
-    answers: list[canaries.Answer]
+    answers: list[canaries.CanaryAnswer]
     before: dict[str, float]  # the counters, before the first canary was sent
     begun: str
     deadline: float
@@ -71,7 +71,7 @@ def _judge(config: PipelineConfig, trial: _Trial) -> Report:
     committed = committed_here(config)
     seen, runs, latest = _agreeing(config)
     recent = list(records_since(config.paths["audit"], trial.begun))  # the canaries' own, whatever else has happened
-    stock = take_stock(config)
+    stock = reconcile(config)
     checks = (
         kpi_calculations(config, health, runs, answers, latest, stock.in_flight),
         data_integrity(config, stock, runs),
@@ -87,7 +87,7 @@ def _wait_for_first_run(config: PipelineConfig, health: Health, deadline: float)
     while not health.why_not and time.monotonic() < deadline:
         if sum(ask_metrics(config).get(f"{TAPES}{{{label(outcome=kind)}}}", 0) for kind in KINDS):
             return
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _settled_metrics(config: PipelineConfig, trial: _Trial) -> dict[str, float]:
@@ -100,11 +100,11 @@ def _settled_metrics(config: PipelineConfig, trial: _Trial) -> dict[str, float]:
         after = ask_metrics(config)
         if not tries or not after or sum(after.get(name, 0) - trial.before.get(name, 0) for name in names) >= sent:
             return after
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _agreeing(config: PipelineConfig) -> tuple[Verification, list[Record], dict[str, Any]]:
-    """Trail and latest.json as of one moment: the service goes on while we read, so look until they agree."""
+    """Trail and latest.json as of one moment: the service goes on while we read, so read until they agree."""
     tries = AGREE_TRIES
     while True:
         tries -= 1
@@ -114,11 +114,11 @@ def _agreeing(config: PipelineConfig) -> tuple[Verification, list[Record], dict[
         accepted = [run["details"]["sha256"] for run in runs if run["event"] == "run_completed"]
         if not tries or not accepted or tape_of(latest).get("sha256") == accepted[-1]:
             return seen, runs, latest
-        time.sleep(LOOK_AGAIN_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _refuse_missing_directories(config: PipelineConfig) -> None:
     missing = [path for path in config.paths.values() if not path.is_dir()]
     if missing:
         step = "validate runs on the host of the service, with the config of the service; start the service first"
-        raise UsageError([Finding("config", str(path), "is no directory", step) for path in missing])
+        raise UsageError([Finding("config", str(path), "is not a directory", step) for path in missing])

@@ -1,6 +1,6 @@
 """Real input, also where none is delivered just now: the newest tape that V1 has done goes through V2 as a canary, byte for byte.
 
-What V2 makes of it is held against what V1 recorded for it, by the rules of the shadow mode. It is a canary as the others are: in
+What V2 makes of it is compared with what V1 recorded for it, by the rules of the shadow mode. It is a canary as the others are: in
 their namespace, in no production output and in no count of one.
 """
 
@@ -13,7 +13,7 @@ from kpi.committed import CANARY, split_key
 from kpi.config import PipelineConfig
 from kpi.pipeline import Delivery
 from kpi.shadow.comparing import AGREE, DIFFER, Compared, compare
-from kpi.validation.canaries import Answer, Canary
+from kpi.validation.canaries import Canary, CanaryAnswer
 from kpi.validation.live import read_json
 from kpi.verdict import Verdict
 
@@ -21,7 +21,7 @@ KIND = "v1-tape"
 MOST_BYTES = 32 * 1024 * 1024  # well below a second of the service's time
 NEWEST = 5  # of them the newest that is small enough and still there
 AGAIN = "validate again; if it stays so, `kpi shadow` runs both versions on the tape"
-LEADS = "do not use this release's numbers; roll back, then `kpi shadow` shows the rows behind the difference"
+LEADS = "do not use this release's numbers; roll back, then run both on the tape with `kpi shadow`"
 
 
 def copies(token: str, config: PipelineConfig) -> list[Canary]:
@@ -54,7 +54,7 @@ def _tapes(done: Path, wanted: set[str]) -> dict[str, Path]:
     return {key: path for path in done.iterdir() if (key := split_key(path.name)[0]) in wanted}
 
 
-def judge_v1_tape(check: Check, answers: list[Answer]) -> bool:
+def judge_v1_tape(check: Check, answers: list[CanaryAnswer]) -> bool:
     """Judge what V2 made of V1's tape; whether there was one that could be compared."""
     answer = next((one for one in answers if one.canary.kind == KIND), None)
     if answer is None or answer.canary.v1 is None:
@@ -85,6 +85,6 @@ def _judge(check: Check, tape: str, compared: Compared) -> None:
         check.blame(compared.verdict, "v1_tape_refused", found, LEADS)
         return
     for name, kpi in compared.kpis.items():
-        told = f"relative {kpi['relative']:.3g}, {kpi['level']}" if "relative" in kpi else kpi["reason"]
-        found = f"V1's tape {tape}: {name}: V1 {kpi['v1']!r}, V2 in service {kpi['v2_as_v1_rounds']!r} ({told})"
+        difference = f"relative {kpi['relative']:.3g}, {kpi['level']}" if "relative" in kpi else kpi["reason"]
+        found = f"V1's tape {tape}: {name}: V1 {kpi['v1']!r}, V2 in service {kpi['v2_as_v1_rounds']!r} ({difference})"
         check.judge(kpi["verdict"] == Verdict.PASS, Verdict(kpi["verdict"]), "v1_tape_differs", found, LEADS)

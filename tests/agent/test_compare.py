@@ -1,4 +1,4 @@
-"""What counts as «as it should be»: values, expectations, unknowns, dotted keys."""
+"""What counts as as desired: values, expectations, unknowns, dotted keys."""
 
 import math
 from typing import Any
@@ -36,7 +36,7 @@ def test_the_unknown_never_meets_anything(unknown: Any, desired: Any) -> None:
 def test_what_was_not_observed_is_a_difference_that_says_unknown() -> None:
     found = differences({}, {"gap_s": {"between": [0, 30]}})
     assert found == [Difference("gap_s", None, {"between": [0, 30]})]
-    assert str(found[0]) == "gap_s is unknown, should be between [0, 30]"
+    assert str(found[0]) == "gap_s: found unknown, expected between 0 and 30 s"
 
 
 def test_a_state_that_could_not_be_looked_at_meets_no_desired_key() -> None:
@@ -99,13 +99,27 @@ def test_nothing_is_found_in_what_is_no_object(state: Any) -> None:
     assert dig(state, "a.b") is None
 
 
-def test_every_difference_is_told_at_once() -> None:
+def test_every_difference_is_listed() -> None:
     lines = [
         str(each)
         for each in differences({"type": "link", "mode": "0644"}, {"type": "file", "mode": "0600", "owner": "root"})
     ]
     assert lines == [
-        "type is «link», should be «file»",
-        "mode is «0644», should be «0600»",
-        "owner is unknown, should be «root»",
+        "type: found link, expected file",
+        "mode: found 0644, expected 0600",
+        "owner: found unknown, expected root",
     ]
+
+
+@pytest.mark.parametrize(
+    ("key", "seen", "desired", "line"),
+    [
+        ("on", False, True, "on: found false, expected true"),
+        ("free_bytes", 3, {"at_least": 5}, "free_bytes: found 3 bytes, expected at least 5 bytes"),
+        ("unreachable", {"db": "no route"}, {}, 'unreachable: found {"db": "no route"}, expected none'),
+        ("state", "not found; x", {"one_of": ["a", "b"]}, 'state: found "not found; x", expected one of a, b'),
+        ("name", "", {"not": ""}, 'name: found "", expected not ""'),
+    ],
+)
+def test_a_difference_names_key_value_and_expectation(key: str, seen: Any, desired: Any, line: str) -> None:
+    assert str(Difference(key, seen, desired)) == line

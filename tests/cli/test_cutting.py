@@ -107,7 +107,7 @@ def step(name: str, **extra: Any) -> Step:
 
 NO = plan_with(
     step("a", probe=True), step("b", probe=True, severity="WARN"), step("c"), step("d", probe=True),
-    found={"a": ("x is 1, should be 2",), "b": ("y is 1, should be 2",), "c": ("to do",)},
+    found={"a": ("x: found 1, expected 2",), "b": ("y: found 1, expected 2",), "c": ("to do",)},
 )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def test_a_plan_says_no_where_a_probe_of_phase_0_did_not_hold_and_would_not_pass
     assert (problem.host, problem.path, problem.found, problem.next) == (
         "h1",
         "a",
-        "a is so: x is 1, should be 2",
+        "a is so: x: found 1, expected 2",
         "mend it",
     )
     assert said_no(plan_with(step("a", probe=True), found={})) == []

@@ -8,8 +8,7 @@ import pytest
 
 import tasks
 from cutover.cli.options import Where
-from cutover.core.errors import Problem, UsageError
-from cutover.core.exits import EXITS
+from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir, RunDirs
 from tasks import namespace
@@ -138,7 +137,7 @@ BEGIN = {"plan", "prepare", "cutover"}  # bare they begin a run, and must be tol
 
 
 def test_every_command_that_the_table_of_ends_names_is_looked_at() -> None:
-    named = {words for end in EXITS.values() for words in re.findall(r"`\./invokew ([^`]+)`", end.next)}
+    named = {words for code in ExitCode for words in re.findall(r"`\./invokew ([^`]+)`", code.next)}
     assert named
     assert named <= set(SAID)
 

@@ -131,7 +131,7 @@ def test_of_an_agent_only_the_named_key_is_offered_where_that_is_wished(
     assert run(loopback, included(home, block(loopback, "target", *wished, f"IdentityFile {public}"))) == b"there\n"
 
 
-def test_a_locked_key_is_told_unless_an_agent_has_it(
+def test_a_locked_key_is_reported_unless_an_agent_has_it(
     loopback: sshd.Sshd, home: Path, agent: Path, tmp_path: Path
 ) -> None:
     locked = tmp_path / "locked"
@@ -147,18 +147,18 @@ def test_a_locked_key_is_told_unless_an_agent_has_it(
     assert SshTransport(host, access).run(["true"], deadline=20).succeeded
 
 
-def test_a_file_that_is_no_key_is_told_when_nothing_else_lets_in(
+def test_a_file_that_is_no_key_is_reported_when_nothing_else_lets_in(
     loopback: sshd.Sshd, home: Path, tmp_path: Path
 ) -> None:
     junk = tmp_path / "junk"
     junk.write_text("nonsense", encoding="utf-8")
     both = block(loopback, "target", f"IdentityFile {junk}", f"IdentityFile {loopback.client_key}")
     assert run(loopback, included(home, both)) == b"there\n"
-    with pytest.raises(Unreachable, match=rf"no key to offer; {junk} is no key that can be used"):
+    with pytest.raises(Unreachable, match=rf"no key to offer; {junk} cannot be read as a key"):
         run(loopback, included(home, block(loopback, "target", f"IdentityFile {junk}")))
 
 
-def test_a_configuration_that_ssh_refuses_is_told_in_its_words(loopback: sshd.Sshd, home: Path) -> None:
+def test_a_configuration_that_ssh_refuses_is_reported_in_its_words(loopback: sshd.Sshd, home: Path) -> None:
     with pytest.raises(Unreachable, match="Bad configuration option: nonsense") as caught:
         run(loopback, included(home, "Nonsense yes\n"))
     assert str(home / ".ssh" / "config") in caught.value.problems[0].next
@@ -181,15 +181,17 @@ def test_without_ssh_a_configuration_cannot_be_read_and_none_needs_none(
 
 
 @pytest.mark.parametrize("option", ["BindAddress 127.0.0.9", "ProxyUseFdpass yes", "RevokedHostKeys /etc/revoked"])
-def test_what_would_lead_elsewhere_and_is_not_honoured_is_refused(loopback: sshd.Sshd, home: Path, option: str) -> None:
-    with pytest.raises(Unreachable, match="not honoured") as caught:
+def test_what_would_lead_elsewhere_and_is_not_supported_is_refused(
+    loopback: sshd.Sshd, home: Path, option: str
+) -> None:
+    with pytest.raises(Unreachable, match="not supported") as caught:
         run(loopback, included(home, block(loopback, "target", option)))
     (problem,) = caught.value.problems
     assert option.split(maxsplit=1)[0].lower() in problem.found
     assert str(home / ".ssh" / "config") in problem.next
 
 
-def test_jump_hosts_in_a_circle_are_told(loopback: sshd.Sshd, home: Path) -> None:
+def test_jump_hosts_in_a_circle_are_reported(loopback: sshd.Sshd, home: Path) -> None:
     text = "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\nHost target\n  ProxyJump a\n"
     with pytest.raises(Unreachable, match="in a circle"):
         run(loopback, included(home, text))

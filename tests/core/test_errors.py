@@ -1,10 +1,14 @@
-"""Exit codes and problems: the table that scripts rely on."""
+"""Exit codes and problems: the table that scripts rely on, and what is generated from it."""
+
+import re
+from pathlib import Path
 
 import pytest
 
 from cutover.core import errors
-from cutover.core.errors import CutoverError, ExitCode, Problem, Refused
+from cutover.core.errors import ExitCode, Problem, Refused
 from cutover.core.verdict import Verdict
+from tests.checkout import ROOT
 
 # The contract with the outside (docs: exit codes). A change here breaks somebody's script.
 TABLE = {
@@ -21,16 +25,21 @@ def test_the_exit_codes_are_those_of_the_contract() -> None:
     ("name", "code"),
     [
         ("UsageError", 2), ("Refused", 3), ("Unreachable", 3), ("RolledBack", 4), ("MixedFleet", 5), ("Locked", 6),
-        ("OnHold", 7), ("Interrupted", 130),
+        ("OnHold", 7), ("JudgedFail", 9), ("Unjudged", 10), ("Interrupted", 130),
     ],
 )  # fmt: skip
 def test_each_end_has_its_code(name: str, code: int) -> None:
     assert getattr(errors, name).exit_code == code
 
 
-def test_every_error_of_the_tree_is_drawn_in_it() -> None:
-    ours = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, CutoverError)]
-    assert [each.__name__ for each in ours if each.__name__ not in (errors.__doc__ or "")] == []
+def test_every_exit_code_has_a_status_of_its_own_and_says_what_to_do_next() -> None:
+    assert len({code.status for code in ExitCode}) == len(ExitCode)
+    assert [code for code in ExitCode if not (code.meaning and code.symptom and len(code.next) > 10)] == []
+
+
+def test_no_error_has_its_exit_code_anywhere_else() -> None:
+    others = [file for file in (ROOT / "cutover").rglob("*.py") if file != Path(errors.__file__)]
+    assert [file for file in others if re.search(r"exit_code = ExitCode", file.read_text())] == []
 
 
 def test_a_problem_says_where_what_and_what_next() -> None:
@@ -55,4 +64,4 @@ def test_an_error_shows_all_its_problems() -> None:
     ],
 )  # fmt: skip
 def test_verdicts_end_judging_commands(verdict: Verdict, code: int, passes: bool) -> None:
-    assert (verdict.exit_code, verdict.lets_pass) == (code, passes)
+    assert (ExitCode.of(verdict), verdict.lets_pass) == (code, passes)

@@ -2,26 +2,25 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+import tarfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from io import BytesIO
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from cutover.agent.durable import sha256_bytes
 from cutover.core.verdict import Verdict
-from cutover.evidence import tar
-from cutover.evidence.archive import read
-from cutover.evidence.collect import Verified, make_bundle, verify_bundle
-from cutover.evidence.manifest import NAME, SIGNATURE, Manifest
+from cutover.evidence.bundle import read
+from cutover.evidence.collect import VerifiedBundle, make_bundle, verify_bundle
+from cutover.evidence.manifest import NAME, SIGNATURE, Manifest, tar_info
 from cutover.evidence.signing import NAMESPACE, choose, sign
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record, parse
 from cutover.journal.rundir import RunDir
-from tests.timeline.tell_runs import plan
+from tests.timeline.runs import plan
 
 MADE = "2026-01-03T00:00:00.000Z"
 NOW = datetime(2026, 1, 4, tzinfo=UTC)
@@ -37,9 +36,7 @@ def key(folder: Path, name: str, passphrase: str = "") -> Path:
 
 def allow(file: Path, *lines: tuple[str, str, Path]) -> Path:
     """An allowed_signers file: each line's names, options, key."""
-    texts = [
-        f"{names} {options} {private.with_name(private.name + '.pub').read_text()}" for names, options, private in lines
-    ]
+    texts = [f"{names} {options} {private.with_suffix('.pub').read_text()}" for names, options, private in lines]
     file.write_text("# who may sign\n" + "".join(texts))
     return file
 
@@ -54,39 +51,27 @@ def make_run(runs: Path, name: str, *, watched: bool = True) -> RunDir:
     """A small run with a plan, a journal, evidence, reports and a watch, whose parts are true of each other."""
     run = RunDir(runs / name)
     run.evidence.mkdir(parents=True)
-    planned = plan(["web1"], ["web2"]).model_copy(update={"run": name, "stamp": name[:16]})
+    planned = plan(["web1"], ["web2"])
+    service = planned.service.model_copy(update={"name": "abaco"})
+    planned = planned.model_copy(update={"run": name, "stamp": name[:16], "service": service})
     planned.save(run.plan_file)
     junit = b"<testsuite name='preflight'/>\n"
     (run.evidence / "checks-1-preflight.xml").write_bytes(junit)
     (run.path / "hosts" / "web1").mkdir(parents=True)
     (run.path / "hosts" / "web1" / "production_validation_report.json").write_text('{"host": "web1"}\n')
     (run.path / "production_validation_report.json").write_text(json.dumps({"run": name}) + "\n")
-    run.report.write_text(f"<html>{name} «»</html>\n")
+    run.report.write_text(f"<html>{name}</html>\n")
     journal = Journal(run.journal_file, ticking(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)))
     journal.write("run.created", service="abaco", run=name, environment="stage", pattern="web*")
-    journal.write(
-        "plan.made",
-        fingerprint=planned.fingerprint,
-        release="2.0.0",
-        hosts=["web1", "web2"],
-        batches=[["web1"], ["web2"]],
-        already=[],
-    )
+    journal.write("plan.made", fingerprint=planned.fingerprint, release="2.0.0", hosts=["web1", "web2"])
     journal.write("approved", by="ann@desk", fingerprint=planned.fingerprint, purpose="cutover")
-    journal.write(
-        "checks", phase="preflight", findings=[], evidence={"evidence/checks-1-preflight.xml": sha256_bytes(junit)}
-    )
+    evidence = {"evidence/checks-1-preflight.xml": sha256_bytes(junit)}
+    journal.write("checks", phase="preflight", findings=[], evidence=evidence)
     journal.write("run.finished", exit_code=0, status="on V2")
     if watched:
         watch = Journal(run.path / "watch.jsonl", ticking(datetime(2026, 1, 2, 3, 5, 5, tzinfo=UTC)))
-        watch.write(
-            "watch.started",
-            run=name,
-            environment="stage",
-            hosts=["web1", "web2"],
-            head=journal.head,
-            heads={"web1": [journal.head]},
-        )
+        heads = {"web1": [journal.head]}
+        watch.write("watch.started", run=name, environment="stage", hosts=["web1"], head=journal.head, heads=heads)
         watch.write("sample", host="web1", t=15.0, documents={})
         watch.write("watch.finished", verdict="PASS", exit_code=0)
         (run.path / "watch.md").write_text("| time | verdict |\n")
@@ -109,11 +94,10 @@ class Ground:
 
     def bundle(self, run: RunDir) -> bytes:
         """The bundle of a run, signed by Ann."""
-        return make_bundle(
-            run, self.root, key=str(self.ann), signers=self.signers, now=lambda: MADE
-        ).bundle.read_bytes()
+        made = make_bundle(run, self.root, key=str(self.ann), signers=self.signers, now=lambda: MADE)
+        return made.bundle.read_bytes()
 
-    def judge(self, content: bytes, signers: Path | None = None) -> Verified:
+    def judge(self, content: bytes, signers: Path | None = None) -> VerifiedBundle:
         """The verification of some bytes."""
         file = self.root / "bundle.tar"
         file.write_bytes(content)
@@ -137,16 +121,16 @@ Mutant = tuple[str, bytes]  # what was done, in words, and what came of it
 
 def members(content: bytes) -> Members:
     """A good bundle taken apart."""
-    file = BytesIO(content)
-    found = list(tar.walk(file))
-    assert all(isinstance(one, tar.Member) and not one.wrong for one in found)
-    return [(one.name, one.content.whole(len(content))) for one in found if isinstance(one, tar.Member)]
+    with tarfile.open(fileobj=BytesIO(content)) as tar:
+        return [(info.name, cast("IO[bytes]", tar.extractfile(info)).read()) for info in tar]
 
 
 def together(parts: Iterable[tuple[str, bytes]]) -> bytes:
     """A tar of these, well written, whatever they are."""
     target = BytesIO()
-    tar.write(target, [(name, len(content), partial(list, [content])) for name, content in parts])
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in parts:
+            tar.addfile(tar_info(name, len(content)), BytesIO(content))
     return target.getvalue()
 
 
@@ -156,13 +140,13 @@ def manifest_of(parts: Members) -> Manifest:
 
 
 def signed(parts: Members, by: Path, **changed: Any) -> bytes:
-    """What somebody makes who knows the format: manifest made anew over the files as they are, signed by a key."""
+    """What somebody makes who knows the format: manifest made again over the files as they are, signed by a key."""
     files = sorted((name, content) for name, content in parts if name not in (NAME, SIGNATURE))
     mine = choose(str(by), by.parent)
-    entries = tuple({"path": name, "size": len(content), "sha256": sha256_bytes(content)} for name, content in files)
-    fields = {**manifest_of(parts).model_dump(), "files": entries, "key": mine.fingerprint, **changed}
-    text = Manifest.model_validate(fields).text()
-    return together([(NAME, text), (SIGNATURE, sign(text, mine).encode()), *files])
+    entries = [{"path": name, "size": len(content), "sha256": sha256_bytes(content)} for name, content in files]
+    fields = {**json.loads(dict(parts)[NAME]), "files": entries, "public_key": mine.public, **changed}
+    text = (json.dumps(fields, indent=1, sort_keys=True) + "\n").encode()
+    return together([(NAME, text), (SIGNATURE, sign(text, mine)), *files])
 
 
 def with_file(parts: Members, name: str, content: bytes) -> Members:
@@ -176,32 +160,22 @@ def records(content: bytes) -> list[Record]:
 
 
 def rechained(some: Iterable[Record]) -> bytes:
-    """Records chained anew, as somebody does who knows how."""
+    """Records chained again, as somebody does who knows how."""
     chain: list[Record] = []
     for record in some:
         chain.append(Record.following(chain[-1] if chain else None, record.at, record.kind, record.data))
     return "".join(record.line() for record in chain).encode()
 
 
-def edited(record: Record, **data: Any) -> Record:
-    """A record that says something else."""
-    return replace(record, data={**record.data, **data})
-
-
-def is_found(ground: Ground, content: bytes) -> bool:
-    """Whether the verification fails. Reading finds most, and each of its problems fails it; only what passes is judged whole."""
-    file = ground.root / "mutant.tar"
-    file.write_bytes(content)
-    return bool(read(file).problems) or ground.judge(content).verdict is Verdict.FAIL
-
-
-def survivors(ground: Ground, mutants: Iterator[Mutant], original: bytes) -> list[str]:
-    """The alterations that were not found; there must be some to find."""
+def survivors(ground: Ground, mutants: Iterable[Mutant], original: bytes) -> list[str]:
+    """The alterations that were not found; there must be some to find. Reading finds most; only what passes is judged whole."""
     found, tried = [], 0
+    file = ground.root / "mutant.tar"
     for words, content in mutants:
         assert content != original, words
         tried += 1
-        if not is_found(ground, content):
+        file.write_bytes(content)
+        if not read(file).problems and ground.judge(content).verdict is not Verdict.FAIL:
             found.append(words)
     assert tried > 0
     return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lab
-from cutover.agent.serve import SILENCE_S
+from cutover.agent.clock import SILENCE_S
 from tests.faults import controller
 from tests.faults.invariants import Violation, exactly_once, in_service, judge, nothing_left
 from tests.lab.support import PATIENCE_S, Answer, Checkout, journal

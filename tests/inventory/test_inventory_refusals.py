@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cutover.console.problems import grouped
 from cutover.core.errors import Problem, UsageError
+from cutover.core.verdict import Verdict
 from cutover.inventory.load import load
+from cutover.timeline.problems import grouped
 
 
 def problems(directory: Path, files: dict[str, str]) -> list[Problem]:
@@ -243,7 +244,7 @@ def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
 
 def test_a_mistake_in_a_group_is_shown_once_with_its_hosts(tmp_path: Path) -> None:
     found = problems(tmp_path, {"hosts.yml": "all: {vars: {ansible_port: x}, hosts: {web1: , web2: }}"})
-    (group,) = grouped(found)
+    (group,) = grouped((Verdict.ERROR, one) for one in found)
     assert group.hosts == ("web1", "web2")
     assert group.problem.path == "hosts.yml:1: all.vars.ansible_port"
     assert group.problem.found == "`ansible_port: x`: expected a port from 1 to 65535"

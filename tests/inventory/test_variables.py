@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from cutover.console.problems import grouped
 from cutover.core.errors import UsageError
+from cutover.core.verdict import Verdict
 from cutover.inventory.declarations import declarations
 from cutover.inventory.variables import resolve_all
+from cutover.timeline.problems import grouped
 from tests.inventory.declaring import ROLE, declared, host, refused, values
 
 
@@ -97,7 +98,10 @@ def test_a_mistake_of_several_hosts_is_shown_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         resolve_all([one, two, three], declared(tmp_path, role=ROLE))
     assert [one.host for one in caught.value.problems] == ["h1", "h2", "h3"]
-    assert [group.hosts for group in grouped(caught.value.problems)] == [("h1", "h2"), ("h3",)]
+    assert [group.hosts for group in grouped((Verdict.ERROR, one) for one in caught.value.problems)] == [
+        ("h1", "h2"),
+        ("h3",),
+    ]
 
 
 def test_every_host_gets_its_own_values(tmp_path: Path) -> None:

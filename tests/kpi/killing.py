@@ -18,7 +18,7 @@ from kpi.audit import Record, records_since, verify
 from kpi.config import PipelineConfig
 from kpi.durable import TEMPORARY
 from kpi.outputs import output_paths
-from kpi.validation.ledger import take_stock
+from kpi.validation.ledger import reconcile
 from legacy.deliver_tapes import Deliverer
 from tests.kpi.conftest import PATIENCE_SECONDS
 
@@ -79,7 +79,7 @@ def serve(config: Path) -> list[str]:
 
 def assert_each_exactly_once(config: PipelineConfig) -> int:
     """Arrivals = done, by content, once each; how many."""
-    stock = take_stock(config)
+    stock = reconcile(config)
     assert (stock.lost, stock.doubled, stock.late, stock.unledgered, stock.unreadable) == ([], [], [], [], [])
     assert (stock.rejected, stock.duplicates, stock.in_flight) == (0, 0, 0)
     arrived = [json.loads(line)["sha256"] for line in config.arrivals.read_bytes().splitlines()]

@@ -52,7 +52,7 @@ def _edit_with_a_new_hash(lines: list[str]) -> list[str]:
         (lambda lines: [lines[0], lines[2], lines[1], *lines[3:]], "record 3 does not follow record 1"),
         (lambda lines: lines[:-1], "the trail was cut"),
         (lambda _: [], "the trail was cut"),
-        (lambda lines: [*lines[:2], "scribble", *lines[2:]], "is no record"),
+        (lambda lines: [*lines[:2], "scribble", *lines[2:]], "is not a record"),
         (lambda lines: [*lines, lines[-1]], "record 5 does not follow record 5"),
     ],
 )

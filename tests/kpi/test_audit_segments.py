@@ -106,8 +106,8 @@ def test_tampering_with_a_sealed_segment_is_found(
         (_drop_line, "does not follow what is before it"),
         (_drop_last_line, "opened after another segment"),
         (_reorder, "does not follow what is before it"),
-        (_scribble, "is no entry of the index"),
-        (Path.unlink, "is no segment that the index lists"),
+        (_scribble, "is not an entry of the index"),
+        (Path.unlink, "is a segment that the index does not list"),
         (lambda path: _overwrite(path, lambda content: content.replace(b"[]", b'["x"]', 1)), "was edited"),
     ],
 )
@@ -120,7 +120,7 @@ def test_tampering_with_the_index_is_found(tmp_path: Path, tamper: Callable[[Pat
 def test_a_foreign_segment_and_a_cut_active_part_are_found(tmp_path: Path) -> None:
     write(tmp_path, 40)
     (tmp_path / "trail-000000000999.jsonl").write_bytes(b"")
-    assert "trail-000000000999.jsonl: is no segment" in _found(tmp_path)
+    assert "trail-000000000999.jsonl: is a segment" in _found(tmp_path)
     (tmp_path / "trail-000000000999.jsonl").unlink()
     _drop_last_line(tmp_path / TRAIL)
     assert "the trail was cut" in _found(tmp_path)

@@ -42,7 +42,7 @@ def test_below_a_limit_is_as_bad_where_more_is_better() -> None:
 
 def test_the_worst_judgement_is_the_verdict_and_each_issue_is_told() -> None:
     check = Check("one")
-    check.judge(True, Verdict.FAIL, "a", "not told", "")
+    check.judge(True, Verdict.FAIL, "a", "not reported", "")
     check.judge_none(Verdict.WARN, "b", "things", ["x"] * 12, "do")
     assert (check.status, [finding.found for _, finding in check.issues]) == (
         Verdict.WARN,

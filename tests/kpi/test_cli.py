@@ -13,8 +13,8 @@ import pytest
 from kpi.cli import main
 from kpi.config import PipelineConfig
 from kpi.pipeline import Delivery, run_tape
-from kpi.recipes import as_csv, draw
 from kpi.schema import Listing, Number, Section, Text
+from kpi.synthetic import as_csv, draw
 from tests.checkout import ROOT
 from tests.kpi.conftest import write_config
 

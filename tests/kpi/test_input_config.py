@@ -1,4 +1,4 @@
-"""The config's `input` section: how tapes are written, told to the pipeline, and its errors all at once."""
+"""The config's `input` section: how tapes are written, as the pipeline is configured, and its errors all at once."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from kpi.audit import AuditTrail
 from kpi.config import PipelineConfig
 from kpi.findings import UsageError
 from kpi.inbox import Inbox
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.tapes.rules import InputRules
 from tests.kpi.conftest import write_config
 

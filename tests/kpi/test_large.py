@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kpi.reading import combine, read_tape
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.tapes import arrow
 from kpi.tapes.pieces import UnsplittableError, split, tally_piece
 from tests.checkout import ROOT
@@ -30,10 +30,9 @@ def _large(path: Path, megabytes: float) -> Path:
     """A tape of about that size: one drawn body with ever new loan ids."""
     header, _, body = as_csv(draw("B", 5000)).partition(b"\n")
     with path.open("wb") as out:
-        out.write(header + b"\n")
-        number = 0
-        while out.tell() < megabytes * 1e6:
-            out.write(body.replace(b"L", f"K{number}-".encode()))
+        written, number = out.write(header + b"\n"), 0
+        while written < megabytes * 1e6:
+            written += out.write(body.replace(b"L", f"K{number}-".encode()))
             number += 1
     return path
 

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from kpi.judging import judge_tape
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.verdict import Verdict
 from legacy.deliver_tapes import Deliverer, LegacyDice
 from legacy.deliver_tapes import as_csv as delivered_csv

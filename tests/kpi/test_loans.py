@@ -7,7 +7,7 @@ import pytest
 
 from kpi.engine import evaluate
 from kpi.reading import read_tape
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.tapes import duplicates
 from kpi.tapes.loans import LoanIds
 from kpi.verdict import Verdict

@@ -12,7 +12,7 @@ from kpi import clock
 from kpi.audit import TRAIL, AuditTrail, Event
 from kpi.config import PipelineConfig
 from kpi.logreview import review
-from kpi.telling import lines
+from kpi.text_output import lines
 from tests.kpi.conftest import write_config
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -175,9 +175,9 @@ def test_the_newest_errors_are_listed_with_their_reasons_and_named(reviewed: Rev
     }
     (issue,) = document["issues"]
     assert "tape-24.csv (out_of_range, par_order)" in issue["found"]
-    told = "\n".join(lines("log-review", document))
-    assert issue["found"] in told
-    assert "run_failed tape-24.csv" in told
+    printed = "\n".join(lines("log-review", document))
+    assert issue["found"] in printed
+    assert "run_failed tape-24.csv" in printed
 
 
 def test_a_slow_tape_is_named(reviewed: Review) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kpi.engine import evaluate
 from kpi.reading import read_tape
-from kpi.recipes import RECIPES, as_csv, draw
+from kpi.synthetic import RECIPES, as_csv, draw
 from kpi.validation import oracle
 from kpi.validation.oracle import NotRecomputedError, Recomputed, recompute
 

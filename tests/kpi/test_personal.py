@@ -204,13 +204,13 @@ def test_with_a_key_it_is_masked_and_the_key_is_never_told(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("mode", "key", "told"), [(0o440, KEY, "others may read"), (0o400, b"short", "16 are the least")]
+    ("mode", "key", "found"), [(0o440, KEY, "others may read"), (0o400, b"short", "16 are the least")]
 )
-def test_a_key_file_that_cannot_be_relied_on_is_refused(tmp_path: Path, mode: int, key: bytes, told: str) -> None:
+def test_a_key_file_that_cannot_be_relied_on_is_refused(tmp_path: Path, mode: int, key: bytes, found: str) -> None:
     path = tmp_path / "key"
     path.write_bytes(key)
     path.chmod(mode)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=found):
         read_key(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_key(tmp_path / "none")

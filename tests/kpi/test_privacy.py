@@ -19,7 +19,7 @@ from kpi.engine import evaluate
 from kpi.findings import RefusedTapeError
 from kpi.personal import Privacy, publishing
 from kpi.reading import combine, read_tape
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.tapes.pieces import split, tally_piece
 from kpi.validation import live, validate
 from kpi.verdict import Verdict
@@ -185,7 +185,7 @@ def test_pieces_are_counted_by_the_policy_they_were_split_under(tmp_path: Path) 
     parts = [tally_piece(piece) for piece in pieces]
     with publishing(Privacy("mask", b"k" * 32)):
         assert len(parts) > 1
-        assert combine(path, path.name, parts).tallies == read_tape(path).tallies
+        assert combine(path, path.name, parts).aggregates == read_tape(path).aggregates
 
 
 @pytest.mark.parametrize("command", ["compute", "judge"])
@@ -212,7 +212,7 @@ def _by_columns(_: bytes, columns: dict[str, Any]) -> Any:
 
 
 @pytest.mark.parametrize("read", [_by_csv, _by_columns])
-def test_rows_put_aside_take_no_part_in_the_duplicate_check(read: Callable[[bytes, dict[str, Any]], Any]) -> None:
+def test_quarantined_rows_take_no_part_in_the_duplicate_check(read: Callable[[bytes, dict[str, Any]], Any]) -> None:
     drawn = draw("A", 20)
     drawn["cash_available_usd"][[3, 4]] = -1.0
     loans = np.array(["L0", "L1", "L2", "L0", "L4", "", *(f"L{at}" for at in range(6, 20))])

@@ -10,12 +10,12 @@ import pytest
 from kpi.engine import evaluate
 from kpi.findings import Finding, RefusedTapeError, UsageError
 from kpi.reading import read_tape
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.tapes.rules import InputRules
 
 SOUND = as_csv(draw("A", 5))
 HEADER, *BODY = SOUND.decode().splitlines()
-TALLIES = read_tape(SOUND).tallies
+AGGREGATES = read_tape(SOUND).aggregates
 
 
 def _refusal(content: bytes, rules: InputRules | None = None) -> list[Finding]:
@@ -40,7 +40,7 @@ def _refusal(content: bytes, rules: InputRules | None = None) -> list[Finding]:
     ids=["bom", "crlf", "cr", "no last line end", "blank lines after", "before", "quotes", "gzip", "gzip in two"],
 )
 def test_how_lines_end_and_fields_are_quoted_changes_nothing(content: bytes) -> None:
-    assert read_tape(content).tallies == TALLIES
+    assert read_tape(content).aggregates == AGGREGATES
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_refusal_says_where(tmp_path: Path) -> None:
         (",0.0,", ",", "(row)", "field_count"),
     ],
 )
-def test_a_bad_row_is_put_aside_with_its_reason(old: str, new: str, column: str, reason: str) -> None:
+def test_a_bad_row_is_quarantined_with_its_reason(old: str, new: str, column: str, reason: str) -> None:
     body = [*BODY[:2], BODY[2].replace(old, new, 1), *BODY[3:]]
     tape = read_tape("\n".join([HEADER, *body, ""]).encode())
     assert [(row.row, row.column, row.reason) for row in tape.quarantine.first] == [(3, column, reason)]
@@ -116,7 +116,7 @@ def test_a_bad_row_is_put_aside_with_its_reason(old: str, new: str, column: str,
         ('"12,5"', "input.decimal ','"),
     ],
 )
-def test_an_amount_by_other_rules_is_put_aside_and_the_rule_is_named(cell: str, rule: str) -> None:
+def test_an_amount_by_other_rules_is_quarantined_and_the_rule_is_named(cell: str, rule: str) -> None:
     content = SOUND.decode().replace(",0.0,", f",{cell},", 1).encode()
     finding = read_tape(content).quarantine.finding("tape", 5)
     assert "row 1, dpd_0_7_usd: unparsable_amount" in finding.found
@@ -134,7 +134,7 @@ def test_an_amount_by_other_rules_is_put_aside_and_the_rule_is_named(cell: str, 
 )
 def test_declared_rules_read_what_they_declare(rules: InputRules, write: object) -> None:
     assert callable(write)
-    assert read_tape(write(SOUND.decode()).encode(), rules=rules).tallies == TALLIES
+    assert read_tape(write(SOUND.decode()).encode(), rules=rules).aggregates == AGGREGATES
 
 
 def test_a_tape_of_bad_rows_only_is_refused_under_any_policy() -> None:
@@ -193,10 +193,10 @@ def test_columns_in_memory_go_by_the_same_rules() -> None:
 
     drawn = draw("A", 5)
     dated = pd.DataFrame(drawn).assign(measurement_date=pd.Timestamp("2025-12-26"))
-    assert read_tape(dated).tallies == TALLIES
+    assert read_tape(dated).aggregates == AGGREGATES
     frame = pd.DataFrame(drawn).assign(measurement_date="2025-12-26")
-    assert read_tape(frame).tallies == TALLIES
-    assert read_tape({"measurement_date": "2025-12-26", **drawn}).tallies == TALLIES
+    assert read_tape(frame).aggregates == AGGREGATES
+    assert read_tape({"measurement_date": "2025-12-26", **drawn}).aggregates == AGGREGATES
     frame.loc[2, "cash_available_usd"] = -1.0
     assert [(row.row, row.reason) for row in read_tape(frame).quarantine.first] == [(3, "negative_amount")]
     with pytest.raises(RefusedTapeError):
@@ -218,14 +218,14 @@ def test_parquet_gives_the_digits_of_csv(tmp_path: Path) -> None:
     csv[2501:] = [line.replace("2025-12-26", "2025-12-27") for line in csv[2501:]]
     of_csv = read_tape("\n".join([*csv, ""]).encode())
     of_parquet = read_tape(path)
-    assert (of_parquet.tallies, of_parquet.loans) == (of_csv.tallies, of_csv.loans)
+    assert (of_parquet.aggregates, of_parquet.loans) == (of_csv.aggregates, of_csv.loans)
     text = pyarrow.table({name: [str(cell) for cell in table[name].to_pylist()] for name in table.column_names})
     buffer = io.BytesIO()
     parquet.write_table(text, buffer)
-    assert read_tape(buffer.getvalue()).tallies == of_csv.tallies
+    assert read_tape(buffer.getvalue()).aggregates == of_csv.aggregates
 
 
-def test_bad_rows_of_parquet_are_put_aside_and_no_parquet_is_refused() -> None:
+def test_bad_rows_of_parquet_are_quarantined_and_no_parquet_is_refused() -> None:
     pyarrow = pytest.importorskip("pyarrow", reason="this installation has no pyarrow")
     from pyarrow import parquet
 

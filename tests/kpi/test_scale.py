@@ -18,7 +18,7 @@ from kpi.cli import main
 from kpi.engine import evaluate
 from kpi.findings import Finding, RefusedTapeError, UsageError
 from kpi.reading import STRICT, combine, read_tape
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.tapes.pieces import split
 from tests.checkout import ROOT
 from tests.kpi.conftest import free_port, wait_for
@@ -50,21 +50,21 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., An
             return process
 
         yield run
-    # What Dask left behind is told here: telling it while pytest parses another module confuses Python 3.11's parser.
+    # What Dask left behind is reported here: reporting it while pytest parses another module confuses Python 3.11's parser.
     gc.collect()
 
 
 @pytest.fixture(scope="module")
 def scheduler(start: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> str:
-    told = tmp_path_factory.mktemp("scheduler") / "told.json"
-    start("scheduler", "--port", "0", "--scheduler-file", str(told))
-    return str(wait_for(lambda: _address(told)))
+    scheduler_file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
+    start("scheduler", "--port", "0", "--scheduler-file", str(scheduler_file))
+    return str(wait_for(lambda: _address(scheduler_file)))
 
 
-def _address(told: Path) -> str:
+def _address(scheduler_file: Path) -> str:
     """Empty until the scheduler has written all of it."""
     try:
-        return str(json.loads(told.read_text())["address"])
+        return str(json.loads(scheduler_file.read_text())["address"])
     except (FileNotFoundError, json.JSONDecodeError):
         return ""
 
@@ -85,7 +85,7 @@ def workers(start: Callable[..., Any], scheduler: str) -> list[subprocess.Popen[
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
-    """Three dates, nulls, rows that must be put aside, loans that stand twice far from each other."""
+    """Three dates, nulls, rows that must be quarantined, loans that stand twice far from each other."""
     rows = 4000
     drawn = {name: [repr(value) for value in column.tolist()] for name, column in draw("B", rows).items()}
     for at in range(0, rows, 97):
@@ -145,13 +145,13 @@ def test_a_refusal_comes_back_whole(scheduler: str, tape: Path) -> None:
 
 @pytest.mark.usefixtures("workers")
 def test_a_worker_with_other_code_or_another_tape_counts_nothing(scheduler: str, tape: Path) -> None:
-    seen, pieces = scale.Seen.of(tape), split(tape, piece_bytes=PIECE_BYTES)
+    seen, pieces = scale.TapeMark.of(tape), split(tape, piece_bytes=PIECE_BYTES)
     with connected(scheduler, 2) as client:
-        other = scale.Seen(tape, seen.size, seen.changed_ns, "another release")
+        other = scale.TapeMark(tape, seen.size, seen.changed_ns, "another release")
         with pytest.raises(scale.ClusterError) as error:
             list(scale.parts_on(client, other, pieces))
         assert error.value.findings[0].code == "other_code"
-        older = scale.Seen(tape, seen.size, seen.changed_ns - 1, seen.code)
+        older = scale.TapeMark(tape, seen.size, seen.changed_ns - 1, seen.code)
         with pytest.raises(RefusedTapeError) as changed:
             list(scale.parts_on(client, older, pieces))
         assert changed.value.findings[0].code == "content_changed"
@@ -187,11 +187,11 @@ def test_workers_killed_in_the_middle(
     monkeypatch.setattr(scale, "PATIENCE_SECONDS", 1.0)
     pieces = split(tape, piece_bytes=PIECE_BYTES)
     with connected(scheduler, 2) as client:
-        parts = scale.parts_on(client, scale.Seen.of(tape), pieces)
+        parts = scale.parts_on(client, scale.TapeMark.of(tape), pieces)
         first = [next(parts), next(parts)]
         workers[0].kill()
         assert combine(tape, tape.name, [*first, *parts], STRICT) == read_tape(tape)
-        parts = scale.parts_on(client, scale.Seen.of(tape), pieces)
+        parts = scale.parts_on(client, scale.TapeMark.of(tape), pieces)
         next(parts)
         workers[1].kill()
         with pytest.raises(scale.ClusterError) as error:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kpi.cli import main
 from kpi.config import PipelineConfig
 from kpi.pipeline import Delivery, run_tape
-from kpi.recipes import as_csv, draw
 from kpi.series import GRAINS, Measurement, series, series_of_history
+from kpi.synthetic import as_csv, draw
 from tests.kpi.conftest import write_config
 
 DAYS = st.lists(st.dates(date(2019, 1, 1), date(2026, 12, 31)), min_size=1, max_size=12)

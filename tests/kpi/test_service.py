@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kpi.audit import verify
 from kpi.outputs import LATEST
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.validation.live import ask_health, ask_metrics
 from tests.checkout import ROOT
 from tests.kpi.conftest import Running, altered_code, serving, wait_for

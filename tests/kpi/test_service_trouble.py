@@ -14,8 +14,8 @@ import pytest
 from kpi.audit import records_since, verify
 from kpi.config import PipelineConfig
 from kpi.findings import UsageError
-from kpi.recipes import as_csv, draw
-from kpi.service import Service
+from kpi.service import PipelineService
+from kpi.synthetic import as_csv, draw
 from kpi.validation import validate
 from kpi.validation.live import ask_health, ask_metrics
 from tests.checkout import ROOT
@@ -192,4 +192,4 @@ def test_a_masking_key_that_others_may_read_stops_the_start(tmp_path: Path) -> N
     config = PipelineConfig.load(write_config(tmp_path))
     document = {**config.document, "personal": {"key_file": str(key)}}
     with pytest.raises(UsageError, match="others may read the key"):
-        Service(replace(config, document=document))
+        PipelineService(replace(config, document=document))

@@ -9,7 +9,7 @@ from kpi import clock
 from kpi.audit import AuditTrail, Event
 from kpi.checking import Check
 from kpi.config import PipelineConfig
-from kpi.figures import figures
+from kpi.snapshot import snapshot
 from kpi.validation.audit_trail import audit_trail
 from kpi.validation.live import Health, read_trail
 from kpi.verdict import Verdict
@@ -67,7 +67,7 @@ def test_canaries_do_not_break_a_silence(
     _recorded(config, monkeypatch, *events)
     check = _validated(config)
     assert (check.status, check.values["audit_silence_seconds"]) == (verdict, pytest.approx(3600 * silent_hours, abs=1))
-    seen = figures(config)[1]["audit"]
+    seen = snapshot(config)[1]["audit"]
     assert seen["silence_s"] == pytest.approx(3600 * silent_hours, abs=1)
     assert seen["production_events"] == sum(event is not CANARY for _, event in events)
     assert seen["problems"] == []
@@ -78,4 +78,4 @@ def test_a_trail_without_any_event_of_production_is_inconclusive(
 ) -> None:
     _recorded(config, monkeypatch, (1.0, CANARY))
     assert _validated(config).status is Verdict.INCONCLUSIVE
-    assert figures(config)[1]["audit"]["silence_s"] is None
+    assert snapshot(config)[1]["audit"]["silence_s"] is None

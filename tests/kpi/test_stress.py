@@ -15,7 +15,7 @@ import pytest
 from kpi.cli import main
 from kpi.stress import Load
 from kpi.stress.load import DONE, DUPLICATE, REJECTED, deliveries
-from kpi.stress.memory import Sample, judge
+from kpi.stress.memory import MemorySample, judge
 from kpi.verdict import Verdict
 from tests.checkout import ROOT
 from tests.kpi.conftest import wait_for
@@ -187,11 +187,11 @@ def test_the_same_seed_gives_the_same_tapes_and_no_two_are_alike() -> None:
     assert {one.key for one in first if one.ends == DUPLICATE} <= set(fresh)
 
 
-def _samples(count: int, tapes: int, mb_per_10000: float, noise: float = 0.3) -> list[Sample]:
+def _samples(count: int, tapes: int, mb_per_10000: float, noise: float = 0.3) -> list[MemorySample]:
     """Samples with a saw tooth of noise over a straight line."""
     at = [tapes * number // count for number in range(count)]
     held = [45.0 + done / 10_000 * mb_per_10000 + noise * (number % 3) for number, done in enumerate(at)]
-    return [Sample(number, done, now, max(held)) for number, (done, now) in enumerate(zip(at, held, strict=True))]
+    return [MemorySample(number, done, now, max(held)) for number, (done, now) in enumerate(zip(at, held, strict=True))]
 
 
 @pytest.mark.parametrize(
@@ -207,13 +207,13 @@ def _samples(count: int, tapes: int, mb_per_10000: float, noise: float = 0.3) ->
         ([], Verdict.INCONCLUSIVE),
     ],
 )
-def test_growth_is_judged_by_slope_and_by_what_can_be_told(samples: list[Sample], verdict: Verdict) -> None:
+def test_growth_is_judged_by_slope_and_by_what_can_be_told(samples: list[MemorySample], verdict: Verdict) -> None:
     assert judge(samples, 2.0).verdict is verdict
 
 
 def test_one_jump_is_no_slope() -> None:
     jumped = [
-        Sample(one.seconds, one.tapes, one.now_mb + 20.0 * (one.tapes > 20_000), 70.0)
+        MemorySample(one.seconds, one.tapes, one.now_mb + 20.0 * (one.tapes > 20_000), 70.0)
         for one in _samples(200, 45_000, 0.0)
     ]
     growth = judge(jumped, 2.0)

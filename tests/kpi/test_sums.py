@@ -21,7 +21,7 @@ def _by_fractions(values: list[float]) -> float | None:
 
 
 def _exact_sum(column: Column) -> float:
-    """As the tally adds a column up: block by block, rounded once."""
+    """As the aggregate adds a column up: block by block, rounded once."""
     total = 0
     for start in range(0, len(column), CACHED_ROWS):
         block = column[np.newaxis, start : start + CACHED_ROWS].copy()

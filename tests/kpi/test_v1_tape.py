@@ -15,9 +15,9 @@ import yaml
 from kpi.audit import is_production_end, records_since
 from kpi.checking import Check
 from kpi.outputs import LATEST
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.validation import v1_tape, validate
-from kpi.validation.canaries import Answer
+from kpi.validation.canaries import CanaryAnswer
 from kpi.validation.report import Report
 from kpi.verdict import Verdict
 from legacy.abaco_v1.pipeline_v1 import PipelineV1
@@ -156,5 +156,5 @@ def test_a_copy_that_v2_gives_no_metrics_of_is_inconclusive(live: Running, answe
     (copy,) = v1_tape.copies("t", live.config)
     check = Check("kpi_calculations")
     room, metrics = answer
-    assert v1_tape.judge_v1_tape(check, [Answer(copy, room, 1.0, {}, metrics)]) is False
+    assert v1_tape.judge_v1_tape(check, [CanaryAnswer(copy, room, 1.0, {}, metrics)]) is False
     assert (check.status, _codes(check)) == (Verdict.INCONCLUSIVE, {"v1_tape_unanswered"})

@@ -1,4 +1,4 @@
-"""One look at a service that really runs: all figures, and each kind of trouble as it shows there; what is not measured is null."""
+"""A snapshot of a service that really runs: all values, and each kind of trouble as it shows there; what is not measured is null."""
 
 import json
 import os
@@ -16,9 +16,9 @@ import pytest
 
 from kpi.audit import TRAIL, verify
 from kpi.config import PipelineConfig
-from kpi.figures import figures
 from kpi.outputs import LATEST
-from kpi.recipes import as_csv, draw
+from kpi.snapshot import snapshot
+from kpi.synthetic import as_csv, draw
 from kpi.validation import canaries
 from kpi.verdict import Verdict
 from legacy.deliver_tapes import Deliverer
@@ -29,7 +29,7 @@ NOTHING_COUNTED = dict.fromkeys(("tapes", "canaries", "errors", "rows", "kpis"))
 
 
 def _look(running: Running) -> dict[str, Any]:
-    return figures(running.config)[1]
+    return snapshot(running.config)[1]
 
 
 def _deliver(running: Running, count: int = 2) -> None:
@@ -66,7 +66,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 def test_a_sound_service_is_measured_as_a_whole(live: Running) -> None:
-    verdict, seen = figures(live.config)
+    verdict, seen = snapshot(live.config)
     assert (verdict, seen["status"], seen["errors_found"]) == (Verdict.PASS, "PASS", [])
     assert (seen["pid"], seen["release"]) == (live.process.pid, "unreleased")
     assert seen["tapes"] == {"processed": 3, "rejected": 0, "failed": 0, "duplicate": 0}
@@ -126,7 +126,7 @@ def test_a_doubled_tape_is_seen(live: Running, room: str) -> None:
 
 def test_a_cut_trail_is_seen_also_where_its_head_was_cut_back_with_it(live: Running) -> None:
     trail, head = live.root / "audit" / TRAIL, live.root / "audit" / "head.json"
-    whole, told = trail.read_bytes(), head.read_bytes()
+    whole, old_head = trail.read_bytes(), head.read_bytes()
     lines = whole.splitlines(keepends=True)
     last = json.loads(lines[-2])
     trail.write_bytes(b"".join(lines[:-1]))
@@ -134,7 +134,7 @@ def test_a_cut_trail_is_seen_also_where_its_head_was_cut_back_with_it(live: Runn
     head.write_text(json.dumps({"seq": last["seq"], "hash": last["hash"]}))
     both = _look(live)["audit"]["problems"]
     trail.write_bytes(whole)
-    head.write_bytes(told)
+    head.write_bytes(old_head)
     assert any("the trail was cut" in problem for problem in cut)
     assert both == [f"the service has recorded {last['seq'] + 1} events, the trail ends at {last['seq']}"]
     assert _look(live)["audit"]["problems"] == []
@@ -153,7 +153,7 @@ def test_a_trail_that_is_gone_is_seen(live: Running) -> None:
     with _without(live.root / "audit"):
         audit = _look(live)["audit"]
     assert (audit["events"], audit["last_event_at"], audit["silence_s"]) == (0, None, None)
-    assert "there is no event at all" in audit["problems"]
+    assert "there are no events" in audit["problems"]
 
 
 @pytest.mark.parametrize("kind", ["json", "csv", "manifest.json"])
@@ -204,7 +204,7 @@ def test_a_service_that_is_down_has_null_for_what_only_it_could_say(tmp_path: Pa
     with serving(tmp_path) as running:
         _deliver(running)
         assert running.stop()[0] == 0
-        verdict, seen = figures(running.config)
+        verdict, seen = snapshot(running.config)
     assert (verdict, seen["status"], seen["release"], seen["pid"]) == (Verdict.INCONCLUSIVE, "INCONCLUSIVE", None, None)
     assert {name: seen[name] for name in NOTHING_COUNTED} == NOTHING_COUNTED
     assert (seen["latency"]["count"], seen["latency"]["sum_s"], seen["latency"]["at_hand_s"]) == (None, None, 0.0)
@@ -234,7 +234,7 @@ def test_one_that_hangs_is_seen_by_what_waits_for_it(tmp_path: Path) -> None:
 
 def test_without_a_ledger_the_stock_is_unknown_and_not_empty(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
-        verdict, seen = figures(running.config)
+        verdict, seen = snapshot(running.config)
     assert (verdict, seen["stock"], seen["latency"]["waiting_s"]) == (Verdict.INCONCLUSIVE, None, None)
     assert "a lost tape could not be noticed" in seen["errors_found"][0]
     assert (seen["kpis"], seen["outputs"]) == ({}, {"missing": [], "newest_age_s": None, "stale": []})
@@ -242,6 +242,6 @@ def test_without_a_ledger_the_stock_is_unknown_and_not_empty(tmp_path: Path) -> 
 
 def test_rooms_that_are_gone_are_said(tmp_path: Path) -> None:
     (tmp_path / "arrivals.jsonl").write_text("")
-    verdict, seen = figures(PipelineConfig.load(write_config(tmp_path)))
+    verdict, seen = snapshot(PipelineConfig.load(write_config(tmp_path)))
     assert (verdict, seen["stock"], seen["latency"]["at_hand_s"]) == (Verdict.INCONCLUSIVE, None, None)
     assert [line.partition(":")[0] for line in seen["errors_found"][1:]] == ["latency", "stock"]

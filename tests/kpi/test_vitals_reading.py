@@ -10,7 +10,7 @@ import pytest
 
 from kpi.audit import Event, is_production, is_production_end, production, records_since, verify
 from kpi.config import PipelineConfig
-from kpi.validation.ledger import Stock, take_stock
+from kpi.validation.ledger import Stock, reconcile
 from tests.kpi.conftest import write_config
 from tests.kpi.trails import writing
 
@@ -91,7 +91,7 @@ def _fill(root: Path, count: int) -> PipelineConfig:
 
 def test_the_account_is_exact_among_many_settled_tapes(tmp_path: Path) -> None:
     config = _fill(tmp_path, 200)
-    stock = take_stock(config)
+    stock = reconcile(config)
     assert (stock.arrivals, stock.done, stock.rejected, stock.lost, stock.doubled) == (200, 180, 20, [], [])
     ledger = tmp_path / "arrivals.jsonl"
     key = hashlib.sha256(b"7").hexdigest()
@@ -103,7 +103,7 @@ def test_the_account_is_exact_among_many_settled_tapes(tmp_path: Path) -> None:
     (tmp_path / "rejected" / f"{key}__tape-7.csv.duplicate-1").touch()
     next((tmp_path / "done").glob("*__tape-3.csv")).unlink()
     (tmp_path / "done" / f"{hashlib.sha256(b'5').hexdigest()}__tape-5b.csv").touch()
-    stock = take_stock(config)
+    stock = reconcile(config)
     assert (stock.arrivals, stock.done, stock.duplicates) == (201, 180, 1)
     assert [one.split()[0] for one in stock.lost] == ["tape-3.csv"]
     assert [one.partition(":")[0] for one in stock.doubled] == ["tape-5.csv"]
@@ -118,7 +118,7 @@ def _plain(stock: Stock) -> Stock:
 @pytest.mark.parametrize("newest", [1, 10, 199, 500])
 def test_the_newest_alone_come_to_the_same_account(tmp_path: Path, newest: int) -> None:
     config = _fill(tmp_path, 200)
-    assert take_stock(config, newest) == take_stock(config)
+    assert reconcile(config, newest) == reconcile(config)
     key = hashlib.sha256(b"7").hexdigest()
     (tmp_path / "rejected" / f"{key}__tape-7.csv.duplicate-1").touch()
     (tmp_path / "rejected" / f"{key}__tape-7.csv.duplicate-1.reason.json").touch()
@@ -126,8 +126,8 @@ def test_the_newest_alone_come_to_the_same_account(tmp_path: Path, newest: int) 
         out.write(json.dumps({"name": "tape-7.csv", "sha256": key, "at": "2026-01-01T00:00:00Z"}) + "\n")
         out.write(json.dumps({"name": "new.csv", "sha256": "0" * 64, "at": "2026-01-01T00:00:00Z"}) + "\nno line\n")
     (tmp_path / "inbox" / "new.csv").touch()
-    stock = take_stock(config, newest)
-    assert _plain(stock) == _plain(take_stock(config))
+    stock = reconcile(config, newest)
+    assert _plain(stock) == _plain(reconcile(config))
     assert (stock.arrivals, stock.duplicates, stock.in_flight, stock.unreadable) == (202, 1, 1, ["line 203"])
     assert stock.waiting_s > 0
 
@@ -169,6 +169,6 @@ def test_trouble_of_an_old_tape_upsets_the_balance_and_is_named(
 ) -> None:
     config = _fill(tmp_path, 50)
     trouble(tmp_path)
-    stock = take_stock(config, 10)
+    stock = reconcile(config, 10)
     found = {name: len(getattr(stock, name)) for name in ("lost", "doubled", "late", "unledgered", "unreadable")}
     assert {name: count for name, count in found.items() if count} == named

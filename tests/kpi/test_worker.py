@@ -11,11 +11,11 @@ import pytest
 from kpi import durable
 from kpi import inbox as inbox_module
 from kpi.audit import AuditTrail, verify
+from kpi.backoff import Backoff
 from kpi.config import PipelineConfig
-from kpi.holding import Holding
 from kpi.inbox import Inbox
 from kpi.outputs import stem
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 from kpi.tapes.content import CHUNK_BYTES
 from tests.kpi.conftest import write_config
 from tests.kpi.crashing import CrashError, crash_at
@@ -176,7 +176,7 @@ def test_what_is_in_the_way_of_one_tape_holds_no_other(room: str, tmp_path: Path
     assert inbox.finish(_claimed(inbox)).kind == "held"
     assert list(inbox.leftovers()) == []
     assert inbox.finish(_claimed(inbox)).kind == "rejected"
-    assert list(inbox.holding.told()) == [f"processing/{key}__1.csv"]
+    assert list(inbox.backoff.reasons()) == [f"processing/{key}__1.csv"]
     _deliver_to(config, {"1.csv": GOOD})  # the same again under the same name: it has to wait as well
     tape = inbox.next_tape()
     assert tape is not None
@@ -184,7 +184,7 @@ def test_what_is_in_the_way_of_one_tape_holds_no_other(room: str, tmp_path: Path
     assert inbox.finish(config.paths["processing"] / f"{key}__1.csv").kind == "held"
     trail.close()
     held = [one["details"] for one in verify(config.paths["audit"]).records if one["event"] == "tape_held"]
-    assert [one["tape"] for one in held] == [f"{key}__1.csv"]  # told once, however often it is tried
+    assert [one["tape"] for one in held] == [f"{key}__1.csv"]  # reported once, however often it is tried
     (obstacle / "some").rmdir()
     obstacle.rmdir()
     _work_off(config)
@@ -194,15 +194,15 @@ def test_what_is_in_the_way_of_one_tape_holds_no_other(room: str, tmp_path: Path
 
 def test_a_tape_is_tried_again_after_a_while_and_told_no_longer_when_it_is_gone(tmp_path: Path) -> None:
     trail = AuditTrail(tmp_path, actor="test")
-    holding = Holding(trail, again_seconds=0.0)
+    backoff = Backoff(trail, retry_seconds=0.0)
     tape = tmp_path / "1.csv"
     tape.touch()
     for why in ("this", "this", "that"):
-        holding.hold(tape, "tape_held", why)
-    assert (holding.holds(tape), trail.seq) == (False, 2)
-    assert list(holding.told().values()) == ["that"]
+        backoff.hold(tape, "tape_held", why)
+    assert (backoff.holds(tape), trail.seq) == (False, 2)
+    assert list(backoff.reasons().values()) == ["that"]
     tape.unlink()
-    assert holding.told() == {}
+    assert backoff.reasons() == {}
     trail.close()
 
 
@@ -214,8 +214,8 @@ def test_a_name_that_cannot_be_kept_stays_where_it_is(name: str, tmp_path: Path)
     _work_off(config)
     assert [path.name for path in config.paths["inbox"].iterdir()] == [name]
     assert [path.name[66:] for path in config.paths["rejected"].glob("*.csv")] == ["z.csv"]
-    told = [one["details"] for one in verify(config.paths["audit"]).records if one["event"] == "tape_unreadable"]
-    assert ["its name has" in one["reason"] for one in told] == [True]
+    unreadable = [one["details"] for one in verify(config.paths["audit"]).records if one["event"] == "tape_unreadable"]
+    assert ["its name has" in one["reason"] for one in unreadable] == [True]
 
 
 def test_a_large_tape_is_claimed_with_signs_of_life(tmp_path: Path) -> None:

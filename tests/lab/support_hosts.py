@@ -80,7 +80,7 @@ class Hosts:
         """What plain ssh to a host says."""
         options = [f"UserKnownHostsFile={self.inventory / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
         argv = ["ssh", "-F", "none", "-o", "ConnectTimeout=5", *[word for option in options for word in ("-o", option)]]
-        argv += ["-i", str(self.lab.client_key), f"deploy@{self.lab.seat(int(name[3:])).address}", command]
+        argv += ["-i", str(self.lab.client_key), f"deploy@{self.lab.slot(int(name[3:])).address}", command]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         return done.stdout
 

@@ -66,9 +66,10 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
     )
     (checkout.root / "roles" / "abaco" / "tests" / "test_host_says.py").write_text(FAILING)
     script = (
-        "import sys; from pathlib import Path; from cutover.release.build import spec;"
-        "from cutover.release.artifact import build;"
-        "print(build(spec(Path('.').absolute(), sys.argv[1], sys.argv[2])).path)"
+        "import sys, yaml; from pathlib import Path; from cutover.plan.service import PythonArtifact;"
+        "from cutover.release.artifact import build; from cutover.release.spec import spec_of;"
+        "written = yaml.safe_load(Path('roles/abaco/service.yml').read_text())['artifact'] | {'into': '/r', 'current': '/c'};"
+        "print(build(spec_of(Path('.').absolute(), PythonArtifact(**written), *sys.argv[1:])).path)"
     )
     built = subprocess.run(
         [sys.executable, "-c", script, "3.11", "x86_64"], cwd=checkout.root, capture_output=True, text=True, check=True

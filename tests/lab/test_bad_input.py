@@ -238,7 +238,7 @@ def test_a_kpi_out_of_range(hosts: Hosts, checkout: Checkout, tmp_path: Path) ->
     )
     with hosts.unchanged("lab1"):
         answer = checkout.yes("cutover", hosts="lab1")
-        refused(answer, 3, "staging.values", "tape-of-c.csv", "PAR30", "373.03", "look at the tape", host="lab1")
+        refused(answer, 3, "staging.values", "tape-of-c.csv", "PAR30", "373.03", "inspect the tape", host="lab1")
 
 
 DELIVER = f"""

@@ -15,12 +15,13 @@ from cutover.run.verify import Judged
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
 from tests.report.test_report import EVIL, Balance, plain
-from tests.timeline.telling import Writer, success
+from tests.timeline.report_runs import success
+from tests.timeline.runs import Tape
 
 NAMES = ("h1", "h2", "h3")
 
 
-def page(watch: Watching, folder: Path, story: Writer | None = None) -> str:
+def page(watch: Watching, folder: Path, story: Tape | None = None) -> str:
     run = (story or success()).run(folder)
     watch.save(run.path)
     return write_report(run).read_text()
@@ -73,7 +74,7 @@ def test_the_verdict_of_the_watch_stands_first(watch: Watching, badge: str, word
 
 
 def test_a_watch_that_was_left_ended_with_the_rollback_of_another_command(tmp_path: Path) -> None:
-    story = success().tell("rollback.started", hosts=["h1"], cause="asked for by a person")
+    story = success().write("rollback.started", hosts=["h1"], cause="asked for by a person")
     html = page(left(calm("h1", look_s=1800)), tmp_path, story)
     assert "The watch ended at hour 24: the run was taken back to V1 by another command." in plain(html)
     assert '<span class="badge warn">watch: ended</span>' in html
@@ -90,7 +91,7 @@ def test_detection_and_time_back_are_told(tmp_path: Path) -> None:
 
 
 def test_decisions_sign_offs_and_notices_are_there(tmp_path: Path) -> None:
-    story = success().tell(
+    story = success().write(
         "signoff", role="operations_lead", name="Ben Sample", decision="go", point="hour_24", note="as it should be"
     )
     text = plain(page(held_and_gone_on(look_s=600, hosts=NAMES), tmp_path, story))
@@ -201,7 +202,7 @@ def test_the_bundle_and_the_chain_of_the_watch_are_named(tmp_path: Path) -> None
     (run.path / "evidence-x.tar").write_bytes(b"bundle")
     text = plain(write_report(run).read_text())
     assert f"evidence-x.tar, 6 B, SHA-256 {hashlib.sha256(b'bundle').hexdigest()}" in text
-    assert f"chain of the watch PASS verified: each of {len(watch.records)} records" in text
+    assert f"chain of the watch PASS verified: {len(watch.records)} records" in text
     assert watch.records[-1].hash in text
 
 
@@ -217,7 +218,7 @@ def test_what_a_host_or_a_person_says_is_text_and_never_markup(tmp_path: Path) -
     watch.write("hold.closed", by=EVIL, decision=EVIL, note=EVIL, t=watch.t).notice(EVIL, (EVIL, False))
     watch.write("watch.gap", from_t=watch.t, to_t=watch.t + 60, from_at=0, to_at=60, why=EVIL)
     watch.write("trigger", host=EVIL, rule=EVIL, words=EVIL)
-    story = success().tell("signoff", role=EVIL, name=EVIL, decision=EVIL, point=EVIL, note=EVIL)
+    story = success().write("signoff", role=EVIL, name=EVIL, decision=EVIL, point=EVIL, note=EVIL)
     html = page(watch.write("judged", host=EVIL), tmp_path, story)
     assert "&lt;script&gt;alert(1)" in html
     assert "<script" not in html

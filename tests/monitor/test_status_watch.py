@@ -11,7 +11,7 @@ import pytest
 
 from cutover.cli import judge
 from cutover.cli.options import Where
-from cutover.console.text import paper
+from cutover.console.text import rich_console
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal, is_held, read
@@ -22,7 +22,8 @@ from cutover.monitor.tail import skim
 from cutover.monitor.views.status import standing_view
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, RUN, Watching, calm, held, rolled_back
-from tests.timeline.telling import Writer, prepared, success
+from tests.timeline.report_runs import prepared, success
+from tests.timeline.runs import Tape
 
 HOSTS = ("h1", "h2", "h3")
 NEWER = "20260109T000000Z-ffffff"
@@ -32,7 +33,7 @@ def targets(root: Path) -> Targets:
     return cast("Targets", SimpleNamespace(root=root, environment="lab", names=HOSTS))
 
 
-def kept(root: Path, watch: Watching, story: Writer | None = None) -> RunDir:
+def kept(root: Path, watch: Watching, story: Tape | None = None) -> RunDir:
     """The watch in its run's directory."""
     run = (story or success()).run(root / ".cutover" / "runs")
     watch.save(run.path)
@@ -50,7 +51,7 @@ def words(root: Path, watch: Watching, after_s: float = 12.0) -> str:
     assert found is not None
     stream = io.StringIO()
     now = datetime.fromtimestamp(watch.now.timestamp() + after_s, tz=watch.now.tzinfo)
-    paper(stream, 2000).print(standing_view(found, "--hosts lab", now))
+    rich_console(stream, 2000).print(standing_view(found, "--hosts lab", now))
     return stream.getvalue()
 
 

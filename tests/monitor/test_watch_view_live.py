@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from cutover.console.text import clean, paper
+from cutover.console.text import clean, rich_console
 from cutover.monitor.views.console import WatchConsole
 from cutover.monitor.views.dashboard import watch_board
 from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
-from tests.console.test_tell_console_live import Terminal
+from tests.console.test_live import Terminal
 from tests.monitor.test_watch_view import told
 from tests.monitor.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
 
@@ -19,7 +19,7 @@ SHOWN = presentation(ROOT, "abaco").watch
 
 def drawn(watch: Watching, width: int, height: int | None = None) -> str:
     stream = io.StringIO()
-    paper(stream, width).print(watch_board(told(watch), watch.now, width, height))
+    rich_console(stream, width).print(watch_board(told(watch), watch.now, width, height))
     return clean(stream.getvalue())
 
 

@@ -21,7 +21,7 @@ from tests.checkout import ROOT
 from tests.notify.peopling import defaults, known
 from tests.run.fakehosts import World, session_of
 from tests.run.fakehosts import run as engine
-from tests.timeline.tell_runs import START, Tape, failing, mixed, problem, rolled_back, success
+from tests.timeline.runs import START, Tape, failing, mixed, problem, rolled_back, success
 
 ADDRESSES: dict[str, Secret | str] = {"chat": Secret("json://chat"), "mail": Secret("json://mail")}
 EARLIER = [run for run in (measured(success().records),) if run]
@@ -106,7 +106,7 @@ def test_a_rollback_is_told_when_it_begins_and_when_it_has_ended(run: Run) -> No
     notices = [notice for notice in run.play(rolled_back()) if notice["event"] != "in_progress"]
     assert events(notices) == ["rollback", "rollback"]
     assert [notice["subject"].split(":")[0] for notice in notices] == ["Rolling back", "Rolled back"]
-    assert "it never said that it is ready" in notices[1]["body"]
+    assert "ready: found false, expected true" in notices[1]["body"]
     assert "rolled back in: 1 s" in notices[1]["body"]
     assert notices[0]["severity"] == "critical"
 

@@ -13,7 +13,7 @@ from cutover.notify.escalation import TeamRole
 from cutover.plan.gate import Finding
 from cutover.plan.phases import PREPARING
 from cutover.run.checklist import Answer, Line, Polling, checklist, found_in, people_polled
-from tests.timeline.tell_runs import CLOCK, Tape, finding
+from tests.timeline.runs import CLOCK, Tape, finding
 
 NOW = "2026-01-02T03:04:05.000Z"
 ROLES = {"on_call": TeamRole(title="On-call"), "lead": TeamRole(title="Lead", names=("Bo",))}

@@ -52,7 +52,7 @@ def test_what_was_found_of_no_host_can_shut_it_but_not_open_it() -> None:
     assert decide(PHASE, [finding("a", Verdict.PASS), finding("", Verdict.FAIL)], ["a"]).opens is False
 
 
-def test_every_problem_is_told() -> None:
+def test_every_problem_is_named() -> None:
     answer = decide(PHASE, [finding("a", Verdict.FAIL), finding("b", Verdict.ERROR)], ["a", "b", "c"])
     assert [problem.host for problem in answer.problems] == ["a", "b", "c"]
     assert all(problem.next for problem in answer.problems)
@@ -75,18 +75,18 @@ def outcome(**more: Any) -> dict[str, Any]:
         "id": "shutdown.old",
         "ok": False,
         "error": None,
-        "differences": ["active is «active»"],
+        "differences": ["active: found active, expected inactive"],
         "seconds": 1.5,
     } | more
 
 
-def test_a_step_is_judged_by_its_second_look() -> None:
+def test_a_step_is_judged_by_its_state_afterwards() -> None:
     (passed,) = judge_outcomes("a", [step()], [outcome(ok=True, differences=[])])
     assert (passed.verdict, passed.seconds) == (Verdict.PASS, 1.5)
     (failed,) = judge_outcomes("a", [step()], [outcome(error="it will not")])
     assert (failed.verdict, failed.message, failed.next) == (
         Verdict.FAIL,
-        "stop V1: it will not; active is «active»",
+        "stop V1: it will not; found active, expected inactive",
         "see what it does",
     )
 
@@ -99,7 +99,7 @@ def test_a_step_that_only_warns_warns() -> None:
 def test_what_is_left_as_it_is_lets_pass_and_says_so() -> None:
     (left,) = judge_outcomes("a", [step()], [outcome(error="V1 has written since", left=True)])
     assert (left.verdict, left.verdict.lets_pass) == (Verdict.WARN, True)
-    assert left.message == "stop V1: left as it is, because V1 has written since"
+    assert left.message == "stop V1: left unchanged, because V1 has written since"
 
 
 @pytest.mark.parametrize("severity", ["FAIL", "WARN"])
@@ -123,12 +123,12 @@ def test_what_the_document_says_of_causes_is_in_the_message_and_in_what_to_do_ne
     ]
     found = judged({"issues": issues})
     assert found.message == (
-        "stop V1: tape.csv: 17 is outside 0-10; a test fails; it is slow; active is «active»"
+        "stop V1: tape.csv: 17 is outside 0-10; a test fails; it is slow; found active, expected inactive"
     )  # the gravest first, and what says nothing of how grave it is counts as grave
     assert found.next == "look at tape.csv; see what it does"
 
 
-def test_of_many_causes_the_gravest_are_told_and_the_others_counted() -> None:
+def test_of_many_causes_the_gravest_are_named_and_the_others_counted() -> None:
     issues = [{"verdict": "WARN", "found": f"warning {number}"} for number in range(7)]
     found = judged({"issues": [*issues, {"verdict": "FAIL", "found": "the cause"}]})
     assert found.message.startswith("stop V1: the cause; warning 0; warning 1; warning 2; warning 3; and 3 more")
@@ -144,15 +144,15 @@ def test_a_probe_of_the_same_result_names_the_causes_too() -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"stderr": "no such file: x.yml\n"}, "it gave no document, ended with 9: no such file: x.yml"),
-        ({"output": "what is this"}, "it gave no document, ended with 9: what is this"),
-        ({"end": "deadline passed", "exit_code": "none"}, "it gave no document, deadline passed"),
+        ({"stderr": "no such file: x.yml\n"}, "printed no document, exit status 9: no such file: x.yml"),
+        ({"output": "what is this"}, "printed no document, exit status 9: what is this"),
+        ({"end": "deadline passed", "exit_code": "none"}, "printed no document, deadline passed"),
     ],
 )
-def test_a_program_without_a_document_is_told_by_its_last_words(more: dict[str, Any], words: str) -> None:
-    assert judged(None, **more).message == f"stop V1: {words}; active is «active»"
+def test_a_program_without_a_document_is_judged_by_its_last_output(more: dict[str, Any], words: str) -> None:
+    assert judged(None, **more).message == f"stop V1: {words}; found active, expected inactive"
 
 
 @pytest.mark.parametrize("issues", [None, "x", [1], [{"next": "x"}], [{"found": ""}], {"found": "x"}])
 def test_what_is_no_issue_adds_nothing(issues: Any) -> None:
-    assert judged({"issues": issues}).message == "stop V1: active is «active»"
+    assert judged({"issues": issues}).message == "stop V1: found active, expected inactive"

@@ -9,15 +9,16 @@ import pytest
 
 from cutover.core.verdict import Verdict
 from cutover.report.page import write_report
-from cutover.timeline.attention import attention
-from cutover.timeline.timeline import read_story
-from tests.timeline.telling import HOSTS, Writer, finding, prepared, problem, rolled_back, success
+from cutover.timeline.problems import problems_of
+from cutover.timeline.timeline import read_timeline
+from tests.timeline.report_runs import HOSTS, begun, prepared, rolled_back, success
+from tests.timeline.runs import RELEASE, Tape, finding, problem
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>&'
 VOID = {"meta", "link", "br", "img"}
 
 
-def page(story: Writer, folder: Path, **how: int) -> str:
+def page(story: Tape, folder: Path, **how: int) -> str:
     return write_report(story.run(folder, **how)).read_text()  # type: ignore[arg-type]  # `planned` and `cut` of run()
 
 
@@ -48,82 +49,82 @@ class Balance(HTMLParser):
             self.wrong.append(tag)
 
 
-def created() -> Writer:
+def created() -> Tape:
     """A run that has only begun."""
-    return Writer().tell("run.created", service="abaco", run="r", environment="lab", pattern="lab")
+    return Tape().write("run.created", service="abaco", run="r", environment="lab", pattern="lab")
 
 
-def refused() -> Writer:
+def refused() -> Tape:
     """A gate of phase 0 that stays shut."""
-    return Writer().begin().phase("preflight", findings=(finding("h1", "p.x", "FAIL", "no"),), opens=False)
+    return begun().phase("preflight", HOSTS, finding("h1", "p.x", "FAIL", "no"))
 
 
 ENDS = [
-    ("success", success(), "went from V1 to V2 (release 2.0.0-abc)", "on V2"),
-    ("prepared", prepared().end(0, "prepared"), "are prepared for V2", "prepared"),
-    ("nothing", created().end(0, "nothing to do"), "runs this release already", "nothing to do"),
-    ("usage", Writer().begin().end(2, "UsageError", problem("no such variable")), "before any host was changed", "not started"),
-    ("refused", refused().end(3, "Refused"), "refused in phase 0", "refused"),
+    ("success", success(), "went from V1 to V2 (release 2.0.0-cafe)", "on V2"),
+    ("prepared", prepared().finish(0, "prepared"), "are prepared for V2", "prepared"),
+    ("nothing", created().finish(0, "nothing to do"), "runs this release already", "nothing to do"),
+    ("usage", begun().finish(2, "UsageError", problem("", "", "no such variable")), "before any host was changed", "not started"),
+    ("refused", refused().finish(3, "Refused"), "refused in phase 0", "refused"),
     ("rolled back", rolled_back(), "h1 went back to V1, verified: all hosts are on V1", "rolled back"),
-    ("locked", Writer().begin().end(6, "Locked", problem("run x holds it", "h1")), "Another run holds a host", "locked"),
-    ("hold", Writer().begin().end(7, "OnHold", problem("hour 1")), "waits for a person's decision", "on hold"),
-    ("interrupted", prepared().end(130, "Interrupted", problem("interrupted")), "interrupted by a person or a signal", "interrupted"),
-    ("bug", Writer().begin().end(1, "KeyError", problem("KeyError")), "an error of the tool itself", "our own error"),
+    ("locked", begun().finish(6, "Locked", problem("h1", "", "run x holds it")), "Another run holds a host", "locked"),
+    ("hold", begun().finish(7, "OnHold", problem("", "", "hour 1")), "waits for a person's decision", "on hold"),
+    ("interrupted", prepared().finish(130, "Interrupted", problem("", "", "x")), "interrupted by a person or a signal", "interrupted"),
+    ("bug", begun().finish(1, "KeyError", problem("", "", "KeyError")), "ended by a bug of this tool", "our own error"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("story", "words", "badge"), [end[1:] for end in ENDS], ids=[end[0] for end in ENDS])
-def test_each_end_is_told_first(story: Writer, words: str, badge: str, tmp_path: Path) -> None:
+def test_each_end_comes_first(story: Tape, words: str, badge: str, tmp_path: Path) -> None:
     html = page(story, tmp_path)
     assert words in plain(html).split("All times", 1)[0]
     assert re.search(f'<span class="badge (good|warn|bad|quiet)">{badge}</span>', html)
 
 
 def test_a_mixed_fleet_names_the_hosts_that_need_a_person(tmp_path: Path) -> None:
-    story = prepared().phase("shutdown", ("h1",)).tell("rollback.started", hosts=["h1"], cause="x")
-    story.tell("rollback.finished", hosts=[], failed=["h1"], cause="x").end(
-        5, "MixedFleet", problem("V1 did not start", "h1", "rollback.old")
+    story = prepared().phase("shutdown", ["h1"]).write("rollback.started", hosts=["h1"], cause="x")
+    story.write("rollback.finished", hosts=[], failed=["h1"], cause="x").finish(
+        5, "MixedFleet", problem("h1", "rollback.old", "V1 did not start")
     )
     text = plain(page(story, tmp_path))
-    assert "incomplete: h1 must be looked after by a person, now" in text
+    assert "The rollback is incomplete: h1 needs a person, now" in text
     assert "V1 did not start (h1: rollback.old)" in text
     assert "not over on 1" in text
     assert "needs a person" in text
 
 
-def test_a_rollback_later_on_is_a_leg_of_its_own(tmp_path: Path) -> None:
+def test_a_rollback_later_on_is_a_session_of_its_own(tmp_path: Path) -> None:
     story = (
         success()
-        .tell("run.started", hosts=list(HOSTS), purpose="rollback")
-        .tell("rollback.started", hosts=list(HOSTS), cause="figures look odd")
+        .write("run.started", hosts=list(HOSTS), purpose="rollback")
+        .write("rollback.started", hosts=list(HOSTS), cause="figures look odd")
     )
-    story.phase("rollback").tell("rollback.finished", hosts=list(HOSTS), failed=[], cause="figures look odd").end(
+    story.phase("rollback").write("rollback.finished", hosts=list(HOSTS), failed=[], cause="figures look odd").finish(
         0, "on V1"
     )
     html = page(story, tmp_path)
     assert "Reason given: figures look odd." in plain(html)
-    assert html.count('aria-label="Course of the run') == 2
+    assert html.count('aria-label="Time line of the run') == 2
 
 
 def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
-    text = plain(page(prepared().phase("shutdown", ("h1",)), tmp_path))
+    text = plain(page(prepared().phase("shutdown", ["h1"]), tmp_path))
     assert "This run is unfinished" in text
     assert "Phases 3-5 had begun on h1" in text
     assert "none: the journal does not say how the run ended" in text
 
 
-def test_the_last_thing_of_an_unfinished_run_is_told_in_words(tmp_path: Path) -> None:
-    story = prepared().tell("phase.started", phase="shutdown", title="x", hosts=["h1"])
-    story.tell("intent", host="h1", phase="shutdown", batch="shutdown-1", steps=["a", "b"])
-    assert "with «h1 is about to do 2 steps of shutdown» and names no end" in plain(page(story, tmp_path))
+def test_the_last_record_of_an_unfinished_run_is_named(tmp_path: Path) -> None:
+    story = prepared().write("phase.started", phase="shutdown", title="x", hosts=["h1"])
+    story.write("intent", host="h1", phase="shutdown", batch="shutdown-1", steps=["a", "b"])
+    assert "with the record `intent` of h1" in plain(page(story, tmp_path))
 
 
 def test_a_record_of_another_version_does_not_stop_the_page(tmp_path: Path) -> None:
-    text = plain(page(prepared().tell("armed", somebody="else"), tmp_path))
-    assert "armed: somebody else" in text
+    text = plain(page(prepared().write("armed", somebody="else"), tmp_path))
+    assert 'armed: {"somebody": "else"}' in text
 
 
-def test_a_torn_last_line_is_told_and_left_out(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_noted_and_ignored(tmp_path: Path) -> None:
     text = plain(page(success(), tmp_path, cut=10))
     assert "This run is unfinished" in text
     assert "cut off while it was written" in text
@@ -131,7 +132,7 @@ def test_a_torn_last_line_is_told_and_left_out(tmp_path: Path) -> None:
 
 def test_an_altered_journal_is_not_believed(tmp_path: Path) -> None:
     run = success().run(tmp_path)
-    run.journal_file.write_text(run.journal_file.read_text().replace('"judged":3', '"judged":4', 1))
+    run.journal_file.write_text(run.journal_file.read_text().replace('"judged":4', '"judged":5', 1))
     text = plain(write_report(run).read_text())
     assert "not to be trusted" in text
     assert "the chain is broken" in text
@@ -139,7 +140,7 @@ def test_an_altered_journal_is_not_believed(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_only_planned_is_not_unfinished(tmp_path: Path) -> None:
-    story = created().tell("plan.made", fingerprint="f" * 64, release="r2", hosts=["h1"], batches=[["h1"]], already=[])
+    story = created().write("plan.made", fingerprint="f" * 64, release="r2", hosts=["h1"], batches=[["h1"]], already=[])
     text = plain(page(story, tmp_path))
     assert "A plan was made; no host was changed" in text
     assert "unfinished" not in text
@@ -148,7 +149,7 @@ def test_a_run_that_is_only_planned_is_not_unfinished(tmp_path: Path) -> None:
 def test_what_a_host_says_is_text_and_never_markup(tmp_path: Path) -> None:
     bad = finding("h1", f"p.{EVIL}", "FAIL", EVIL, EVIL)
     story = (
-        Writer()
+        Tape()
         .begin()
         .outcome(
             "h1",
@@ -157,33 +158,35 @@ def test_what_a_host_says_is_text_and_never_markup(tmp_path: Path) -> None:
         )
     )
     story.outcome("h1", "preflight.disk", {"free_bytes": EVIL}, ok=False, differences=[EVIL], error=EVIL)
-    story.phase("preflight", findings=(bad,), opens=False).phase("staging").tell("strange", words=EVIL).tell(
+    story.phase("preflight", HOSTS, bad).phase("staging").write("strange", words=EVIL).write(
         "failed", host="h1", phase="staging", found=EVIL, next=EVIL
     )
-    html = page(story.end(3, "Refused", problem(EVIL, "h1", EVIL)), tmp_path)
+    html = page(story.finish(3, "Refused", problem("h1", EVIL, EVIL)), tmp_path)
     assert "&lt;script&gt;alert(1)" in html
     assert "<script" not in html
     assert "<img" not in html
 
 
 def test_every_problem_of_the_journal_is_on_the_page(tmp_path: Path) -> None:
-    story = Writer().begin().tell("connection.lost", host="h1", phase="backup", found="found 1")
-    story.tell("failed", host="h2", phase="backup", found="found 2", next="next 2").tell(
+    story = begun().write("connection.lost", host="h1", phase="backup", found="found 1")
+    story.write("failed", host="h2", phase="backup", found="found 2", next="next 2").write(
         "lease.lost", host="h1", found="found 3"
     )
-    story.tell("lease.not_renewed", host="h2", found="found 4").phase(
-        "backup", findings=(finding("h1", "b.x", "WARN", "found 5", "next 5"),)
+    story.write("lease.not_renewed", host="h2", found="found 4").phase(
+        "backup", HOSTS, finding("h1", "b.x", "WARN", "found 5", "next 5")
     )
-    story.tell("bake.started", hosts=["h1"], seconds=1).tell(
-        "bake.failed", problems=[problem("found 6", "h1", "bake.new")]
+    story.write("bake.started", hosts=["h1"], seconds=1).write(
+        "bake.failed", problems=[problem("h1", "bake.new", "found 6")]
     )
-    story.tell("lease.released", hosts=["h1"], failed={"h2": "found 7"}).end(4, "RolledBack", problem("found 8", "h2"))
+    story.write("lease.released", hosts=["h1"], failed={"h2": "found 7"}).finish(
+        4, "RolledBack", problem("h2", "", "found 8")
+    )
     text = plain(page(story, tmp_path))
     for number in range(1, 9):
         assert f"found {number}" in text, number
     assert "next 2" in text
     assert "next 5" in text
-    found = attention(read_story(story.run(tmp_path).journal_file))
+    found = problems_of(read_timeline(story.run(tmp_path).journal_file))
     assert [verdict for verdict, _ in found if verdict is Verdict.WARN] == [Verdict.WARN] * 5
 
 
@@ -196,16 +199,16 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("story", [success(), rolled_back()], ids=["success", "rolled back"])
-def test_the_page_is_well_formed(story: Writer, tmp_path: Path) -> None:
+def test_the_page_is_well_formed(story: Tape, tmp_path: Path) -> None:
     balance = Balance()
     balance.feed(page(story, tmp_path))
     assert (balance.wrong, balance.open) == ([], [])
 
 
 def test_values_before_and_after_stand_before_everything_else(tmp_path: Path) -> None:
-    text = plain(page(success(), tmp_path))
-    assert "h1 Share (%) 2.5 2.4999 0.0e+00 PASS" in text
-    assert text.index("Share (%)") < text.index("How long the service was away") < text.index("Course of the run")
+    html = page(success(), tmp_path)
+    assert "h1 Share (%) 2.5 2.4999 0.0e+00 PASS" in plain(html)
+    assert html.index("Share (%)") < html.index('id="away"') < html.index('id="timeline"')
 
 
 def test_the_outage_shows_its_parts_budget_and_baseline(tmp_path: Path) -> None:
@@ -217,32 +220,30 @@ def test_the_outage_shows_its_parts_budget_and_baseline(tmp_path: Path) -> None:
 
 
 def test_a_host_that_was_never_measured_is_not_shown_as_zero(tmp_path: Path) -> None:
-    story = prepared().phase("shutdown", ("h1",)).end(4, "RolledBack", problem("x", "h1"))
+    story = prepared().phase("shutdown", ["h1"]).finish(4, "RolledBack", problem("h1", "", "x"))
     text = plain(page(story, tmp_path))
-    assert "longest time away" in text
+    assert "longest outage" in text
     assert "not measured: the run did not come that far" in text
     assert "0.000 s" not in text
 
 
 def test_hosts_that_found_the_same_share_a_line_and_others_do_not(tmp_path: Path) -> None:
-    story = Writer().begin()
+    story = begun()
     for host, free in (("h1", 9_000_000), ("h2", 3)):
         story.outcome(
             host,
             "preflight.disk",
             {"free_bytes": free},
             ok=free > 5,
-            differences=[] if free > 5 else ["free_bytes is 3, should be at least 5"],
+            differences=[] if free > 5 else ["free_bytes: found 3 bytes, expected at least 5 bytes"],
         )
-    text = plain(
-        page(story.phase("preflight", findings=(finding("h2", "preflight.disk", "FAIL", "x"),), opens=False), tmp_path)
-    )
+    text = plain(page(story.phase("preflight", HOSTS, finding("h2", "preflight.disk", "FAIL", "x")), tmp_path))
     assert "free_bytes: 9 000 000 at least 5" in text
-    assert "free_bytes is 3, should be at least 5" in text
+    assert "free_bytes: found 3 bytes, expected at least 5 bytes" in text
 
 
 def test_a_phase_that_was_not_run_is_not_a_pass(tmp_path: Path) -> None:
-    html = page(prepared().phase("shutdown", ("h1",)), tmp_path)
+    html = page(prepared().phase("shutdown", ["h1"]), tmp_path)
     row = re.search(r'<tr><th scope="row">h2</th>(.*?)</tr>', html.split('id="matrix"')[1], re.DOTALL)
     assert row is not None
     assert row.group(1).count("PASS") == 3
@@ -259,19 +260,19 @@ def test_config_diff_plan_and_journal_are_there(tmp_path: Path) -> None:
         "new added true",
         "+port: 2",
         run.plan().fingerprint,
-        "2.0.0-abc",
+        RELEASE,
         "1: h1; 2: h2",
         "by somebody",
         "checks-1-backup.xml",
     ):
         assert words in text
-    head = read_story(run.journal_file).integrity
-    assert f"each of {head.records} records" in text
+    head = read_timeline(run.journal_file).integrity
+    assert f"{head.records} records, each chained to the one before" in text
     assert head.head in text
 
 
 def test_a_report_without_a_plan_can_be_written(tmp_path: Path) -> None:
     run = rolled_back().run(tmp_path, planned=False)
-    assert "The run ended before a plan was made, or its plan is not on this machine" in plain(
+    assert "The run ended before a plan was made, or its plan is on another machine" in plain(
         write_report(run).read_text()
     )

@@ -10,7 +10,7 @@ import pytest
 
 from cutover.report.page import write_report
 from tests.monitor.watch_journals import rolled_back
-from tests.timeline.telling import success
+from tests.timeline.report_runs import success
 
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
@@ -34,16 +34,16 @@ def opened(browser: str, page: Path, folder: Path) -> tuple[str, list[str], set[
         "--enable-logging=stderr", "--window-size=390,844", "--dump-dom", page.as_uri(),
     ]  # fmt: skip
     ran = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
-    told = [line for line in ran.stderr.splitlines() if ":CONSOLE" in line]
+    complaints = [line for line in ran.stderr.splitlines() if ":CONSOLE" in line]
     asked = set(re.findall(rf'"traffic_annotation":{OF_A_PAGE},"url":"(https?:[^"]+)"', log.read_text()))
-    return ran.stdout, told, asked
+    return ran.stdout, complaints, asked
 
 
 def test_the_page_opens_without_a_complaint_and_asks_for_nothing(browser: str, tmp_path: Path) -> None:
     run = success().run(tmp_path)
     rolled_back(look_s=120, hosts=("h1", "h2", "h3")).save(run.path)
-    dom, told, asked = opened(browser, write_report(run), tmp_path)
-    assert told == []
+    dom, complaints, asked = opened(browser, write_report(run), tmp_path)
+    assert complaints == []
     assert asked == set()
     assert "watch: rolled back" in dom
     assert (
@@ -56,7 +56,7 @@ def test_the_check_would_notice_a_complaint_and_a_request(browser: str, tmp_path
     page = tmp_path / "bad.html"
     address = "http://elsewhere.invalid/x.png"
     page.write_text(f"<img src={json.dumps(address)}><script>console.error('not well')</script>")
-    _, told, asked = opened(browser, page, tmp_path)
-    assert len(told) == 1
-    assert "not well" in told[0]
+    _, complaints, asked = opened(browser, page, tmp_path)
+    assert len(complaints) == 1
+    assert "not well" in complaints[0]
     assert asked == {address}

@@ -4,12 +4,13 @@ import json
 import re
 from pathlib import Path
 
-from cutover.console.incident import write_incident
 from cutover.core.errors import Problem
+from cutover.report.incident import write_incident
 from cutover.report.validation import completed, fleet_document, write_validation_reports
 from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
-from tests.timeline.telling import VALIDATE, prepared, report, rolled_back, success
+from tests.timeline.report_runs import VALIDATE, prepared, report, rolled_back, success
+from tests.timeline.runs import NOT_READY
 
 SHOWN = presentation(ROOT, "abaco").validation
 
@@ -88,37 +89,37 @@ def test_an_incident_names_cause_hosts_time_away_and_what_is_kept(tmp_path: Path
     path = write_incident(run)
     assert path == run.path / "incident.md"
     text = path.read_text()
-    assert "not ready: «broken»" in text
+    assert NOT_READY in text
     assert "| h1 | back on V1 | 2.500 s | 2.500 s |" in text
     assert "`/backup/new_kept`, 7 files, 900 bytes, read-only" in text
     assert "identical, byte for byte" in text
     assert "hosts that were not touched | h2" in text
-    assert "## Lessons, to be filled in" in text
+    assert "## Lessons, to be completed" in text
     facts = json.loads((run.path / "incident.json").read_text())
     assert facts["complete"] is True
-    assert facts["cause"] == "not ready: «broken»"
+    assert facts["cause"] == NOT_READY
     assert facts["hosts"]["h1"]["kept"][0]["path"] == "/backup/new_kept"
     assert facts["problems"][0]["path"] == "activation.ready"
-    assert len(facts["timeline"]) > len(facts["way_back"]) > 2
+    assert len(facts["timeline"]) > len(facts["rollback"]) > 2
 
 
 def test_an_incomplete_rollback_says_so_first(tmp_path: Path) -> None:
-    story = prepared().tell("rollback.started", hosts=["h1"], cause="x")
+    story = prepared().write("rollback.started", hosts=["h1"], cause="x")
     path = write_incident(story.run(tmp_path))
     assert path is not None
     assert "The rollback has no end in the journal" in path.read_text()
-    story.tell("rollback.finished", hosts=[], failed=["h1"], cause="x")
+    story.write("rollback.finished", hosts=[], failed=["h1"], cause="x")
     path = write_incident(story.run(tmp_path))
     assert path is not None
     assert path.name == "incident.md"
-    assert "a person must look after h1" in path.read_text()
+    assert "h1 needs a person" in path.read_text()
 
 
 def test_what_people_wrote_is_never_overwritten(tmp_path: Path) -> None:
     run = rolled_back().run(tmp_path)
     path = write_incident(run)
     assert path is not None
-    edited = path.read_text().replace("What was luck:", "What was luck: the weather.")
+    edited = path.read_text().replace("Where we got lucky:", "Where we got lucky: the weather.")
     path.write_text(edited)
     again = write_incident(run)
     assert path.read_text() == edited
@@ -128,7 +129,7 @@ def test_what_people_wrote_is_never_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_host_cannot_write_markup_into_the_incident(tmp_path: Path) -> None:
-    story = prepared().tell("rollback.started", hosts=["h1"], cause="<b>x</b>\n## Cause 2 | `a` [l](m)")
+    story = prepared().write("rollback.started", hosts=["h1"], cause="<b>x</b>\n## Cause 2 | `a` [l](m)")
     path = write_incident(story.run(tmp_path))
     assert path is not None
     assert "&lt;b>x&lt;/b> ## Cause 2 \\| 'a' \\[l](m)" in path.read_text()

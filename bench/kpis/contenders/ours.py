@@ -8,10 +8,10 @@ import pyarrow.csv
 import pyarrow.parquet  # noqa: F401 - what the other contenders have imported by now, too
 
 from bench.kpis.totals import AMOUNTS, Totals
+from kpi.aggregate import AGES
 from kpi.columns import BUCKETS
 from kpi.engine import evaluate
 from kpi.reading import read_tape
-from kpi.tally import AGES
 
 
 def memory(columns: Mapping[str, Any]) -> Callable[[], Totals]:
@@ -34,14 +34,14 @@ def _totals(source: Any, *, loans: bool) -> Totals:
     evaluation = evaluate(tape.apply_policy("fail"))
     if evaluation.findings or evaluation.as_of is None:
         raise ValueError(f"the bench's tapes are sound: {evaluation.findings}")
-    tally = tape.tallies[evaluation.as_of]
+    aggregate = tape.aggregates[evaluation.as_of]
     ageing = evaluation.ageing[evaluation.as_of]
     names = dict(zip(AGES, ("current", *BUCKETS), strict=False))
     return Totals(
-        tally.rows,
+        aggregate.rows,
         evaluation.as_of,
-        dict(zip(AMOUNTS, tally.nulls, strict=True)),
-        {name: tally.total(name) for name in AMOUNTS},
+        dict(zip(AMOUNTS, aggregate.nulls, strict=True)),
+        {name: aggregate.total(name) for name in AMOUNTS},
         {name: result.value for name, result in evaluation.headline.items() if result.value is not None},
         {names[age]: row["balance"] for age, row in ageing.items() if age in names},
         tape.loans.repeated if loans else None,

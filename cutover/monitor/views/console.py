@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
-from cutover.console.live import Screen, now
+from cutover.console.live import LiveView, now
 from cutover.console.text import names, one_line, text
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
@@ -131,7 +131,7 @@ _TOLD: dict[str, Callable[[WatchStory, Data], Said]] = {
 }
 
 
-class WatchConsole(Screen):
+class WatchConsole(LiveView):
     """Give it to `journal.listen`. `history` are the records of an earlier part of the watch, which are not shown again."""
 
     a_second = 2  # figures change once a look
@@ -153,12 +153,12 @@ class WatchConsole(Screen):
         if self._wants_live and record.kind not in ("watch.finished", "signoff"):
             self._open()
         for line in told:  # above the live view, so that what happened can be read back by scrolling up
-            self._paper.print(text(line), soft_wrap=True)
+            self._out.print(text(line), soft_wrap=True)
         if record.kind == "watch.finished":
             self.close()
 
     def _draw(self) -> "RenderableType":
         """The view; the last one has a line for each host, however many."""
         with self._lock:
-            height = None if self._live is None else self._paper.height
-            return watch_board(self.story, self._now(), self._paper.width, height)
+            height = None if self._live is None else self._out.height
+            return watch_board(self.story, self._now(), self._out.width, height)

@@ -8,8 +8,7 @@ from cutover.core.verdict import Verdict
 from cutover.monitor.views.clock import hour, span
 from cutover.monitor.views.events import Decided, Trigger
 from cutover.monitor.views.timeline import WatchStory
-from cutover.timeline.endings import Ending
-from cutover.timeline.events import listed
+from cutover.timeline.endings import Ending, listed
 from cutover.timeline.timeline import Integrity
 
 TONE = {Verdict.PASS: "good", Verdict.WARN: "warn"}

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cutover.console.incident import line as disarmed
+from cutover.console.text import markdown_text
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import Record
 from cutover.monitor.views.clock import HOUR, hour, span
@@ -174,11 +174,11 @@ def markdown(story: WatchStory, found: Sequence[Line]) -> str:
     for one in found:
         fleet = one.row.host not in story.hosts
         cells = [_cell(signal, one.row) for signal in signals]
-        host = f"**{disarmed(one.row.host)}**" if fleet else disarmed(one.row.host)
+        host = f"**{markdown_text(one.row.host)}**" if fleet else markdown_text(one.row.host)
         when = one.row.when
         at = f"{when.at[:10]} {when.at[11:19]}"
         out.append(
-            _joined([at, f"{when.t / HOUR:.2f}", host, *cells, one.status, "<br>".join(map(disarmed, one.notes))])
+            _joined([at, f"{when.t / HOUR:.2f}", host, *cells, one.status, "<br>".join(map(markdown_text, one.notes))])
         )
     return "\n".join(out) + "\n"
 

@@ -19,13 +19,13 @@ from cutover.monitor.views.numbers import figure
 from cutover.monitor.views.reading import read_watch
 from cutover.monitor.views.table import Line, lines
 from cutover.monitor.views.timeline import WatchStory
-from cutover.release.files import digest_file
+from cutover.release.wheels import digest_file
 from cutover.report.monitor.curves import colour, limits_of, signal_chart, value_chart
 from cutover.report.monitor.timeline_chart import course_chart, scale_of
 from cutover.report.validation import COMPARISON
 from cutover.timeline.endings import Ending
 from cutover.timeline.presentation import Presentation
-from cutover.timeline.timeline import Integrity, Story
+from cutover.timeline.timeline import Integrity, Timeline
 
 LISTED = 40  # findings that are shown at once; the rest is folded away
 
@@ -84,7 +84,7 @@ class WatchPage:
     hosts: list[tuple[HostWatch, list[tuple[str, str]], list[Finding]]]
 
 
-def watch_page(run: RunDir, story: Story, shown: Presentation) -> WatchPage | None:
+def watch_page(run: RunDir, story: Timeline, shown: Presentation) -> WatchPage | None:
     """The watch of a run; None where there was none."""
     read = read_watch(run.watch_file, shown.watch)
     if read is None or read[0].began is None:
@@ -215,7 +215,7 @@ def _decisions(story: WatchStory) -> list[Decision]:
     return sorted(told, key=lambda one: one.when.t)
 
 
-def _notices(run: Story, story: WatchStory) -> list[Notice]:
+def _notices(run: Timeline, story: WatchStory) -> list[Notice]:
     """Who was told what, by the run and by its watch."""
     earlier = [Notice.of(When(record.at, 0.0), record.data) for record in run.of("notice")]
     return sorted([*earlier, *story.notices], key=lambda one: one.when.at)

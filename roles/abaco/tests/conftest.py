@@ -9,7 +9,7 @@ import pytest
 from kpi.config import PipelineConfig
 from kpi.engine import Evaluation, evaluate
 from kpi.probes import EXAMPLE
-from kpi.recipes import as_csv, draw
+from kpi.synthetic import as_csv, draw
 
 AMOUNTS = {
     "total_receivable_usd": 1000.0,

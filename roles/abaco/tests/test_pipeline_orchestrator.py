@@ -13,11 +13,11 @@ import pytest
 from kpi.audit import AuditTrail, verify
 from kpi.config import PipelineConfig
 from kpi.findings import UsageError
-from kpi.inbox import Inbox, Outcome
+from kpi.inbox import Inbox, TapeOutcome
 from kpi.outputs import stem
 from kpi.probes import EXAMPLE
-from kpi.recipes import as_csv, draw
 from kpi.release import release_id
+from kpi.synthetic import as_csv, draw
 
 Make = Callable[..., PipelineConfig]
 TAPE = as_csv(draw("A"))
@@ -37,7 +37,7 @@ def inbox(config: PipelineConfig) -> Iterator[Inbox]:
     trail.close()
 
 
-def _run(config: PipelineConfig, inbox: Inbox, name: str, content: bytes) -> Outcome:
+def _run(config: PipelineConfig, inbox: Inbox, name: str, content: bytes) -> TapeOutcome:
     tape = config.paths["inbox"] / name
     tape.write_bytes(content)
     claimed = inbox.claim(tape)

@@ -18,7 +18,7 @@ from cutover.report.runbook import example_variables
 from kpi.config import PipelineConfig
 from kpi.counters import Counters
 from kpi.exposition import Exposition
-from kpi.stocktaking import Stocktaking
+from kpi.reconciliation import Reconciliation
 from tests.checkout import ROOT
 from tests.kpi.conftest import write_config
 from tests.monitor.watch_samples import shipped, table
@@ -110,7 +110,7 @@ def test_every_metric_that_must_always_be_there_is_shown_by_a_service_that_has_j
     config.arrivals.touch()
     out = Exposition()
     Counters().expose(out)
-    Stocktaking(config).expose(out)
+    Reconciliation(config).expose(out)
     source = (ROOT / "kpi" / "service.py").read_text()
     shown = set(re.findall(r"^(\w+)[ {]", out.text(), re.MULTILINE)) | set(
         re.findall(r'"((?:abaco|process)_\w+)"', source)

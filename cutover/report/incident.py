@@ -1,0 +1,152 @@
+"""The incident record of a rollback: cause, time line, hosts, what the new release wrote and where it is kept, lessons to complete."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cutover.console.events import time_line
+from cutover.console.text import markdown_text
+from cutover.core.checkout import CHECKOUT
+from cutover.core.step import Step
+from cutover.journal.record import Record
+from cutover.journal.rundir import RunDir
+from cutover.plan.phases import ROLLBACK
+from cutover.plan.plan import Plan
+from cutover.timeline.host_state import labels_of
+from cutover.timeline.outages import outages
+from cutover.timeline.presentation import presentation
+from cutover.timeline.problems import problems_of
+from cutover.timeline.timeline import Timeline, read_timeline
+
+Facts = dict[str, Any]
+
+
+def write_incident(run: RunDir, root: Path = CHECKOUT) -> Path | None:
+    """Write incident.json and incident.md; None where nothing was rolled back.
+
+    The JSON is facts only and always written anew. The page has places that people fill in: one that was edited is
+    kept unchanged, and the new facts go into another file.
+    """
+    timeline = read_timeline(run.journal_file)
+    began = timeline.last("rollback.started")
+    if began is None:
+        return None
+    plan = run.plan() if run.plan_file.exists() else None
+    facts = _facts(run.id, timeline, plan, began, root)
+    text = _page(facts, root)
+    page = _page_path(run.path, text)
+    page.write_text(text)
+    document = facts | {"page": page.name, "page_sha256": _digest(text)}
+    (run.path / "incident.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return page
+
+
+def _facts(run: str, timeline: Timeline, plan: Plan | None, began: Record, root: Path) -> Facts:
+    """What is known of the last rollback of a run."""
+    labels, events = labels_of(plan), time_line(timeline)
+    ended = next((one for one in timeline.of("rollback.finished") if one.seq > began.seq), None)
+    back, failed = (ended.data["hosts"], ended.data["failed"]) if ended else ([], [])
+    shown = presentation(root, str(timeline.records[0].data.get("service", "")))
+    away = {one.host: round(one.seconds, 3) for one in outages(timeline, shown.outage) if one.intervals}
+    return {
+        "schema": 1,
+        "run": run,
+        "labels": asdict(labels),
+        "service": timeline.records[0].data.get("service", ""),
+        "environment": timeline.records[0].data.get("environment", ""),
+        "release": plan.release.id if plan else "",
+        "cause": began.data["cause"],
+        "began": began.at,
+        "ended": ended.at if ended else None,
+        "complete": ended is not None and not failed,
+        "hosts": {
+            host: {"where": timeline.state(host).text(labels), "service_away_s": away.get(host)}
+            | _host(timeline, plan, host)
+            for host in timeline.touched()
+        },
+        "back": list(back),
+        "not_back": list(failed),
+        "untouched": [host for host in timeline.hosts if host not in timeline.touched()],
+        "problems": [
+            {"verdict": str(verdict)} | problem.as_json()
+            for verdict, problem in problems_of(timeline)
+            if not verdict.lets_pass
+        ],
+        "timeline": [{"at": event["at"], "what": event["text"]} for event in events],
+        "rollback": [{"at": one["at"], "what": one["text"]} for one in events if int(one["seq"]) >= began.seq],
+    }
+
+
+def _host(timeline: Timeline, plan: Plan | None, host: str) -> Facts:
+    """One host: how long the old release was away, what is kept of the new one, what was restored."""
+    planned = plan.hosts[host].of(ROLLBACK) if plan and host in plan.hosts else ()
+    done = [(step, timeline.outcomes[host, step.id]) for step in planned if (host, step.id) in timeline.outcomes]
+    return {
+        "old_away_s": next(
+            ((found["after"] or {}).get("gap_s") for step, found in done if _from_stop_to_start(step)), None
+        ),
+        "kept": [_kept(step.args["directory"], found) for step, found in done if step.kind == "snapshot"],
+        "restored": [
+            {"what": step.words, "ok": found["ok"], "left": found.get("left", False), "found": _restored(found)}
+            for step, found in done
+            if step.kind == "restore"
+        ],
+    }
+
+
+def _from_stop_to_start(step: Step) -> bool:
+    """Whether a step measured from a unit's stop to the start of that same unit."""
+    return step.kind == "gap" and step.args.get("stopped") == step.args.get("started")
+
+
+def _kept(directory: str, outcome: Facts) -> Facts:
+    after = outcome["after"] or {}
+    keys = ("files", "bytes", "read_only", "manifest_sha256", "taken_at")
+    left = outcome["error"] if outcome.get("left") else None
+    return {"path": directory, "ok": outcome["ok"], "left": left} | {key: after.get(key) for key in keys}
+
+
+def _restored(outcome: Facts) -> str:
+    if outcome.get("left"):
+        return f"left unchanged, because {outcome['error']}"
+    if not outcome["ok"]:
+        return "; ".join(filter(None, [outcome["error"], *outcome.get("differences", [])]))
+    if "none" in str((outcome["after"] or {}).get("snapshot", "")).split():
+        return "nothing to restore: no such snapshot was taken, because the new release had not been started"
+    return "identical, byte for byte" + ("" if outcome["changed"] else " (already before)")
+
+
+def _page(facts: Facts, root: Path) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(  # noqa: S701 - Markdown, not HTML; `line` keeps what a host said on one line
+        loader=FileSystemLoader(root / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["line"] = markdown_text
+    return environment.get_template("incident.md.j2").render(facts)
+
+
+def _page_path(folder: Path, text: str) -> Path:
+    """Where the page goes: incident.md, or another file where a person has edited it."""
+    page, number = folder / "incident.md", 2
+    if not page.exists() or _digest(page.read_text()) == _digest_as_written(folder):
+        return page
+    while page.exists() and page.read_text() != text:
+        page, number = folder / f"incident-{number}.md", number + 1
+    return page
+
+
+def _digest_as_written(folder: Path) -> str:
+    """The digest of the page as this program wrote it last."""
+    path = folder / "incident.json"
+    return str(json.loads(path.read_text()).get("page_sha256", "")) if path.exists() else ""
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

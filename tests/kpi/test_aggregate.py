@@ -1,0 +1,80 @@
+"""The ageing table, the excess of buckets, and aggregates by date."""
+
+import pickle
+
+import numpy as np
+
+from kpi.columns import AMOUNTS
+from kpi.engine import evaluate
+from kpi.reading import read_tape
+from kpi.sums import Column
+from kpi.tapes.batch import BLOCK_ROWS
+
+
+def _rows(*changes: dict[str, float], days: list[str] | str = "2025-12-26") -> dict[str, object]:
+    columns: dict[str, Column] = {
+        name: np.array([change.get(name, 100.0 if name == "total_receivable_usd" else 0.0) for change in changes])
+        for name in AMOUNTS
+    }
+    return {"measurement_date": np.array(days), **columns}
+
+
+def test_each_row_counts_in_its_worst_bucket() -> None:
+    tape = _rows(
+        {},
+        {"dpd_0_7_usd": 10.0},
+        {"dpd_0_7_usd": 10.0, "dpd_30_60_usd": 1.0},
+        {"dpd_90_plus_usd": 100.0},
+        {"dpd_60_90_usd": np.nan, "dpd_7_30_usd": 5.0},
+        {"total_receivable_usd": np.nan, "dpd_7_30_usd": 5.0},
+    )
+    ageing = evaluate(tape).ageing["2025-12-26"]
+    assert {age: entry["rows"] for age, entry in ageing.items()} == {
+        "current": 1,
+        "0-7": 1,
+        "7-30": 0,
+        "30-60": 1,
+        "60-90": 0,
+        "90+": 1,
+        "unknown": 2,
+    }
+    assert {age: entry["balance"] for age, entry in ageing.items()} == {
+        "current": 279.0,
+        "0-7": 20.0,
+        "7-30": 10.0,
+        "30-60": 1.0,
+        "60-90": 0.0,
+        "90+": 100.0,
+        "unknown": 90.0,
+    }
+
+
+def test_the_first_row_with_too_large_buckets_is_named_wherever_it_is() -> None:
+    changes: list[dict[str, float]] = [{} for _ in range(BLOCK_ROWS + 50)]
+    changes[BLOCK_ROWS + 10] = changes[BLOCK_ROWS + 20] = {"dpd_0_7_usd": 101.0}
+    tape = read_tape(_rows(*changes))
+    excess = tape.aggregates["2025-12-26"].excess
+    assert excess is not None
+    assert (excess.count, excess.row, excess.buckets, excess.receivable) == (2, BLOCK_ROWS + 11, 101.0, 100.0)
+    assert (
+        f"2 of {BLOCK_ROWS + 50} rows of 2025-12-26, first in row {BLOCK_ROWS + 11}" in evaluate(tape).findings[0].found
+    )
+
+
+def test_buckets_are_not_compared_with_a_receivable_that_is_null() -> None:
+    tape = read_tape(_rows({"total_receivable_usd": np.nan, "dpd_0_7_usd": 1.0}, {}))
+    assert tape.aggregates["2025-12-26"].excess is None
+
+
+def test_dates_are_kept_apart_and_bad_rows_are_of_none() -> None:
+    days = ["2025-12-27", "2025-12-26", "2025-12-27"]
+    tape = read_tape(_rows({"cash_available_usd": -1.0}, {}, {"dpd_90_plus_usd": 5.0}, days=days))
+    assert {day: aggregate.rows for day, aggregate in tape.aggregates.items()} == {"2025-12-26": 1, "2025-12-27": 1}
+    assert list(tape.aggregates) == ["2025-12-26", "2025-12-27"]
+    assert [row.row for row in tape.quarantine.first] == [1]
+    assert set(evaluate(tape).ageing) == set(tape.aggregates)
+
+
+def test_a_tally_travels_to_other_processes() -> None:
+    aggregate = read_tape(_rows({}, {"dpd_0_7_usd": 101.0})).aggregates["2025-12-26"]
+    assert pickle.loads(pickle.dumps(aggregate)) == aggregate  # noqa: S301 - our own bytes
