@@ -1,4 +1,4 @@
-"""`announce`; who tells people of a run; and the questions of the checklist on the terminal."""
+"""`announce`; the announcer of a run; and the questions of the checklist on the terminal."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -12,29 +12,33 @@ from cutover.core.errors import ExitCode, Problem, Unjudged, UsageError
 
 if TYPE_CHECKING:
     from cutover.inventory.targets import Targets
-    from cutover.notify.escalation import Facts, Role
-    from cutover.notify.listener import Announcer, Notice
+    from cutover.notify.escalation import NoticeFacts, TeamRole
+    from cutover.notify.listener import Announcer, SentNotice
     from cutover.run.checklist import Answer, Line, Polling
 
 ANNOUNCEMENT = "announcement"
-RECORDED = "announcements.jsonl"  # below .cutover: what was announced by hand, chained as a run's journal is
+RECORDED = "announcements.jsonl"  # below .cutover: what was announced by hand, chained like the journal of a run
 
 
 def announce(where: Where, event: str, at: str, message: str, yes: bool, check: bool = False) -> ExitCode:
-    """Tell people of an event by hand: show text and receivers, ask, send, tell what came of it."""
+    """Notify people of an event by hand: show text and receivers, ask, send, report how it went."""
     return end(where.ask(yes=yes), lambda ask: _announce(ask, where, event or ANNOUNCEMENT, at, message, check=check))
 
 
 def announcer_for(targets: "Targets", say: Callable[[str], None]) -> "Announcer":
-    """Who tells the people of these hosts; UsageError with all that is wrong with people and templates."""
-    from cutover.notify.listener import announcer, people_of
+    """The announcer for these hosts; UsageError with all that is wrong with people and templates."""
+    from cutover.notify.channels import Sender
+    from cutover.notify.listener import Announcer, addresses_of, people_of
     from cutover.notify.texts import Texts
 
-    return announcer(targets, Texts(targets.root, targets.service, people_of(targets).contacts.roles), say)
+    known = people_of(targets)
+    sender = Sender(float(str(targets.shared("people_notice_deadline_s"))))
+    addresses = addresses_of(known, targets.inventory.directory)
+    return Announcer(known, addresses, Texts(targets.root, targets.service, known.roles), sender, say)
 
 
 def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "Announcer | None":
-    """The same where V1 has to come back: what is wrong with people or templates is said, and keeps no host from it."""
+    """The same for a rollback: what is wrong with people or templates is reported, and never stops it."""
     try:
         return announcer_for(targets, say)
     except UsageError as wrong:
@@ -52,16 +56,16 @@ def poll_for(ask: Ask, targets: "Targets", answers: str) -> "Polling":
     return replace(poll, ask=lambda role, lines: on_terminal(ask, role, lines)) if asks else poll
 
 
-def on_terminal(ask: Ask, role: "Role", lines: "Sequence[Line]") -> "Mapping[str, Answer]":
-    """Ask whoever holds a role, by name, line by line; an empty name or answer leaves open what it is about."""
+def on_terminal(ask: Ask, role: "TeamRole", lines: "Sequence[Line]") -> "Mapping[str, Answer]":
+    """Ask whoever holds a role, by name, line by line; without a name or an answer a line stays open."""
     from cutover.journal.journal import utc_now
     from cutover.run.checklist import Answer
 
     known = f" ({', '.join(role.names)})" if role.names else ""
-    by = _asked(ask, f"checklist: who answers as {role.words}{known}? Your name, or nothing if nobody is here:")
+    by = _asked(ask, f"checklist: who answers as {role.title}{known}? Your name, or Enter if nobody is here:")
     answers: dict[str, Answer] = {}
     for line in lines if by else ():
-        said = _yes_or_no(ask, f"{by}: {line.question} [yes/no, or nothing]")
+        said = _yes_or_no(ask, f"{by}: {line.question} [yes/no, or Enter to skip]")
         if said is not None:
             note = "" if said else _asked(ask, "why not?")
             answers[line.id] = Answer(said, by, utc_now(), "terminal", note)
@@ -90,72 +94,73 @@ def _announce(ask: Ask, where: Where, event: str, at: str, message: str, *, chec
     if check:
         return ExitCode.DONE
     if not notice.channels:
-        found = f"none of the roles that are told of «{event}» has a channel"
-        raise UsageError(Problem(found, "set people_channels and people_roles of the environment", path="people_roles"))
+        found = f"no role that is notified of `{event}` has a channel"
+        raise UsageError(
+            Problem(found, "set people_channels and people_roles for the environment", path="people_roles")
+        )
     confirm(ask, f"send this to {', '.join(notice.channels)}?")
     announcer.notify(event, facts)
-    return _told(ask, where, targets.environment, announcer)
+    return _report(ask, where, targets.environment, announcer)
 
 
 def _check_event(event: str) -> None:
-    from cutover.inventory.declarations import did_you_mean, listed
+    from cutover.inventory.schema import did_you_mean, listed
     from cutover.notify.escalation import EVENTS
 
     if event not in EVENTS:
         advice = f"{did_you_mean(event, EVENTS)}events: {listed(EVENTS)}"
-        raise UsageError(Problem(f"there is no event `{event}`", advice, path="--event"))
+        raise UsageError(Problem(f"unknown event `{event}`", advice, path="--event"))
 
 
 def _moment(event: str, at: str) -> str:
-    """When it is, or will be, as ISO 8601 in UTC."""
+    """The time of the event as ISO 8601 in UTC."""
     now = datetime.now(UTC)
     if not at:
         if event == ANNOUNCEMENT:
-            raise UsageError(Problem("does not say when it begins", "add --at 2026-11-23T22:00Z", path="--at"))
+            raise UsageError(Problem("the start time is missing", "add --at 2026-11-23T22:00Z", path="--at"))
         return now.isoformat(timespec="seconds")
     try:
         moment = datetime.fromisoformat(at)
     except ValueError as wrong:
-        raise UsageError(Problem(f"`{at}` is no time", "write 2026-11-23T22:00Z", path="--at")) from wrong
+        raise UsageError(Problem(f"`{at}` is not a time", "write it as 2026-11-23T22:00Z", path="--at")) from wrong
     if moment.tzinfo is None:
-        raise UsageError(Problem(f"`{at}` does not say in which zone", f"write {at}Z for UTC", path="--at"))
+        raise UsageError(Problem(f"`{at}` has no time zone", f"write {at}Z for UTC", path="--at"))
     if event == ANNOUNCEMENT and moment < now:
-        raise UsageError(Problem(f"`{at}` is past", "announce what is going to be", path="--at"))
+        raise UsageError(Problem(f"`{at}` is in the past", "give a time in the future", path="--at"))
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, message: str) -> "Facts":
-    """What is known: of something that will be, how long it took before; of anything else, the last run."""
-    from cutover.notify.escalation import Facts
-    from cutover.notify.eta import eta
-    from cutover.notify.listener import earlier_runs
+def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, message: str) -> "NoticeFacts":
+    """For an announcement, how long earlier runs took; for any other event, the last run."""
+    from cutover.notify.escalation import NoticeFacts
+    from cutover.notify.eta import earlier_runs, eta
     from cutover.plan.phases import PHASES
     from cutover.plan.plan import batches
 
-    facts = Facts(targets.environment, at, hosts=targets.names, message=message)
+    facts = NoticeFacts(targets.environment, at, hosts=targets.names, message=message)
     if event == ANNOUNCEMENT:
         count = len(batches(targets.names, targets.options.serial or str(targets.shared("cutover_serial"))))
         return replace(facts, eta=eta(earlier_runs(where.runs, targets.environment), PHASES[0].name, count))
     run = where.runs.last(targets.environment, targets.service)
     if run is None or not run.plan_file.exists():
         return facts
-    ask.progress(f"about run {run.id}, the last of {targets.environment}")
+    ask.progress(f"using run {run.id}, the last of {targets.environment}")
     return replace(facts, run=run.id, release=run.plan().release.id)
 
 
-def _show(ask: Ask, announcer: "Announcer", notice: "Notice") -> None:
+def _show(ask: Ask, announcer: "Announcer", notice: "SentNotice") -> None:
     """The text, and who gets it where."""
     ask.say(f"Subject: {notice.text.subject}\n\n{notice.text.body}")
     for name in notice.roles:
-        role = announcer.people.contacts.roles[name]
+        role = announcer.people.roles[name]
         names = f" ({', '.join(role.names)})" if role.names else ""
-        ask.say(f"to {role.words}{names}: {', '.join(role.channels) or 'no channel, so not told'}")
+        ask.say(f"to {role.title}{names}: {', '.join(role.channels) or 'not notified, no channel'}")
     for channel, why in announcer.unusable(notice.channels).items():
         ask.say(f"channel {channel} cannot be used: {why}")
 
 
-def _told(ask: Ask, where: Where, environment: str, announcer: "Announcer") -> ExitCode:
-    """What came of it on each channel; it is recorded as well."""
+def _report(ask: Ask, where: Where, environment: str, announcer: "Announcer") -> ExitCode:
+    """Report how it went on each channel, and record it."""
     from cutover.journal.journal import Journal
 
     (record,) = announcer.drain()
@@ -167,7 +172,7 @@ def _told(ask: Ask, where: Where, environment: str, announcer: "Announcer") -> E
     for channel, seconds in record["sent"].items():
         ask.say(f"{channel}: sent in {seconds:.1f} s")
     failed = [
-        Problem(why, "correct the channel, or tell its people in another way", path=f"people_channels.{channel}")
+        Problem(why, "correct the channel, or reach these people in another way", path=f"people_channels.{channel}")
         for channel, why in record["failed"].items()
     ]
     if failed:

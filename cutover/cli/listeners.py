@@ -11,7 +11,8 @@ from cutover.console.live import Console
 from cutover.console.summary import hosts_as_json, summary
 from cutover.journal.journal import Journal, read, utc_stamp
 from cutover.journal.rundir import RunDir, RunDirs
-from cutover.notify.listener import Announcer, Notices, earlier_runs
+from cutover.notify.eta import earlier_runs
+from cutover.notify.listener import Announcer, Notices
 from cutover.report.incident import write_incident
 from cutover.report.page import write_report
 from cutover.report.validation import COMPARISON, completed, judging, write_reports, write_validation_reports

@@ -42,7 +42,7 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     from cutover.cli.listeners import Heard
     from cutover.monitor.monitor import watched_run
     from cutover.monitor.notices import WatchNotices
-    from cutover.notify.escalation import Facts
+    from cutover.notify.escalation import NoticeFacts
     from cutover.run.session import StopSignal
 
     targets = where.targets()
@@ -53,7 +53,7 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
         with stop.watching(), watched_run(targets, where.runs, where.run, once=once) as run:
             output.follow(run)
             release = run.directory.plan().release.id if run.directory.plan_file.exists() else ""
-            about = Facts(targets.environment, "", run.directory.id, release, targets.names)
+            about = NoticeFacts(targets.environment, "", run.directory.id, release, targets.names)
             notices = WatchNotices(announcer, run.journal, run.state, about)
             try:
                 ended = run.run(notices, stop, stays=sys.stdin.isatty() and not once)

@@ -1,16 +1,18 @@
-"""Reads hosts.yml: all / children / hosts / vars in Ansible's shape, with every mistake named at its line."""
+"""Reads hosts.yml: all / children / hosts / vars in Ansible's shape, and reports every mistake with its line."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from string import ascii_letters
+from typing import Any
 
-from cutover.core.errors import Problem
-from cutover.inventory.declarations import did_you_mean
+from pydantic import RootModel
+
+from cutover.core.errors import Problem, UsageError
+from cutover.inventory.schema import Schema, named, validate
 from cutover.inventory.yamlfile import Document, Keys, read, shown
-
-# What the files of an inventory say, before anything is worked out from it.
 
 
 @dataclass(frozen=True)
@@ -22,27 +24,23 @@ class Setting:
 
 
 @dataclass
-class Group:
-    """A group as written: its own hosts, its child groups, its variables, each in the order of the file."""
-
-    name: str
-    where: str
-    hosts: dict[str, None] = field(default_factory=dict)
-    children: dict[str, None] = field(default_factory=dict)
-    inline: dict[str, Setting] = field(default_factory=dict)  # `vars:` in hosts.yml
-    files: dict[str, Setting] = field(default_factory=dict)  # group_vars/
-    priority: int = 1
-    depth: int = 0
-
-
-@dataclass
-class HostEntry:
-    """A host as written, wherever in the file it stands."""
+class Owner:
+    """A host as written: its name, and its variables in hosts.yml (`inline`) and in host_vars/ (`files`)."""
 
     name: str
     where: str
     inline: dict[str, Setting] = field(default_factory=dict)
-    files: dict[str, Setting] = field(default_factory=dict)  # host_vars/
+    files: dict[str, Setting] = field(default_factory=dict)
+
+
+@dataclass
+class Group(Owner):
+    """A group as written: also its own hosts and its child groups, in the order of the file."""
+
+    hosts: dict[str, None] = field(default_factory=dict)
+    children: dict[str, None] = field(default_factory=dict)
+    priority: int = 1
+    depth: int = 0  # the longest way from `all`, as Ansible counts it
 
 
 @dataclass
@@ -52,15 +50,15 @@ class Draft:
     directory: Path
     environment: str
     groups: dict[str, Group] = field(default_factory=dict)
-    hosts: dict[str, HostEntry] = field(default_factory=dict)
+    hosts: dict[str, Owner] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def group(self, name: str, where: str) -> Group:
+    def group(self, name: str, where: str = "") -> Group:
         """The group of that name, made on its first mention."""
         return self.groups.setdefault(name, Group(name, where))
 
     def refuse(self, where: str, found: str, advice: str) -> None:
-        """Note a problem at a place; reading goes on, so that all of them are told at once."""
+        """Note a problem at a place; reading goes on, so that all of them are reported at once."""
         self.problems.append(Problem(found, advice, path=where))
 
     def set_variables(self, target: dict[str, Setting], settings: Mapping[str, Setting], owner: str) -> None:
@@ -69,13 +67,16 @@ class Draft:
             old = target.setdefault(name, setting)
             if old.value != setting.value or type(old.value) is not type(setting.value):
                 found = f"{owner} has `{name}` with another value at {old.where}"
-                self.refuse(setting.where, found, "write it once; host_vars/ and group_vars/ are the places for it")
+                self.refuse(setting.where, found, "keep one, preferably in host_vars/ or group_vars/")
 
 
 # Host ranges as in Ansible: `web[01:10]`, `db[a:c]`, `node[1:9:2]`, several in one name.
 
-MOST = 10_000  # hosts out of one entry; more is a slip of the finger, and would eat the memory
+MOST = 10_000  # hosts of one entry; more is a typing error, and would fill the memory
 _RANGE = re.compile(r"\[([^\[\]]*)\]")
+_ENDS = re.compile(
+    r"(?:(?P<first>\d*):(?P<last>\d+)|(?P<a>[A-Za-z]):(?P<z>[A-Za-z]))(?::(?P<step>0*[1-9]\d*))?", re.ASCII
+)
 _PORT = re.compile(r"(?P<name>.+):(?P<port>\d+)\Z")
 
 
@@ -84,7 +85,7 @@ class BadRangeError(ValueError):
 
 
 def expand(entry: str) -> tuple[tuple[str, ...], int | None]:
-    """The names that one entry of `hosts:` stands for, and the port where it is written as `name:port`."""
+    """The names that one entry of `hosts:` means, and the port if it is written as `name:port`."""
     match = _PORT.match(entry)
     name, port = (match["name"], int(match["port"])) if match else (entry, None)
     return tuple(_expand(name)), port
@@ -99,121 +100,80 @@ def _expand(name: str) -> list[str]:
     head, tail = name[: match.start()], _expand(name[match.end() :])
     middle = _members(match[1])
     if len(middle) * len(tail) > MOST:
-        raise BadRangeError(f"it stands for more than {MOST} hosts")
+        raise BadRangeError(f"it has more than {MOST} hosts")
     return [head + one + rest for one in middle for rest in tail]
 
 
 def _members(inside: str) -> list[str]:
-    fields = inside.split(":")
-    if len(fields) not in (2, 3) or not fields[1]:
-        raise BadRangeError(f"`[{inside}]` is not [first:last] or [first:last:step]")
-    first, last = fields[0] or "0", fields[1]
-    if len(fields) == 3 and not (fields[2].isdecimal() and int(fields[2]) > 0):
-        raise BadRangeError(f"the step of `[{inside}]` is not a whole number above 0")
-    step = int(fields[2]) if len(fields) == 3 else 1
-    if first.isdecimal() and last.isdecimal() and (first + last).isascii():
-        return _numbers(inside, first, last, step)
-    if len(first) == len(last) == 1 and first in ascii_letters and last in ascii_letters:
-        begin, end = ascii_letters.index(first), ascii_letters.index(last)
-        return list(ascii_letters[_upward(inside, begin, end) : end + 1 : step])
-    raise BadRangeError(f"the ends of `[{inside}]` are neither two numbers nor two letters")
-
-
-def _numbers(inside: str, first: str, last: str, step: int) -> list[str]:
-    width = len(first) if len(first) > 1 and first.startswith("0") else 0
+    ends = _ENDS.fullmatch(inside)
+    if ends is None:
+        raise BadRangeError(f"`[{inside}]` is not [first:last] or [first:last:step] of numbers or single letters")
+    first, last, step = ends["first"] or "0", ends["last"] or "", int(ends["step"] or 1)
+    width = len(first) if first.startswith("0") and len(first) > 1 else 0
     if width and len(last) != width:
         raise BadRangeError(f"the ends of `[{inside}]` differ in length, though the first has leading zeros")
-    begin, end = int(first), int(last)
-    if (end - begin) // step >= MOST:
-        raise BadRangeError(f"it stands for more than {MOST} hosts")
-    return [str(number).zfill(width) for number in range(_upward(inside, begin, end), end + 1, step)]
-
-
-def _upward(inside: str, begin: int, end: int) -> int:
+    letters = ends["a"] is not None
+    begin, end = (ascii_letters.index(ends[end]) for end in "az") if letters else (int(first), int(last))
     if begin > end:
         raise BadRangeError(f"`[{inside}]` counts downward")
-    return begin
+    if (end - begin) // step >= MOST:
+        raise BadRangeError(f"it has more than {MOST} hosts")
+    return [ascii_letters[one] if letters else str(one).zfill(width) for one in range(begin, end + 1, step)]
 
 
-# Works out the tree of groups: cycles, depths, the group of the environment's own name, who is in what.
+def add_implied_groups(draft: Draft) -> None:
+    """Make `all`, `ungrouped` and the environment's own group.
 
-
-def find_cycle(draft: Draft) -> tuple[str, ...]:
-    """A chain of groups that ends where it begins, or nothing."""
-    finished: set[str] = set()
-
-    def walk(name: str, chain: tuple[str, ...]) -> tuple[str, ...]:
-        if name in chain:
-            return (*chain[chain.index(name) :], name)
-        if name not in finished:
-            for child in draft.groups[name].children:
-                if cycle := walk(child, (*chain, name)):
-                    return cycle
-            finished.add(name)
-        return ()
-
-    return next((cycle for name in draft.groups if (cycle := walk(name, ()))), ())
-
-
-def complete(draft: Draft) -> None:
-    """Make `all`, `ungrouped` and the environment's own group, and note how deep each group lies.
-
-    A made environment group stands between `all` and the rest, so its variables are weaker than those of its groups.
+    A made environment group is between `all` and the rest, so its variables are weaker than those of its groups.
     """
-    every = draft.group("all", "")
-    ungrouped = draft.group("ungrouped", "")
-    own = draft.group(draft.environment, "")
+    every, ungrouped, own = draft.group("all"), draft.group("ungrouped"), draft.group(draft.environment)
     parents = {child for group in draft.groups.values() for child in group.children}
     grouped = {host for name, group in draft.groups.items() if name not in ("all", "ungrouped") for host in group.hosts}
     ungrouped.hosts.update(dict.fromkeys(host for host in draft.hosts if host not in grouped))
-    for name in draft.groups:
-        if name != "all" and name not in parents:
-            every.children[name] = None
-    _environment(draft, every, own)
-    _depths(draft)
-
-
-def _environment(draft: Draft, every: Group, own: Group) -> None:
-    if own in (every, draft.groups["ungrouped"]):
-        return
-    if not own.hosts and not own.children and own.name in every.children:
+    every.hosts.update(dict.fromkeys(draft.hosts))
+    every.children.update(dict.fromkeys(name for name in draft.groups if name != "all" and name not in parents))
+    if own not in (every, ungrouped) and not own.hosts and not own.children and own.name in every.children:
         own.children.update(dict.fromkeys(name for name in every.children if name != own.name))
         every.children = {own.name: None}
-    missing = [name for name in draft.hosts if name not in members(draft, own.name)]
-    if missing:
-        found = f"the group {own.name}, which means the whole environment, lacks {', '.join(missing)}"
-        draft.refuse(own.where, found, "add them, or leave the group empty: then it is filled with every host")
 
 
-def _depths(draft: Draft) -> None:
-    """The longest way from `all`, as Ansible counts it."""
-    waiting = [("all", 0)]
-    while waiting:
-        name, depth = waiting.pop()
-        group = draft.groups[name]
-        if depth >= group.depth:
-            group.depth = depth
-            waiting += [(child, depth + 1) for child in group.children]
-
-
-def members(draft: Draft, name: str) -> dict[str, None]:
-    """Every host of a group and the groups below it, in the order of the file."""
-    seen: set[str] = set()
-    hosts: set[str] = set()
-    waiting = [name]
-    while waiting:
-        group = draft.groups[waiting.pop()]
-        if group.name not in seen:
-            seen.add(group.name)
-            hosts.update(group.hosts)
-            waiting += group.children
-    return dict.fromkeys(host for host in draft.hosts if name == "all" or host in hosts)
+def members(draft: Draft) -> dict[str, tuple[str, ...]]:
+    """Every host of each group and of the groups below it, in the order of the file; notes how deep each group lies."""
+    try:
+        upward = tuple(TopologicalSorter({name: one.children for name, one in draft.groups.items()}).static_order())
+    except CycleError as error:
+        cycle = error.args[1][::-1]
+        found = f"the groups contain each other: {' -> '.join(cycle)}"
+        draft.refuse(draft.groups[cycle[0]].where, found, "remove one of them from the `children:` of the other")
+        raise UsageError(draft.problems) from None
+    for name in reversed(upward):
+        for child in draft.groups[name].children:
+            draft.groups[child].depth = max(draft.groups[child].depth, draft.groups[name].depth + 1)
+    inside: dict[str, set[str]] = {}
+    for name in upward:
+        inside[name] = set(draft.groups[name].hosts).union(*(inside[child] for child in draft.groups[name].children))
+    own = draft.groups[draft.environment]
+    if (missing := [name for name in draft.hosts if name not in inside[own.name]]) and own.name != "ungrouped":
+        found = f"the group {own.name} must contain the whole environment and lacks {', '.join(missing)}"
+        draft.refuse(own.where, found, "add them, or leave the group empty: then it gets every host")
+    place = {name: number for number, name in enumerate(draft.hosts)}
+    return {name: tuple(sorted(inside[name], key=place.__getitem__)) for name in draft.groups}
 
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_SECTIONS = ("hosts", "children", "vars")
-_SHAPE = "a group holds `hosts:`, `children:` and `vars:`, each a mapping, or nothing"
+
+
+class GroupBody(Schema):
+    """What a group of hosts.yml may have."""
+
+    hosts: dict[str, dict[str, Any] | None] | None = None
+    children: dict[str, "GroupBody | None"] | None = None
+    vars: dict[str, Any] | None = None
+
+
+class HostsFile(RootModel[dict[str, GroupBody | None]]):
+    """The groups of a hosts.yml."""
 
 
 def read_hosts_file(draft: Draft) -> None:
@@ -230,92 +190,75 @@ def read_hosts_file(draft: Draft) -> None:
     if document is None:
         return
     if not isinstance(document.value, dict) or not document.value:
-        draft.refuse(
-            document.name, f"holds {_kind(document.value)}, no groups", "start with `all:` and `hosts:` below it"
-        )
+        found = f"expected groups, found {named(document.value or None)}"
+        draft.refuse(document.name, found, "start with `all:` and `hosts:` below it")
         return
-    _HostsFile(draft, document).read(document.value)
+    groups = dict(document.value)
+    for name in [one for one in groups if one in (*GroupBody.model_fields, "plugin")]:
+        groups.pop(name)
+        if name == "plugin":
+            found, advice = "a dynamic inventory, which is not supported", "write the hosts into hosts.yml"
+        else:
+            found, advice = f"`{name}:` at the top level", "put it below a group, such as `all:`"
+        draft.refuse(document.where(name), found, advice)
+    validate(HostsFile, groups, document.where, draft.problems)
+    walk = _Walk(draft, document)
+    for name, body in groups.items():
+        walk.group(name, body, (name,))
 
 
-def settings(draft: Draft, document: Document, value: object, keys: Keys) -> dict[str, Setting]:
-    """The variables of one mapping, with their places; names that no template could use are refused."""
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        draft.refuse(document.where(*keys), f"holds {_kind(value)}, no variables", "write `name: value` lines")
-        return {}
+def settings(draft: Draft, document: Document, value: object, keys: Keys = ()) -> dict[str, Setting]:
+    """The variables of one map, with their places; names that no template could use are refused."""
     found: dict[str, Setting] = {}
-    for name, item in value.items():
+    for name, item in _map(value).items():
         where = document.where(*keys, name)
         if _VARIABLE.match(name):
             found[name] = Setting(item, where)
         else:
-            draft.refuse(where, f"`{name}` is no name for a variable", "use letters, digits and _ only")
+            draft.refuse(where, f"`{name}` is not a valid name of a variable", "use letters, digits and _ only")
     return found
 
 
-class _HostsFile:
-    """The walk through the document, in its order, which is the order of the hosts."""
+class _Walk:
+    """The walk through the document, in its order, which is the order of the hosts; what has a wrong shape is skipped."""
 
     def __init__(self, draft: Draft, document: Document) -> None:
-        self.draft = draft
-        self.document = document
+        self.draft, self.document = draft, document
 
-    def read(self, top: dict[str, object]) -> None:
-        for name, body in top.items():
-            if name in _SECTIONS:
-                self._refuse((name,), f"`{name}:` stands at the top level", "put it below a group, such as `all:`")
-            elif name == "plugin":
-                self._refuse((name,), "a dynamic inventory", "write the hosts down; plugins are not run")
-            else:
-                self._group(name, body, (name,))
-
-    def _group(self, name: str, body: object, keys: Keys) -> None:
+    def group(self, name: str, body: object, keys: Keys) -> None:
         if not self._name_is_good("group", name, keys):
             return
         group = self.draft.group(name, self.document.where(*keys))
-        if body is None:
-            return
-        if not isinstance(body, dict):
-            self._refuse(keys, f"the group holds {_kind(body)}", _SHAPE)
-            return
-        readers: dict[str, Callable[[Group, str, object, Keys], None]] = {"hosts": self._hosts, "children": self._child}
-        for section, value in body.items():
+        for section, value in _map(body).items():
             below = (*keys, section)
             if section == "vars":
-                self._group_variables(group, value, below)
-            elif section not in readers:
-                self._refuse(below, f"`{section}` is not known in a group", did_you_mean(section, _SECTIONS) + _SHAPE)
-            elif value is not None and not isinstance(value, dict):
-                self._refuse(below, f"`{section}:` holds {_kind(value)}", "write each name with a colon: `name:`")
-            else:
-                for entry, content in (value or {}).items():
-                    readers[section](group, entry, content, (*below, entry))
+                self._variables(group, value, below)
+            elif section == "hosts":
+                for entry, variables in _map(value).items():
+                    self._hosts(group, entry, variables, (*below, entry))
+            elif section == "children":
+                for child, content in _map(value).items():
+                    if child == "all":
+                        self._refuse((*below, child), "`all` as a child", "remove it; `all` contains every group")
+                    else:
+                        group.children[child] = None
+                        self.group(child, content, (*below, child))
 
-    def _child(self, group: Group, name: str, body: object, keys: Keys) -> None:
-        if name == "all":
-            self._refuse(keys, "`all` as a child", "`all` holds every group already; remove it here")
-            return
-        group.children[name] = None
-        self._group(name, body, keys)
-
-    def _group_variables(self, group: Group, value: object, keys: Keys) -> None:
+    def _variables(self, group: Group, value: object, keys: Keys) -> None:
         found = settings(self.draft, self.document, value, keys)
         priority = found.pop("ansible_group_priority", None)
-        if priority is not None:
-            if isinstance(priority.value, int) and not isinstance(priority.value, bool):
-                group.priority = priority.value
-            else:
-                self.draft.refuse(priority.where, f"a priority of {priority.value!r}", "give a whole number")
+        if priority is not None and type(priority.value) is int:
+            group.priority = priority.value
+        elif priority is not None:
+            found_value = f"expected a whole number, found {named(priority.value)}"
+            self.draft.refuse(priority.where, found_value, "correct the priority")
         self.draft.set_variables(group.inline, found, f"the group {group.name}")
 
     def _hosts(self, group: Group, entry: str, body: object, keys: Keys) -> None:
         try:
             names, port = expand(entry)
         except BadRangeError as error:
-            self._refuse(
-                keys, f"the host range is malformed: {error}", "write it as web[01:10], db[a:c] or node[1:9:2]"
-            )
+            self._refuse(keys, f"invalid host range: {error}", "write it as web[01:10], db[a:c] or node[1:9:2]")
             return
         variables = settings(self.draft, self.document, body, keys)
         if port is not None:
@@ -325,26 +268,24 @@ class _HostsFile:
                 self._host(group, name, variables, keys)
 
     def _host(self, group: Group, name: str, variables: dict[str, Setting], keys: Keys) -> None:
-        where = self.document.where(*keys)
         if name in group.hosts:
             found = f"duplicate host: {name} is already in the group {group.name}, see {self.draft.hosts[name].where}"
-            self.draft.refuse(where, found, f"list it once; its variables belong in host_vars/{name}.yml")
+            self._refuse(keys, found, f"list it once; its variables belong in host_vars/{name}.yml")
             return
         group.hosts[name] = None
-        host = self.draft.hosts.setdefault(name, HostEntry(name, where))
+        host = self.draft.hosts.setdefault(name, Owner(name, self.document.where(*keys)))
         self.draft.set_variables(host.inline, variables, f"duplicate host: {name}")
 
     def _name_is_good(self, what: str, name: str, keys: Keys) -> bool:
         if _NAME.match(name):
             return True
         advice = "use letters, digits, `.`, `_` and `-`; an address goes into ansible_host"
-        self._refuse(keys, f"`{name}` is no name for a {what}", advice)
+        self._refuse(keys, f"`{name}` is not a valid name of a {what}", advice)
         return False
 
     def _refuse(self, keys: Keys, found: str, advice: str) -> None:
         self.draft.refuse(self.document.where(*keys), found, advice)
 
 
-def _kind(value: object) -> str:
-    names = {list: "a list", dict: "a mapping", str: "text", bool: "a boolean", int: "a number", float: "a number"}
-    return "nothing" if value is None else names[type(value)]
+def _map(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}

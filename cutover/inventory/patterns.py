@@ -1,23 +1,23 @@
 """Host patterns as in Ansible: `prod`, `web*:&prod:!db1`, `a,b`, `~regex`, `group[0]`, `group[1:3]`.
 
-Stricter in one thing: a plain word that names nothing is refused wherever it stands, since `!db-1` for `!db1` would
-leave a host in that was meant to be left out.
+Stricter in one thing: a plain word that matches nothing is always refused, since `!db-1` for `!db1` would keep a host
+that was meant to be excluded.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 
 _SUBSCRIPT = re.compile(r"(?P<name>.+)\[(?:(?P<one>-?\d+)|(?P<first>\d+)[:-](?P<last>\d*))\]\Z", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of a pattern: `&` keeps what matches, `!` leaves it out, nothing adds it."""
+class PatternPart:
+    """One part of a pattern; its operator `&` keeps what matches, `!` excludes it, none adds it."""
 
     operator: str
     text: str
@@ -34,7 +34,7 @@ class Part:
         return not self.text.startswith("~") and not set(self.word) & set("*?[")
 
 
-def split(pattern: str) -> tuple[Part, ...]:
+def split(pattern: str) -> tuple[PatternPart, ...]:
     """The parts of a pattern, cut at `:` and `,` outside of brackets."""
     words, depth = [""], 0
     for character in pattern:
@@ -44,90 +44,78 @@ def split(pattern: str) -> tuple[Part, ...]:
         else:
             words[-1] += character
     stripped = [word.strip() for word in words if word.strip()]
-    return tuple(Part(word[0], word[1:].strip()) if word[0] in "&!" else Part("", word) for word in stripped)
+    return tuple(
+        PatternPart(word[0], word[1:].strip()) if word[0] in "&!" else PatternPart("", word) for word in stripped
+    )
 
 
 def choose(pattern: str, option: str, groups: Mapping[str, tuple[str, ...]], hosts: Iterable[str]) -> tuple[str, ...]:
-    """The hosts a pattern stands for, in the order of the inventory; `option` is where it came from, for messages."""
-    chooser = _Chooser(option, groups, tuple(hosts))
-    parts = split(pattern)
+    """The hosts that a pattern matches, in the order of the inventory; `option` is where it came from, for messages."""
+    matcher = _Matcher(groups, tuple(hosts))
+    parts, problems = split(pattern), list[Problem]()
+
+    def refuse(word: str, found: str) -> None:
+        close = did_you_mean(word.partition("[")[0], [*groups, *matcher.hosts])
+        filled = listed(name for name, inside in groups.items() if inside)
+        problems.append(Problem(found, f"{close}groups: {filled}; hosts: {listed(matcher.hosts)}", path=option))
+
+    def matching(operator: str) -> Iterator[set[str]]:
+        for part in parts:
+            if part.operator == operator:
+                try:
+                    yield matcher.matching(part)
+                except _NoMatchError as error:
+                    refuse(part.text, f"`{part.text}` {error}")
+
+    found = set[str]().union(*matching(""))
+    if all(part.operator for part in parts):
+        found = set(matcher.hosts)
+    found = found.intersection(*matching("&")).difference(*matching("!"))
     if not parts:
-        chooser.refuse(pattern, "the pattern is empty")
-        return chooser.finish(pattern, set())
-    found: set[str] = set() if any(not part.operator for part in parts) else set(chooser.hosts)
-    for part in parts:
-        if not part.operator:
-            found |= chooser.matching(part)
-    for part in parts:
-        if part.operator == "&":
-            found &= chooser.matching(part)
-    for part in parts:
-        if part.operator == "!":
-            found -= chooser.matching(part)
-    return chooser.finish(pattern, found)
+        refuse("", "the pattern is empty")
+    elif not problems and not found:
+        refuse("", f"the pattern `{pattern}` matches no host")
+    if problems:
+        raise UsageError(problems)
+    return tuple(host for host in matcher.hosts if host in found)
 
 
-class _Chooser:
-    """Matches parts against one inventory and gathers what matches nothing."""
+class _NoMatchError(LookupError):
+    """A part of a pattern cannot be used; the message says why."""
 
-    def __init__(self, option: str, groups: Mapping[str, tuple[str, ...]], hosts: tuple[str, ...]) -> None:
-        self.option = option
-        self.groups = groups
-        self.hosts = hosts
-        self.problems: list[Problem] = []
 
-    def matching(self, part: Part) -> set[str]:
-        if part.text.startswith("~"):
-            return self._matching_regex(part)
+@dataclass(frozen=True)
+class _Matcher:
+    """Matches the parts of patterns against one inventory."""
+
+    groups: Mapping[str, tuple[str, ...]]
+    hosts: tuple[str, ...]
+
+    def matching(self, part: PatternPart) -> set[str]:
         match = _SUBSCRIPT.match(part.text)
+        if part.text.startswith("~") or match is None:
+            return set(self._named(part))
         named = self._named(part)
-        if named is None:
-            self.refuse(part.text, f"`{part.text}` matches no group and no host")
-            return set()
-        if match is None:
-            return set(named)
         if match["one"] is not None:
             index = int(match["one"])
             picked = named[index : index + 1 or None]
         else:
             picked = named[int(match["first"]) : int(match["last"]) + 1 if match["last"] else None]
         if not picked:
-            self.refuse(
-                part.text, f"`{part.text}` is past the end: `{part.word}` has {len(named)} hosts, counted from 0"
-            )
+            raise _NoMatchError(f"is out of range: `{part.word}` has {len(named)} hosts, counted from 0")
         return set(picked)
 
-    def _named(self, part: Part) -> list[str] | None:
-        """The hosts of the groups and hosts whose names match; None when there is no such name and there should be."""
-        word = part.word
-        groups = [name for name in self.groups if fnmatchcase(name, word)]
-        names = {host for group in groups for host in self.groups[group]}
-        alone = [host for host in self.hosts if fnmatchcase(host, word)]
-        if not groups and not alone and (part.is_plain or not part.operator):
-            return None
-        return [host for host in self.hosts if host in names or host in alone]
-
-    def _matching_regex(self, part: Part) -> set[str]:
-        try:
-            regex = re.compile(part.text[1:])
-        except re.error as error:
-            self.refuse(part.text, f"`{part.text}` is no regular expression: {error}")
-            return set()
-        found = {host for host in self.hosts if regex.match(host)}
-        found |= {host for group, hosts in self.groups.items() if regex.match(group) for host in hosts}
-        if not found and not part.operator:
-            self.refuse(part.text, f"`{part.text}` matches no group and no host")
-        return found
-
-    def refuse(self, word: str, found: str) -> None:
-        close = did_you_mean(word.partition("[")[0], [*self.groups, *self.hosts])
-        filled = [name for name, hosts in self.groups.items() if hosts]
-        there_is = f"groups: {listed(filled)}; hosts: {listed(self.hosts)}"
-        self.problems.append(Problem(found, f"{close}{there_is}", path=self.option))
-
-    def finish(self, pattern: str, found: set[str]) -> tuple[str, ...]:
-        if not self.problems and not found:
-            self.refuse("", f"the pattern `{pattern}` leaves no host")
-        if self.problems:
-            raise UsageError(self.problems)
-        return tuple(host for host in self.hosts if host in found)
+    def _named(self, part: PatternPart) -> list[str]:
+        """The hosts of the groups and hosts whose names match, in order; something must, unless it is a mere restriction."""
+        if part.text.startswith("~"):
+            try:
+                regex = re.compile(part.text[1:])
+            except re.error as error:
+                raise _NoMatchError(f"is not a valid regular expression: {error}") from error
+        else:
+            regex = re.compile(translate(part.word))
+        inside = {name for group, hosts in self.groups.items() if regex.match(group) for name in hosts}
+        matched = any(regex.match(name) for name in (*self.groups, *self.hosts))
+        if not matched and (part.is_plain or not part.operator):
+            raise _NoMatchError("matches no group and no host")
+        return [host for host in self.hosts if host in inside or regex.match(host)]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.host import Host
-from cutover.inventory.declarations import Declarations, declarations, listed
+from cutover.inventory.declarations import Declarations, declarations
 from cutover.inventory.load import Inventory, load, locate
+from cutover.inventory.schema import listed
 from cutover.inventory.variables import Variables, resolve_all
 from cutover.inventory.yamlfile import read
 

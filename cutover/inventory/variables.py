@@ -1,45 +1,47 @@
 """Gives every declared variable its value for one host: the inventory's, else the default; all errors at once."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.host import Host
 from cutover.core.secret import Secret
 from cutover.inventory.declarations import (
     BUILT_IN,
+    PLAIN,
     Declaration,
     Declarations,
     NotPlainError,
-    did_you_mean,
     expand,
     is_source,
-    listed,
+    mask,
+    texts,
 )
-
-# Reads a secret on the controller, from the environment or a file, when a plan is made.
+from cutover.inventory.schema import did_you_mean
 
 SecretReader = Callable[[Mapping[str, str], Path], Secret]
+OF_DEFAULT = ".default"  # how the origin of a value ends that the inventory does not set
 
 
 class NoSecretError(LookupError):
-    """The secret is not there; the message says what is missing."""
+    """The secret cannot be read; the message says why."""
+
+
+class UndeclaredError(UsageError, KeyError):
+    """A role or a template uses a variable that no role declares; a KeyError too, as a mapping's own."""
 
 
 def read_secret(source: Mapping[str, str], start: Path) -> Secret:
     """The secret of `{env: NAME}` or `{file: path}`; a relative path starts at `start`, the inventory's directory."""
     if "env" in source:
-        text = os.environ.get(source["env"], "")
-        if not text:
-            raise NoSecretError(f"the environment variable {source['env']} is unset or empty")
-        return Secret(text)
-    path = start / Path(source["file"]).expanduser()
+        if text := os.environ.get(source["env"], ""):
+            return Secret(text)
+        raise NoSecretError(f"the environment variable {source['env']} is unset or empty")
     try:
-        text = path.read_text(encoding="utf-8").removesuffix("\n")
+        text = (start / Path(source["file"]).expanduser()).read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise NoSecretError(f"the file {source['file']} cannot be read: {reason}") from error
@@ -48,70 +50,24 @@ def read_secret(source: Mapping[str, str], start: Path) -> Secret:
     return Secret(text)
 
 
-# Puts the same problem of several hosts into one, so that a slip in group_vars/ is told once and not once a host.
-
-
-def together(problems: Iterable[Problem]) -> list[Problem]:
-    """The problems in their order, those that differ only in the host as one that lists the hosts."""
-    hosts: dict[Problem, dict[str, None]] = {}
-    for problem in problems:
-        hosts.setdefault(replace(problem, host=""), {})[problem.host] = None
-    return [
-        replace(problem, host=next(iter(names)))
-        if len(names) == 1
-        else replace(problem, found=f"{problem.found} (hosts: {listed(name for name in names if name)})")
-        for problem, names in hosts.items()
-    ]
-
-
-OF_DEFAULT = ".default"  # how the origin of a value ends that the inventory does not set
-
-
-class UndeclaredError(UsageError, KeyError):
-    """A role or a template asks for a variable that no role declares; a KeyError too, as a mapping's own."""
-
-
-@dataclass(frozen=True)
-class Variables(Mapping[str, Any]):
+class Variables(dict[str, Any]):
     """The variables of one host, by name; `origins` says where each value was written."""
 
-    host: str
-    entries: Mapping[str, Any]
-    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    def __init__(self, host: str, values: Mapping[str, Any], origins: Mapping[str, str] = MappingProxyType({})) -> None:
+        super().__init__(values)
+        self.host, self.origins = host, origins
 
-    def __getitem__(self, name: str) -> Any:
-        if name not in self.entries:
-            advice = f"{did_you_mean(name, self.entries)}declare it there, or correct who asks for it"
-            raise UndeclaredError(
-                Problem(f"no role declares `{name}`, and it is asked for", advice, self.host, "roles/*/defaults.yml")
-            )
-        return self.entries[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.entries
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
+    def __missing__(self, name: str) -> NoReturn:
+        advice = f"{did_you_mean(name, self)}declare it there, or correct the role or template that uses it"
+        raise UndeclaredError(Problem(f"no role declares `{name}`", advice, self.host, "roles/*/defaults.yml"))
 
     def is_set(self, name: str) -> bool:
-        """Whether the inventory sets it; what is not set has the default of its role."""
+        """Whether the inventory sets it; otherwise it has the default of its role."""
         return not self.origins.get(name, "").endswith(OF_DEFAULT)
 
     def masked(self) -> dict[str, Any]:
         """The values as plan and evidence may hold them: each secret as its digest."""
-        return {name: mask(value) for name, value in self.entries.items()}
-
-
-def mask(value: object) -> Any:
-    """A value with each secret in it replaced by its digest."""
-    if isinstance(value, Secret):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: mask(item) for key, item in value.items()}
-    return [mask(item) for item in value] if isinstance(value, list) else value
+        return {name: mask(value) for name, value in self.items()}
 
 
 def resolve(host: Host, declared: Declarations, reader: SecretReader = read_secret) -> Variables:
@@ -119,7 +75,7 @@ def resolve(host: Host, declared: Declarations, reader: SecretReader = read_secr
     resolver = _Resolver(host, declared, reader)
     for name in host.variables:
         if name not in declared:
-            advice = f"{did_you_mean(name, declared)}correct or remove it; roles/*/defaults.yml declare what there is"
+            advice = f"{did_you_mean(name, declared)}correct or remove it; roles/*/defaults.yml declare the variables"
             resolver.refuse(name, f"unknown variable `{name}`", advice)
     values = {name: resolver.value(name) for name in declared}
     if resolver.problems:
@@ -137,27 +93,22 @@ def resolve_all(hosts: Iterable[Host], declared: Declarations) -> dict[str, Vari
         except UsageError as error:
             problems += error.problems
     if problems:
-        raise UsageError(together(problems))
+        raise UsageError(problems)
     return found
 
 
-class _Broken(Enum):
-    """Stands for a value that has a problem already, so that what refers to it says nothing more."""
-
-    BROKEN = auto()
+class _BrokenError(Exception):
+    """The value has a problem that is noted already, so that what refers to it reports nothing more."""
 
 
-class _BrokenReferenceError(Exception):
-    """A reference leads to a broken value."""
+_BROKEN = object()
 
 
 class _Resolver:
     """Works the values out, each once, following references."""
 
     def __init__(self, host: Host, declared: Declarations, reader: SecretReader) -> None:
-        self.host = host
-        self.declared = declared
-        self.reader = reader
+        self.host, self.declared, self.reader = host, declared, reader
         self.problems: list[Problem] = []
         self._done: dict[str, object] = {}
         self._open: list[str] = []
@@ -167,30 +118,45 @@ class _Resolver:
             return self.host.origins.get(name, "")
         return f"{self.declared[name].where}{OF_DEFAULT}"
 
-    def refuse(self, name: str, found: str, advice: str) -> None:
+    def refuse(self, name: str, found: str, advice: str) -> _BrokenError:
         self.problems.append(Problem(found, advice, host=self.host.name, path=self.where(name)))
+        return _BrokenError()
 
     def value(self, name: str) -> object:
+        """The value; _BROKEN where it has a problem."""
         if name not in self._done:
             self._open.append(name)
-            self._done[name] = self._work_out(self.declared[name])
+            try:
+                self._done[name] = self._work_out(self.declared[name])
+            except _BrokenError:
+                self._done[name] = _BROKEN
             self._open.pop()
         return self._done[name]
 
     def _work_out(self, entry: Declaration) -> object:
-        if entry.name in self.host.variables:
-            raw: object = self.host.variables[entry.name]
+        name = entry.name
+        if name in self.host.variables:
+            raw: object = self.host.variables[name]
         elif entry.required:
-            places = f"group_vars/{self.host.environment}.yml or host_vars/{self.host.name}.yml"
-            advice = f"set it in {places}: {entry.wanted()}, for example {entry.example}"
-            found = f"`{entry.name}` is required by the role {entry.role} and not set: {entry.doc}"
+            places = f"group_vars/{self.host.environment}.yml or below host_vars/"
+            advice = f"set it in {places}: {entry.expected}, for example {entry.example}"
+            found = f"`{name}` is required by the role {entry.role} and not set: {entry.doc}"
             self.problems.append(Problem(found, advice, host=self.host.name, path=entry.where))
-            return _Broken.BROKEN
+            raise _BrokenError
         else:
             raw = entry.default
+            if not entry.secret and not any("{" in text for text in texts(raw)):
+                return raw  # checked when it was declared
         if entry.secret:
             return self._secret(entry, raw)
-        return self._plain(entry, raw)
+        value = self._filled(name, raw)
+        if isinstance(value, Secret):
+            advice = "declare it with `secret: true` in its role, or remove the reference"
+            raise self.refuse(name, f"`{name}` refers to a secret and is not declared as one", advice)
+        if reason := entry.misfit(value):
+            advice = "correct the value" + ("" if entry.required else ", or remove it to use the default")
+            raise self.refuse(name, f"`{name}`: {reason}", advice)
+        return value
 
     def _secret(self, entry: Declaration, raw: object) -> object:
         if raw == "":
@@ -199,45 +165,24 @@ class _Resolver:
             try:
                 return self.reader(raw, self.host.known_hosts.parent)
             except NoSecretError as error:
-                self.refuse(entry.name, f"the secret `{entry.name}`: {error}", "provide it where this command runs")
-                return _Broken.BROKEN
-        if isinstance(raw, str) and "{{" in raw:
-            value = self._filled(entry.name, raw)
-            if value is _Broken.BROKEN or isinstance(value, Secret):
-                return value
-        found = f"the secret `{entry.name}` is written out in the inventory"  # and is not shown here either
-        self.refuse(entry.name, found, "replace it, and write {env: NAME} or {file: path}")
-        return _Broken.BROKEN
-
-    def _plain(self, entry: Declaration, raw: object) -> object:
-        value = self._filled(entry.name, raw)
-        if value is _Broken.BROKEN:
+                found = f"the secret `{entry.name}`: {error}"
+                raise self.refuse(entry.name, found, "provide it where this command runs") from None
+        if isinstance(raw, str) and "{{" in raw and isinstance(value := self._filled(entry.name, raw), Secret):
             return value
-        if isinstance(value, Secret):
-            advice = "declare it with `secret: true` in its role, or take the reference out"
-            self.refuse(entry.name, f"`{entry.name}` takes in a secret without being one", advice)
-            return _Broken.BROKEN
-        if reason := entry.misfit(value):
-            self.refuse(entry.name, f"`{entry.name}` {reason}", f"make it {entry.wanted()}")
-            return _Broken.BROKEN
-        return value
+        kind = "a map" if isinstance(raw, dict) else "a value in plain text (not shown)"
+        found = f"the secret `{entry.name}`: expected {{env: NAME}} or {{file: path}}, found {kind}"
+        raise self.refuse(entry.name, found, "change the secret where it is used, and write where to read it from")
 
     def _filled(self, name: str, raw: object) -> object:
+        """The value with its references filled in."""
         try:
-            return self._fill(raw)
-        except _BrokenReferenceError:
-            return _Broken.BROKEN
+            if isinstance(raw, str):
+                return expand(raw, self._lookup)
+            if isinstance(raw, dict):
+                return {key: self._filled(name, item) for key, item in raw.items()}
+            return [self._filled(name, item) for item in raw] if isinstance(raw, list) else raw
         except NotPlainError as error:
-            advice = "use plain `{{ name }}` references, or {% raw %}...{% endraw %} around literal braces"
-            self.refuse(name, f"`{name}`: {error}", advice)
-            return _Broken.BROKEN
-
-    def _fill(self, raw: object) -> object:
-        if isinstance(raw, str):
-            return expand(raw, self._lookup)
-        if isinstance(raw, dict):
-            return {key: self._fill(item) for key, item in raw.items()}
-        return [self._fill(item) for item in raw] if isinstance(raw, list) else raw
+            raise self.refuse(name, f"`{name}`: {error}", PLAIN) from None
 
     def _lookup(self, name: str) -> object:
         user = self._open[-1]
@@ -245,13 +190,10 @@ class _Resolver:
             return self.host.names[name]
         if name not in self.declared:
             advice = f"{did_you_mean(name, [*self.declared, *BUILT_IN])}refer to a declared variable"
-            self.refuse(user, f"`{user}` refers to `{name}`, which no role declares", advice)
-            raise _BrokenReferenceError
+            raise self.refuse(user, f"`{user}` refers to `{name}`, which is not declared", advice)
         if name in self._open:
             chain = " -> ".join([*self._open[self._open.index(name) :], name])
-            self.refuse(user, f"variables refer to each other in a circle: {chain}", "write one of them out")
-            raise _BrokenReferenceError
-        value = self.value(name)
-        if value is _Broken.BROKEN:
-            raise _BrokenReferenceError
+            raise self.refuse(user, f"variables refer to each other in a cycle: {chain}", "set one of them to a value")
+        if (value := self.value(name)) is _BROKEN:
+            raise _BrokenError
         return value

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from cutover.journal.journal import Journal
 from cutover.monitor.state import HOUR, WatchClock, WatchState
-from cutover.notify.escalation import Facts
-from cutover.notify.listener import Announcer, Notice
+from cutover.notify.escalation import NoticeFacts
+from cutover.notify.listener import Announcer, SentNotice
 
 REASONS = 8  # that a notice names; the report has all
 NEXT = (
@@ -26,8 +26,8 @@ class WatchNotices:
     announcer: Announcer
     journal: Journal
     state: WatchState
-    about: Facts
-    _hold: Notice | None = None
+    about: NoticeFacts
+    _hold: SentNotice | None = None
     _hourly_t: float = field(default=float("-inf"))
 
     def __call__(self, event: str, reasons: Sequence[str]) -> None:
@@ -55,7 +55,7 @@ class WatchNotices:
         waited = self.state.look_t - hold.when.t
         self._hold = self.announcer.escalate(self._hold, self._facts(hold.reasons), waited) or self._hold
 
-    def _facts(self, reasons: Sequence[str]) -> Facts:
+    def _facts(self, reasons: Sequence[str]) -> NoticeFacts:
         state, hold = self.state, self.state.hold
         facts = replace(
             self.about, at=self._stamp(state.look_t), verdict=str(state.verdict), reasons=tuple(reasons[:REASONS]),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import head_of, read
 from cutover.journal.rundir import RunDir, RunDirs
@@ -58,7 +58,7 @@ def sign_off(targets: Targets, runs: RunDirs, run: str, request: SignoffRequest)
 
 
 def _unsuitable(targets: Targets, request: SignoffRequest, settings: Settings) -> list[Problem]:
-    roles = people_of(targets).contacts.roles
+    roles = people_of(targets).roles
     points = [point.name for point in settings.book.points]
     deciders = settings.signers.get(request.point, settings.deciders)
     problems = []

@@ -1,15 +1,16 @@
-"""Sends notices through Apprise, in the background: who sends never waits for a mail server, and hears how each went.
+"""Sends notices through Apprise, in the background: the sender never waits for a mail server, and learns how each went.
 
 Each channel has a thread and a bounded queue of its own, so that a slow one delays no other. An address holds tokens:
-no log line, no outcome and no error shows any part of one.
+no log line, outcome or error shows any part of one.
 """
 
+import concurrent.futures
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,13 +22,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["info", "success", "warning", "failure"]
 QUEUED = 50  # notices that may wait on one channel
-TALKATIVE = (
-    "urllib3",
-    "requests",
-    "requests_oauthlib",
-    "oauthlib",
-    "markdown",
-)  # what Apprise brings, and does not need to be heard
+NOISY = ("urllib3", "requests", "requests_oauthlib", "oauthlib", "markdown")  # loggers of what Apprise brings
 OPEN = ("smtp", "mode", "format")  # settings of an address that hold no token
 SHORTEST_TOKEN = 4
 HIDDEN = "***"
@@ -35,7 +30,7 @@ HIDDEN = "***"
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent: a line, a text, and how grave it is."""
+    """What is sent: a line, a text, and how severe it is."""
 
     subject: str
     body: str
@@ -43,8 +38,8 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How it went on a channel; `why` says so where it did not go well."""
+class DeliveryOutcome:
+    """How it went on a channel; `why` gives the reason for a failure."""
 
     channel: str
     ok: bool
@@ -52,98 +47,88 @@ class Outcome:
     seconds: float = 0.0
 
 
-Deliver = Callable[[Secret, Message], str]  # gives why it failed, or "" where it was taken
+Deliver = Callable[[Secret, Message], str]  # gives why it failed, or "" where it was accepted
 
 
-@dataclass
 class Sending:
-    """One message on its way over one channel."""
+    """One message on its way over one channel. Only one thread may ask for its outcome."""
 
-    channel: str
-    address: Secret
-    message: Message
-    deadline: float
-    began: float = field(default_factory=time.monotonic)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _ended: threading.Event = field(default_factory=threading.Event)
-    _outcome: Outcome | None = None
-    _started: bool = False
+    def __init__(self, channel: str, address: Secret, message: Message, deadline_s: float) -> None:
+        self.channel, self._address, self._message, self._deadline_s = channel, address, message, deadline_s
+        self._began = time.monotonic()
+        self._future: concurrent.futures.Future[DeliveryOutcome] = concurrent.futures.Future()
+        self._outcome: DeliveryOutcome | None = None
 
-    def start(self) -> bool:
-        """Take it in hand; False where it was given up before that, and so is not sent any more."""
-        with self._lock:
-            self._started = self._outcome is None
-            return self._started
+    def run(self, deliver: Deliver) -> None:
+        """Send it, unless it was given up before its turn came."""
+        if self._future.set_running_or_notify_cancel():
+            try:
+                why = deliver(self._address, self._message)
+            except Exception as error:  # noqa: BLE001 - whatever a notifier does wrong is its outcome, and ends no run
+                why = redacted(f"{type(error).__name__}: {error}", self._address)
+            self._future.set_result(self._ended(why))
 
-    def end(self, why: str) -> None:
-        """Note how it went; what was given up stays given up."""
-        with self._lock:
-            if self._outcome is None:
-                self._outcome = Outcome(self.channel, not why, why, round(time.monotonic() - self.began, 3))
-                self._ended.set()
+    def fail(self, why: str) -> None:
+        """Note that it is not sent."""
+        self._outcome = self._ended(why)
 
-    def outcome(self) -> Outcome | None:
-        """How it went; None while that is open. Past its deadline it is given up."""
-        if time.monotonic() - self.began >= self.deadline:
-            sent = "no answer" if self._started else "the channel was busy and it was not sent"
-            late = "; it may still arrive" if self._started else ""
-            self.end(f"{sent} within {self.deadline:g} s{late}")
+    def outcome(self) -> DeliveryOutcome | None:
+        """How it went; None while it is on its way. After its deadline it is given up."""
+        if self._outcome is None and self._future.done():
+            self._outcome = self._future.result()
+        elif self._outcome is None and self._left() <= 0:
+            waiting = self._future.cancel()
+            why = "the channel was busy and it was not sent" if waiting else "no answer"
+            self.fail(f"{why} within {self._deadline_s:g} s{'' if waiting else '; it may still arrive'}")
         return self._outcome
 
-    def wait(self, seconds: float) -> Outcome | None:
-        """Wait so long for its outcome, and not beyond its deadline."""
-        left = self.began + self.deadline - time.monotonic()
-        self._ended.wait(max(0.0, min(seconds, left)))
-        return self.outcome()
+    def wait(self) -> DeliveryOutcome:
+        """Wait for its outcome, no longer than its deadline."""
+        while (outcome := self.outcome()) is None:
+            concurrent.futures.wait([self._future], max(0.0, self._left()))
+        return outcome
+
+    def _left(self) -> float:
+        return self._began + self._deadline_s - time.monotonic()
+
+    def _ended(self, why: str) -> DeliveryOutcome:
+        return DeliveryOutcome(self.channel, not why, why, round(time.monotonic() - self._began, 3))
 
 
 class Sender:
     """Sends over channels; `deliver` does the work, one call at a time on each channel."""
 
     def __init__(self, deadline_s: float, deliver: "Deliver | None" = None) -> None:
-        self._deadline = deadline_s
-        self._deliver = deliver or over_apprise
+        self._deadline_s, self._deliver = deadline_s, deliver or over_apprise
         self._queues: dict[str, Queue[Sending]] = {}
-        self._lock = threading.Lock()
 
     def send(self, channel: str, address: Secret, message: Message) -> Sending:
         """Queue a message and return at once."""
-        sending = Sending(channel, address, message, self._deadline)
+        sending = Sending(channel, address, message, self._deadline_s)
+        if channel not in self._queues:
+            # Not a ThreadPoolExecutor: Python joins its threads at exit, and a mail server that hangs would keep us here.
+            self._queues[channel] = Queue(QUEUED)
+            threading.Thread(
+                target=self._work, args=(self._queues[channel],), name=f"notices-{channel}", daemon=True
+            ).start()
         try:
-            self._queue(channel).put_nowait(sending)
+            self._queues[channel].put_nowait(sending)
         except Full:
-            sending.end(f"{QUEUED} earlier notices wait on this channel already")
+            sending.fail(f"{QUEUED} earlier notices already wait on this channel")
         return sending
-
-    def _queue(self, channel: str) -> "Queue[Sending]":
-        with self._lock:
-            if channel not in self._queues:
-                queue: Queue[Sending] = Queue(QUEUED)
-                self._queues[channel] = queue
-                threading.Thread(target=self._work, args=(queue,), name=f"notices-{channel}", daemon=True).start()
-            return self._queues[channel]
 
     def _work(self, queue: "Queue[Sending]") -> None:
         while True:
-            sending = queue.get()
-            if sending.start():
-                sending.end(self._tried(sending))
-
-    def _tried(self, sending: Sending) -> str:
-        try:
-            return self._deliver(sending.address, sending.message)
-        except Exception as error:  # noqa: BLE001 - whatever a notifier does wrong is its outcome, and ends no run
-            return redacted(f"{type(error).__name__}: {error}", sending.address)
+            queue.get().run(self._deliver)
 
 
 def over_apprise(address: Secret, message: Message) -> str:
-    """Send one message; gives why it failed, in words without any part of the address."""
+    """Send one message; gives why it failed, without any part of the address."""
     import apprise
 
-    _hush(address)
     notifier = _notifier()
-    if not notifier.add(address.reveal()):
-        return f"its address is none that can be used{_scheme(address)}"
+    if why := _added(notifier, address):
+        return why
     result = notifier.notify(
         body=message.body, title=message.subject, notify_type=apprise.NotifyType(message.kind),
         body_format=apprise.NotifyFormat.TEXT,
@@ -151,24 +136,37 @@ def over_apprise(address: Secret, message: Message) -> str:
     if result:
         return ""
     said = "; ".join(dict.fromkeys(entry.message for entry in result.logs()))
-    return redacted(said or "the service did not take it, and does not say why", address)
+    return redacted(said or "the service rejected it without a reason", address)
 
 
 def unusable(address: Secret) -> str:
     """Why an address cannot be used, as far as that shows without sending; "" where it can."""
-    _hush(address)
-    return "" if _notifier().add(address.reveal()) else f"its address is none that can be used{_scheme(address)}"
+    return _added(_notifier(), address)
+
+
+def _added(notifier: "apprise.Apprise", address: Secret) -> str:
+    """Give the notifier an address, and keep it out of every log, however loud logging is set elsewhere."""
+    _REDACTING.known.add(address)
+    logger = logging.getLogger("apprise")
+    logger.propagate = False
+    logger.addFilter(_REDACTING)  # once, however often it is added
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    if notifier.add(address.reveal()):
+        return ""
+    scheme = re.match(r"([a-z][a-z0-9+.-]{1,20})://", address.reveal(), re.IGNORECASE)  # the one part that is no secret
+    return f"the address is not usable ({f'{scheme[1]}://...' if scheme else 'it has no scheme such as mailto://'})"
 
 
 def redacted(words: str, address: Secret) -> str:
-    """Words in which no part of an address is left but its host: users, passwords, tokens, targets."""
+    """Words without any part of an address but its host: no users, passwords, tokens, targets."""
     for part in sorted(_parts(address.reveal()), key=len, reverse=True):
         words = words.replace(part, HIDDEN)
     return " ".join(words.split())
 
 
 def _notifier() -> "apprise.Apprise":
-    """Works in the thread that calls it, keeps nothing on disk, loads no plugins of its own, follows no redirect with a token."""
+    """Works in the calling thread, stores nothing on disk, loads no plugins, follows no redirect with a token."""
     import apprise
 
     asset = apprise.AppriseAsset(
@@ -179,7 +177,7 @@ def _notifier() -> "apprise.Apprise":
 
 
 class _Redacting(logging.Filter):
-    """Takes every known address out of what Apprise logs, before any handler sees it; some of it names addresses in full."""
+    """Takes every known address out of what Apprise logs, before any handler sees it; some of it has addresses in full."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,28 +195,12 @@ class _Redacting(logging.Filter):
 _REDACTING = _Redacting()
 
 
-def _hush(address: Secret) -> None:
-    """Nothing that is logged of an address shows it, however loud logging is set elsewhere."""
-    _REDACTING.known.add(address)
-    logger = logging.getLogger("apprise")
-    logger.propagate = False
-    logger.addFilter(_REDACTING)  # once, however often it is added
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-
-
-def _scheme(address: Secret) -> str:
-    """What kind of address it claims to be; the one part of it that is no secret."""
-    scheme = re.match(r"([a-z][a-z0-9+.-]{1,20})://", address.reveal(), re.IGNORECASE)
-    return f" ({scheme[1]}://...)" if scheme else " (it does not begin with a scheme such as mailto://)"
-
-
 def _parts(address: str) -> set[str]:
     """Every part of an address that could be a token, as written and unquoted."""
     whole = urlsplit(address)
     query = [value for name, value in parse_qsl(whole.query, keep_blank_values=True) if name not in OPEN]
     user = whole.netloc.rpartition("@")[0].split(":")
-    # Where there is a path, services such as slack://TOKEN/TOKEN keep a token in the place of the host too.
+    # Services such as slack://TOKEN/TOKEN keep a token in the place of the host.
     host = [whole.netloc.rpartition("@")[2]] if not re.search(r"[.:]", whole.netloc) else []
     found = {address, *query, *user, *host, *re.split(r"[/:@,?&=#]", whole.path), whole.fragment}
     return {part for one in found for part in (one, unquote(one)) if len(part) >= SHORTEST_TOKEN}

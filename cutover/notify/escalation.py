@@ -1,79 +1,30 @@
-"""How grave an event is, who is told of it, and who is told next when nobody reacts. The matrix is data."""
+"""Who is notified of an event, how severe it is, and who is next when nobody reacts. All of it is data (role `people`)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, model_validator
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
-from cutover.inventory.declarations import did_you_mean, listed
-from cutover.inventory.reading import Reading
-
-# Roles of people and the channels on which they are reached.
-
-
-@dataclass(frozen=True)
-class Role:
-    """A role: what it is called, who holds it, and the channels on which it is told."""
-
-    name: str
-    words: str
-    names: tuple[str, ...] = ()
-    channels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Contacts:
-    """All roles, and for each channel where its address is read from (`{env: NAME}`, `{file: path}`); never the address."""
-
-    roles: Mapping[str, Role]
-    channels: Mapping[str, Mapping[str, str]]
-
-    def channels_of(self, roles: Iterable[str]) -> tuple[str, ...]:
-        """The channels on which any of these roles is told, each once."""
-        return tuple(dict.fromkeys(channel for role in roles for channel in self.roles[role].channels))
-
-
-def contacts(roles: Reading, roles_value: object, channels: Reading, channels_value: object) -> Contacts:
-    """Roles and channels; whatever does not fit is noted."""
-    sources = {
-        name: {str(key): str(place) for key, place in source.items()}
-        for name, source in channels.entries(channels_value).items()
-        if isinstance(source, dict)
-    }
-    found = {name: _role(roles, name, body, sources) for name, body in roles.entries(roles_value).items()}
-    used = {channel for role in found.values() for channel in role.channels}
-    for name in sources:
-        if name not in used:
-            channels.refuse((name,), f"nobody is told on the channel `{name}`", "name it in people_roles, or remove it")
-    return Contacts(found, sources)
-
-
-def _role(reading: Reading, name: str, body: object, channels: Iterable[str]) -> Role:
-    at = (name,)
-    fields = reading.fields(body, at, ("words", "names", "channels"), needed=("words",))
-    return Role(
-        name,
-        reading.words(fields["words"], (*at, "words")) if "words" in fields else "",
-        reading.names(fields["names"], (*at, "names")) if "names" in fields else (),
-        reading.names(fields["channels"], (*at, "channels"), channels, "channel") if "channels" in fields else (),
-    )
-
-
-# The events that people are told about, and what is known of one when it is told.
+from cutover.inventory.schema import Names, Schema, Text, listed, misfit, misfits, one_of, unique, validate
+from cutover.inventory.yamlfile import Keys, dotted
 
 EVENTS: Mapping[str, str] = MappingProxyType(
     {
-        "announcement": "a cutover is going to take place",
-        "in_progress": "a cutover is under way, at the start of each of its phases",
-        "success": "the new version is in service",
-        "stopped": "a cutover ended before the old version was touched",
+        "announcement": "a cutover is planned",
+        "in_progress": "a cutover is in progress, at the start of each of its phases",
+        "success": "the new release is in service",
+        "stopped": "a cutover ended before the old release was touched",
         "hold": "the watch waits for a person's decision",
-        "rollback": "hosts are taken back, or have been taken back, to the old version",
-        "hourly": "how the watch stands",
-        "extended": "the watch goes on for longer than was planned",
+        "rollback": "hosts are being rolled back, or have been rolled back, to the old release",
+        "hourly": "the state of the watch",
+        "extended": "the watch lasts longer than planned",
         "signoff_wanted": "a role is asked to sign off",
-        "incident": "a person must look after hosts now",
+        "incident": "hosts need a person now",
     }
 )
 
@@ -87,13 +38,13 @@ class Eta:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a notice can say; what is empty is not spoken of. Times are ISO 8601 in UTC.
+class NoticeFacts:
+    """What a notice can say; what is empty is left out of it. Times are ISO 8601 in UTC.
 
     `at` is when it happened, or for an announcement when it will begin. `phase` counts from 0, of `phases`.
-    `eta` None: there is no earlier run to measure by. `reasons` are findings in words, each with its host.
+    `eta` None: there is no earlier run to measure by. `reasons` are findings, each with its host.
     `point` is a decision point of the watch, `until` the deadline of a decision, `default` what is done when nobody decides
-    by then. `figures` are names and values to show. `finished` tells a rollback that is over from one that begins.
+    by then. `figures` are names and values to show. `finished`: a rollback is over, not beginning.
     """
 
     environment: str
@@ -117,147 +68,124 @@ class Facts:
     next: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Text:
-    """A notice as people read it."""
+class TeamRole(Schema):
+    """A role: its title, the names of who holds it, and the channels on which they are notified."""
 
-    subject: str
-    body: str
-
-
-@dataclass(frozen=True)
-class Severity:
-    """How grave something is, in words for whoever is told, and the events and verdicts that are that grave."""
-
-    name: str
-    words: str
-    rank: int
-    events: tuple[str, ...] = ()
-    verdicts: tuple[str, ...] = ()
+    title: Text
+    names: Names = ()
+    channels: Annotated[tuple[Annotated[str, one_of("channel")], ...], Field(strict=False), AfterValidator(unique)] = ()
 
 
-@dataclass(frozen=True)
-class Level:
-    """The roles that are told once nobody has reacted for so many seconds; the first level is told at once."""
+class Severity(Schema):
+    """What a severity means for its reader, and the events and verdicts that are that severe."""
 
-    after_s: float
-    roles: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Escalation:
-    """Severities, mildest first, and the matrix: by event, else by severity, the levels."""
-
-    severities: tuple[Severity, ...]
-    matrix: Mapping[str, tuple[Level, ...]]
-
-    def severity(self, event: str, verdict: str = "") -> Severity:
-        """How grave an event is; a verdict that came with it can make it graver, never milder."""
-        meant = [one for one in self.severities if event in one.events or (verdict and verdict in one.verdicts)]
-        return max(meant, key=lambda one: one.rank)
-
-    def levels(self, event: str, severity: Severity) -> tuple[Level, ...]:
-        """Who is told: by the event's own entry, where there is one that was not made for something milder."""
-        usual = self.severity(event)
-        return self.matrix[event if event in self.matrix and severity == usual else severity.name]
-
-    def due(self, event: str, severity: Severity, waited_s: float, told: int) -> tuple[Level, ...]:
-        """The levels after the first `told` whose time has come, `waited_s` after the event."""
-        return tuple(level for level in self.levels(event, severity)[told:] if level.after_s <= waited_s)
+    meaning: Text
+    events: Annotated[tuple[Annotated[str, one_of("event", EVENTS)], ...], Field(strict=False)] = ()
+    verdicts: Annotated[tuple[Annotated[str, one_of("verdict", Verdict)], ...], Field(strict=False)] = ()
 
 
-def severities(reading: Reading, value: object) -> tuple[Severity, ...]:
-    """The severities; every event and every verdict has exactly one."""
-    found = tuple(
-        _severity(reading, name, body, rank) for rank, (name, body) in enumerate(reading.entries(value).items())
-    )
-    _each_once(reading, "event", list(EVENTS), [(one.name, one.events) for one in found])
-    _each_once(reading, "verdict", [str(verdict) for verdict in Verdict], [(one.name, one.verdicts) for one in found])
-    for one in found:
-        if one.name in EVENTS:
-            reading.refuse((one.name,), f"a severity is called as the event `{one.name}`", "give it another name")
-    return found
+class Level(Schema):
+    """The roles that are notified when nobody has reacted for so many seconds; the first level is notified at once."""
+
+    after_s: float = Field(0.0, ge=0)
+    roles: Annotated[tuple[Annotated[str, one_of("role")], ...], Field(strict=False), AfterValidator(unique)]
 
 
-def _severity(reading: Reading, name: str, body: object, rank: int) -> Severity:
-    fields = reading.fields(body, (name,), ("words", "events", "verdicts"), needed=("words",))
-    return Severity(
-        name,
-        reading.words(fields["words"], (name, "words")) if "words" in fields else "",
-        rank,
-        reading.names(fields["events"], (name, "events"), EVENTS, "event") if "events" in fields else (),
-        reading.names(fields["verdicts"], (name, "verdicts"), list(Verdict), "verdict") if "verdicts" in fields else (),
-    )
+def _in_order(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    if not levels:
+        raise misfit("has no level", "write [{roles: [...]}, {after_s: 900, roles: [...]}]")
+    if levels[0].after_s:
+        raise misfit(f"the first level waits {levels[0].after_s:g} s", "remove its `after_s`; it is notified at once")
+    if any(later.after_s <= level.after_s for level, later in pairwise(levels)):
+        raise misfit("a level is not later than the one before it", "write a larger `after_s`")
+    return levels
 
 
-def _each_once(reading: Reading, what: str, known: Iterable[str], held: list[tuple[str, tuple[str, ...]]]) -> None:
-    for one in known:
-        holders = [name for name, those in held if one in those]
-        if not holders:
-            reading.refuse((), f"no severity has the {what} `{one}`", f"add it to `{what}s` of one of them")
-        elif len(holders) > 1:
-            reading.refuse((), f"the {what} `{one}` has several severities: {listed(holders)}", "keep one of them")
+Levels = Annotated[tuple[Level, ...], Field(strict=False), AfterValidator(_in_order)]
 
 
-def matrix(
-    reading: Reading, value: object, known: tuple[Severity, ...], contacts: Contacts
-) -> dict[str, tuple[Level, ...]]:
-    """The matrix; every severity has an entry, and where there are channels at all, every level reaches one."""
-    names = [one.name for one in known]
-    found: dict[str, tuple[Level, ...]] = {}
-    for name, body in reading.entries(value).items():
-        if name not in (*names, *EVENTS):
-            advice = f"{did_you_mean(name, [*names, *EVENTS])}severities: {listed(names)}; events: {listed(EVENTS)}"
-            reading.refuse((name,), f"`{name}` is neither an event nor a severity", advice)
-        found[name] = _levels(reading, name, body, contacts)
-    for name in names:
-        if name not in found:
-            reading.refuse((), f"says nothing of the severity `{name}`", "say who is told: [{roles: [...]}]")
-    return found
+class People(Schema):
+    """The people of an environment: channels, roles, severities (mildest first), and the matrix: event or severity to levels.
+
+    A channel has the place where its address is read from (`{env: NAME}`, `{file: path}`), never the address.
+    """
+
+    channels: dict[str, dict[str, str]]
+    roles: dict[str, TeamRole]
+    severities: dict[str, Severity]
+    matrix: dict[Annotated[str, one_of("event or severity")], Levels]
+
+    def channels_of(self, roles: Iterable[str]) -> tuple[str, ...]:
+        """The channels of any of these roles, each once."""
+        return tuple(dict.fromkeys(channel for role in roles for channel in self.roles[role].channels))
+
+    def severity(self, event: str, verdict: str = "") -> str:
+        """The severity of an event; a verdict that came with it can raise it, never lower it."""
+        return [name for name, one in self.severities.items() if event in one.events or verdict in one.verdicts][-1]
+
+    def levels(self, event: str, severity: str) -> tuple[Level, ...]:
+        """Who is notified: by the event's own entry, unless a verdict has raised its severity."""
+        return self.matrix[event if event in self.matrix and severity == self.severity(event) else severity]
+
+    def due(self, event: str, severity: str, waited_s: float, notified: int) -> tuple[Level, ...]:
+        """The levels after the first `notified` whose time has come, `waited_s` after the event."""
+        return tuple(level for level in self.levels(event, severity)[notified:] if level.after_s <= waited_s)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        misfits(self._gaps())
+        return self
+
+    def _gaps(self) -> Iterator[tuple[Keys, str, str]]:
+        used = self.channels_of(self.roles)
+        for name in self.channels:
+            if name not in used:
+                yield ("channels", name), f"no role uses the channel `{name}`", "add it to people_roles, or remove it"
+        yield from self._not_once("event", EVENTS, {name: one.events for name, one in self.severities.items()})
+        yield from self._not_once("verdict", Verdict, {name: one.verdicts for name, one in self.severities.items()})
+        for name in self.severities:
+            if name in EVENTS:
+                yield ("severities", name), f"the severity `{name}` has the name of an event", "rename it"
+            if name not in self.matrix:
+                yield ("matrix",), f"the severity `{name}` is missing", f"add `{name}: [{{roles: [...]}}]`"
+        for name, levels in self.matrix.items():
+            for number, level in enumerate(levels):
+                if not level.roles or (self.channels and not self.channels_of(level.roles)):
+                    at = ("matrix", name, number, "roles")
+                    yield at, "this level reaches nobody", "add a role that has a channel"
+
+    @staticmethod
+    def _not_once(
+        what: str, known: Iterable[str], held: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[tuple[Keys, str, str]]:
+        for one in known:
+            holders = [name for name, those in held.items() if one in those]
+            if not holders:
+                yield ("severities",), f"no severity has the {what} `{one}`", f"add it to `{what}s` of one of them"
+            elif len(holders) > 1:
+                yield ("severities",), f"the {what} `{one}` has several severities: {listed(holders)}", "keep one"
 
 
-def _levels(reading: Reading, name: str, body: object, contacts: Contacts) -> tuple[Level, ...]:
-    if not isinstance(body, list) or not body:
-        reading.refuse((name,), "is no list of levels", "write [{roles: [...]}, {after_s: 900, roles: [...]}]")
-        return ()
-    levels: list[Level] = []
-    for number, one in enumerate(body):
-        at = (name, number)
-        fields = reading.fields(one, at, ("after_s", "roles"), needed=("roles",))
-        after = reading.seconds(fields["after_s"], (*at, "after_s")) if "after_s" in fields else 0.0
-        roles = reading.names(fields["roles"], (*at, "roles"), contacts.roles, "role") if "roles" in fields else ()
-        if number == 0 and after:
-            reading.refuse((*at, "after_s"), f"the first level waits {after:g} s", "leave it away: it is told at once")
-        if number and after <= levels[-1].after_s:
-            reading.refuse(at, "does not come later than the level before it", "give a larger `after_s`")
-        if fields.get("roles") == [] or (roles and contacts.channels and not contacts.channels_of(roles)):
-            reading.refuse((*at, "roles"), "this level reaches nobody", "name a role that has a channel")
-        levels.append(Level(after, roles))
-    return tuple(levels)
+VARIABLES = tuple(f"people_{name}" for name in People.model_fields)
 
 
-# The people of an environment, from the variables of the role `people`; everything that is wrong with them at once.
-
-VARIABLES = ("people_channels", "people_roles", "people_severities", "people_matrix")
-
-
-@dataclass(frozen=True)
-class People:
-    """Who there is, and who is told what."""
-
-    contacts: Contacts
-    escalation: Escalation
-
-
-def people(values: Mapping[str, object], origins: Mapping[str, str]) -> People:
-    """The people that the variables name; UsageError with all that does not fit together. `origins`: where each was written."""
+def people(values: Mapping[str, Any], origins: Mapping[str, str]) -> People:
+    """The people that the variables describe; UsageError with all that does not fit. `origins`: where each was written."""
     problems: list[Problem] = []
-    reading = {name: Reading.of_variable(name, origins.get(name, ""), problems) for name in VARIABLES}
-    known = contacts(
-        reading["people_roles"], values["people_roles"], reading["people_channels"], values["people_channels"]
-    )
-    grave = severities(reading["people_severities"], values["people_severities"])
-    told = matrix(reading["people_matrix"], values["people_matrix"], grave, known)
-    if problems:
+    sections = {name: values[f"people_{name}"] for name in People.model_fields}
+    keys = {name: list(value) if isinstance(value, dict) else [] for name, value in sections.items()}
+    context = {
+        "channel": keys["channels"], "role": keys["roles"], "event or severity": [*keys["severities"], *EVENTS],
+    }  # fmt: skip
+
+    def where(section: str, *inner: str | int) -> str:
+        name = f"people_{section}"
+        origin = origins.get(name, "")
+        whole = origin if name in origin else f"{origin}: {name}" if origin else name
+        below = dotted(inner)
+        return f"{whole}{'' if not below or below.startswith('[') else '.'}{below}"
+
+    found = validate(People, sections, where, problems, context)
+    if found is None:
         raise UsageError(problems)
-    return People(known, Escalation(grave, told))
+    return found

@@ -1,6 +1,6 @@
 """Shows what a file would become: line by line, and key by key where both are YAML or JSON.
 
-V1 has its configuration as ordinary YAML and V2 as JSON: every line differs, and only the keys say what changes.
+One release may have its configuration as ordinary YAML and the next as JSON: every line differs, and only the keys show what changes.
 """
 
 import json
@@ -14,7 +14,7 @@ from cutover.inventory.yamlfile import Keys, dotted, parse
 
 
 @dataclass(frozen=True)
-class Change:
+class KeyChange:
     """One key path that was added, removed or changed; values as JSON, "" for a side that has none."""
 
     path: str
@@ -29,12 +29,12 @@ class Change:
 
 
 def diff(before_text: str, after_text: str, from_name: str, to_name: str) -> str:
-    """The unified diff of two texts, "" where they are equal; a missing line end at the end is shown as `diff` does."""
+    """The unified diff of two texts, "" where they are equal; a missing line end is shown as `diff` shows it."""
     lines = unified_diff(_lines(before_text), _lines(after_text), from_name, to_name)
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def structural_diff(before_text: str, after_text: str, from_name: str, to_name: str) -> tuple[Change, ...]:
+def structural_diff(before_text: str, after_text: str, from_name: str, to_name: str) -> tuple[KeyChange, ...]:
     """What differs between two YAML or JSON documents, by key path; UsageError where one of them is neither."""
     problems: list[Problem] = []
     before, after = parse(before_text, from_name, problems), parse(after_text, to_name, problems)
@@ -48,15 +48,15 @@ def structural_diff(before_text: str, after_text: str, from_name: str, to_name: 
     )
 
 
-def _change(path: str, before: str, after: str) -> Change:
+def _change(path: str, before: str, after: str) -> KeyChange:
     kind: Literal["added", "removed", "changed"] = "changed"
     if not (before and after):
         kind = "added" if after else "removed"
-    return Change(path or "(the document)", kind, before, after)
+    return KeyChange(path or "(the document)", kind, before, after)
 
 
 def _flat(value: object, keys: Keys) -> Iterator[tuple[Keys, str]]:
-    """Every leaf with its path, as JSON, so that 1, 1.0, true and "1" are told apart."""
+    """Every leaf with its path, as JSON, so that 1, 1.0, true and "1" differ."""
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _flat(item, (*keys, key))

@@ -1,9 +1,8 @@
-"""Keeps secrets out of what a plan shows of the file that stands on a host now, which nobody rendered and nobody masked.
+"""Masks secrets in what a plan shows of the file that is on a host now, which was not rendered here.
 
-Three things are taken for a secret: the text of every secret variable of the host, wherever it stands; the value of a key
-that has a secret in the planned file (else a password that is being changed would show its old value); the value of a key
-that is called like one. The latter two are hidden wherever else they stand too. Each shows as the digest that the same secret
-has everywhere else.
+Three things count as a secret: the text of every secret variable of the host, wherever it is; the value of a key that has a
+secret in the planned file (a password that is being changed must not show its old value); the value of a key with the name
+of one. The latter two are hidden wherever else they occur. Each shows as the digest that the same secret has elsewhere.
 """
 
 import json
@@ -14,7 +13,7 @@ from dataclasses import dataclass, replace
 import yaml
 
 from cutover.core.secret import Secret
-from cutover.plan.diff import Change
+from cutover.plan.diff import KeyChange
 
 MASK = re.compile(r"<secret sha256:[0-9a-f]{8}>")
 CALLED = re.compile(
@@ -22,9 +21,9 @@ CALLED = re.compile(
 )
 SETS = re.compile(r"""(?<![\w.-])([A-Za-z_][\w.-]*)["']?[ \t]*[=:][ \t]*""")  # `name: `, `"name": `, `NAME=`
 LAST = re.compile(r"""(?:^|\.)("[^"]*"|[^."\[\]]+)(?:\[\d+\])*$""")
-SHORT = 4  # what is shorter, or one of these words, stands elsewhere too without being the secret
+SHORT = 4  # what is shorter, or one of these words, occurs elsewhere without being the secret
 WORDS = ("true", "false", "null", "none")
-OPENS = re.compile(r"""["'\s]*[{\[|>,]?[+-]?\s*""")  # what may follow a name whose value stands in the lines after it
+OPENS = re.compile(r"""["'\s]*[{\[|>,]?[+-]?\s*""")  # what may follow a name whose value is in the lines after it
 
 
 @dataclass(frozen=True)
@@ -36,19 +35,19 @@ class Mask:
 
     @classmethod
     def of(cls, now: str, planned: str, variables: Mapping[str, object]) -> "Mask":
-        """The mask for a file as it is now, which becomes the planned one, whose own masks stand in it already."""
+        """The mask for a file as it is now, which becomes the planned one, whose secrets are masked already."""
         names = cls((), frozenset(_names_of_masks(planned)))
         found = {Secret(value) for value in names._hidden_in(now) if len(value) >= SHORT and value not in WORDS}
         longest_first = sorted({*_secrets(variables), *found}, key=lambda one: (-len(one.reveal()), one.digest))
         return cls(tuple(longest_first), names.names)
 
     def text(self, text: str) -> str:
-        """A text as it may be shown. In YAML values are found as YAML has them, over several lines too; else line by line."""
+        """A text as it may be shown. In YAML, values are found as YAML has them, over several lines too; elsewhere line by line."""
         for start, end, shown in sorted(self._spans(text), reverse=True):
             text = text[:start] + shown + ("\n" if text[start:end].endswith("\n") else "") + text[end:]
         return "\n".join(self._line(line) for line in self._without_known(text).split("\n"))
 
-    def change(self, change: Change) -> Change | None:
+    def change(self, change: KeyChange) -> KeyChange | None:
         """A changed key as it may be shown; None where both sides hold the same secret, so that nothing changes."""
         if not change.before:
             return change
@@ -127,7 +126,7 @@ def _names_of_masks(planned: str) -> Iterator[str]:
 
 
 def _scalars(text: str) -> Iterator[tuple[str, yaml.ScalarNode]]:
-    """Every value of a YAML document with the key that it stands under, however deep in lists; nothing where it is none."""
+    """Every value of a YAML document with its key, however deep in lists; nothing where the text is not YAML."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):

@@ -1,12 +1,11 @@
-"""Renders the files of a plan from Jinja2 templates: the same input gives the same bytes, and no secret is shown.
+"""Renders the files of a plan from Jinja2 templates: the same input gives the same bytes, and secrets are masked.
 
-A template is rendered twice, once with each secret and once with its digest in the place. A secret may only be printed,
-tested for presence or written by `to_json`: any other filter would hide it from the mask, so it is refused.
+A template is rendered twice, once with each secret and once with its digest instead. A secret may only be printed,
+tested for presence or written by `to_json`: any other filter would hide it from the mask and is refused.
 """
 
 import hashlib
 import json
-import math
 import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -31,74 +30,43 @@ from jinja2 import (
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.secret import Secret
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.variables import Variables
 from cutover.inventory.yamlfile import shown
 
-# Writes values as JSON that is YAML as well, so that a reader of either gets the same values.
-# Plain JSON is not enough: YAML 1.1 takes `1e-09` for text and does not allow some characters as they are.
-
 # Not printable in YAML, or line breaks to it: DEL and C1 controls, separators, BOM, lone surrogates, non-characters.
 _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\d+)(\.\d+)?(e[+-]\d+)?')
 
 
-def write(
-    value: object, indent: int = 2, sort: bool = False, show: Callable[[object], object] = lambda value: value
-) -> str:
-    """The value as a document without a line end; `show` turns what is no plain value into one."""
-    return _Writer(indent, sort, show).write(value, 0)
+def write(value: object, indent: int = 2, sort: bool = False) -> str:
+    """The value as JSON that YAML reads alike, without a line end; keys keep their order unless sorted.
+
+    Plain JSON is not enough: YAML 1.1 takes `1e-09` for text and does not allow some characters unescaped.
+    """
+    _check_keys(value)
+    document = json.dumps(
+        value, indent=indent or None, sort_keys=sort, ensure_ascii=False, allow_nan=False, default=_inside
+    )
+    document = _STRING_OR_NUMBER.sub(lambda one: f"{one[1]}.0{one[3]}" if one[3] and not one[2] else one[0], document)
+    return _ESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", document)
 
 
-class _Writer:
-    """Writes one document; keys stay in the order they have, unless they are to be sorted."""
-
-    def __init__(self, indent: int, sort: bool, show: Callable[[object], object]) -> None:
-        self.indent = indent
-        self.sort = sort
-        self.show = show
-
-    def write(self, value: object, level: int) -> str:
-        value = self.show(value)
-        if value is None or isinstance(value, bool):
-            return {None: "null", True: "true", False: "false"}[value]
-        if isinstance(value, str):
-            return text(value)
-        if isinstance(value, int):
-            return str(value)
-        if isinstance(value, float):
-            return number(value)
-        if isinstance(value, dict):
-            keys = sorted(value) if self.sort else list(value)
-            return self._block("{}", [f"{self._key(key)}: {self.write(value[key], level + 1)}" for key in keys], level)
-        if isinstance(value, list | tuple):
-            return self._block("[]", [self.write(item, level + 1) for item in value], level)
-        raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
-
-    def _key(self, key: object) -> str:
-        if not isinstance(key, str):
-            raise TypeError(f"the key {key!r} is not text")
-        return text(key)
-
-    def _block(self, brackets: str, items: list[str], level: int) -> str:
-        if not items:
-            return brackets
-        inner, outer = "\n" + " " * self.indent * (level + 1), "\n" + " " * self.indent * level
-        if not self.indent:
-            inner, outer = "", ""
-        return brackets[0] + inner + ("," + (inner or " ")).join(items) + outer + brackets[1]
+def _check_keys(value: object) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"the key {key!r} is not text")
+            _check_keys(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_keys(item)
 
 
-def text(value: str) -> str:
-    """A string in double quotes that JSON and YAML read alike."""
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
-
-
-def number(value: float) -> str:
-    """A float that both read as a float: with a point, also before an exponent."""
-    if not math.isfinite(value):
-        raise ValueError(f"{value} cannot be written as JSON")
-    digits, exponent, power = repr(value).partition("e")
-    return digits + ("" if "." in digits else ".0") + exponent + power
+def _inside(value: object) -> str:
+    if isinstance(value, _Guarded | Undefined):
+        return str(_shown(value))
+    raise TypeError(f"a {type(value).__name__} cannot be written as JSON")
 
 
 _ONLY = "a secret can only be printed, tested with `if`, or written by to_json"
@@ -167,11 +135,6 @@ def _shown(value: object) -> object:
     return object.__getattribute__(value, "_text") if isinstance(value, _Guarded) else value
 
 
-def _to_json(value: object, indent: int = 2, sort: bool = False) -> str:
-    """Write a value as JSON that is YAML as well, keys in their order."""
-    return write(value, indent, sort, _shown)
-
-
 @lru_cache(maxsize=64)  # a template is compiled once, not once a host; a changed file is noticed by its time stamp
 def _environment(search: tuple[Path, ...]) -> Environment:
     environment = Environment(  # noqa: S701 - configuration files, not HTML
@@ -186,7 +149,7 @@ def _environment(search: tuple[Path, ...]) -> Environment:
         del environment.filters[name]
     for name in _RANDOM[1]:
         del environment.globals[name]
-    environment.filters["to_json"] = _to_json
+    environment.filters["to_json"] = write
     return environment
 
 
@@ -203,12 +166,12 @@ def _once(
     except TemplateSyntaxError as error:
         place = f"{shown(Path(error.filename or template))}:{error.lineno}"
         advice = "correct the template"
-        raise UsageError(Problem(f"the template cannot be read: {error.message}", advice, host, place)) from error
+        raise UsageError(Problem(f"the template is not valid: {error.message}", advice, host, place)) from error
     except TemplateNotFound as error:
         raise UsageError(_not_found(environment, str(error.name), host, search)) from error
     except _SecretMisusedError as error:
         place = _line(error.__traceback__, search) or template
-        raise UsageError(Problem(str(error), "print it as it is", host, place)) from None
+        raise UsageError(Problem(str(error), "print it unchanged", host, place)) from None
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         place = _line(error.__traceback__, search)
         if not place:
@@ -225,7 +188,7 @@ def _undefined(
     search: Sequence[Path],
     error: UndefinedError,
 ) -> list[Problem]:
-    """Every name in the template that nothing defines; where it is deeper inside, the place that failed."""
+    """Every undefined name in the template; where none is at its top level, the place that failed."""
     source, filename, _ = environment.loader.get_source(environment, template) if environment.loader else ("", "", None)
     tree = environment.parse(source)
     unknown = meta.find_undeclared_variables(tree) - set(context) - set(environment.globals)
@@ -249,8 +212,8 @@ def _undefined(
 def _not_found(environment: Environment, name: str, host: str, search: Sequence[Path]) -> Problem:
     there = environment.list_templates()
     places = " and ".join(shown(path) for path in search)
-    advice = f"{did_you_mean(name, there)}templates there: {listed(there)}"
-    return Problem(f"there is no template `{name}` in {places}", advice, host, name)
+    advice = f"{did_you_mean(name, there)}templates: {listed(there)}"
+    return Problem(f"no template `{name}` in {places}", advice, host, name)
 
 
 def _line(trace: TracebackType | None, search: Sequence[Path]) -> str:

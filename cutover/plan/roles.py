@@ -15,9 +15,9 @@ from typing import Any
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.step import State, Step
-from cutover.inventory.declarations import listed
+from cutover.inventory.schema import listed
 from cutover.inventory.targets import STANDARD, Targets
-from cutover.inventory.variables import Variables, together
+from cutover.inventory.variables import Variables
 from cutover.plan.render import Rendered, render
 from cutover.plan.service import PythonArtifact, Service, ServiceRole, load_service, thresholds
 
@@ -150,7 +150,7 @@ def contexts(
         except UsageError as wrong:
             problems += wrong.problems
     if problems:
-        raise UsageError(together(problems))
+        raise UsageError(problems)
     return made
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.secret import Secret
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.targets import STANDARD
 from cutover.inventory.variables import Variables
 from cutover.inventory.yamlfile import Document, Keys, read

@@ -14,7 +14,7 @@ from cutover.core.errors import ExitCode
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from cutover.monitor.views.text import figure, hour, span
-from cutover.plan.diff import Change
+from cutover.plan.diff import KeyChange
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import FileDiff, Plan
 from cutover.report.charts import outage_chart, timeline_chart
@@ -135,16 +135,16 @@ def _diffs(plan: Plan) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _keys(diff: FileDiff) -> list[Change]:
-    """The key-wise differences, taken apart again: the plan keeps each as one line (see Change.__str__)."""
-    changes: list[Change] = []
+def _keys(diff: FileDiff) -> list[KeyChange]:
+    """The key-wise differences, taken apart again: the plan keeps each as one line (see KeyChange.__str__)."""
+    changes: list[KeyChange] = []
     for line in diff.keys:
         path, _, rest = line[2:].partition(": ")
         if line[0] == "~":
             before, _, after = rest.partition(" -> ")
-            changes.append(Change(path, "changed", before, after))
+            changes.append(KeyChange(path, "changed", before, after))
         else:
-            changes.append(Change(path, "added", "", rest) if line[0] == "+" else Change(path, "removed", rest))
+            changes.append(KeyChange(path, "added", "", rest) if line[0] == "+" else KeyChange(path, "removed", rest))
     return changes
 
 

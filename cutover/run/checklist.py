@@ -1,20 +1,21 @@
 """The go / no-go poll: each line of the checklist with its verdict, and what they come to."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
 
 from cutover.core.errors import Problem, Refused, UsageError
 from cutover.core.verdict import Verdict, worst
-from cutover.inventory.declarations import did_you_mean, listed, named
-from cutover.inventory.reading import Reading
+from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfits, one_of, validate
 from cutover.inventory.targets import Targets
-from cutover.inventory.yamlfile import read
+from cutover.inventory.yamlfile import Document, Keys, read
 from cutover.journal.journal import Journal, utc_now
 from cutover.journal.record import Record
-from cutover.notify.escalation import Role
+from cutover.notify.escalation import TeamRole
 from cutover.notify.listener import people_of
 from cutover.plan.gate import Finding
 from cutover.plan.phases import PHASES
@@ -55,55 +56,73 @@ class Checklist:
         return tuple(line for line in self.lines if line.human)
 
 
+class HumanEntry(Schema):
+    """The question of a line that a person answers, and the role that answers it."""
+
+    question: Text
+    role: Annotated[str, one_of("role")]
+
+
+class LineEntry(Schema):
+    """A line of the file."""
+
+    group: Annotated[str, one_of("group")]
+    words: Text
+    machine: Names | None = None
+    human: HumanEntry | None = None
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> Self:
+        misfits(self._wrong())
+        return self
+
+    def _wrong(self) -> Iterator[tuple[Keys, str, str]]:
+        if (self.machine is None) == (self.human is None):
+            found = "has neither `machine` nor `human`" if self.human is None else "has both `machine` and `human`"
+            yield (), found, "write what proves it: names of findings, or a question to a role; one of them"
+        if self.machine == ():
+            yield ("machine",), "names no finding", "name one, such as preflight.clock"
+
+
+class ChecklistFile(Schema):
+    """The file: the titles of the groups, and the lines."""
+
+    groups: dict[str, Text]
+    lines: dict[str, LineEntry] = Field(min_length=1)
+
+
+class AnswerEntry(Schema):
+    """An answer in a file of answers."""
+
+    answer: bool
+    by: Text
+    note: str = ""
+
+
 def checklist(path: Path, roles: Iterable[str]) -> Checklist:
     """The checklist in a file; UsageError with all that is wrong with it. `roles` are those that there are."""
+    problems: list[Problem] = []
+    document = _document(path)
+    groups = document.value.get("groups") if isinstance(document.value, dict) else None
+    context = {"role": list(roles), "group": list(groups) if isinstance(groups, dict) else []}
+    found = validate(ChecklistFile, document.value, document.where, problems, context)
+    if found is None:
+        raise UsageError(problems)
+    lines = (
+        Line(
+            name, one.group, one.words, one.machine or (), *((one.human.question, one.human.role) if one.human else ())
+        )
+        for name, one in found.lines.items()
+    )
+    return Checklist(found.groups, tuple(lines))
+
+
+def _document(path: Path) -> Document:
     problems: list[Problem] = []
     document = read(path, problems)
     if document is None:
         raise UsageError(problems)
-    reading = Reading(lambda keys: document.where(*keys), problems)
-    whole = reading.fields(document.value, (), ("groups", "lines"), needed=("groups", "lines"))
-    groups = {
-        name: reading.words(words, ("groups", name))
-        for name, words in reading.entries(whole.get("groups", {}), ("groups",)).items()
-    }
-    known = list(roles)
-    lines = tuple(
-        _line(reading, name, body, groups, known)
-        for name, body in reading.entries(whole.get("lines", {}), ("lines",)).items()
-    )
-    if not lines and not problems:
-        reading.refuse(("lines",), "has no line", "write what has to be so before a run")
-    if problems:
-        raise UsageError(problems)
-    return Checklist(groups, lines)
-
-
-def _line(reading: Reading, name: str, body: object, groups: dict[str, str], roles: list[str]) -> Line:
-    at = ("lines", name)
-    fields = reading.fields(body, at, ("group", "words", "machine", "human"), needed=("group", "words"))
-    group = fields.get("group", next(iter(groups), ""))
-    if group not in groups:
-        advice = f"{did_you_mean(str(group), groups)}groups: {listed(groups)}"
-        reading.refuse((*at, "group"), f"unknown group `{group}`", advice)
-    if isinstance(body, dict) and ("machine" in fields) == ("human" in fields):
-        found = "has both `machine` and `human`" if "machine" in fields else "has neither `machine` nor `human`"
-        reading.refuse(at, found, "say what proves it: names of findings, or a question to a role; one of the two")
-    words = reading.words(fields["words"], (*at, "words")) if "words" in fields else ""
-    machine = reading.names(fields["machine"], (*at, "machine"), what="pattern") if "machine" in fields else ()
-    if fields.get("machine") == []:
-        reading.refuse((*at, "machine"), "names no finding", "name one, such as preflight.clock")
-    question, role = _human(reading, (*at, "human"), fields["human"], roles) if "human" in fields else ("", "")
-    return Line(name, str(group), words, machine, question, role)
-
-
-def _human(reading: Reading, at: tuple[str, ...], body: object, roles: list[str]) -> tuple[str, str]:
-    fields = reading.fields(body, at, ("question", "role"), needed=("question", "role"))
-    role = fields.get("role")
-    if role is not None and role not in roles:
-        advice = f"{did_you_mean(str(role), roles)}roles: {listed(roles)}"
-        reading.refuse((*at, "role"), f"unknown role `{role}`", advice)
-    return reading.words(fields["question"], (*at, "question")) if "question" in fields else "", str(role or "")
+    return document
 
 
 # What people answered: a file of --answers, read and checked as a whole.
@@ -124,37 +143,29 @@ class Answer:
 
 def answers(path: Path, known: Checklist, at: str) -> dict[str, Answer]:
     """The answers in a file, by line: `id: {answer: yes, by: NAME, note: ...}`; UsageError with all that is wrong."""
-    problems: list[Problem] = []
-    document = read(path, problems)
-    if document is None:
-        raise UsageError(problems)
-    reading = Reading(lambda keys: document.where(*keys), problems)
+    document, problems = _document(path), list[Problem]()
+    if not isinstance(document.value, dict):
+        raise UsageError(
+            Problem("expected answers by line", "write `line: {answer: yes, by: NAME}`", path=document.name)
+        )
     human = [line.id for line in known.human]
-    machine = [line.id for line in known.lines if not line.human]
     given: dict[str, Answer] = {}
-    for name, body in reading.entries(document.value).items():
-        if name in machine:
-            reading.refuse((name,), f"`{name}` is proven by what the hosts show", "remove it; nobody answers it")
-        elif name not in human:
-            advice = f"{did_you_mean(name, human)}a person answers {listed(human)}"
-            reading.refuse((name,), f"the checklist has no line `{name}`", advice)
-        else:
-            given[name] = _answer(reading, name, body, at)
+    for name, body in document.value.items():
+        if name in human:
+            entry = validate(AnswerEntry, body, lambda *keys, name=name: document.where(name, *keys), problems)
+            if entry is not None:
+                given[name] = Answer(entry.answer, entry.by, at, "file", entry.note.strip())
+            continue
+        found, advice = (
+            f"the checklist has no line `{name}`",
+            f"{did_you_mean(name, human)}a person answers {listed(human)}",
+        )
+        if name in [line.id for line in known.lines]:
+            found, advice = f"`{name}` is proven by what the hosts show", "remove it; nobody answers it"
+        problems.append(Problem(found, advice, path=document.where(name)))
     if problems:
         raise UsageError(problems)
     return given
-
-
-def _answer(reading: Reading, name: str, body: object, at: str) -> Answer:
-    fields: Mapping[str, object] = reading.fields(body, (name,), ("answer", "by", "note"), needed=("answer", "by"))
-    said = fields.get("answer", True)
-    if not isinstance(said, bool):
-        reading.refuse((name, "answer"), f"is {named(said)}", "answer yes or no")
-    by = reading.words(fields["by"], (name, "by")) if "by" in fields else ""
-    note = fields.get("note", "")
-    if not isinstance(note, str):
-        reading.refuse((name, "note"), f"is {named(note)}, not text", "put it in quotes, or leave it away")
-    return Answer(said is True, by, at, "file", str(note).strip())
 
 
 Mode = Literal["required", "shown"]  # whether a line that nobody answered keeps the run from beginning
@@ -270,7 +281,7 @@ def _next(polled: Polled) -> str:
 
 PHASE = PHASES[0].name  # whose findings prove the machine's lines
 Ask = Callable[
-    [Role, Sequence[Line]], Mapping[str, Answer]
+    [TeamRole, Sequence[Line]], Mapping[str, Answer]
 ]  # asks whoever holds a role; what nobody answers is left out
 
 
@@ -279,7 +290,7 @@ class Polling:
     """What a poll needs: the checklist, the roles that answer, whether answers are required, and those of a file."""
 
     checklist: Checklist
-    roles: Mapping[str, Role]
+    roles: Mapping[str, TeamRole]
     mode: Mode
     given: Mapping[str, Answer]
     ask: Ask | None = None  # None where there is no terminal
@@ -327,10 +338,10 @@ class Polling:
 def polling(targets: Targets, answers_file: str, ask: Ask | None) -> Polling:
     """The poll for these hosts; UsageError with everything that is wrong in checklist, people and answers."""
     known = people_of(targets)
-    lines = checklist(load_service(targets.root, targets.service).file(FILE), known.contacts.roles)
+    lines = checklist(load_service(targets.root, targets.service).file(FILE), known.roles)
     given = answers(Path(answers_file), lines, utc_now()) if answers_file else {}
     mode: Mode = "required" if targets.shared("people_checklist") == "required" else "shown"
-    return Polling(lines, known.contacts.roles, mode, given, ask)
+    return Polling(lines, known.roles, mode, given, ask)
 
 
 def found_in(records: Sequence[Record]) -> list[Finding]:

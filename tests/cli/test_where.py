@@ -16,7 +16,7 @@ from tests.checkout import ROOT
 from tests.cli.commands import give
 
 OLD, NEW = "20260101T000000Z-aaaaaa", "20260102T000000Z-bbbbbb"
-NEEDS_A_NAME = "no environment is named"
+NEEDS_A_NAME = "no environment is given"
 
 
 @pytest.fixture

@@ -41,10 +41,10 @@ def test_a_secret_comes_from_a_file_beside_the_inventory(tmp_path: Path) -> None
         ({"env": "ABACO_UNSET"}, "the secret `abaco_token`: the environment variable ABACO_UNSET is unset or empty"),
         ({"file": "none"}, "the secret `abaco_token`: the file none cannot be read: No such file"),
         ({"file": "empty"}, "the secret `abaco_token`: the file empty is empty"),
-        ("hunter2", "the secret `abaco_token` is written out"),
-        ({"env": "A", "file": "b"}, "the secret `abaco_token` is written out"),
-        ({"vault": "hunter2"}, "the secret `abaco_token` is written out"),
-        ("{{ inventory_hostname }}", "the secret `abaco_token` is written out"),
+        ("hunter2", "the secret `abaco_token`: expected {env: NAME} or {file: path}, found a value in plain text"),
+        ({"env": "A", "file": "b"}, "the secret `abaco_token`: expected {env: NAME} or {file: path}, found a map"),
+        ({"vault": "hunter2"}, "the secret `abaco_token`: expected {env: NAME} or {file: path}, found a map"),
+        ("{{ inventory_hostname }}", "the secret `abaco_token`: expected {env: NAME} or {file: path}, found a value"),
     ],
 )
 def test_a_secret_that_is_missing_or_written_out_is_refused(
@@ -62,7 +62,7 @@ def test_a_plain_variable_may_not_take_in_a_secret(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hunter2")
     role = SECRETS + 'abaco_plain: {type: string, default: "x{{ abaco_token }}", doc: d}\n'
     (problem,) = refused(tmp_path, role, abaco_token={"file": "token"})
-    assert "`abaco_plain` takes in a secret" in problem.found
+    assert "`abaco_plain` refers to a secret" in problem.found
 
 
 def test_a_map_may_hold_a_secret(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_an_environment_group_that_is_written_but_empty_is_filled(tmp_path: Path
 
 def test_an_environment_group_that_lacks_hosts_is_refused(tmp_path: Path) -> None:
     (found,) = refusals(tmp_path, hosts="all:\n  hosts: {a: , b: }\n  children: {prod: {hosts: {a: }}}\n")
-    assert "the group prod, which means the whole environment, lacks b" in found
+    assert "the group prod must contain the whole environment and lacks b" in found
 
 
 def test_groups_at_the_top_level_are_children_of_all(tmp_path: Path) -> None:

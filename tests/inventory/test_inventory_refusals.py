@@ -1,12 +1,15 @@
 """What an inventory may not be: each mistake with its file, line, what was found and what to do next."""
 
 import importlib.util
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from cutover.core.errors import Problem, UsageError
+from cutover.core.verdict import Verdict
 from cutover.inventory.load import load
+from cutover.timeline.problems import grouped
 
 
 def problems(directory: Path, files: dict[str, str]) -> list[Problem]:
@@ -35,35 +38,50 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
     "duplicate key": (
         {"hosts.yml": "all:\n  hosts:\n    a:\n    b:\n    a:\n"},
         "hosts.yml:5:5: all.hosts.a",
-        "written twice, first in line 3",
+        "duplicate key, first in line 3",
         "keep one",
     ),
-    "empty file": ({"hosts.yml": "# nothing\n"}, "hosts.yml", "holds nothing, no groups", "start with `all:`"),
-    "list": ({"hosts.yml": "- a\n"}, "hosts.yml", "holds a list, no groups", "start with `all:`"),
+    "empty file": ({"hosts.yml": "# nothing\n"}, "hosts.yml", "expected groups, found nothing", "start with `all:`"),
+    "list": ({"hosts.yml": "- a\n"}, "hosts.yml", "expected groups, found a list", "start with `all:`"),
     "no host": ({"hosts.yml": "all: {children: {web: }}"}, "hosts.yml", "no host", "list one"),
     "top level hosts": ({"hosts.yml": ONE + "hosts: {b: }"}, "hosts.yml:2: hosts", "at the top level", "`all:`"),
-    "dynamic": ({"hosts.yml": ONE + "plugin: aws"}, "hosts.yml:2: plugin", "dynamic inventory", "write the hosts down"),
-    "group of text": ({"hosts.yml": ONE + "web: x"}, "hosts.yml:2: web", "the group holds text", "each a mapping"),
+    "dynamic": ({"hosts.yml": ONE + "plugin: aws"}, "hosts.yml:2: plugin", "dynamic inventory", "write the hosts"),
+    "group of text": (
+        {"hosts.yml": ONE + "web: x"},
+        "hosts.yml:2: web",
+        'expected a map, found text "x"',
+        "`key: value`",
+    ),
     "unknown key": (
         {"hosts.yml": "all: {hosts: {a: }, childen: {}}"},
         "hosts.yml:1: all.childen",
-        "`childen` is not known in a group",
+        "unknown key `childen`",
         "did you mean children?",
     ),
-    "hosts as list": ({"hosts.yml": "all:\n  hosts:\n    - a\n"}, "hosts.yml:2: all.hosts", "a list", "with a colon"),
+    "hosts as list": (
+        {"hosts.yml": "all:\n  hosts:\n    - a\n"},
+        "hosts.yml:2: all.hosts",
+        "expected a map, found a list",
+        "`key: value`",
+    ),
     "vars as list": (
         {"hosts.yml": "all: {hosts: {a: }, vars: [x]}"},
         "hosts.yml:1: all.vars",
-        "no variables",
-        "name: value",
+        "expected a map, found a list",
+        "`key: value`",
     ),
     "odd variable": (
         {"hosts.yml": "all: {hosts: {a: {my-var: 1}}}"},
         "hosts.yml:1: all.hosts.a.my-var",
-        "no name",
+        "not a valid name",
         "letters",
     ),
-    "boolean key": ({"hosts.yml": "all: {hosts: {no: }}"}, "hosts.yml:1:15: all.hosts", "not text: no", '"no"'),
+    "boolean key": (
+        {"hosts.yml": "all: {hosts: {no: }}"},
+        "hosts.yml:1:15: all.hosts",
+        "the key `no` is not text",
+        '"no"',
+    ),
     "tag": (
         {"hosts.yml": "all: {hosts: {a: {x: !vault abc}}}"},
         "hosts.yml:1:22: all.hosts.a.x",
@@ -73,7 +91,7 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
     "odd host": (
         {"hosts.yml": 'all: {hosts: {"a b": }}'},
         'hosts.yml:1: all.hosts."a b"',
-        "no name for a host",
+        "not a valid name of a host",
         "letters",
     ),
     "range": (
@@ -92,7 +110,7 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
         {"hosts.yml": "web: {hosts: {a: {x: 1}}}\ndb: {hosts: {a: {x: 2}}}\n"},
         "hosts.yml:2: db.hosts.a.x",
         "duplicate host: a has `x` with another value",
-        "write it once",
+        "keep one",
     ),
     "one address": (
         {"hosts.yml": "all:\n hosts:\n  192.0.2.1:\n  b: {ansible_port: 22, ansible_host: 192.0.2.1}\n"},
@@ -115,8 +133,8 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
     "priority": (
         {"hosts.yml": "all: {hosts: {a: }, vars: {ansible_group_priority: x}}"},
         "hosts.yml:1: all.vars.ansible_group_priority",
-        "priority of 'x'",
-        "whole number",
+        'expected a whole number, found text "x"',
+        "correct",
     ),
     "priority in file": (
         {"hosts.yml": ONE, "group_vars/all.yml": "ansible_group_priority: 3"},
@@ -127,26 +145,26 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
     "unknown group": (
         {"hosts.yml": "web: {hosts: {a: }}", "group_vars/wep.yml": "x: 1"},
         "group_vars/wep.yml",
-        "a group `wep` that the inventory does not have",
+        "the group `wep`, which is not in the inventory",
         "did you mean web?",
     ),
-    "unknown host": ({"hosts.yml": ONE, "host_vars/b.yml": "x: 1"}, "host_vars/b.yml", "a host `b`", "hosts: a"),
+    "unknown host": ({"hosts.yml": ONE, "host_vars/b.yml": "x: 1"}, "host_vars/b.yml", "the host `b`", "hosts: a"),
     "host in group_vars": (
         {"hosts.yml": ONE, "group_vars/a.yml": "x: 1"},
         "group_vars/a.yml",
-        "a group `a`",
+        "the group `a`",
         "move the file to host_vars/",
     ),
     "file and directory": (
         {"hosts.yml": ONE, "host_vars/a.yml": "x: 1", "host_vars/a/b.yml": "x: 1"},
         "host_vars/a.yml",
-        "in a as well",
+        "also has variables in a",
         "keep one",
     ),
     "vars file as list": (
         {"hosts.yml": ONE, "host_vars/a.yml": "- x"},
         "host_vars/a.yml:1",
-        "holds a list",
+        "found a list",
         "name: value",
     ),
     "vault": (
@@ -157,22 +175,34 @@ CASES: dict[str, tuple[dict[str, str], str, str, str]] = {
     ),
 }
 CONNECTION = [
-    ("ansible_hosts", "x", "`ansible_hosts` is not honoured", "did you mean ansible_host?"),
-    ("ansible_ssh_pass", "x", "not honoured", "sudo -n"),
-    ("ansible_become_method", "su", "not what is done", "'sudo'"),
-    ("ansible_become", "false", "not what is done", "True"),
-    ("ansible_port", "70000", "is no port", "65535"),
-    ("ansible_port", "true", "is no port", "65535"),
-    ("ansible_host", "-oProxyCommand=x", "no address", "DNS"),
-    ("ansible_user", "7", "no user name", "login"),
-    ("ansible_ssh_private_key_file", "[x]", "is no path", "private key"),
-    ("ansible_python_interpreter", "auto", "no path", "absolute"),
-    ("ansible_ssh_common_args", "-o StrictHostKeyChecking=no", "not honoured", "ProxyJump"),
-    ("ansible_ssh_common_args", "-J a -o StrictHostKeyChecking=no", "not honoured", "ProxyJump"),
-    ("ansible_ssh_common_args", "-J a:b", "not honoured", "USER@HOST:PORT"),
-    ("ansible_ssh_common_args", "-J -oProxyCommand=x", "not honoured", "ProxyJump"),
-    ("ansible_ssh_port", "x", "is no port", "65535"),
-    ("ansible_ssh_user", "7", "no user name", "login"),
+    ("ansible_hosts", "x", "`ansible_hosts` is not supported", "did you mean ansible_host?"),
+    ("ansible_ssh_pass", "x", "not supported", "sudo -n"),
+    ("ansible_become_method", "su", "expected sudo, or nothing", "remove"),
+    ("ansible_become", "false", "expected true, or nothing", "remove"),
+    ("ansible_port", "70000", "expected a port from 1 to 65535", "correct"),
+    ("ansible_port", "", "expected a port from 1 to 65535", "correct"),
+    ("ansible_user", "", "expected a login name", "correct"),
+    ("ansible_port", "true", "expected a port from 1 to 65535", "correct"),
+    ("ansible_host", "-oProxyCommand=x", "expected an IP address or DNS name", "correct"),
+    ("ansible_user", "7", "expected a login name", "correct"),
+    ("ansible_ssh_private_key_file", "[x]", "expected the path of a private key", "correct"),
+    ("ansible_python_interpreter", "auto", "expected the absolute path of a Python", "correct"),
+    (
+        "ansible_ssh_common_args",
+        "-o StrictHostKeyChecking=no",
+        "expected only `-J HOST` or `-o ProxyJump=HOST`",
+        "correct",
+    ),
+    (
+        "ansible_ssh_common_args",
+        "-J a -o StrictHostKeyChecking=no",
+        "expected only `-J HOST` or `-o ProxyJump=HOST`",
+        "correct",
+    ),
+    ("ansible_ssh_common_args", "-J a:b", "USER@HOST:PORT", "correct"),
+    ("ansible_ssh_common_args", "-J -oProxyCommand=x", "expected only `-J HOST` or `-o ProxyJump=HOST`", "correct"),
+    ("ansible_ssh_port", "x", "expected a port from 1 to 65535", "correct"),
+    ("ansible_ssh_user", "7", "expected a login name", "correct"),
     ("ansible_host", "'{{ inventory_hostnam }}'", "refers to `inventory_hostnam`", "did you mean inventory_hostname?"),
     ("ansible_host", "'{{ x | upper }}'", "more than plain", "plain"),
 ]
@@ -187,7 +217,7 @@ def test_a_mistake_is_refused(tmp_path: Path, files: dict[str, str], path: str, 
 
 
 @pytest.mark.parametrize(("variable", "value", "found", "advice"), CONNECTION)
-def test_a_connection_variable_is_honoured_or_refused(
+def test_a_connection_variable_is_supported_or_refused(
     tmp_path: Path, variable: str, value: str, found: str, advice: str
 ) -> None:
     (problem,) = problems(tmp_path, {"hosts.yml": f"all: {{hosts: {{a: {{{variable}: {value}}}}}}}"})
@@ -208,17 +238,19 @@ def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
         "hosts.yml:4: all.hosts.a.ansible_port",
         "hosts.yml:5: all.hosts.b.ansible_prot",
         "group_vars/web.yml",
-        "host_vars/a.yml:1:5",
+        "host_vars/a.yml:2:1",
     }
 
 
-def test_a_mistake_in_a_group_is_told_once_with_its_hosts(tmp_path: Path) -> None:
-    (problem,) = problems(tmp_path, {"hosts.yml": "all: {vars: {ansible_port: x}, hosts: {a: , b: }}"})
-    assert problem.path == "hosts.yml:1: all.vars.ansible_port"
-    assert problem.found == "`ansible_port: x` is no port (hosts: a, b)"
+def test_a_mistake_in_a_group_is_shown_once_with_its_hosts(tmp_path: Path) -> None:
+    found = problems(tmp_path, {"hosts.yml": "all: {vars: {ansible_port: x}, hosts: {web1: , web2: }}"})
+    (group,) = grouped((Verdict.ERROR, one) for one in found)
+    assert group.hosts == ("web1", "web2")
+    assert group.problem.path == "hosts.yml:1: all.vars.ansible_port"
+    assert group.problem.found == "`ansible_port: x`: expected a port from 1 to 65535"
 
 
-def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "prod").mkdir()
     (tmp_path / "prod" / "hosts.yml").write_bytes(b"all: \xff\xfe")
     with pytest.raises(UsageError, match="not UTF-8"):
@@ -228,6 +260,29 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_an_alias_that_contains_itself_is_refused(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, {"hosts.yml": "all: {hosts: {a: {x: &x [*x]}}}"})
     assert "contains itself" in problem.found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("x: " + "[" * 300_000, "nested more than 100 levels deep"),
+        ("x: " + "- " * 3000, "YAML error"),
+        ("a0: &a0 x\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 1000)), "by its aliases"),
+        (
+            "a: &a {x: 1}\n"
+            + "".join(f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}\n" for a, b in pairwise("abcdefgh")),
+            "holds more than",
+        ),
+        (
+            "a: &a [x, x, x, x, x, x, x, x, x]\n"
+            + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefgh")),
+            "holds more than",
+        ),
+    ],
+)
+def test_a_document_that_would_exhaust_stack_or_memory_is_refused(tmp_path: Path, text: str, found: str) -> None:
+    (problem,) = problems(tmp_path, {"hosts.yml": text})
+    assert found in problem.found
 
 
 @pytest.mark.parametrize("environment", ["prod", "staging"])

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from cutover.core.errors import UsageError
+from cutover.core.verdict import Verdict
 from cutover.inventory.declarations import declarations
 from cutover.inventory.variables import resolve_all
+from cutover.timeline.problems import grouped
 from tests.inventory.declaring import ROLE, declared, host, refused, values
 
 
@@ -41,24 +43,29 @@ def test_the_inventory_wins_and_references_follow(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "found", "advice"),
     [
-        ("abaco_stop_seconds", "20", 'is text "20", not a number', "make it number, in s, at least 1, at most 600"),
-        ("abaco_stop_seconds", 0, "is 0, below the least, 1", "at least 1"),
-        ("abaco_stop_seconds", 601, "above the most, 600", "at most 600"),
-        ("abaco_stop_seconds", float("nan"), "is nan", "number"),
-        ("abaco_stop_seconds", True, "is the boolean true", "number"),
-        ("abaco_retries", 1.5, "not a whole number", "integer"),
-        ("abaco_retries", None, "is nothing (null)", "integer"),
-        ("abaco_port", 0, "not a port", "port"),
-        ("abaco_port", 65536, "not a port", "port"),
-        ("abaco_root", "opt", "not an absolute path", "path"),
-        ("abaco_root", "/opt/../etc", "not an absolute path", "path"),
-        ("abaco_root", "/opt\n/x", "not an absolute path", "path"),
-        ("abaco_mode", "ignore", "none of fail, skip", "one of fail, skip"),
-        ("abaco_outputs", "json", "not a list", "list[string]"),
-        ("abaco_outputs", ["json", 1], "its entry [1] is the number 1, not text", "list[string]"),
-        ("abaco_labels", ["x"], "is a list, not a map", "map"),
-        ("abaco_force", "yes", "not true or false", "boolean"),
-        ("abaco_url", 7, "not text", "string"),
+        (
+            "abaco_stop_seconds",
+            "20",
+            'expected a number in s, from 1 to 600, found text "20"',
+            "correct the value, or remove it",
+        ),
+        ("abaco_stop_seconds", 0, "from 1 to 600, found the number 0", "correct"),
+        ("abaco_stop_seconds", 601, "found the number 601", "correct"),
+        ("abaco_stop_seconds", float("nan"), "found the number nan", "correct"),
+        ("abaco_stop_seconds", True, "found the boolean true", "correct"),
+        ("abaco_retries", 1.5, "expected a whole number, found the number 1.5", "correct"),
+        ("abaco_retries", None, "found nothing (null)", "correct"),
+        ("abaco_port", 0, "expected a port from 1 to 65535", "correct"),
+        ("abaco_port", 65536, "expected a port from 1 to 65535", "correct"),
+        ("abaco_root", "opt", "expected an absolute path without `..`", "correct"),
+        ("abaco_root", "/opt/../etc", "expected an absolute path without `..`", "correct"),
+        ("abaco_root", "/opt\n/x", "expected an absolute path without `..`", "correct"),
+        ("abaco_mode", "ignore", 'expected one of fail, skip, found text "ignore"', "correct"),
+        ("abaco_outputs", "json", "expected a list of text", "correct"),
+        ("abaco_outputs", ["json", 1], "found the number 1 at [1]", "correct"),
+        ("abaco_labels", ["x"], "expected a map, found a list", "correct"),
+        ("abaco_force", "yes", "expected true or false", "correct"),
+        ("abaco_url", 7, "expected text", "correct"),
         ("abaco_url", "{{ abaco_prot }}", "refers to `abaco_prot`", "did you mean abaco_root or abaco_port?"),
         ("abaco_url", "{{ abaco_port | int }}", "is more than plain", "plain"),
         ("abaco_url", "{% if true %}x{% endif %}", "is more than plain", "plain"),
@@ -84,16 +91,17 @@ def test_all_wrong_values_come_at_once_and_none_twice(tmp_path: Path) -> None:
     ]
 
 
-def test_the_same_mistake_on_several_hosts_is_told_once(tmp_path: Path) -> None:
+def test_a_mistake_of_several_hosts_is_shown_once(tmp_path: Path) -> None:
     one = host(tmp_path, abaco_port="x")
     two = dataclasses.replace(one, name="h2")
     three = dataclasses.replace(one, name="h3", variables={"abaco_root": "opt"}, origins={})
     with pytest.raises(UsageError) as caught:
         resolve_all([one, two, three], declared(tmp_path, role=ROLE))
-    first, second = caught.value.problems
-    assert first.host == ""
-    assert first.found.endswith("(hosts: h1, h2)")
-    assert second.host == "h3"
+    assert [one.host for one in caught.value.problems] == ["h1", "h2", "h3"]
+    assert [group.hosts for group in grouped((Verdict.ERROR, one) for one in caught.value.problems)] == [
+        ("h1", "h2"),
+        ("h3",),
+    ]
 
 
 def test_every_host_gets_its_own_values(tmp_path: Path) -> None:
@@ -102,7 +110,7 @@ def test_every_host_gets_its_own_values(tmp_path: Path) -> None:
     assert {name: variables["abaco_port"] for name, variables in found.items()} == {"h1": 1, "h2": 8001}
 
 
-def test_a_circle_is_named_once(tmp_path: Path) -> None:
+def test_a_cycle_is_named_once(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, abaco_root="{{ abaco_releases }}")
     assert "abaco_root -> abaco_releases -> abaco_root" in problem.found
 
@@ -115,7 +123,7 @@ def test_a_required_variable_must_be_set(tmp_path: Path) -> None:
     role = "abaco_release: {type: string, required: true, example: 1.2.3, doc: The release to install.}"
     (problem,) = refused(tmp_path, role)
     assert problem.found == "`abaco_release` is required by the role role and not set: The release to install."
-    assert problem.next == "set it in group_vars/prod.yml or host_vars/h1.yml: string, for example 1.2.3"
+    assert problem.next == "set it in group_vars/prod.yml or below host_vars/: text, for example 1.2.3"
     assert problem.path.endswith("role/defaults.yml:1: abaco_release")
     assert values(tmp_path, role, abaco_release="2")["abaco_release"] == "2"
 
@@ -123,36 +131,61 @@ def test_a_required_variable_must_be_set(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "path", "found", "advice"),
     [
-        ("v: 3", "v", "is the number 3, not a declaration", "{type: ..., default: 3, doc: ...}"),
-        ("v: {type: string, default: x}", "v.doc", "has no `doc`", "one sentence"),
-        ("v: {default: x, doc: d}", "v.type", "has no `type`", "string, integer"),
-        ("v: {type: strng, default: x, doc: d}", "v.type", 'is text "strng"', "did you mean string?"),
+        ("v: 3", "v", "expected a map, found the number 3", "`key: value` lines"),
+        ("v: {type: string, default: x}", "v.doc", "`doc` is missing", "known keys: type, doc"),
+        ("v: {default: x, doc: d}", "v.type", "`type` is missing", "add it"),
+        ("v: {type: strng, default: x, doc: d}", "v.type", "unknown type `strng`", "did you mean string?"),
         ("v: {type: string, defualt: x, default: x, doc: d}", "v.defualt", "unknown key", "did you mean default?"),
-        ("v: {type: string, doc: d}", "v", "neither `default` nor", "one of the two"),
-        ("v: {type: string, required: true, doc: d}", "v", "no `example`", "show a value"),
+        ("v: {type: string, doc: d}", "v", "has neither `required: true` nor a `default`", "exactly one"),
+        ("v: {type: string, required: true, doc: d}", "v", "no `example`", "add a value"),
         (
             "v: {type: string, required: true, default: x, example: x, doc: d}",
-            "v.required",
-            "has a default",
-            "keep one",
+            "v",
+            "has both `required: true` and a `default`",
+            "exactly one",
         ),
-        ("v: {type: string, required: 1, default: x, doc: d}", "v.required", "not true or false", "correct"),
-        ("v: {type: integer, default: x, doc: d}", "v.default", "not a whole number", "make it integer"),
-        ("v: {type: integer, default: 1, example: x, doc: d}", "v.example", "not a whole number", "make it integer"),
-        ("v: {type: integer, default: 0, min: 1, doc: d}", "v.default", "below the least", "at least 1"),
-        ("v: {type: integer, default: 1, min: 9, max: 1, doc: d}", "v.min", "above `max`", "exchange"),
-        ("v: {type: string, default: x, min: 1, doc: d}", "v.min", "with the type string", "remove it"),
-        ("v: {type: string, default: x, unit: s, doc: d}", "v.unit", "with the type string", "remove it"),
-        ("v: {type: choice, default: x, doc: d}", "v.choices", "go together", "both"),
-        ("v: {type: string, choices: [x], default: x, doc: d}", "v.choices", "go together", "both"),
-        ("v: {type: choice, choices: [x], default: y, doc: d}", "v.default", "none of x", "one of x"),
-        ("v: {type: map, secret: true, default: {env: X}, doc: d}", "v.secret", "secret of the type map", "string"),
-        ("v: {type: string, secret: true, default: s3cret, doc: d}", "v.default", "written out", "{env: NAME}"),
-        ('v: {type: string, default: "{{ w }}", doc: d}', "v", "refers to `w`, which no role", "declare"),
+        ("v: {type: string, required: 1, default: x, doc: d}", "v.required", "expected true or false", "correct"),
+        ("v: {type: integer, default: x, doc: d}", "v.default", "`default`: expected a whole number", "correct"),
+        (
+            "v: {type: integer, default: 1, example: x, doc: d}",
+            "v.example",
+            "`example`: expected a whole number",
+            "correct",
+        ),
+        (
+            "v: {type: integer, default: 0, min: 1, doc: d}",
+            "v.default",
+            "expected a whole number, at least 1, found the number 0",
+            "correct",
+        ),
+        ("v: {type: integer, default: 1, min: 9, max: 1, doc: d}", "v.min", "greater than `max`", "swap"),
+        ("v: {type: string, default: x, min: 1, doc: d}", "v.min", "does not go with the type string", "remove it"),
+        ("v: {type: string, default: x, unit: s, doc: d}", "v.unit", "does not go with the type string", "remove it"),
+        ("v: {type: choice, default: x, doc: d}", "v.choices", "`type: choice` needs `choices`", "add or remove"),
+        (
+            "v: {type: string, choices: [x], default: x, doc: d}",
+            "v.choices",
+            "`type: choice` needs `choices`",
+            "add or remove",
+        ),
+        ("v: {type: choice, choices: [x], default: y, doc: d}", "v.default", "expected one of x", "correct"),
+        ("v: {type: map, secret: true, default: {env: X}, doc: d}", "v.secret", "a secret of the type map", "string"),
+        (
+            "v: {type: string, secret: true, default: s3cret, doc: d}",
+            "v.default",
+            "written in plain text",
+            "{env: NAME}",
+        ),
+        ('v: {type: string, default: "{{ w }}", doc: d}', "v", "refers to `w`, which is not declared", "declare"),
         ('v: {type: string, default: "{{ w | x }}", doc: d}', "v.default", "is more than plain", "plain"),
-        ("V: {type: string, default: x, doc: d}", "V", "no name for a variable", "lower case"),
-        ("ansible_v: {type: string, default: x, doc: d}", "ansible_v", "no name for a variable", "not ansible_"),
-        ("- v", "", "holds no declarations", "type:"),
+        ("V: {type: string, default: x, doc: d}", "V", "not a valid name", "lower case"),
+        (
+            "ansible_v: {type: string, default: x, doc: d}",
+            "ansible_v",
+            "not a valid name",
+            "do not start with ansible_",
+        ),
+        ("- v", "", "expected a map of declarations, found a list", "type:"),
     ],
 )
 def test_a_wrong_declaration_is_refused(tmp_path: Path, text: str, path: str, found: str, advice: str) -> None:
@@ -169,7 +202,7 @@ def test_a_variable_lives_in_one_role(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         declared(tmp_path, one=text, two=text)
     (problem,) = caught.value.problems
-    assert "declared by the role one as well" in problem.found
+    assert "also declared by the role one" in problem.found
     assert "two/defaults.yml:1: v" in problem.path
 
 

@@ -59,12 +59,12 @@ def watched(
     )
     monkeypatch.setenv("LAB_HOOK", f"json://{posts.place}/hook")
     roles = {
-        "engineering_lead": {"words": "Engineering Lead", "names": ["Ana Example"], "channels": ["mail"]},
-        "operations_lead": {"words": "Operations Lead", "names": [], "channels": ["mail"]},
-        "on_call": {"words": "On-call Engineer", "names": [], "channels": ["mail", "hook"]},
-        "data_owner": {"words": "Data Quality Lead", "names": [], "channels": ["mail"]},
-        "management": {"words": "VP Engineering", "names": [], "channels": ["mail"]},
-        "stakeholders": {"words": "Users of the reports", "names": [], "channels": ["mail"]},
+        "engineering_lead": {"title": "Engineering Lead", "names": ["Ana Example"], "channels": ["mail"]},
+        "operations_lead": {"title": "Operations Lead", "names": [], "channels": ["mail"]},
+        "on_call": {"title": "On-call Engineer", "names": [], "channels": ["mail", "hook"]},
+        "data_owner": {"title": "Data Quality Lead", "names": [], "channels": ["mail"]},
+        "management": {"title": "VP Engineering", "names": [], "channels": ["mail"]},
+        "stakeholders": {"title": "Users of the reports", "names": [], "channels": ["mail"]},
     }
     channels = {"mail": {"env": "LAB_MAIL"}, "hook": {"env": "LAB_HOOK"}}
     checkout.set(**HURRIED, watch_thresholds=thresholds(), people_channels=channels, people_roles=roles)
@@ -182,7 +182,7 @@ def test_a_leak_holds_until_somebody_decides(watched: Checkout, hosts: Hosts, ma
     assert in_service(hosts) == {V2}
     (hold,) = records(watched, answer.run, "hold.opened")
     assert "lab1" in str(hold["reasons"])
-    assert any(subject.startswith("Decision wanted") for subject in subjects(mails)), subjects(mails)
+    assert any(subject.startswith("Decision needed") for subject in subjects(mails)), subjects(mails)
     told = watched.ask("status").document["hosts"]["lab1"]["watch"]
     assert (told["run"], told["watched"], told["hold"]["reasons"]) == (answer.run, False, hold["reasons"])
     assert watched.ask("monitor", "--once").code == 7

@@ -113,6 +113,5 @@ def test_every_variable_is_told_in_words() -> None:
         "watch_hold",
         "watch_rules",
         "watch_thresholds",
-        "watch_thresholds",
     }
     assert all(entry.doc.endswith(".") for entry in declared.values())

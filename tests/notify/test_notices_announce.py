@@ -15,7 +15,7 @@ from cutover.cli.options import Where
 from cutover.core.errors import ExitCode, UsageError
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read
-from cutover.notify.escalation import Role
+from cutover.notify.escalation import TeamRole
 from cutover.run.checklist import Line
 from tests.checkout import ROOT
 from tests.notify.peopling import defaults
@@ -118,10 +118,10 @@ def test_it_asks_before_it_sends(
     ("event", "at", "found"),
     [
         ("anouncement", TOMORROW, "did you mean announcement?"),
-        ("announcement", "", "does not say when it begins"),
-        ("announcement", "tomorrow", "is no time"),
-        ("announcement", "2030-11-23T22:00", "does not say in which zone"),
-        ("announcement", "2020-01-01T00:00Z", "is past"),
+        ("announcement", "", "the start time is missing"),
+        ("announcement", "tomorrow", "is not a time"),
+        ("announcement", "2030-11-23T22:00", "has no time zone"),
+        ("announcement", "2020-01-01T00:00Z", "is in the past"),
     ],
 )
 def test_wrong_usage_sends_nothing(
@@ -153,7 +153,7 @@ def test_the_terminal_asks_for_a_name_once_and_takes_no_other_words(
     checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("Ana\nperhaps\nyes\n\nno\nnot tested\n"))
-    given = on_terminal(Ask(checkout, "cutover"), Role("on_call", "On-call", ("Ana Example",)), LINES)
+    given = on_terminal(Ask(checkout, "cutover"), TeamRole(title="On-call", names=("Ana Example",)), LINES)
     assert {name: (one.yes, one.by, one.source, one.note) for name, one in given.items()} == {
         "one": (True, "Ana", "terminal", ""),
         "three": (False, "Ana", "terminal", "not tested"),
@@ -165,7 +165,7 @@ def test_the_terminal_asks_for_a_name_once_and_takes_no_other_words(
 
 def test_without_a_name_nothing_is_answered(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("\nyes\nyes\n"))
-    assert on_terminal(Ask(checkout, "cutover"), Role("on_call", "On-call"), LINES) == {}
+    assert on_terminal(Ask(checkout, "cutover"), TeamRole(title="On-call"), LINES) == {}
 
 
 @pytest.mark.parametrize(

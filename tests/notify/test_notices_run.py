@@ -11,8 +11,8 @@ from cutover.core.errors import RolledBack, UsageError
 from cutover.core.secret import Secret
 from cutover.journal.journal import Journal, read
 from cutover.notify.channels import Message, Sender
-from cutover.notify.escalation import Facts, People
-from cutover.notify.eta import Measured, measured
+from cutover.notify.escalation import NoticeFacts, People
+from cutover.notify.eta import RunDurations, measured
 from cutover.notify.listener import NOBODY, Announcer, Notices, addresses_of
 from cutover.notify.texts import Texts
 from cutover.plan.phases import PHASES
@@ -49,10 +49,12 @@ class Run:
         self.journal = Journal(path, lambda: self.now)
         people = people or known()
         self.announcer = Announcer(
-            people, ADDRESSES, Texts(ROOT, "abaco", people.contacts.roles), Sender(deadline_s, post), self.said.append
+            people, ADDRESSES, Texts(ROOT, "abaco", people.roles), Sender(deadline_s, post), self.said.append
         )
 
-    def play(self, tape: Tape, purpose: str = "cutover", earlier: list[Measured] | None = None) -> list[dict[str, Any]]:
+    def play(
+        self, tape: Tape, purpose: str = "cutover", earlier: list[RunDurations] | None = None
+    ) -> list[dict[str, Any]]:
         """Write a tape to the journal; gives the notices that it brought."""
         before = len(self.journal.of("notice"))
         self.journal.listen(Notices(self.announcer, self.journal, "stage", EARLIER if earlier is None else earlier))
@@ -103,9 +105,9 @@ def test_without_earlier_runs_no_time_is_promised(run: Run) -> None:
 def test_a_rollback_is_told_when_it_begins_and_when_it_has_ended(run: Run) -> None:
     notices = [notice for notice in run.play(rolled_back()) if notice["event"] != "in_progress"]
     assert events(notices) == ["rollback", "rollback"]
-    assert [notice["subject"].split(":")[0] for notice in notices] == ["Going back", "Taken back"]
+    assert [notice["subject"].split(":")[0] for notice in notices] == ["Rolling back", "Rolled back"]
     assert "ready: found false, expected true" in notices[1]["body"]
-    assert "taken back in: 1 s" in notices[1]["body"]
+    assert "rolled back in: 1 s" in notices[1]["body"]
     assert notices[0]["severity"] == "critical"
 
 
@@ -126,6 +128,7 @@ def test_a_run_that_is_refused_before_phase_3_is_told_as_stopped(run: Run) -> No
     ("tape", "purpose"),
     [
         (Tape().begin(["web1"]).phase(PHASES[0], ["web1"]).finish(0, "prepared"), "prepare"),
+        (Tape().begin(["web1"]).finish(0, "given up"), "cutover"),
         (
             Tape()
             .write("run.created", service="abaco", run="r", environment="stage", pattern="x")
@@ -150,8 +153,8 @@ def test_a_rollback_on_another_day_is_told_too(run: Run) -> None:
     back.write("rollback.started", hosts=["web1"], cause="errors").write("rollback.finished", hosts=["web1"], failed=[])
     notices = run.play(back.finish(0, "on V1"), purpose="")
     assert {(notice["event"], notice["subject"].split(":")[0]) for notice in notices} == {
-        ("rollback", "Going back"),
-        ("rollback", "Taken back"),
+        ("rollback", "Rolling back"),
+        ("rollback", "Rolled back"),
     }
 
 
@@ -162,7 +165,14 @@ def test_phases_that_were_told_are_not_told_again_when_a_run_is_taken_up(tmp_pat
         first.journal.write("notice", **record)
     first.journal.close()
     again = Run(tmp_path / "journal.jsonl", Post())
-    notices = again.play(Tape().phase(PHASES[4], ["web1"]).phase(PHASES[5], ["web1"]).finish(0, "on V2"), purpose="")
+    notices = again.play(
+        Tape()
+        .phase(PHASES[4], ["web1"])
+        .phase(PHASES[5], ["web1"])
+        .write("confirmed", hosts=["web1"])
+        .finish(0, "on V2"),
+        purpose="",
+    )
     again.journal.close()
     assert sorted(events(notices)) == ["in_progress", "success"]
 
@@ -204,7 +214,7 @@ def test_without_channels_notices_are_only_recorded_and_that_is_said_once(tmp_pa
 
 
 def test_when_nobody_reacts_the_next_level_is_told(run: Run) -> None:
-    facts = Facts("stage", "2026-01-02T03:04:05Z", verdict="FAIL", point="hour 1")
+    facts = NoticeFacts("stage", "2026-01-02T03:04:05Z", verdict="FAIL", point="hour 1")
     first = run.announcer.notify("hold", facts)
     assert first.roles == ("on_call", "operations_lead")
     assert run.announcer.escalate(first, facts, 899) is None
@@ -226,8 +236,8 @@ def test_a_channel_whose_address_is_missing_fails_and_the_others_do_not(
     (tmp_path / "secrets" / "mail").write_text("json://mail\n")
     people, post, said = known(), Post(), list[str]()
     found = addresses_of(people, tmp_path)
-    announcer = Announcer(people, found, Texts(ROOT, "abaco", people.contacts.roles), Sender(30, post), said.append)
-    announcer.notify("hold", Facts("stage", "2026-01-02T03:04:05Z"))
+    announcer = Announcer(people, found, Texts(ROOT, "abaco", people.roles), Sender(30, post), said.append)
+    announcer.notify("hold", NoticeFacts("stage", "2026-01-02T03:04:05Z"))
     (record,) = announcer.drain()
     assert list(record["sent"]) == ["mail"]
     assert "CHAT_URL is unset" in record["failed"]["chat"]
@@ -240,9 +250,7 @@ def test_a_run_of_the_engine_that_goes_back_is_told_as_it_is(world: World) -> No
     world.host("b").broken = {"activation"}
     session = session_of(world, "a", "b")
     people, said = known(), list[str]()
-    announcer = Announcer(
-        people, ADDRESSES, Texts(ROOT, "abaco", people.contacts.roles), Sender(30, Post()), said.append
-    )
+    announcer = Announcer(people, ADDRESSES, Texts(ROOT, "abaco", people.roles), Sender(30, Post()), said.append)
     journal = session.journal
     journal.listen(Notices(announcer, journal, "lab", []))
     journal.write("approved", by="ann", fingerprint="f" * 64, purpose="cutover")

@@ -6,63 +6,70 @@ from shutil import copytree
 import pytest
 
 from cutover.core.errors import UsageError
-from cutover.notify.escalation import EVENTS, Eta, Facts, Text
+from cutover.notify.channels import Message
+from cutover.notify.escalation import EVENTS, Eta, NoticeFacts
 from cutover.notify.texts import SAMPLE, Texts, about, said, utc
 from tests.checkout import ROOT
 from tests.notify.peopling import known
 
 PEOPLE = known()
-BARE = Facts("prod", "2026-11-23T22:00:00+00:00")
+BARE = NoticeFacts("prod", "2026-11-23T22:00:00+00:00")
 
 
 @pytest.fixture(scope="module")
 def texts() -> Texts:
-    return Texts(ROOT, "abaco", PEOPLE.contacts.roles)
+    return Texts(ROOT, "abaco", PEOPLE.roles)
 
 
-def composed(texts: Texts, event: str, facts: Facts) -> Text:
-    return texts(event, facts, PEOPLE.escalation.severity(event, facts.verdict))
+def meaning(event: str, facts: NoticeFacts) -> str:
+    return PEOPLE.severities[PEOPLE.severity(event, facts.verdict)].meaning
+
+
+def composed(texts: Texts, event: str, facts: NoticeFacts) -> Message:
+    return texts(event, facts, meaning(event, facts))
 
 
 @pytest.mark.parametrize("facts", [SAMPLE, BARE], ids=["much", "little"])
 @pytest.mark.parametrize("event", EVENTS)
-def test_every_event_has_a_subject_and_a_whole_body(texts: Texts, event: str, facts: Facts) -> None:
+def test_every_event_has_a_subject_and_a_whole_body(texts: Texts, event: str, facts: NoticeFacts) -> None:
     text = composed(texts, event, facts)
     assert "\n" not in text.subject
     assert not text.subject.startswith("Subject")
     assert "prod" in text.subject
     assert utc(facts.at) in text.body + text.subject
-    assert PEOPLE.escalation.severity(event, facts.verdict).words in text.body
+    assert meaning(event, facts) in text.body
     assert "\n\n\n" not in text.body
     assert not [word for word in ("None", "{{", "()", ": \n") if word in text.body]
 
 
 def test_an_announcement_says_what_was_measured_or_that_nothing_was(texts: Texts) -> None:
     assert "no earlier run" in composed(texts, "announcement", BARE).body
-    measured = Facts("prod", BARE.at, eta=Eta(3000, 3))
+    measured = NoticeFacts("prod", BARE.at, eta=Eta(3000, 3))
     assert "about 50 minutes, as the last 3 runs here did" in composed(texts, "announcement", measured).body
     assert "2026-11-23 22:00 UTC" in composed(texts, "announcement", measured).subject
 
 
 def test_in_progress_counts_phases_and_says_what_is_left(texts: Texts) -> None:
-    facts = Facts("prod", BARE.at, phase=3, phases=6, title="V1 graceful shutdown", eta=Eta(60, 1))
+    facts = NoticeFacts("prod", BARE.at, phase=3, phases=6, title="V1 graceful shutdown", eta=Eta(60, 1))
     text = composed(texts, "in_progress", facts)
     assert text.subject.endswith("phase 3: V1 graceful shutdown")
     assert "3 of 6 phases complete" in text.body
     assert "about 60 seconds, measured on one earlier run here" in text.body
-    unmeasured = Facts("prod", BARE.at, phase=3, phases=6, title="V1 graceful shutdown")
+    unmeasured = NoticeFacts("prod", BARE.at, phase=3, phases=6, title="V1 graceful shutdown")
     assert "no earlier run to measure by" in composed(texts, "in_progress", unmeasured).body
 
 
-def test_a_rollback_that_begins_is_not_told_as_one_that_has_ended(texts: Texts) -> None:
-    assert "Going back" in composed(texts, "rollback", BARE).subject
-    ended = composed(texts, "rollback", Facts("prod", BARE.at, finished=True))
-    assert "Taken back" in ended.subject
-    assert "is back in service" in ended.body
+def test_a_rollback_that_begins_does_not_read_as_one_that_has_ended(texts: Texts) -> None:
+    assert "Rolling back" in composed(texts, "rollback", BARE).subject
+    ended = composed(texts, "rollback", NoticeFacts("prod", BARE.at, finished=True))
+    assert "Rolled back" in ended.subject
+    assert "is in service again" in ended.body
 
 
 def test_a_hold_says_until_when_and_what_happens_then(texts: Texts) -> None:
-    facts = Facts("prod", BARE.at, until="2026-11-23T23:00:00Z", default="roll back", reasons=("web1: memory 600 MB",))
+    facts = NoticeFacts(
+        "prod", BARE.at, until="2026-11-23T23:00:00Z", default="roll back", reasons=("web1: memory 600 MB",)
+    )
     body = composed(texts, "hold", facts).body
     assert "Decide by 2026-11-23 23:00 UTC; without a decision: roll back." in body
     assert "- web1: memory 600 MB" in body
@@ -71,12 +78,12 @@ def test_a_hold_says_until_when_and_what_happens_then(texts: Texts) -> None:
 
 
 def test_a_role_is_asked_for_its_sign_off_by_its_title(texts: Texts) -> None:
-    body = composed(texts, "signoff_wanted", Facts("prod", BARE.at, role="on_call", point="hour 24")).body
-    assert body.startswith("On-call Engineer: your sign-off is asked for at hour 24")
+    body = composed(texts, "signoff_wanted", NoticeFacts("prod", BARE.at, role="on_call", point="hour 24")).body
+    assert body.startswith("On-call Engineer: your sign-off is needed at hour 24")
 
 
 def test_what_a_host_said_stays_on_one_line_and_cannot_act(texts: Texts) -> None:
-    facts = Facts("prod", BARE.at, reasons=("web1: a\nSubject: b\x1b[31m" + "x" * 1000,), title="x")
+    facts = NoticeFacts("prod", BARE.at, reasons=("web1: a\nSubject: b\x1b[31m" + "x" * 1000,), title="x")
     body = composed(texts, "incident", facts).body
     (line,) = [line for line in body.splitlines() if line.startswith("- web1")]
     assert "\x1b" not in line
@@ -87,7 +94,7 @@ def test_what_a_host_said_stays_on_one_line_and_cannot_act(texts: Texts) -> None
     ("seconds", "words"),
     [(0, "1 seconds"), (40.4, "40 seconds"), (100, "2 minutes"), (3000, "50 minutes"), (7500, "2 h 05 min")],
 )
-def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+def test_durations_read_naturally(seconds: float, words: str) -> None:
     assert about(seconds) == words
 
 
@@ -99,7 +106,7 @@ def test_a_template_that_is_wrong_is_refused_before_anything_runs(tmp_path: Path
     (notices / "success.j2").write_text("\n")
     (notices / "hourly.j2").unlink()
     with pytest.raises(UsageError) as caught:
-        Texts(tmp_path, "abaco", PEOPLE.contacts.roles)
+        Texts(tmp_path, "abaco", PEOPLE.roles)
     assert [problem.path for problem in caught.value.problems] == [
         "templates/notices/success.j2",
         "templates/notices/hold.j2",

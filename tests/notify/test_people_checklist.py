@@ -34,7 +34,7 @@ def told(problems: tuple[Problem, ...]) -> list[str]:
 
 
 def test_the_checklist_of_the_project_holds_together() -> None:
-    lines = checklist(ROOT / "roles" / "standard" / FILE, known().contacts.roles)
+    lines = checklist(ROOT / "roles" / "standard" / FILE, known().roles)
     assert {line.group for line in lines.lines} == {"infrastructure", "team", "documents"}
     assert all(not line.human for line in lines.lines if line.group == "infrastructure")
     assert all(line.human and line.question.endswith("?") for line in lines.lines if line.group != "infrastructure")
@@ -50,7 +50,7 @@ def test_every_finding_of_phase_0_proves_a_line_and_every_pattern_meets_one() ->
     names = [*bound, *(step.id for step in steps_of(role, "preflight"))]
     patterns = [
         pattern
-        for line in checklist(ROOT / "roles" / "standard" / FILE, known().contacts.roles).lines
+        for line in checklist(ROOT / "roles" / "standard" / FILE, known().roles).lines
         for pattern in line.machine
     ]
     assert [one for one in patterns if not any(fnmatchcase(name, one) for name in names)] == []
@@ -73,19 +73,23 @@ more: 1
 """,
         )
     assert told(caught.value.problems) == [
-        "checklist.yml:9: more: unknown key `more`",
         "checklist.yml:2: groups.team: is empty",
         "checklist.yml:4: lines.both: has both `machine` and `human`",
         "checklist.yml:5: lines.neither: has neither `machine` nor `human`",
         "checklist.yml:6: lines.group.group: unknown group `taem`",
         "checklist.yml:6: lines.group.words: is empty",
-        "checklist.yml:6: lines.group.machine: names no finding",
+        "checklist.yml:7: lines.human.human.question: expected text, found the number 5",
         "checklist.yml:7: lines.human.human.role: unknown role `oncall`",
-        "checklist.yml:7: lines.human.human.question: is the number 5, not text",
+        "checklist.yml:8: lines.key.words: `words` is missing",
+        "checklist.yml:8: lines.key.human.question: `question` is missing",
         "checklist.yml:8: lines.key.word: unknown key `word`",
-        "checklist.yml:8: lines.key: has no `words`",
-        "checklist.yml:8: lines.key.human: has no `question`",
+        "checklist.yml:9: more: unknown key `more`",
     ]
+
+
+def test_a_line_that_no_finding_proves_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="names no finding"):
+        small(tmp_path, SMALL.replace('["preflight.disk-*"]', "[]"))
 
 
 @pytest.mark.parametrize("text", ["", "lines: {}\ngroups: {a: A}\n", "[1]"])
@@ -95,7 +99,7 @@ def test_an_empty_checklist_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_a_line_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="written twice"):
+    with pytest.raises(UsageError, match="duplicate key"):
         small(tmp_path, SMALL + "  disk: {group: team, words: again, machine: [x]}\n")
 
 
@@ -123,10 +127,10 @@ read: {answer: yes, nte: x}
     assert told(caught.value.problems) == [
         "answers.yml:2: on-cal: the checklist has no line `on-cal`",
         "answers.yml:3: disk: `disk` is proven by what the hosts show",
-        'answers.yml:4: on-call.answer: is text "maybe"',
+        'answers.yml:4: on-call.answer: expected true or false, found text "maybe"',
         "answers.yml:4: on-call.by: is empty",
+        "answers.yml:5: read.by: `by` is missing",
         "answers.yml:5: read.nte: unknown key `nte`",
-        "answers.yml:5: read: has no `by`",
     ]
 
 

@@ -19,24 +19,24 @@ def refusals(values: dict[str, Any]) -> list[str]:
 
 def test_the_defaults_name_somebody_for_every_event_and_no_channel() -> None:
     there = known(defaults())
-    assert there.contacts.channels == {}
+    assert there.channels == {}
     for event in EVENTS:
-        levels = there.escalation.levels(event, there.escalation.severity(event))
+        levels = there.levels(event, there.severity(event))
         assert levels[0].roles, event
         assert levels[0].after_s == 0
 
 
 def test_a_verdict_makes_an_event_graver_and_never_milder() -> None:
-    escalation = known().escalation
-    assert escalation.severity("hourly").name == "info"
-    assert escalation.severity("hourly", "PASS").name == "info"
-    assert escalation.severity("hourly", "WARN").name == "attention"
-    assert escalation.severity("hourly", "FAIL").name == "decision"
-    assert escalation.severity("rollback", "PASS").name == "critical"
+    escalation = known()
+    assert escalation.severity("hourly") == "info"
+    assert escalation.severity("hourly", "PASS") == "info"
+    assert escalation.severity("hourly", "WARN") == "attention"
+    assert escalation.severity("hourly", "FAIL") == "decision"
+    assert escalation.severity("rollback", "PASS") == "critical"
 
 
 def test_an_event_s_own_entry_wins_unless_its_verdict_made_it_graver() -> None:
-    escalation = known().escalation
+    escalation = known()
     success = escalation.levels("success", escalation.severity("success"))
     assert "stakeholders" in success[0].roles
     failed = escalation.levels("success", escalation.severity("success", "FAIL"))
@@ -44,7 +44,7 @@ def test_an_event_s_own_entry_wins_unless_its_verdict_made_it_graver() -> None:
 
 
 def test_the_next_level_is_due_when_nobody_has_reacted_for_so_long() -> None:
-    escalation = known().escalation
+    escalation = known()
     hold = escalation.severity("hold")
 
     def due(waited_s: float, told: int) -> list[tuple[str, ...]]:
@@ -58,51 +58,60 @@ def test_the_next_level_is_due_when_nobody_has_reacted_for_so_long() -> None:
 
 
 def test_a_channel_is_told_once_whoever_shares_it() -> None:
-    assert known().contacts.channels_of(["on_call", "operations_lead", "management"]) == ("chat", "mail")
+    assert known().channels_of(["on_call", "operations_lead", "management"]) == ("chat", "mail")
 
 
-def test_everything_wrong_with_people_comes_at_once_with_its_place() -> None:
+def test_every_wrong_value_comes_at_once_with_its_place() -> None:
     values = reached()
-    values["people_channels"]["pager"] = {"env": "PAGER"}
-    values["people_roles"]["on_call"] = {"words": "On-call", "chanels": ["chat"], "channels": ["chta"], "names": [""]}
+    values["people_roles"]["on_call"] = {"title": "On-call", "chanels": ["chat"], "channels": ["chta"], "names": [""]}
     values["people_roles"]["management"] = {"channels": ["mail"]}
-    values["people_severities"]["info"]["events"] = ["announcement", "hourly", "hold", "succes"]
+    values["people_severities"]["info"]["events"] = ["announcement", "hourly", "succes"]
     values["people_severities"]["critical"]["verdicts"] = ["fail"]
     values["people_matrix"]["decision"] = [{"roles": ["oncall"]}, {"after_s": "soon", "roles": ["management"]}]
     values["people_matrix"]["roll_back"] = [{"roles": ["management"]}]
-    del values["people_matrix"]["critical"]
-    told = "\n".join(refusals(values))
-    for line in (
-        "group_vars/prod.yml:3: people_channels.pager: nobody is told on the channel `pager`",
+    assert refusals(values) == [
+        "group_vars/prod.yml:4: people_roles.on_call.names[0]: is empty",
+        "group_vars/prod.yml:4: people_roles.on_call.channels[0]: unknown channel `chta`",
         "group_vars/prod.yml:4: people_roles.on_call.chanels: unknown key `chanels`",
-        "people_roles.on_call.channels[0]: unknown channel `chta`",
-        'people_roles.on_call.names[0]: is text "", no name',
-        "people_roles.management: has no `words`",
-        "people_severities.info.events[3]: unknown event `succes`",
-        "people_severities: no severity has the event `in_progress`",
-        "people_severities: no severity has the event `success`",
-        "people_severities: the event `hold` has several severities: info, decision",
-        "people_severities.critical.verdicts[0]: unknown verdict `fail`",
-        "people_matrix.decision[0].roles[0]: unknown role `oncall`",
-        'people_matrix.decision[1].after_s: is text "soon", not a number of seconds',
-        "people_matrix.roll_back: `roll_back` is neither an event nor a severity",
-        "people_matrix: says nothing of the severity `critical`",
-    ):
-        assert line in told
+        "group_vars/prod.yml:4: people_roles.management.title: `title` is missing",
+        "group_vars/prod.yml:5: people_severities.info.events[2]: unknown event `succes`",
+        "group_vars/prod.yml:5: people_severities.critical.verdicts[0]: unknown verdict `fail`",
+        "group_vars/prod.yml:6: people_matrix.decision[0].roles[0]: unknown role `oncall`",
+        'group_vars/prod.yml:6: people_matrix.decision[1].after_s: expected a number, found text "soon"',
+        "group_vars/prod.yml:6: people_matrix.roll_back: unknown event or severity `roll_back`",
+    ]
+
+
+def test_everything_that_does_not_fit_together_comes_at_once_with_its_place() -> None:
+    values = reached()
+    values["people_channels"]["pager"] = {"env": "PAGER"}
+    values["people_severities"]["info"]["events"] = ["announcement", "hourly", "hold"]
+    values["people_severities"]["hourly"] = {"meaning": "x"}
+    del values["people_matrix"]["critical"]
+    values["people_matrix"]["hourly"] = [{"roles": []}]
+    assert refusals(values) == [
+        "group_vars/prod.yml:3: people_channels.pager: no role uses the channel `pager`",
+        "group_vars/prod.yml:5: people_severities: no severity has the event `in_progress`",
+        "group_vars/prod.yml:5: people_severities: no severity has the event `success`",
+        "group_vars/prod.yml:5: people_severities: the event `hold` has several severities: info, decision",
+        "group_vars/prod.yml:6: people_matrix: the severity `critical` is missing",
+        "group_vars/prod.yml:5: people_severities.hourly: the severity `hourly` has the name of an event",
+        "group_vars/prod.yml:6: people_matrix.hourly[0].roles: this level reaches nobody",
+    ]
 
 
 @pytest.mark.parametrize(
     ("level", "found"),
     [
-        ([], "is no list of levels"),
-        ({"roles": ["on_call"]}, "is no list of levels"),
+        ([], "has no level"),
+        ({"roles": ["on_call"]}, "expected a list, found a map"),
         ([{"after_s": 5, "roles": ["on_call"]}], "the first level waits 5 s"),
-        ([{"roles": ["on_call"]}, {"roles": ["management"]}], "does not come later"),
-        ([{"roles": ["on_call"]}, {"after_s": -1, "roles": ["management"]}], "not a number of seconds"),
-        ([{"roles": ["on_call"]}, {"after_s": float("nan"), "roles": ["management"]}], "not a number of seconds"),
+        ([{"roles": ["on_call"]}, {"roles": ["management"]}], "not later than the one before"),
+        ([{"roles": ["on_call"]}, {"after_s": -1, "roles": ["management"]}], "expected greater than or equal to 0"),
+        ([{"roles": ["on_call"]}, {"after_s": float("nan"), "roles": ["management"]}], "expected a finite number"),
         ([{"roles": []}], "reaches nobody"),
-        ([{}], "has no `roles`"),
-        ([{"roles": ["on_call", "on_call"]}], "names `on_call` a second time"),
+        ([{}], "`roles` is missing"),
+        ([{"roles": ["on_call", "on_call"]}], "lists `on_call` more than once"),
     ],
 )
 def test_a_level_that_makes_no_sense_is_refused(level: object, found: str) -> None:
@@ -119,6 +128,6 @@ def test_a_level_that_reaches_nobody_is_refused_where_there_are_channels() -> No
 
 
 def test_every_verdict_has_one_severity_by_default() -> None:
-    held = [verdict for one in known(defaults()).escalation.severities for verdict in one.verdicts]
+    held = [verdict for one in known(defaults()).severities.values() for verdict in one.verdicts]
     assert sorted(held) == sorted(str(verdict) for verdict in Verdict)
     assert set(ORIGINS) == set(defaults())

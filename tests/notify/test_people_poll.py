@@ -9,14 +9,14 @@ import pytest
 from cutover.core.errors import Refused, UsageError
 from cutover.core.verdict import Verdict
 from cutover.journal.journal import Journal
-from cutover.notify.escalation import Role
+from cutover.notify.escalation import TeamRole
 from cutover.plan.gate import Finding
 from cutover.plan.phases import PREPARING
 from cutover.run.checklist import Answer, Line, Polling, checklist, found_in, people_polled
 from tests.timeline.runs import CLOCK, Tape, finding
 
 NOW = "2026-01-02T03:04:05.000Z"
-ROLES = {"on_call": Role("on_call", "On-call"), "lead": Role("lead", "Lead", ("Bo",))}
+ROLES = {"on_call": TeamRole(title="On-call"), "lead": TeamRole(title="Lead", names=("Bo",))}
 TEXT = """
 groups: {infrastructure: Infrastructure, team: Team}
 lines:
@@ -45,9 +45,9 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 def asking(answered: Mapping[str, Answer], asked: list[tuple[str, list[str]]] | None = None) -> object:
-    def ask(role: Role, lines: Sequence[Line]) -> Mapping[str, Answer]:
+    def ask(role: TeamRole, lines: Sequence[Line]) -> Mapping[str, Answer]:
         if asked is not None:
-            asked.append((role.name, [line.id for line in lines]))
+            asked.append((role.title, [line.id for line in lines]))
         return {line.id: answered[line.id] for line in lines if line.id in answered}
 
     return ask
@@ -99,7 +99,7 @@ def test_who_holds_a_role_is_asked_once_for_all_its_open_lines(poll: Polling, jo
     asked: list[tuple[str, list[str]]] = []
     ask = asking(ALL, asked)
     assert replace(poll, given={"there": YES}, ask=ask).people(journal).go  # type: ignore[arg-type]  # as Ask
-    assert asked == [("on_call", ["awake"]), ("lead", ["read"])]
+    assert asked == [("On-call", ["awake"]), ("Lead", ["read"])]
 
 
 def test_what_was_answered_in_a_run_is_not_asked_again_but_a_no_is(poll: Polling, journal: Journal) -> None:
@@ -108,7 +108,7 @@ def test_what_was_answered_in_a_run_is_not_asked_again_but_a_no_is(poll: Polling
     asked: list[tuple[str, list[str]]] = []
     again = replace(poll, ask=asking(ALL, asked))  # type: ignore[arg-type]  # as Ask
     assert again.people(journal).go
-    assert asked == [("lead", ["read"])]
+    assert asked == [("Lead", ["read"])]
 
 
 def test_phase_0_proves_the_other_lines(poll: Polling, journal: Journal) -> None:

@@ -100,12 +100,12 @@ def test_a_name_may_be_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "path", "found"),
     [
-        ("\n{% if %}", ":2", "cannot be read"),
-        ("{{ x | nothing }}", ":1", "cannot be read: No filter named 'nothing'"),
+        ("\n{% if %}", ":2", "is not valid"),
+        ("{{ x | nothing }}", ":1", "is not valid: No filter named 'nothing'"),
         ("\n{{ 1 / 0 }}", ":2", "ZeroDivisionError"),
         ("\n{{ abaco_port + 'x' }}", ":2", "TypeError"),
         ("{{ [1, 2] | random }}", ":1", "No filter named 'random'"),
-        ("{{ nan | to_json }}", ":1", "nan cannot be written as JSON"),
+        ("{{ nan | to_json }}", ":1", "not JSON compliant"),
     ],
 )
 def test_a_template_that_fails_is_named_with_its_line(tmp_path: Path, text: str, path: str, found: str) -> None:

@@ -60,7 +60,7 @@ def deployed(home: Path, said: str, where: str = "current") -> None:
 def variables(name: str, home: Path) -> Variables:
     settings = {
         "cutover_service": "abaco",
-        "cutover_service": "abaco", "abaco_environment": "lab", "abaco_connections": [],
+        "abaco_environment": "lab",
         "abaco_connections": [],
         "abaco_home": str(home),
     }

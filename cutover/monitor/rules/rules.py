@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.samples import LEVELS, Level
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.yamlfile import dotted, read
 from cutover.monitor.rules.rulebook import (
     COUNTED,

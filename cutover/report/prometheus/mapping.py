@@ -8,7 +8,7 @@ from string import Template
 from pydantic import Field, ValidationError
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.yamlfile import read
 from cutover.monitor.rules.rulebook import COUNTED, STATES, UNLIMITED, WINDOWED, RuleBook, Signal
 from cutover.monitor.rules.rules import Keys, Refusals, StrictModel, schema_problems

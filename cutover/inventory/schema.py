@@ -1,0 +1,157 @@
+"""Checks what people wrote against pydantic models: each misfit is a Problem with its place, what was expected and found."""
+
+from collections.abc import Callable, Iterable, Mapping
+from difflib import SequenceMatcher, get_close_matches
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from cutover.core.errors import Problem
+from cutover.core.secret import Secret
+from cutover.inventory.yamlfile import Keys
+
+_EXPECTED = {  # where pydantic's own words are not a user's
+    "string_type": "text",
+    "model_type": "a map",
+    "dict_type": "a map",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`did you mean web1 or web2? `, with a space behind it, or "" when no known word is close.
+
+    Words with a common prefix are all a little close: only those about as close as the closest are named.
+    """
+    matches = get_close_matches(word, list(known), n=3, cutoff=0.6)
+    ratios = {match: SequenceMatcher(None, match, word).ratio() for match in matches}
+    close = [match for match, ratio in ratios.items() if ratio > max(ratios.values()) - 0.05]
+    return f"did you mean {' or '.join(close)}? " if close else ""
+
+
+def listed(words: Iterable[str], at_most: int = 20) -> str:
+    """The words separated by commas; past `at_most` their number instead, so that a message stays readable."""
+    all_words = list(words)
+    more = len(all_words) - at_most
+    return (", ".join(all_words[:at_most]) or "none") + (f" and {more} more" if more > 0 else "")
+
+
+def named(value: object) -> str:
+    """What a value is, for a person: `text "20"`, `the number 7`, `a list`; never the inside of a secret."""
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, str):
+        return f'text "{value}"'
+    return str(value) if isinstance(value, Secret) else "a map" if isinstance(value, dict) else "a list"
+
+
+class Schema(BaseModel):
+    """Base of the models of files: keys must be known, values of their type, numbers finite."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def misfit(found: str, advice: str) -> PydanticCustomError:
+    """What a validator raises: it becomes a Problem with these words."""
+    return PydanticCustomError("misfit", "{found}", {"found": found, "next": advice})
+
+
+def misfits(found: Iterable[tuple[Keys, str, str]]) -> None:
+    """Raise all misfits of a model at once, each as (keys, what was found, what to do next); none: do nothing."""
+    errors = [InitErrorDetails(type=misfit(words, advice), loc=keys, input=None) for keys, words, advice in found]
+    if errors:
+        raise ValidationError.from_exception_data("misfits", errors)
+
+
+def one_of(what: str, names: Iterable[str] = ()) -> AfterValidator:
+    """Accepts one of these names, or of those that the validation's context has under `what`."""
+    there = tuple(names)
+
+    def check(value: str, info: ValidationInfo) -> str:
+        known = (info.context or {}).get(what, there)
+        if value not in known:
+            raise misfit(f"unknown {what} `{value}`", f"{did_you_mean(value, known)}there are {listed(known)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _filled(text: str) -> str:
+    if not (stripped := text.strip()):
+        raise misfit("is empty", "write at least one word")
+    return stripped
+
+
+def unique(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, none of which may stand there twice."""
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise misfit(f"lists {', '.join(f'`{name}`' for name in twice)} more than once", "keep one")
+    return names
+
+
+Text = Annotated[str, AfterValidator(_filled)]
+Names = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(unique)]
+
+
+def validate(
+    model: type[ModelT],
+    value: object,
+    where: Callable[..., str],
+    problems: list[Problem],
+    context: Mapping[str, Iterable[str]] | None = None,
+) -> ModelT | None:
+    """The value as its model; None when it does not fit, with every reason added to `problems`.
+
+    `where(*keys)` gives the place of a key path. `context` has the names that `one_of` accepts.
+    """
+    try:
+        return model.model_validate(value, context=context)
+    except ValidationError as error:
+        problems += [_problem(model, one, where) for one in error.errors()]
+        return None
+
+
+def _problem(model: type[BaseModel], error: ErrorDetails, where: Callable[..., str]) -> Problem:
+    keys: Keys = tuple(key for key in error["loc"] if key != "[key]")
+    known = listed(_fields(model, keys[:-1]))
+    match error["type"]:
+        case "misfit":
+            found, advice = error["ctx"]["found"], error["ctx"]["next"]
+        case "extra_forbidden":
+            close = did_you_mean(str(keys[-1]), _fields(model, keys[:-1]))
+            found, advice = f"unknown key `{keys[-1]}`", f"{close}known keys: {known}"
+        case "missing":
+            found, advice = f"`{keys[-1]}` is missing", f"add it; known keys: {known}"
+        case _:
+            expected = _EXPECTED.get(error["type"], error["msg"].removeprefix("Input should be "))
+            found = f"expected {expected}, found {named(error['input'])}"
+            advice = "write `key: value` lines below it" if expected == "a map" else "correct the value"
+    return Problem(found, advice, path=where(*keys))
+
+
+def _fields(model: type[BaseModel], keys: Keys) -> list[str]:
+    """The keys that the model below a key path has."""
+    model = (_model_in(model.model_fields["root"].annotation) or model) if "root" in model.model_fields else model
+    for key in keys:
+        if key in model.model_fields:
+            model = _model_in(model.model_fields[str(key)].annotation) or model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model inside a type such as `dict[str, Model] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)
