@@ -59,6 +59,7 @@ HELP = {
     "rounds": "how often each contender runs",
     "only": "one half of the bench (default: both; any other word tells what they are called)",
     "k": "only tests whose name matches, as in pytest",
+    "unit": "only tests that need no lab, no sshd and no browser: the quick loop",
     "faults": "the whole fault suite and the long watches instead, more than an hour; writes docs/faults.md",
     "seed": "of the fault suite, to make the same choices again",
 }

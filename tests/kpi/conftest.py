@@ -1,5 +1,6 @@
 """A config on a temporary root, and services that really run in processes of their own."""
 
+import compileall
 import json
 import os
 import shutil
@@ -93,9 +94,16 @@ def serving(root: Path, code: Path = ROOT, **environment: str) -> Iterator[Runni
                 process.wait()
 
 
+def copied_code(place: Path) -> Path:
+    """A copy of the package, compiled, since many programs start from copies."""
+    compileall.compile_dir(ROOT / "kpi", quiet=2)
+    shutil.copytree(ROOT / "kpi", place / "kpi")
+    return place
+
+
 def altered_code(tmp_path: Path, module: str, old: str, new: str) -> Path:
     """A copy of the package with one thing changed in it."""
-    shutil.copytree(ROOT / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    copied_code(tmp_path)
     path = tmp_path / "kpi" / module
     text = path.read_text(encoding="utf-8")
     assert old in text

@@ -1,8 +1,6 @@
 """A real Prometheus over three real hosts that were cut over: it sees them, judges by the generated rules, and cries when V2 is gone."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,13 +21,7 @@ from tests.kpi.conftest import free_port
 from tests.lab.conftest import fresh_checkout
 from tests.lab.support_hosts import V2, Hosts, until
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(
-        shutil.which("prometheus") is None and not os.environ.get("CI"),
-        reason="prometheus is missing: apt-get install --no-install-recommends prometheus (CI has it by `./invokew test`)",
-    ),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.tool("prometheus")]
 
 PATIENCE_S = 20.0
 V2_PORT = 8001
