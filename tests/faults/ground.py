@@ -15,8 +15,9 @@ import lab
 from cutover.agent.serve import SILENCE_S
 from tests.faults import controller
 from tests.faults.invariants import Violation, exactly_once, in_service, judge, nothing_left
-from tests.lab.support import PATIENCE_S, Answer, Checkout, journal
+from tests.lab.support import Answer, Checkout, journal
 from tests.lab.support_hosts import V1, V2, Hosts, until
+from tests.waiting import PATIENCE_S, journal_lines, journal_records
 
 LOOK = (Path(__file__).parent / "look.py").read_text()
 # For tapes under way to be done, and for what has ended to be gone: an agent whose controller was cut off waits for its silence.
@@ -62,7 +63,7 @@ class Mortal:
 
     def boundaries(self) -> list[dict[str, Any]]:
         """Each write of its journal so far: number, kind of its first record, how many records."""
-        return [json.loads(line) for line in self.notes.read_text().splitlines()] if self.notes.exists() else []
+        return journal_records(self.notes)
 
     def left(self) -> list[str]:
         """What is left of it, and of what it started."""
@@ -125,7 +126,9 @@ class Ground:
         """V1 in service, and nothing else."""
         self.hosts.reset(*self.names)
         self.forget_v2()
-        assert until(lambda: all(in_service(one) == "V1" for one in self.look(time.time()).values()), seconds=30)
+        assert until(
+            lambda: all(in_service(one) == "V1" for one in self.look(time.time()).values()), seconds=PATIENCE_S
+        )
 
 
 @dataclass
@@ -205,18 +208,12 @@ class Experiment:
             "by_us": self.by_us, "name": self.name, "seed": self.seed, "began": self.began, "expect": self.expect,
             "commands": self.commands,
             "hosts": {name: {"before": self.before[name], "after": after[name]} for name in self.ground.names},
-            "journals": {f"{run.name} of {run.parents[2].name}": self._lines(run) for run in fresh},
+            "journals": {f"{run.name} of {run.parents[2].name}": journal_lines(run / "journal.jsonl") for run in fresh},
             "left_running": [line for one in self.ground.started for line in one.left()],
         }  # fmt: skip
 
     def _roots(self) -> set[Path]:
         return {self.ground.checkout.root, *(mortal._root for mortal in self.ground.started)}
-
-    @staticmethod
-    def _lines(run: Path) -> list[str]:
-        text = (run / "journal.jsonl").read_text()
-        lines = text.splitlines()
-        return lines if text.endswith("\n") else lines[:-1]  # a torn tail is what a crash may leave
 
     def save(self, folder: Path) -> None:
         """Keep the history: the checker can judge it again, offline."""

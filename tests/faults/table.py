@@ -1,6 +1,5 @@
 """docs/faults.md from what a run of the suite came to: `python -m tests.faults.table RESULTS` writes it."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from tests.faults.invariants import INVARIANTS
 from tests.faults.scenarios import SCENARIOS
+from tests.waiting import journal_records
 
 Line = dict[str, Any]
 PAGE = """\
@@ -102,7 +102,7 @@ def _scenarios(lines: Sequence[Line]) -> str:
 
 def write(results: Path, page_file: Path) -> None:
     """Write the page."""
-    page_file.write_text(page([json.loads(line) for line in results.read_text().splitlines()]))
+    page_file.write_text(page(journal_records(results)))
 
 
 if __name__ == "__main__":

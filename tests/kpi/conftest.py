@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,15 @@ import pytest
 from kpi.config import PipelineConfig
 from kpi.probes import EXAMPLE
 from tests.checkout import ROOT
+from tests.waiting import PATIENCE_S, wait_until
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = PATIENCE_S
+
+
+@pytest.fixture
+def no_delivery_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test delivers nothing, validation does not wait until its time is over. Canaries have all of that time."""
+    monkeypatch.setattr("kpi.validation.trial._wait_for_first_run", lambda *_: None)
 
 
 def free_port() -> int:
@@ -43,13 +49,7 @@ def write_config(root: Path, **changes: Any) -> Path:
 
 def wait_for(what: Callable[[], Any]) -> Any:
     """The first true answer; fails when there is none in good time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        answer = what()
-        if answer:
-            return answer
-        time.sleep(0.02)
-    return pytest.fail(f"waited {PATIENCE_SECONDS:g} s in vain")
+    return wait_until(what, every=0.02)
 
 
 @dataclass

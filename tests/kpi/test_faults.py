@@ -16,6 +16,7 @@ import pytest
 
 from legacy.deliver_tapes import Deliverer
 from tests.kpi.conftest import Running, altered_code, copied_code, serving, wait_for, write_config
+from tests.waiting import PATIENCE_S
 
 # Far above what a busy test machine needs, far below what is planted.
 LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
@@ -90,7 +91,9 @@ def _release(tmp_path: Path, module: str = "", fault: str = "") -> Path:
 def _validated(code: Path, running: Running, *more: str) -> tuple[int, dict[str, Any]]:
     command = [sys.executable, "-m", "kpi", "validate", "--json", "--config", str(running.config_path), *more]
     environment = {**os.environ, "PYTHONPATH": str(code)}
-    run = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(
+        command, cwd=code, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     return run.returncode, json.loads(run.stdout)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from cutover.cli.app import Said, answer
 from tests.checkout import ROOT
+from tests.waiting import PATIENCE_S, journal_records
 
 PARTS = (
     "tasks.py",
@@ -32,7 +33,6 @@ PARTS = (
     "pyproject.toml",
 )
 SHARED = ("cache", "releases")
-PATIENCE_S = 180.0
 KEYS = set(
     json.loads(answer("", 0, "", Said()))
 )  # what every document of --json has; docs/commands.md says what is in each
@@ -176,8 +176,7 @@ class Running:
 
 def journal(checkout: Checkout, run: str) -> list[dict[str, Any]]:
     """The records of a run's journal, as they are on disk."""
-    file = checkout.run_directory(run) / "journal.jsonl"
-    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    return journal_records(checkout.run_directory(run) / "journal.jsonl")
 
 
 def reached(checkout: Checkout, kind: str, **data: str) -> Callable[[], bool]:

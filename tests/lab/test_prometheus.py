@@ -20,10 +20,10 @@ from tests.checkout import ROOT
 from tests.kpi.conftest import free_port
 from tests.lab.conftest import fresh_checkout
 from tests.lab.support_hosts import V2, Hosts, until
+from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.lab, pytest.mark.tool("prometheus")]
 
-PATIENCE_S = 20.0
 V2_PORT = 8001
 # A look a second, and hold times to match. How busy the machine of these tests is is not what is tested.
 HURRIED = {
