@@ -14,6 +14,7 @@ from cutover.run.session import SIGNALS, StopSignal
 from tests.checkout import ROOT
 from tests.run.fakehosts import World, is_on_v1
 from tests.run.killing import Machine, machines
+from tests.waiting import PATIENCE_S
 
 __all__ = ["machines"]
 
@@ -22,8 +23,7 @@ RUN = """
 import signal, sys, time
 from cutover.run.session import StopSignal
 from cutover.core.errors import Interrupted
-from tests.waiting import PATIENCE_S
-signal.alarm(30)
+signal.alarm(180)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 stop = StopSignal(lambda words: print(words, flush=True))
 with stop.watching():
