@@ -13,7 +13,7 @@ from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.gate import decide
 from cutover.plan.phases import phase_named
 from cutover.plan.plan import HostPlan
-from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.fleet import Fleet, connected
 from cutover.run.phase import work_on
 from cutover.run.session import Session, StopSignal, held, times_of
@@ -43,17 +43,15 @@ def main(checkout: Path) -> None:
 
 
 def _session(targets: Targets, run: RunDir, journal: Journal, fleet: Fleet) -> Session:
-    roles = {
-        name: Role("toy", targets.root, targets.variables[name], RunFacts(run.id, run.id.split("-")[0]))
-        for name in targets.names
-    }
+    roles = contexts(targets, RunFacts(run.id, run.id.split("-")[0]))
     plans = {
         host.name: HostPlan(
+            service=roles[host.name].service,
             name=host.name,
             address=host.address,
             variables={},
             facts={},
-            steps={PHASE.name: steps_of(roles[host.name])},
+            steps={PHASE.name: steps_of(roles[host.name], "job")},
             changes=(),
             diffs=(),
         )
@@ -61,7 +59,8 @@ def _session(targets: Targets, run: RunDir, journal: Journal, fleet: Fleet) -> S
     }
     contents = {digest: file.text for role in roles.values() for digest, file in role.files.items()}
     return Session(
-        root=targets.root, run=run.id, environment=targets.environment, journal=journal, evidence=run.evidence, fleet=fleet, plans=plans,
+        root=targets.root, run=run.id, service=targets.service, environment=targets.environment, journal=journal,
+        evidence=run.evidence, fleet=fleet, plans=plans,
         times=times_of(targets), stop=StopSignal(), contents=contents,
     )  # fmt: skip
 

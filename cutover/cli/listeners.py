@@ -40,13 +40,13 @@ class Written:
 def write_all(root: Path, run: RunDir) -> Written:
     """Write everything anew from plan, journal and evidence; safe to repeat."""
     incident = write_incident(run, root)
-    validation = write_validation_reports(run, presentation(root).validation)
+    validation = write_validation_reports(run, presentation(root, run.service()).validation)
     return Written({"report": write_report(run, root), "incident record": incident, "validation": validation})
 
 
-def write_validation(root: Path, judged: Judged) -> Path:
+def write_validation(root: Path, service: str, judged: Judged) -> Path:
     """The reports of a validation outside any run: fleet and hosts, in a directory named by the time."""
-    shown = presentation(root).validation
+    shown = presentation(root, service).validation
     given = {host: judging(by_step.get(shown.step)) for host, by_step in judged.documents.items()}
     documents = completed(given, shown.checks, {host: judged.why(host) for host in given})
     return write_reports(root / ".cutover" / "validations" / utc_stamp(), documents, {})
@@ -89,7 +89,9 @@ class Listeners:
         """Say that the run has been done; its journal and report are left as they are."""
         self.console.close()
         plan = self._run.plan()
-        self._ask.hosts = hosts_as_json(read(self._run.journal_file), presentation(self._ask.root).outage)
+        self._ask.hosts = hosts_as_json(
+            read(self._run.journal_file), presentation(self._ask.root, self._run.service()).outage
+        )
         on = f"{', '.join(plan.hosts)}: on V2, release {plan.release.id}, healthy"
         self._ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
 
@@ -98,7 +100,7 @@ class Listeners:
         self.console.close()
         if not self._run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
             return
-        shown = presentation(self._ask.root).outage
+        shown = presentation(self._ask.root, self._run.service()).outage
         records = read(self._run.journal_file)
         self._ask.hosts = hosts_as_json(records, shown)
         self._ask.fingerprint = self._run.plan().fingerprint

@@ -19,7 +19,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir
 from cutover.plan.plan import Plan
-from cutover.release.artifact import inspect
+from cutover.release.build import release_of
 from cutover.remote.fleet import Fleet
 from cutover.run.checklist import Polling
 from cutover.run.commit import Reached, commit, prepare
@@ -81,11 +81,11 @@ class Conductor:
     def cutover_planned(self, *, only_prepare: bool = False) -> ExitCode:
         """Apply just the plan that this run has; go on after `prepare` where that was done."""
         plan = self.planned()
-        artifact = inspect(self.targets.root / ".cutover" / "releases" / plan.release.artifact)
-        contents = contents_for(self.targets, plan, artifact)
+        release = release_of(self.targets, plan)
+        contents = contents_for(self.targets, plan, release.facts)
         with self._journal() as journal, connected_and_settled(self.targets) as fleet:
             self._approved(journal, plan, only_prepare=only_prepare)
-            return self._apply(journal, fleet, plan, contents, artifact.path, only_prepare=only_prepare)
+            return self._apply(journal, fleet, plan, contents, release.artifact, only_prepare=only_prepare)
 
     def _approved(self, journal: Journal, plan: Plan, *, only_prepare: bool) -> None:
         self.approve(plan)
@@ -110,13 +110,13 @@ class Conductor:
         fleet: Fleet,
         plan: Plan,
         contents: Mapping[str, str],
-        artifact: Path,
+        artifact: Path | None,
         *,
         only_prepare: bool,
     ) -> ExitCode:
         times = times_of(self.targets)
         session = Session(
-            root=self.targets.root, run=plan.run, environment=plan.environment, journal=journal,
+            root=self.targets.root, run=plan.run, service=plan.service.name, environment=plan.environment, journal=journal,
             evidence=self.run.evidence, fleet=fleet, plans=plan.hosts,
             times=times, ends=times.run_ends(len(plan.batches)), stop=self.stop, contents=contents, artifact=artifact,
         )  # fmt: skip
@@ -137,7 +137,8 @@ class Conductor:
         self.listen(journal)
         if fresh:
             journal.write(
-                "run.created", run=self.run.id, environment=self.targets.environment, pattern=self.targets.options.hosts,
+                "run.created", run=self.run.id, service=self.targets.service,
+                environment=self.targets.environment, pattern=self.targets.options.hosts,
                 inventory=self.targets.place,
             )  # fmt: skip
         try:

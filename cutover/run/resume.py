@@ -25,8 +25,7 @@ from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING
 from cutover.plan.plan import Plan
-from cutover.release.artifact import Artifact, inspect
-from cutover.release.build import release_for
+from cutover.release.build import release_again
 from cutover.remote.fleet import Fleet, connected_as_far_as_possible
 from cutover.run.checklist import Polling
 from cutover.run.commit import CONFIRMED, Reached, prepare
@@ -124,7 +123,7 @@ class Found:
 def begun_here(targets: Targets, runs: RunDirs, run: str) -> RunDir | None:
     """The directory of the run on this machine, if it has one with a plan in it."""
     if not run:
-        return runs.unfinished(targets.environment, targets.names)
+        return runs.unfinished(targets.environment, targets.service, targets.names)
     directory = RunDir(runs.root / run)
     return directory if directory.plan_file.exists() else None
 
@@ -390,19 +389,10 @@ class _Resumed:
         self.asked.approve(self.plan)
         journal.write("approved", by=holder(), fingerprint=self.plan.fingerprint, purpose=purpose)
 
-    def _contents(self) -> tuple[dict[str, str], Path]:
+    def _contents(self) -> tuple[dict[str, str], Path | None]:
         """The files of the plan and its release; built anew where this machine does not have it."""
-        artifact = self._artifact()
-        if artifact.sha256 != self.plan.release.sha256:
-            found = f"release {self.plan.release.id} cannot be made here as it was planned"
-            next_ = "resume it on the machine where it began, or go back with `./invokew rollback`"
-            raise UsageError(Problem(path=str(artifact.path), found=found, next=next_))
-        return contents_for(self.targets, self.plan, artifact), artifact.path
-
-    def _artifact(self) -> Artifact:
-        named = self.targets.options.release
-        path = Path(named) if named else self.targets.root / ".cutover" / "releases" / self.plan.release.artifact
-        return inspect(path) if path.is_file() else release_for(self.targets, self.fleet)
+        release = release_again(self.targets, self.plan, self.fleet)
+        return contents_for(self.targets, self.plan, release.facts), release.artifact
 
     def _session(
         self, journal: Journal, contents: dict[str, str], artifact: Path | None, touched: Sequence[str] = ()
@@ -414,7 +404,7 @@ class _Resumed:
         )
         times = times_of(self.targets)
         return Session(
-            root=self.targets.root, run=self.known.run, environment=self.plan.environment, journal=journal,
+            root=self.targets.root, run=self.known.run, service=self.plan.service.name, environment=self.plan.environment, journal=journal,
             evidence=self.directory.evidence, fleet=fleet,
             plans={name: plan for name, plan in self.plan.hosts.items() if name in fleet.agents}, times=times,
             ends=times.run_ends(len(self.plan.batches)),

@@ -293,7 +293,8 @@ def _settle_back(
     try:
         asked.listen(directory, journal)
         session = Session(
-            root=targets.root, run=known.run, environment=targets.environment, journal=journal, evidence=directory.evidence,
+            root=targets.root, run=known.run, service=known.plan.service.name,
+                environment=targets.environment, journal=journal, evidence=directory.evidence,
             fleet=replace(fleet, agents={name: fleet.agents[name] for name in known.owed}),
             plans={name: known.plans[name] for name in known.owed}, times=times_of(targets), stop=asked.stop,
             dead=dead_holders(known.run, known.statuses, asked.steal),

@@ -159,6 +159,7 @@ class Session:
 
     root: Path
     run: str
+    service: str
     environment: str
     journal: Journal
     evidence: Path

@@ -5,17 +5,18 @@ role's business.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cutover.core import causes
-from cutover.core.errors import Problem
+from cutover.core.errors import Problem, UsageError
 from cutover.core.step import State, Step
 from cutover.core.verdict import Verdict
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_stamp
 from cutover.plan.gate import Finding
 from cutover.plan.phases import COMMITTING, PREPARING, ROLLBACK
-from cutover.plan.roles import ReleaseFacts, Role, RunFacts, steps_of
+from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, functions_of, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, as_problems, reached
 from cutover.run.history import known_run
@@ -31,16 +32,18 @@ def shadow(targets: Targets, *, run: str) -> Judged:
     with reached(targets) as (fleet, unreachable):
         staged_by, releases, silent = _releases(fleet, run)
         asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
-        steps = {name: steps_of(_role(targets, name, releases.get(name)), SHADOW) for name in asked}
+        roles = contexts(targets, RunFacts(SHADOW, utc_stamp()))
+        if not functions_of(next(iter(roles.values())).role, VALIDATING, SHADOW):
+            found = f"service {targets.service} has no comparison of both releases (`shadow` in its steps.py)"
+            raise UsageError(Problem(found, "`./invokew validate` judges the release in service", path="shadow"))
+        steps = {
+            name: steps_of(replace(roles[name], release=releases.get(name, NO_RELEASE)), VALIDATING, SHADOW)
+            for name in asked
+        }
         findings, documents = _compare(fleet, steps)
     unasked = [*unreachable, *silent]
     lacking: dict[str, Mapping[str, State]] = {one.host: {} for one in unasked}
     return Judged(TITLE, (*findings, *unasked_findings(SHADOW, unasked)), {**documents, **lacking}, staged_by)
-
-
-def _role(targets: Targets, name: str, release: ReleaseFacts | None) -> Role:
-    run = RunFacts(SHADOW, utc_stamp())
-    return Role(VALIDATING, targets.root, targets.variables[name], run, release)
 
 
 def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:

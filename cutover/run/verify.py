@@ -11,7 +11,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_stamp
 from cutover.plan.gate import Finding, judge_outcomes
 from cutover.plan.phases import COMMITTING, PHASES, ROLLBACK, Phase, phase_named
-from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, as_problems, reached
 from cutover.run.checks.runner import add_errors, refuse_unwritable, run_checks
@@ -127,7 +127,7 @@ def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Jud
         lost = {problem.host for problem in unasked}
         agents = {name: one for name, one in fleet.agents.items() if name not in lost}
         plans = {name: known.plans[name] for name in agents}
-        findings = run_checks(targets.root, chosen, agents, plans, junit, no_room=NO_JOURNAL)
+        findings = run_checks(targets.root, known.plan.service.name, chosen, agents, plans, junit, no_room=NO_JOURNAL)
     silent = unasked_findings(chosen.name, unasked)
     return Judged(
         chosen.label, (*findings, *silent, *add_errors(junit, chosen.name, silent, NO_JOURNAL)), {}, known.run
@@ -147,8 +147,9 @@ def validate(targets: Targets) -> Judged:
     with reached(targets) as (fleet, unreachable):
         run = RunFacts("validate", utc_stamp())
         steps = {
-            name: steps_of(Role(VALIDATING, targets.root, targets.variables[name], run), "validate")
-            for name in fleet.agents
+            name: steps_of(role, VALIDATING, "validate")
+            for name, role in contexts(targets, run).items()
+            if name in fleet.agents
         }
         findings, documents = _measure(fleet, phase, steps)
     lacking: dict[str, Mapping[str, State]] = {problem.host: {} for problem in unreachable}

@@ -121,7 +121,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], int
     """How the tests that travel with a release ended on the package as it is (number -1), and on each mutant."""
     place = tmp_path_factory.mktemp("mutants")
     copied_code(place)
-    shutil.copytree(ROOT / "release_tests", place / "release_tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "roles" / "abaco" / "tests", place / "release_tests")
     texts = {("base.py", -1): (ROOT / "kpi" / "formulas" / "base.py").read_text(encoding="utf-8")}
     texts |= {(name, number): mutated(name, number) for name, number, _ in mutants()}
     lines = [json.dumps([str(place / "kpi" / "formulas" / name), text]) for (name, _), text in texts.items()]

@@ -35,6 +35,7 @@ from cutover.remote.fleet import Fleet, Pool
 from cutover.run.commit import prepare
 from cutover.run.cutover import commit_or_go_back
 from cutover.run.session import Session, StopSignal, Times, held
+from tests.toy import TOY
 
 RUN = "20260102T030405Z-abc123"
 COMMITS = [phase.name for phase in COMMITTING]
@@ -148,7 +149,7 @@ def host_plan(name: str) -> HostPlan:
     steps = {phase.name: (step(phase.name, "mark", [phase.name], want=True),) for phase in PHASES}
     steps[ROLLBACK.name] = (step(ROLLBACK.name, "unmark", [phase.name for phase in COMMITTING], want=False),)
     steps["bake"] = (step("bake", "mark", ["activation"], want=True, probe=True),)
-    return HostPlan(name=name, address=name, variables={}, facts={}, steps=steps, changes=(), diffs=())
+    return HostPlan(service=TOY, name=name, address=name, variables={}, facts={}, steps=steps, changes=(), diffs=())
 
 
 def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
@@ -188,7 +189,7 @@ def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600
     evidence = world.folder / "evidence"
     evidence.mkdir(exist_ok=True)
     return Session(
-        root=world.folder, run=RUN, environment="lab",
+        service="toy", root=world.folder, run=RUN, environment="lab",
         journal=Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl"), evidence=evidence,
         fleet=Fleet(agents, Pool(4)), plans={name: host_plan(name) for name in names}, times=times, stop=StopSignal(),
     )  # fmt: skip

@@ -88,6 +88,7 @@ class Machine:
         found = SimpleNamespace(
             root=self.folder,
             environment="lab",
+            service="toy",
             names=names,
             options=options,
             others=self._targets,
