@@ -58,22 +58,22 @@ def test_the_pinned_key_counts_more_than_what_the_user_has_accepted(
     assert SshTransport(loopback.host(known_hosts=tmp_path / "none"), theirs).run(["true"], deadline=20).succeeded
 
 
-def test_a_wrong_login_key_is_told(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
+def test_a_wrong_login_key_is_reported(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
     found, _ = problem_of(loopback.host(identity_file=sshd.new_key(tmp_path / "stranger")), access)
     assert f"authentication as {getpass.getuser()} failed" in found
 
 
-def test_a_missing_key_file_is_told_before_anything_is_sent(loopback: sshd.Sshd, access: SshAccess) -> None:
+def test_a_missing_key_file_is_reported_before_anything_is_sent(loopback: sshd.Sshd, access: SshAccess) -> None:
     found, then = problem_of(loopback.host(identity_file=Path("/nowhere/key")), access)
     assert "key file is missing" in found
     assert "ansible_ssh_private_key_file" in then
 
 
-def test_a_port_where_nobody_listens_is_told(loopback: sshd.Sshd, access: SshAccess) -> None:
+def test_a_port_where_nobody_listens_is_reported(loopback: sshd.Sshd, access: SshAccess) -> None:
     assert "refused the connection" in problem_of(loopback.host(port=sshd.free_port()), access)[0]
 
 
-def test_a_name_that_does_not_resolve_is_told(loopback: sshd.Sshd, access: SshAccess) -> None:
+def test_a_name_that_does_not_resolve_is_reported(loopback: sshd.Sshd, access: SshAccess) -> None:
     assert "does not resolve" in problem_of(loopback.host(address="host.invalid"), access)[0]
 
 
@@ -83,7 +83,7 @@ def test_a_host_that_accepts_and_says_nothing_ends_by_the_deadline(loopback: ssh
     assert "no answer from" in found
 
 
-def test_sudo_that_is_refused_is_told(over_ssh: SshTransport, loopback: sshd.Sshd) -> None:
+def test_sudo_that_is_refused_is_reported(over_ssh: SshTransport, loopback: sshd.Sshd) -> None:
     refuses = loopback.bin / "refuses"
     refuses.touch()
     try:
@@ -149,7 +149,7 @@ def test_a_jump_host_needs_a_known_key_too(loopback: sshd.Sshd, ssh_config: Path
     assert f"no host key is pinned for [127.0.0.1]:{loopback.port}" in found
 
 
-def test_a_jump_host_that_reaches_nothing_is_told(loopback: sshd.Sshd, ssh_config: Path) -> None:
+def test_a_jump_host_that_reaches_nothing_is_reported(loopback: sshd.Sshd, ssh_config: Path) -> None:
     ssh_config.write_text(jump_config(loopback), encoding="utf-8")
     host = loopback.host(proxy_jump="first", port=sshd.free_port())
     assert "the jump host could not reach" in problem_of(host, SshAccess(ssh_config=ssh_config, system=()))[0]

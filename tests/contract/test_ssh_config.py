@@ -131,7 +131,7 @@ def test_of_an_agent_only_the_named_key_is_offered_where_that_is_wished(
     assert run(loopback, included(home, block(loopback, "target", *wished, f"IdentityFile {public}"))) == b"there\n"
 
 
-def test_a_locked_key_is_told_unless_an_agent_has_it(
+def test_a_locked_key_is_reported_unless_an_agent_has_it(
     loopback: sshd.Sshd, home: Path, agent: Path, tmp_path: Path
 ) -> None:
     locked = tmp_path / "locked"
@@ -147,7 +147,7 @@ def test_a_locked_key_is_told_unless_an_agent_has_it(
     assert SshTransport(host, access).run(["true"], deadline=20).succeeded
 
 
-def test_a_file_that_is_no_key_is_told_when_nothing_else_lets_in(
+def test_a_file_that_is_no_key_is_reported_when_nothing_else_lets_in(
     loopback: sshd.Sshd, home: Path, tmp_path: Path
 ) -> None:
     junk = tmp_path / "junk"
@@ -158,7 +158,7 @@ def test_a_file_that_is_no_key_is_told_when_nothing_else_lets_in(
         run(loopback, included(home, block(loopback, "target", f"IdentityFile {junk}")))
 
 
-def test_a_configuration_that_ssh_refuses_is_told_in_its_words(loopback: sshd.Sshd, home: Path) -> None:
+def test_a_configuration_that_ssh_refuses_is_reported_in_its_words(loopback: sshd.Sshd, home: Path) -> None:
     with pytest.raises(Unreachable, match="Bad configuration option: nonsense") as caught:
         run(loopback, included(home, "Nonsense yes\n"))
     assert str(home / ".ssh" / "config") in caught.value.problems[0].next

@@ -126,11 +126,11 @@ def a_file(tmp_path: Path, size: int = 3_000_000) -> tuple[Path, str]:
 
 def test_a_file_arrives_whole(transport: Transport, tmp_path: Path, target: str) -> None:
     source, digest = a_file(tmp_path)
-    told: list[int] = []
-    transport.upload(source, target, sha256=digest, deadline=60, progress=told.append)
+    sent: list[int] = []
+    transport.upload(source, target, sha256=digest, deadline=60, progress=sent.append)
     assert content(transport, target) == source.read_bytes()
-    assert told[-1] == 3_000_000
-    assert told == sorted(told)
+    assert sent[-1] == 3_000_000
+    assert sent == sorted(sent)
 
 
 def test_a_file_with_another_digest_does_not_arrive(transport: Transport, tmp_path: Path, target: str) -> None:
@@ -203,16 +203,16 @@ def test_a_long_line_and_a_long_answer_pass(transport: Transport) -> None:
     conversation.close()
 
 
-def test_a_program_that_ends_instead_of_answering_is_told_with_its_exit_status(transport: Transport) -> None:
+def test_a_program_that_ends_instead_of_answering_is_reported_with_its_exit_status(transport: Transport) -> None:
     conversation = transport.converse(ECHO, deadline=20)
-    with pytest.raises(Ended) as told:
+    with pytest.raises(Ended) as ended:
         conversation.ask(b"end", deadline=20)
-    assert told.value.result.exit_code == 7
+    assert ended.value.result.exit_code == 7
     conversation.close()
     assert not conversation.alive
 
 
-def test_a_program_that_does_not_answer_in_time_is_told(transport: Transport) -> None:
+def test_a_program_that_does_not_answer_in_time_is_an_error(transport: Transport) -> None:
     conversation = transport.converse(["sleep", "30"], deadline=20)
     with pytest.raises(DeadlinePassed):
         conversation.ask(b"anybody", deadline=0.3 if not isinstance(transport, FakeTransport) else 0)

@@ -83,9 +83,9 @@ def _boundaries(lines: Sequence[Line]) -> str:
         for series in sorted({_series(line) for line in of_group}):
             chosen = [line for line in of_group if _series(line) == series]
             ends = Counter("+".join(sorted(set(line["ends"]))) for line in chosen)
-            told = ", ".join(f"{end} {times}" for end, times in sorted(ends.items()))
+            counted = ", ".join(f"{end} {times}" for end, times in sorted(ends.items()))
             good = sum(not line["violations"] for line in chosen)
-            rows.append([group, series, f"{good} of {len(chosen)}", told, *_marks(chosen)])
+            rows.append([group, series, f"{good} of {len(chosen)}", counted, *_marks(chosen)])
     return _table(["hosts", "series", "converged", "ended on", "END", *INVARIANTS], rows)
 
 

@@ -16,10 +16,11 @@ import yaml
 
 from cutover.report.prometheus import files
 from cutover.report.runbook import example_variables
+from lab.patience import until
 from tests.checkout import ROOT
 from tests.kpi.conftest import free_port
 from tests.lab.conftest import fresh_checkout
-from tests.lab.support_hosts import V2, Hosts, until
+from tests.lab.support import V2, Hosts
 from tests.waiting import PATIENCE_S
 
 pytestmark = [pytest.mark.lab, pytest.mark.tool("prometheus")]
