@@ -57,7 +57,7 @@ class Hosts:
         """Write checks of this text."""
         checks, toy = self.root / "roles" / "standard" / "checks", self.root / "roles" / "toy"
         for folder in (checks, toy):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         (toy / "service.yml").write_text("title: Toy\n")
         if text is not None:
             (checks / f"{self.phase.name}.py").write_text(text)
@@ -95,6 +95,15 @@ def test_each_check_is_asked_of_each_host_and_says_what_it_proves(hosts: Hosts) 
     assert hosts.opens(found)
     assert (hosts.root / "junit.xml").read_text().count("<testcase") == 2
     assert [len(shell.asked) for shell in hosts.shells.values()] == [1, 1]
+
+
+def test_a_service_has_checks_of_its_own_beside_the_standard_ones_of_a_phase(hosts: Hosts) -> None:
+    own = hosts.root / "roles" / "toy" / "checks"
+    own.mkdir(parents=True)
+    (own / f"{hosts.phase.name}.py").write_text(PASSES.replace("V1 is stopped", "The toy is wound up"))
+    found = hosts.check(PASSES)
+    assert {one.message for one in found} == {"V1 is stopped", "The toy is wound up"}
+    assert [one.verdict for one in found] == [Verdict.PASS] * 4
 
 
 @pytest.mark.parametrize("answer", ["inactive", "active"])

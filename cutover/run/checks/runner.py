@@ -159,7 +159,12 @@ OPTIONS = [
     "-p",
     "no:threadexception",
     "-p",
+    "no:xdist",  # they cost their imports
+    "-p",
+    "no:xdist.looponfail",
+    "-p",
     "no:timeout",  # how long our own tests may hang is no limit of a check during an outage
+    "--import-mode=importlib",  # a phase has checks of roles/standard and of the service, in files of one name
     "--override-ini=addopts=",
     "--override-ini=filterwarnings=",
 ]
