@@ -189,7 +189,9 @@ def run_checks(
 
     from cutover.run.checks import plugin
 
+    # Without any file, pytest would run all tests that it finds from here; so it is given one that is missing, and says so.
     files = [str(path) for path in checks_of(load_service(root, service), phase.name)]
+    files = files or [str(root / "roles" / "standard" / "checks" / f"{phase.name}.py")]
     results, said = Findings(), StringIO()
 
     class Hand:
