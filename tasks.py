@@ -236,11 +236,13 @@ def check(c: Context) -> None:
 
 
 @command("bench")
-def bench(_c: Context, rounds: int = 3, only: str = "") -> None:
-    """Time the same job beside Ansible, pyinfra and plain shell on test hosts of its own (root), and the KPIs; writes docs/bench.md."""
+def bench(_c: Context, rounds: int = 3, only: str = "", against: str = "") -> None:
+    """Measure speed beside plain shell, pyinfra, Ansible and an earlier revision on test hosts of its own (root), and the KPIs; writes
+    docs/bench.md.
+    """
     from bench.command import bench as run
 
-    end_with(run(ROOT, rounds, only))
+    end_with(run(ROOT, rounds, only, against))
 
 
 @command("runbook")

@@ -1,1 +1,1 @@
-"""The engine's speed, beside ansible-core, pyinfra and a shell script on the same hosts; the KPIs', in `bench.kpis`."""
+"""The engine's speed beside a plain shell, pyinfra, ansible-core and the code before; the KPIs' speed in `bench.kpis`."""

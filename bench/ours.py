@@ -23,7 +23,7 @@ WORK_S = 60.0
 
 
 def main(checkout: Path) -> None:
-    """Do the job on all hosts of the environment `bench`; Refused where the gate stays shut."""
+    """Do the job on all hosts of the environment `bench`; Refused when the gate stays closed."""
     targets = choose(Options(root=checkout, hosts="bench"))
     run = RunDirs(checkout / ".cutover" / "runs").create()
     journal = run.journal()

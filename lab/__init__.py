@@ -1,31 +1,25 @@
 """The lab: real test hosts on one machine, with systemd as PID 1, sshd, an address and a disk of their own.
 
-up, down, status; cut, heal, reboot, fill for one host; exec_in and root_of to look at a host from behind.
-Needs root on Linux.
+Needs root on Linux. The hosts' own side is reached without SSH by exec_in and root_of.
 """
 
-from lab.checks import DEBIAN_PACKAGES
-from lab.faults import cut, fill, heal, reboot
-from lab.inventory import Host, write_inventory
-from lab.life import down, up
-from lab.machine import Executed
-from lab.settings import Lab
-from lab.views import HostStatus, exec_in, root_of, status
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lab.inventory import LabHost, write_inventory
+    from lab.lifecycle import HostStatus, cut, down, exec_in, fill, heal, reboot, root_of, status, up
+    from lab.settings import Lab
+else:
+
+    def __getattr__(name):
+        """Import the lab when it is used first: `./invokew --list` needs nothing but its tasks."""
+        if name not in __all__:
+            raise AttributeError(name)
+        from lab import lifecycle
+
+        return getattr(lifecycle, name)
+
 
 __all__ = [
-    "DEBIAN_PACKAGES",
-    "Executed",
-    "Host",
-    "HostStatus",
-    "Lab",
-    "cut",
-    "down",
-    "exec_in",
-    "fill",
-    "heal",
-    "reboot",
-    "root_of",
-    "status",
-    "up",
-    "write_inventory",
-]
+    "HostStatus", "Lab", "LabHost", "cut", "down", "exec_in", "fill", "heal", "reboot", "root_of", "status", "up", "write_inventory",
+]  # fmt: skip

@@ -1,40 +1,39 @@
-"""Making and taking away one host: its disk, its identity, its cable, its machine."""
+"""Makes and removes one host: its disk, its identity, its cable, its machine."""
 
 import shutil
 import uuid
 from pathlib import Path
 
 from lab import disk, machine, network
-from lab.mounts import remove_tree, unmount_below
-from lab.settings import USER, Lab, Seat, number_of
-from lab.shell import run
+from lab.settings import USER, Lab, Slot, number_of
+from lab.system import remove_tree, run, unmount_below
 
 
-def make(seat: Seat, base_place: Path, client_key: str) -> None:
+def make(slot: Slot, base: Path, client_key: str) -> None:
     """Make a host from nothing and start it."""
-    disk.attach(seat, base_place)
-    _identify(seat, client_key)
-    network.connect(seat)
-    machine.start(seat)
-    _mark(seat).touch()
+    disk.attach(slot, base)
+    _identify(slot, client_key)
+    network.connect(slot)
+    machine.start(slot)
+    _made(slot).touch()
 
 
-def remove(seat: Seat) -> None:
-    """Take a host away, as far as it is there: also what a crash has left of it."""
-    machine.kill(seat)
-    network.disconnect(seat)
-    unmount_below(seat.directory)
-    disk.forget_loops(seat)
-    remove_tree(seat.directory)
+def remove(slot: Slot) -> None:
+    """Remove a host as far as it exists, also what a crash has left of it."""
+    machine.kill(slot)
+    network.disconnect(slot)
+    unmount_below(slot.directory)
+    disk.remove_loops(slot)
+    remove_tree(slot.directory)
 
 
-def is_whole(seat: Seat) -> bool:
-    """Whether the host runs and all of it is there; anything else is a leftover."""
-    return bool(machine.processes(seat)) and _mark(seat).exists()
+def is_complete(slot: Slot) -> bool:
+    """Whether the host runs and all of it exists; anything else is a leftover."""
+    return bool(machine.processes(slot)) and _made(slot).exists()
 
 
 def numbers(lab: Lab) -> set[int]:
-    """Numbers of all hosts of which anything is there, running or left over."""
+    """Numbers of all hosts of which anything exists, running or left over."""
     return stored(lab) | network.numbers(lab) | machine.numbers(lab)
 
 
@@ -45,29 +44,29 @@ def stored(lab: Lab) -> set[int]:
 
 
 def make_key(path: Path, comment: str) -> None:
-    """Make an ssh key without a passphrase."""
+    """Make an SSH key without a passphrase."""
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path)])
 
 
-def _identify(seat: Seat, client_key: str) -> None:
-    """Give the host a name, a machine id, ssh host keys and the user's key: what differs from host to host."""
-    make_key(seat.host_key, f"{seat.name} {seat.lab.prefix}")
-    etc = seat.root / "etc"
-    (etc / "hostname").write_text(f"{seat.name}\n")
-    (etc / "hosts").write_text(f"127.0.0.1 localhost\n{seat.address} {seat.name}\n")
+def _identify(slot: Slot, client_key: str) -> None:
+    """Give the host what differs from host to host: a name, a machine id, an SSH host key; and the user's key."""
+    make_key(slot.host_key, f"{slot.name} {slot.lab.prefix}")
+    etc = slot.root / "etc"
+    (etc / "hostname").write_text(f"{slot.name}\n")
+    (etc / "hosts").write_text(f"127.0.0.1 localhost\n{slot.address} {slot.name}\n")
     (etc / "machine-id").write_text(f"{uuid.uuid4().hex}\n")
     for suffix, mode in (("", 0o600), (".pub", 0o644)):
-        key = etc / "ssh" / f"{seat.host_key.name}{suffix}"
-        shutil.copyfile(seat.host_key.with_name(seat.host_key.name + suffix), key)
+        key = etc / "ssh" / f"{slot.host_key.name}{suffix}"
+        shutil.copyfile(slot.host_key.with_name(slot.host_key.name + suffix), key)
         key.chmod(mode)
-    ssh = seat.root / "home" / USER / ".ssh"
+    home = slot.root / "home" / USER
+    ssh, authorized = home / ".ssh", home / ".ssh" / "authorized_keys"
     ssh.mkdir(mode=0o700)
-    (ssh / "authorized_keys").write_text(client_key)
-    (ssh / "authorized_keys").chmod(0o600)
-    for path in (ssh, ssh / "authorized_keys"):
-        owner = (seat.root / "home" / USER).stat()
-        shutil.chown(path, owner.st_uid, owner.st_gid)
+    authorized.write_text(client_key)
+    authorized.chmod(0o600)
+    for path in (ssh, authorized):
+        shutil.chown(path, home.stat().st_uid, home.stat().st_gid)
 
 
-def _mark(seat: Seat) -> Path:
-    return seat.directory / "made"  # written last: a host that an interrupted lab.up left half made has none
+def _made(slot: Slot) -> Path:
+    return slot.directory / "made"  # written last: a host that an interrupted lab.up left half made has none

@@ -16,13 +16,14 @@ from cutover.journal.rundir import RunDir, RunDirs
 from cutover.timeline.outages import outages
 from cutover.timeline.presentation import presentation
 from cutover.timeline.timeline import read_story
-from lab.commands import make
+from lab.service import TAPES, make_hosts
+from lab.system import until
 
 HOSTS = "lab"
 PARTS = ("cutover", "rollback", "cutover again")
-SETTLE_S = 30.0  # for the tapes under way to be done, once nothing more is delivered
+SETTLE_S = 30.0  # to finish the tapes that were delivered, once the stream has stopped
 
-# Run on a host: what was delivered, what became of it, and what happened to a tape twice.
+# Runs on a host: what was delivered, what became of it, and which tapes were processed twice.
 COUNT = """
 import json, pathlib
 root = pathlib.Path("/var/lib/abaco")
@@ -44,45 +45,56 @@ print(json.dumps({
 
 
 @dataclass(frozen=True)
-class Leg:
-    """One part of the rehearsal: what it was, its run, and how long it took from the command to its end."""
+class RehearsalPart:
+    """One command of the rehearsal: its run, its seconds from start to end, and by host the seconds without service."""
 
     name: str
     run: RunDir
     seconds: float
-    away: dict[str, float]  # by host: how many seconds it was without service in this part
+    outage_s: dict[str, float]
+
+
+class PartFailed(CutoverError):
+    """A command of the rehearsal failed; the rehearsal ends with its exit code."""
+
+    def __init__(self, code: ExitCode, name: str) -> None:
+        found = f"it ended with exit code {int(code)}"
+        super().__init__(Problem(path=f"rehearsal: {name}", found=found, next="see its own messages above"))
+        self.exit_code = code
 
 
 def rehearse(root: Path, count: int, *, json: bool, verbose: bool) -> ExitCode:
-    """Everything for real, on fresh hosts: a lab that is up goes first. Ends on V2."""
-    return end(Ask(root, "rehearse", json, yes=True, verbose=verbose), lambda ask: _told(ask, count))
-
-
-def _told(ask: Ask, count: int) -> ExitCode:
-    """The parts tell people on stdout, as a user's own commands do; with --json that belongs to our one document."""
-    with redirect_stdout(ask.stream):
-        return _rehearse(ask, count)
+    """Run everything for real on fresh hosts; a lab that is up is removed first. Ends on V2."""
+    return end(Ask(root, "rehearse", json, yes=True, verbose=verbose), lambda ask: _rehearse(ask, count))
 
 
 def _rehearse(ask: Ask, count: int) -> ExitCode:
     started = time.monotonic()
-    lab.Lab.from_environment().seats(count)  # a count that makes no lab takes none away either
-    lab.down(tell=ask.progress)
-    hosts = make(ask, count)
-    _wait_for_tapes(hosts)
-    ready = time.monotonic() - started
-    ask.hosts = {host: {"outage_s": {}} for host in hosts}
-    ask.more |= {"ready_s": round(ready, 3), "parts": []}
-    legs = [_leg(ask, name) for name in PARTS]
-    tapes = _settled(hosts)
-    for host in hosts:
-        ask.hosts[host]["tapes"] = tapes[host]
-    _tell(ask, legs, tapes, ready, time.monotonic() - started)
+    lab.Lab.from_environment().slots(count)  # a count that makes no lab removes none either
+    with redirect_stdout(ask.stream):  # where the commands print for people; with --json stdout is for the one document
+        lab.down(progress=ask.progress)
+        hosts = make_hosts(ask.root, count, ask.progress)
+        _wait_for_tapes(hosts)
+        ready = time.monotonic() - started
+        ask.hosts = {host: {"outage_s": {}} for host in hosts}
+        ask.more |= {"ready_s": round(ready, 3), "parts": []}
+        parts = [_part(ask, name) for name in PARTS]
+        tapes = _settled(hosts)
+        for host in hosts:
+            ask.hosts[host]["tapes"] = tapes[host]
+        ask.say(f"\nrehearsal: {time.monotonic() - started:.1f} s in all; hosts with V1 in service after {ready:.1f} s")
+        for part in parts:
+            outage = ", ".join(f"{host} {seconds:.2f} s" for host, seconds in part.outage_s.items())
+            ask.say(f"  {part.name:14} {part.seconds:5.1f} s   without service: {outage}")
+        for host, one in tapes.items():
+            ended = f"{one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice"
+            ask.say(f"  {host:14} {one['delivered']} tapes delivered: {ended}")
+        ask.say(f"\nreport: {parts[-1].run.report}")
     return ExitCode.DONE
 
 
-def _leg(ask: Ask, name: str) -> Leg:
-    """One command, as a user gives it; its end is ours."""
+def _part(ask: Ask, name: str) -> RehearsalPart:
+    """Run one command as a user does; put what it measured into the document, where it stays should a later one fail."""
     ask.progress(f"\n=== rehearsal: {name} ===")
     began = time.monotonic()
     where = Where(ask.root, name.split(maxsplit=1)[0], HOSTS)
@@ -91,101 +103,66 @@ def _leg(ask: Ask, name: str) -> Leg:
     else:
         code = Cutting(where, yes=True, verbose=ask.verbose).cutover(only_prepare=False)
     if code is not ExitCode.DONE:
-        raise _Ended(code, name)
+        raise PartFailed(code, name)
     run = RunDirs(ask.root / ".cutover" / "runs").last(HOSTS)
     if run is None:
-        raise Refused(Problem(found=f"{name} left no run behind", next="this is a bug of ours"))
-    leg = Leg(name, run, time.monotonic() - began, _away(ask.root, run))
-    _record(ask, leg)
-    return leg
+        raise Refused(Problem(found=f"{name} left no run", next="please report this bug"))
+    part = RehearsalPart(name, run, time.monotonic() - began, _outages(ask.root, run))
+    ask.run_id = run.id
+    ask.more["report"] = str(run.report)
+    ask.more["parts"].append({"part": name, "run_id": run.id, "seconds": round(part.seconds, 3)})
+    for host, seconds in part.outage_s.items():
+        ask.hosts[host]["outage_s"][name] = round(seconds, 3)
+    return part
 
 
-def _away(root: Path, run: RunDir) -> dict[str, float]:
-    """How long each host was without service in the part of the run that has just ended."""
+def _outages(root: Path, run: RunDir) -> dict[str, float]:
+    """Seconds without service on each host, in the part of the run that has just ended."""
     found = outages(read_story(run.journal_file), presentation(root, run.service()).outage)
     return {outage.host: outage.stretches[-1].seconds for outage in found if outage.stretches}
 
 
-def _record(ask: Ask, leg: Leg) -> None:
-    """Put a part that has ended into the document of --json, where it stays should a later one fail."""
-    ask.run_id = leg.run.id
-    ask.more["report"] = str(leg.run.report)
-    ask.more["parts"].append({"part": leg.name, "run_id": leg.run.id, "seconds": round(leg.seconds, 3)})
-    for host, seconds in leg.away.items():
-        ask.hosts[host]["outage_s"][leg.name] = round(seconds, 3)
-
-
-class _Ended(CutoverError):
-    """A part of the rehearsal ended with another code than 0; the rehearsal ends with the same."""
-
-    def __init__(self, code: ExitCode, name: str) -> None:
-        super().__init__(
-            Problem(
-                path=f"rehearsal: {name}",
-                found=f"it ended with exit code {int(code)}",
-                next="see its own messages above",
-            )
-        )
-        self.exit_code = code
-
-
 def _wait_for_tapes(hosts: tuple[str, ...]) -> None:
-    """Until V1 has done a tape on every host: without one there is nothing to judge V2 by."""
-    deadline = time.monotonic() + SETTLE_S
-    while any(_count(host)["done"] == 0 for host in hosts):
-        if time.monotonic() > deadline:
-            raise Refused(
-                Problem(
-                    found=f"V1 has done no tape within {SETTLE_S:g} s on some host",
-                    next="see lab-tapes.service and V1's journal on the hosts",
-                )
-            )
-        time.sleep(0.2)
+    """Wait until V1 has processed a tape on every host: without one there is nothing to compare V2 with."""
+    if not until(lambda: all(_count(host)["done"] for host in hosts), seconds=SETTLE_S, every=0.2):
+        found = f"V1 processed no tape within {SETTLE_S:g} s on at least one host"
+        raise Refused(Problem(found=found, next=f"read the journal of {TAPES} and of V1 on the hosts"))
 
 
 def _settled(hosts: tuple[str, ...]) -> dict[str, dict[str, int]]:
-    """Stop the stream, wait until every tape has ended, count, and let the stream go on. A tape lost or done twice ends the rehearsal."""
-    for host in hosts:
-        lab.exec_in(host, ["systemctl", "stop", "lab-tapes.service"])
-    deadline = time.monotonic() + SETTLE_S
-    while True:
-        tapes = {host: _count(host) for host in hosts}
-        if all(one["lost"] == 0 for one in tapes.values()) or time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    for host in hosts:
-        lab.exec_in(host, ["systemctl", "start", "lab-tapes.service"])
-    wrong = [
+    """Stop the stream, wait until every tape has ended, count, start the stream again. Refused for a tape lost or processed twice."""
+    tapes: dict[str, dict[str, int]] = {}
+
+    def all_ended() -> bool:
+        tapes.update({host: _count(host) for host in hosts})
+        return not any(one["lost"] for one in tapes.values())
+
+    _stream(hosts, "stop")
+    until(all_ended, seconds=SETTLE_S, every=0.2)
+    _stream(hosts, "start")
+    problems = [
         Problem(
             host=host,
-            found=f"{one['lost']} tapes lost, {one['twice']} done twice, of {one['delivered']}",
-            next="see V1's and V2's audit trails on the host",
+            found=f"{one['lost']} tapes lost, {one['twice']} processed twice, of {one['delivered']}",
+            next="read the audit trails of V1 and V2 on the host",
         )
         for host, one in tapes.items()
         if one["lost"] or one["twice"]
     ]
-    if wrong:
-        raise Refused(wrong)
+    if problems:
+        raise Refused(problems)
     return tapes
 
 
+def _stream(hosts: tuple[str, ...], verb: str) -> None:
+    for host in hosts:
+        lab.exec_in(host, ["systemctl", verb, TAPES])
+
+
 def _count(host: str) -> dict[str, int]:
-    said = lab.exec_in(host, ["python3", "-c", COUNT])
-    if said.exit_code != 0:
+    done = lab.exec_in(host, ["python3", "-c", COUNT])
+    if done.exit_code != 0:
+        found = f"its tapes cannot be counted: {done.stderr.strip()[-300:]}"
         next_ = "see /var/lib/abaco on the host: V1 or the stream of tapes is not as lab.up left it"
-        raise Refused(
-            Problem(host=host, found=f"its tapes cannot be counted: {said.stderr.strip()[-300:]}", next=next_)
-        )
-    counted: dict[str, int] = jsonlib.loads(said.stdout)
-    return counted
-
-
-def _tell(ask: Ask, legs: list[Leg], tapes: dict[str, dict[str, int]], ready: float, total: float) -> None:
-    ask.say(f"\nrehearsal: {total:.1f} s in all; test hosts with V1 in service after {ready:.1f} s")
-    for leg in legs:
-        away = ", ".join(f"{host} {seconds:.2f} s" for host, seconds in leg.away.items())
-        ask.say(f"  {leg.name:14} {leg.seconds:5.1f} s   without service: {away}")
-    for host, one in tapes.items():
-        ended = f"{one['done']} done, {one['rejected']} rejected, {one['lost']} lost, {one['twice']} twice"
-        ask.say(f"  {host:14} {one['delivered']} tapes delivered: {ended}")
-    ask.say(f"\nreport: {legs[-1].run.report}")
+        raise Refused(Problem(host=host, found=found, next=next_))
+    return dict(jsonlib.loads(done.stdout))

@@ -1,62 +1,84 @@
-"""The service on the test hosts: which version serves on each, and V1 put in service where nothing does."""
+"""The service on the test hosts: which release serves on each, and the old one put in service where none does."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import lab
 from cutover.core.errors import Problem, Refused
 from cutover.inventory.targets import Options, choose
 from cutover.run.provision import provision
 
-UNITS = ("abaco-pipeline-v1.service", "abaco-pipeline-v2.service", "lab-tapes.service")
+V1, V2, TAPES = "abaco-pipeline-v1.service", "abaco-pipeline-v2.service", "lab-tapes.service"
+# What differs in the lab from production: the environment's name, and a bake time that a person can wait for.
+# Nobody answers a checklist for test hosts: its lines are shown, and recorded as open.
+VARIABLES: dict[str, object] = {
+    "cutover_service": "abaco",
+    "abaco_environment": "lab",
+    "abaco_connections": [],
+    "cutover_bake_s": 3,
+    "cutover_bake_every_s": 0.5,
+    "people_checklist": "shown",
+}
 
 
 @dataclass(frozen=True)
-class Service:
-    """What runs on a host, by its systemd: the two versions, and the stream of tapes."""
+class ServiceState:
+    """What runs on a host, by its systemd: the two releases, and the stream of tapes."""
 
     v1: bool
     v2: bool
     tapes: bool
 
     @property
-    def words(self) -> str:
-        """Which version is in service."""
+    def serving(self) -> str:
+        """Which release is in service, in words."""
         return " and ".join(name for name, runs in (("V1", self.v1), ("V2", self.v2)) if runs) or "nothing"
 
     @property
     def unfinished(self) -> bool:
-        """Whether the role has not come to its end here: no version serves, or V1 does and is given no tapes."""
+        """Whether the role has not run to its end here: no release serves, or V1 does without a stream of tapes."""
         return not self.v2 and not (self.v1 and self.tapes)
 
 
-def service_of(name: str, place: lab.Lab | None = None) -> Service:
-    """Ask a host's systemd, from behind: a host that is cut off answers too."""
-    said = lab.exec_in(name, ["systemctl", "is-active", *UNITS], lab=place)
-    states = said.stdout.split()
-    if len(states) != len(UNITS):
-        found = f"systemctl does not say which version is in service: {(said.stderr or said.stdout).strip()[-300:]!r}"
-        raise Refused(Problem(host=name, found=found, next="`./invokew lab.reboot --host " + name + "`, then again"))
-    return Service(*(state == "active" for state in states))
+def service_of(name: str, place: lab.Lab | None = None) -> ServiceState:
+    """Ask a host's systemd, without SSH: a host whose cable is cut answers too."""
+    done = lab.exec_in(name, ["systemctl", "is-active", V1, V2, TAPES], lab=place)
+    states = done.stdout.split()
+    if len(states) != 3:
+        found = f"systemctl is-active of three units printed {(done.stderr or done.stdout).strip()[-300:]!r}"
+        next_ = f"`./invokew lab.reboot --host {name}`, then run the command again"
+        raise Refused(Problem(host=name, found=found, next=next_))
+    return ServiceState(*(state == "active" for state in states))
+
+
+def make_hosts(root: Path, count: int, progress: Callable[[str], None]) -> tuple[str, ...]:
+    """Make test hosts, write inventory/lab, put V1 in service where no release serves. Returns the hosts' names."""
+    hosts = lab.up(count, inventory=root / "inventory" / "lab", group_vars=VARIABLES, progress=progress)
+    names = tuple(host.name for host in hosts)
+    put_in_service(names, Options(root=root, hosts="lab"), progress)
+    return names
 
 
 def put_in_service(
-    names: Sequence[str], options: Options, tell: Callable[[str], None], place: lab.Lab | None = None
+    names: Sequence[str], options: Options, progress: Callable[[str], None], place: lab.Lab | None = None
 ) -> None:
-    """V1 in service under a stream of tapes on each of these hosts where that is not finished; Refused where it does not come to be."""
+    """Put V1 in service under a stream of tapes on the hosts where that is unfinished; Refused where it fails."""
     bare = [name for name in names if service_of(name, place).unfinished]
     if not bare:
         return
-    tell(f"putting V1 in service on {', '.join(bare)}, under a stream of tapes")
+    progress(f"putting V1 in service on {', '.join(bare)}, under a stream of tapes")
     provision(choose(replace(options, limit=",".join(bare))), f"lab-{time.time_ns()}")
-    left = {name: service for name in bare if (service := service_of(name, place)).unfinished}
-    if left:
-        raise Refused(
-            Problem(
-                host=name,
-                found=f"{service.words} in service{'' if service.tapes else ', no tapes are delivered'}",
-                next=f"see the journal of {UNITS[0]} and {UNITS[2]} on the host; lab.down and lab.up make it anew",
-            )
-            for name, service in left.items()
+    states = {name: service_of(name, place) for name in bare}
+    problems = [
+        Problem(
+            host=name,
+            found=f"{state.serving} in service, stream of tapes {'running' if state.tapes else 'stopped'}",
+            next=f"read the journal of {V1} and {TAPES} on the host; lab.down and lab.up make it anew",
         )
+        for name, state in states.items()
+        if state.unfinished
+    ]
+    if problems:
+        raise Refused(problems)

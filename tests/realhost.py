@@ -11,7 +11,7 @@ import pytest
 import lab
 from cutover.core.host import Host
 from cutover.remote.agent import HostAgent
-from lab.lock import hold
+from lab.system import hold
 
 if TYPE_CHECKING:
     from cutover.remote.ssh import SshTransport
@@ -66,7 +66,7 @@ def _up(place: lab.Lab, inventory: Path) -> Iterator[RealHost]:
             place,
             Host(
                 made.name,
-                str(place.seat(1).address),
+                str(place.slot(1).address),
                 "lab",
                 inventory / "known_hosts",
                 user="deploy",

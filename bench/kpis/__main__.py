@@ -9,7 +9,7 @@ from cutover.core.errors import CutoverError
 
 
 def main() -> int:
-    """Read the options and run; all that is wrong is told, with the exit code of its kind."""
+    """Read the options and run; print every problem, and return its exit code."""
     usual = Sizes()
     options = argparse.ArgumentParser(prog="python -m bench.kpis", description=__doc__)
     add = options.add_argument

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bench.kpis.jobs import FLOORS, NAMES, OURS
 from bench.kpis.large import Large
-from bench.kpis.measure import Measured, Row
-from bench.kpis.service import Service
+from bench.kpis.measure import JobResult, KpiRow
+from bench.kpis.service import ServiceFigures
 
 FLAT_MB = 200.0
 FLAT = 1.25  # times what a tenth of the size takes
@@ -28,12 +28,12 @@ class Aim:
         return "yes" if self.is_met else "**no**"
 
 
-def against(measured: Sequence[Measured], large: Sequence[Large], service: Service) -> list[Aim]:
+def against(measured: Sequence[JobResult], large: Sequence[Large], service: ServiceFigures) -> list[Aim]:
     """Every aim of the KPIs, in the order of the tables."""
     return [*filter(None, map(_job, measured)), _flat(large), *_service(service)]
 
 
-def _job(measured: Measured) -> Aim | None:
+def _job(measured: JobResult) -> Aim | None:
     job, ours = measured.job, measured.ours
     if job.most_seconds is not None:
         aim = f"< {job.most_seconds * 1e3:g} ms"
@@ -50,17 +50,17 @@ def _job(measured: Measured) -> Aim | None:
     return _ratio(measured) if job.most_ratio is not None else None
 
 
-def _floor(measured: Measured) -> Row:
+def _floor(measured: JobResult) -> KpiRow:
     (floor,) = (row for row in measured.rows if row.contender in FLOORS)
     return floor
 
 
-def _plain(measured: Measured) -> str:
+def _plain(measured: JobResult) -> str:
     floor = _floor(measured)
     return f"{measured.ours.median / floor.median:.1f} x {NAMES[floor.contender]}"
 
 
-def _ratio(measured: Measured) -> Aim:
+def _ratio(measured: JobResult) -> Aim:
     job, ours, floor = measured.job, measured.ours, _floor(measured)
     aim = f"<= {job.most_ratio:g} x the fastest of three"
     found = f"{ours.ratio:.2f} x ({_plain(measured)}, which takes {floor.ratio:.2f} x)"
@@ -74,7 +74,7 @@ def _flat(large: Sequence[Large]) -> Aim:
     return Aim("large CSV, repeated loans found", peaks, f"< {FLAT_MB:g} MB, flat", is_met)
 
 
-def _service(seen: Service) -> list[Aim]:
+def _service(seen: ServiceFigures) -> list[Aim]:
     ratio = seen.ready / seen.import_pandas
     ready = f"{seen.ready:.2f} s, {ratio:.2f} x `import pandas`"
     return [

@@ -1,4 +1,4 @@
-"""The jobs that contenders share: which tape, who takes part, which aim, and how they are told."""
+"""The jobs that contenders share: which tape, who takes part, which aim, and their names on the page."""
 
 from dataclasses import dataclass
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from bench.kpis.measure import Ground, Tell
+from bench.kpis.measure import Progress, Workspace
 from cutover.core.errors import Problem, Refused
 
 
@@ -20,21 +20,21 @@ class Large:
     peak_mb: float
 
 
-def measure(ground: Ground, gb: float, tell: Tell) -> tuple[Large, ...]:
+def measure(space: Workspace, gb: float, progress: Progress) -> tuple[Large, ...]:
     """A tenth of the size, then all of it."""
-    return tuple(_one(ground, size, tell) for size in (gb / 10, gb))
+    return tuple(_one(space, size, progress) for size in (gb / 10, gb))
 
 
-def _one(ground: Ground, gb: float, tell: Tell) -> Large:
-    ground.module("tapes", "large", str(ground.place), str(int(gb * 1e9)))
-    tape, expected = ground.place / "large.csv", int((ground.place / "large.rows").read_text())
-    out = ground.place / "large.out"
+def _one(space: Workspace, gb: float, progress: Progress) -> Large:
+    space.module("tapes", "large", str(space.place), str(int(gb * 1e9)))
+    tape, expected = space.place / "large.csv", int((space.place / "large.rows").read_text())
+    out = space.place / "large.out"
     size = tape.stat().st_size
     began = time.perf_counter()
     try:
         with out.open("wb") as stdout:
-            argv = [str(ground.python), "-m", "kpi", "compute", str(tape), "--json"]
-            process = subprocess.Popen(argv, cwd=ground.root, env=ground.environment, stdout=stdout)
+            argv = [str(space.python), "-m", "kpi", "compute", str(tape), "--json"]
+            process = subprocess.Popen(argv, cwd=space.root, env=space.environment, stdout=stdout)
             _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -42,7 +42,7 @@ def _one(ground: Ground, gb: float, tell: Tell) -> Large:
     finally:
         tape.unlink()
     large = Large(size / 1e9, expected, seconds, used.ru_maxrss * 1024 / 1e6)
-    tell(f"CSV of {large.gb:.1f} GB: {seconds:.1f} s, {large.peak_mb:.0f} MB")
+    progress(f"CSV of {large.gb:.1f} GB: {seconds:.1f} s, {large.peak_mb:.0f} MB")
     return large
 
 

@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.clock import timed
 from bench.kpis.jobs import FLOORS, NAMES, OURS, PEERS, SMALL_ROWS, Job
 from bench.kpis.totals import differences
+from bench.measure import timed
 from cutover.core.errors import Problem, Refused
 
-Tell = Callable[[str], None]
+Progress = Callable[[str], None]
 SMALL_TAPES = 60
 
 
 @dataclass(frozen=True)
-class Ground:
+class Workspace:
     """Where the tapes lie, the checkout, and the Python that everybody runs in."""
 
     root: Path
@@ -36,7 +36,7 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Row:
+class KpiRow:
     """One contender at one job: medians over the rounds; `ratio` is to the fastest of pandas, polars and duckdb."""
 
     contender: str
@@ -48,35 +48,35 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Measured:
+class JobResult:
     """A job and its rows, fastest first."""
 
     job: Job
-    rows: tuple[Row, ...]
+    rows: tuple[KpiRow, ...]
 
     @property
-    def ours(self) -> Row:
+    def ours(self) -> KpiRow:
         """The row of this project."""
         return next(row for row in self.rows if row.contender == OURS)
 
 
-def prepare(ground: Ground, file_rows: int, memory_rows: int, tell: Tell) -> None:
+def prepare(space: Workspace, file_rows: int, memory_rows: int, progress: Progress) -> None:
     """Make the tapes; each is read once by everybody anyway, so all lie in the page cache."""
-    tell(f"tapes of {file_rows} and {memory_rows} rows ...")
-    ground.module("tapes", "files", str(ground.place), str(file_rows))
+    progress(f"tapes of {file_rows} and {memory_rows} rows ...")
+    space.module("tapes", "files", str(space.place), str(file_rows))
     for rows in (SMALL_ROWS, memory_rows):
-        ground.module("tapes", "memory", str(ground.place), str(rows))
-    ground.module("tapes", "tapes", str(ground.place), str(SMALL_TAPES))
+        space.module("tapes", "memory", str(space.place), str(rows))
+    space.module("tapes", "tapes", str(space.place), str(SMALL_TAPES))
 
 
-def measure(ground: Ground, jobs: Sequence[Job], rounds: int, tell: Tell) -> list[Measured]:
+def measure(space: Workspace, jobs: Sequence[Job], rounds: int, progress: Progress) -> list[JobResult]:
     """Every job: each contender once a round, another one first each time."""
-    return [_one(ground, job, rounds, tell) for job in jobs]
+    return [_one(space, job, rounds, progress) for job in jobs]
 
 
-def _one(ground: Ground, job: Job, rounds: int, tell: Tell) -> Measured:
-    tape = ground.place / f"{job.tape}{job.suffix}"
-    expected = json.loads((ground.place / f"{job.tape}.json").read_text())
+def _one(space: Workspace, job: Job, rounds: int, progress: Progress) -> JobResult:
+    tape = space.place / f"{job.tape}{job.suffix}"
+    expected = json.loads((space.place / f"{job.tape}.json").read_text())
     if job.work == "memory-loans":
         expected["repeated"] = 0
     seen: dict[str, list[tuple[float, float]]] = {name: [] for name in job.contenders}
@@ -84,21 +84,21 @@ def _one(ground: Ground, job: Job, rounds: int, tell: Tell) -> Measured:
         _into_cache(tape)
         for at in range(len(job.contenders)):
             name = job.contenders[(at + number) % len(job.contenders)]
-            told = json.loads(ground.module("worker", name, job.work, str(tape)))
-            if wrong := differences(expected, told["totals"], exact=name == OURS):
+            result = json.loads(space.module("worker", name, job.work, str(tape)))
+            if wrong := differences(expected, result["totals"], exact=name == OURS):
                 step = "a figure of a wrong result is worth nothing; find out whose it is"
                 raise Refused(Problem(path=f"{job.words}, {NAMES[name]}", found="; ".join(wrong), next=step))
-            seen[name].append((told["seconds"], told["peak_mb"]))
-            tell(f"{job.words}, {NAMES[name]}: {told['seconds']:.4f} s")
-    return Measured(job, rows(seen))
+            seen[name].append((result["seconds"], result["peak_mb"]))
+            progress(f"{job.words}, {NAMES[name]}: {result['seconds']:.4f} s")
+    return JobResult(job, rows(seen))
 
 
-def rows(seen: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[Row, ...]:
+def rows(seen: Mapping[str, Sequence[tuple[float, float]]]) -> tuple[KpiRow, ...]:
     """Medians and ratios of what was seen, fastest first."""
     medians = {name: statistics.median(seconds for seconds, _ in several) for name, several in seen.items()}
     fastest = min(medians[name] for name in PEERS if name in medians)
     each = [
-        Row(
+        KpiRow(
             name,
             medians[name],
             min(seconds for seconds, _ in several),

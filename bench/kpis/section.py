@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from bench.kpis.aims import Aim
 from bench.kpis.jobs import NAMES
 from bench.kpis.large import Large
-from bench.kpis.measure import Measured
-from bench.kpis.service import Service
-from bench.machine import Machine
-from bench.table import table
+from bench.kpis.measure import JobResult
+from bench.kpis.service import ServiceFigures
+from bench.page import Machine, table
 
 HEADING = "# Speed of the KPIs"
 
@@ -54,21 +53,21 @@ def section(
     machine: Machine,
     versions: Mapping[str, str],
     rounds: int,
-    measured: Sequence[Measured],
+    measured: Sequence[JobResult],
     aims: Sequence[Aim],
     large: Sequence[Large],
-    service: Service,
+    service: ServiceFigures,
 ) -> str:
     """The whole part, from its heading on."""
-    told = ", ".join(f"{name} {value}" for name, value in versions.items())
+    listed = ", ".join(f"{name} {value}" for name, value in versions.items())
     counted = f"{rounds} round{'s' if rounds > 1 else ''}"
-    head = HEAD.format(at=machine.at, what=machine.what, load=machine.load, versions=told, rounds=counted)
+    head = HEAD.format(at=machine.at, what=machine.what, load=machine.load, versions=listed, rounds=counted)
     rows = [(aim.what, aim.measured, aim.aim, aim.met, aim.seeds) for aim in aims]
     parts = [head, _contenders(measured), AIMED, table(("what", "measured", "aim", "met", "the seeds"), rows)]
     return "".join([*parts, LARGE, _large(large), SERVICE, _service(service)])
 
 
-def _contenders(measured: Sequence[Measured]) -> str:
+def _contenders(measured: Sequence[JobResult]) -> str:
     heads = ("job", "contender", "median", "fastest", "slowest", "rows/s", "peak memory", "times the fastest peer")
     rows = []
     for one in measured:
@@ -89,7 +88,7 @@ def _large(large: Sequence[Large]) -> str:
     return table(("size", "rows", "seconds", "peak memory"), rows)
 
 
-def _service(seen: Service) -> str:
+def _service(seen: ServiceFigures) -> str:
     rows = [
         ("from its start to ready", _time(seen.ready)),
         ("`import pandas` in the same run", _time(seen.import_pandas)),

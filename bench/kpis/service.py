@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.clock import timed
-from bench.kpis.measure import Ground, Tell
+from bench.kpis.measure import Progress, Workspace
+from bench.measure import timed
 from cutover.core.errors import Problem, Refused
 
 PATIENCE_SECONDS = 30.0
@@ -24,7 +24,7 @@ BARE = ["-B", "-P"]  # as the release's launcher starts Python
 
 
 @dataclass(frozen=True)
-class Service:
+class ServiceFigures:
     """Medians: seconds to ready, of `import pandas` and of an empty Python; of a tape and of one flush; MB afterwards."""
 
     ready: float
@@ -37,32 +37,32 @@ class Service:
     memory_mb: float
 
 
-def measure(ground: Ground, rounds: int, tell: Tell) -> Service:
+def measure(space: Workspace, rounds: int, progress: Progress) -> ServiceFigures:
     """Starts in turn, then one service that is given tapes one by one, each after the other is done."""
     starts, imports, empties = [], [], []
     for _ in range(max(rounds, 3)):
-        with _serving(ground) as (_, _, ready):
+        with _serving(space) as (_, _, ready):
             starts.append(ready)
-        imports.append(_python(ground, "import pandas"))
-        empties.append(_python(ground, "pass"))
-    tapes = sorted(ground.place.glob("tape-*.csv"))
-    with _serving(ground) as (process, root, _):
+        imports.append(_python(space, "import pandas"))
+        empties.append(_python(space, "pass"))
+    tapes = sorted(space.place.glob("tape-*.csv"))
+    with _serving(space) as (process, root, _):
         each = [_through(process, root, tape) for tape in tapes]
         memory = _memory_mb(process.pid)
     ready, pandas, empty, tape = (statistics.median(several) for several in (starts, imports, empties, each))
-    seen = Service(ready, pandas, empty, tape, max(each), len(each), _flush(ground.place), memory)
-    tell(f"service ready in {seen.ready:.3f} s, a tape in {seen.tape * 1e3:.1f} ms, {memory:.0f} MB")
+    seen = ServiceFigures(ready, pandas, empty, tape, max(each), len(each), _flush(space.place), memory)
+    progress(f"service ready in {seen.ready:.3f} s, a tape in {seen.tape * 1e3:.1f} ms, {memory:.0f} MB")
     return seen
 
 
 @contextmanager
-def _serving(ground: Ground) -> Iterator[tuple[subprocess.Popen[str], Path, float]]:
-    with tempfile.TemporaryDirectory(prefix="service-", dir=ground.place) as name:
+def _serving(space: Workspace) -> Iterator[tuple[subprocess.Popen[str], Path, float]]:
+    with tempfile.TemporaryDirectory(prefix="service-", dir=space.place) as name:
         root = Path(name)
-        config = _config(ground, root)
+        config = _config(space, root)
         began = time.perf_counter()
-        argv = [str(ground.python), *BARE, "-m", "kpi", "serve", "--config", str(config)]
-        with subprocess.Popen(argv, cwd="/", env=ground.environment, stdout=subprocess.PIPE, text=True) as process:
+        argv = [str(space.python), *BARE, "-m", "kpi", "serve", "--config", str(config)]
+        with subprocess.Popen(argv, cwd="/", env=space.environment, stdout=subprocess.PIPE, text=True) as process:
             try:
                 first = process.stdout.readline() if process.stdout else ""
                 ready = time.perf_counter() - began
@@ -74,8 +74,8 @@ def _serving(ground: Ground) -> Iterator[tuple[subprocess.Popen[str], Path, floa
                 process.communicate()
 
 
-def _config(ground: Ground, root: Path) -> Path:
-    document = json.loads((ground.root / "kpi" / "example_config.json").read_text())
+def _config(space: Workspace, root: Path) -> Path:
+    document = json.loads((space.root / "kpi" / "example_config.json").read_text())
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         document["http"] = {"address": "127.0.0.1", "port": probe.getsockname()[1]}
@@ -113,8 +113,8 @@ def _flush(place: Path) -> float:
     return statistics.median(each)
 
 
-def _python(ground: Ground, code: str) -> float:
-    return timed([str(ground.python), *BARE, "-c", code], cwd=ground.place).wall
+def _python(space: Workspace, code: str) -> float:
+    return timed([str(space.python), *BARE, "-c", code], cwd=space.place).wall
 
 
 def _memory_mb(pid: int) -> float:

@@ -6,11 +6,10 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import machine
-from bench.halves import replaced
 from bench.kpis import aims, large, measure, service
 from bench.kpis.jobs import jobs
 from bench.kpis.section import HEADING, section
+from bench.page import replaced, this_machine
 from cutover.core.errors import Problem, UsageError
 
 PEERS = ("numpy", "pandas", "polars", "duckdb", "pyarrow")
@@ -30,13 +29,13 @@ def run(root: Path, sizes: Sizes, *, contenders: Path | None = None, page: Path 
     """Measure everything; write the section into the page, print it, and give the page's path."""
     venv = contenders or root / ".venv-bench"
     require(venv, sizes)
-    seen, versions = machine.look(), _versions(venv)
+    seen, versions = this_machine(), _versions(venv)
     with tempfile.TemporaryDirectory(prefix="bench-kpis-") as name:
-        ground = measure.Ground(root, venv / "bin" / "python", Path(name))
-        measure.prepare(ground, sizes.file_rows, sizes.memory_rows, tell)
-        measured = measure.measure(ground, jobs(sizes.file_rows, sizes.memory_rows), sizes.rounds, tell)
-        served = service.measure(ground, sizes.rounds, tell)
-        grown = large.measure(ground, sizes.large_gb, tell)
+        space = measure.Workspace(root, venv / "bin" / "python", Path(name))
+        measure.prepare(space, sizes.file_rows, sizes.memory_rows, progress)
+        measured = measure.measure(space, jobs(sizes.file_rows, sizes.memory_rows), sizes.rounds, progress)
+        served = service.measure(space, sizes.rounds, progress)
+        grown = large.measure(space, sizes.large_gb, progress)
     text = section(seen, versions, sizes.rounds, measured, aims.against(measured, grown, served), grown, served)
     path = page or root / "docs" / "bench.md"
     path.write_text(replaced(path.read_text() if path.exists() else "", HEADING, text))
@@ -45,7 +44,7 @@ def run(root: Path, sizes: Sizes, *, contenders: Path | None = None, page: Path 
 
 
 def require(venv: Path, sizes: Sizes) -> None:
-    """All that is wrong with what is asked for, before anything is made."""
+    """UsageError with everything that prevents a measurement, before anything is made."""
     problems = []
     if not (venv / "bin" / "python").exists() or not all(_has(venv, name) for name in PEERS):
         step = "start the bench with ./invokew bench --only kpi, which installs it"
@@ -59,8 +58,8 @@ def require(venv: Path, sizes: Sizes) -> None:
         raise UsageError(problems)
 
 
-def tell(line: str) -> None:
-    """A line about what is being measured, for who waits."""
+def progress(line: str) -> None:
+    """Print what is being measured."""
     sys.stderr.write(line + "\n")
     sys.stderr.flush()
 
@@ -72,5 +71,5 @@ def _has(venv: Path, name: str) -> bool:
 def _versions(venv: Path) -> dict[str, str]:
     ask = f"import sys\nfrom importlib.metadata import version\nprint(sys.version.split()[0], *map(version, {PEERS!r}))"
     argv = [str(venv / "bin" / "python"), "-c", ask]
-    told = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout.split()
-    return dict(zip(("Python", *PEERS), told, strict=True))
+    versions = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout.split()
+    return dict(zip(("Python", *PEERS), versions, strict=True))

@@ -48,14 +48,14 @@ class Totals:
 
 def differences(expected: Mapping[str, Any], found: Mapping[str, Any], *, exact: bool) -> list[str]:
     """Where two totals are not the same: numbers to 1e-9, or with `exact` to the last digit."""
-    told = []
+    different = []
     for name, value in expected.items():
         theirs = found[name]
         if isinstance(value, Mapping):
-            told += [f"{name}.{one}" for one in differences(value, theirs, exact=exact)]
+            different += [f"{name}.{one}" for one in differences(value, theirs, exact=exact)]
         elif isinstance(value, float) and not exact:
             if not math.isclose(value, theirs, rel_tol=CLOSE):
-                told.append(f"{name}: {theirs!r} instead of {value!r}")
+                different.append(f"{name}: {theirs!r} instead of {value!r}")
         elif value != theirs:
-            told.append(f"{name}: {theirs!r} instead of {value!r}")
-    return told
+            different.append(f"{name}: {theirs!r} instead of {value!r}")
+    return different

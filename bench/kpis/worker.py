@@ -19,7 +19,7 @@ MOST = 400
 
 
 def main(contender: str, job: str, tape: Path) -> None:
-    """Do it, and tell."""
+    """Do the job and print the result as JSON."""
     module = import_module(f"bench.kpis.contenders.{contender}")
     if job.startswith("memory"):
         work = module.memory(_columns(tape, loans=job == "memory-loans"))
@@ -29,8 +29,8 @@ def main(contender: str, job: str, tape: Path) -> None:
         began = time.perf_counter()
         totals = getattr(module, job.partition("-")[0])(tape, loans=job.endswith("-loans"))
         seconds = time.perf_counter() - began
-    told = {"seconds": seconds, "peak_mb": _peak_mb(), "totals": totals.as_json()}
-    sys.stdout.write(json.dumps(told) + "\n")
+    result = {"seconds": seconds, "peak_mb": _peak_mb(), "totals": totals.as_json()}
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 def _columns(tape: Path, *, loans: bool) -> dict[str, Any]:

@@ -8,18 +8,18 @@ from pathlib import Path
 PORT, CONFIG = int(sys.argv[1]), Path(sys.argv[2]).read_bytes()
 
 
-class Answer(BaseHTTPRequestHandler):
-    """One answer to everything."""
+class ConfigHandler(BaseHTTPRequestHandler):
+    """Answers everything with the config."""
 
     def do_GET(self) -> None:
-        """Give the config."""
+        """Send the config."""
         self.send_response(200)
         self.send_header("Content-Length", str(len(CONFIG)))
         self.end_headers()
         self.wfile.write(CONFIG)
 
     def log_message(self, *_words: object) -> None:
-        """Nothing: who asked is of no interest here."""
+        """Log nothing."""
 
 
-ThreadingHTTPServer(("127.0.0.1", PORT), Answer).serve_forever()
+ThreadingHTTPServer(("127.0.0.1", PORT), ConfigHandler).serve_forever()

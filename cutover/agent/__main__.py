@@ -1,5 +1,7 @@
 """The agent's command line on a host: `serve` answers a controller's requests; `work` and `revert` are what units of its own run."""
 
+from __future__ import annotations
+
 import base64
 import json
 import os
@@ -10,11 +12,11 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from cutover.agent import batch, heads, lease, process, revert
+from cutover.agent import batch, lease, process, revert
 from cutover.agent.clock import boot_id, now
 from cutover.agent.durable import read_json, write_json
-from cutover.agent.place import Place, Refusal
 from cutover.agent.serve import serve
+from cutover.agent.state_dir import Refusal, StateDir, journal_heads, note_head
 from cutover.agent.work import Work, look_at, work_off
 
 MEASURING = {"command", "http"}  # a command of the release measures; waiting for an endpoint changes nothing
@@ -23,53 +25,53 @@ Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
 
-def look(_place: Place, request: Request) -> Answer:
+def look(_state_dir: StateDir, request: Request) -> Answer:
     """Look at what the steps are about; change nothing."""
-    from cutover.agent.modules import KINDS
+    from cutover.agent.modules import MODULES
 
     files = {digest: base64.b64decode(content) for digest, content in request.get("files", {}).items()}
     deadline = time.monotonic() + request["deadline_s"]
     work = Work(files=files, deadline=deadline, sent_at=request["sent_at"], only_looks=True)
-    return {"states": {step["id"]: look_at(KINDS, step, work) for step in request["steps"]}, "at": now()}
+    return {"states": {step["id"]: look_at(MODULES, step, work) for step in request["steps"]}, "at": now()}
 
 
-def measure(_place: Place, request: Request) -> Answer:
-    """Run commands and probes outside any run. Kinds that could change the host are not let in."""
-    from cutover.agent.modules import KINDS
+def measure(_state_dir: StateDir, request: Request) -> Answer:
+    """Run commands and probes outside any run. Steps that could change the host are refused."""
+    from cutover.agent.modules import MODULES
 
     if others := {step["kind"] for step in request["steps"] if not step["probe"]} - MEASURING:
         raise Refusal("usage", f"not for measuring: {', '.join(sorted(others))}")
     work = Work(deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
-    return {"outcomes": list(work_off(KINDS, request["steps"], work, keep_going=True, guard=nullcontext))}
+    return {"outcomes": list(work_off(MODULES, request["steps"], work, keep_going=True, guard=nullcontext))}
 
 
-def shell(_place: Place, request: Request) -> Answer:
-    """Run shell text as a check asks for it: as root, with nothing inherited, and all that it says, since half a listing misleads."""
+def shell(_state_dir: StateDir, request: Request) -> Answer:
+    """Run shell text for a check: as root, with a clean environment, and with all of its output, since half a listing misleads."""
     return process.run(("sh", "-c", request["script"]), deadline_s=request["deadline_s"], keep_out=None)._asdict()
 
 
-def begin(place: Place, request: Request) -> Answer:
+def begin(state_dir: StateDir, request: Request) -> Answer:
     """Take the lease for a run and keep the run's plan for this host, so that it can be rolled back from anywhere.
 
-    A run that has gone back here is spent: it may be taken up again (without a plan) to go back once more, not to be applied.
+    A run that this host went back from is spent: it may be taken up again (without a plan) to go back once more, not to be applied.
     """
-    folder = place.run(request["run"])
+    folder = state_dir.run(request["run"])
     if "plan" in request:
         _refuse_spent(request["run"], folder)
-        _refuse_armed(request["run"], revert.state(place))
+        _refuse_armed(request["run"], revert.state(state_dir))
     taken = lease.acquire(
-        place, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"],
+        state_dir, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"],
         claim=request["claim"],
     )  # fmt: skip
     folder.mkdir(mode=0o700, exist_ok=True)
-    heads.note(folder, request.get("head"))
+    note_head(folder, request.get("head"))
     if "plan" in request:
         write_json(folder / "plan.json", request["plan"])
     else:
-        revert.put_off(place)  # whoever goes back now must not meet the host's own next try
-    place.incoming.mkdir(mode=0o700, exist_ok=True)
-    os.chown(place.incoming, int(os.environ.get("SUDO_UID", "0")), -1)  # uploads arrive as the user who logs in
-    place.sweep()
+        revert.put_off(state_dir)  # a rollback must not meet the host's own next attempt
+    state_dir.incoming.mkdir(mode=0o700, exist_ok=True)
+    os.chown(state_dir.incoming, int(os.environ.get("SUDO_UID", "0")), -1)  # uploads arrive as the user who logs in
+    state_dir.remove_partial_uploads()
     return {"lease": taken, "reverted": read_json(folder / "reverted.json")}
 
 
@@ -83,48 +85,47 @@ def _refuse_spent(run: str, folder: Path) -> None:
 def _refuse_armed(run: str, armed: Mapping[str, Any]) -> None:
     """A host that is about to go back from one run is not changed by another."""
     if armed["armed"] and armed["run"] != run:
-        why = f"this host goes back by itself from run {armed['run']}, which was never confirmed; settle that run first"
+        why = f"this host goes back by itself from run {armed['run']}, which was never confirmed; roll that run back first"
         raise Refusal("unsettled", why)
 
 
-def renew(place: Place, request: Request) -> Answer:
+def renew(state_dir: StateDir, request: Request) -> Answer:
     """Prolong the lease and put off the armed revert."""
-    renewed = lease.renew(place, token=request["token"], seconds=request["lease_s"])
-    revert.put_off(place)
+    renewed = lease.renew(state_dir, token=request["token"], seconds=request["lease_s"])
+    revert.put_off(state_dir)
     return {"lease": renewed}
 
 
-def release(place: Place, request: Request) -> Answer:
+def release(state_dir: StateDir, request: Request) -> Answer:
     """Give the lease back."""
-    return {"lease": lease.release(place, token=request["token"])}
+    return {"lease": lease.release(state_dir, token=request["token"])}
 
 
-def arm(place: Place, request: Request) -> Answer:
+def arm(state_dir: StateDir, request: Request) -> Answer:
     """Arm the host's own revert."""
-    wanted = {key: request[key] for key in ("token", "run", "undo", "confirm_s", "budget_s")}
-    return revert.arm(place, **wanted)
+    return revert.arm(state_dir, **{key: request[key] for key in ("token", "run", "undo", "confirm_s", "budget_s")})
 
 
-def disarm(place: Place, request: Request) -> Answer:
+def disarm(state_dir: StateDir, request: Request) -> Answer:
     """Confirm the cutover on this host."""
-    return revert.disarm(place, token=request["token"])
+    return revert.disarm(state_dir, token=request["token"])
 
 
-def record(place: Place, request: Request) -> Answer:
+def record(state_dir: StateDir, request: Request) -> Answer:
     """Keep how far a run has come on this host (a small document that the next controller reads)."""
-    with place.ruling():
-        lease.check(place, request["token"])
-        write_json(place.run(request["run"]) / "state.json", request["state"])
-        heads.note(place.run(request["run"]), request.get("head"))
+    with state_dir.lease_lock():
+        lease.check(state_dir, request["token"])
+        write_json(state_dir.run(request["run"]) / "state.json", request["state"])
+        note_head(state_dir.run(request["run"]), request.get("head"))
     return {}
 
 
-def status(place: Place, _request: Request) -> Answer:
+def status(state_dir: StateDir, _request: Request) -> Answer:
     """Lease, armed revert, and every run that this host remembers, newest first."""
-    runs = sorted((path for path in place.runs.glob("*") if (path / "plan.json").exists()), reverse=True)
+    runs = sorted((path for path in state_dir.runs.glob("*") if (path / "plan.json").exists()), reverse=True)
     return {
-        "lease": lease.current(place),
-        "revert": revert.state(place),
+        "lease": lease.current(state_dir),
+        "revert": revert.state(state_dir),
         "runs": [_known(path) for path in runs],
         "boot_id": boot_id(),
         "at": now(),
@@ -140,16 +141,16 @@ def _known(folder: Path) -> dict[str, Any]:
         "batches": [path.name for path in begun],
         "state": read_json(folder / "state.json"),
         "reverted": None if reverted is None else {"at": reverted["at"], "ok": reverted["ok"]},
-        "heads": heads.kept(folder),
+        "heads": journal_heads(folder),
     }
 
 
-def plan(place: Place, request: Request) -> Answer:
+def plan(state_dir: StateDir, request: Request) -> Answer:
     """The plan of a run as this host keeps it."""
-    return {"plan": read_json(place.run(request["run"]) / "plan.json")}
+    return {"plan": read_json(state_dir.run(request["run"]) / "plan.json")}
 
 
-VERBS: dict[str, Callable[[Place, Request], Answer]] = {
+VERBS: dict[str, Callable[[StateDir, Request], Answer]] = {
     "look": look,
     "measure": measure,
     "shell": shell,
@@ -167,19 +168,19 @@ VERBS: dict[str, Callable[[Place, Request], Answer]] = {
 
 def answer(request: Request) -> Answer:
     """Answer one request by its verb."""
-    return VERBS[request["verb"]](Place(Path(request["place"])), request)
+    return VERBS[request["verb"]](StateDir(Path(request["state_dir"])), request)
 
 
 def main() -> int:
     """Serve, or do the work of a unit."""
     # Only our own code calls this, and argparse costs 12 ms.
-    verb, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2], strict=True))
+    verb, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
     if verb == "serve":
         serve(answer, sys.stdin.buffer, sys.stdout.buffer)
     elif verb == "work":
-        batch.work_through(Place(Path(options["--state"])), Path(options["--folder"]))
+        batch.work_through(StateDir(Path(options["--state"])), Path(options["--folder"]))
     else:
-        done = revert.revert(Place(Path(options["--state"])))
+        done = revert.revert(StateDir(Path(options["--state"])))
         json.dump(done, sys.stdout)
         return 0 if done.get("ok", True) else 3
     return 0

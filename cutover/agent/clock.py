@@ -1,11 +1,32 @@
-"""The two clocks of a host: the one that people read, and the one that nobody can set."""
+"""The clocks of a host, and every limit of the agent in seconds."""
+
+from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 FOREVER_S = 1e9  # stands for "no limit", which JSON has no number for
+SILENCE_S = 60  # the agent ends after so long without a request: a controller that was cut off sends no end of input
+ARM_S = 30.0  # arming and disarming wait so long for a step that is still at work
+LEASE_LOCK_S = 30.0  # the lease's lock is held for moments; who waits longer has met something broken
+LOCK_POLL_S = 0.005
+SYSTEMCTL_S = 15.0
+RELOAD_S = 30.0  # systemctl daemon-reload: it reads every unit of the host
+JOURNALCTL_S = 10.0
+UNIT_EXTRA_S = 5.0  # a batch's unit may run so much longer than its deadline, and be stopped for so long again
+RESULT_EXTRA_S = 10.0  # waiting for the unit's result ends so long after the deadline
+STOP_S, START_S = 20.0, 30.0  # a unit, where its step does not say
+STOP_POLL_S = 0.02  # between two looks at a unit that is being stopped: this wait is the outage
+KILLED_S = 5.0  # after SIGKILL to a unit's processes
+COMMAND_S = 60.0  # a command of a release, where its step does not say
+SMALL_COMMAND_S = 20.0  # useradd, the output that a snapshot keeps
+PIPES_S = 1.0  # for the rest of the output of a program that was killed
+COMPILE_S = 120.0  # the byte code of a release
+HTTP_ANSWER_S = 5.0
+HTTP_POLL_S = 0.05
+CONNECT_S = 3.0  # a TCP connection to a target that the service must reach
+LISTENING_S = 2.0  # a TCP connection to a port of this host
 
 
 def now() -> str:
@@ -15,7 +36,8 @@ def now() -> str:
 
 def iso(unix_seconds: float) -> str:
     """A Unix time as ISO 8601 in UTC, with milliseconds."""
-    return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, thousandths = divmod(int(unix_seconds * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{thousandths:03d}Z"
 
 
 def boot_seconds() -> float:
@@ -24,9 +46,9 @@ def boot_seconds() -> float:
 
 
 def process_age() -> float:
-    """Seconds since this process was started (its 22nd figure in /proc/self/stat is the start, in ticks since boot)."""
-    figures = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    return max(0.0, boot_seconds() - int(figures[19]) / os.sysconf("SC_CLK_TCK"))
+    """Seconds since this process was started (the 22nd field of /proc/self/stat is the start, in ticks since boot)."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    return max(0.0, boot_seconds() - int(fields[19]) / os.sysconf("SC_CLK_TCK"))
 
 
 def boot_id() -> str:

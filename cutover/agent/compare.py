@@ -5,6 +5,8 @@ either the value itself or one expectation: {"at_least": n}, {"at_most": n}, {"b
 {"not": value}, {"matches": regular expression}. What was not observed (missing, null, NaN) never meets anything.
 """
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -30,7 +32,7 @@ class Difference(NamedTuple):
     desired: Any
 
     def __str__(self) -> str:
-        return f"{self.key} is {_say(self.observed)}, should be {in_words(self.desired)}"
+        return f"{self.key} is {_say(self.observed)} (expected: {in_words(self.desired)})"
 
 
 def differences(observed: State, desired: State) -> list[Difference]:
@@ -78,7 +80,7 @@ def _same(seen: Any, value: Any) -> bool:
 
 def _number(seen: Any) -> Any:
     if isinstance(seen, bool):
-        raise TypeError("a truth value is no number")
+        raise TypeError("a boolean is not a number")
     return seen
 
 
@@ -91,4 +93,4 @@ def _expectation(desired: Any) -> tuple[str | None, Any]:
 
 
 def _say(value: Any) -> str:
-    return "unknown" if value is None else f"«{value}»" if isinstance(value, str) else str(value)
+    return "unknown" if value is None else f'"{value}"' if isinstance(value, str) else str(value)

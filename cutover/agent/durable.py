@@ -1,5 +1,7 @@
 """Write files so that a crash leaves either the old or the new one, on disk, never a half."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import json

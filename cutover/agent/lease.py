@@ -5,93 +5,91 @@ ended can be taken by another run, which raises the token; until one does, its h
 boot, so that setting a clock changes nothing; a lease of another boot has ended.
 """
 
+from __future__ import annotations
+
 import errno
 from collections.abc import Mapping
 from typing import Any
 
 from cutover.agent.clock import boot_id, boot_seconds, now
 from cutover.agent.durable import read_json, write_json, write_over
-from cutover.agent.place import Place, Refusal
+from cutover.agent.state_dir import Refusal, StateDir
 
 Lease = dict[str, Any]
 NO_CLAIM: Mapping[str, Any] = {}
 
 
-def current(place: Place) -> Lease:
+def current(state_dir: StateDir) -> Lease:
     """The lease as it stands, with `held` and `seconds_left`; token 0 where there never was one."""
-    lease: Lease = read_json(place.lease) or {"token": 0, "run": None, "holder": None, "released": True}
+    lease: Lease = read_json(state_dir.lease) or {"token": 0, "run": None, "holder": None, "released": True}
     left = lease.get("ends", 0.0) - boot_seconds() if lease.get("boot_id") == boot_id() else 0.0
-    return lease | {"held": not lease["released"] and left > 0, "seconds_left": round(max(0.0, left), 1)}
+    return {**lease, "held": not lease["released"] and left > 0, "seconds_left": round(max(0.0, left), 1)}
 
 
 def acquire(
-    place: Place, *, run: str, holder: str, nonce: str, seconds: float, claim: Mapping[str, Any] = NO_CLAIM
+    state_dir: StateDir, *, run: str, holder: str, nonce: str, seconds: float, claim: Mapping[str, Any] = NO_CLAIM
 ) -> Lease:
     """Take the lease for a run (again, if the same run and nonce hold it). Refused as `locked` while another holds it.
 
     A claim may name the `process` that takes it, and in `instead_of` the nonce of a holder that is dead: so nobody else's is
     taken by mistake. With `again`, only a lease that was this holder's last is given: not one that another has had meanwhile.
     """
-    with place.ruling():
-        place.make()
-        lease = current(place)
+    with state_dir.lease_lock():
+        state_dir.create()
+        lease = current(state_dir)
         ours = lease["run"] == run and lease.get("nonce") == nonce
         if lease["held"] and not ours and (not claim.get("instead_of") or lease.get("nonce") != claim["instead_of"]):
-            raise Refusal(
-                "locked",
-                f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more",
-                lease=lease,
-            )
+            found = f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more"
+            raise Refusal("locked", found, lease=lease)
         if claim.get("again") and not ours:
             raise Refusal("fenced", f"run {lease['run']} of {lease['holder']} has had this host since", lease=lease)
         token = lease["token"] if lease["held"] and ours else lease["token"] + 1
-        taken = {"token": token, "run": run, "holder": holder, "nonce": nonce, "process": claim.get("process", "")}
-        taken |= {"taken_at": now(), "released": False}
-        return _write(place, taken, seconds)
+        taken = {
+            "token": token, "run": run, "holder": holder, "nonce": nonce, "process": claim.get("process", ""),
+            "taken_at": now(), "released": False,
+        }  # fmt: skip
+        return _write(state_dir, taken, seconds)
 
 
-def renew(place: Place, *, token: int, seconds: float) -> Lease:
+def renew(state_dir: StateDir, *, token: int, seconds: float) -> Lease:
     """Prolong the lease; refused as `fenced` when another has taken it or the host has reverted by itself."""
-    with place.ruling():
-        return _write(place, check(place, token), seconds)
+    with state_dir.lease_lock():
+        return _write(state_dir, check(state_dir, token), seconds)
 
 
-def release(place: Place, *, token: int) -> Lease:
+def release(state_dir: StateDir, *, token: int) -> Lease:
     """Give the lease back, also on a full disk: it is shorter then than it was, and written over what is there."""
-    with place.ruling():
-        given = check(place, token) | {"released": True}
+    with state_dir.lease_lock():
+        given = check(state_dir, token) | {"released": True}
         try:
-            return _write(place, given, 0)
+            return _write(state_dir, given, 0)
         except OSError as failure:
             if failure.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            write_over(place.lease, given | {"ends": 0.0})
-            return current(place)
+            write_over(state_dir.lease, given | {"ends": 0.0})
+            return current(state_dir)
 
 
-def check(place: Place, token: int) -> Lease:
-    """The lease, if this token still rules; ask before each change, holding the host or the lease."""
-    lease: Lease = read_json(place.lease) or {"token": 0, "released": True}
+def check(state_dir: StateDir, token: int) -> Lease:
+    """The lease, if this token still holds it; called before each change, while holding the host or the lease."""
+    lease: Lease = read_json(state_dir.lease) or {"token": 0, "released": True}
     if lease["token"] != token or lease["released"]:
-        raise Refusal(
-            "fenced",
-            f"token {token} no longer rules this host (now {lease['token']}, run {lease.get('run')})",
-            lease=lease,
-        )
+        found = f"token {token} no longer holds this host (now {lease['token']}, run {lease.get('run')})"
+        raise Refusal("fenced", found, lease=lease)
     return lease
 
 
-def raise_token(place: Place, *, by: str) -> int:
+def raise_token(state_dir: StateDir, *, by: str) -> int:
     """Lock every earlier holder out, when the host acts by itself."""
-    with place.ruling():
-        lease = read_json(place.lease) or {"token": 0, "run": None}
+    with state_dir.lease_lock():
+        lease = read_json(state_dir.lease) or {"token": 0, "run": None}
         token: int = lease["token"] + 1
-        write_json(place.lease, lease | {"token": token, "holder": by, "released": True, "ends": 0.0})
+        write_json(state_dir.lease, lease | {"token": token, "holder": by, "released": True, "ends": 0.0})
     return token
 
 
-def _write(place: Place, lease: Lease, seconds: float) -> Lease:
+def _write(state_dir: StateDir, lease: Lease, seconds: float) -> Lease:
     stored = {key: value for key, value in lease.items() if key not in ("held", "seconds_left")}
     stored |= {"boot_id": boot_id(), "ends": boot_seconds() + seconds, "renewed_at": now()}
-    write_json(place.lease, stored)
-    return current(place)
+    write_json(state_dir.lease, stored)
+    return current(state_dir)

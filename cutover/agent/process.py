@@ -1,4 +1,6 @@
-"""Run other programs on the host with a deadline, and read what they say."""
+"""Run other programs on the host with a deadline, and collect their output."""
+
+from __future__ import annotations
 
 import os
 import signal
@@ -8,11 +10,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-# Characters kept of each stream, from its end: a document must be whole, of complaints the last ones say enough.
+from cutover.agent.clock import PIPES_S
+
+# Characters kept of each stream, from its end: a document must be whole, of error messages the last ones say enough.
 KEEP_OUT, KEEP_ERR = 8_000_000, 64_000
 
 
-class Ended(NamedTuple):
+# For the programs that we start: nothing is inherited from the login.
+CLEAN_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/root",
+}  # fmt: skip
+
+
+class ProcessResult(NamedTuple):
     """How a program ended: exit code (None after a signal or a passed deadline), its output, seconds."""
 
     exit_code: int | None
@@ -29,7 +39,7 @@ def run(
     env: Mapping[str, str] | None = None,
     user: str | None = None,
     keep_out: int | None = KEEP_OUT,
-) -> Ended:
+) -> ProcessResult:
     """Run a program in a session of its own and kill the whole session when its deadline (seconds) passes.
 
     Of its output the last `keep_out` characters are kept; all of it where that is None.
@@ -41,17 +51,15 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=clean_environment() | dict(env or {}),
+            env={**CLEAN_ENVIRONMENT, **(env or {})},
             start_new_session=True,
             user=user,
             group=user,  # the group of the same name, as Debian and Red Hat make for each service user
             extra_groups=[] if user else None,
             cwd="/",
         )
-    except FileNotFoundError as missing:
-        return Ended(None, "", str(missing), time.monotonic() - started, "not found")
-    except (LookupError, ValueError) as unknown_user:
-        return Ended(None, "", str(unknown_user), time.monotonic() - started, "not found")
+    except (FileNotFoundError, LookupError, ValueError) as missing:  # no such program, or no such user
+        return ProcessResult(None, "", str(missing), time.monotonic() - started, "not found")
     try:
         out, err = process.communicate(timeout=max(deadline_s, 0.01))
         end = "exited" if process.returncode >= 0 else f"signal {-process.returncode}"
@@ -60,17 +68,7 @@ def run(
         out, err = _rest(process)
         end = "deadline passed"
     code = process.returncode if end == "exited" else None
-    return Ended(code, _text(out, keep_out), _text(err, KEEP_ERR), time.monotonic() - started, end)
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment for programs that we start: nothing inherited from whoever logged in."""
-    return {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-        "HOME": "/root",
-    }
+    return ProcessResult(code, _text(out, keep_out), _text(err, KEEP_ERR), time.monotonic() - started, end)
 
 
 def _kill_session(leader: int) -> None:
@@ -82,16 +80,16 @@ def _kill_session(leader: int) -> None:
                     os.kill(int(entry.name), signal.SIGKILL)
 
 
-def _rest(process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
-    """What was said until the end; a process that left the session may hold the pipes open for ever, so not all may come."""
+def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """The output until the end; a process that left the session may hold the pipes open for ever, so not all may come."""
     try:
-        return process.communicate(timeout=1)
+        return process.communicate(timeout=PIPES_S)
     except subprocess.TimeoutExpired as held:
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
         with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: PID 1 gets it
-            process.wait(timeout=1)
+            process.wait(timeout=PIPES_S)
         return held.output or b"", held.stderr or b""
 
 

@@ -1,8 +1,10 @@
 """Answer requests one after another over one connection: a JSON line in, a JSON line out, until the input ends.
 
 Starting Python for each request cost ten times what most requests do. Nothing is kept between two of them but what Python
-has loaded, and nothing is changed on the host by being there: who hangs up, or goes silent, ends it.
+has loaded, and nothing is changed on the host by being there: a controller that hangs up, or goes silent, ends it.
 """
+
+from __future__ import annotations
 
 import errno
 import json
@@ -11,14 +13,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-from cutover.agent.clock import process_age
-from cutover.agent.place import Refusal
+from cutover.agent.clock import SILENCE_S, process_age
+from cutover.agent.state_dir import Refusal
 from cutover.agent.work import CannotChange
 
-# A controller that is cut off sends no end of input. One that lives renews its leases far more often than this.
-SILENCE_S = 60
-
-# What a disk may be that cannot be written to: the host's affair, and no bug of ours.
+# Why a disk cannot be written to: the state of the host, and not a bug of ours.
 UNWRITABLE = {
     errno.ENOSPC: "no space left on the disk that holds",
     errno.EDQUOT: "no space left in the quota of",
@@ -32,7 +31,7 @@ def serve(answer: Answerer, requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer each request with {"ok": true, ...}, or {"ok": false, "reason", "message"} where the host refuses or we failed."""
     late = (
         process_age()
-    )  # the first request was sent when we were started; what that took is no fault of the host's clock
+    )  # the first request was sent before this start, which must not count as an offset of the host's clock
     while line := _next(requests):
         request = {**json.loads(line), "received_at": time.time() - late}
         late = 0.0
@@ -54,19 +53,12 @@ def answered(answer: Answerer, request: Mapping[str, Any]) -> dict[str, Any]:
         return {"ok": True, **answer(request)}
     except Refusal as refusal:
         return {"ok": False, "reason": refusal.reason, "message": str(refusal), "details": refusal.details}
-    except OSError as failure:
-        if (words := UNWRITABLE.get(failure.errno or 0)) is None:
-            return _failed()
-        path = str(failure.filename or request.get("place", ""))
-        return {"ok": False, "reason": "unwritable", "message": f"{words} {path}", "path": path}
-    except CannotChange as said:  # systemd does not answer, a unit was killed: said in full, and nothing to trace
-        return {"ok": False, "reason": "failed", "message": str(said)}
-    except Exception:  # noqa: BLE001 - a bug in one request is told to who asked, and ends no other
-        return _failed()
+    except CannotChange as failure:  # systemd does not answer, a unit was killed: expected, so without a traceback
+        return {"ok": False, "reason": "failed", "message": str(failure)}
+    except Exception as failure:  # noqa: BLE001 - a bug in one request is reported to its sender, and ends no other
+        if isinstance(failure, OSError) and failure.errno in UNWRITABLE:
+            path = str(failure.filename or request.get("state_dir", ""))
+            return {"ok": False, "reason": "unwritable", "message": f"{UNWRITABLE[failure.errno]} {path}", "path": path}
+        import traceback
 
-
-def _failed() -> dict[str, Any]:
-    """What went wrong, and where: a surprise, or a bug of ours."""
-    import traceback
-
-    return {"ok": False, "reason": "failed", "message": traceback.format_exc()}
+        return {"ok": False, "reason": "failed", "message": traceback.format_exc()}

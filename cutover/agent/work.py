@@ -1,4 +1,6 @@
-"""Work through a batch of steps: look, compare, change, look again; stop at the first that is not as it should be."""
+"""Apply a batch of steps: look, compare, change, look again; stop at the first that is not as it should be."""
+
+from __future__ import annotations
 
 import json
 import time
@@ -17,7 +19,7 @@ class CannotChange(Exception):
 
 
 class LeftAsItIs(CannotChange):
-    """The change may not be made any more, and no later try can make it: what is there is worth more. The message says why."""
+    """The change may not be made any more, and no later attempt can make it: what is there is worth more. The message says why."""
 
 
 class Work:
@@ -45,75 +47,57 @@ class Work:
 
 Look = Callable[[Mapping[str, Any], Work], State]
 Change = Callable[[Mapping[str, Any], Mapping[str, Any], State, Work], None]  # args, desired, before, work
-
-
 Step = Mapping[str, Any]
 Guard = Callable[[], AbstractContextManager[Any]]
 
 
-class Kind(NamedTuple):
-    """How steps of one kind look at the host and change it; a kind without change is a probe."""
+class Module(NamedTuple):
+    """How steps of one kind look at the host and change it; without `change` they are probes."""
 
     look: Look
     change: Change | None = None
 
 
-def look_at(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
+def look_at(modules: Mapping[str, Module], step: Step, work: Work) -> State:
     """Look once, changing nothing. What cannot be looked at is a state with an `error`, which never meets anything."""
     if work.seen is None:
-        return _look(kinds, step, work)
+        return _look(modules, step, work)
     about = json.dumps([step["kind"], step["args"]], sort_keys=True)
     if about not in work.seen:
-        work.seen[about] = _look(kinds, step, work)
+        work.seen[about] = _look(modules, step, work)
     return work.seen[about]
 
 
-def _look(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
+def _look(modules: Mapping[str, Module], step: Step, work: Work) -> State:
     try:
-        return kinds[step["kind"]].look(step["args"], work)
+        return modules[step["kind"]].look(step["args"], work)
     except Exception as failure:  # noqa: BLE001 - whatever it is, the host could not be seen
         return {"error": _say(failure)}
 
 
-def carry_out(kinds: Mapping[str, Kind], step: Step, work: Work) -> State:
+def carry_out(modules: Mapping[str, Module], step: Step, work: Work) -> State:
     """Look, compare, change if need be, look again. Gives the outcome with both looks and what still differs."""
     started, begun_at = time.monotonic(), now()
-    before = look_at(kinds, step, work)
-    outcome: State = {
-        "id": step["id"],
-        "started_at": begun_at,
-        "before": before,
-        "changed": False,
-        "error": None,
-        "left": False,
-    }
-    after = before
-    if "error" in before:  # never change what cannot be seen
-        outcome["error"] = before["error"]
-    elif (
-        not step["probe"]
-        and (change := kinds[step["kind"]].change) is not None
-        and differences(before, step["desired"])
-    ):
-        outcome["changed"] = True
+    before = look_at(modules, step, work)
+    after, changed, error, left = before, False, before.get("error"), False
+    change = modules[step["kind"]].change if not step["probe"] and error is None else None
+    if change is not None and differences(before, step["desired"]):
+        changed = True
         try:
             change(step["args"], step["desired"], before, work)
-        except Exception as failure:  # noqa: BLE001 - whatever it is, the second look tells what came of it
-            outcome["error"] = _say(failure)
-            outcome["left"] = isinstance(failure, LeftAsItIs)
-        after = look_at(kinds, step, work)
-    left = differences(after, step["desired"])
-    outcome |= {"after": after, "differences": [str(difference) for difference in left]}
-    outcome |= {
-        "ok": not left and outcome["error"] is None,
-        "seconds": round(time.monotonic() - started, 4),
-        "finished_at": now(),
-    }
-    return outcome
+        except Exception as failure:  # noqa: BLE001 - whatever it is, the second look shows what came of it
+            error, left = _say(failure), isinstance(failure, LeftAsItIs)
+        after = look_at(modules, step, work)
+    differ = [str(difference) for difference in differences(after, step["desired"])]
+    return {
+        "id": step["id"], "ok": not differ and error is None, "changed": changed, "left": left,
+        "before": before, "after": after, "differences": differ, "error": error,
+        "started_at": begun_at, "finished_at": now(), "seconds": round(time.monotonic() - started, 4),
+    }  # fmt: skip
 
 
 def work_off(
-    kinds: Mapping[str, Kind], steps: Sequence[Step], work: Work, *, keep_going: bool, guard: Guard
+    modules: Mapping[str, Module], steps: Sequence[Step], work: Work, *, keep_going: bool, guard: Guard
 ) -> Iterator[State]:
     """Carry out steps in order, each inside guard(); give their outcomes.
 
@@ -125,12 +109,12 @@ def work_off(
     for step in steps:
         lacking = failed.intersection(step.get("needs", ()))
         if lacking:
-            outcome = _left_out(step, f"it needs {', '.join(sorted(lacking))}") | {"left": lacking <= left}
+            outcome = _left_out(step, f"it needs {', '.join(sorted(lacking))}", left=lacking <= left)
         elif work.seconds_left() <= 0:  # nobody waits for it any more
             outcome = _left_out(step, "the deadline of the batch has passed")
         else:
             with guard():
-                outcome = carry_out(kinds, step, work)
+                outcome = carry_out(modules, step, work)
         yield outcome
         if not outcome["ok"]:
             failed.add(step["id"])
@@ -139,23 +123,18 @@ def work_off(
                 return
 
 
-def _left_out(step: Step, why: str) -> State:
-    outcome: State = {
-        "id": step["id"],
-        "ok": False,
-        "changed": False,
-        "left": False,
-        "before": {},
-        "after": {},
-        "differences": [],
-        "seconds": 0.0,
-    }
-    return outcome | {"started_at": now(), "finished_at": now(), "error": f"left out: {why}"}
+def _left_out(step: Step, why: str, *, left: bool = False) -> State:
+    return {
+        "id": step["id"], "ok": False, "changed": False, "left": left,
+        "before": {}, "after": {}, "differences": [], "error": f"left out: {why}",
+        "started_at": now(), "finished_at": now(), "seconds": 0.0,
+    }  # fmt: skip
 
 
 def _say(failure: Exception) -> str:
-    if isinstance(failure, CannotChange | OSError):
+    if isinstance(failure, (CannotChange, OSError)):
         return f"{failure}" or type(failure).__name__
     import traceback
 
-    return "".join(traceback.format_exception(failure)[-3:]).strip()  # a bug of ours or a surprise: say where
+    lines = traceback.format_exception(type(failure), failure, failure.__traceback__)
+    return "".join(lines[-3:]).strip()  # a bug of ours or a surprise: say where

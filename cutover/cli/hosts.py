@@ -11,13 +11,11 @@ if TYPE_CHECKING:
     from cutover.inventory.load import Inventory
     from cutover.remote.connect import SshAccess
     from cutover.remote.fleet import Pool
-    from cutover.remote.scan import Stop
-    from cutover.remote.trust import Shown
+    from cutover.remote.known_hosts import ShownKeys
+    from cutover.remote.scan import ScanTarget
 
 
 # `hosts.trust`: shows the keys of hosts and of the jump hosts before them, and pins them after a yes.
-
-SECONDS = 60  # for all hosts of a round
 
 
 def trust(where: Where, *, replace: bool, yes: bool) -> ExitCode:
@@ -28,19 +26,23 @@ def trust(where: Where, *, replace: bool, yes: bool) -> ExitCode:
 def _trust(where: Where, ask: Ask, *, replace: bool) -> ExitCode:
     from cutover.inventory.load import load
     from cutover.remote.connect import SshAccess
-    from cutover.remote.deadline import Deadline
     from cutover.remote.fleet import Pool, raise_all
     from cutover.remote.scan import rounds
-    from cutover.remote.timeouts import FORKS
+    from cutover.remote.timeouts import FORKS, LOGIN_ALL_S
+    from cutover.remote.transport import Deadline
 
     inventory = load(where.environment)
     hosts = inventory.select(where.hosts or inventory.environment, where.limit)
     access, pool = SshAccess(), Pool(where.forks or FORKS)
-    ways = pool.map(lambda host: access.way(host, Deadline(SECONDS)), hosts, deadline=SECONDS)
-    raise_all(ways)
+    routes = pool.map(
+        lambda host: access.route(host, Deadline(LOGIN_ALL_S)),
+        {host.name: host for host in hosts},
+        deadline=LOGIN_ALL_S,
+    )
+    raise_all(routes)
     trusting = _Trusting(ask, inventory, access, pool, replace)
-    for stops in rounds({host: ways[host.name].unwrap() for host in hosts}):
-        trusting.round(stops)
+    for scanned in rounds({host: routes[host.name].unwrap() for host in hosts}):
+        trusting.round(scanned)
     ask.say(f"pinned: {', '.join(trusting.pinned) or 'nothing new'}")
     return ExitCode.DONE
 
@@ -56,18 +58,20 @@ class _Trusting:
     replace: bool
     pinned: list[str] = field(default_factory=list)
 
-    def round(self, stops: "list[Stop]") -> None:
-        """Show what the stops show now; refuse or ask; pin."""
+    def round(self, targets: "list[ScanTarget]") -> None:
+        """Show the keys of these machines; refuse or ask; pin."""
         from cutover.remote.fleet import raise_all
+        from cutover.remote.known_hosts import must_be_pinnable, pin, states
         from cutover.remote.scan import scan
-        from cutover.remote.trust import must_be_pinnable, pin, states
+        from cutover.remote.timeouts import LOGIN_ALL_S
 
         known_hosts = self.inventory.known_hosts
-        outcomes = self.pool.map(lambda stop: scan(stop, self.access), stops, deadline=SECONDS)
+        by_name = {target.name: target for target in targets}
+        outcomes = self.pool.map(lambda target: scan(target, self.access), by_name, deadline=LOGIN_ALL_S)
         raise_all(outcomes)
-        shown = [outcomes[stop.name].unwrap() for stop in stops]
-        for stop, keys in zip(stops, shown, strict=True):
-            self._show(stop, keys)
+        shown = [outcomes[target.name].unwrap() for target in targets]
+        for target, keys in zip(targets, shown, strict=True):
+            self._show(target, keys)
         must_be_pinnable(known_hosts, shown, replace=self.replace)
         if all(state.word == "pinned" for keys in shown for state in states(known_hosts, keys)):
             return
@@ -75,8 +79,8 @@ class _Trusting:
         self.pinned += pin(known_hosts, shown, replace=self.replace)
         self.access.forget_keys()
 
-    def _show(self, stop: "Stop", keys: "Shown") -> None:
-        from cutover.remote.trust import states
+    def _show(self, target: "ScanTarget", keys: "ShownKeys") -> None:
+        from cutover.remote.known_hosts import states
 
         found = states(self.inventory.known_hosts, keys)
         document = {
@@ -84,14 +88,14 @@ class _Trusting:
             "states": {state.kind: state.word for state in found},
             "was": {state.kind: state.pinned.fingerprint for state in found if state.pinned},
         }
-        for host in stop.hosts:
+        for host in target.hosts:
             told = self.ask.hosts.setdefault(host.name, {})
-            if stop.is_jump:
+            if target.is_jump:
                 told.setdefault("jumps", {})[keys.entry] = document
             else:
                 told.update(document)
         for state in found:
-            self.ask.say(f"{keys.entry + ' (jump host)' if stop.is_jump else stop.name:20} {state}")
+            self.ask.say(f"{keys.entry + ' (jump host)' if target.is_jump else target.name:20} {state}")
 
 
 def listing(where: Where) -> ExitCode:

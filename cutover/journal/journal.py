@@ -24,7 +24,7 @@ def utc_now() -> str:
 
 
 def utc_stamp() -> str:
-    """The moment as part of a name: of a directory, or of a run that is none."""
+    """The moment as part of a name, of a directory or a file."""
     return utc_now().replace("-", "").replace(":", "")
 
 
@@ -36,7 +36,7 @@ class Journal:
         self._now = now
         self._listeners: list[Listener] = []
         self._lock = threading.RLock()
-        # The way back does not wait for room on this machine's disk: what cannot be written is written with what comes after it.
+        # A rollback does not wait for room on this machine's disk: what cannot be written is written with what comes after it.
         self.goes_on_unwritten = False
         self.unwritten: list[Record] = []
         self._file = _open(path)
@@ -74,7 +74,7 @@ class Journal:
                 self._show(record)
 
     def _show(self, record: Record) -> None:
-        """Show a record to who listens. A terminal that was closed, or a pipe that nobody reads, ends no run: it is noted, and left."""
+        """Show a record to the listeners. A terminal that was closed, or a pipe that nobody reads, ends no run: it is dropped."""
         for listener in list(self._listeners):
             try:
                 listener(record)
@@ -97,10 +97,10 @@ class Journal:
             return {"journal": self.records[0].hash, "seq": last.seq, "hash": last.hash}
 
     def refuse_cut(self, heads: Iterable[dict[str, Any]]) -> None:
-        """Close it and raise UsageError where it lacks a record that it had, by what hosts have heard of it."""
+        """Close it and raise UsageError where it lacks a record that it had, by what hosts know of it."""
         if cut := max((head["seq"] for head in heads if self._lacks(head)), default=0):
             self.close()
-            found = f"it has {len(self.records)} records, and a host has heard of record {cut}, which is not among them"
+            found = f"it has {len(self.records)} records, and a host knows record {cut}, which is not among them"
             next_ = "its end was cut off: `./invokew rollback` goes back by what the hosts hold"
             raise UsageError(Problem(path=str(self.path), found=found, next=next_))
 
@@ -130,7 +130,7 @@ def read(path: Path) -> list[Record]:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process on this machine has a journal open for writing now; its own lock tells, so a process that died does not."""
+    """Whether a process on this machine has a journal open for writing now, by its lock, which a process that died does not hold."""
     file = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back at once: closing the file does it
@@ -142,7 +142,7 @@ def is_held(path: Path) -> bool:
 
 
 def head_of(path: Path) -> dict[str, Any] | None:
-    """How far a journal has come that another command writes; None where there is none. Who keeps it ties both together."""
+    """How far a journal has come that another command writes; None where there is none. Kept elsewhere, it ties both together."""
     records = read(path) if path.exists() else []
     return {"journal": records[0].hash, "seq": records[-1].seq, "hash": records[-1].hash} if records else None
 

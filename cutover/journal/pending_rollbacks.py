@@ -1,4 +1,4 @@
-"""Rollbacks that are owed: hosts that could not be taken back when the others were. Kept on this machine until they are settled."""
+"""Hosts that could not be rolled back when the others were. Kept on this machine until they are."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from cutover.journal.journal import utc_now
 
 
 @dataclass(frozen=True)
-class Owed:
-    """One host that is owed a rollback: of which run, since when, and why it did not go back with the others."""
+class PendingRollback:
+    """One host with a pending rollback: of which run, since when, and why it was not rolled back with the others."""
 
     host: str
     run: str
@@ -20,44 +20,39 @@ class Owed:
 
     def problem(self) -> Problem:
         """As a problem to show."""
-        found = f"it is owed a rollback of run {self.run} since {self.since}: {self.found}"
+        found = f"its rollback of run {self.run} is pending since {self.since}: {self.found}"
         return Problem(
             host=self.host, found=found, next=f"`./invokew rollback --hosts {self.host}` once it can be reached"
         )
 
 
 @dataclass(frozen=True)
-class OwedBook:
-    """The owed rollbacks of one environment."""
+class PendingRollbacks:
+    """The pending rollbacks of one environment."""
 
     path: Path
 
-    def all(self) -> dict[str, Owed]:
-        """What is owed, by host."""
-        return {host: Owed(host, **one) for host, one in (read_json(self.path) or {}).items()}
+    def all(self) -> dict[str, PendingRollback]:
+        """What is pending, by host."""
+        return {host: PendingRollback(host, **one) for host, one in (read_json(self.path) or {}).items()}
 
-    def owe(self, run: str, problems: Iterable[Problem]) -> None:
-        """Write hosts down; one that is there already keeps its date."""
-        known = self.all()
-        for problem in problems:
-            if problem.host and problem.host not in known:
-                known[problem.host] = Owed(problem.host, run, utc_now(), problem.found)
-        self._write(known)
+    def add(self, run: str, problems: Iterable[Problem]) -> None:
+        """Add hosts; one that is there already keeps its date."""
+        new = {problem.host: PendingRollback(problem.host, run, utc_now(), problem.found) for problem in problems}
+        self._write({host: one for host, one in new.items() if host} | self.all())
 
-    def settle(self, hosts: Iterable[str]) -> None:
-        """Take hosts out."""
+    def remove(self, hosts: Iterable[str]) -> None:
+        """Remove hosts."""
         known, done = self.all(), set(hosts)
         if done & set(known):
             self._write({host: one for host, one in known.items() if host not in done})
 
-    def _write(self, known: dict[str, Owed]) -> None:
+    def _write(self, known: dict[str, PendingRollback]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(
-            self.path,
-            {host: {"run": one.run, "since": one.since, "found": one.found} for host, one in sorted(known.items())},
-        )
+        entries = {host: {"run": one.run, "since": one.since, "found": one.found} for host, one in known.items()}
+        write_json(self.path, entries)
 
 
-def book_of(root: Path, environment: str) -> OwedBook:
-    """The book of an environment in a checkout."""
-    return OwedBook(root / ".cutover" / "owed" / f"{environment}.json")
+def pending_rollbacks(root: Path, environment: str) -> PendingRollbacks:
+    """Those of an environment in a checkout."""
+    return PendingRollbacks(root / ".cutover" / "pending_rollbacks" / f"{environment}.json")

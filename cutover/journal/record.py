@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 START = "0" * 64  # what the first record follows
@@ -24,8 +24,8 @@ class Record:
     def following(cls, before: "Record | None", at: str, kind: str, data: dict[str, Any]) -> "Record":
         """The record that comes after another one."""
         seq, prev = (before.seq + 1, before.hash) if before else (1, START)
-        bare = cls(seq, at, kind, data, prev)
-        return cls(seq, at, kind, data, prev, bare.digest())
+        record = cls(seq, at, kind, data, prev)
+        return replace(record, hash=record.digest())
 
     def digest(self) -> str:
         """SHA-256 over everything but the hash itself."""
@@ -34,15 +34,7 @@ class Record:
 
     def line(self) -> str:
         """The record as one line of JSON."""
-        body = {
-            "seq": self.seq,
-            "at": self.at,
-            "kind": self.kind,
-            "data": self.data,
-            "prev": self.prev,
-            "hash": self.hash,
-        }
-        return json.dumps(body, separators=(",", ":")) + "\n"
+        return json.dumps(vars(self), separators=(",", ":")) + "\n"
 
     @property
     def host(self) -> str:
@@ -62,26 +54,22 @@ class BrokenChain(ValueError):
 
 
 def parse(lines: Iterable[str], source: str) -> Iterator[Record]:
-    """Records of a journal in order, each checked against the one before; a torn last line (a crash in mid-write) is left out."""
+    """Records of a journal in order, each checked against the one before.
+
+    A line without its end is being written now, or a crash cut it off: it is left out, and so is what a writer adds while we read.
+    """
     before: Record | None = None
-    number, coming = (
-        0,
-        iter(lines),
-    )  # one line is looked ahead, so that a journal of any length is read in little memory
-    text = next(coming, None)
-    while text is not None:
-        number, following = number + 1, next(coming, None)
-        if following is None and not text.endswith("\n"):
+    for number, text in enumerate(lines, start=1):
+        if not text.endswith("\n"):
             return
         try:
             record = Record(**json.loads(text))
         except (ValueError, TypeError) as unreadable:
             raise BrokenChain(f"{source}:{number}: not a journal record: {unreadable}") from unreadable
-        expected = Record.following(before, record.at, record.kind, record.data)
-        if record != expected:
+        if record != Record.following(before, record.at, record.kind, record.data):
             last = before.seq if before else 0
             raise BrokenChain(
                 f"{source}:{number}: the chain is broken: record {record.seq} is not what followed record {last}"
             )
         yield record
-        before, text = record, following
+        before = record

@@ -61,10 +61,10 @@ class RunDir:
     def created(self) -> "Created | None":
         """What the run is about, by the first record of its journal, else by its plan; None where neither can be read.
 
-        Nothing is verified here: it only says where to look, also for a way back whose journal was altered meanwhile.
+        Nothing is verified here: it only says where to look, also for a rollback whose journal was altered meanwhile.
         """
-        said = _json(self.journal_file, lines=True).get("data")
-        about = said if isinstance(said, dict) and "environment" in said else _json(self.plan_file)
+        first = _json(self.journal_file, lines=True).get("data")
+        about = first if isinstance(first, dict) and "environment" in first else _json(self.plan_file)
         known = {name: str(about.get(name, "")) for name in ("environment", "pattern", "inventory")}
         service = about.get("service", "")
         known["service"] = str(service.get("name", "")) if isinstance(service, dict) else str(service)
@@ -129,7 +129,7 @@ class RunDirs:
                 Problem(
                     path=str(self.root),
                     found=f"no run {run} here (newest: {known})",
-                    next="name one of these, or leave --run away",
+                    next="name one of these, or run without --run",
                 )
             )
         return found

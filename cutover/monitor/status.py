@@ -11,7 +11,7 @@ from cutover.core.step import State
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import is_held, read
-from cutover.journal.pending_rollbacks import book_of
+from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.monitor.collector import look_twice, looks_of
@@ -48,7 +48,10 @@ def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
     with reached(targets) as (fleet, problems):
         outcomes = fleet.each(look, deadline=LOOK_S)
     states = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
-    owed = {**owed_by_marks(states, targets.names), **still_owed(book_of(targets.root, targets.environment), states)}
+    owed = {
+        **owed_by_marks(states, targets.names),
+        **still_owed(pending_rollbacks(targets.root, targets.environment), states),
+    }
     states = {
         name: {**state, "owed": owed[name].problem().found if name in owed else None} for name, state in states.items()
     }

@@ -8,21 +8,24 @@ Same inputs give the same bytes. The id names the content and the target: what a
 `inspect` reads an artifact back and believes nothing that it has not hashed itself.
 """
 
+import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
+import stat
+import tarfile
 import tempfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cutover.core.errors import Problem, UsageError
-from cutover.release.files import compile_tree, digest_file, list_files
-from cutover.release.spec import ReleaseSpec, check
-from cutover.release.tar import Member, read, write
-from cutover.release.wheels import Target, Tree, installed
+from cutover.release.spec import ReleaseSpec
+from cutover.release.wheels import Target, Tree, compile_tree, digest_file, installed, list_files
 
 # Put the release's own files together: code, tests and launchers.
 
@@ -91,8 +94,7 @@ class Artifact:
 
 
 def build(spec: ReleaseSpec) -> Artifact:
-    """Build the release, or find it built already; wrong or missing inputs are all told at once (UsageError)."""
-    check(spec)
+    """Build the release, or find it built already; UsageError where an input is wrong."""
     target = Target(spec.python, spec.machine)
     site = installed(spec.runtime_lock, target, spec.cache)
     testing = installed(spec.testing_lock, target, spec.cache)
@@ -113,7 +115,7 @@ def inspect(path: Path) -> Artifact:
     if not path.is_file():
         raise UsageError(Problem("no such release artifact", "build it, or name one that exists", path=str(path)))
     again = "build the release again, or copy the artifact again from where it was built"
-    found, manifest_bytes = read(path, MANIFEST, again)
+    found, manifest_bytes = _read(path, again)
     problems = []
     sidecar = _sidecar(path)
     if sidecar.is_file() and sidecar.read_text().split()[0] != digest_file(path):
@@ -162,16 +164,18 @@ def _release_id(manifest: Mapping[str, Any]) -> str:
 def _write(path: Path, manifest: Mapping[str, Any], own: Path, site: Tree, testing: Tree) -> None:
     """Write artifact and sidecar under their names only when they are complete: a cut-short build leaves neither."""
     listed = manifest["files"]
-    members = [Member(MANIFEST, content=(json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())]
+    members = [ArchiveMember(MANIFEST, content=(json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())]
     for prefix, tree in (("", own), ("site/", site.root), ("testing/", testing.root)):
         for name in list_files(tree, compiled=True):
             executable = not prefix and os.access(tree / name, os.X_OK)
             members.append(
-                Member(prefix + name, source=tree / name, sha256=listed.get(prefix + name), executable=executable)
+                ArchiveMember(
+                    prefix + name, source=tree / name, sha256=listed.get(prefix + name), executable=executable
+                )
             )
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        write(part, members)
+        _pack(part, members)
         _sidecar(part).write_text(f"{digest_file(part)}  {path.name}\n")
         _sidecar(part).replace(_sidecar(path))
         part.replace(path)
@@ -185,7 +189,7 @@ def _is_built(path: Path, manifest: Mapping[str, Any]) -> bool:
     sidecar = _sidecar(path)
     if not path.is_file() or not sidecar.is_file() or sidecar.read_text().split()[0] != digest_file(path):
         return False
-    _, manifest_bytes = read(path, MANIFEST, "build it again", only_manifest=True)
+    _, manifest_bytes = _read(path, "build it again", only_manifest=True)
     return bool(json.loads(manifest_bytes) == manifest)
 
 
@@ -209,3 +213,103 @@ def _artifact(path: Path, manifest: Mapping[str, Any]) -> Artifact:
     return Artifact(
         manifest["id"], path, digest_file(path), path.stat().st_size, manifest["python"], manifest["machine"], manifest
     )
+
+
+# The archive: the same members make the same bytes, and each byte is checked before it is trusted.
+
+# Measured with numpy and pytest (59 MB): level 1 packs in 0.8 s to 20.8 MB, level 4 in 1.1 s to 18.9 MB, level 6 in 2.2 s to
+# 18.1 MB. Each host receives, hashes and unpacks what was packed once: 0.3 s here for 2 MB less there, and no more than that.
+LEVEL = 4
+
+
+@dataclass(frozen=True)
+class ArchiveMember:
+    """One file of the archive: from `source` or from memory; with `sha256`, only if it still is what was hashed."""
+
+    name: str
+    source: Path | None = None
+    content: bytes = b""
+    sha256: str | None = None
+    executable: bool = False
+
+    def data(self) -> bytes:
+        """The bytes, verified."""
+        if self.source is None:
+            return self.content
+        data = self.source.read_bytes()
+        if self.sha256 is not None and hashlib.sha256(data).hexdigest() != self.sha256:
+            found = "changed since it was hashed"
+            raise UsageError(
+                Problem(found, "delete the release cache directory and build again", path=str(self.source))
+            )
+        return data
+
+
+def _pack(path: Path, members: Iterable[ArchiveMember]) -> None:
+    """Write the members sorted, the manifest first, owned by root, without times."""
+    ordered = sorted(members, key=lambda member: ("/" in member.name, member.name))
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", LEVEL, raw, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+    ):
+        seen: set[PurePosixPath] = set()
+        for member in ordered:
+            for parent in reversed(PurePosixPath(member.name).parents[:-1]):
+                if parent not in seen:
+                    seen.add(parent)
+                    archive.addfile(_header(str(parent), 0, 0o755, tarfile.DIRTYPE))
+            data = member.data()
+            header = _header(member.name, len(data), 0o755 if member.executable else 0o644, tarfile.REGTYPE)
+            archive.addfile(header, io.BytesIO(data))
+
+
+def _header(name: str, size: int, mode: int, kind: bytes) -> tarfile.TarInfo:
+    header = tarfile.TarInfo(name)
+    header.size, header.mode, header.type = size, mode, kind
+    header.uname = header.gname = "root"
+    return header
+
+
+def _read(path: Path, again: str, *, only_manifest: bool = False) -> tuple[dict[str, str], bytes]:
+    """The sha256 of each file (not of compiled ones) and the bytes of the manifest; UsageError when damaged."""
+    found: dict[str, str] = {}
+    content = b""
+    try:
+        with gzip.open(path) as packed:
+            with tarfile.open(fileobj=packed, mode="r|") as archive:
+                for header in archive:
+                    _refuse_unsafe(path, header, again)
+                    member = archive.extractfile(header)
+                    if member is None:
+                        continue
+                    if header.name == MANIFEST:
+                        content = member.read()
+                        if only_manifest:
+                            return {}, content
+                    elif "__pycache__" not in PurePosixPath(header.name).parts:
+                        found[header.name] = hashlib.sha256(member.read()).hexdigest()
+            while packed.read(1 << 20):  # to the end, where gzip's own checksum is
+                pass
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise UsageError(Problem(f"is damaged: {error}", again, path=str(path))) from error
+    if not content:
+        raise UsageError(Problem(f"has no {MANIFEST}: not a release artifact", again, path=str(path)))
+    return found, content
+
+
+def _refuse_unsafe(path: Path, header: tarfile.TarInfo, again: str) -> None:
+    """A release holds files and directories below itself, of root, that nobody else may write, and nothing else."""
+    name = PurePosixPath(header.name)
+    plain = header.isfile() or header.isdir()
+    if (
+        not plain
+        or name.is_absolute()
+        or ".." in name.parts
+        or header.mode & ~stat.S_IMODE(0o755)
+        or header.uid
+        or header.gid
+    ):
+        raise UsageError(
+            Problem("is not a plain file or directory of root inside the release", again, path=f"{path}: {name}")
+        )

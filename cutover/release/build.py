@@ -11,7 +11,7 @@ from cutover.plan.plan import Plan, ReleasePlan
 from cutover.plan.roles import ReleaseFacts, RunFacts, contexts
 from cutover.plan.service import NoArtifact, PythonArtifact
 from cutover.release.artifact import Artifact, build, inspect
-from cutover.release.spec import ReleaseSpec
+from cutover.release.spec import spec_of
 from cutover.remote.fleet import Fleet
 
 
@@ -30,7 +30,7 @@ class Release:
 
 
 def release_for(targets: Targets, fleet: Fleet) -> Release:
-    """Build the release for these hosts (nothing is done when it is built already), or take --release, and see that it fits."""
+    """Build the release for these hosts (nothing is done when it is built already), or take --release, and check that it fits."""
     artifact, named = artifact_of(targets), targets.options.release
     if isinstance(artifact, NoArtifact):
         if named:
@@ -38,7 +38,7 @@ def release_for(targets: Targets, fleet: Fleet) -> Release:
             raise UsageError(Problem(found, "run the command without --release", path=f"--release {named}"))
         return _of_role(targets, artifact)
     wanted = _the_one_target(fleet)
-    built = inspect(Path(named)) if named else build(spec(targets.root, artifact, *wanted))
+    built = inspect(Path(named)) if named else build(spec_of(targets.root, artifact, *wanted))
     if (built.python, built.machine) != wanted:
         raise Refused(
             Problem(
@@ -92,24 +92,6 @@ def artifact_of(targets: Targets) -> NoArtifact | PythonArtifact:
             Problem(found, "a run brings one release: use the same values for all hosts", path="service.yml: artifact")
         )
     return contexts(targets, RunFacts("", ""))[first].service.artifact
-
-
-def spec(root: Path, artifact: PythonArtifact, python: str, machine: str) -> ReleaseSpec:
-    """What is built for one target. Paths of service.yml are relative to the checkout."""
-    return ReleaseSpec(
-        name=artifact.name,
-        version=artifact.version,
-        code={name: root / path for name, path in artifact.code.items()},
-        tests=root / artifact.tests,
-        runtime_lock=root / artifact.runtime_lock,
-        testing_lock=root / artifact.testing_lock,
-        launchers=artifact.launchers,
-        environment=artifact.environment,
-        python=python,
-        machine=machine,
-        cache=root / ".cutover" / "cache",
-        out=root / ".cutover" / "releases",
-    )
 
 
 def _of_artifact(artifact: Artifact) -> Release:

@@ -7,23 +7,23 @@ only other programs need of them. Each file less is one less to send, unpack, ha
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
 from cutover.core.errors import Problem, UsageError
-from cutover.release.files import compile_tree, digest_file, list_files
 
 # glibc of the oldest hosts that are served (Red Hat 8) down to what the oldest wheels ask for.
 GLIBC_MINORS = range(28, 16, -1)
 RECIPE = 2  # raise it when the same lock file is to give another tree
-PIP_SECONDS = 900
+PIP_S = 900
 STRIPPED_DIRECTORIES = {"tests", "__pycache__"}  # numpy.testing and pandas.testing are other names, and stay
 STRIPPED_FILES = {"conftest.py", "RECORD", "REQUESTED", "INSTALLER", "direct_url.json"}
 STRIPPED_PATHS = {"numpy/distutils", "numpy/f2py"}  # for building extensions
@@ -105,37 +105,21 @@ def _make(lock: Path, target: Target, entry: Path) -> None:
 
 def _pip_install(lock: Path, target: Target, tree: Path) -> None:
     command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-        "--no-deps",
-    ]
-    command += [
-        "--no-compile",
-        "--require-hashes",
-        *target.pip_options,
-        "--target",
-        str(tree),
-        "--requirement",
-        str(lock),
-    ]
+        sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps",
+        "--no-compile", "--require-hashes", *target.pip_options, "--target", str(tree), "--requirement", str(lock),
+    ]  # fmt: skip
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_SECONDS)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_S)
     except subprocess.TimeoutExpired as error:
-        found = f"pip was not done after {PIP_SECONDS} s"
-        raise UsageError(
-            Problem(found, "look at the network to the package index, then run it again", path=str(lock))
-        ) from error
+        found = f"pip was not done after {PIP_S} s"
+        advice = "check the network to the package index, then run it again"
+        raise UsageError(Problem(found, advice, path=str(lock))) from error
     if done.returncode:
         raise UsageError(_problem(lock, target, done.stderr))
 
 
 def _problem(lock: Path, target: Target, said: str) -> Problem:
-    """What pip's last words mean for whoever builds a release."""
+    """What pip's error means for whoever builds a release."""
     errors = [line.removeprefix("ERROR: ").strip() for line in said.splitlines() if line.startswith("ERROR: ")]
     where = str(lock)
     if "DO NOT MATCH THE HASHES" in said:
@@ -178,3 +162,42 @@ def _is_for_others(place: Path) -> bool:
     """Whether it is one of the many of a kind of which only some are ever used."""
     kept = KEPT_ALONE.get(str(place.parent))
     return kept is not None and place.name not in kept
+
+
+# Files of a directory tree that goes into a release.
+
+
+def list_files(root: Path, *, compiled: bool = False) -> list[str]:
+    """All files below, as sorted relative names; compiled ones only when asked for."""
+    return sorted(_walk(root, root, compiled=compiled))
+
+
+def _walk(root: Path, directory: Path, *, compiled: bool) -> Iterator[str]:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                if compiled or entry.name != "__pycache__":
+                    yield from _walk(root, Path(entry.path), compiled=compiled)
+            else:
+                yield Path(entry.path).relative_to(root).as_posix()
+
+
+def digest_file(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def compile_tree(root: Path) -> None:
+    """Precompile all Python files below, valid forever: a release never changes, and hosts may not write into it.
+
+    In a process of its own with a fixed hash seed and one worker, so that the same sources give the same bytes.
+    """
+    options = ["-q", "-j", "1", "--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", "release"]
+    command = [sys.executable, "-I", "-m", "compileall", *options, str(root)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONHASHSEED": "0"}
+    )
+    if done.returncode:
+        found = f"does not compile: {(done.stdout + done.stderr).strip()[-1500:]}"
+        raise UsageError(Problem(found, "correct the file that is named", path="release"))

@@ -1,47 +1,33 @@
 """The chosen hosts, connected: one connection and one agent each, and a way to ask them all at once."""
 
+import shlex
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from cutover.core.errors import CutoverError, Problem, Unreachable
 from cutover.core.host import OLDEST_PYTHON
 from cutover.inventory.targets import Targets
 from cutover.remote.agent import HostAgent, packed
-from cutover.remote.base import DeadlinePassed, RemoteError
-from cutover.remote.login import LoginFacts, probe_login
-from cutover.remote.timeouts import FORKS
+from cutover.remote.timeouts import FORKS, LOGIN_ALL_S, LOGIN_S
+from cutover.remote.transport import Deadline, DeadlinePassed, RemoteError, Transport, sudo_problem
 
-# Does one thing on many hosts at once: bounded, within a deadline, and with an outcome for every single host.
+# One thing on many hosts at once: bounded, within a deadline, and with an outcome for every single host.
 
+H = TypeVar("H")
 R = TypeVar("R")
 
 
-class Named(Protocol):
-    """A host, a transport, or whatever else stands for one host."""
-
-    @property
-    def name(self) -> str:
-        """The host's name in the inventory."""
-        ...
-
-
-N = TypeVar("N", bound=Named)
-
-
 @dataclass(frozen=True)
-class Outcome(Generic[R]):
+class HostOutcome(Generic[R]):
     """What came of one host: a value, or the error that ended it."""
 
-    name: str
     value: R | None = None
     error: BaseException | None = None
-    seconds: float = 0.0
 
     def unwrap(self) -> R:
         """The value; raises the error where there is one."""
@@ -57,87 +43,138 @@ class Pool:
         if forks < 1:
             raise ValueError("a pool needs at least one worker")
         self.forks = forks
-        self._hosts: dict[str, threading.Lock] = {}
+        self._busy: dict[str, threading.Lock] = {}
 
-    def map(self, work: Callable[[N], R], hosts: Sequence[N], *, deadline: float) -> dict[str, Outcome[R]]:
-        """Do `work` on every host; who has not ended after `deadline` seconds has DeadlinePassed as outcome."""
-        names = [host.name for host in hosts]
-        if len(set(names)) != len(names):
-            raise ValueError(f"a host is named twice: {sorted({name for name in names if names.count(name) > 1})}")
-        for name in names:
-            self._hosts.setdefault(name, threading.Lock())
-        return _Round(work, hosts, self._hosts, deadline).run(self.forks)
+    def map(self, work: Callable[[H], R], hosts: Mapping[str, H], *, deadline: float) -> dict[str, HostOutcome[R]]:
+        """Do `work` on every host, by name; one that has not ended after `deadline` seconds has DeadlinePassed as its outcome."""
+        for name in hosts:
+            self._busy.setdefault(name, threading.Lock())
+        return _Round(work, hosts, self._busy, deadline).run(self.forks)
 
 
-class _Round(Generic[N, R]):
+class _Round(Generic[H, R]):
     """One `map`: workers take hosts from a queue until it is empty, the time is up, or a person interrupts.
 
     The workers are daemons: one that hangs beyond its own deadline holds up neither the other hosts nor the exit.
     """
 
     def __init__(
-        self, work: Callable[[N], R], hosts: Sequence[N], locks: dict[str, threading.Lock], deadline: float
+        self, work: Callable[[H], R], hosts: Mapping[str, H], busy: Mapping[str, threading.Lock], deadline: float
     ) -> None:
-        self._work, self._locks = work, locks
-        self._names = [host.name for host in hosts]
+        self._work, self._hosts, self._busy, self._until = work, hosts, busy, Deadline(deadline)
         self._waiting = deque(hosts)
-        self._outcomes: dict[str, Outcome[R]] = {}
-        self._begun: set[str] = set()
+        self._started: set[str] = set()
+        self._outcomes: dict[str, HostOutcome[R]] = {}
         self._changed = threading.Condition()
-        self._seconds, self._end = deadline, time.monotonic() + deadline
 
-    def run(self, forks: int) -> dict[str, Outcome[R]]:
+    def run(self, forks: int) -> dict[str, HostOutcome[R]]:
         """Start the workers and wait for the outcomes."""
         try:
-            for number in range(min(forks, len(self._names))):
+            for number in range(min(forks, len(self._hosts))):
                 threading.Thread(target=self._take_turns, name=f"host-worker-{number}", daemon=True).start()
             with self._changed:
-                while len(self._outcomes) < len(self._names) and self._left > 0:
-                    self._changed.wait(self._left)
+                while len(self._outcomes) < len(self._hosts) and not self._until.passed:
+                    self._changed.wait(self._until.left)
         finally:
             # Also when interrupted: nothing new begins on any host.
             with self._changed:
                 self._waiting.clear()
         with self._changed:
-            return {name: self._outcomes.get(name) or self._late(name) for name in self._names}
+            return {name: self._outcomes.get(name) or self._late(name) for name in self._hosts}
 
-    @property
-    def _left(self) -> float:
-        return max(self._end - time.monotonic(), 0.0)
-
-    def _late(self, name: str) -> Outcome[R]:
-        what = "had not ended" if name in self._begun else "was not begun"
-        return Outcome(name, error=DeadlinePassed(name, f"the work {what} after {self._seconds:.1f} s"))
+    def _late(self, name: str) -> HostOutcome[R]:
+        what = "had not ended" if name in self._started else "had not begun"
+        return HostOutcome(error=DeadlinePassed(name, f"the work {what} after {self._until.seconds:.1f} s"))
 
     def _take_turns(self) -> None:
         while True:
             with self._changed:
                 if not self._waiting:
                     return
-                host = self._waiting.popleft()
-            outcome = self._one(host)
+                name = self._waiting.popleft()
+            outcome = self._one(name)
             with self._changed:
-                self._outcomes[host.name] = outcome
+                self._outcomes[name] = outcome
                 self._changed.notify_all()
 
-    def _one(self, host: N) -> Outcome[R]:
+    def _one(self, name: str) -> HostOutcome[R]:
         # Held by a worker of an earlier round that overran its deadline.
-        if not self._locks[host.name].acquire(timeout=self._left):
-            return self._late(host.name)
-        self._begun.add(host.name)
-        began = time.monotonic()
+        if not self._busy[name].acquire(timeout=self._until.left):
+            return self._late(name)
+        self._started.add(name)
         try:
-            value = self._work(host)
+            return HostOutcome(self._work(self._hosts[name]))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is this host's outcome
-            return Outcome(host.name, error=error, seconds=time.monotonic() - began)
+            return HostOutcome(error=error)
         finally:
-            self._locks[host.name].release()
-        return Outcome(host.name, value=value, seconds=time.monotonic() - began)
+            self._busy[name].release()
 
 
-R_fleet = TypeVar("R_fleet")
-ASK_S = 30.0  # for all hosts to answer a small request
-LOGIN_S = 60.0  # for all hosts of a fleet to answer the first questions
+# The first questions to a host, with nothing but `sh`: the login user, whether sudo works, which Python.
+
+# Plain POSIX; each answer is one line, so that a host which lacks a tool still answers the rest.
+_SCRIPT = """say() { printf '%s=%s\\n' "$1" "$2"; }
+say user "$(id -un)"
+if refused=$(sudo -n -- true 2>&1); then say sudo yes; else say sudo "no: $(printf '%s' "$refused" | tr '\\n' ' ')"; fi
+for candidate in PYTHONS; do
+  path=$(command -v "$candidate" 2>/dev/null) || continue
+  version=$("$path" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || continue
+  say python_path "$path"
+  say python_version "$version"
+  break
+done
+say machine "$(uname -m)"
+say hostname "$(uname -n)"
+say boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+say time "$(date -u +%s)"
+say done yes
+"""
+
+
+@dataclass(frozen=True)
+class LoginFacts:
+    """What a host reports before anything of ours is on it."""
+
+    user: str
+    sudo: bool
+    sudo_says: str  # why not; empty where sudo works
+    python_path: str | None
+    python_version: tuple[int, ...] | None
+    machine: str
+    hostname: str
+    boot_id: str
+    time: int  # the host's clock, seconds since 1970 UTC
+
+
+def probe_login(transport: Transport, *, python: str = "python3") -> LoginFacts:
+    """Ask once; `python` is where the inventory says that it is, and `python3` of the PATH comes after it."""
+    pythons = " ".join(shlex.quote(path) for path in dict.fromkeys((python, "python3")))
+    result = transport.shell(_SCRIPT.replace("PYTHONS", pythons), deadline=LOGIN_S)
+    lines = result.stdout.decode(errors="replace").splitlines()
+    # A login that prints a greeting of its own must not confuse: only lines of ours count.
+    answers = dict(line.split("=", 1) for line in lines if "=" in line)
+    if not result.succeeded or answers.get("done") != "yes":
+        printed = " ".join((result.stdout + result.stderr).decode(errors="replace").split())[:200] or "no answer"
+        problem = Problem(
+            host=transport.name,
+            found=f"the login works, but its shell does not run a plain POSIX script: {printed}",
+            next="give the login user /bin/sh or bash as its shell, without a forced command",
+        )
+        raise Unreachable(problem)
+    version = answers.get("python_version")
+    return LoginFacts(
+        user=answers["user"],
+        sudo=answers["sudo"] == "yes",
+        sudo_says="" if answers["sudo"] == "yes" else answers["sudo"].removeprefix("no:").strip(),
+        python_path=answers.get("python_path"),
+        python_version=tuple(int(part) for part in version.split(".")) if version else None,
+        machine=answers["machine"],
+        hostname=answers["hostname"],
+        boot_id=answers["boot_id"],
+        time=int(answers["time"]),
+    )
+
+
 PYTHON_NEXT = (
     f"install python3, {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or later, or name one with ansible_python_interpreter"
 )
@@ -152,16 +189,16 @@ class Fleet:
     logins: dict[str, LoginFacts] = field(default_factory=dict)
 
     def each(
-        self, work: Callable[[HostAgent], R_fleet], names: Iterable[str] | None = None, *, deadline: float
-    ) -> dict[str, Outcome[R_fleet]]:
+        self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float
+    ) -> dict[str, HostOutcome[R]]:
         """Do something on many hosts at once; one outcome a host, value or error. The deadline (seconds) is that of one host."""
-        agents = [self.agents[name] for name in (self.agents if names is None else names)]
+        agents = {name: self.agents[name] for name in (self.agents if names is None else names)}
         rounds = max(1, ceil(len(agents) / self.pool.forks))  # with more hosts than forks some wait for their turn
         return self.pool.map(work, agents, deadline=deadline * rounds)
 
     def every(
-        self, work: Callable[[HostAgent], R_fleet], names: Iterable[str] | None = None, *, deadline: float
-    ) -> dict[str, R_fleet]:
+        self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float
+    ) -> dict[str, R]:
         """Do something on many hosts and need it from all: raises with everything that went wrong."""
         outcomes = self.each(work, names, deadline=deadline)
         raise_all(outcomes)
@@ -175,21 +212,18 @@ class Fleet:
 
 @contextmanager
 def connected(targets: Targets) -> Iterator[Fleet]:
-    """The fleet of these hosts, for as long as it is needed; hosts that cannot be used are told all at once (Unreachable)."""
-    fleet, problems = connect(targets)
-    try:
+    """The fleet of these hosts, for as long as it is needed; Unreachable with every host that cannot be used."""
+    with reached(targets) as (fleet, problems):
         if problems:
             raise Unreachable(problems)
         yield fleet
-    finally:
-        fleet.close()
 
 
 @contextmanager
 def connected_as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    """The fleet of the hosts that can be used, and why the others cannot: the way back does not wait for a dead host.
+    """The fleet of the hosts that can be used, and why the others cannot: a rollback does not wait for a dead host.
 
-    Unreachable where nobody can be used: there is nothing to act on.
+    Unreachable where no host can be used: there is nothing to act on.
     """
     with reached(targets) as (fleet, problems):
         if not fleet.agents:
@@ -199,7 +233,7 @@ def connected_as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list
 
 @contextmanager
 def reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    """The same for who only looks: that nobody can be used is an answer too, and not for the fleet to judge."""
+    """The same for a command that only reads: that no host can be used is an answer too, and not for the fleet to judge."""
     fleet, problems = connect(targets)
     try:
         lost = {problem.host for problem in problems}
@@ -210,7 +244,7 @@ def reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
 
 
 def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
-    """Reach every host and ask the first questions. Gives the fleet, and what is wrong with those that cannot be used."""
+    """Reach every host and ask the first questions. Returns the fleet, and what is wrong with the hosts that cannot be used."""
     from cutover.remote.connect import SshAccess
     from cutover.remote.ssh import SshTransport
 
@@ -225,39 +259,25 @@ def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
         for host in targets.hosts
     }
     fleet = Fleet(agents, Pool(targets.options.forks or FORKS))
-    pythons = {host.name: host.python for host in targets.hosts}
+    outcomes = fleet.each(lambda agent: probe_login(agent.transport, python=agent.python), deadline=LOGIN_ALL_S)
+    fleet.logins = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
     problems: list[Problem] = []
-    for name, outcome in fleet.each(
-        lambda agent: probe_login(agent.transport, python=pythons[agent.name]), deadline=LOGIN_S
-    ).items():
-        if outcome.error is not None:
-            problems += as_problems(outcome.error, name)
-        else:
-            fleet.logins[name] = outcome.unwrap()
-            problems += _unusable(name, fleet.logins[name])
+    for name, one in outcomes.items():
+        problems += as_problems(one.error, name) if one.error is not None else _unusable(name, one.unwrap())
     return fleet, problems
 
 
-def raise_all(outcomes: Mapping[str, Outcome[R_fleet]]) -> None:
+def raise_all(outcomes: Mapping[str, HostOutcome[R]]) -> None:
     """Raise one error with the problems of all hosts that failed, of the gravest class among them; a bug goes through as it is."""
     errors = [outcome.error for outcome in outcomes.values() if outcome.error is not None]
-    if not errors:
-        return
-    problems: list[Problem] = []
-    kinds: list[type[CutoverError]] = []
-    for error in errors:
-        if isinstance(error, CutoverError):
-            problems += error.problems
-            kinds.append(type(error))
-        elif isinstance(error, RemoteError):
-            problems.append(error.problem)
-            kinds.append(Unreachable)
-        else:
-            raise error
-    raise max(kinds, key=lambda kind: kind.exit_code)(problems)
+    if bug := next((error for error in errors if not isinstance(error, (CutoverError, RemoteError))), None):
+        raise bug
+    kinds = [type(error) if isinstance(error, CutoverError) else Unreachable for error in errors]
+    if kinds:
+        raise max(kinds, key=lambda kind: kind.exit_code)(failures(outcomes))
 
 
-def failures(outcomes: Mapping[str, Outcome[R_fleet]]) -> list[Problem]:
+def failures(outcomes: Mapping[str, HostOutcome[R]]) -> list[Problem]:
     """The problems of all hosts that failed."""
     return [
         problem for name, one in outcomes.items() if one.error is not None for problem in as_problems(one.error, name)
@@ -274,10 +294,8 @@ def as_problems(error: BaseException, host: str) -> Sequence[Problem]:
 
 
 def _unusable(name: str, login: LoginFacts) -> list[Problem]:
-    try:
-        login.require_sudo(name)
-    except Unreachable as refused:
-        return list(refused.problems)
+    if not login.sudo:
+        return [sudo_problem(name, login.sudo_says)]
     if login.python_version is None:
         return [Problem(host=name, found="no Python 3 was found", next=PYTHON_NEXT)]
     if login.python_version[:2] < OLDEST_PYTHON:

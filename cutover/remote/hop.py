@@ -1,4 +1,4 @@
-"""One leg of the way to a host: a login on a jump host, or on the host itself, as the SSH configuration has it."""
+"""One hop of the route to a host: a login on a jump host, or on the host itself, as the SSH configuration has it."""
 
 import getpass
 import re
@@ -8,12 +8,12 @@ from pathlib import Path
 
 SYSTEM = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 DEFAULT_KEYS = tuple(Path(f"~/.ssh/id_{kind}") for kind in ("ed25519", "ecdsa", "rsa"))
-_HOP = re.compile(r"(?:(?P<user>[^@]+)@)?(?:\[(?P<literal>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>\d+))?\Z")
+_JUMP = re.compile(r"(?:(?P<user>[^@]+)@)?(?:\[(?P<literal>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>\d+))?\Z")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked for before any configuration is read: the words of `ssh [-l user] [-p port] [-J jump] name`."""
+class SshTarget:
+    """What is asked for before any configuration is read: the arguments of `ssh [-l user] [-p port] [-J jump] name`."""
 
     name: str
     user: str | None = None
@@ -23,7 +23,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Leg:
+class Hop:
     """Where it leads, who logs in there with which keys, and which files know the host key under which name."""
 
     name: str  # as the inventory or a ProxyJump writes it
@@ -52,7 +52,7 @@ class Leg:
         return f"{self.address}:{self.port}"
 
 
-Way = tuple[Leg, ...]  # the outermost jump host first, the host itself last
+Route = tuple[Hop, ...]  # the outermost jump host first, the host itself last
 
 
 def entry_name(address: str, port: int) -> str:
@@ -60,29 +60,29 @@ def entry_name(address: str, port: int) -> str:
     return address if port == 22 else f"[{address}]:{port}"
 
 
-def hops(jump: str) -> list[Asked]:
+def jump_hosts(jump: str) -> list[SshTarget]:
     """The jump hosts of a ProxyJump, in the order in which they are passed; none for `none`."""
     if jump.lower() in ("", "none"):
         return []
-    return [_hop(text.strip()) for text in jump.split(",")]
+    return [_jump_host(text.strip()) for text in jump.split(",")]
 
 
-def _hop(text: str) -> Asked:
-    match = _HOP.match(text)
+def _jump_host(text: str) -> SshTarget:
+    match = _JUMP.match(text)
     if match is None:
-        raise ValueError(f"`{text}` is no jump host")
+        raise ValueError(f"`{text}` is not a jump host ([user@]host[:port])")
     port = match["port"]
-    return Asked(match["literal"] or match["name"], match["user"], int(port) if port else None)
+    return SshTarget(match["literal"] or match["name"], match["user"], int(port) if port else None)
 
 
-def unconfigured(asked: Asked, agent: str) -> Leg:
+def unconfigured(wanted: SshTarget, agent: str) -> Hop:
     """What ssh does without any configuration."""
-    return Leg(
-        name=asked.name,
-        address=asked.name,
-        port=asked.port or 22,
-        user=asked.user or getpass.getuser(),
-        keys=(asked.own_key,) if asked.own_key else DEFAULT_KEYS,
+    return Hop(
+        name=wanted.name,
+        address=wanted.name,
+        port=wanted.port or 22,
+        user=wanted.user or getpass.getuser(),
+        keys=(wanted.own_key,) if wanted.own_key else DEFAULT_KEYS,
         agent=agent,
-        jump=asked.jump or "",
+        jump=wanted.jump or "",
     )

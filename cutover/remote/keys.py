@@ -1,6 +1,7 @@
 """Logs in with a key, in an order that sshd's MaxAuthTries bears: the keys that were named, then what else an agent holds."""
 
 import base64
+import shlex
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,41 +10,41 @@ from pathlib import Path
 from paramiko import AuthenticationException, PKey, SSHException, Transport
 from paramiko.agent import AgentSSH
 
-from cutover.remote.hop import Leg
+from cutover.remote.hop import Hop
 
 _OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
 _MAGIC = b"openssh-key-v1\0"
 
 
 class LockedKey(AuthenticationException):
-    """Nothing else let us in, and this key file needs a passphrase."""
+    """No other key was accepted, and this key file needs a passphrase."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
+        self.file, self.quoted = file, shlex.quote(str(file))
         super().__init__(f"{file} is locked by a passphrase")
 
 
 class KeyLogin:
-    """What Paramiko calls an authentication strategy: offers the keys of a leg, one after the other."""
+    """What Paramiko calls an authentication strategy: offers the keys of a hop, one after the other."""
 
-    def __init__(self, leg: Leg) -> None:
-        self._leg = leg
-        self._files = [path for path in (file.expanduser() for file in leg.keys) if path.is_file()]
+    def __init__(self, hop: Hop) -> None:
+        self._hop = hop
+        self._files = [path for path in (file.expanduser() for file in hop.keys) if path.is_file()]
         self._locked: list[Path] = []
         self._noted: list[str] = []
 
     def authenticate(self, transport: Transport) -> None:
         """Log in, or raise AuthenticationException with what was tried."""
         offered = 0
-        with _agent_keys(self._leg.agent, self._noted) as held:
+        with _agent_keys(self._hop.agent, self._noted) as held:
             for key in self._keys(held):
                 offered += 1
                 try:
-                    further = transport.auth_publickey(self._leg.user, key)
+                    further = transport.auth_publickey(self._hop.user, key)
                 except AuthenticationException:
-                    continue  # not this key; said below, when it was the last one
+                    continue  # not this key; reported below, when it was the last one
                 if further:
-                    raise AuthenticationException(f"the key is accepted, but {' or '.join(further)} is asked for too")
+                    raise AuthenticationException(f"the key is accepted, but {' or '.join(further)} is required too")
                 return
         if self._locked:
             raise LockedKey(self._locked[0])
@@ -61,7 +62,7 @@ class KeyLogin:
             elif in_agent is not None and public is not None:
                 named.add(public)
                 yield in_agent
-        if not self._leg.only_these_keys:
+        if not self._hop.only_these_keys:
             yield from (key for key in held if key.asbytes() not in named)
 
     def _load(self, file: Path) -> PKey | None:
@@ -69,8 +70,8 @@ class KeyLogin:
             return PKey.from_path(file)
         except TypeError:
             self._locked.append(file)  # how the library says that a passphrase is needed
-        except Exception as error:  # noqa: BLE001 - any kind, by what the file holds; said where no other key lets us in
-            self._noted.append(f"{file} is no key that can be used ({type(error).__name__})")
+        except Exception as error:  # noqa: BLE001 - any kind, by what the file holds; reported where no other key is accepted
+            self._noted.append(f"{file} cannot be read as a key ({type(error).__name__})")
         return None
 
 
@@ -82,7 +83,7 @@ def _agent_keys(path: str, noted: list[str]) -> Iterator[tuple[PKey, ...]]:
         if path:
             agent.connect(path)
     except (OSError, SSHException) as error:
-        noted.append(f"no agent at {path}: {error}")
+        noted.append(f"no agent answers at {path}: {error}")
     try:
         yield agent.get_keys()
     finally:
@@ -118,7 +119,7 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="ascii", errors="replace")
     except OSError:
-        return ""  # there is none, or not for us: the private half is asked for next, and that is told
+        return ""  # there is none, or not for us: the private half is read next, and that is reported
 
 
 def _readable_half(text: str) -> bytes | None:

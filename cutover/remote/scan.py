@@ -1,98 +1,98 @@
-"""Asks hosts which keys they show, without logging in; the jump hosts on the way are checked strictly as always."""
+"""Asks hosts which keys they show, without logging in; the jump hosts before them are checked strictly as always."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fabric import Connection
-from paramiko import SSHException, Transport
+from paramiko import PKey, SSHException, Transport
 from paramiko.ssh_exception import IncompatiblePeer
 
 from cutover.core.errors import Unreachable
 from cutover.core.host import Host
-from cutover.remote.connect import SshAccess, explain, hang_up, let_go
-from cutover.remote.deadline import Deadline, guarded
-from cutover.remote.hop import Leg, Way
-from cutover.remote.trust import HostKey, Shown
+from cutover.remote.connect import SshAccess, close_socket, explain, hang_up
+from cutover.remote.hop import Hop, Route
+from cutover.remote.known_hosts import ShownKeys
+from cutover.remote.timeouts import SCAN_S
+from cutover.remote.transport import Deadline, guarded
 
 # One handshake for each, since a host shows one key at a time.
 KINDS = (("ssh-ed25519",), ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"), ("rsa-sha2-512",))
 
 
 @dataclass(frozen=True)
-class Stop:
-    """A place on the way to hosts whose key is looked at: the last leg, a host's own or that of a jump host before it."""
+class ScanTarget:
+    """A machine whose keys are shown: the last hop of `route`, a host itself or a jump host before `hosts`."""
 
-    way: Way
+    route: Route
     hosts: tuple[Host, ...]
 
     @property
     def is_jump(self) -> bool:
         """Whether it only stands before its hosts."""
-        return self.way[-1].is_jump
+        return self.route[-1].is_jump
 
     @property
     def name(self) -> str:
-        """What tells it from the others."""
-        return " -> ".join(f"{leg.entry} ({leg.at})" for leg in self.way) if self.is_jump else self.hosts[0].name
+        """What distinguishes it from the others."""
+        return " -> ".join(f"{hop.entry} ({hop.at})" for hop in self.route) if self.is_jump else self.hosts[0].name
 
 
-def rounds(ways: Mapping[Host, Way]) -> list[list[Stop]]:
-    """The stops by how many jump hosts stand before them: those of one round are reached through those of the rounds before."""
-    most = max(map(len, ways.values()))
-    return [_round({host: way for host, way in ways.items() if len(way) > before}, before) for before in range(most)]
+def rounds(routes: Mapping[Host, Route]) -> list[list[ScanTarget]]:
+    """The targets by how many jump hosts stand before them: those of one round are reached through those of the rounds before."""
+    most = max(map(len, routes.values()))
+    return [
+        _round({host: route for host, route in routes.items() if len(route) > before}, before) for before in range(most)
+    ]
 
 
-def _round(ways: Mapping[Host, Way], before: int) -> list[Stop]:
-    own = [Stop(way, (host,)) for host, way in ways.items() if len(way) == before + 1]
-    seen = {_places(stop.way) for stop in own}
-    jumps: dict[tuple[tuple[str, str], ...], Stop] = {}
-    for host, way in ways.items():
-        places = _places(way[: before + 1])
-        if len(way) > before + 1 and places not in seen:
-            behind = jumps[places].hosts if places in jumps else ()
-            jumps[places] = Stop(way[: before + 1], (*behind, host))
+def _round(routes: Mapping[Host, Route], before: int) -> list[ScanTarget]:
+    own = [ScanTarget(route, (host,)) for host, route in routes.items() if len(route) == before + 1]
+    seen = {_machines(target.route) for target in own}
+    jumps: dict[tuple[tuple[str, str], ...], ScanTarget] = {}
+    for host, route in routes.items():
+        machines = _machines(route[: before + 1])
+        if len(route) > before + 1 and machines not in seen:
+            behind = jumps[machines].hosts if machines in jumps else ()
+            jumps[machines] = ScanTarget(route[: before + 1], (*behind, host))
     return [*jumps.values(), *own]
 
 
-def _places(way: Way) -> tuple[tuple[str, str], ...]:
-    return tuple((leg.entry, leg.at) for leg in way)
+def _machines(route: Route) -> tuple[tuple[str, str], ...]:
+    return tuple((hop.entry, hop.at) for hop in route)
 
 
-def scan(stop: Stop, access: SshAccess, *, deadline: float = 20.0) -> Shown:
-    """The keys that a stop shows now, and the name under which known_hosts keeps them."""
-    until = Deadline(deadline)
-    host, leg = stop.hosts[0], stop.way[-1]
-    keys: dict[str, HostKey] = {}
-    with access.gate.place(until.left) as mine:
-        before = access.open_way(stop.way[:-1], host, until) if mine else None
+def scan(target: ScanTarget, access: SshAccess) -> ShownKeys:
+    """The keys that a machine shows now, and the name under which known_hosts keeps them."""
+    until = Deadline(SCAN_S)
+    host, hop = target.hosts[0], target.route[-1]
+    keys: dict[str, PKey] = {}
+    with access.gate.place(until.left) as free:
+        before = access.open_hops(target.route[:-1], host, until) if free else None
         try:
-            if not mine:
+            if not free:
                 raise TimeoutError("too many other connections were being opened all the time")
             for kinds in KINDS:
-                key = _ask(leg, before, access, kinds, until)
+                key = _ask(hop, before, access, kinds, until)
                 if key is not None:
-                    keys[key.kind] = key
+                    keys[key.get_name()] = key
         except (OSError, SSHException, EOFError) as error:
-            raise Unreachable(explain(error, host=host, leg=leg, seconds=deadline)) from error
+            raise Unreachable(explain(error, host=host, hop=hop, seconds=until.seconds)) from error
         finally:
             if before is not None:
                 hang_up(before)
-    return Shown(host.name, leg.entry, keys, stop.is_jump)
+    return ShownKeys(host.name, hop.entry, keys, target.is_jump)
 
 
-def _ask(
-    leg: Leg, before: Connection | None, access: SshAccess, kinds: Sequence[str], until: Deadline
-) -> HostKey | None:
+def _ask(hop: Hop, before: Connection | None, access: SshAccess, kinds: Sequence[str], until: Deadline) -> PKey | None:
     """One handshake that accepts just these kinds of key; None where the host has none of them."""
-    sock = access.reach(leg, before, until)
+    sock = access.reach(hop, before, until)
     transport = Transport(sock)
     try:
         transport.get_security_options().key_types = kinds
         with guarded(until.left, transport.close):
             transport.start_client(timeout=until.left)
-        key = transport.get_remote_server_key()
-        return HostKey(key.get_name(), key.get_base64())
+        return transport.get_remote_server_key()
     except IncompatiblePeer:
         return None
     finally:
-        let_go(sock, transport)
+        close_socket(sock, transport)

@@ -4,9 +4,8 @@ import random
 import select
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import BinaryIO
 
 from fabric import Connection
@@ -14,199 +13,189 @@ from paramiko import Channel, ChannelException, SSHException
 
 from cutover.core.errors import Problem, Unreachable
 from cutover.core.host import Host
-from cutover.remote.base import Conversation, DeadlinePassed, Lost, Progress, Result, command_line
-from cutover.remote.commands import Commands, ended
-from cutover.remote.connect import CHANNEL_TIMEOUT, SshAccess, exit_signal, hang_up, is_transient
-from cutover.remote.deadline import Deadline, guarded
+from cutover.remote.connect import SshAccess, hang_up, is_transient
+from cutover.remote.timeouts import (
+    CHANNEL_S,
+    CLOSE_S,
+    CONNECT_S,
+    CONNECT_TRIES,
+    DOUBTED_S,
+    EXIT_STATUS_S,
+    RETRY_S,
+    SESSIONS,
+)
+from cutover.remote.transport import (
+    Deadline,
+    DeadlinePassed,
+    LineChannel,
+    Lost,
+    Result,
+    Transport,
+    command_line,
+    guarded,
+    why_ended,
+)
 
-# One command on one open SSH channel: input goes in while output comes out, so that neither waits for the other.
-
-INLINE = 32 * 1024  # input up to here fits in the first window of any sshd, so sending it cannot block
+INLINE = 32 * 1024  # input up to here fits in the first window of any sshd, so that sending it cannot block
 CHUNK = 32 * 1024 - 64  # what fills one packet of OpenSSH
-GULP = 16 * 1024 * 1024  # take all there is: Paramiko's buffer is slow to cut in pieces
+ALL = 16 * 1024 * 1024  # take all output there is: Paramiko's buffer is slow to cut in pieces
+BROKEN = (SSHException, OSError, EOFError)
 
 
-@dataclass
-class Heard:
-    """What came back over a channel. `complete`: all output and how the command ended are known."""
+class ExecChannel:
+    """One command on one SSH channel: its input goes in while its output comes out, so that neither waits for the other."""
 
-    stdout: list[bytes] = field(default_factory=list)
-    stderr: list[bytes] = field(default_factory=list)
-    exit_code: int | None = None
-    signal: str | None = None
-    complete: bool = False
-
-
-class Feeder(threading.Thread):
-    """Sends a large input from a thread of its own; a command that stops reading, or a lost channel, just ends it."""
-
-    def __init__(self, channel: Channel, source: BinaryIO, progress: Progress | None, *, sent: int) -> None:
-        super().__init__(name="ssh-feeder", daemon=True)
-        self._channel, self._source, self._progress, self._sent = channel, source, progress, sent
-        self.error: Exception | None = None  # of the source or of `progress`; the channel's own show on the channel
-
-    def run(self) -> None:
-        """Send everything, then the end of input; where our own side fails, close the channel without it."""
-        try:
-            self._send()
-        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for the command
-            self.error = error
-            self._channel.close()
-
-    def _send(self) -> None:
-        sent = self._sent
-        while chunk := self._source.read(CHUNK):
-            if not send_all(self._channel, chunk):
-                return
-            sent += len(chunk)
-            if self._progress is not None:
-                self._progress(sent)
-        end_input(self._channel)
-
-
-def send_all(channel: Channel, chunk: bytes) -> bool:
-    """Send one chunk; False when the other side takes no more, which the command's own end will explain."""
-    try:
-        while chunk:
-            count = channel.send(chunk)
-            if count == 0:
-                return False
-            chunk = chunk[count:]
-    except (OSError, SSHException, EOFError):
-        return False
-    return True
-
-
-def end_input(channel: Channel) -> bool:
-    """Send the end of input; False when the channel is gone already."""
-    try:
-        channel.shutdown_write()
-    except (OSError, SSHException, EOFError):
-        return False
-    return True
-
-
-def listen(channel: Channel, deadline: Deadline, heard: Heard | None = None) -> Heard:
-    """Collect output, after what was `heard` already, until the command has ended or the deadline has passed."""
-    heard = heard or Heard()
-    while not (channel.eof_received or channel.closed):
-        if deadline.passed:
-            return heard
-        _wait(channel, deadline)
-        _drain(channel, heard)
-    _drain(channel, heard)
-    # Output has ended; the exit status may come later, where a command has closed its output and works on.
-    if not channel.status_event.wait(deadline.left):
-        return heard
-    heard.signal = exit_signal(channel)
-    if channel.exit_status >= 0:
-        heard.exit_code = channel.exit_status
-    heard.complete = bool(channel.eof_received) and (heard.exit_code is not None or heard.signal is not None)
-    return heard
-
-
-def hear_line(channel: Channel, heard: Heard, deadline: Deadline) -> bytes | None:
-    """The next line of output, without its end; what came after it stays in `heard`. None where the output or the time ended first."""
-    searched = 0
-    while True:
-        over = channel.eof_received or channel.closed  # asked first: what came before the end is read below
-        _drain(channel, heard)
-        new, searched = heard.stdout[searched:], len(heard.stdout)
-        if any(b"\n" in piece for piece in new):
-            line, _, rest = b"".join(heard.stdout).partition(b"\n")
-            heard.stdout = [rest] if rest else []
-            return line
-        if over or deadline.passed:
-            return None
-        _wait(channel, deadline)
-
-
-def _wait(channel: Channel, deadline: Deadline) -> None:
-    poller = select.poll()
-    poller.register(channel.fileno(), select.POLLIN)
-    poller.poll(deadline.left * 1000 + 1)
-
-
-def _drain(channel: Channel, heard: Heard) -> None:
-    while channel.recv_ready():
-        heard.stdout.append(channel.recv(GULP))
-    while channel.recv_stderr_ready():
-        heard.stderr.append(channel.recv_stderr(GULP))
-
-
-# A program kept running on a host over one SSH channel, asked line by line: what it costs to start is paid once.
-
-ENDING = 2.0  # seconds for a program that closed its output to say how it ended
-
-
-class SshConversation:
-    """One channel. `part` closes it, `doubt` tells the transport that its connection let a deadline pass."""
-
-    def __init__(
-        self, host: str, channel: Channel, *, sudo: bool, part: Callable[[], None], doubt: Callable[[], None]
-    ) -> None:
-        self._host, self._channel, self._sudo, self._part, self._doubt = host, channel, sudo, part, doubt
-        self._heard = Heard()
+    def __init__(self, connection: Connection, channel: Channel, free: Callable[[], None]) -> None:
+        self.connection = connection
+        self.input_error: Exception | None = None  # of the source of the input; the channel's own show on the channel
+        self._channel, self._free = channel, free
+        self._closing = threading.Lock()  # held by who gave the session back
+        self._stdout: list[bytes] = []
+        self._stderr: list[bytes] = []
+        self._exit_code: int | None = None
+        self._signal: str | None = None
 
     @property
     def alive(self) -> bool:
         """Whether the channel still stands, as far as is known."""
         return not (self._channel.closed or self._channel.eof_received)
 
-    def open(self, opening: bytes, until: Deadline) -> None:
-        """Send what the program reads first."""
-        self._send(opening, until)
+    @property
+    def complete(self) -> bool:
+        """Whether all output and how the command ended are known."""
+        return bool(self._channel.eof_received) and (self._exit_code is not None or self._signal is not None)
+
+    def result(self, seconds: float) -> Result:
+        """What is known once it is complete."""
+        return Result(self._exit_code, b"".join(self._stdout), b"".join(self._stderr), seconds, self._signal)
+
+    def start(self, command: str) -> None:
+        """Send the command."""
+        self._channel.exec_command(command)
+
+    def send(self, content: bytes) -> bool:
+        """Send input; False when the other side takes no more, which the command's own end will explain."""
+        try:
+            while content:
+                count = self._channel.send(content)
+                if count == 0:
+                    return False
+                content = content[count:]
+        except BROKEN:
+            return False
+        return True
+
+    def end_input(self) -> None:
+        """Send the end of input, where the channel still stands."""
+        with suppress(*BROKEN):
+            self._channel.shutdown_write()
+
+    def feed(self, source: BinaryIO) -> None:
+        """Send a source and the end of input, in a thread of its own; where the source fails, close the channel without it."""
+        try:
+            while chunk := source.read(CHUNK):
+                if not self.send(chunk):
+                    return
+            self.end_input()
+        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for the command
+            self.input_error = error
+            self._channel.close()
+
+    def wait(self, until: Deadline) -> None:
+        """Collect output until the command has ended or the deadline has passed."""
+        while self.alive and not until.passed:
+            self._poll(until)
+            self._drain()
+        self._drain()
+        # The output has ended; the exit status may come later, where a command has closed its output and works on.
+        if self.alive or not self._channel.status_event.wait(until.left):
+            return
+        self._signal = getattr(self._channel, "exit_signal", None)
+        if self._channel.exit_status >= 0:
+            self._exit_code = self._channel.exit_status
+
+    def read_line(self, until: Deadline) -> bytes | None:
+        """The next line of output, without its end. None where the output or the time ended first."""
+        searched = 0
+        while True:
+            over = not self.alive  # asked first: what came before the end is read below
+            self._drain()
+            new, searched = self._stdout[searched:], len(self._stdout)
+            if any(b"\n" in piece for piece in new):
+                line, _, rest = b"".join(self._stdout).partition(b"\n")
+                self._stdout = [rest] if rest else []
+                return line
+            if over or until.passed:
+                return None
+            self._poll(until)
+
+    def close(self) -> None:
+        """Close it and give the session back; where even that gets no further, the connection is stuck and is given up."""
+        if self._closing.acquire(blocking=False):
+            self._free()
+        if not self._channel.closed:
+            with guarded(CLOSE_S, lambda: hang_up(self.connection)), suppress(*BROKEN):
+                self._channel.close()
+
+    def _poll(self, until: Deadline) -> None:
+        poller = select.poll()
+        poller.register(self._channel.fileno(), select.POLLIN)
+        poller.poll(until.left * 1000 + 1)
+
+    def _drain(self) -> None:
+        while self._channel.recv_ready():
+            self._stdout.append(self._channel.recv(ALL))
+        while self._channel.recv_stderr_ready():
+            self._stderr.append(self._channel.recv_stderr(ALL))
+
+
+class SshLineChannel(LineChannel):
+    """A program kept running over one SSH channel: what it costs to start is paid once."""
+
+    def __init__(self, transport: "SshTransport", channel: ExecChannel, *, sudo: bool) -> None:
+        self._transport, self._channel, self._sudo = transport, channel, sudo
+
+    @property
+    def alive(self) -> bool:
+        """Whether the channel still stands, as far as is known."""
+        return self._channel.alive
 
     def ask(self, line: bytes, *, deadline: float) -> bytes:
-        """Send one line and wait for the answer; where the connection goes meanwhile, what was done is unknown."""
+        """Send one line and wait for the answer; where the connection goes meanwhile, what was done is unknown (Lost)."""
         until = Deadline(deadline)
-        self._send(line + b"\n", until)
-        answer = hear_line(self._channel, self._heard, until)
+        with guarded(until.left, self._channel.close):
+            sent = self._channel.send(line + b"\n")
+        answer = self._channel.read_line(until) if sent else None
         if answer is None:
             raise self._why_silent(until)
         return answer
 
     def close(self) -> None:
-        """End its input, and close the channel."""
+        """End its input, and close the channel, which counts as one of the connection's sessions until then."""
         if self.alive:
-            end_input(self._channel)
-        self._part()
-
-    def _send(self, content: bytes, until: Deadline) -> None:
-        with guarded(until.left, self._part):
-            sent = send_all(self._channel, content)
-        if not sent:
-            raise self._why_silent(until)
+            self._channel.end_input()
+        self._channel.close()
 
     def _why_silent(self, until: Deadline) -> Exception:
+        host = self._transport.name
         if until.passed:
-            self._doubt()
-            return DeadlinePassed(self._host, f"no answer within {until.seconds:.1f} s")
-        listen(self._channel, Deadline(min(until.left, ENDING)), self._heard)
-        if not self._heard.complete:
-            return Lost(self._host, "the connection was lost with a question in flight")
-        stdout, stderr = b"".join(self._heard.stdout), b"".join(self._heard.stderr)
-        result = Result(self._heard.exit_code, stdout, stderr, until.spent, self._heard.signal)
-        return ended(self._host, result, sudo=self._sudo)
+            self._transport.doubted = self._channel.connection
+            return DeadlinePassed(host, f"no answer within {until.seconds:.1f} s")
+        self._channel.wait(Deadline(min(until.left, EXIT_STATUS_S)))
+        if not self._channel.complete:
+            return Lost(host, "the connection was lost with a question in flight")
+        return why_ended(host, self._channel.result(until.spent), sudo=self._sudo)
 
 
-CONNECT = 10.0  # seconds for one try to connect
-TRIES = 3
-SESSIONS = 8  # at once on one connection; sshd allows 10 (MaxSessions), and an ended one is freed a moment later
-DOUBTED = 2.0  # seconds for a connection that let a deadline pass to show that it is alive
-PARTING = 1.0  # seconds for a channel to be closed before the connection under it is given up
-BROKEN = (SSHException, OSError, EOFError)
-
-
-class SshTransport(Commands):
+class SshTransport(Transport):
     """One host over SSH. Several threads may use it at once: each command has a channel of its own."""
 
     def __init__(self, host: Host, access: SshAccess) -> None:
         super().__init__(host.name)
+        self.doubted: Connection | None = None  # one that let a deadline pass: the command may hang, or all of it
         self._host, self._access = host, access
         self._connection: Connection | None = None
         self._retired: Connection | None = None  # one without room for more sessions, where commands may still run
-        self._doubted: Connection | None = None  # one that let a deadline pass: the command may hang, or all of it
         self._connecting = threading.Lock()
         self._sessions = threading.BoundedSemaphore(SESSIONS)
 
@@ -218,112 +207,76 @@ class SshTransport(Commands):
             if connection is not None:
                 hang_up(connection)
 
-    def converse(
+    def open_channel(
         self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
-    ) -> Conversation:
-        """Start a program on a channel of its own, which counts as one of the connection's sessions until it is closed."""
+    ) -> LineChannel:
+        """Start a program on a channel of its own. Where it ended before it had read the opening, the first question says why."""
+        channel = self._start(command_line(argv, sudo=sudo), opening, Deadline(deadline), more=True)
+        return SshLineChannel(self, channel, sudo=sudo)
+
+    def _execute(self, command: str, stdin: BinaryIO, *, deadline: float) -> Result:
         until = Deadline(deadline)
-        connection, channel = self._channel(until)
-        freed = threading.Lock()  # held by who gives the session back
-
-        def part() -> None:
-            if freed.acquire(blocking=False):
-                self._sessions.release()
-            _part(connection, channel)
-
-        def doubt() -> None:
-            self._doubted = connection
-
-        conversation = SshConversation(self.name, channel, sudo=sudo, part=part, doubt=doubt)
+        first = stdin.read(INLINE)
+        channel = self._start(command, first, until, more=len(first) == INLINE)
         try:
-            with guarded(until.left, part):
-                channel.exec_command(command_line(argv, sudo=sudo))
-            conversation.open(opening, until)
+            if len(first) == INLINE:
+                threading.Thread(target=channel.feed, args=(stdin,), name="ssh-input", daemon=True).start()
+            channel.wait(until)
+        finally:
+            channel.close()
+        self.doubted = None if channel.complete else channel.connection
+        if channel.input_error is not None:
+            raise channel.input_error
+        if not channel.complete:
+            raise self._unknown(until)
+        return channel.result(until.spent)
+
+    def _start(self, command: str, first: bytes, until: Deadline, *, more: bool) -> ExecChannel:
+        """Send a command and the first of its input; from here on it may have run, and is never sent again."""
+        channel = self._session(until)
+        try:
+            with guarded(until.left, channel.close):
+                channel.start(command)
+                if channel.send(first) and not more:
+                    channel.end_input()
         except BROKEN as error:
-            part()
-            doubt()
+            channel.close()
+            self.doubted = channel.connection
             raise self._unknown(until, error) from error
         except BaseException:
-            part()
+            channel.close()
             raise
-        return conversation
+        return channel
 
-    def _execute(self, command: str, stdin: BinaryIO, *, deadline: float, progress: Progress | None = None) -> Result:
-        until = Deadline(deadline)
-        connection, channel = self._channel(until)
-        try:
-            with _parting(connection, channel):
-                feeder = self._begin(connection, channel, command, stdin, until, progress)
-                heard = listen(channel, until)
-            self._doubted = None if heard.complete else connection
-            return self._judge(heard, feeder, until)
-        finally:
-            self._sessions.release()
-
-    def _channel(self, until: Deadline) -> tuple[Connection, Channel]:
-        """A new channel, once there is room for one; who ends it gives the session back."""
+    def _session(self, until: Deadline) -> ExecChannel:
+        """A new channel, once there is room for one; its `close` gives the session back."""
         if until.passed:
             raise DeadlinePassed(self.name, "no time was left to begin")
         if not self._sessions.acquire(timeout=until.left):
             raise DeadlinePassed(self.name, f"{SESSIONS} commands were running at once for {until.seconds:.1f} s")
         try:
-            return self._open_channel(until)
+            return self._open_session(until)
         except BaseException:
             self._sessions.release()
             raise
 
-    def _open_channel(self, until: Deadline) -> tuple[Connection, Channel]:
+    def _open_session(self, until: Deadline) -> ExecChannel:
         """A new channel; nothing has been sent yet, so a dead connection is replaced and tried again, once."""
         for last in (False, True):
             connection = self._connected(until)
-            patience = min(until.left, DOUBTED if connection is self._doubted else CHANNEL_TIMEOUT)
+            patience = min(until.left, DOUBTED_S if connection is self.doubted else CHANNEL_S)
             try:
-                with guarded(patience + PARTING, lambda stuck=connection: hang_up(stuck)):  # type: ignore[misc]
-                    return connection, connection.transport.open_session(timeout=patience)
+                with guarded(patience + CLOSE_S, lambda stuck=connection: hang_up(stuck)):  # type: ignore[misc]
+                    channel = connection.transport.open_session(timeout=patience)
+                return ExecChannel(connection, channel, self._sessions.release)
             except BROKEN as error:
                 if until.passed:
-                    self._doubted = connection
+                    self.doubted = connection
                     raise DeadlinePassed(self.name, f"no session opened within {until.seconds:.1f} s") from error
                 self._replace(connection, alive=isinstance(error, ChannelException))
                 if last:
                     raise Unreachable(_no_session(self.name, error)) from error
         raise AssertionError("unreachable: the second round returns or raises")
-
-    def _begin(
-        self,
-        connection: Connection,
-        channel: Channel,
-        command: str,
-        stdin: BinaryIO,
-        until: Deadline,
-        progress: Progress | None,
-    ) -> Feeder | None:
-        """Send the command and its input; from here on it may have run, and is never sent again."""
-        try:
-            with guarded(until.left, lambda: _part(connection, channel)):
-                channel.exec_command(command)
-                first = stdin.read(INLINE)
-                sent = send_all(channel, first)
-                if len(first) < INLINE:
-                    end_input(channel)
-        except BROKEN as error:
-            self._doubted = connection
-            raise self._unknown(until, error) from error
-        if progress is not None and sent:
-            progress(len(first))
-        if len(first) < INLINE or not sent:
-            return None
-        feeder = Feeder(channel, stdin, progress, sent=len(first))
-        feeder.start()
-        return feeder
-
-    def _judge(self, heard: Heard, feeder: Feeder | None, until: Deadline) -> Result:
-        if feeder is not None and feeder.error is not None:
-            raise feeder.error
-        if not heard.complete:
-            raise self._unknown(until)
-        stdout, stderr = b"".join(heard.stdout), b"".join(heard.stderr)
-        return Result(heard.exit_code, stdout, stderr, until.spent, heard.signal)
 
     def _unknown(self, until: Deadline, error: Exception | None = None) -> Lost | DeadlinePassed:
         if until.passed:
@@ -342,22 +295,21 @@ class SshTransport(Commands):
             self._connecting.release()
 
     def _connect(self, until: Deadline) -> Connection:
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, CONNECT_TRIES + 1):
             try:
-                with self._access.gate.place(until.left) as mine:
-                    if not mine:
+                with self._access.gate.place(until.left) as free:
+                    if not free:
                         raise DeadlinePassed(self.name, "too many other connections were being opened all the time")
-                    return self._access.open(self._host, Deadline(min(until.left, CONNECT)))
+                    return self._access.open(self._host, Deadline(min(until.left, CONNECT_S)))
             except Unreachable as error:
                 cause = error.__cause__
-                if attempt == TRIES or not isinstance(cause, Exception) or not is_transient(cause):
+                if attempt == CONNECT_TRIES or not isinstance(cause, Exception) or not is_transient(cause):
                     raise
-            jitter = random.uniform(0.1, 0.4)  # noqa: S311 - no secret: hosts that fail together shall not retry together
-            time.sleep(min(attempt * jitter, until.left))
+            time.sleep(min(attempt * random.uniform(*RETRY_S), until.left))  # noqa: S311 - no secret
         raise AssertionError("unreachable: the last try returns or raises")
 
     def _replace(self, connection: Connection, *, alive: bool) -> None:
-        """Let the next call connect anew. Where sshd lives and only gives no session, what runs there runs on.
+        """Let the next call connect anew. Where sshd lives and only opens no session, what runs there runs on.
 
         That is so when commands that were given up still fill MaxSessions: a new connection has room again.
         """
@@ -368,30 +320,6 @@ class SshTransport(Commands):
             gone, self._retired = (self._retired, connection) if alive else (connection, self._retired)
         if gone is not None:
             hang_up(gone)
-
-
-@contextmanager
-def _parting(connection: Connection, channel: Channel) -> Iterator[None]:
-    """Close the channel at the end, whatever the end is."""
-    try:
-        yield
-    finally:
-        if not channel.closed:
-            _part(connection, channel)
-
-
-def _part(connection: Connection, channel: Channel) -> None:
-    """Close a channel; where even that gets no further, the whole connection is stuck and is given up."""
-    with guarded(PARTING, lambda: hang_up(connection)):
-        _close(channel)
-
-
-def _close(channel: Channel) -> bool:
-    try:
-        channel.close()
-    except BROKEN:
-        return False  # the connection went first: closed is closed
-    return True
 
 
 def _no_session(host: str, error: Exception) -> Problem:

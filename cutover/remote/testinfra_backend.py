@@ -6,9 +6,8 @@ from typing import Any
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
 
-from cutover.remote.base import Shell
-
-DEADLINE = 60.0
+from cutover.remote.timeouts import CHECK_S
+from cutover.remote.transport import Shell
 
 
 class ShellBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no types
@@ -26,14 +25,14 @@ class ShellBackend(BaseBackend):  # type: ignore[misc]  # testinfra ships no typ
     def run(self, command: str, *args: str, **_options: Any) -> CommandResult:
         """Run shell text; `args` are quoted into it."""
         text = self.get_command(command, *args)  # which is where `host.sudo(user)` comes in
-        result = self._shell.shell(text, deadline=DEADLINE)
+        result = self._shell.shell(text, deadline=CHECK_S)
         code = result.exit_code
-        if code is None:  # testinfra knows only numbers: as a shell tells it, 128 + that of the signal
+        if code is None:  # testinfra knows only numbers: as a shell reports it, 128 + that of the signal
             code = 128 + signal.Signals[f"SIG{result.signal}"]
         return self.result(code, text.encode(), result.stdout, result.stderr)
 
     def get_sudo_command(self, command: str, sudo_user: str | None) -> str:
-        """The same as another user. Root needs no sudo for that; who is not root any more, inside another `host.sudo`, is refused."""
+        """The same as another user. Root needs no sudo for that; inside another `host.sudo` it is refused."""
         return str(self.quote("exec runuser -u %s -- sh -c %s", sudo_user or "root", command))
 
     def decode(self, data: bytes) -> str:

@@ -114,7 +114,7 @@ def confirm(session: Session) -> None:
     session.tell("confirming", hosts=list(session.hosts))
 
     def keep(agent: HostAgent) -> None:
-        agent.record(token=session.token(agent.name), run=session.run, state=state)
+        agent.record(token=session.token(agent.name), run=session.run, state=state, head=session.journal.head)
         agent.disarm(token=session.token(agent.name))
 
     session.fleet.every(keep, session.hosts, deadline=ARM_S)

@@ -11,13 +11,14 @@ from cutover.core.errors import ExitCode, Locked, MixedFleet, Problem, Refused, 
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal
-from cutover.journal.pending_rollbacks import Owed, OwedBook, book_of
+from cutover.journal.pending_rollbacks import PendingRollback, PendingRollbacks, pending_rollbacks
 from cutover.journal.process_id import identity
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING, ROLLBACK
 from cutover.plan.plan import HostPlan, Plan, joined
 from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import ASK_S, Fleet, connected_as_far_as_possible, failures, raise_all
+from cutover.remote.fleet import Fleet, connected_as_far_as_possible, failures, raise_all
+from cutover.remote.timeouts import ASK_S
 from cutover.run.commit import CONFIRMED
 from cutover.run.session import dead_holders, holder, refuse_held, times_of
 
@@ -237,7 +238,7 @@ def connected_and_settled(targets: Targets) -> Iterator[Fleet]:
 
     Raises MixedFleet where a rollback is owed or a host is between two versions, else Refused; held hosts are left to the lock.
     """
-    book = book_of(targets.root, targets.environment)
+    book = pending_rollbacks(targets.root, targets.environment)
     try:
         with connected_as_far_as_possible(targets) as (fleet, unreachable):
             statuses, silent = ask(fleet)
@@ -252,7 +253,7 @@ def connected_and_settled(targets: Targets) -> Iterator[Fleet]:
         raise
 
 
-def refuse(statuses: Mapping[str, State], lost: Sequence[Problem], owed: Mapping[str, Owed]) -> None:
+def refuse(statuses: Mapping[str, State], lost: Sequence[Problem], owed: Mapping[str, PendingRollback]) -> None:
     """Raise with everything that is not settled, or with what cannot be reached."""
     free = {host: status for host, status in statuses.items() if not status["lease"]["held"]}
     unreachable = {problem.host for problem in lost}
@@ -267,10 +268,10 @@ def refuse(statuses: Mapping[str, State], lost: Sequence[Problem], owed: Mapping
         raise Unreachable(lost)
 
 
-def owed_by_marks(statuses: Mapping[str, State], names: Sequence[str]) -> dict[str, Owed]:
+def owed_by_marks(statuses: Mapping[str, State], names: Sequence[str]) -> dict[str, PendingRollback]:
     """Hosts that others remember as owed a rollback, and that do not say themselves how they are."""
     marks = [
-        Owed(host, entry["run"], entry["state"]["at"], "it did not go back when the others did")
+        PendingRollback(host, entry["run"], entry["state"]["at"], "it did not go back when the others did")
         for status in statuses.values()
         for entry in status["runs"]
         for host in (entry["state"] or {}).get("owed", ())
@@ -278,12 +279,12 @@ def owed_by_marks(statuses: Mapping[str, State], names: Sequence[str]) -> dict[s
     return {one.host: one for one in marks if one.host in names and one.host not in statuses}
 
 
-def settle_what_is(book: OwedBook, statuses: Mapping[str, State]) -> None:
+def settle_what_is(book: PendingRollbacks, statuses: Mapping[str, State]) -> None:
     """Take out of the book who says itself that it is back, or was never touched: the host knows best."""
-    book.settle(book.all().keys() - still_owed(book, statuses))
+    book.remove(book.all().keys() - still_owed(book, statuses))
 
 
-def still_owed(book: OwedBook, statuses: Mapping[str, State]) -> dict[str, Owed]:
+def still_owed(book: PendingRollbacks, statuses: Mapping[str, State]) -> dict[str, PendingRollback]:
     """What is owed as far as this machine knows, without the hosts that say themselves that it is not."""
     return {
         host: one

@@ -10,8 +10,8 @@ from cutover.core.verdict import Verdict
 from cutover.plan.gate import Answer, Finding, decide, judge_outcomes
 from cutover.plan.phases import COMMITTING, ROLLBACK, Phase
 from cutover.remote.agent import Fenced, HostAgent
-from cutover.remote.base import DeadlinePassed, Lost
 from cutover.remote.fleet import as_problems, failures
+from cutover.remote.transport import DeadlinePassed, Lost
 from cutover.run.checks.runner import check_hosts
 from cutover.run.session import Session
 
@@ -143,7 +143,7 @@ def _apply(
         try:
             return agent.apply(
                 run=session.run, batch=batch, token=token, steps=steps, files=files,
-                deadline_s=deadline_s, keep_going=phase.gathers,
+                deadline_s=deadline_s, keep_going=phase.gathers, head=session.journal.head,
             )  # fmt: skip
         except Fenced as fenced:
             session.lose(agent.name, token, str(fenced))

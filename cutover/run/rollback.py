@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from cutover.core.errors import CutoverError, ExitCode, Locked, MixedFleet, Problem, Unreachable, UsageError
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal, read, utc_now
-from cutover.journal.pending_rollbacks import book_of
+from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING, ROLLBACK
 from cutover.remote.agent import HostAgent
@@ -181,7 +181,7 @@ def _settle(
     def settle(agent: HostAgent) -> None:
         token = session.token(agent.name)
         if agent.name in touched or owed:
-            agent.record(token=token, run=session.run, state=state)
+            agent.record(token=token, run=session.run, state=state, head=session.journal.head)
         agent.disarm(token=token)
 
     outcomes = session.fleet.each(settle, [host for host in hosts if host in session.tokens], deadline=SETTLE_S)
@@ -201,10 +201,10 @@ def _settle(
 
 def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) -> None:
     """Write down on this machine which hosts are owed a rollback, and strike out those that went back."""
-    book = book_of(session.root, session.environment)
-    book.settle(back)
+    book = pending_rollbacks(session.root, session.environment)
+    book.remove(back)
     if owed:
-        book.owe(session.run, owed)
+        book.add(session.run, owed)
         hosts = sorted({problem.host for problem in owed})
         session.tell(
             "rollback.owed", hosts=hosts, next=f"`./invokew rollback --hosts {':'.join(hosts)}` once they answer"
@@ -262,7 +262,7 @@ def _rollback(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> tuple[
         unknown = [_unknown(problem) for problem in (*unreachable, *silent)]
         statuses = known.statuses if known is not None else ask(fleet)[0]
         refuse_wrong_nonce(statuses, asked.steal)
-        settle_what_is(book_of(targets.root, targets.environment), statuses)
+        settle_what_is(pending_rollbacks(targets.root, targets.environment), statuses)
         if known is None or not asked.wants(known, runs):
             dead = dead_holders(None, statuses, asked.steal)
             refuse_held({host: one for host, one in statuses.items() if host not in dead})

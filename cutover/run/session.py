@@ -23,7 +23,8 @@ from cutover.journal.process_id import identity, is_dead
 from cutover.plan.phases import COMMITTING, PREPARING
 from cutover.plan.plan import HostPlan
 from cutover.remote.agent import HOW_TO_STEAL, Fenced, HostAgent
-from cutover.remote.fleet import ASK_S, Fleet, Outcome, as_problems, failures, raise_all
+from cutover.remote.fleet import Fleet, HostOutcome, as_problems, failures, raise_all
+from cutover.remote.timeouts import ASK_S
 
 # How a run's end comes into its journal, whatever ends it.
 
@@ -181,10 +182,6 @@ class Session:
         default_factory=lambda: secrets.token_hex(8)
     )  # tells this session's leases from another's of the same run
 
-    def __post_init__(self) -> None:
-        for agent in self.fleet.agents.values():
-            agent.journal_head = lambda: self.journal.head
-
     def check(self) -> None:
         """A safe place: raise Interrupted if someone asked to stop, Refused when the whole run has taken too long."""
         self.stop.check()
@@ -313,14 +310,20 @@ def _take(session: Session, plans: Mapping[str, Mapping[str, Any]] | None, *, al
 
 def _begin(
     session: Session, hosts: Sequence[str], plans: Mapping[str, Mapping[str, Any]] | None, deadline: float = ASK_S
-) -> dict[str, Outcome[int]]:
+) -> dict[str, HostOutcome[int]]:
     who, process = holder(), identity()
 
     def begin(agent: HostAgent) -> int:
         plan = None if plans is None else plans[agent.name]
         claim = {"process": process, "instead_of": session.dead.get(agent.name, ""), "again": agent.name in session.had}
         answer = agent.begin(
-            run=session.run, holder=who, nonce=session.nonce, lease_s=session.times.lease, plan=plan, claim=claim
+            run=session.run,
+            holder=who,
+            nonce=session.nonce,
+            lease_s=session.times.lease,
+            plan=plan,
+            claim=claim,
+            head=session.journal.head,
         )
         if answer["reverted"] is not None:
             session.reverted[agent.name] = answer["reverted"]

@@ -1,34 +1,23 @@
 """The host agent on this machine, as whoever runs the tests."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cutover.remote.agent import HostAgent
-from cutover.remote.base import Conversation
-from cutover.remote.local import LocalTransport
+from tests.transports import LocalTransport
 
 
-class Here(LocalTransport):
-    """The machine itself, as whoever runs the tests."""
-
-    def converse(
-        self,
-        argv: Sequence[str],
-        *,
-        opening: bytes = b"",
-        sudo: bool = False,  # noqa: ARG002 - nobody to become
-        deadline: float,
-    ) -> Conversation:
-        """Start it without sudo, as there is nobody to become."""
-        return super().converse(argv, opening=opening, sudo=False, deadline=deadline)
+def here() -> LocalTransport:
+    """The machine itself, without sudo."""
+    return LocalTransport("here", with_sudo=False)
 
 
 @pytest.fixture
 def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HostAgent]:
     monkeypatch.delenv("SUDO_UID", raising=False)
-    made = HostAgent(Here("here"), python=sys.executable, state_dir=str(tmp_path / "state"))
+    made = HostAgent(here(), python=sys.executable, state_dir=str(tmp_path / "state"))
     yield made
     made.close()

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from cutover.agent import batch, process
-from cutover.agent.place import Place
 from cutover.agent.serve import answered
+from cutover.agent.state_dir import StateDir
 from cutover.core.errors import Locked, Refused
 from cutover.plan.steps import command, file, probe
 from cutover.remote.agent import AgentFailed, Fenced, HostAgent, HostUnwritable, packed
-from cutover.remote.base import Lost, Result
-from cutover.remote.fake import Call, FakeTransport, says
-from tests.agent.here import Here
+from cutover.remote.transport import Lost, Result
+from tests.agent.here import here
+from tests.transports import Call, FakeTransport, says
 
 
 def begin(agent: HostAgent, run: str = "run-1", **more: object) -> int:
@@ -42,7 +42,7 @@ def test_the_packed_agent_is_the_same_each_time_and_needs_nothing_but_python(tmp
     (tmp_path / "agent.pyz").write_bytes(packed())
     ended = subprocess.run(
         [sys.executable, "-I", "-S", str(tmp_path / "agent.pyz"), "serve"],
-        input=json.dumps({"verb": "status", "place": str(tmp_path / "none")}).encode() + b"\n",
+        input=json.dumps({"verb": "status", "state_dir": str(tmp_path / "none")}).encode() + b"\n",
         capture_output=True, check=False, env={},
     )  # fmt: skip
     assert (ended.returncode, ended.stderr, json.loads(ended.stdout)["ok"]) == (0, b"", True)
@@ -107,7 +107,7 @@ def test_a_lower_token_is_refused_for_every_verb_that_changes(agent: HostAgent, 
         return agent.status()["lease"]["token"], names
 
     before = kept()
-    with pytest.raises(Fenced, match="no longer rules"):
+    with pytest.raises(Fenced, match="no longer holds"):
         acts[verb]()
     assert kept() == before
 
@@ -124,7 +124,7 @@ def test_a_state_directory_of_a_newer_version_is_refused_and_not_fenced(agent: H
     ("result", "said"),
     [
         (says("", exit_code=1, stderr=b"Traceback: it broke"), "it broke"),
-        (says("Welcome to web1!\n{}\n", exit_code=0), "no answer: b'Welcome to web1!'"),
+        (says("Welcome to web1!\n{}\n", exit_code=0), "cannot be read: b'Welcome to web1!'"),
         (says("{", exit_code=0), "exit status 0"),
         (says("", exit_code=None, signal="KILL"), "KILL"),
         (says("", exit_code=127, stderr=b"python3: not found"), "python3: not found"),
@@ -135,19 +135,19 @@ def test_what_is_no_answer_is_the_agents_failure(result: Result, said: str) -> N
         answering(result).status()
 
 
-def test_a_full_disk_on_the_host_is_told_as_what_it_is() -> None:
+def test_a_full_disk_on_the_host_is_reported_as_what_it_is() -> None:
     def full(_request: object) -> dict[str, object]:
         raise OSError(28, "No space left on device", "/var/lib/cutover/runs/r")
 
-    with pytest.raises(HostUnwritable) as told:
+    with pytest.raises(HostUnwritable) as unwritable:
         answering(says(json.dumps(answered(full, {})) + "\n")).status()
-    problem = told.value.problem
+    problem = unwritable.value.problem
     assert (problem.host, problem.path) == ("web1", "/var/lib/cutover/runs/r")
     assert problem.found == "agent status: no space left on the disk that holds /var/lib/cutover/runs/r"
-    assert "make room" in problem.next
+    assert "free space" in problem.next
 
 
-def test_a_read_only_disk_on_the_host_is_told_as_what_it_is() -> None:
+def test_a_read_only_disk_on_the_host_is_reported_as_what_it_is() -> None:
     def read_only(_request: object) -> dict[str, object]:
         raise OSError(30, "Read-only file system", "/var/lib/cutover/lease.json")
 
@@ -155,13 +155,13 @@ def test_a_read_only_disk_on_the_host_is_told_as_what_it_is() -> None:
         answering(says(json.dumps(answered(read_only, {})) + "\n")).status()
 
 
-def test_a_batch_of_which_nothing_came_is_told_without_a_traceback(
+def test_a_batch_of_which_nothing_came_is_reported_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(process, "run", lambda *_, **__: process.Ended(0, "", "", 0.1))
+    monkeypatch.setattr(process, "run", lambda *_, **__: process.ProcessResult(0, "", "", 0.1))
     answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
     assert answer["reason"] == "failed"
-    assert answer["message"] == "unit ended without a result: it was killed, or the host was started anew"
+    assert answer["message"] == "unit ended without a result: it was killed, or the host was restarted"
 
 
 def test_another_error_of_the_hosts_system_says_where_it_came_from() -> None:
@@ -172,10 +172,10 @@ def test_another_error_of_the_hosts_system_says_where_it_came_from() -> None:
         answering(says(json.dumps(answered(broken, {})) + "\n")).status()
 
 
-def test_a_batch_whose_result_found_no_room_is_told_as_what_it_is(
+def test_a_batch_whose_result_found_no_room_is_reported_as_what_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    said = process.Ended(0, "OSError: [Errno 28] No space left on device", "", 0.1)
+    said = process.ProcessResult(0, "OSError: [Errno 28] No space left on device", "", 0.1)
     monkeypatch.setattr(process, "run", lambda *_, **__: said)
     answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
     assert (answer["reason"], answer["path"]) == ("unwritable", str(tmp_path / "result.json"))
@@ -191,17 +191,17 @@ def test_a_batch_that_cannot_be_written_down_was_not_begun(
     monkeypatch.setattr(batch, "write_json", full)
     request = {"run": "run-1", "batch": "b-1", "token": token, "steps": [{"probe": False}]}
     with pytest.raises(OSError, match="No space"):
-        batch.start(Place(tmp_path / "state"), request)
+        batch.start(StateDir(tmp_path / "state"), request)
     assert list((tmp_path / "state/runs/run-1/batches").iterdir()) == []
 
 
-def test_a_python_that_is_not_there_is_told() -> None:
+def test_a_python_that_is_not_there_is_reported() -> None:
     with pytest.raises(AgentFailed, match="not found"):
-        HostAgent(Here("here"), python="/nowhere/python3", state_dir="/state").status()
+        HostAgent(here(), python="/nowhere/python3", state_dir="/state").status()
 
 
 def test_a_batch_that_was_refused_in_the_middle_is_fenced() -> None:
-    result = '{"ok": true, "result": {"refused": {"reason": "fenced", "message": "token 1 no longer rules"}, "outcomes": []}}\n'
+    result = '{"ok": true, "result": {"refused": {"reason": "fenced", "message": "token 1 no longer holds"}, "outcomes": []}}\n'
     with pytest.raises(Fenced, match="token 1"):
         answering(says(result)).apply(run="r", batch="b", token=1, steps=[], files={}, deadline_s=5)
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from cutover.agent.serve import SILENCE_S
+from cutover.agent.clock import SILENCE_S
 from cutover.plan.steps import command
 from cutover.remote.agent import BOOT, AgentFailed, HostAgent, packed
-from cutover.remote.base import DeadlinePassed
 from cutover.remote.testinfra_backend import host_over
+from cutover.remote.transport import DeadlinePassed
 from tests.waiting import PATIENCE_S
 
 
@@ -68,7 +68,7 @@ def test_an_agent_that_was_killed_is_started_again_and_a_bug_in_one_question_end
         agent._ask("no-such-verb", 5)
     assert _agent_process(agent) == first
     os.kill(first, signal.SIGKILL)
-    while agent._asking._idle[0].conversation.alive:  # a process is not gone the moment it is killed
+    while agent._pool._idle[0][0].alive:  # a process is not gone the moment it is killed
         time.sleep(0.01)
     assert _agent_process(agent) != first
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import KINDS
+from cutover.agent.modules import MODULES
 from cutover.agent.work import State, Work, look_at
 from tests.agent.test_restores import RUN, everything, live, restore, snapshot, v2_was_here
 
@@ -19,7 +19,7 @@ FILE = "metrics_backup/deep/er/b.bin"
 
 
 def look(place: Path) -> State:
-    return look_at(KINDS, {"id": "s", "kind": "snapshot", "args": {"directory": str(place)}}, Work())
+    return look_at(MODULES, {"id": "s", "kind": "snapshot", "args": {"directory": str(place)}}, Work())
 
 
 def flip(place: Path) -> str:

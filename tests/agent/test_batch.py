@@ -11,7 +11,7 @@ from cutover.core.errors import Locked
 from cutover.core.step import State, Step
 from cutover.plan.steps import command, link
 from cutover.remote.agent import AgentFailed, Fenced, HostAgent
-from cutover.remote.base import Lost
+from cutover.remote.transport import Lost
 
 if TYPE_CHECKING:
     from tests.realhost import RealHost
@@ -38,7 +38,7 @@ def run(agent: HostAgent) -> tuple[str, int]:
 
 
 def counted(name: str, *, waits: bool = False) -> Step:
-    """A step that leaves a line each time it is done; it may wait until it is told to go on."""
+    """A step that leaves a line each time it is done; it may wait until it may go on."""
     script = f"echo $$ >> /srv/{name}; until [ -e /srv/go ] || [ {waits} = False ]; do sleep 0.05; done; echo '{{}}'"
     return command(name, "count", ["sh", "-c", script], {"exit_code": 0}, timeout_s=20)
 
@@ -168,7 +168,7 @@ def test_a_lease_is_renewed_while_a_long_step_is_at_work(
     thread, came = in_background(agent, run, counted("long", waits=True))
     begun(real, "long")
     assert agent.renew(token=run[1], lease_s=600)["lease"]["seconds_left"] > 500
-    assert (thread.is_alive(), came) == (True, [])  # it is at work still: nobody has told it to go on
+    assert (thread.is_alive(), came) == (True, [])  # it is at work still: nobody has let it go on
     with pytest.raises(Locked):
         agent.begin(run="other", holder="somebody", nonce="o", lease_s=60)
     real.sh("touch /srv/go")

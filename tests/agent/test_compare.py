@@ -1,4 +1,4 @@
-"""What counts as «as it should be»: values, expectations, unknowns, dotted keys."""
+"""What counts as as desired: values, expectations, unknowns, dotted keys."""
 
 import math
 from typing import Any
@@ -36,7 +36,7 @@ def test_the_unknown_never_meets_anything(unknown: Any, desired: Any) -> None:
 def test_what_was_not_observed_is_a_difference_that_says_unknown() -> None:
     found = differences({}, {"gap_s": {"between": [0, 30]}})
     assert found == [Difference("gap_s", None, {"between": [0, 30]})]
-    assert str(found[0]) == "gap_s is unknown, should be between [0, 30]"
+    assert str(found[0]) == "gap_s is unknown (expected: between [0, 30])"
 
 
 def test_a_state_that_could_not_be_looked_at_meets_no_desired_key() -> None:
@@ -99,13 +99,13 @@ def test_nothing_is_found_in_what_is_no_object(state: Any) -> None:
     assert dig(state, "a.b") is None
 
 
-def test_every_difference_is_told_at_once() -> None:
+def test_every_difference_is_reported_at_once() -> None:
     lines = [
         str(each)
         for each in differences({"type": "link", "mode": "0644"}, {"type": "file", "mode": "0600", "owner": "root"})
     ]
     assert lines == [
-        "type is «link», should be «file»",
-        "mode is «0644», should be «0600»",
-        "owner is unknown, should be «root»",
+        'type is "link" (expected: "file")',
+        'mode is "0644" (expected: "0600")',
+        'owner is unknown (expected: "root")',
     ]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cutover.agent.heads import kept, note
+from cutover.agent.state_dir import journal_heads, note_head
 
 
 def head(journal: str, seq: int) -> dict[str, object]:
@@ -11,10 +11,10 @@ def head(journal: str, seq: int) -> dict[str, object]:
 
 def test_the_newest_head_of_each_journal_is_kept(tmp_path: Path) -> None:
     for journal, seq in (("a", 3), ("b", 9), ("a", 7), ("a", 5)):  # the last comes late
-        note(tmp_path, head(journal, seq))
-    note(tmp_path, None)
-    assert kept(tmp_path) == [head("a", 7), head("b", 9)]
+        note_head(tmp_path, head(journal, seq))
+    note_head(tmp_path, None)
+    assert journal_heads(tmp_path) == [head("a", 7), head("b", 9)]
 
 
 def test_nothing_was_heard(tmp_path: Path) -> None:
-    assert kept(tmp_path) == []
+    assert journal_heads(tmp_path) == []

@@ -11,12 +11,12 @@ import pytest
 
 from cutover.agent import lease
 from cutover.agent.durable import read_json
-from cutover.agent.place import Place, Refusal
+from cutover.agent.state_dir import Refusal, StateDir
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path / "state")
+def place(tmp_path: Path) -> StateDir:
+    return StateDir(tmp_path / "state")
 
 
 @pytest.fixture
@@ -28,16 +28,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return now
 
 
-def take(place: Place, run: str = "run-1", nonce: str = "n1", seconds: float = 60) -> int:
+def take(place: StateDir, run: str = "run-1", nonce: str = "n1", seconds: float = 60) -> int:
     return int(lease.acquire(place, run=run, holder=f"{run}@here", nonce=nonce, seconds=seconds)["token"])
 
 
-def test_a_host_that_nobody_held_is_free(place: Place) -> None:
+def test_a_host_that_nobody_held_is_free(place: StateDir) -> None:
     assert (lease.current(place)["token"], lease.current(place)["held"]) == (0, False)
     assert not place.root.exists()  # looking leaves nothing
 
 
-def test_another_run_is_locked_out_and_told_by_whom(place: Place, clock: dict[str, Any]) -> None:
+def test_another_run_is_locked_out_and_told_by_whom(place: StateDir, clock: dict[str, Any]) -> None:
     assert take(place) == 1
     clock["seconds"] += 20
     with pytest.raises(Refusal, match=r"run run-1 of run-1@here holds this host for 40.0 s more") as refused:
@@ -46,17 +46,19 @@ def test_another_run_is_locked_out_and_told_by_whom(place: Place, clock: dict[st
     assert lease.current(place)["run"] == "run-1"
 
 
-def test_the_same_holder_gets_the_same_token_again(place: Place) -> None:
+def test_the_same_holder_gets_the_same_token_again(place: StateDir) -> None:
     assert [take(place), take(place)] == [1, 1]
 
 
-def test_the_same_run_of_another_session_is_another_holder(place: Place) -> None:
+def test_the_same_run_of_another_session_is_another_holder(place: StateDir) -> None:
     take(place)
     with pytest.raises(Refusal, match="holds this host"):
         take(place, nonce="n2")
 
 
-def test_a_lease_that_has_ended_can_be_taken_and_its_holder_is_then_fenced(place: Place, clock: dict[str, Any]) -> None:
+def test_a_lease_that_has_ended_can_be_taken_and_its_holder_is_then_fenced(
+    place: StateDir, clock: dict[str, Any]
+) -> None:
     first = take(place, seconds=60)
     clock["seconds"] += 60
     assert lease.current(place)["held"] is False
@@ -74,34 +76,36 @@ def test_a_lease_that_has_ended_can_be_taken_and_its_holder_is_then_fenced(place
     assert lease.current(place)["run"] == "run-2"
 
 
-def test_a_lease_that_has_ended_can_still_be_renewed_while_nobody_took_it(place: Place, clock: dict[str, Any]) -> None:
+def test_a_lease_that_has_ended_can_still_be_renewed_while_nobody_took_it(
+    place: StateDir, clock: dict[str, Any]
+) -> None:
     token = take(place, seconds=60)
     clock["seconds"] += 600
     assert lease.renew(place, token=token, seconds=60)["held"] is True
 
 
-def test_a_renewal_counts_from_now(place: Place, clock: dict[str, Any]) -> None:
+def test_a_renewal_counts_from_now(place: StateDir, clock: dict[str, Any]) -> None:
     token = take(place, seconds=60)
     clock["seconds"] += 50
     assert lease.renew(place, token=token, seconds=60)["seconds_left"] == 60
 
 
-def test_a_lease_of_another_boot_has_ended(place: Place, clock: dict[str, Any]) -> None:
+def test_a_lease_of_another_boot_has_ended(place: StateDir, clock: dict[str, Any]) -> None:
     take(place, seconds=3600)
     clock.update(boot="boot-2", seconds=5.0)
     assert lease.current(place)["held"] is False
     assert take(place, "run-2") == 2
 
 
-def test_a_released_lease_rules_nothing_any_more(place: Place) -> None:
+def test_a_released_lease_rules_nothing_any_more(place: StateDir) -> None:
     token = take(place)
     assert lease.release(place, token=token)["held"] is False
-    with pytest.raises(Refusal, match="no longer rules"):
+    with pytest.raises(Refusal, match="no longer holds"):
         lease.check(place, token)
     assert take(place) == token + 1  # even the same holder begins anew
 
 
-def test_a_host_that_acts_by_itself_locks_its_holder_out(place: Place) -> None:
+def test_a_host_that_acts_by_itself_locks_its_holder_out(place: StateDir) -> None:
     token = take(place)
     assert lease.raise_token(place, by="the host") == token + 1
     with pytest.raises(Refusal, match=f"now {token + 1}"):
@@ -109,13 +113,13 @@ def test_a_host_that_acts_by_itself_locks_its_holder_out(place: Place) -> None:
     assert take(place) == token + 2
 
 
-def test_a_token_that_never_was_is_refused(place: Place) -> None:
+def test_a_token_that_never_was_is_refused(place: StateDir) -> None:
     for token in (0, 1, 99):
         with pytest.raises(Refusal):
             lease.check(place, token)
 
 
-def test_only_one_of_many_at_once_gets_it(place: Place) -> None:
+def test_only_one_of_many_at_once_gets_it(place: StateDir) -> None:
     got: list[object] = []
 
     def attempt(number: int) -> None:
@@ -132,9 +136,9 @@ def test_only_one_of_many_at_once_gets_it(place: Place) -> None:
     assert sorted(map(str, got)) == ["1", *["locked"] * 7]
 
 
-def test_a_renewal_does_not_wait_for_a_long_step(place: Place) -> None:
+def test_a_renewal_does_not_wait_for_a_long_step(place: StateDir) -> None:
     token = take(place)
-    with place.working():  # as a step of two minutes does
+    with place.host_lock():  # as a step of two minutes does
         renewal = threading.Thread(
             target=lease.renew, args=(place,), kwargs={"token": token, "seconds": 600}, daemon=True
         )
@@ -144,7 +148,7 @@ def test_a_renewal_does_not_wait_for_a_long_step(place: Place) -> None:
     assert lease.current(place)["seconds_left"] > 500
 
 
-def test_a_state_directory_of_a_newer_version_is_refused(place: Place) -> None:
+def test_a_state_directory_of_a_newer_version_is_refused(place: StateDir) -> None:
     take(place)
     (place.root / "schema").write_text("2\n")
     with pytest.raises(Refusal) as refused:
@@ -152,24 +156,24 @@ def test_a_state_directory_of_a_newer_version_is_refused(place: Place) -> None:
     assert refused.value.reason == "schema"
 
 
-def test_it_is_on_disk_for_root_alone(place: Place) -> None:
+def test_it_is_on_disk_for_root_alone(place: StateDir) -> None:
     take(place)
     assert place.lease.stat().st_mode & 0o777 == 0o600
     assert read_json(place.lease)["token"] == 1
 
 
-def claim(place: Place, run: str, nonce: str, **claim: object) -> int:
+def claim(place: StateDir, run: str, nonce: str, **claim: object) -> int:
     return int(lease.acquire(place, run=run, holder="me", nonce=nonce, seconds=60, claim=claim)["token"])
 
 
-def test_a_dead_holder_is_named_by_its_nonce_and_loses_the_lease(place: Place) -> None:
+def test_a_dead_holder_is_named_by_its_nonce_and_loses_the_lease(place: StateDir) -> None:
     first = take(place)
     assert claim(place, "run-1", "n2", instead_of="n1") == first + 1
-    with pytest.raises(Refusal, match="no longer rules"):
+    with pytest.raises(Refusal, match="no longer holds"):
         lease.check(place, first)
 
 
-def test_a_nonce_that_is_not_the_holders_takes_nothing(place: Place) -> None:
+def test_a_nonce_that_is_not_the_holders_takes_nothing(place: StateDir) -> None:
     take(place)
     claim(place, "run-1", "n2", instead_of="n1")
     for nonce in ("n1", "", "n3"):  # n1: somebody else was quicker
@@ -177,7 +181,7 @@ def test_a_nonce_that_is_not_the_holders_takes_nothing(place: Place) -> None:
             claim(place, "run-1", "n4", instead_of=nonce)
 
 
-def test_who_had_it_before_gets_it_again_only_where_nobody_else_has_had_it(place: Place) -> None:
+def test_who_had_it_before_gets_it_again_only_where_nobody_else_has_had_it(place: StateDir) -> None:
     first = take(place)
     lease.raise_token(place, by="the host's own revert")
     again = claim(place, "run-1", "n1", again=True)
@@ -189,15 +193,15 @@ def test_who_had_it_before_gets_it_again_only_where_nobody_else_has_had_it(place
     assert refused.value.reason == "fenced"
 
 
-def test_who_waits_for_the_host_longer_than_its_controller_does_is_refused(place: Place) -> None:
-    with place.working(), pytest.raises(Refusal, match="has not ended") as refused, place.working(0.02):
+def test_who_waits_for_the_host_longer_than_its_controller_does_is_refused(place: StateDir) -> None:
+    with place.host_lock(), pytest.raises(Refusal, match="has not ended") as refused, place.host_lock(0.02):
         pass
     assert refused.value.reason == "busy"
-    with place.working(0.02):
+    with place.host_lock(0.02):
         assert place.root.is_dir()
 
 
-def test_a_lease_is_given_back_on_a_full_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_is_given_back_on_a_full_disk(place: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -208,11 +212,11 @@ def test_a_lease_is_given_back_on_a_full_disk(place: Place, monkeypatch: pytest.
     assert (place.lease.stat().st_size, read_json(place.lease)["token"]) == (size, token)
     with pytest.raises(OSError, match="No space left"):
         take(place, "run-2")  # which would have to write more
-    with pytest.raises(Refusal, match="no longer rules"):
+    with pytest.raises(Refusal, match="no longer holds"):
         lease.check(place, token)
 
 
-def test_what_a_killed_upload_left_is_swept_away_and_one_under_way_is_not(place: Place) -> None:
+def test_what_a_killed_upload_left_is_swept_away_and_one_under_way_is_not(place: StateDir) -> None:
     place.incoming.mkdir(parents=True)
     gone = subprocess.Popen(["true"])
     gone.wait()
@@ -220,5 +224,5 @@ def test_what_a_killed_upload_left_is_swept_away_and_one_under_way_is_not(place:
     whole = place.incoming / "r1.tar.gz"
     for file in (left, under_way, whole):
         file.write_bytes(b"half")
-    place.sweep()
+    place.remove_partial_uploads()
     assert sorted(place.incoming.iterdir()) == sorted([under_way, whole])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import KINDS, restores, units
+from cutover.agent.modules import MODULES, restores, units
 from cutover.agent.work import State, Work, carry_out
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -38,7 +38,7 @@ def live(tmp_path: Path) -> Path:
     (metrics / "newest").symlink_to("a.json")
     (metrics / "dangling").symlink_to("/nowhere")
     (root / "current").symlink_to("/opt/v1")
-    rnd = random.Random(7)  # noqa: S311 - owners and modes to tell files apart, no secrets
+    rnd = random.Random(7)  # noqa: S311 - owners and modes that differ, no secrets
     for path in sorted((metrics, *metrics.rglob("*"), root / "etc/pipeline.yml"), reverse=True):
         os.lchown(path, rnd.randrange(1000, 2000), rnd.randrange(1000, 2000))
         if not path.is_symlink():
@@ -59,7 +59,7 @@ def snapshot(tmp_path: Path, live: Path) -> Path:
     ]
     args = {"directory": str(place), "run": RUN, "entries": entries, "reuse": None}
     step = {"id": "s", "kind": "snapshot", "args": args, "desired": {"exists": True, "verified": True}, "probe": False}
-    assert carry_out(KINDS, step, Work())["ok"]
+    assert carry_out(MODULES, step, Work())["ok"]
     return place
 
 
@@ -68,7 +68,7 @@ def restore(
 ) -> State:
     args = {"directory": str(snapshot), "run": run, "entries": entries or ENTRIES, "once": once, **more}
     return carry_out(
-        KINDS, {"id": "s", "kind": "restore", "args": args, "desired": {"identical": True}, "probe": False}, Work()
+        MODULES, {"id": "s", "kind": "restore", "args": args, "desired": {"identical": True}, "probe": False}, Work()
     )
 
 
@@ -264,7 +264,7 @@ def rehearse(snapshot: Path) -> State:
         "desired": {"identical": True},
         "probe": False,
     }
-    return carry_out(KINDS, step, Work())
+    return carry_out(MODULES, step, Work())
 
 
 def test_a_rehearsal_proves_the_snapshot_and_touches_nothing(live: Path, snapshot: Path) -> None:

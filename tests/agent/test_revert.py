@@ -71,7 +71,7 @@ def test_silence_makes_the_host_go_back_and_lock_its_holder_out(agent: HostAgent
     after = settled(agent, run, real)
     assert after["revert"] == {"armed": False}
     assert after["lease"]["token"] == token + 1
-    with pytest.raises(Fenced, match="no longer rules"):
+    with pytest.raises(Fenced, match="no longer holds"):
         agent.renew(token=token, lease_s=60)
     assert real.sh("find /etc/systemd/system -name 'cutover-revert*'") == ""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import KINDS, snapshots, units
+from cutover.agent.modules import MODULES, snapshots, units
 from cutover.agent.work import State, Work, carry_out, look_at
 
 RUN = "20260102T030405Z-abc123"
@@ -43,11 +43,11 @@ def take(place: Path, live: Path, *, run: str = RUN, reuse: Path | None = None, 
     wanted = [entry for entry in entries(live) if not only or entry["name"] == only]
     args = {"directory": str(place), "run": run, "entries": wanted, "reuse": str(reuse) if reuse else None}
     desired = {"exists": True, "run": run, "verified": True, "read_only": True}
-    return carry_out(KINDS, {"id": "s", "kind": "snapshot", "args": args, "desired": desired, "probe": False}, Work())
+    return carry_out(MODULES, {"id": "s", "kind": "snapshot", "args": args, "desired": desired, "probe": False}, Work())
 
 
 def look(place: Path) -> State:
-    return look_at(KINDS, {"id": "s", "kind": "snapshot", "args": {"directory": str(place)}}, Work())
+    return look_at(MODULES, {"id": "s", "kind": "snapshot", "args": {"directory": str(place)}}, Work())
 
 
 def manifest(place: Path) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def test_what_v2_wrote_is_not_kept_once_v1_writes_again(
         "desired": {"exists": True},
         "probe": False,
     }
-    assert carry_out(KINDS, step, Work())["ok"] is ok
+    assert carry_out(MODULES, step, Work())["ok"] is ok
     assert (tmp_path / "kept").exists() is ok
 
 

@@ -16,9 +16,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     drop_in.parent.mkdir()
     file.write_text("[Service]\n")
     drop_in.write_text("[Service]\nNice=5\n")
-    told = dict.fromkeys(PROPERTIES, "") | {"FragmentPath": str(file), "DropInPaths": str(drop_in)}
-    told |= {"MainPID": "0", "NRestarts": "0", "TimeoutStopUSec": "1min 30s"}
-    monkeypatch.setattr(units, "show", lambda _unit: told)
+    shown = dict.fromkeys(PROPERTIES, "") | {"FragmentPath": str(file), "DropInPaths": str(drop_in)}
+    shown |= {"MainPID": "0", "NRestarts": "0", "TimeoutStopUSec": "1min 30s"}
+    monkeypatch.setattr(units, "show", lambda _unit: shown)
     return file, drop_in
 
 

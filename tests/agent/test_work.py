@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.work import Kind, State, Work, carry_out, look_at
+from cutover.agent.work import Module, State, Work, carry_out, look_at
 
 
 class Counted:
@@ -13,7 +13,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.looks = 0
-        self.kinds = {"counted": Kind(self.look, self.change)}
+        self.kinds = {"counted": Module(self.look, self.change)}
 
     def look(self, _args: Mapping[str, Any], _work: Work) -> State:
         self.looks += 1

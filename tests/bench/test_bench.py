@@ -1,73 +1,44 @@
-"""The bench's own arithmetic: a wrong ratio or a forgotten second would be believed."""
+"""The bench's own arithmetic: a wrong ratio, a job that was not done or the wrong code would be believed."""
 
-from datetime import UTC, datetime
+import json
+import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bench import aims, story
-from bench.clock import timed
-from bench.contenders import FLOOR, OURS
-from bench.journals import Story
-from bench.labs import Raised
-from bench.machine import Machine
-from bench.page import page
-from bench.peers import Row, Timing, rotated, rows
-from bench.toys import OLD, TOY, misses
-from bench.whole import Command, Whole
+from bench import engine, revisions
+from bench.contenders import OURS, PYINFRA, SHELL, TOY
+from bench.engine import AIMS, HEADING
+from bench.measure import BenchSample, RatioRow, Took, ratio, rotated, rows, timed
+from bench.page import Machine, replaced
+from bench.revisions import BEFORE, CPU, CUTOVER, FILES, INVOKE, LIST, NOW, Checkout, checkouts
+from bench.toy_job import JOB, OLD, wrong
 from cutover.core.errors import Refused, UsageError
-from cutover.journal.record import Record
-from cutover.timeline.presentation import Baseline, OutageSteps
-
-STEPS = OutageSteps(
-    forward="activation.outage", back="rollback.outage", whole="rollback.away", budget_variable="budget",
-    baseline=Baseline(seconds=4, words="the original"), parts={"stop_s": "V1 stops", "start_s": "V2 starts"},
-)  # fmt: skip
+from tests.checkout import ROOT
 
 
-def timing(contender: str, wall: float, number: int = 1, hosts: int = 3) -> Timing:
-    return Timing(contender, hosts, number, wall, wall / 2)
-
-
-def journal(path: Path) -> Path:
-    """Two batches of one phase: 3 s of work and 1 s of checks, then 2 s and 0.5 s; 5 s of bake time; 0.4 s away."""
-    told: list[tuple[str, str, dict[str, Any]]] = [
-        ("00", "phase.started", {"phase": "activation"}),
-        ("02", "batch.done", {"host": "a", "phase": "activation"}),
-        ("03", "batch.done", {"host": "b", "phase": "activation"}),
-        ("04", "checks", {"phase": "activation"}),
-        (
-            "04",
-            "outcome",
-            {"host": "a", "id": "activation.outage", "after": {"gap_s": 0.4, "stop_s": 0.1, "start_s": 0.3}},
-        ),
-        ("04", "gate", {"phase": "activation"}),
-        ("05", "bake.started", {}),
-        ("10", "bake.done", {}),
-        ("10", "phase.started", {"phase": "activation"}),
-        ("12", "batch.done", {"host": "c", "phase": "activation"}),
-        ("12.5", "checks", {"phase": "activation"}),
-        ("13", "gate", {"phase": "activation"}),
+def samples(what: str, hosts: int, **values: list[float]) -> list[BenchSample]:
+    """Samples of every round, by whom; in the order in which they are given."""
+    return [
+        BenchSample(what, hosts, who, number, value)
+        for who, each in values.items()
+        for number, value in enumerate(each, start=1)
     ]
-    before: Record | None = None
-    lines = []
-    for second, kind, data in told:
-        whole, _, part = second.partition(".")
-        before = Record.following(before, f"2026-01-01T00:00:{whole}.{part or '0'}00Z", kind, data)
-        lines.append(before.line())
-    path.write_text("".join(lines))
-    return path
 
 
-def test_ratios_are_of_medians_and_to_the_floor_of_the_same_number_of_hosts() -> None:
-    floor = [timing(FLOOR, wall, number) for number, wall in enumerate((1.0, 9.0, 2.0), start=1)]
-    ours = [timing(OURS, wall, number) for number, wall in enumerate((5.0, 3.0, 4.0), start=1)]
-    larger = [timing(FLOOR, 10.0, hosts=10), timing(OURS, 5.0, hosts=10)]
-    table = {(row.hosts, row.contender): row for row in rows([*ours, *floor, *larger])}
-    assert table[3, OURS] == Row(OURS, 3, median=4.0, least=3.0, most=5.0, cpu=2.0, ratio=2.0)
-    assert table[3, FLOOR].ratio == 1.0
-    assert table[10, OURS].ratio == 0.5
+def test_a_ratio_is_the_median_of_the_rounds_own_ratios() -> None:
+    paired = samples("job", 3, a=[1.0, 10.0, 2.0], b=[2.0, 30.0, 2.0]) + samples("job", 10, a=[1.0], b=[7.0])
+    assert ratio(paired, "job", 3, "b", "a") == 2.0  # of 2, 3, 1; the ratio of the medians is 1
+    assert ratio(paired, "job", 10, "b", "a") == 7.0
+    assert ratio(paired, "job", 3, "b", "nobody") is None
+    assert ratio(samples("job", 3, a=[1.0], b=[]), "job", 3, "b", "a") is None
+
+
+def test_a_row_has_the_ratio_to_who_was_first_of_the_same_number_of_hosts() -> None:
+    first, second, larger = rows(samples("job", 3, a=[1.0, 9.0, 2.0], b=[4.0, 18.0, 6.0]) + samples("job", 10, b=[5.0]))
+    assert first == RatioRow("job", 3, "a", 2.0, 1.0, 9.0, "s", "a", None)
+    assert second == RatioRow("job", 3, "b", 6.0, 4.0, 18.0, "s", "a", 3.0)
+    assert (larger.hosts, larger.to, larger.ratio) == (10, "b", None)
 
 
 def test_each_contender_goes_first_in_turn() -> None:
@@ -76,30 +47,17 @@ def test_each_contender_goes_first_in_turn() -> None:
     assert sorted(rotated(everyone, 2)) == everyone
 
 
-def test_a_phase_is_added_up_over_its_batches(tmp_path: Path) -> None:
-    told = Story.of(journal(tmp_path / "journal.jsonl"))
-    (spent,) = told.phases()
-    assert (spent.phase, spent.whole, spent.work, spent.checks) == ("activation", 7.0, 5.0, 1.5)
-    assert told.bake == 5.0
+def test_a_command_that_fails_gives_no_figure(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        timed(["sh", "-c", "echo half done; exit 3"], cwd=tmp_path)
+    assert "exit status 3" in refused.value.problems[0].found
+    assert "half done" in refused.value.problems[0].found
+    took = timed(["sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done; echo done"], cwd=tmp_path)
+    assert took.stdout == "done\n"
+    assert 0 < took.cpu <= took.wall + 0.05
 
 
-def test_the_outage_is_the_one_that_the_host_measured(tmp_path: Path) -> None:
-    told = Story.of(journal(tmp_path / "journal.jsonl"))
-    (away,) = told.away(STEPS.forward, STEPS)
-    assert (away.host, away.seconds, away.parts) == ("a", 0.4, (("V1 stops", 0.1), ("V2 starts", 0.3)))
-    assert told.away(STEPS.back, STEPS) == []
-
-
-def test_a_later_part_of_a_journal_stands_by_itself(tmp_path: Path) -> None:
-    told = Story.of(journal(tmp_path / "journal.jsonl"), after=8)
-    assert [spent.whole for spent in told.phases()] == [3.0]
-    assert told.bake == 0
-
-
-def test_what_lies_around_a_run_is_told_apart() -> None:
-    started = Record.following(None, "2026-01-01T00:00:03.000Z", "run.started", {})
-    finished = Record.following(started, "2026-01-01T00:00:07.000Z", "run.finished", {})
-    assert Story((started, finished)).around(datetime(2026, 1, 1, tzinfo=UTC), 9.0) == (3.0, 2.0)
+# The toy job
 
 
 def done(host: str, mark: str) -> dict[str, object]:
@@ -111,83 +69,123 @@ def done(host: str, mark: str) -> dict[str, object]:
     return {"V1": "inactive", "V2": "active", "unit": unit, "config": config, "backups": [OLD], "answer": config}
 
 
-def test_a_job_that_was_done_is_believed() -> None:
-    assert misses("a", OURS, "1-3-1", done("a", "1-3-1")) == []
-
-
 @pytest.mark.parametrize(
     ("what", "left"),
     [
-        ("V1", "active"),
-        ("V2", "failed"),
-        ("unit", ""),
-        ("config", OLD),
-        ("backups", []),
-        ("backups", ['{"version": 2}\n']),
+        ("V1", "active"), ("V2", "failed"), ("unit", ""), ("config", OLD), ("backups", []), ("backups", ['{"version": 2}\n']),
         ("answer", "refused"),
     ],
-)
+)  # fmt: skip
 def test_a_job_that_was_not_done_is_named(what: str, left: object) -> None:
-    problems = misses("a", "pyinfra", "1-3-1", {**done("a", "1-3-1"), what: left})
+    assert wrong("a", PYINFRA, "1-3-1", done("a", "1-3-1")) == []
+    problems = wrong("a", PYINFRA, "1-3-1", {**done("a", "1-3-1"), what: left})
     assert [(problem.host, problem.path) for problem in problems] == [("a", what)]
-    assert "pyinfra" in problems[0].found
+    assert PYINFRA in problems[0].found
 
 
-def test_the_work_of_another_run_does_not_pass() -> None:
-    assert {problem.path for problem in misses("a", OURS, "1-3-2", done("a", "1-3-1"))} == {"unit", "config", "answer"}
+def test_the_work_of_another_run_does_not_count() -> None:
+    assert {problem.path for problem in wrong("a", OURS, "1-3-2", done("a", "1-3-1"))} == {"unit", "config", "answer"}
 
 
-def test_a_command_that_fails_gives_no_figure(tmp_path: Path) -> None:
-    with pytest.raises(Refused) as refused:
-        timed(["sh", "-c", "echo half done; exit 3"], cwd=tmp_path)
-    assert "exit status 3" in refused.value.problems[0].found
-    assert "half done" in refused.value.problems[0].found
-    assert timed(["sh", "-c", "echo done"], cwd=tmp_path).stdout == "done\n"
+# This code and the code before
 
 
-def whole(seconds: float, *labs: Raised) -> Whole:
-    return Whole((Command("cutover", 3, seconds, 2.0, 1.0, 0.0, 0.0, (), ()),), (50.0,), (0.2, 0.9, 0.3), labs)
+def git(place: Path, *words: str) -> str:
+    argv = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *words]
+    return subprocess.run(argv, cwd=place, check=True, capture_output=True, text=True).stdout
 
 
-def test_an_aim_is_met_missed_or_not_measured() -> None:
-    met = {aim.what: aim.met for aim in aims.against(whole(21.0))}
-    assert met["cutover of 3, all phases and all checks"] == "**no**"
-    assert met["cutover of 10, all phases and all checks"] == "not measured"
-    assert met["tasks listed (`./invokew --list`)"] == "yes"
-    assert {aim.what: aim.met for aim in aims.against(whole(19.0))}["cutover of 3, all phases and all checks"] == "yes"
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A project of which one revision prints `old` with one file, and the uncommitted code `new` with two."""
+    root = tmp_path / "root"
+    (root / "app").mkdir(parents=True)
+    (root / "inventory").mkdir()
+    (root / "invokew").write_text('#!/bin/sh\nexec .venv/bin/python -m app "$@"\n')
+    (root / "app" / "__main__.py").write_text("import app.old\nprint('old')\n")
+    (root / "app" / "old.py").write_text("")
+    (root / ".gitignore").write_text(".cutover/\n")
+    git(root, "init", "--quiet")
+    git(root, "add", ".")
+    git(root, "commit", "--quiet", "-m", "old")
+    (root / "app" / "new.py").write_text("")
+    (root / "app" / "__main__.py").write_text("import sys, app.old, app.new\nprint('new', *sys.argv[1:])\n")
+    return root
 
 
-def test_labs_of_a_few_hosts_have_an_aim_and_those_of_many_are_told() -> None:
-    labs = [Raised(3, up, 0.5, 1.0) for up in (4.0, 16.0, 5.0)] + [Raised(30, 44.0, 3.0, 9.0)]
-    told = {aim.what: (aim.seconds, aim.met) for aim in aims.against(whole(1.0, *labs))}
-    few = "`lab.up --count 3`, no host up before: V1 in service on all"
-    assert told[few] == (5.0, "yes")
-    assert told["`lab.up --count 30`, likewise"] == (44.0, "")
-    assert told["logging in to each of the 30 by ssh"] == (3.0, "")
-    assert told["`lab.down` of the 30"] == (9.0, "")
-    assert {aim.what: aim.met for aim in aims.against(whole(1.0, Raised(3, 15.0, 0.5, 1.0)))}[few] == "**no**"
-    assert {aim.what: aim.met for aim in aims.against(whole(1.0))}["`lab.down` of the 30"] == "not measured"
+def test_each_code_runs_in_a_checkout_of_its_own_and_none_is_left(repository: Path, tmp_path: Path) -> None:
+    with checkouts(repository, tmp_path, "HEAD") as (before, now):
+        assert (before.who, now.who) == (BEFORE, NOW)
+        assert (before.run().stdout, now.run("--word").stdout) == ("old\n", "new --word\n")
+        assert [Path(file).name for file in before.imported()] == ["old.py"]
+        assert [Path(file).name for file in now.imported("x")] == ["new.py", "old.py"]
+        assert (now.place / ".cutover" / "cache").samefile(repository / ".cutover" / "cache")
+        assert not (now.place / "inventory").exists()
+    assert git(repository, "worktree", "list").count("\n") == 1
+    with checkouts(repository, tmp_path / "root" / "app", "") as codes:
+        assert [code.who for code in codes] == [NOW]
 
 
-def test_the_page_shows_the_table_and_what_was_not_reached(tmp_path: Path) -> None:
-    told = Story.of(journal(tmp_path / "journal.jsonl"))
-    one = Command("cutover", 3, 21.0, 5.0, 1.0, 4.0, 2.0, tuple(told.phases()), tuple(told.away(STEPS.forward, STEPS)))
-    measured = Whole((one,), (50.0,), (0.2,), (Raised(3, 5.0, 0.5, 1.0),))
-    text = page(
-        Machine("2 cores", 0.1, "2026-01-01"), {"OpenSSH": "9.2"}, 1,
-        rows([timing(FLOOR, 1.0), timing(OURS, 2.5)]), aims.against(measured), measured.commands,
-    )  # fmt: skip
-    assert f"| 3 | {OURS} | 2.50 s | 2.50 s | 2.50 s | 1.25 s | 2.50 |" in text
-    assert "| cutover of 3, all phases and all checks | 21.00 s | < 20 s | **no** |  |" in text
-    assert "| `lab.up --count 3`, no host up before: V1 in service on all | 5.00 s | < 15 s | yes |  |" in text
-    assert "| activation | 7.00 s | 5.00 s | 1.50 s |" in text
-    assert "| leases, reverts armed and taken away | 8.00 s |  |  |" in text  # 21 less 4 before, 2 after, 7 in phases
-    assert "| outage of a host in a cutover of 3 | 0.40 s | < 4 s | yes |" in text
-    assert "| 3 | V1 stops | 0.10 s | 0.10 s |" in text
+def test_without_a_module_in_invokew_a_revision_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "invokew").write_text("#!/bin/sh\n")
+    with pytest.raises(Refused, match="the code before"):
+        Checkout(BEFORE, tmp_path).run("--list")
+    assert Checkout(NOW, ROOT).module == "cutover.cli"
 
 
-def test_all_that_is_wrong_is_told_before_anything_is_made(tmp_path: Path) -> None:
+def test_cutover_and_rollback_of_both_codes_become_samples(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    commands: list[tuple[str, ...]] = []
+
+    def run(self: Checkout, *words: str) -> object:
+        commands.append((self.who, *words[:2]))
+        variables = self.place / "inventory" / "lab" / "group_vars" / "lab" / "main.yml"
+        if words[0] == "lab.up":
+            variables.parent.mkdir(parents=True, exist_ok=True)
+            variables.write_text("cutover_bake_s: 3\ncutover_bake_every_s: 0.5\n")
+        if words[0] in ("cutover", "rollback"):
+            assert variables.read_text() == "cutover_bake_s: 0\ncutover_bake_every_s: 0.5\n"
+        outages = [{"seconds": 9.0}, {"seconds": 1.5}]
+        document = {"hosts": {"lab1": {"outages": outages}, "lab2": {"outages": [{"seconds": 2.5}]}}}
+        return Took(20.0 if self.who == NOW else 40.0, 3.0, json.dumps(document))
+
+    monkeypatch.setattr(Checkout, "run", run)
+    monkeypatch.setattr(Checkout, "imported", lambda self, *_words: ["a"] if self.who == NOW else ["a", "b"])
+    lines: list[str] = []
+    found = list(revisions.measure(repository, "HEAD", (2,), 1, lines.append))
+    assert ratio(found, CUTOVER, 2, NOW, BEFORE) == 0.5
+    assert ratio(found, f"{CUTOVER}{FILES}", 1, NOW, BEFORE) == 0.5
+    assert ratio(found, f"{CUTOVER}{CPU}", 2, NOW, BEFORE) == 1.0
+    assert {one.value for one in found if one.what == "rollback, longest outage of a host"} == {2.5}
+    assert len([one for one in found if (one.what, one.who) == (LIST, INVOKE)]) == revisions.LISTS
+    of_one = [words[1] for words in commands if words[0] == NOW and words[1] != "--list"]
+    assert of_one == ["lab.down", "lab.up", "lab.down", "lab.down", "lab.up", "cutover", "rollback", "lab.down"]
+
+
+# The page
+
+
+def test_the_page_shows_figures_and_aims_that_are_met_missed_or_not_measured() -> None:
+    measured = samples(JOB, 3, **{SHELL: [1.0], OURS: [2.5]}) + samples(JOB, 10, **{SHELL: [1.0], OURS: [2.51]})
+    measured.append(BenchSample(f"{CUTOVER}{FILES}", 1, NOW, 1, 150, "files"))
+    text = engine.text(Machine("2 cores", 0.1, "2026-01-01"), {"OpenSSH": "9.2"}, 1, "", measured)
+    assert f"| {JOB}, 3 hosts | {OURS} | 2.50 s | 2.50 s | 2.50 s | 2.50 |" in text
+    assert f"| {JOB}, 3 hosts | {OURS} : {SHELL} | 2.50 | 3 | yes |" in text
+    assert f"| {JOB}, 10 hosts | {OURS} : {SHELL} | 2.51 | 2.5 | **no** |" in text
+    assert f"| {LIST} | {NOW} : {BEFORE} |  | 1.05 | not measured |" in text
+    assert f"| {CUTOVER}, 1 host, files imported | {NOW} | 150 | 150 | 150 |  |" in text
+    assert text.count("not measured") == len(AIMS) - 2
+
+
+def test_a_half_of_the_page_is_replaced_and_the_other_stays() -> None:
+    page = replaced("# Speed\n\nengine\n\n## Part\n", "# Other", "# Other\n\nold\n")
+    page = replaced(page, "# Other", "# Other\n\nnew\n")
+    assert page == "# Speed\n\nengine\n\n## Part\n\n# Other\n\nnew\n"
+    assert replaced(page, HEADING, "# Speed\n\nnew\n") == "# Speed\n\nnew\n\n# Other\n\nnew\n"
+
+
+def test_all_that_is_wrong_is_listed_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.ownership.problems", lambda _lab: ())
     with pytest.raises(UsageError) as refused:
-        story.require(tmp_path, (10, 3), 0)
-    assert [problem.path for problem in refused.value.problems][-2:] == ["hosts", "rounds"]
+        engine.require(ROOT, tmp_path, 0, "no-such-revision")
+    assert [problem.path for problem in refused.value.problems][-2:] == ["--rounds", "--against"]
     assert len(refused.value.problems) == 4

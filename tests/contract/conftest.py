@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cutover.remote.base import Result, Transport
 from cutover.remote.connect import SshAccess
-from cutover.remote.fake import Call, FakeTransport
-from cutover.remote.local import LocalTransport
 from cutover.remote.ssh import SshTransport
+from cutover.remote.transport import Result, Transport
 from tests.contract import sshd
 from tests.realhost import RealHost
+from tests.transports import Call, FakeTransport, LocalTransport
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,6 +2,7 @@
 
 import getpass
 import hashlib
+import io
 import os
 import signal
 import sys
@@ -12,12 +13,11 @@ from pathlib import Path
 import pytest
 
 from cutover.remote.agent import HostAgent
-from cutover.remote.base import DeadlinePassed, Lost, RemoteError, UploadFailed
 from cutover.remote.connect import SshAccess
-from cutover.remote.fleet import Pool
-from cutover.remote.login import probe_login
+from cutover.remote.fleet import Pool, probe_login
 from cutover.remote.ssh import SshTransport
 from cutover.remote.testinfra_backend import host_over
+from cutover.remote.transport import DeadlinePassed, Lost, RemoteError, UploadFailed
 from tests.contract import sshd
 from tests.waiting import wait_until
 
@@ -138,15 +138,16 @@ def test_an_upload_that_is_cut_leaves_the_old_file(loopback: sshd.Sshd, over_ssh
     source.write_bytes(os.urandom(30_000_000))
     target.write_bytes(b"old")
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    gone: list[int] = []
 
-    def cut(sent: int) -> None:
-        if sent > 8_000_000 and not gone:
-            gone.append(sent)
-            loopback.signal_sessions(signal.SIGKILL)
+    def cut() -> None:
+        wait_until(lambda: any(part.stat().st_size > 0 for part in tmp_path.glob("target.part-*")))
+        loopback.signal_sessions(signal.SIGKILL)
 
+    cutter = threading.Thread(target=cut)
+    cutter.start()
     with pytest.raises(Lost):
-        over_ssh.upload(source, str(target), sha256=digest, deadline=60, progress=cut)
+        over_ssh.upload(source, str(target), sha256=digest, deadline=60)
+    cutter.join(20)
     assert target.read_bytes() == b"old"
     wait_until(lambda: sorted(path.name for path in tmp_path.iterdir() if "part" in path.name) == [])
 
@@ -158,17 +159,15 @@ def test_an_upload_into_a_directory_that_is_not_there_says_so(over_ssh: SshTrans
         over_ssh.upload(source, str(tmp_path / "none" / "target"), sha256="0" * 64, deadline=60)
 
 
-def test_a_bug_of_ours_while_sending_is_not_taken_for_the_host(over_ssh: SshTransport, tmp_path: Path) -> None:
-    source, target = tmp_path / "source", tmp_path / "target"
-    source.write_bytes(bytes(5_000_000))
-
-    def broken(sent: int) -> None:
-        if sent > 1_000_000:
-            raise ZeroDivisionError(sent)
+def test_a_source_that_cannot_be_read_is_not_taken_for_the_host(over_ssh: SshTransport) -> None:
+    class Failing(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > 1_000_000:
+                raise ZeroDivisionError
+            return super().read(size)
 
     with pytest.raises(ZeroDivisionError):
-        over_ssh.upload(source, str(target), sha256="0" * 64, deadline=60, progress=broken)
-    assert not target.exists()
+        over_ssh._execute("cat > /dev/null", Failing(bytes(5_000_000)), deadline=60)
     assert over_ssh.run(["true"], deadline=20).succeeded
 
 
@@ -178,9 +177,10 @@ def test_a_bug_of_ours_while_sending_is_not_taken_for_the_host(over_ssh: SshTran
 def test_twenty_hosts_at_once_stay_under_the_limit_of_unauthenticated_connections(
     loopback: sshd.Sshd, access: SshAccess
 ) -> None:
-    transports = [SshTransport(loopback.host(name=f"host{number}"), access) for number in range(20)]
+    names = [f"host{number}" for number in range(20)]
+    transports = {name: SshTransport(loopback.host(name=name), access) for name in names}
     outcomes = Pool(forks=20).map(lambda one: one.run(["echo", one.name], deadline=60).stdout, transports, deadline=60)
-    for transport in transports:
+    for transport in transports.values():
         transport.close()
     assert {name: outcome.value for name, outcome in outcomes.items()} == {
         f"host{number}": b"host%d\n" % number for number in range(20)

@@ -154,7 +154,7 @@ def test_a_file_that_is_no_key_is_reported_when_nothing_else_lets_in(
     junk.write_text("nonsense", encoding="utf-8")
     both = block(loopback, "target", f"IdentityFile {junk}", f"IdentityFile {loopback.client_key}")
     assert run(loopback, included(home, both)) == b"there\n"
-    with pytest.raises(Unreachable, match=rf"no key to offer; {junk} is no key that can be used"):
+    with pytest.raises(Unreachable, match=rf"no key to offer; {junk} cannot be read as a key"):
         run(loopback, included(home, block(loopback, "target", f"IdentityFile {junk}")))
 
 
@@ -181,15 +181,17 @@ def test_without_ssh_a_configuration_cannot_be_read_and_none_needs_none(
 
 
 @pytest.mark.parametrize("option", ["BindAddress 127.0.0.9", "ProxyUseFdpass yes", "RevokedHostKeys /etc/revoked"])
-def test_what_would_lead_elsewhere_and_is_not_honoured_is_refused(loopback: sshd.Sshd, home: Path, option: str) -> None:
-    with pytest.raises(Unreachable, match="not honoured") as caught:
+def test_what_would_lead_elsewhere_and_is_not_supported_is_refused(
+    loopback: sshd.Sshd, home: Path, option: str
+) -> None:
+    with pytest.raises(Unreachable, match="not supported") as caught:
         run(loopback, included(home, block(loopback, "target", option)))
     (problem,) = caught.value.problems
     assert option.split(maxsplit=1)[0].lower() in problem.found
     assert str(home / ".ssh" / "config") in problem.next
 
 
-def test_jump_hosts_in_a_circle_are_told(loopback: sshd.Sshd, home: Path) -> None:
+def test_jump_hosts_in_a_circle_are_reported(loopback: sshd.Sshd, home: Path) -> None:
     text = "Host a\n  ProxyJump b\nHost b\n  ProxyJump a\nHost target\n  ProxyJump a\n"
     with pytest.raises(Unreachable, match="in a circle"):
         run(loopback, included(home, text))

@@ -1,4 +1,4 @@
-"""`hosts.trust` over real sshd: the command that a refusal names is run as it is printed, and then lets in."""
+"""`hosts.trust` over real sshd: the command that a refusal prints is run as it is printed, and then lets in."""
 
 import argparse
 import getpass
@@ -64,7 +64,7 @@ def gets_in(root: Path, name: str) -> bool:
 
 
 def printed(text: str) -> list[str]:
-    """The words of the command that a message names, without `./invokew hosts.trust`."""
+    """The words of the command that a message prints, without `./invokew hosts.trust`."""
     match = re.search(r"`\./invokew hosts\.trust ([^`]*)`", text)
     assert match, text
     return shlex.split(match[1])
@@ -136,11 +136,11 @@ def test_a_changed_key_is_shown_and_refused_before_the_question_and_the_printed_
     assert printed(then) == ["--hosts", "real:&near", "--replace"]
     # Without --replace: no question, though nobody said yes.
     assert follow(root, ["--hosts", "real:&near"], yes=False) is ExitCode.REFUSED
-    shown = capsys.readouterr()
-    assert re.search(r"near +ssh-ed25519 +SHA256:\S+ +CHANGED, was SHA256:", shown.out)
-    assert re.search(r"near +ecdsa-sha2-nistp256 +SHA256:\S+ +new", shown.out)
-    assert "--replace" in shown.err
-    assert "needs a yes" not in shown.err
+    printed_text = capsys.readouterr()
+    assert re.search(r"near +ssh-ed25519 +SHA256:\S+ +CHANGED, was SHA256:", printed_text.out)
+    assert re.search(r"near +ecdsa-sha2-nistp256 +SHA256:\S+ +new", printed_text.out)
+    assert "--replace" in printed_text.err
+    assert "needs a yes" not in printed_text.err
     assert follow(root, printed(then)) is ExitCode.DONE
     assert gets_in(root, "near")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import lab
-from cutover.agent.serve import SILENCE_S
-from lab.patience import until
+from cutover.agent.clock import SILENCE_S
+from lab.system import until
 from tests.faults import controller
 from tests.faults.invariants import Violation, exactly_once, in_service, judge, nothing_left
 from tests.lab.support import V1, V2, Answer, Checkout, Hosts, journal

@@ -59,7 +59,7 @@ def cut(ground: Ground, *names: str) -> Iterator[None]:
 @contextmanager
 def deaf(ground: Ground, name: str) -> Iterator[None]:
     """One way: nothing that this machine sends reaches the host; what the host sends does arrive."""
-    route = ["blackhole", f"{ground.hosts.lab.seat(int(name[3:])).address}/32"]
+    route = ["blackhole", f"{ground.hosts.lab.slot(int(name[3:])).address}/32"]
     subprocess.run(["ip", "route", "add", *route], check=True)
     try:
         yield
@@ -71,7 +71,7 @@ def deaf(ground: Ground, name: str) -> Iterator[None]:
 def mute(ground: Ground, name: str) -> Iterator[None]:
     """One way: the host hears everything, and nothing that it sends comes out."""
     place = ground.hosts.lab
-    there = ["ip", "-netns", place.seat(int(name[3:])).machine, "route"]
+    there = ["ip", "-netns", place.slot(int(name[3:])).machine, "route"]
     route = ["blackhole", f"{place.network[1]}/32"]
     subprocess.run([*there, "add", *route], check=True)
     try:
@@ -213,7 +213,7 @@ def bad_wire(ground: Ground, name: str, delay_s: float, seed: int) -> Iterator[N
     """The inventory leads to a host through a bad wire."""
     import yaml
 
-    address = str(ground.hosts.lab.seat(int(name[3:])).address)
+    address = str(ground.hosts.lab.slot(int(name[3:])).address)
     wire = BadWire(address, delay_s, seed)
     files = [ground.checkout.inventory / file for file in ("hosts.yml", "known_hosts")]
     kept = [file.read_text() for file in files]

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 import lab
-from lab.patience import until
+from lab.system import until
 from tests.faults import means
 from tests.faults.boundaries import Outcome, outcome
 from tests.faults.ground import Experiment, Ground, Mortal, reached

@@ -100,6 +100,11 @@ def test_a_torn_last_line_is_left_out_and_cut_off_before_the_next(path: Path, le
     assert [record.kind for record in read(path)] == ["intent"] * 4 + ["outcome"]
 
 
+def test_a_line_that_is_finished_while_it_is_read_is_left_out(path: Path) -> None:
+    first, second, *_ = path.read_text().splitlines(keepends=True)
+    assert len(list(parse(iter([first, second[:30], second[30:]]), "j"))) == 1
+
+
 def test_a_whole_record_without_its_line_end_was_not_finished(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1])
     assert len(read(path)) == 3
@@ -112,15 +117,15 @@ def test_opening_again_goes_on_with_the_chain(path: Path) -> None:
     assert [record.seq for record in read(path)] == [1, 2, 3, 4, 5]
 
 
-def test_listeners_are_told_in_order_after_the_record_is_on_disk(tmp_path: Path) -> None:
+def test_listeners_are_called_in_order_after_the_record_is_on_disk(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j", ticking())
-    told: list[tuple[str, int, int]] = []
+    shown: list[tuple[str, int, int]] = []
     for name in ("console", "log"):
-        journal.listen(lambda record, name=name: told.append((name, record.seq, len(read(journal.path)))))  # type: ignore[misc]
+        journal.listen(lambda record, name=name: shown.append((name, record.seq, len(read(journal.path)))))  # type: ignore[misc]
     journal.write("a")
     journal.write_all("b", [{"n": 1}, {"n": 2}])
     journal.close()
-    assert told == [
+    assert shown == [
         ("console", 1, 1),
         ("log", 1, 1),
         ("console", 2, 3),
@@ -203,7 +208,7 @@ def test_a_journal_that_was_cut_is_found_out_by_what_a_host_has_heard(path: Path
     journal.close()
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:2]))
     cut = Journal(path, ticking())
-    with pytest.raises(UsageError, match="heard of record 4"):
+    with pytest.raises(UsageError, match="knows record 4"):
         cut.refuse_cut([head])
     other = Journal(
         path, ticking()
@@ -221,7 +226,7 @@ def test_a_journal_that_went_another_way_after_it_was_cut_is_found_out_too(path:
     again.write("intent", host="web9", phase="backup")
     again.write("intent", host="web9", phase="staging")
     again.write("intent", host="web9", phase="shutdown")
-    with pytest.raises(UsageError, match="heard of record 4"):
+    with pytest.raises(UsageError, match="knows record 4"):
         again.refuse_cut([head] if head else [])
 
 
@@ -251,7 +256,7 @@ def test_the_way_back_does_not_wait_for_room_and_what_was_not_written_follows(
         journal.write("rollback.started", hosts=["web1"])
         journal.write("intent", host="web1")
     assert (len(read(path)), len(journal.records), len(journal.unwritten)) == (4, 6, 2)
-    assert journal.head == known  # a host is not told of what is not on disk
+    assert journal.head == known  # a host is not shown of what is not on disk
     journal.write("rollback.finished", hosts=["web1"])
     journal.close()
     assert [record.kind for record in read(path)][-3:] == ["rollback.started", "intent", "rollback.finished"]

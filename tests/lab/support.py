@@ -265,7 +265,7 @@ class Hosts:
         """What plain ssh to a host says."""
         options = [f"UserKnownHostsFile={self.inventory / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
         argv = ["ssh", "-F", "none", "-o", "ConnectTimeout=5", *[word for option in options for word in ("-o", option)]]
-        argv += ["-i", str(self.lab.client_key), f"deploy@{self.lab.seat(int(name[3:])).address}", command]
+        argv += ["-i", str(self.lab.client_key), f"deploy@{self.lab.slot(int(name[3:])).address}", command]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         return done.stdout
 
@@ -392,9 +392,10 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
     )
     (checkout.root / "roles" / "abaco" / "tests" / "test_host_says.py").write_text(FAILING)
     script = (
-        "import sys; from pathlib import Path; from cutover.release.build import spec;"
-        "from cutover.release.artifact import build;"
-        "print(build(spec(Path('.').absolute(), sys.argv[1], sys.argv[2])).path)"
+        "import sys, yaml; from pathlib import Path; from cutover.plan.service import PythonArtifact;"
+        "from cutover.release.artifact import build; from cutover.release.spec import spec_of;"
+        "written = yaml.safe_load(Path('roles/abaco/service.yml').read_text())['artifact'] | {'into': '/r', 'current': '/c'};"
+        "print(build(spec_of(Path('.').absolute(), PythonArtifact(**written), *sys.argv[1:])).path)"
     )
     built = subprocess.run(
         [sys.executable, "-c", script, "3.11", "x86_64"], cwd=checkout.root, capture_output=True, text=True, check=True

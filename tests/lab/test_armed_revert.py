@@ -3,7 +3,7 @@
 import pytest
 
 import lab
-from lab.patience import until
+from lab.system import until
 from tests.lab.support import V1, V2, Checkout, Hosts, reached
 
 pytestmark = pytest.mark.lab

@@ -1,8 +1,7 @@
-"""The lab itself without its hosts, on any machine: names and addresses, the inventory, and what it asks of a machine."""
+"""The lab itself without its hosts, on any machine: names and addresses, the inventory, the lock."""
 
 import os
 import subprocess
-from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -11,35 +10,34 @@ import yaml
 
 import lab
 from cutover.core.errors import Locked, UsageError
-from lab import base, checks, machine
-from lab.inventory import hosts_yml, known_hosts, remove_inventory
-from lab.lock import hold
+from lab import base, machine
+from lab.inventory import remove_inventory
 from lab.settings import number_of
+from lab.system import hold
 
 HOSTS = tuple(
-    lab.Host(f"lab{n}", f"198.18.77.{10 + n}", "deploy", Path("/keys/id_ed25519"), f"ssh-ed25519 KEY{n}")
+    lab.LabHost(f"lab{n}", f"198.18.77.{10 + n}", "deploy", Path("/keys/id_ed25519"), f"ssh-ed25519 KEY{n}")
     for n in (1, 2)
 )
-ALL_WELL = checks.Facts("linux", root=True, missing=(), filesystems=("overlay",), free_mb={})
 
 
 # Names and addresses
 
 
 def test_every_object_of_a_host_carries_the_prefix_and_fits_where_it_is_used() -> None:
-    seat = lab.Lab(prefix="cutlabxy").seats(200)[-1]
-    assert (seat.name, seat.machine, seat.link) == ("lab200", "cutlabxy-lab200", "cutlabxy-h200")
-    assert len(seat.link) <= 15  # the kernel's limit for a link's name
+    slot = lab.Lab(prefix="cutlabxy").slots(200)[-1]
+    assert (slot.name, slot.machine, slot.link) == ("lab200", "cutlabxy-lab200", "cutlabxy-h200")
+    assert len(slot.link) <= 15  # the kernel's limit for a link's name
 
 
 def test_addresses_follow_the_numbers_within_the_network() -> None:
-    assert [str(seat.address) for seat in lab.Lab().seats(3)] == ["198.18.77.11", "198.18.77.12", "198.18.77.13"]
-    assert all(seat.address in seat.lab.network for seat in lab.Lab().seats(200))
+    assert [str(slot.address) for slot in lab.Lab().slots(3)] == ["198.18.77.11", "198.18.77.12", "198.18.77.13"]
+    assert all(slot.address in slot.lab.network for slot in lab.Lab().slots(200))
 
 
 def test_a_host_made_anew_has_the_hardware_address_that_its_neighbours_remember() -> None:
-    first, second = lab.Lab().seats(2)
-    assert first.mac == lab.Lab().seat(1).mac != second.mac
+    first, second = lab.Lab().slots(2)
+    assert first.mac == lab.Lab().slot(1).mac != second.mac
     assert int(first.mac[:2], 16) & 0b11 == 0b10  # locally administered, one receiver
 
 
@@ -51,8 +49,8 @@ def test_a_network_outside_the_benchmark_range_and_a_bad_prefix_are_both_refused
 
 @pytest.mark.parametrize("count", [0, -1, 201])
 def test_a_count_that_makes_no_lab_is_refused(count: int) -> None:
-    with pytest.raises(UsageError, match=f"{count} hosts asked for"):
-        lab.Lab().seats(count)
+    with pytest.raises(UsageError, match=f"{count} hosts, expected 1 to 200"):
+        lab.Lab().slots(count)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +77,7 @@ def test_the_supervisor_starts_the_machine_again_only_after_a_reboot(tmp_path: P
     nspawn, starts = tmp_path / "systemd-nspawn", tmp_path / "starts"
     nspawn.write_text(f"#!/bin/sh\necho start >> {starts}\n[ $(wc -l < {starts}) -eq 3 ] && exit 7\nexit 133\n")
     nspawn.chmod(0o755)
-    script = machine.supervision(lab.Lab().seat(1), [])
+    script = machine.supervisor(lab.Lab().slot(1), [])
     path = f"{tmp_path}:{os.environ['PATH']}"
     assert subprocess.run(["sh", "-c", script], check=False, env={"PATH": path}).returncode == 7
     assert starts.read_text() == "start\n" * 3
@@ -88,56 +86,21 @@ def test_the_supervisor_starts_the_machine_again_only_after_a_reboot(tmp_path: P
 # Inventory
 
 
-def test_the_inventory_has_the_shape_that_ansible_reads() -> None:
-    group = yaml.safe_load(hosts_yml(HOSTS))["all"]["children"]["lab"]
+def test_the_inventory_is_one_that_ansible_reads_with_host_keys_pinned_by_address(tmp_path: Path) -> None:
+    lab.write_inventory(HOSTS, tmp_path / "lab", {"clock": "UTC"})
+    group = yaml.safe_load((tmp_path / "lab/hosts.yml").read_text())["all"]["children"]["lab"]
     assert group["hosts"] == {"lab1": {"ansible_host": "198.18.77.11"}, "lab2": {"ansible_host": "198.18.77.12"}}
     assert group["vars"] == {"ansible_user": "deploy", "ansible_ssh_private_key_file": "/keys/id_ed25519"}
-
-
-def test_host_keys_are_pinned_by_address() -> None:
-    assert known_hosts(HOSTS) == "198.18.77.11 ssh-ed25519 KEY1\n198.18.77.12 ssh-ed25519 KEY2\n"
+    assert yaml.safe_load((tmp_path / "lab/group_vars/lab/main.yml").read_text()) == {"clock": "UTC"}
+    pinned = "198.18.77.11 ssh-ed25519 KEY1\n198.18.77.12 ssh-ed25519 KEY2\n"
+    assert (tmp_path / "lab/known_hosts").read_text() == pinned
 
 
 def test_the_inventory_is_removed_without_what_others_put_beside_it(tmp_path: Path) -> None:
-    lab.write_inventory(HOSTS, tmp_path / "lab", {"clock": "UTC"})
-    assert yaml.safe_load((tmp_path / "lab/group_vars/lab/main.yml").read_text()) == {"clock": "UTC"}
+    lab.write_inventory(HOSTS, tmp_path / "lab", {})
     (tmp_path / "lab/host_vars").mkdir()
     remove_inventory(tmp_path / "lab")
     assert [path.name for path in (tmp_path / "lab").iterdir()] == ["host_vars"]
-
-
-# Prerequisites
-
-
-def _found(facts: checks.Facts, *, base_built: bool = True) -> list[tuple[str, str]]:
-    here = lab.Lab(state=Path("/s"), cache=Path("/c"))
-    facts = replace(facts, free_mb={here.state: 1000, here.cache: 1000, **facts.free_mb})
-    return [(problem.found, problem.next) for problem in checks.problems(here, facts, 3, base_built=base_built)]
-
-
-def test_a_machine_that_has_everything_is_not_complained_about() -> None:
-    assert _found(ALL_WELL) == []
-
-
-def test_another_system_than_linux_is_told_so() -> None:
-    assert _found(replace(ALL_WELL, platform="darwin"))[0][0] == "this is darwin; the lab needs Linux"
-
-
-def test_all_that_is_missing_is_told_at_once_with_the_packages_to_install() -> None:
-    found = _found(replace(ALL_WELL, root=False, missing=("debootstrap", "systemd-nspawn")))
-    assert [after for _, after in found] == ["run it with sudo", "apt-get install debootstrap systemd-container"]
-
-
-def test_a_disk_too_small_is_told_with_what_is_wanted() -> None:
-    found = _found(replace(ALL_WELL, free_mb={Path("/s"): 299, Path("/c"): 1499}), base_built=False)
-    assert [what for what, _ in found] == [
-        "299 MB free, 300 MB wanted for 3 hosts",
-        "1499 MB free, 1500 MB wanted for 3 hosts",
-    ]
-
-
-def test_every_program_that_is_looked_for_comes_with_a_package_or_with_every_debian() -> None:
-    assert set(checks._PROGRAMS.values()) - set(lab.DEBIAN_PACKAGES) == {"util-linux", "mount"}
 
 
 def test_one_command_at_a_time_works_on_a_lab(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 import lab
 from cutover.core.errors import Refused, UsageError
-from lab import base, disk, host, machine, mounts, network
-from lab.patience import until
+from lab import base, disk, host, machine, network
+from lab.system import mounts, until
 
 Ssh = Callable[[str, str], subprocess.CompletedProcess[str]]
 
@@ -48,7 +48,7 @@ def ssh(two: lab.Lab, inventory: Path) -> Ssh:
     def run(name: str, command: str) -> subprocess.CompletedProcess[str]:
         options = [f"UserKnownHostsFile={inventory / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
         argv = ["ssh", "-F", "none", "-o", "ConnectTimeout=2", *[w for option in options for w in ("-o", option)]]
-        argv += ["-i", str(two.client_key), f"deploy@{two.seat(int(name[3:])).address}", command]
+        argv += ["-i", str(two.client_key), f"deploy@{two.slot(int(name[3:])).address}", command]
         return subprocess.run(argv, capture_output=True, text=True, check=False)
 
     return run
@@ -137,10 +137,10 @@ def test_up_again_leaves_the_running_hosts_and_makes_the_killed_one_anew(
     two: lab.Lab, ssh: Ssh, inventory: Path
 ) -> None:
     first, second = lab.status(two)
-    for pid in machine.processes(two.seat(2)):
+    for pid in machine.processes(two.slot(2)):
         with suppress(ProcessLookupError):  # it went down with one killed before
             os.kill(pid, signal.SIGKILL)  # nspawn and its supervisor have no chance to tidy up
-    assert until(lambda: not machine.processes(two.seat(2)), seconds=60)
+    assert until(lambda: not machine.processes(two.slot(2)), seconds=60)
     hosts = lab.up(3, lab=two, inventory=inventory)
     assert [each.name for each in hosts] == ["lab1", "lab2", "lab3"]
     now = lab.status(two)
@@ -161,7 +161,7 @@ def test_another_state_directory_does_not_take_a_running_lab_away(two: lab.Lab, 
     before = {each.host: (each.boot_id, each.ssh) for each in lab.status(two)}
     other = replace(two, state=tmp_path / "other")
     for attempt in (lambda: lab.up(1, lab=other), lambda: lab.down(lab=other), lambda: lab.status(other)):
-        with pytest.raises(UsageError, match=f"the lab in {two.state} has the names cutlabt-"):
+        with pytest.raises(UsageError, match=rf"names cutlabt-\* .* in use by the lab in {two.state}"):
             attempt()
     assert not other.state.exists()
     assert {each.host: (each.boot_id, each.ssh) for each in lab.status(two)} == before
@@ -179,7 +179,7 @@ def test_a_directory_that_no_lab_made_is_left_with_its_files_and_its_mount(tmp_p
             with pytest.raises(UsageError, match="no lab made"):
                 attempt()
         assert (here.state / "disk" / "letters.txt").read_text() == "mine"
-        assert here.state / "disk" in mounts.mounted()
+        assert here.state / "disk" in [mount.place for mount in mounts()]
     finally:
         subprocess.run(["umount", str(here.state / "disk")], check=True)
 
@@ -189,14 +189,14 @@ def test_what_an_interrupted_up_left_is_replaced_and_down_leaves_nothing(tmp_pat
     before = _everything()
     with _lab_of_its_own("cutlabd", "198.18.79.0/24") as here:
         lab.up(1, lab=here, inventory=tmp_path / "inventory/lab")
-        half = here.seat(2)
+        half = here.slot(2)
         disk.attach(half, base.place(here))
         network.connect(half)  # and here it was killed
         with pytest.raises(Refused, match="not running"):
             lab.exec_in("lab2", ["true"], lab=here)
         lab.up(2, lab=here, inventory=tmp_path / "inventory/lab")
         assert [each.ssh for each in lab.status(here)] == [True, True]
-        ours = {(pid, _began(pid)) for n in (1, 2) for pid in machine.processes(here.seat(n))}
+        ours = {(pid, _began(pid)) for n in (1, 2) for pid in machine.processes(here.slot(n))}
         assert len(ours) > 8
         assert {line for line in _everything() - before if "cutlabd" in line}
 
@@ -222,6 +222,6 @@ def _everything() -> set[str]:
     names = [*Path("/sys/class/net").iterdir(), *Path("/dev").glob("loop*"), *Path("/run").glob("netns/*")]
     names += [path for path in Path("/run").glob("*") if path.name in ("netns", "cutover-labs")]
     names += Path("/run/systemd").glob("nspawn/**/*")
-    groups = [group for place in machine._hierarchies() for group in place.iterdir() if group.is_dir()]
-    seen = [*map(str, names), *map(str, groups), *map(str, mounts.mounted())]
+    groups = [group for place in machine.hierarchies() for group in place.iterdir() if group.is_dir()]
+    seen = [*map(str, names), *map(str, groups), *(str(mount.place) for mount in mounts())]
     return {*seen, *(f"{path}={path.read_text()}" for path in limits)}

@@ -21,7 +21,7 @@ def test_a_host_left_without_v1_or_without_tapes_is_mended_and_one_in_service_is
     assert [service_of(name, hosts.lab).unfinished for name in hosts.names] == [True, True, False]
     printed: list[str] = []
     put_in_service(hosts.names, Options(ROOT, "lab", str(hosts.inventory)), printed.append, hosts.lab)
-    assert [service_of(name, hosts.lab).words for name in hosts.names] == ["V1"] * 3
+    assert [service_of(name, hosts.lab).serving for name in hosts.names] == ["V1"] * 3
     assert not any(service_of(name, hosts.lab).unfinished for name in hosts.names)
     assert (hosts.v1_process("lab3"), hosts.v1_process("lab2")) == untouched
     assert printed == ["putting V1 in service on lab1, lab2, under a stream of tapes"]

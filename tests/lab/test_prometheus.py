@@ -16,7 +16,7 @@ import yaml
 
 from cutover.report.prometheus import files
 from cutover.report.runbook import example_variables
-from lab.patience import until
+from lab.system import until
 from tests.checkout import ROOT
 from tests.kpi.conftest import free_port
 from tests.lab.conftest import fresh_checkout
@@ -86,7 +86,7 @@ def tunnel(fleet: Hosts, name: str, port: int) -> list[str]:
     """Ssh that makes a host's own /metrics a port of this machine, as V2 listens on 127.0.0.1 only."""
     known = [f"UserKnownHostsFile={fleet.inventory / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
     options = [*known, "ExitOnForwardFailure=yes", "ConnectTimeout=5"]
-    address = fleet.lab.seat(int(name[3:])).address
+    address = fleet.lab.slot(int(name[3:])).address
     argv = ["ssh", "-F", "none", "-N", "-i", str(fleet.lab.client_key), "-L", f"127.0.0.1:{port}:127.0.0.1:{V2_PORT}"]
     return [*argv, *[word for option in options for word in ("-o", option)], f"deploy@{address}"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover.release.spec import ReleaseSpec
+from cutover.release.spec import ReleaseSpec, checked
 from tests.release.toys import HERE
 
 
@@ -22,20 +22,23 @@ def spec(tmp_path: Path) -> ReleaseSpec:
     )
     (tests / "test_toy.py").write_text("import toy\n\ndef test_toy():\n    assert toy.__file__\n")
     lock.write_text("# needs nothing\n")
-    return ReleaseSpec(
-        name="toy",
-        version="2.0.0",
-        code={"toy": code},
-        tests=tests,
-        runtime_lock=lock,
-        testing_lock=lock,
-        launchers={"toyctl": "toy"},
-        python=HERE,
-        machine="x86_64",
-        cache=tmp_path / "cache",
-        out=tmp_path / "out",
-        interpreter=sys.executable,
-        environment={"TOY_THREADS": "1", "TOY_PATH": "/a:b"},
+    return checked(
+        {
+            "name": "toy",
+            "version": "2.0.0",
+            "code": {"toy": code},
+            "tests": tests,
+            "runtime_lock": lock,
+            "testing_lock": lock,
+            "launchers": {"toyctl": "toy"},
+            "python": HERE,
+            "machine": "x86_64",
+            "cache": tmp_path / "cache",
+            "out": tmp_path / "out",
+            "interpreter": sys.executable,
+            "environment": {"TOY_THREADS": "1", "TOY_PATH": "/a:b"},
+        },
+        tmp_path,
     )
 
 

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.release.toys import (
     WHEEL,
     make_wheel,
     problem_of,
+    replace,
     unpack,
     with_lock,
 )

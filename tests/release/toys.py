@@ -5,14 +5,13 @@ import hashlib
 import sys
 import tarfile
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cutover.core.errors import UsageError
 from cutover.release.artifact import Artifact, build
-from cutover.release.spec import ReleaseSpec
+from cutover.release.spec import ReleaseSpec, checked
 from tests.checkout import ROOT
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -43,6 +42,10 @@ def make_wheel(index: Path, *, name: str = WHEEL) -> str:
 
 def _record_digest(text: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+
+
+def replace(spec: ReleaseSpec, **changes: object) -> ReleaseSpec:
+    return checked(spec.model_dump() | changes, Path("/"))
 
 
 def with_lock(spec: ReleaseSpec, text: str) -> ReleaseSpec:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cutover.core.errors import Problem, Unreachable
-from cutover.remote.base import DeadlinePassed, Lost, Transport, UploadFailed
-from cutover.remote.fake import Call, FakeTransport, says
+from cutover.remote.transport import DeadlinePassed, Lost, Transport, UploadFailed
+from tests.transports import Call, FakeTransport, says
 
 
 def test_it_remembers_what_it_was_asked() -> None:
@@ -46,7 +46,7 @@ def test_a_refusal_carries_its_problem() -> None:
     host = FakeTransport("web1")
     host.refuse(Problem(found="wrong key", next="look", host="web1"))
     with pytest.raises(Unreachable) as caught:
-        host.upload(Path("never opened"), "/x", sha256="", deadline=1)
+        host.run(["true"], deadline=1)
     assert caught.value.problems[0].found == "wrong key"
     assert caught.value.exit_code == 3
 

@@ -1,4 +1,4 @@
-"""Reading what `ssh -G` answers; when nobody is asked; tokens; and the jump hosts of a way."""
+"""Reading what `ssh -G` answers; when nobody is asked; tokens; and the jump hosts of a route."""
 
 import getpass
 import socket
@@ -8,10 +8,10 @@ import pytest
 
 from cutover.core.host import Host
 from cutover.remote import ssh_config
-from cutover.remote.connect import way_to
-from cutover.remote.deadline import Deadline
-from cutover.remote.hop import DEFAULT_KEYS, SYSTEM, Asked, Leg, hops
+from cutover.remote.connect import route_to
+from cutover.remote.hop import DEFAULT_KEYS, SYSTEM, Hop, SshTarget, jump_hosts
 from cutover.remote.ssh_config import ConfigError, SshConfig, TokenError, expand, says_nothing
+from cutover.remote.transport import Deadline
 
 DEBIAN = """# a comment
 Include {directory}/ssh_config.d/*.conf
@@ -24,9 +24,9 @@ Host *
 """
 
 
-def leg(path: Path, text: str, asked: Asked) -> Leg:
+def hop(path: Path, text: str, target: SshTarget) -> Hop:
     path.write_text(text, encoding="utf-8")
-    return SshConfig(path).leg(asked, Deadline(20))
+    return SshConfig(path).hop(target, Deadline(20))
 
 
 @pytest.fixture
@@ -64,11 +64,11 @@ def test_an_include_of_itself_is_left_to_ssh(config: Path) -> None:
 def test_without_configuration_no_program_runs(config: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
-    found = leg(config, "Host *\n", Asked("web", None, None, "bastion"))
+    found = hop(config, "Host *\n", SshTarget("web", None, None, "bastion"))
     assert (found.address, found.port, found.user, found.jump) == ("web", 22, getpass.getuser(), "bastion")
     assert (found.keys, found.known_hosts, found.agent) == (DEFAULT_KEYS, SYSTEM, "/run/agent")
     own = tmp_path / "key"
-    assert leg(config, "", Asked("web", "deploy", 2222, own_key=own)).keys == (own,)
+    assert hop(config, "", SshTarget("web", "deploy", 2222, own_key=own)).keys == (own,)
 
 
 # --- what ssh answers
@@ -89,7 +89,7 @@ def test_every_field_is_read(config: Path) -> None:
   ProxyJump one@first:2200,second
   AddressFamily inet6
 """
-    found = leg(config, text, Asked("web"))
+    found = hop(config, text, SshTarget("web"))
     assert (found.name, found.address, found.port, found.user) == ("web", "web.example.internal", 2222, "deploy")
     assert (found.alias, found.entry) == ("cluster", "cluster")
     assert found.keys == (Path("~/.ssh/deploy@web.example.internal"),)
@@ -102,18 +102,20 @@ def test_every_field_is_read(config: Path) -> None:
 
 def test_what_is_asked_for_is_stronger(config: Path, tmp_path: Path) -> None:
     text = "Host *\n  Port 1\n  User other\n  IdentityFile /other\n  ProxyJump other\n"
-    found = leg(config, text, Asked("web", "deploy", 2222, "mine", tmp_path / "key"))
+    found = hop(config, text, SshTarget("web", "deploy", 2222, "mine", tmp_path / "key"))
     assert (found.port, found.user, found.jump) == (2222, "deploy", "mine")
     assert found.keys == (tmp_path / "key", Path("/other"))
 
 
 def test_a_named_key_comes_without_the_default_ones(config: Path, tmp_path: Path) -> None:
-    assert leg(config, "User x\n", Asked("web", own_key=tmp_path / "key")).keys == (tmp_path / "key",)
-    assert Path("~/.ssh/id_ed25519") in leg(config, "User x\n", Asked("web")).keys
+    assert hop(config, "User x\n", SshTarget("web", own_key=tmp_path / "key")).keys == (tmp_path / "key",)
+    assert Path("~/.ssh/id_ed25519") in hop(config, "User x\n", SshTarget("web")).keys
 
 
 def test_a_proxy_command_is_filled_in(config: Path) -> None:
-    found = leg(config, "User me\nHostName there\nProxyCommand nc -x %h %p %r %n %%p ${HOME}\n", Asked("web", port=7))
+    found = hop(
+        config, "User me\nHostName there\nProxyCommand nc -x %h %p %r %n %%p ${HOME}\n", SshTarget("web", port=7)
+    )
     assert found.proxy_command == "nc -x there 7 me web %p ${HOME}"
 
 
@@ -122,12 +124,12 @@ def test_which_agent_is_meant(config: Path, said: str, monkeypatch: pytest.Monke
     monkeypatch.setenv("SSH_AUTH_SOCK", "/run/usual")
     monkeypatch.setenv("MINE", "/run/mine")
     expected = {"none": "", "SSH_AUTH_SOCK": "/run/usual", "$MINE": "/run/mine"}[said]
-    assert leg(config, f"IdentityAgent {said}\n", Asked("web")).agent == expected
+    assert hop(config, f"IdentityAgent {said}\n", SshTarget("web")).agent == expected
 
 
 def test_a_token_that_is_not_known_is_refused(config: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        leg(config, "IdentityFile ~/.ssh/%C\n", Asked("web"))
+        hop(config, "IdentityFile ~/.ssh/%C\n", SshTarget("web"))
     found, then = caught.value.args
     assert "`%C`" in found
     assert str(config) in then
@@ -140,7 +142,7 @@ def test_a_home_of_ones_own_has_a_configuration_of_its_own(tmp_path: Path, monke
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "config").write_text("Host web\n  User mine\n", encoding="utf-8")
     system.write_text("User everybody\nPort 2200\n", encoding="utf-8")
-    web, other = (SshConfig().leg(Asked(name), Deadline(20)) for name in ("web", "other"))
+    web, other = (SshConfig().hop(SshTarget(name), Deadline(20)) for name in ("web", "other"))
     assert (web.user, web.port, other.user) == ("mine", 2200, "everybody")
     assert web.known_hosts[0] == Path("~/.ssh/known_hosts")
 
@@ -150,14 +152,14 @@ def test_each_question_is_asked_once(config: Path, tmp_path: Path) -> None:
     config.write_text(f'Match exec "echo >> {asked}"\n  User x\n', encoding="utf-8")
     known = SshConfig(config)
     for _ in range(3):
-        known.leg(Asked("web"), Deadline(20))
+        known.hop(SshTarget("web"), Deadline(20))
     assert asked.read_text() == "\n"
 
 
 def test_a_question_that_hangs_ends_by_the_deadline(config: Path) -> None:
     config.write_text('Match exec "sleep 30; true"\n  User x\n', encoding="utf-8")
     with pytest.raises(TimeoutError, match="did not end"):
-        SshConfig(config).leg(Asked("web"), Deadline(0.3))
+        SshConfig(config).hop(SshTarget("web"), Deadline(0.3))
 
 
 # --- tokens, jump hosts
@@ -174,24 +176,24 @@ def test_tokens_and_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     ("text", "expected"),
     [
         ("none", []),
-        ("a", [Asked("a")]),
-        ("me@a:22,b", [Asked("a", "me", 22), Asked("b")]),
-        ("me@[::1]:2200", [Asked("::1", "me", 2200)]),
+        ("a", [SshTarget("a")]),
+        ("me@a:22,b", [SshTarget("a", "me", 22), SshTarget("b")]),
+        ("me@[::1]:2200", [SshTarget("::1", "me", 2200)]),
     ],
 )
-def test_jump_hosts_are_taken_apart(text: str, expected: list[Asked]) -> None:
-    assert hops(text) == expected
+def test_jump_hosts_are_taken_apart(text: str, expected: list[SshTarget]) -> None:
+    assert jump_hosts(text) == expected
 
 
-def test_only_the_first_jump_host_may_have_a_way_of_its_own(config: Path, tmp_path: Path) -> None:
+def test_only_the_first_jump_host_may_have_a_route_of_its_own(config: Path, tmp_path: Path) -> None:
     text = "Host a\n  ProxyJump outer\nHost b\n  ProxyJump elsewhere\nHost outer\n  ProxyCommand nc %h %p\n"
     config.write_text(text, encoding="utf-8")
     host = Host("web", "192.0.2.1", "test", tmp_path / "known_hosts", proxy_jump="a,b")
-    way = way_to(host, SshConfig(config), Deadline(20))
-    assert [one.address for one in way] == ["outer", "a", "b", "192.0.2.1"]
-    assert [one.is_jump for one in way] == [True, True, True, False]
-    assert [one.proxy_command for one in way] == ["nc outer 22", "", "", ""]
-    assert [one.set_in for one in way] == [
+    route = route_to(host, SshConfig(config), Deadline(20))
+    assert [one.address for one in route] == ["outer", "a", "b", "192.0.2.1"]
+    assert [one.is_jump for one in route] == [True, True, True, False]
+    assert [one.proxy_command for one in route] == ["nc outer 22", "", "", ""]
+    assert [one.set_in for one in route] == [
         "`ProxyJump` for a in the SSH configuration",
         "`ansible_ssh_common_args` of web",
         "`ansible_ssh_common_args` of web",

@@ -1,29 +1,31 @@
-"""Pinning host keys: nothing replaced unless told, other entries untouched, and what is believed afterwards."""
+"""Pinning host keys: nothing replaced without `replace`, other entries unchanged, and what is trusted afterwards."""
 
-import base64
 from pathlib import Path
 
 import pytest
-from paramiko import SSHClient
+from paramiko import ECDSAKey, Ed25519Key, HostKeys, PKey, SSHClient
 
 from cutover.core.errors import Refused, UsageError
-from cutover.remote.hop import Leg, entry_name
-from cutover.remote.known_hosts import KnownHosts
-from cutover.remote.trust import HostKey, Shown, must_be_pinnable, pin, pinned
+from cutover.remote.hop import Hop, entry_name
+from cutover.remote.known_hosts import KnownHosts, ShownKeys, must_be_pinnable, pin, states
 
 
-def key(number: int, kind: str = "ssh-ed25519") -> HostKey:
-    raw = len(kind).to_bytes(4, "big") + kind.encode() + (32).to_bytes(4, "big") + bytes([number]) * 32
-    return HostKey(kind, base64.b64encode(raw).decode())
+def key(number: int) -> PKey:
+    parts = (b"ssh-ed25519", bytes([number]) * 32)
+    return Ed25519Key(data=b"".join(len(part).to_bytes(4, "big") + part for part in parts))
 
 
-def shown(*keys: HostKey, entry: str = "198.18.0.1", host: str = "web1") -> Shown:
-    return Shown(host, entry, {one.kind: one for one in keys})
+def shown(*keys: PKey, entry: str = "198.18.0.1", host: str = "web1") -> ShownKeys:
+    return ShownKeys(host, entry, {one.get_name(): one for one in keys})
+
+
+def pinned(path: Path, entry: str) -> dict[str, PKey]:
+    return {state.kind: state.pinned for state in states(path, shown(entry=entry)) if state.pinned}
 
 
 def test_a_new_host_is_pinned_beside_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "inventory" / "known_hosts"
-    assert pin(path, [shown(key(1))]) == [f"198.18.0.1 ssh-ed25519 {key(1).blob}"]
+    assert pin(path, [shown(key(1))]) == [f"198.18.0.1 ssh-ed25519 {key(1).get_base64()}"]
     with path.open("a", encoding="utf-8") as file:
         file.write("# a comment\n")
     assert len(pin(path, [shown(key(2), entry="[198.18.0.2]:2222")])) == 1
@@ -57,17 +59,26 @@ def test_a_pinned_kind_that_is_gone_is_a_conflict_too(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     pin(path, [shown(key(1))])
     with pytest.raises(Refused, match="shows none"):
-        must_be_pinnable(path, [shown(key(9, "ssh-rsa"))])
+        must_be_pinnable(path, [shown(ECDSAKey.generate())])
 
 
-def test_told_to_it_replaces_just_that_host(tmp_path: Path) -> None:
+def test_with_replace_it_replaces_just_that_host(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
-    path.write_text(f"198.18.0.1,web1.example {key(1).kind} {key(1).blob} note\n", encoding="utf-8")
+    path.write_text(f"198.18.0.1,web1.example {key(1).get_name()} {key(1).get_base64()} note\n", encoding="utf-8")
     pin(path, [shown(key(2))], replace=True)
     assert path.read_text(encoding="utf-8").splitlines() == [
-        f"web1.example {key(1).kind} {key(1).blob} note",
-        f"198.18.0.1 {key(2).kind} {key(2).blob}",
+        f"web1.example {key(1).get_name()} {key(1).get_base64()} note",
+        f"198.18.0.1 {key(2).get_name()} {key(2).get_base64()}",
     ]
+
+
+def test_a_hashed_name_is_found_and_replaced_too(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    path.write_text(f"{HostKeys.hash_host('198.18.0.1')} {key(1).get_name()} {key(1).get_base64()}\n", encoding="utf-8")
+    with pytest.raises(Refused, match="is pinned"):
+        pin(path, [shown(key(2))])
+    pin(path, [shown(key(2))], replace=True)
+    assert path.read_text(encoding="utf-8") == f"198.18.0.1 {key(2).get_name()} {key(2).get_base64()}\n"
 
 
 def test_a_host_that_showed_nothing_is_never_pinned(tmp_path: Path) -> None:
@@ -86,12 +97,12 @@ def test_where_a_key_is_pinned_the_system_does_not_count(tmp_path: Path) -> None
     pin(theirs, [shown(key(2)), shown(key(3), entry="elsewhere", host="other")])
     known = KnownHosts(ours, system=(theirs,))
     with SSHClient() as client:
-        known.teach(client, Leg("web1", "198.18.0.1", 22, "deploy"))
-        believed = client.get_host_keys().lookup("198.18.0.1")
-        assert believed is not None
-        assert believed["ssh-ed25519"].get_base64() == key(1).blob
+        known.teach(client, Hop("web1", "198.18.0.1", 22, "deploy"))
+        trusted = client.get_host_keys().lookup("198.18.0.1")
+        assert trusted is not None
+        assert trusted["ssh-ed25519"].get_base64() == key(1).get_base64()
         assert client.get_host_keys().lookup("elsewhere") is None
-        known.teach(client, Leg("x", "elsewhere", 22, "deploy"))
+        known.teach(client, Hop("x", "elsewhere", 22, "deploy"))
         assert client.get_host_keys().lookup("elsewhere") is not None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cutover.agent.compare import differences
-from cutover.agent.modules import KINDS
+from cutover.agent.modules import MODULES
 from cutover.core.errors import UsageError
 from cutover.core.step import State, Step
 from cutover.plan.phases import PHASES, ROLLBACK
@@ -70,10 +70,10 @@ def test_every_step_can_be_carried_out_and_says_what_it_is(case: str) -> None:
     role, steps = wanted(case)
     assert steps
     for step in steps:
-        assert step.kind in KINDS
+        assert step.kind in MODULES
         assert step.words
         assert step.content is None or step.content in role.files
-        assert step.probe or KINDS[step.kind].change is not None or step.kind in ("snapshot", "rehearsal")
+        assert step.probe or MODULES[step.kind].change is not None or step.kind in ("snapshot", "rehearsal")
 
 
 @pytest.mark.parametrize("case", [phase.name for phase in (*PHASES, ROLLBACK)])

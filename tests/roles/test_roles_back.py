@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.work import Kind, Work, work_off
+from cutover.agent.work import Module, Work, work_off
 from cutover.core.step import State, Step
 from cutover.plan.roles import steps_of
 from tests.roles.exampled import FACTS, role_for, wanted
@@ -42,7 +42,7 @@ def test_on_the_way_back_v1_is_up_in_the_end_whatever_cannot_be_kept(fails: str)
     steps = [
         {**step.for_host(), "kind": "any", "args": {"id": step.id}, "desired": {}} for step in wanted("rollback")[1]
     ]
-    outcomes = list(work_off({"any": Kind(look)}, steps, Work(), keep_going=True, guard=nullcontext))
+    outcomes = list(work_off({"any": Module(look)}, steps, Work(), keep_going=True, guard=nullcontext))
     bad = {outcome["id"]: outcome["error"] for outcome in outcomes if not outcome["ok"]}
     left_out = {"rollback.state": "left out: it needs rollback.keep"} if fails == "rollback.keep" else {}
     assert bad == {fails: "[Errno 28] No space left on device", **left_out}

@@ -17,10 +17,10 @@ import pytest
 
 from cutover.agent import __main__ as agent_main
 from cutover.agent import batch, lease, modules, revert
-from cutover.agent.modules import KINDS
-from cutover.agent.place import Place
+from cutover.agent.modules import MODULES
 from cutover.agent.serve import answered
-from cutover.agent.work import CannotChange, Kind, LeftAsItIs, State, Work
+from cutover.agent.state_dir import StateDir
+from cutover.agent.work import CannotChange, LeftAsItIs, Module, State, Work
 from cutover.core.errors import CutoverError
 from cutover.core.step import Step
 from cutover.core.verdict import Verdict
@@ -29,13 +29,13 @@ from cutover.plan.gate import Finding
 from cutover.plan.phases import COMMITTING, PHASES, ROLLBACK, Phase
 from cutover.plan.plan import HostPlan, Plan
 from cutover.remote.agent import HostAgent
-from cutover.remote.base import Lost, Result
-from cutover.remote.fake import Call, FakeTransport, says
 from cutover.remote.fleet import Fleet, Pool
+from cutover.remote.transport import Lost, Result
 from cutover.run.commit import prepare
 from cutover.run.cutover import commit_or_go_back
 from cutover.run.session import Session, StopSignal, Times, held
 from tests.toy import TOY
+from tests.transports import Call, FakeTransport, says
 
 RUN = "20260102T030405Z-abc123"
 COMMITS = [phase.name for phase in COMMITTING]
@@ -47,7 +47,7 @@ class FakeHost:
     """One host: its marks, what was changed in which order, and what is wrong with it."""
 
     name: str
-    place: Place
+    place: StateDir
     marks: set[str] = field(default_factory=set)
     changes: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
@@ -93,13 +93,13 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.hosts: dict[str, FakeHost] = {}
-        self.kinds = {**KINDS, "mark": Kind(self.look, self.mark), "unmark": Kind(self.look, self.unmark)}
+        self.kinds = {**MODULES, "mark": Module(self.look, self.mark), "unmark": Module(self.look, self.unmark)}
 
     def host(self, name: str) -> FakeHost:
         """A host of the world, made when it is named first."""
         if name not in self.hosts:
             (self.folder / name).mkdir()
-            self.hosts[name] = FakeHost(name, Place(self.folder / name / "state"))
+            self.hosts[name] = FakeHost(name, StateDir(self.folder / name / "state"))
         return self.hosts[name]
 
     def look(self, args: Mapping[str, Any], _work: Work) -> State:
@@ -161,7 +161,7 @@ def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Findin
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""
     here = World(tmp_path)
-    monkeypatch.setattr(modules, "KINDS", here.kinds)
+    monkeypatch.setattr(modules, "MODULES", here.kinds)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing crashes here, and it is half of the time
     (tmp_path / "units").mkdir()
     monkeypatch.setattr(revert, "UNITS", tmp_path / "units")

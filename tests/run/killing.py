@@ -18,9 +18,8 @@ from cutover.journal.journal import Journal, read
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.plan import Plan, ReleasePlan, ServicePlan
 from cutover.remote.agent import HostAgent
-from cutover.remote.base import Lost, Result
-from cutover.remote.fake import Call, FakeTransport
 from cutover.remote.fleet import Fleet, Pool
+from cutover.remote.transport import Lost, Result
 from cutover.run import (
     cutover,
     finished,
@@ -43,6 +42,7 @@ from cutover.run.cutover import Conductor
 from cutover.run.planning import Planned
 from cutover.run.session import StopSignal, Times
 from tests.run.fakehosts import ALL, RUN, FakeHost, World, host_plan
+from tests.transports import Call, FakeTransport
 
 TIMES = Times(lease=60, confirm=60, renew=3600, phase=20, rollback_budget=20, bake=0, bake_every=0.01)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.work import Kind
+from cutover.agent.work import Module
 from cutover.core.errors import Interrupted, RolledBack
 from tests.run.fakehosts import ALL, COMMITS, World, is_on_v1, run, session_of
 
@@ -27,7 +27,7 @@ class TestBake:
                 world.host("a").invocation = f"i{len(looks)}"
             return original(args, work)
 
-        world.kinds["mark"] = Kind(look, world.mark)
+        world.kinds["mark"] = Module(look, world.mark)
         end = run(session, ("a",))
         assert isinstance(end, RolledBack)
         assert "invocation was i" in end.problems[0].found

@@ -14,8 +14,8 @@ from cutover.core.verdict import Verdict
 from cutover.inventory.targets import Targets
 from cutover.plan.gate import Finding, decide
 from cutover.plan.phases import Phase
-from cutover.remote.base import Lost, Result
 from cutover.remote.fleet import Fleet
+from cutover.remote.transport import Lost, Result
 from cutover.run import verify
 from cutover.run.checks import plugin
 from cutover.run.checks.runner import OPTIONS, run_checks
@@ -214,7 +214,8 @@ def test_verify_judges_who_answers_and_tells_who_does_not(hosts: Hosts, monkeypa
     """The silent host is one finding and one error of the JUnit file."""
     hosts.write(PASSES)
     lost = Problem("no route to b", "see its cable", "b")
-    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")})
+    service = SimpleNamespace(name="toy")
+    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")}, plan=SimpleNamespace(service=service))
     fleet = SimpleNamespace(agents={"a": hosts.shells["a"]})
     monkeypatch.setattr(verify, "reached", lambda _targets: nullcontext((fleet, [lost])))
     monkeypatch.setattr(verify, "phase_to_check", lambda _phase: hosts.phase)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover.agent.work import Kind
+from cutover.agent.work import Module
 from cutover.core.errors import Locked, Unjudged
 from cutover.core.step import Step
 from cutover.plan.phases import ROLLBACK
@@ -118,7 +118,7 @@ def test_a_backup_that_is_not_as_it_was_taken_is_told(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: dict[str, object], wrong: list[str]
 ) -> None:
     seen: dict[str, object] = {"exists": True, "verified": True}
-    world.kinds["snapshot"] = Kind(lambda *_: dict(seen), lambda *_: None)
+    world.kinds["snapshot"] = Module(lambda *_: dict(seen), lambda *_: None)
 
     def with_backup(name: str) -> HostPlan:
         plan = host_plan(name)

@@ -6,7 +6,7 @@ import pytest
 
 from cutover.agent import lease
 from cutover.agent.durable import read_json
-from cutover.agent.place import Place
+from cutover.agent.state_dir import StateDir
 from cutover.core.errors import Interrupted, Locked, MixedFleet, RolledBack, Unreachable, UsageError
 from cutover.journal.rundir import RunDir
 from tests.run.fakehosts import ALL, COMMITS, RUN, World, is_on_v1
@@ -193,7 +193,7 @@ def test_a_journal_that_lost_its_end_is_not_gone_on_from_and_set_aside_on_the_wa
     one.dead = False
     _, end = one.resume()
     assert isinstance(end, UsageError)
-    assert "a host has heard of record" in str(end)
+    assert "a host knows record" in str(end)
     assert one.rollback() == (("a",), None)
     assert is_on_v1(world, "a")
     assert one.journal()[0] == "journal.set_aside"
@@ -255,9 +255,9 @@ def test_that_a_host_reverts_is_written_down_before_it_locks_the_run_out(
     one = killed_in(world, tmp_path, "activation", "a")
     seen: list[object] = []
 
-    def raise_token(place: Place, *, by: str) -> int:
-        seen.append(read_json(place.run(RUN) / "reverted.json")["ok"])
-        return lease.raise_token(place, by=by)
+    def raise_token(state_dir: StateDir, *, by: str) -> int:
+        seen.append(read_json(state_dir.run(RUN) / "reverted.json")["ok"])
+        return lease.raise_token(state_dir, by=by)
 
     monkeypatch.setattr("cutover.agent.revert.raise_token", raise_token)
     world.host("a").goes_back_by_itself()

@@ -19,12 +19,12 @@ from cutover.inventory.targets import Targets
 from cutover.inventory.variables import Variables, resolve
 from cutover.plan.roles import ReleaseFacts
 from cutover.remote.agent import HostAgent
-from cutover.remote.fake import FakeTransport
 from cutover.remote.fleet import Fleet, Pool
 from cutover.run import shadow
 from cutover.run.verify import Judged
 from tests.checkout import ROOT
 from tests.run.fakehosts import World
+from tests.transports import FakeTransport
 
 ISSUE = {"verdict": "WARN", "found": "a is off by 1e-6", "next": "see the rows"}
 
@@ -58,7 +58,6 @@ def deployed(home: Path, said: str, where: str = "current") -> None:
 
 
 def variables(name: str, home: Path) -> Variables:
-    roles = sorted(path.parent.name for path in (ROOT / "roles").glob("*/defaults.yml"))
     settings = {
         "cutover_service": "abaco",
         "abaco_environment": "lab",
@@ -66,7 +65,7 @@ def variables(name: str, home: Path) -> Variables:
         "abaco_home": str(home),
     }
     host = Host(name, "198.18.0.1", "lab", Path("/inventory/lab/known_hosts"), groups=("lab",), variables=settings)
-    return resolve(host, declarations(ROOT / "roles", roles))
+    return resolve(host, declarations(ROOT / "roles", ["standard", "abaco"]))
 
 
 @pytest.fixture
@@ -81,7 +80,10 @@ def targets(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ta
     unreachable: list[Problem] = []
     monkeypatch.setattr(shadow, "reached", fleet)
     known = {name: variables(name, tmp_path / name / "home") for name in agents}
-    return cast("Targets", SimpleNamespace(root=ROOT, variables=known, unreachable=unreachable))
+    return cast(
+        "Targets",
+        SimpleNamespace(root=ROOT, service="abaco", names=tuple(agents), variables=known, unreachable=unreachable),
+    )
 
 
 def test_hosts_that_agree_pass_and_their_documents_are_kept(targets: Targets, tmp_path: Path) -> None:

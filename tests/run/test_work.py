@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.place import Refusal
-from cutover.agent.work import CannotChange, Kind, LeftAsItIs, State, Work, carry_out, look_at, work_off
+from cutover.agent.state_dir import Refusal
+from cutover.agent.work import CannotChange, LeftAsItIs, Module, State, Work, carry_out, look_at, work_off
 
 
 class Lamp:
@@ -35,9 +35,9 @@ class Lamp:
         if self.works:
             self.lit = desired["lit"]
 
-    def kinds(self) -> dict[str, Kind]:
+    def kinds(self) -> dict[str, Module]:
         """Lamps, and sensors that only look."""
-        return {"lamp": Kind(self.look, self.change), "sensor": Kind(self.look)}
+        return {"lamp": Module(self.look, self.change), "sensor": Module(self.look)}
 
 
 def step(name: str = "on", *, kind: str = "lamp", lit: bool = True, probe: bool = False, **more: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_what_is_as_it_should_be_is_not_touched() -> None:
 
 def test_the_second_look_is_believed_and_not_the_change() -> None:
     outcome = carry_out(Lamp(works=False).kinds(), step(), Work())
-    assert (outcome["ok"], outcome["error"], outcome["differences"]) == (False, None, ["lit is False, should be True"])
+    assert (outcome["ok"], outcome["error"], outcome["differences"]) == (False, None, ["lit is False (expected: True)"])
 
 
 def test_what_cannot_be_looked_at_is_never_changed() -> None:
@@ -108,7 +108,7 @@ def test_a_surprise_says_where_it_came_from() -> None:
     def broken(_args: Any, _work: Work) -> State:
         raise ZeroDivisionError
 
-    assert "test_work.py" in look_at({"lamp": Kind(broken)}, step(), Work())["error"]
+    assert "test_work.py" in look_at({"lamp": Module(broken)}, step(), Work())["error"]
 
 
 def test_work_stops_at_the_first_step_that_is_not_as_it_should_be() -> None:

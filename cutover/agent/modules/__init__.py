@@ -1,7 +1,6 @@
-"""Every kind of step that a host understands, by name. A new kind is one entry here, and its cases.
+"""Every kind of step that a host understands, by name. A new one is an entry here, and its cases in tests/agent/test_modules_*.py."""
 
-They are in tests/unit: test_kinds_*.py, test_snapshots.py, test_restores.py.
-"""
+from __future__ import annotations
 
 from cutover.agent.modules import (
     commands,
@@ -16,31 +15,31 @@ from cutover.agent.modules import (
     units,
     users,
 )
-from cutover.agent.work import Kind
+from cutover.agent.work import Module
 
-KINDS: dict[str, Kind] = {
-    "file": Kind(files.look_file, files.change_file),
-    "text": Kind(files.look_text),
-    "directory": Kind(files.look_directory, files.change_directory),
-    "link": Kind(files.look_link, files.change_link),
-    "user": Kind(users.look_user, users.add_user),
-    "unit": Kind(units.look_unit, units.change_unit),
-    "unit_files": Kind(units.look_unit_files, units.reload_unit_files),
-    "resources": Kind(resources.look_resources),
-    "snapshot": Kind(snapshots.look_snapshot, snapshots.take_snapshot),
-    "rehearsal": Kind(restores.look_rehearsal, restores.rehearse),
-    "restore": Kind(restores.look_restored, restores.restore),
-    "release": Kind(releases.look_release, releases.unpack),
-    "command": Kind(commands.look_result, commands.run_command),
-    "result": Kind(commands.look_result),
-    "http": Kind(network.look_http, network.wait_for_http),
-    "listening": Kind(network.look_listening),
-    "connections": Kind(network.look_connections),
-    "gap": Kind(outage.look_gap),
-    "facts": Kind(system.look_facts),
-    "disk": Kind(system.look_disk),
-    "clock": Kind(system.look_clock),
-    "log_rotation": Kind(system.look_log_rotation),
-    "restart_risks": Kind(system.look_restart_risks),
-    "writable": Kind(system.look_writable),
+MODULES: dict[str, Module] = {
+    "file": Module(files.look_file, files.change_file),
+    "text": Module(files.look_text),
+    "directory": Module(files.look_directory, files.change_directory),
+    "link": Module(files.look_link, files.change_link),
+    "user": Module(users.look_user, users.add_user),
+    "unit": Module(units.look_unit, units.change_unit),
+    "unit_files": Module(units.look_unit_files, units.reload_unit_files),
+    "resources": Module(resources.look_resources),
+    "snapshot": Module(snapshots.look_snapshot, snapshots.take_snapshot),
+    "rehearsal": Module(restores.look_rehearsal, restores.rehearse),
+    "restore": Module(restores.look_restored, restores.restore),
+    "release": Module(releases.look_release, releases.unpack),
+    "command": Module(commands.look_result, commands.run_command),
+    "result": Module(commands.look_result),
+    "http": Module(network.look_http, network.wait_for_http),
+    "listening": Module(network.look_listening),
+    "connections": Module(network.look_connections),
+    "gap": Module(outage.look_gap),
+    "facts": Module(system.look_facts),
+    "disk": Module(system.look_disk),
+    "clock": Module(system.look_clock),
+    "log_rotation": Module(system.look_log_rotation),
+    "restart_risks": Module(system.look_restart_risks),
+    "writable": Module(system.look_writable),
 }

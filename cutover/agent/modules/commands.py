@@ -1,10 +1,13 @@
 """Run a program of the release and keep its result, which must be one JSON document, as a measurement."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from cutover.agent import process
+from cutover.agent.clock import COMMAND_S
 from cutover.agent.work import State, Work
 
 Args = Mapping[str, Any]
@@ -17,20 +20,21 @@ def look_result(args: Args, work: Work) -> State:
 
 def run_command(args: Args, _desired: Args, _before: State, work: Work) -> None:
     """Run args["argv"] once as args["user"], within args["timeout_s"]."""
-    ended = process.run(
+    done = process.run(
         args["argv"],
-        deadline_s=work.seconds_left(args.get("timeout_s", 60)),
+        deadline_s=work.seconds_left(args.get("timeout_s", COMMAND_S)),
         env=args.get("env"),
         user=args.get("user"),
     )
+    document = _document(done.stdout)
     work.results[args["name"]] = {
         "ran": True,
-        "end": ended.end,
-        "exit_code": ended.exit_code if ended.exit_code is not None else "none",
-        "document": _document(ended.stdout),
-        "output": "" if _document(ended.stdout) is not None else ended.stdout[-4000:],
-        "stderr": ended.stderr[-4000:],
-        "seconds": round(ended.seconds, 4),
+        "end": done.end,
+        "exit_code": done.exit_code if done.exit_code is not None else "none",
+        "document": document,
+        "output": "" if document is not None else done.stdout[-4000:],
+        "stderr": done.stderr[-4000:],
+        "seconds": round(done.seconds, 4),
     }
 
 

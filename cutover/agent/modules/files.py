@@ -1,5 +1,7 @@
 """Files, directories and symbolic links, each put into place in one atomic move."""
 
+from __future__ import annotations
+
 import grp
 import os
 import pwd

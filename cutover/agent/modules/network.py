@@ -1,15 +1,17 @@
 """What answers on the host's network: HTTP endpoints, listening ports, addresses that a service must reach."""
 
+from __future__ import annotations
+
 import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from cutover.agent.clock import CONNECT_S, HTTP_ANSWER_S, HTTP_POLL_S, LISTENING_S
 from cutover.agent.compare import differences
 from cutover.agent.work import State, Work
 
 Args = Mapping[str, Any]
-POLL_S = 0.05  # how often a wait asks again
 
 
 def look_http(args: Args, _work: Work) -> State:
@@ -27,20 +29,20 @@ def look_http(args: Args, _work: Work) -> State:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
     try:
         try:
-            answer = opener.open(args["url"], timeout=args.get("answer_s", 5))
+            answer = opener.open(args["url"], timeout=args.get("answer_s", HTTP_ANSWER_S))
         except urllib.error.HTTPError as refused:  # it is the answer as well
             answer = refused
         with answer:
             return {"answers": True, "status": answer.status, "body": _body(answer.read())}
-    except (OSError, http.client.HTTPException) as failure:  # the latter: it speaks, but not HTTP, or broke off
+    except (OSError, http.client.HTTPException) as failure:  # the latter: it answers, but not in HTTP, or broke off
         return {"answers": False, "status": "none", "why": str(failure) or type(failure).__name__}
 
 
 def wait_for_http(args: Args, desired: Args, _before: State, work: Work) -> None:
-    """Ask again until the endpoint shows what is desired, for at most args["wait_s"]; the second look tells how it went."""
+    """Ask again until the endpoint shows what is desired, for at most args["wait_s"]; the second look shows the result."""
     end = time.monotonic() + work.seconds_left(args.get("wait_s", 0))
     while time.monotonic() < end:
-        time.sleep(POLL_S)
+        time.sleep(HTTP_POLL_S)
         if not differences(look_http(args, work), desired):
             return
 
@@ -50,7 +52,7 @@ def look_listening(args: Args, _work: Work) -> State:
     import socket
 
     with socket.socket() as probe:
-        probe.settimeout(2)
+        probe.settimeout(LISTENING_S)
         return {"port": args["port"], "listening": probe.connect_ex((args["address"], args["port"])) == 0}
 
 
@@ -62,7 +64,7 @@ def look_connections(args: Args, _work: Work) -> State:
     for target in args["targets"]:
         name, _, port = target.rpartition(":")
         try:
-            socket.create_connection((name, int(port)), timeout=args.get("timeout_s", 3)).close()
+            socket.create_connection((name, int(port)), timeout=args.get("timeout_s", CONNECT_S)).close()
         except OSError as failure:
             unreachable[target] = str(failure)
     return {"tried": len(args["targets"]), "unreachable": unreachable}

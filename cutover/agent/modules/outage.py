@@ -1,11 +1,13 @@
-"""How long a service was away, by the host's own journal: from one unit being told to stop to another being ready."""
+"""How long a service was down, by the host's own journal: from the stop request of one unit to another being ready."""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from cutover.agent import process
-from cutover.agent.clock import iso
+from cutover.agent.clock import JOURNALCTL_S, iso
 from cutover.agent.work import State, Work
 
 Args = Mapping[str, Any]
@@ -23,46 +25,38 @@ EVENTS = {
 def look_gap(args: Args, _work: Work) -> State:
     """gap_s from the last stop of args["stopped"] to the last start of args["started"], and what it consists of (seconds).
 
-    stop_s: told to stop until gone; between_s: until the other was told to start; start_s: until it said that it is ready.
+    stop_s: from the stop request until it was gone; between_s: until the start request of the other; start_s: until it was ready.
     """
     ups = [event for event in life(args["started"]) if event[0] in ("starting", "started")]
     ready = next((at for name, at in reversed(ups) if name == "started"), None)
     if ready is None:
         return {"gap_s": None, "why": f"{args['started']} has not been started"}
-    told_to_start = next((at for name, at in reversed(ups) if name == "starting" and at <= ready), ready)
+    start_at = next((at for name, at in reversed(ups) if name == "starting" and at <= ready), ready)
     downs = [
         event
         for event in life(args["stopped"])
-        if event[1] <= told_to_start and event[0] in ("stopping", "stopped", "failed")
+        if event[1] <= start_at and event[0] in ("stopping", "stopped", "failed")
     ]
     gone = next((at for name, at in reversed(downs) if name in ("stopped", "failed")), None)
     if gone is None:
         return {"gap_s": None, "why": f"{args['stopped']} has not been stopped before"}
-    told_to_stop = next((at for name, at in reversed(downs) if name == "stopping" and at <= gone), gone)
-    parts = {"stop_s": gone - told_to_stop, "between_s": told_to_start - gone, "start_s": ready - told_to_start}
-    state: State = {"gap_s": round(ready - told_to_stop, 3), "from": iso(told_to_stop), "until": iso(ready)}
-    return state | {name: round(seconds, 3) for name, seconds in parts.items()}
+    stop_at = next((at for name, at in reversed(downs) if name == "stopping" and at <= gone), gone)
+    parts = {"stop_s": gone - stop_at, "between_s": start_at - gone, "start_s": ready - start_at}
+    rounded = {name: round(seconds, 3) for name, seconds in parts.items()}
+    return {"gap_s": round(ready - stop_at, 3), "from": iso(stop_at), "until": iso(ready), **rounded}
 
 
 def life(unit: str) -> list[tuple[str, float]]:
     """What PID 1 logged about a unit, in order: (event, Unix time)."""
     matches = [f"MESSAGE_ID={message}" for message in EVENTS]
-    ended = process.run(
+    done = process.run(
         [
-            "journalctl",
-            "--no-pager",
-            "-o",
-            "json",
-            "--output-fields=MESSAGE_ID,UNIT",
-            "-n",
-            "200",
-            "_PID=1",
-            f"UNIT={unit}",
-            *matches,
+            "journalctl", "--no-pager", "-o", "json", "--output-fields=MESSAGE_ID,UNIT", "-n", "200",
+            "_PID=1", f"UNIT={unit}", *matches,
         ],
-        deadline_s=10,
-    )
-    if ended.exit_code != 0:
-        raise OSError(f"journalctl: {ended.end} {ended.exit_code}: {ended.stderr.strip()}")
-    entries = [json.loads(line) for line in ended.stdout.splitlines()]
+        deadline_s=JOURNALCTL_S,
+    )  # fmt: skip
+    if done.exit_code != 0:
+        raise OSError(f"journalctl: {done.end} {done.exit_code}: {done.stderr.strip()}")
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
     return [(EVENTS[entry["MESSAGE_ID"]], int(entry["__REALTIME_TIMESTAMP"]) / 1e6) for entry in entries]

@@ -1,18 +1,23 @@
 """A release: unpacked beside the others from an artifact that was verified on arrival, then never changed."""
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cutover.agent import process
+from cutover.agent.clock import COMPILE_S
 from cutover.agent.durable import read_json, sha256_file, sync_directory, sync_filesystem, write_json
 from cutover.agent.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
 MANIFEST = "manifest.json"
-# What the artifact brought of it: the manifest names sources only, and byte code is what runs.
+# Digests of the byte code: the manifest names sources only, and byte code is what runs.
 BYTE_CODE = "byte_code.json"
 
 
@@ -27,7 +32,7 @@ def look_release(args: Args, _work: Work) -> State:
     return state | ({"wrong": wrong[:10]} if wrong else {})
 
 
-def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
+def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
     """Unpack args["artifact"] into a scratch directory, verify it, and rename it into place."""
     root, artifact = Path(args["path"]), Path(args["artifact"])
     if before["present"]:
@@ -41,6 +46,8 @@ def unpack(args: Args, _desired: Args, before: State, _work: Work) -> None:
         shutil.rmtree(scratch)
     scratch.mkdir(parents=True)
     _extract(artifact, scratch)
+    if json.loads((scratch / MANIFEST).read_text()).get("compiled") is False:
+        _compile(scratch, root, work.seconds_left(COMPILE_S))
     write_json(scratch / BYTE_CODE, {name: sha256_file(scratch / name) for name in byte_code(scratch)}, mode=0o444)
     _make_read_only(scratch)
     sync_filesystem(scratch)
@@ -57,6 +64,14 @@ def _extract(artifact: Path, scratch: Path) -> None:
         if hasattr(tarfile, "data_filter"):
             archive.extraction_filter = tarfile.data_filter
         archive.extractall(scratch)  # noqa: S202 - its digest is that of the release that was built
+
+
+def _compile(scratch: Path, root: Path, deadline_s: float) -> None:
+    """Byte code of a release that was built by another Python: nobody may write it later, and each start would take three times as long."""
+    options = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(scratch), "-p", str(root)]
+    done = process.run([sys.executable, "-I", "-m", "compileall", *options, str(scratch)], deadline_s=deadline_s)
+    if done.exit_code != 0:
+        raise CannotChange(f"{root} does not compile: {done.end}: {(done.stdout + done.stderr).strip()[-1500:]}")
 
 
 def _make_read_only(root: Path) -> None:
@@ -88,7 +103,7 @@ def byte_code(root: Path) -> list[str]:
 
 
 def byte_code_deviations(root: Path) -> list[str]:
-    """Byte code that is not as it was unpacked. What Python has added since, of sources that came without, is its own affair."""
+    """Byte code that is not as it was unpacked. What Python has added since, of sources that came without, does not count."""
     brought = read_json(root / BYTE_CODE)
     if brought is None:
         return [f"{BYTE_CODE}: missing"]

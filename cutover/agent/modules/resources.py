@@ -1,5 +1,7 @@
 """Memory and processor time of a unit: of its control group, and where that has no figure the sum over its processes."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -54,7 +56,7 @@ def _either(of_group: float | None, of_processes: float | None) -> tuple[float |
 
 
 def _memory_of(cgroups: Path, group: str) -> float | None:
-    """Bytes of the group without the cache of files, which the kernel takes back when it needs it: it is no leak."""
+    """Bytes of the group without the cache of files, which the kernel takes back when it needs it and which is not a leak."""
     for where, usage, prefix in MEMORY_IN if group else ():
         used = _text(cgroups / where / group / usage).strip()
         if used.isdecimal():

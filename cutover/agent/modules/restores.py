@@ -1,7 +1,9 @@
-"""Bring back what a snapshot holds, byte for byte, and prove it; rehearse that in a scratch place beforehand.
+"""Restore what a snapshot holds, byte for byte, and prove it; rehearse that in a scratch directory beforehand.
 
 Nothing is restored from a snapshot that does not verify or that belongs to another run.
 """
+
+from __future__ import annotations
 
 import os
 import shutil
@@ -23,7 +25,7 @@ from cutover.agent.durable import (
 from cutover.agent.modules.files import describe, owner_ids
 from cutover.agent.modules.snapshots import MANIFEST, about, describe_snapshot, tree
 from cutover.agent.modules.units import refuse_while_running
-from cutover.agent.systemd import systemctl_or_fail
+from cutover.agent.systemd import reload_systemd
 from cutover.agent.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
@@ -34,9 +36,8 @@ def look_restored(args: Args, _work: Work) -> State:
     """Whether args["entries"] stand on the host as the snapshot has them: identical, and the first few differences.
 
     With args["once"], a snapshot that was never taken (nothing matches the pattern args["unless"], the batches that were
-    begun after it) has nothing to restore, and one that was restored already is not
-    restored again: the service has written since. Both are identical, and say so. One that was not restored yet is not
-    identical, whatever stands there: it has to be marked.
+    begun after it) has nothing to restore, and one that was restored already is not restored again: the service has written
+    since. Both count as identical. One that was not restored yet does not, whatever stands there: it has to be marked.
     """
     snapshot = Path(args["directory"])
     if not args["once"]:
@@ -59,9 +60,7 @@ def restore(args: Args, _desired: Args, _before: State, _work: Work) -> None:
     for entry in wrong:
         put_back(entry, snapshot, Path(entry["source"]))
     if any(entry["source"].startswith(UNITS) for entry in wrong):
-        systemctl_or_fail(
-            "daemon-reload", deadline_s=30
-        )  # systemd takes a unit file as read that came back with an older time
+        reload_systemd()  # by itself systemd takes a unit file as read that came back with an older time
     if args["once"]:
         if differs := _all_differences(snapshot, args):
             raise CannotChange(f"restored, and yet {'; '.join(differs[:3])}")
@@ -154,7 +153,7 @@ def put_back(entry: Args, snapshot: Path, place: Path) -> None:
     recorded = entry["state"]
     place.parent.mkdir(parents=True, exist_ok=True)
     if not recorded["exists"]:
-        _take_away(place)
+        _remove(place)
     elif entry["kind"] == "link":
         link_atomically(place, recorded["target"])
     elif entry["kind"] == "file":
@@ -172,16 +171,16 @@ def _put_tree_back(entry: Args, copy: Path, place: Path) -> None:
     """
     scratch, old = place.with_name(f".{place.name}.cutover-new"), place.with_name(f".{place.name}.cutover-old")
     for leftover in (scratch, old):
-        _take_away(leftover)
+        _remove(leftover)
     scratch.mkdir()
     try:
         _build_tree(entry, copy, place, scratch)
         _exchange(scratch, place, old)
     except BaseException:
-        _take_away(scratch)
+        _remove(scratch)
         raise
     sync_directory(place.parent)
-    _take_away(old)
+    _remove(old)
 
 
 def _exchange(scratch: Path, place: Path, old: Path) -> None:
@@ -234,7 +233,7 @@ def _dress(path: Path, recorded: Mapping[str, Any]) -> None:
     os.utime(path, ns=(recorded["mtime_ns"], recorded["mtime_ns"]), follow_symlinks=False)
 
 
-def _take_away(place: Path) -> None:
+def _remove(place: Path) -> None:
     """Remove whatever stands at a place, if anything does."""
     kind = describe(place)["type"]
     if kind == "directory":

@@ -5,6 +5,8 @@ snapshot is built beside its place and renamed into it when it has been read bac
 counts; one that exists is never written again.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
@@ -15,7 +17,7 @@ from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any
 
 from cutover.agent import process
-from cutover.agent.clock import now
+from cutover.agent.clock import SMALL_COMMAND_S, now
 from cutover.agent.durable import read_json, sha256_bytes, sha256_file, sync_directory, sync_filesystem, write_json
 from cutover.agent.modules.files import describe
 from cutover.agent.modules.units import look_unit, refuse_while_running
@@ -79,7 +81,7 @@ class Reusable:
         }
 
     @classmethod
-    def of(cls, directory: str | None) -> "Reusable":
+    def of(cls, directory: str | None) -> Reusable:
         """The reusable files of a snapshot directory; none where no directory is named or it holds no snapshot."""
         root = Path(directory or "/nonexistent")
         return cls(root, read_json(root / MANIFEST) or {})
@@ -194,10 +196,8 @@ def _take(entry: Args, scratch: Path, reuse: Reusable, work: Work) -> State:
     if kind == "unit":
         return taken | {"state": look_unit(entry, work)}
     if kind == "output":
-        ended = process.run(entry["argv"], deadline_s=work.seconds_left(20))
-        content = (
-            f"$ {' '.join(entry['argv'])}\n(exit {ended.exit_code}, {now()})\n{ended.stdout}{ended.stderr}".encode()
-        )
+        done = process.run(entry["argv"], deadline_s=work.seconds_left(SMALL_COMMAND_S))
+        content = f"$ {' '.join(entry['argv'])}\n(exit {done.exit_code}, {now()})\n{done.stdout}{done.stderr}".encode()
         return taken | {"sha256": _write(scratch / entry["as"], content)}
     source = Path(entry["source"])
     taken["state"] = describe(source)
@@ -241,7 +241,7 @@ def _copy(source: Path, name: str, found: os.stat_result, copy: Path, reuse: Reu
 
 
 def _source(found: os.stat_result) -> State:
-    """What tells whether a file is still the one that was copied: a rewrite may keep size and time, not inode and change time."""
+    """What identifies the file that was copied: a rewrite may keep size and time, but not inode and change time."""
     return about(found) | {"inode": found.st_ino, "ctime_ns": found.st_ctime_ns}
 
 

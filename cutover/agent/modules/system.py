@@ -1,4 +1,6 @@
-"""What the host itself is: facts, disk, clock, log rotation, and what might restart services behind our back."""
+"""The host itself: facts, disk, clock, log rotation, and what might restart services behind our back."""
+
+from __future__ import annotations
 
 import errno
 import os
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.agent import process
-from cutover.agent.clock import boot_id
+from cutover.agent.clock import SYSTEMCTL_S, boot_id
 from cutover.agent.modules.snapshots import tree
 from cutover.agent.systemd import show, show_each
 from cutover.agent.work import State, Work
@@ -30,20 +32,30 @@ def look_facts(_args: Args, _work: Work) -> State:
     """What the plan depends on: operating system, kernel, machine, Python, systemd, boot, memory, processors."""
     import platform
 
-    release = platform.freedesktop_os_release()
     return {
         "hostname": platform.node(),
-        "os": release.get("PRETTY_NAME", "unknown"),
+        "os": _os_name(),
         "kernel": platform.release(),
         "machine": platform.machine(),
         "python": ".".join(map(str, sys.version_info[:3])),
         "python_minor": ".".join(map(str, sys.version_info[:2])),
-        "systemd": process.run(["systemctl", "--version"], deadline_s=5).stdout.split("\n")[0],
+        "systemd": process.run(["systemctl", "--version"], deadline_s=SYSTEMCTL_S).stdout.split("\n")[0],
         "pid_1": Path("/proc/1/comm").read_text().strip(),
         "boot_id": boot_id(),
         "processors": os.cpu_count(),
         "memory_mb": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20,
     }
+
+
+def _os_name() -> str:
+    """PRETTY_NAME of os-release (platform.freedesktop_os_release is new in Python 3.10)."""
+    import shlex
+
+    for path in (Path("/etc/os-release"), Path("/usr/lib/os-release")):
+        if path.is_file():
+            pairs = (line.partition("=") for line in path.read_text().splitlines())
+            return next((" ".join(shlex.split(value)) for key, _, value in pairs if key == "PRETTY_NAME"), "unknown")
+    return "unknown"
 
 
 def look_disk(args: Args, _work: Work) -> State:
@@ -71,7 +83,7 @@ def look_disk(args: Args, _work: Work) -> State:
 
 
 def look_clock(_args: Args, work: Work) -> State:
-    """offset_s against the controller (the way of the request included), and whether the host keeps its clock by itself."""
+    """offset_s against the controller (the transit of the request included), and whether the host's clock is synchronized."""
     offset = None if work.sent_at is None else round(work.received_at - work.sent_at, 3)
     return {"offset_s": offset, "synchronized": _kernel_clock_is_kept()}
 

@@ -1,4 +1,6 @@
-"""systemd units: bring one to the desired activity and enablement, and prove it by asking systemd and the kernel."""
+"""systemd units: bring one to the desired activity and enablement, and verify it with systemd and the kernel."""
+
+from __future__ import annotations
 
 import errno
 import os
@@ -7,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cutover.agent.clock import FOREVER_S
+from cutover.agent.clock import FOREVER_S, KILLED_S, START_S, STOP_POLL_S, STOP_S
 from cutover.agent.durable import sha256_bytes, sha256_file
-from cutover.agent.process import run
-from cutover.agent.systemd import seconds_of, show, show_each, systemctl, systemctl_or_fail
+from cutover.agent.systemd import journal_of, reload_systemd, seconds_of, show, show_each, systemctl, systemctl_or_fail
 from cutover.agent.work import CannotChange, LeftAsItIs, State, Work
 
 Args = Mapping[str, Any]
@@ -57,7 +58,7 @@ def change_unit(args: Args, _desired: Args, before: State, work: Work) -> None:
     """
     unit, want, enable = args["unit"], args.get("want"), args.get("enable")
     if before["need_daemon_reload"]:
-        systemctl_or_fail("daemon-reload", deadline_s=30)
+        reload_systemd()
     if want == "stopped":
         _stop(unit, args, work, before["stop_timeout_s"])
     if enable is not None and before["load"] != "not-found":
@@ -99,42 +100,43 @@ def look_unit_files(args: Args, _work: Work) -> State:
 
 def reload_unit_files(args: Args, _desired: Args, _before: State, _work: Work) -> None:
     """Have systemd read its unit files again, and forget how a unit ended that is not there any more."""
-    systemctl_or_fail("daemon-reload", deadline_s=30)
+    reload_systemd()
     for unit in args["units"]:
         if show(unit, ["LoadState", "ActiveState"]) == {"LoadState": "not-found", "ActiveState": "failed"}:
             systemctl_or_fail("reset-failed", unit)
 
 
 def refuse_while_running(unit: str) -> None:
-    """Refuse what must not be done beside a running service: what it has written since is worth more than what was there before."""
+    """Refuse what must not be done while a service runs: what it has written since is worth more than what was there before."""
     if show(unit, ["ActiveState"])["ActiveState"] not in ("inactive", "failed"):
-        raise LeftAsItIs(f"{unit} is running and has written since: nothing was touched")
+        raise LeftAsItIs(f"{unit} is running and has written since: nothing was changed")
 
 
 def _start(unit: str, args: Args, work: Work) -> None:
     systemctl("reset-failed", unit)  # starts by hand count toward the start limit; a unit not failed makes it complain
-    ended = systemctl("start", unit, deadline_s=work.seconds_left(args.get("timeout_s", 30)))
-    if ended.end == "deadline passed":
+    done = systemctl("start", unit, deadline_s=work.seconds_left(args.get("timeout_s", START_S)))
+    if done.end == "deadline passed":
         if args.get("on_timeout", "stop") == "leave":  # on the way back: late is better than not at all
-            raise CannotChange(f"{unit} was not ready within {ended.seconds:.1f} s; its start goes on")
+            raise CannotChange(f"{unit} was not ready within {done.seconds:.1f} s; its start goes on")
         systemctl_or_fail("stop", "--no-block", unit)
-        raise CannotChange(f"{unit} was not ready within {ended.seconds:.1f} s and was stopped again")
-    if ended.exit_code != 0:
-        raise CannotChange(f"{unit} did not start: {ended.stderr.strip()}\n{last_words(unit)}")
+        raise CannotChange(f"{unit} was not ready within {done.seconds:.1f} s and was stopped again")
+    if done.exit_code != 0:
+        raise CannotChange(f"{unit} did not start: {done.stderr.strip()}\n{journal_of(unit, 15)}")
 
 
 def _stop(unit: str, args: Args, work: Work, systemd_kills_s: float) -> None:
     systemctl_or_fail("stop", "--no-block", unit)
-    if _wait_until_settled(unit, work.seconds_left(args.get("timeout_s", 20))):
+    timeout_s = args.get("timeout_s", STOP_S)
+    if _wait_until_settled(unit, work.seconds_left(timeout_s)):
         return
     if not args.get("force_stop", False):
         end = "never kills it" if systemd_kills_s == FOREVER_S else f"kills it {systemd_kills_s:g} s after it was asked"
         raise CannotChange(
-            f"{unit} was asked to stop and is still running after {args.get('timeout_s', 20)} s;"
+            f"{unit} was asked to stop and is still running after {timeout_s:g} s;"
             f" not killed, since force is not allowed; systemd {end}"
         )
     systemctl_or_fail("kill", "--signal=SIGKILL", "--kill-whom=all", unit)
-    if not _wait_until_settled(unit, work.seconds_left(5)):
+    if not _wait_until_settled(unit, work.seconds_left(KILLED_S)):
         raise CannotChange(f"{unit} is still there after SIGKILL")
 
 
@@ -147,9 +149,4 @@ def _wait_until_settled(unit: str, seconds: float) -> bool:
             return True
         if time.monotonic() >= end:
             return False
-        time.sleep(0.02)
-
-
-def last_words(unit: str, lines: int = 15) -> str:
-    """The end of a unit's journal, for an error message."""
-    return run(["journalctl", "--no-pager", "-o", "cat", "-n", str(lines), "-u", unit], deadline_s=5).stdout.strip()
+        time.sleep(STOP_POLL_S)

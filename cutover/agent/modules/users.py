@@ -1,10 +1,13 @@
 """System users that services run as."""
 
+from __future__ import annotations
+
 import pwd
 from collections.abc import Mapping
 from typing import Any
 
 from cutover.agent import process
+from cutover.agent.clock import SMALL_COMMAND_S
 from cutover.agent.work import CannotChange, State, Work
 
 Args = Mapping[str, Any]
@@ -30,6 +33,6 @@ def add_user(args: Args, _desired: Args, _before: State, work: Work) -> None:
         "--shell",
         "/usr/sbin/nologin",
     ]
-    ended = process.run(["useradd", *options, args["user"]], deadline_s=work.seconds_left(20))
-    if ended.exit_code != 0:
-        raise CannotChange(f"useradd {args['user']}: {ended.stderr.strip()}")
+    done = process.run(["useradd", *options, args["user"]], deadline_s=work.seconds_left(SMALL_COMMAND_S))
+    if done.exit_code != 0:
+        raise CannotChange(f"useradd {args['user']}: {done.stderr.strip()}")

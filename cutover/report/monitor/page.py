@@ -19,7 +19,7 @@ from cutover.monitor.views.numbers import figure
 from cutover.monitor.views.reading import read_watch
 from cutover.monitor.views.table import Line, lines
 from cutover.monitor.views.timeline import WatchStory
-from cutover.release.files import digest_file
+from cutover.release.wheels import digest_file
 from cutover.report.monitor.curves import colour, limits_of, signal_chart, value_chart
 from cutover.report.monitor.timeline_chart import course_chart, scale_of
 from cutover.report.validation import COMPARISON

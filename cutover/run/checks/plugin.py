@@ -13,8 +13,8 @@ from weakref import WeakKeyDictionary
 import pytest
 
 from cutover.plan.plan import HostPlan
-from cutover.remote.base import Result, Shell
 from cutover.remote.testinfra_backend import host_over
+from cutover.remote.transport import Result, Shell
 
 # Ask all hosts at once what their checks will ask: checks run one after another, and during an outage each round trip counts.
 # Before pytest runs the checks, each host's checks are gone through in a thread of its own, only to hear the host's

@@ -16,7 +16,7 @@ from cutover.plan.phases import Phase
 from cutover.plan.plan import HostPlan
 from cutover.plan.roles import checks_of
 from cutover.plan.service import load_service
-from cutover.remote.base import Shell
+from cutover.remote.transport import Shell
 from cutover.run.session import Session
 
 # The JUnit file of checks: it must be writable before anybody is asked, and who could not be asked is in it as an error.

@@ -1,4 +1,4 @@
-"""`rehearse --json`: one document on stdout, whatever its parts tell people; and their end is its end."""
+"""`rehearse --json`: one document on stdout, whatever its parts print; and it ends with the exit code of a part that fails."""
 
 import json
 import sys
@@ -18,7 +18,7 @@ TAPES = {"delivered": 7, "done": 7, "rejected": 0, "lost": 0, "twice": 0}
 
 
 class Part:
-    """A command that tells people what it does on stdout, in the two ways in which the real ones do."""
+    """A command that prints on stdout, in the two ways in which the real ones do."""
 
     code = ExitCode.DONE
 
@@ -37,15 +37,15 @@ class Part:
 
 @pytest.fixture(autouse=True)
 def gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """The parts of a rehearsal, without hosts; gives which labs were taken away."""
+    """The parts of a rehearsal, without hosts; gives the labs that were removed."""
     gone: list[str] = []
     run = SimpleNamespace(id="r1", report=tmp_path / "report.html")
     fakes: dict[str, Any] = {
         "Back": Part,
         "Cutting": Part,
         "RunDirs": lambda _path: SimpleNamespace(last=lambda _hosts: run),
-        "make": lambda _ask, count: tuple(f"lab{number}" for number in range(1, count + 1)),
-        "_away": lambda _root, _run: {"lab1": 1.0, "lab2": 0.25},
+        "make_hosts": lambda _root, count, _progress: tuple(f"lab{number}" for number in range(1, count + 1)),
+        "_outages": lambda _root, _run: {"lab1": 1.0, "lab2": 0.25},
         "_count": lambda _host: TAPES,
         "lab": SimpleNamespace(down=lambda **_options: gone.append("all"), exec_in=lambda *_arguments: None, Lab=Lab),
     }

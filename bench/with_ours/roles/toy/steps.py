@@ -1,4 +1,4 @@
-"""The eleven operations as steps: each looks, compares, changes, looks again."""
+"""The eleven operations as steps: each reads the state, compares, changes it and reads it again."""
 
 from cutover.core.step import Step
 from cutover.plan.roles import RoleContext

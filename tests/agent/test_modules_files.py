@@ -1,0 +1,164 @@
+"""Files, directories and links: seen as they are, put into place whole."""
+
+import hashlib
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.agent.durable import write_atomically
+from cutover.agent.modules import MODULES
+from cutover.agent.work import State, Work, carry_out, look_at
+
+TEXT = b"kpi: {}\n"
+DIGEST = hashlib.sha256(TEXT).hexdigest()
+
+
+def do(kind: str, path: Path, desired: dict[str, Any], **files: bytes) -> State:
+    contents = {hashlib.sha256(content).hexdigest(): content for content in (TEXT, *files.values())}
+    return carry_out(
+        MODULES,
+        {"id": "s", "kind": kind, "args": {"path": str(path)}, "desired": desired, "probe": False},
+        Work(files=contents),
+    )
+
+
+def look(kind: str, path: Path) -> State:
+    return look_at(MODULES, {"id": "s", "kind": kind, "args": {"path": str(path)}}, Work())
+
+
+def test_a_file_gets_content_and_mode_and_a_second_time_nothing_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yml"
+    wanted = {"type": "file", "sha256": DIGEST, "mode": "0640"}
+    assert do("file", path, wanted)["ok"]
+    assert (path.read_bytes(), path.stat().st_mode & 0o7777) == (TEXT, 0o640)
+    before = path.stat()
+    assert do("file", path, wanted)["changed"] is False
+    assert path.stat().st_ino == before.st_ino
+
+
+@pytest.mark.parametrize("mode", ["0600", "4755", "0444"])
+def test_a_wrong_mode_alone_is_put_right(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(TEXT)
+    path.chmod(0o777)
+    assert do("file", path, {"type": "file", "sha256": DIGEST, "mode": mode})["ok"]
+    assert f"{path.stat().st_mode & 0o7777:04o}" == mode
+
+
+def test_a_file_replaces_what_stood_there_by_one_rename_and_readers_keep_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        assert do("file", path, {"type": "file", "sha256": DIGEST})["ok"]
+        assert reader.read() == b"old"
+    assert [each.name for each in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_link_or_directory_in_the_place_of_a_file_is_left_alone(tmp_path: Path) -> None:
+    target, link, folder = tmp_path / "target", tmp_path / "link", tmp_path / "folder"
+    target.write_bytes(b"precious")
+    link.symlink_to(target)
+    folder.mkdir()
+    for path in (link, folder):
+        outcome = do("file", path, {"type": "file", "sha256": DIGEST})
+        assert (outcome["ok"], "not a file" in outcome["error"]) == (False, True)
+    assert (target.read_bytes(), link.is_symlink(), folder.is_dir()) == (b"precious", True, True)
+
+
+def test_a_file_that_should_not_exist_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(TEXT)
+    assert do("file", path, {"exists": False})["ok"]
+    assert not path.exists()
+    assert do("file", path, {"exists": False})["changed"] is False
+
+
+def test_content_that_did_not_travel_is_an_error_and_nothing_is_written(tmp_path: Path) -> None:
+    outcome = do("file", tmp_path / "f", {"type": "file", "sha256": "0" * 64})
+    assert (outcome["ok"], list(tmp_path.iterdir())) == (False, [])
+
+
+def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
+    assert do("file", tmp_path / "none" / "f", {"type": "file", "sha256": DIGEST})["ok"] is False
+
+
+def test_an_unknown_owner_is_reported_by_name(tmp_path: Path) -> None:
+    outcome = do("file", tmp_path / "f", {"type": "file", "sha256": DIGEST, "owner": "nobody-of-that-name"})
+    assert "nobody-of-that-name" in outcome["error"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_breaks_leaves_the_old_file_and_no_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, TEXT)
+    assert (path.read_bytes(), len(list(tmp_path.iterdir()))) == (b"old", 1)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "directory"])
+def test_what_is_not_there_is_absent(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "a-file").write_bytes(b"")
+    for path in (tmp_path / "none", tmp_path / "a-file" / "below-a-file"):
+        assert look(kind, path) == {"exists": False, "type": "absent"}
+
+
+def test_types_are_reported_apart_and_links_are_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "dangling").symlink_to("/nowhere")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        assert look("file", tmp_path / "socket")["type"] == "special file"
+    assert look("file", tmp_path / "dangling")["type"] == "link"
+    assert look("link", tmp_path / "dangling")["target"] == "/nowhere"
+    assert look("directory", tmp_path)["type"] == "directory"
+
+
+def test_a_directory_is_made_with_its_parents_and_mode_and_never_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b"
+    assert do("directory", path, {"type": "directory", "mode": "0700"})["ok"]
+    assert path.stat().st_mode & 0o7777 == 0o700
+    outcome = do("directory", path, {"exists": False})
+    assert (outcome["ok"], path.is_dir()) == (False, True)
+
+
+def test_a_link_is_switched_atomically_also_over_a_leftover(tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    (tmp_path / ".current.cutover-new").symlink_to("left by a crash")
+    for target in ("/opt/v1", "/opt/v2"):
+        assert do("link", link, {"type": "link", "target": target})["ok"]
+        assert str(link.readlink()) == target
+    assert [each.name for each in tmp_path.iterdir()] == ["current"]
+
+
+def test_a_directory_in_the_place_of_a_link_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "current" / "release").mkdir(parents=True)
+    assert do("link", tmp_path / "current", {"type": "link", "target": "/opt/v2"})["ok"] is False
+    assert (tmp_path / "current" / "release").is_dir()
+
+
+def test_text_is_read_for_the_diff_whatever_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"caf\xe9\n" + b"x" * 60_000)
+    seen = look("text", tmp_path / "f")
+    assert (seen["exists"], seen["text"][:8], len(seen["text"])) == (True, "caf\\xe9\n", 60_008)
+    assert look("text", tmp_path / "none") == {"exists": False, "text": ""}
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [(b"a\npassword: hunter2" + b"x" * 70_000, "a\n"), (b"x" * 70_000, "(one line of more than 64 KiB)\n")],
+)
+def test_what_is_too_long_is_cut_between_lines_so_that_no_half_secret_is_shown(
+    tmp_path: Path, content: bytes, shown: str
+) -> None:
+    (tmp_path / "f").write_bytes(content)
+    assert look("text", tmp_path / "f") == {"exists": True, "text": shown}

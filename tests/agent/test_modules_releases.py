@@ -1,0 +1,171 @@
+"""A release on a host: unpacked whole, verified file by file, never repaired in place."""
+
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import tarfile
+from pathlib import Path
+from stat import S_IMODE
+from typing import Any
+
+import pytest
+
+from cutover.agent.modules import MODULES
+from cutover.agent.work import State, Work, carry_out
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root")
+FILES = {"app/kpi.py": b"VERSION = 2\n", "bin/kpi": b"#!/bin/sh\n", "site/numpy/core.py": b"x = 1\n"}
+COMPILED = {"site/numpy/__pycache__/core.cpython-311.pyc": b"compiled"}  # the manifest names sources only
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    return pack(tmp_path, compiled=True)
+
+
+def pack(tmp_path: Path, *, compiled: bool) -> Path:
+    path = tmp_path / "incoming" / "r1.tar.gz"
+    path.parent.mkdir()
+    files = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    manifest = json.dumps({"id": "r1", "compiled": compiled, "files": files}).encode()
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in {"manifest.json": manifest, **FILES, **(COMPILED if compiled else {})}.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mode = len(content), 0o755 if name.startswith("bin/") else 0o644
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def unpack(artifact: Path, **changed: Any) -> State:
+    args = {
+        "path": str(artifact.parent.parent / "releases" / "r1"),
+        "artifact": str(artifact),
+        "sha256": digest(artifact),
+    } | changed
+    step = {
+        "id": "s",
+        "kind": "release",
+        "args": args,
+        "desired": {"present": True, "id": "r1", "verified": True},
+        "probe": False,
+    }
+    return carry_out(MODULES, step, Work())
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "gone"
+
+
+def test_it_is_unpacked_verified_read_only_and_the_artifact_is_cleared_away(artifact: Path) -> None:
+    before = os.umask(0o077)  # a careful administrator's, and the service's user is somebody else
+    try:
+        outcome = unpack(artifact)
+    finally:
+        os.umask(before)
+    root = artifact.parent.parent / "releases" / "r1"
+    assert (outcome["ok"], outcome["after"]["files"]) == (True, 3)
+    modes = {S_IMODE(path.lstat().st_mode) for path in (root, *root.rglob("*"))}
+    assert modes == {0o444, 0o555}
+    assert os.access(root / "bin/kpi", os.X_OK)
+    assert not artifact.exists()
+    again = unpack(artifact)
+    assert (again["ok"], again["changed"]) == (True, False)
+
+
+def test_a_release_that_was_built_by_another_python_is_compiled_here(tmp_path: Path) -> None:
+    outcome = unpack(pack(tmp_path, compiled=False))
+    root = tmp_path / "releases" / "r1"
+    cached = Path(importlib.util.cache_from_source(str(root / "app/kpi.py")))
+    assert outcome["ok"], outcome
+    assert S_IMODE(cached.stat().st_mode) == 0o444
+    assert (
+        str(root / "app/kpi.py").encode() in cached.read_bytes()
+    )  # tracebacks name the release, not where it was unpacked
+    assert str(cached.relative_to(root)) in json.loads((root / "byte_code.json").read_text())
+
+
+def test_an_artifact_with_another_digest_is_not_unpacked(artifact: Path) -> None:
+    outcome = unpack(artifact, sha256="0" * 64)
+    assert (outcome["ok"], "has digest" in outcome["error"]) == (False, True)
+    assert not (artifact.parent.parent / "releases").exists()
+    assert artifact.exists()
+
+
+def test_an_artifact_that_did_not_arrive_is_an_error(artifact: Path) -> None:
+    artifact.unlink()
+    assert "No such file" in unpack(artifact)["error"]
+
+
+def _damage(root: Path, how: str) -> str:
+    if how == "flipped":
+        path = root / "app/kpi.py"
+        path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+        return "app/kpi.py: changed"
+    if how == "missing":
+        (root / "bin/kpi").unlink()
+        return "bin/kpi: missing"
+    if how.startswith("byte code"):
+        path = root / next(iter(COMPILED))
+        path.unlink() if how == "byte code missing" else path.write_bytes(b"another")
+        return f"{path.relative_to(root)}: {how.removeprefix('byte code ')}"
+    if how == "no list of byte code":
+        (root / "byte_code.json").unlink()
+        return "byte_code.json: missing"
+    if how == "extra link":
+        (root / "app/evil").symlink_to("/tmp")
+        return "app/evil: not in the manifest"
+    (root / "site/extra.py").write_bytes(b"")
+    return "site/extra.py: not in the manifest"
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["flipped", "missing", "extra", "extra link", "byte code changed", "byte code missing", "no list of byte code"],
+)
+def test_a_release_that_is_not_as_built_is_found_and_never_repaired(artifact: Path, how: str) -> None:
+    copy = artifact.read_bytes()
+    unpack(artifact)
+    root = artifact.parent.parent / "releases" / "r1"
+    said = _damage(root, how)
+    artifact.write_bytes(copy)
+    outcome = unpack(artifact)
+    assert outcome["before"] | {"wrong": [said]} == outcome["before"]
+    assert (outcome["ok"], outcome["after"]["verified"], artifact.exists()) == (False, False, True)
+    assert "never repaired in place" in outcome["error"]
+
+
+def test_byte_code_that_python_wrote_beside_the_code_is_no_deviation(artifact: Path) -> None:
+    unpack(artifact)
+    cache = artifact.parent.parent / "releases/r1/app/__pycache__"
+    cache.mkdir()
+    (cache / "kpi.cpython-311.pyc").write_bytes(b"code")
+    assert unpack(artifact)["before"]["verified"] is True
+
+
+def test_what_a_crash_in_the_middle_left_is_replaced(artifact: Path) -> None:
+    scratch = artifact.parent.parent / "releases" / ".r1.unpacking"
+    (scratch / "app").mkdir(parents=True)
+    (scratch / "app/half.py").write_bytes(b"half")
+    assert unpack(artifact)["ok"]
+    assert not scratch.exists()
+    assert not (artifact.parent.parent / "releases/r1/app/half.py").exists()
+
+
+def test_a_manifest_that_cannot_be_read_is_not_taken_for_no_release(artifact: Path) -> None:
+    copy = artifact.read_bytes()
+    unpack(artifact)
+    manifest = artifact.parent.parent / "releases/r1/manifest.json"
+    manifest.write_text(manifest.read_text()[:20])
+    artifact.write_bytes(copy)
+    outcome = unpack(artifact)
+    assert (outcome["ok"], outcome["changed"], "error" in outcome["before"]) == (False, False, True)
+
+
+def test_other_releases_stay_as_they_are(artifact: Path) -> None:
+    other = artifact.parent.parent / "releases" / "v1" / "code.py"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"v1")
+    unpack(artifact)
+    assert other.read_bytes() == b"v1"
