@@ -6,6 +6,7 @@ How long a test may hang before it fails is in pyproject.toml, and here for thos
 import os
 import shutil
 import signal
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -32,6 +33,8 @@ def pytest_configure() -> None:
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    if not Path(sys.argv[0]).is_file():  # a worker's has no program, and an agent in a test keeps a copy of its own
+        sys.argv[0] = pytest.__file__
     # How long an example takes is the machine's affair; what hangs meets the limit of the test.
     hypothesis.settings.register_profile(
         "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
