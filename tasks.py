@@ -220,11 +220,11 @@ def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = Fa
 
 
 @command("test")
-def test(c: Context, k: str = "", faults: bool = False, seed: Number = None) -> None:
+def test(c: Context, k: str = "", unit: bool = False, faults: bool = False, seed: Number = None) -> None:
     """All tests, those on real test hosts included (root)."""
     from cutover.cli import develop
 
-    end_with(develop.faults(c, ROOT, seed or 0) if faults else develop.test(c, ROOT, k))
+    end_with(develop.faults(c, ROOT, seed or 0) if faults else develop.test(c, ROOT, k, unit=unit))
 
 
 @command("check", looks=True)

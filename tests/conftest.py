@@ -3,23 +3,54 @@
 How long a test may hang before it fails is in pyproject.toml, and here for those that are long by themselves.
 """
 
+import os
+import shutil
 import signal
+import sys
+from pathlib import Path
 
+import hypothesis
 import pytest
 
+from tests.checkout import ROOT
 from tests.realhost import real
 
 __all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "real"]
 
 # In seconds, by mark: the first test of a lab may build its base and waits for its turn on the machine; a fault series is an hour.
 LONGER = {"faults": 4 * 3600, "lab": 3600}
+TOOLS = (
+    ROOT / ".cutover" / "tools" / "bin"
+)  # programs that `./invokew test` unpacked, since nothing may be installed for a test
+MEMORY, ROOM_BYTES = Path("/dev/shm"), 2 << 30
 
 
 def pytest_configure() -> None:
-    """What tests start can be interrupted, also where these tests run behind `&` or `nohup`, whose children ignore it."""
+    """Set up the process: what tests start can be interrupted, finds the tools, and writes to memory.
+
+    Interrupts matter where these tests run behind `&` or `nohup`, whose children ignore them.
+    """
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+    if not Path(sys.argv[0]).is_file():  # a worker's has no program, and an agent in a test keeps a copy of its own
+        sys.argv[0] = pytest.__file__
+    # How long an example takes is the machine's affair; what hangs meets the limit of the test.
+    hypothesis.settings.register_profile(
+        "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("patient")
+    os.environ["PATH"] = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin:{TOOLS}"
+    if roomy(MEMORY):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def roomy(folder: Path) -> bool:
+    """Whether temporary files may go here: the tests call fsync some ten thousand times, and a disk makes each of them wait."""
+    if not os.access(folder, os.W_OK):
+        return False
+    found = os.statvfs(folder)
+    return not found.f_flag & os.ST_NOEXEC and found.f_bavail * found.f_frsize >= ROOM_BYTES
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,11 +63,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What is marked `faults` takes an hour: only with -m faults (`./invokew test --faults`)."""
     for item in items:
+        for tool in item.iter_markers("tool"):
+            if not any(map(shutil.which, tool.args)):
+                item.add_marker(
+                    pytest.mark.skip(
+                        reason=f"{tool.args[0]} is missing; `./invokew test` as root gets sshd and promtool"
+                    )
+                )
         mark = next((mark for mark in LONGER if item.get_closest_marker(mark)), None)
         if mark and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONGER[mark]))
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
     if "faults" in str(config.getoption("-m")):
         return
     long = [item for item in items if item.get_closest_marker("faults")]
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
+
+
+def _group(item: pytest.Item) -> str:
+    """Tests that one worker runs one after the other: those of a lab, which only one of them can have, and those of a file."""
+    fixtures = getattr(item, "fixturenames", ())
+    for name in ("fleet", "real"):
+        if name in fixtures:
+            return f"{name} of {item.path.parent.name}" if name == "fleet" else name
+    return str(item.path.relative_to(ROOT)) if item.path.is_relative_to(ROOT) else item.path.name

@@ -85,12 +85,18 @@ def check(c: Context, root: Path) -> ExitCode:
     return ExitCode.BUG if failed else ExitCode.DONE
 
 
-def test(c: Context, root: Path, only: str) -> ExitCode:
-    """Run all tests; those that need real hosts create a lab of their own."""
+def test(c: Context, root: Path, only: str, *, unit: bool) -> ExitCode:
+    """All tests, or those that need nothing but this machine's processors; a lab belongs to one worker, and waits more than it works."""
+    import os
     import shlex
 
+    cores = os.cpu_count() or 1
+    words = ["--numprocesses", str(cores if unit else cores + 2), "--dist", "loadgroup"]
+    words += ["-m", "not lab and not network and not tool"] if unit else []
+    words += ["-k", only] if only else []
+    env = {"PYTHONDONTWRITEBYTECODE": ""}  # tests start some hundred programs, which would compile all that they import
     with c.cd(str(root)):
-        result = c.run(f".venv/bin/python -m pytest {'-k ' + shlex.quote(only) if only else ''}", warn=True, pty=False)
+        result = c.run(f".venv/bin/python -m pytest {shlex.join(words)}", env=env, warn=True, pty=False)
     return ExitCode.DONE if result else ExitCode.BUG
 
 

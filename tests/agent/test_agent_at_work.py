@@ -15,6 +15,7 @@ from cutover.plan.steps import command
 from cutover.remote.agent import BOOT, AgentFailed, HostAgent, packed
 from cutover.remote.testinfra_backend import host_over
 from cutover.remote.transport import DeadlinePassed
+from tests.waiting import PATIENCE_S
 
 
 def test_shell_text_is_answered_with_all_that_it_said_and_how_it_ended(
@@ -84,4 +85,4 @@ def test_who_falls_silent_while_the_agent_is_sent_leaves_nobody_waiting_for_it()
         assert waiting.stdin is not None
         waiting.stdin.write(packed()[:1000])
         waiting.stdin.flush()
-        assert waiting.wait(timeout=30) == -signal.SIGALRM
+        assert waiting.wait(timeout=PATIENCE_S) == -signal.SIGALRM

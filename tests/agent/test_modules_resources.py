@@ -11,6 +11,7 @@ import pytest
 from cutover.agent.modules import resources
 from cutover.agent.modules.resources import measure
 from cutover.agent.work import Work
+from tests.waiting import PATIENCE_S
 
 GROUP = "/system.slice/any.service"
 MB = 1024 * 1024
@@ -37,7 +38,7 @@ def tree() -> Iterator[list[int]]:
     ) as parent:
         assert parent.stdout is not None
         yield [parent.pid, int(parent.stdout.readline())]
-        parent.communicate("\n", timeout=20)
+        parent.communicate("\n", timeout=PATIENCE_S)
 
 
 def put(root: Path, path: str, text: str) -> None:

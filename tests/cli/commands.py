@@ -9,6 +9,7 @@ from invoke.program import Program
 from cutover.cli.__main__ import Cutover
 from tasks import namespace
 from tests.checkout import ROOT
+from tests.waiting import PATIENCE_S
 
 
 def give(*words: str) -> int:
@@ -30,6 +31,6 @@ def start(*words: str, stdout: int | IO[str]) -> subprocess.CompletedProcess[str
         stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )

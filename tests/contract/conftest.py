@@ -15,11 +15,17 @@ from tests.realhost import RealHost
 from tests.transports import Call, FakeTransport, LocalTransport
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What logs in on loopback needs an sshd."""
+    for item in items:
+        if "loopback" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.tool("sshd"))
+
+
 @pytest.fixture(scope="session")
 def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
     """A real sshd on loopback."""
-    if sshd.SSHD is None:
-        pytest.skip("no sshd on this machine: install openssh-server")
     server = sshd.start(tmp_path_factory.mktemp("sshd"))
     yield server
     server.stop()
@@ -47,7 +53,14 @@ def over_ssh(loopback: sshd.Sshd, access: SshAccess) -> Iterator[SshTransport]:
     transport.close()
 
 
-@pytest.fixture(params=["fake", "local", "loopback", pytest.param("lab", marks=pytest.mark.lab)])
+@pytest.fixture(
+    params=[
+        "fake",
+        "local",
+        pytest.param("loopback", marks=pytest.mark.tool("sshd")),
+        pytest.param("lab", marks=[pytest.mark.lab, pytest.mark.xdist_group("real")]),
+    ]
+)
 def transport(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transport]:
     """Each way to a host in turn."""
     made = _made(request, tmp_path, monkeypatch)

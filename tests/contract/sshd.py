@@ -13,7 +13,6 @@ from pathlib import Path
 
 from cutover.core.host import Host
 
-SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 KINDS = ("ed25519", "ecdsa")
 
 # Stands where sudo is not installed: it takes exactly what we promise to send, and shows that it was used.
@@ -88,7 +87,8 @@ def new_key(path: Path, kind: str = "ed25519") -> Path:
 
 def start(directory: Path) -> Sshd:
     """Start an sshd with everything it needs under `directory`."""
-    assert SSHD is not None
+    program = shutil.which("sshd")
+    assert program is not None, "sshd is missing: `tests/unpack-tools` gets one without installing it"
     directory.chmod(0o755)
     tools = directory / "bin"
     tools.mkdir()
@@ -101,14 +101,14 @@ def start(directory: Path) -> Sshd:
     authorized.write_text(client.with_suffix(".pub").read_text(encoding="utf-8"), encoding="utf-8")
     port = free_port()
     config = directory / "sshd_config"
-    config.write_text(_config(directory, port, keys, authorized, tools), encoding="utf-8")
+    config.write_text(_config(directory, port, keys, authorized, tools) + _parts(Path(program)), encoding="utf-8")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd refuses to start as root without it
     known = directory / "known_hosts"
     public = keys["ed25519"].with_suffix(".pub").read_text(encoding="utf-8").split()
     known.write_text(f"[127.0.0.1]:{port} {public[0]} {public[1]}\n", encoding="utf-8")
     with (directory / "log").open("wb") as log:
-        process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(config)], stderr=log)
+        process = subprocess.Popen([program, "-D", "-e", "-f", str(config)], stderr=log)
     _wait_for(port, process, directory / "log")
     return Sshd(directory, port, process, known, client, tools)
 
@@ -136,8 +136,15 @@ SetEnv PATH={tools}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin HOME={directory
 """
 
 
+def _parts(program: Path) -> str:
+    """Where the parts are that OpenSSH 9.8 split off, if this is one of .cutover/tools."""
+    parts = {"SshdSessionPath": "sshd-session", "SshdAuthPath": "sshd-auth"}
+    folder = program.resolve().parents[1] / "root" / "usr" / "lib" / "openssh"
+    return "".join(f"{option} {folder / part}\n" for option, part in parts.items() if (folder / part).exists())
+
+
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(500):
+    for _ in range(3000):
         if process.poll() is not None:
             break
         with socket.socket() as sock:

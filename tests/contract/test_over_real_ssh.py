@@ -18,7 +18,7 @@ from cutover.remote.scan import ScanTarget, scan
 from cutover.remote.ssh import SshTransport
 from cutover.remote.transport import Deadline
 from tests.contract import sshd
-from tests.contract.patience import wait_until
+from tests.waiting import wait_until
 
 
 def problem_of(host: Host, access: SshAccess, deadline: float = 20) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from cutover.remote.ssh import SshTransport
 from cutover.remote.testinfra_backend import host_over
 from cutover.remote.transport import DeadlinePassed, Lost, RemoteError, UploadFailed
 from tests.contract import sshd
-from tests.contract.patience import wait_until
+from tests.waiting import wait_until
 
 
 def in_flight(transport: SshTransport, script: str, deadline: float, outcome: list[object]) -> threading.Thread:

@@ -65,7 +65,7 @@ def resumed(ground: Ground, boundary: Boundary, seed: int) -> tuple[Experiment, 
     experiment.ended(ground.start("cutover", "--yes", side=boundary.side, number=boundary.number))
     answer = experiment.does("cutover", "--resume", "--yes")
     experiment.again("cutover", "--resume", "--yes")
-    nothing = "nothing to resume" in answer.told
+    nothing = "nothing to resume" in answer.output
     return experiment, _coded(outcome(experiment, *(("V1", "V2") if nothing else ("V2",))), answer.code, (0,))
 
 
@@ -76,7 +76,7 @@ def aborted(ground: Ground, boundary: Boundary, seed: int) -> tuple[Experiment, 
     experiment.ended(killed)
     answer = experiment.does("abort", "--yes")
     experiment.again("abort", "--yes")
-    idle = "idle" in answer.told
+    idle = "idle" in answer.output
     return experiment, _coded(outcome(experiment, *(("V1", "V2") if idle else ("V1",))), answer.code, (0,))
 
 
@@ -86,7 +86,7 @@ def unrolled(ground: Ground, boundary: Boundary, seed: int) -> tuple[Experiment,
     experiment.ended(ground.start("cutover", "--yes"))
     experiment.ended(ground.start("rollback", "--yes", side=boundary.side, number=boundary.number))
     answer = experiment.does("rollback", "--resume", "--yes")
-    if "nothing to" in answer.told:  # it had not been approved
+    if "nothing to" in answer.output:  # it had not been approved
         answer = experiment.does("rollback", "--yes")
     experiment.again("rollback", "--yes")
     return experiment, _coded(outcome(experiment, "V1"), answer.code, (0,))

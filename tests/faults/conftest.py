@@ -20,7 +20,7 @@ from tests.checkout import ROOT
 from tests.faults.ground import Ground
 from tests.faults.results import Results
 from tests.lab.conftest import fresh_checkout
-from tests.lab.support_hosts import Hosts
+from tests.lab.support import Hosts
 
 VARIABLES: dict[str, object] = {
     "cutover_service": "abaco",

@@ -13,10 +13,11 @@ from typing import Any
 
 import lab
 from cutover.agent.clock import SILENCE_S
+from lab.system import until
 from tests.faults import controller
 from tests.faults.invariants import Violation, exactly_once, in_service, judge, nothing_left
-from tests.lab.support import PATIENCE_S, Answer, Checkout, journal
-from tests.lab.support_hosts import V1, V2, Hosts, until
+from tests.lab.support import V1, V2, Answer, Checkout, Hosts, journal
+from tests.waiting import PATIENCE_S, journal_lines, journal_records, wait_until
 
 LOOK = (Path(__file__).parent / "look.py").read_text()
 # For tapes under way to be done, and for what has ended to be gone: an agent whose controller was cut off waits for its silence.
@@ -25,11 +26,11 @@ BUDGET_S = 30.0
 
 
 class Mortal:
-    """A command under way in a process that dies where it is told to."""
+    """A command under way in a process that dies at a chosen place."""
 
     def __init__(self, checkout: Checkout, words: Sequence[str], side: str = "never", number: int = 0) -> None:
         self.words, self._root, self._began = list(words), checkout.root, time.monotonic()
-        stem = checkout.root / f".told-{time.monotonic_ns()}"
+        stem = checkout.root / f".said-{time.monotonic_ns()}"
         self.notes, self._said, self._answered = (stem.with_suffix(end) for end in (".notes", ".said", ".json"))
         argv = [sys.executable, str(Path(controller.__file__)), side, str(number), str(self.notes), "--", *words]
         home = checkout.root / ".home"
@@ -53,22 +54,27 @@ class Mortal:
 
     def when(self, reached: Callable[[], bool]) -> "Mortal":
         """Wait until something has come to be while it runs."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not reached():
+
+        def check() -> bool:
+            if reached():
+                return True
             assert self.process.poll() is None, f"it ended before that: {self.answer()}"
-            assert time.monotonic() < deadline, "it never came to that"
-            time.sleep(0.02)
+            return False
+
+        wait_until(check)
         return self
 
     def boundaries(self) -> list[dict[str, Any]]:
         """Each write of its journal so far: number, kind of its first record, how many records."""
-        return [json.loads(line) for line in self.notes.read_text().splitlines()] if self.notes.exists() else []
+        return journal_records(self.notes)
 
     def left(self) -> list[str]:
         """What is left of it, and of what it started."""
         group = self.process.pid
-        told = subprocess.run(["ps", "-eo", "pgid=,sid=,pid=,args="], capture_output=True, text=True, check=True).stdout
-        rows = [line.split(None, 3) for line in told.splitlines()]
+        listed = subprocess.run(
+            ["ps", "-eo", "pgid=,sid=,pid=,args="], capture_output=True, text=True, check=True
+        ).stdout
+        rows = [line.split(None, 3) for line in listed.splitlines()]
         return [" ".join(row[2:])[:160] for row in rows if str(group) in row[:2] and "<defunct>" not in row[3]]
 
 
@@ -125,7 +131,9 @@ class Ground:
         """V1 in service, and nothing else."""
         self.hosts.reset(*self.names)
         self.forget_v2()
-        assert until(lambda: all(in_service(one) == "V1" for one in self.look(time.time()).values()), seconds=30)
+        assert until(
+            lambda: all(in_service(one) == "V1" for one in self.look(time.time()).values()), seconds=PATIENCE_S
+        )
 
 
 @dataclass
@@ -155,7 +163,7 @@ class Experiment:
         self.commands.append({
             "words": running.words[0:1] + [word for word in running.words if word in ("--resume", "--yes")],
             "code": answer.code, "seconds": round(answer.seconds, 2), "run": answer.document.get("run_id", ""),
-            "errors": answer.document.get("errors", []), "told": answer.told[-3000:],
+            "errors": answer.document.get("errors", []), "output": answer.output[-3000:],
         })  # fmt: skip
         return answer
 
@@ -205,18 +213,12 @@ class Experiment:
             "by_us": self.by_us, "name": self.name, "seed": self.seed, "began": self.began, "expect": self.expect,
             "commands": self.commands,
             "hosts": {name: {"before": self.before[name], "after": after[name]} for name in self.ground.names},
-            "journals": {f"{run.name} of {run.parents[2].name}": self._lines(run) for run in fresh},
+            "journals": {f"{run.name} of {run.parents[2].name}": journal_lines(run / "journal.jsonl") for run in fresh},
             "left_running": [line for one in self.ground.started for line in one.left()],
         }  # fmt: skip
 
     def _roots(self) -> set[Path]:
         return {self.ground.checkout.root, *(mortal._root for mortal in self.ground.started)}
-
-    @staticmethod
-    def _lines(run: Path) -> list[str]:
-        text = (run / "journal.jsonl").read_text()
-        lines = text.splitlines()
-        return lines if text.endswith("\n") else lines[:-1]  # a torn tail is what a crash may leave
 
     def save(self, folder: Path) -> None:
         """Keep the history: the checker can judge it again, offline."""

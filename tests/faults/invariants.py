@@ -146,7 +146,7 @@ def replayed(history: History) -> dict[str, str | None]:
     versions: dict[str, str | None] = dict.fromkeys(history["hosts"], history["expect"].get("began", "V1"))
     records = [json.loads(line) for lines in history["journals"].values() for line in lines]
     outcomes = [record for record in records if record["kind"] == "outcome"]
-    # By when it happened, not by when it was written down: a controller that slept writes late what it was told before.
+    # By when it happened, not by when it was written down: a controller that slept writes late what it had heard before.
     for record in sorted(outcomes, key=lambda record: str(record["data"].get("finished_at", record["at"]))):
         data = record["data"]
         if data["ok"] and data["id"] in SETS and data["host"] in versions:
@@ -212,7 +212,7 @@ def unwritten(history: History) -> bool:
 
 
 def outage_known(history: History) -> Iterator[Violation]:
-    """I6: from told to stop until ready, by systemd's own notes. A gap across two boots is the host's own."""
+    """I6: from the request to stop until ready, by systemd's own notes. A gap across two boots is the host's own."""
     recorded = recorded_gaps(history)
     for host, seen in history["hosts"].items():
         ready = sorted(

@@ -38,9 +38,9 @@ def run(*argv: str) -> str:
 def events(since: str) -> list[dict[str, Any]]:
     """Starts and stops of V1 and V2, as systemd wrote them down."""
     run("journalctl", "--sync")
-    told = run("journalctl", "--no-pager", "-o", "json", f"--since=@{since}", f"UNIT={V1}", f"UNIT={V2}")
+    entries = run("journalctl", "--no-pager", "-o", "json", f"--since=@{since}", f"UNIT={V1}", f"UNIT={V2}")
     found = []
-    for line in told.splitlines():
+    for line in entries.splitlines():
         entry = json.loads(line)
         if what := MESSAGES.get(entry.get("MESSAGE_ID", "")):
             at = int(entry.get("_SOURCE_REALTIME_TIMESTAMP", entry["__REALTIME_TIMESTAMP"])) / 1e6

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import lab
 from tests.faults.ground import Ground
-from tests.lab.support_hosts import V1, V2
+from tests.lab.support import V1, V2
 
 SYSTEMCTL = "/usr/bin/systemctl"
 SKEW = """
@@ -149,7 +149,7 @@ def broken_v2(ground: Ground, name: str, how: str) -> Iterator[None]:
 
 @contextmanager
 def stubborn_v1(ground: Ground, name: str) -> Iterator[None]:
-    """Its V1 ignores what it is told to stop with: a drop-in has systemd send it a signal that it does not know."""
+    """Its V1 ignores the signal that stops it: a drop-in has systemd send it a signal that it does not know."""
     folder = f"/run/systemd/system/{V1}.d"
     drop_in = f"mkdir -p {folder} && printf '[Service]\\nKillSignal=SIGURG\\n' > {folder}/stubborn.conf"
     ground.inside(f"{drop_in} && systemctl daemon-reload", name)

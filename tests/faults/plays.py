@@ -10,12 +10,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 import lab
+from lab.system import until
 from tests.faults import means
 from tests.faults.boundaries import Outcome, outcome
 from tests.faults.ground import Experiment, Ground, Mortal, reached
 from tests.faults.invariants import Violation, in_service
-from tests.lab.support import Checkout
-from tests.lab.support_hosts import CONFIG, STATE, until
+from tests.lab.support import CONFIG, STATE, Checkout
 
 CONFIRM_S = 8.0  # of the tests' inventory
 PLAY_S = 10.0  # within the confirm time and so much a host has gone back by itself
@@ -143,7 +143,7 @@ def bad_wire(stage: Stage) -> Played:
 
 
 def race(stage: Stage) -> Played:
-    """Two machines begin at the same moment: one does it, the other is told who does."""
+    """Two machines begin at the same moment: one does it, the other is refused, with the name of who does."""
     experiment = stage.begin()
     both = stage.ground.start("cutover", "--yes"), stage.ground.start("cutover", "--yes", on=stage.other)
     for one in both:

@@ -1,4 +1,4 @@
-"""Experiments on several hosts at the same time, one after another on each; what goes wrong is told in the end, all of it."""
+"""Experiments on several hosts at the same time, one after another on each; what goes wrong is reported in the end, all of it."""
 
 import queue
 import threading

@@ -8,7 +8,7 @@ from tests.faults import means, plays
 from tests.faults.boundaries import Outcome
 from tests.faults.ground import Experiment
 from tests.faults.plays import Stage
-from tests.lab.support_hosts import V1, V2
+from tests.lab.support import V1, V2
 
 BEFORE = "phase.started"  # the fault is there before the phase has done anything; else in the middle of it
 
@@ -74,7 +74,7 @@ SCENARIOS = (
     _row("disk-full-at-release", "it is full when the release arrives", plays.struck, **_full("backup", 10, (3,))),
     _row("disk-full-at-shutdown", "it is full when V1's last snapshot and log are taken", plays.struck,
          **_full("shutdown", 0, (4, 5))),
-    _row("disk-full-at-journal", "the controller's disk is full after V1 was told to stop", plays.full_journal),
+    _row("disk-full-at-journal", "the controller's disk is full after V1 was asked to stop", plays.full_journal),
     _row("config-read-only", "/etc/abaco can only be read from phase 3 on", plays.struck, **_locked("/etc/abaco")),
     _row("state-read-only", "the engine's own directory can only be read from phase 3 on", plays.struck,
          **_locked("/var/lib/cutover/abaco")),

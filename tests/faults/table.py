@@ -1,6 +1,5 @@
 """docs/faults.md from what a run of the suite came to: `python -m tests.faults.table RESULTS` writes it."""
 
-import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from tests.faults.invariants import INVARIANTS
 from tests.faults.scenarios import SCENARIOS
+from tests.waiting import journal_records
 
 Line = dict[str, Any]
 PAGE = """\
@@ -83,9 +83,9 @@ def _boundaries(lines: Sequence[Line]) -> str:
         for series in sorted({_series(line) for line in of_group}):
             chosen = [line for line in of_group if _series(line) == series]
             ends = Counter("+".join(sorted(set(line["ends"]))) for line in chosen)
-            told = ", ".join(f"{end} {times}" for end, times in sorted(ends.items()))
+            counted = ", ".join(f"{end} {times}" for end, times in sorted(ends.items()))
             good = sum(not line["violations"] for line in chosen)
-            rows.append([group, series, f"{good} of {len(chosen)}", told, *_marks(chosen)])
+            rows.append([group, series, f"{good} of {len(chosen)}", counted, *_marks(chosen)])
     return _table(["hosts", "series", "converged", "ended on", "END", *INVARIANTS], rows)
 
 
@@ -102,7 +102,7 @@ def _scenarios(lines: Sequence[Line]) -> str:
 
 def write(results: Path, page_file: Path) -> None:
     """Write the page."""
-    page_file.write_text(page([json.loads(line) for line in results.read_text().splitlines()]))
+    page_file.write_text(page(journal_records(results)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A config on a temporary root, and services that really run in processes of their own."""
 
+import compileall
 import json
 import os
 import shutil
@@ -7,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +19,15 @@ import pytest
 from kpi.config import PipelineConfig
 from kpi.probes import EXAMPLE
 from tests.checkout import ROOT
+from tests.waiting import PATIENCE_S, wait_until
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = PATIENCE_S
+
+
+@pytest.fixture
+def no_delivery_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test delivers nothing, validation does not wait until its time is over. Canaries have all of that time."""
+    monkeypatch.setattr("kpi.validation.trial._wait_for_first_run", lambda *_: None)
 
 
 def free_port() -> int:
@@ -42,13 +49,7 @@ def write_config(root: Path, **changes: Any) -> Path:
 
 def wait_for(what: Callable[[], Any]) -> Any:
     """The first true answer; fails when there is none in good time."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < deadline:
-        answer = what()
-        if answer:
-            return answer
-        time.sleep(0.02)
-    return pytest.fail(f"waited {PATIENCE_SECONDS:g} s in vain")
+    return wait_until(what, every=0.02)
 
 
 @dataclass
@@ -93,9 +94,16 @@ def serving(root: Path, code: Path = ROOT, **environment: str) -> Iterator[Runni
                 process.wait()
 
 
+def copied_code(place: Path) -> Path:
+    """A copy of the package, compiled, since many programs start from copies."""
+    compileall.compile_dir(ROOT / "kpi", quiet=2)
+    shutil.copytree(ROOT / "kpi", place / "kpi")
+    return place
+
+
 def altered_code(tmp_path: Path, module: str, old: str, new: str) -> Path:
     """A copy of the package with one thing changed in it."""
-    shutil.copytree(ROOT / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    copied_code(tmp_path)
     path = tmp_path / "kpi" / module
     text = path.read_text(encoding="utf-8")
     assert old in text

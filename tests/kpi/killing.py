@@ -41,7 +41,7 @@ class Storm:
         pauses = random.Random(self.dice.random())  # noqa: S311 - a repeatable test
 
         def deliver() -> None:
-            while not stop.wait(pauses.uniform(0.005, 0.05)):
+            while not stop.wait(pauses.uniform(0.02, 0.08)):
                 deliverer.deliver("A", ROWS)
 
         thread = threading.Thread(target=deliver)

@@ -5,7 +5,6 @@ The release under test is a copy of the package with a few lines added; its own 
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,8 +15,8 @@ from typing import Any
 import pytest
 
 from legacy.deliver_tapes import Deliverer
-from tests.checkout import ROOT
-from tests.kpi.conftest import Running, altered_code, serving, wait_for, write_config
+from tests.kpi.conftest import Running, altered_code, copied_code, serving, wait_for, write_config
+from tests.waiting import PATIENCE_S
 
 # Far above what a busy test machine needs, far below what is planted.
 LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
@@ -82,7 +81,7 @@ def write_files(files):
 
 def _release(tmp_path: Path, module: str = "", fault: str = "") -> Path:
     """A copy of the package with a fault in it, as a release of its own."""
-    shutil.copytree(ROOT / "kpi", tmp_path / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
+    copied_code(tmp_path)
     if module:
         with (tmp_path / "kpi" / module).open("a", encoding="utf-8") as code:
             code.write(fault)
@@ -92,7 +91,9 @@ def _release(tmp_path: Path, module: str = "", fault: str = "") -> Path:
 def _validated(code: Path, running: Running, *more: str) -> tuple[int, dict[str, Any]]:
     command = [sys.executable, "-m", "kpi", "validate", "--json", "--config", str(running.config_path), *more]
     environment = {**os.environ, "PYTHONPATH": str(code)}
-    run = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    run = subprocess.run(
+        command, cwd=code, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     return run.returncode, json.loads(run.stdout)
 
 

@@ -1,6 +1,6 @@
 """kill -9 at random moments under a stream of tapes: each tape in done exactly once, its outputs right, the chain whole.
 
-KPI_TEST_KILLS sets how many kills (default 15), KPI_TEST_SEED repeats a run; the seed is printed.
+KPI_TEST_KILLS sets how many kills (default 8), KPI_TEST_SEED repeats a run; the seed is printed.
 """
 
 import os
@@ -25,7 +25,7 @@ from tests.kpi.killing import (
     serve,
 )
 
-KILLS = int(os.environ.get("KPI_TEST_KILLS", "15"))
+KILLS = int(os.environ.get("KPI_TEST_KILLS", "8"))
 V1 = ROOT / "legacy" / "abaco_v1"
 
 

@@ -22,6 +22,7 @@ from legacy.deliver_tapes import as_csv as delivered_csv
 from legacy.deliver_tapes import draw as delivered_draw
 from tests.checkout import ROOT
 from tests.kpi.conftest import free_port, serving, wait_for
+from tests.waiting import PATIENCE_S
 
 V1 = ROOT / "legacy" / "abaco_v1"
 
@@ -53,7 +54,7 @@ def _v1(root: Path, port: int) -> Iterator[subprocess.Popen[str]]:
 
 def _stop(process: subprocess.Popen[str]) -> tuple[int, str]:
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=PATIENCE_S)
     return process.returncode, said
 
 
@@ -126,7 +127,7 @@ def test_v1_once_prints_and_writes_nothing(tmp_path: Path) -> None:
     tape.write_bytes(as_csv(draw("B")))
     before = _names(tmp_path)
     command = [sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(config), "--once", str(tape)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     metrics = json.loads(run.stdout)["metrics"]
     assert metrics["PAR30"] == 11.58
     assert f"{metrics['PAR90']:.6f}" == "6.081477"
@@ -216,7 +217,9 @@ def test_v1_gives_bare_numbers_of_which_par30_alone_is_rounded(tmp_path: Path) -
             "--once",
             str(tape),
         ]
-        metrics = json.loads(subprocess.run(command, capture_output=True, timeout=20, check=True).stdout)["metrics"]
+        metrics = json.loads(subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=True).stdout)[
+            "metrics"
+        ]
         assert list(metrics) == ["PAR30", "PAR90", "CollectionRate", "HealthScore"]
         assert {name: f"{metrics[name]:.6f}" for name in known} == known
 

@@ -1,16 +1,17 @@
 """Mutants of the formulas: the tests that travel with a release must fail on every one of them."""
 
 import ast
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.checkout import ROOT
+from tests.kpi.conftest import copied_code
 
 FORMULAS = ("base.py", "par30.py", "par90.py", "collection_rate.py", "portfolio_health.py")
 TESTS = ("test_kpi_base.py", "test_kpi_calculators_v2.py", "test_kpi_engine_v2.py")
@@ -83,40 +84,64 @@ def mutants() -> list[tuple[str, int, str]]:
     return found
 
 
+# Runs the tests once for each line of its input, [file, text of it], and prints how they ended. Only the first one pays for the
+# imports of pytest and numpy, and leaves byte code: each run is a fork, which imports the package anew. Byte code of formulas goes,
+# since two mutants of one second and size would be taken for one.
+DRIVER = """
+import json, os, pathlib, shutil, sys
+import numpy, pytest
+for line in sys.stdin:
+    name, text = json.loads(line)
+    file = pathlib.Path(name)
+    sound = file.read_text(encoding="utf-8")
+    file.write_text(text, encoding="utf-8")
+    child = os.fork()
+    if not child:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *sys.argv[1:]]))
+    ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    file.write_text(sound, encoding="utf-8")
+    sys.dont_write_bytecode = True
+    shutil.rmtree(file.parent / "__pycache__", ignore_errors=True)
+    print(ended, flush=True)
+"""
+
+
+def mutated(name: str, number: int) -> str:
+    """The text of a formula file after this mutation."""
+    tree = ast.parse((ROOT / "kpi" / "formulas" / name).read_text(encoding="utf-8"))
+    for at, _ in enumerate(mutations(tree)):
+        if at == number:
+            return ast.unparse(tree)
+    raise AssertionError(f"{name} has no mutation {number}")
+
+
 @pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the code and of the tests that travel with it."""
+def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], int]:
+    """How the tests that travel with a release ended on the package as it is (number -1), and on each mutant."""
     place = tmp_path_factory.mktemp("mutants")
-    shutil.copytree(ROOT / "kpi", place / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(
-        ROOT / "roles" / "abaco" / "tests", place / "release_tests", ignore=shutil.ignore_patterns("__pycache__")
+    copied_code(place)
+    shutil.copytree(ROOT / "roles" / "abaco" / "tests", place / "release_tests")
+    texts = {("base.py", -1): (ROOT / "kpi" / "formulas" / "base.py").read_text(encoding="utf-8")}
+    texts |= {(name, number): mutated(name, number) for name, number, _ in mutants()}
+    lines = [json.dumps([str(place / "kpi" / "formulas" / name), text]) for (name, _), text in texts.items()]
+    argv = [sys.executable, "-c", DRIVER, *(str(place / "release_tests" / name) for name in TESTS)]
+    environment = {
+        "PATH": os.environ["PATH"], "PYTHONPATH": str(place),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "OPENBLAS_NUM_THREADS": "1",
+    }  # fmt: skip
+    done = subprocess.run(
+        argv, cwd=place, env=environment, input="\n".join(lines), capture_output=True, text=True, check=True
     )
-    return place
+    return dict(zip(texts, map(int, done.stdout.split()), strict=True))
 
 
-def outcome(release: Path) -> int:
-    argv = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"]
-    argv += [str(release / "release_tests" / name) for name in TESTS]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(release), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(argv, cwd=release, env=environment, capture_output=True, check=False).returncode
-
-
-def test_the_unchanged_release_passes(release: Path) -> None:
-    assert outcome(release) == 0
+def test_the_unchanged_release_passes(ended: dict[tuple[str, int], int]) -> None:
+    assert ended["base.py", -1] == 0
 
 
 @pytest.mark.parametrize(
     ("name", "number"), [pytest.param(name, number, id=f"{name}: {words}") for name, number, words in mutants()]
 )
-def test_a_mutant_is_found(release: Path, name: str, number: int) -> None:
-    file = release / "kpi" / "formulas" / name
-    sound = file.read_text(encoding="utf-8")
-    tree = ast.parse(sound)
-    for at, _ in enumerate(mutations(tree)):
-        if at == number:
-            file.write_text(ast.unparse(tree), encoding="utf-8")
-            break
-    try:
-        assert outcome(release) == 1
-    finally:
-        file.write_text(sound, encoding="utf-8")
+def test_a_mutant_is_found(ended: dict[tuple[str, int], int], name: str, number: int) -> None:
+    assert ended[name, number] == 1

@@ -14,6 +14,7 @@ from kpi.synthetic import as_csv, draw
 from kpi.validation.live import ask_health, ask_metrics
 from tests.checkout import ROOT
 from tests.kpi.conftest import Running, altered_code, serving, wait_for
+from tests.waiting import PATIENCE_S
 
 
 def _drop(running: Running, name: str, content: bytes) -> None:
@@ -103,7 +104,7 @@ def test_it_tells_systemd_that_it_is_ready_alive_and_stopping(tmp_path: Path) ->
 def test_a_second_service_on_the_same_root_is_refused(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
         command = [sys.executable, "-m", "kpi", "serve", "--config", str(running.config_path)]
-        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+        second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert second.returncode == 2
         assert "another process writes this audit trail" in second.stderr
 
@@ -114,7 +115,9 @@ def test_a_config_of_another_release_is_refused(tmp_path: Path) -> None:
         running.stop()
     command = [sys.executable, "-m", "kpi", "serve", "--config", str(config)]
     environment = {**os.environ, "ABACO_RELEASE": "another"}
-    run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20, check=False)
+    run = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert run.returncode == 2
     assert "this is release another" in run.stderr
 

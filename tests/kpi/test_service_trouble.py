@@ -20,6 +20,7 @@ from kpi.validation import validate
 from kpi.validation.live import ask_health, ask_metrics
 from tests.checkout import ROOT
 from tests.kpi.conftest import Running, altered_code, serving, wait_for, write_config
+from tests.waiting import PATIENCE_S
 
 STUCK = """
 import threading
@@ -180,7 +181,7 @@ def test_a_root_that_cannot_be_used_ends_with_its_reason(tmp_path: Path) -> None
     config = write_config(tmp_path)
     (tmp_path / "audit").write_bytes(b"in the way")
     command = [sys.executable, "-m", "kpi", "serve", "--config", str(config)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (run.returncode, "cannot be made or written" in run.stderr) == (2, True)
     assert "Traceback" not in run.stderr
 

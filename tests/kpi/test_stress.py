@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +17,8 @@ from kpi.stress.load import DONE, DUPLICATE, REJECTED, deliveries
 from kpi.stress.memory import MemorySample, judge
 from kpi.verdict import Verdict
 from tests.checkout import ROOT
-from tests.kpi.conftest import wait_for
+from tests.kpi.conftest import altered_code, wait_for
+from tests.waiting import PATIENCE_S
 
 Document = dict[str, Any]
 LIMIT = "500"  # MB in 10 000 tapes
@@ -66,17 +66,25 @@ def judge_header(source: str, names: Sequence[str]) -> list[Finding]:
 
 
 def _planted(directory: Path, module: str, more: str) -> Path:
-    """A copy of the package with something added to the end of a module."""
-    shutil.copytree(ROOT / "kpi", directory / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
-    path = directory / "kpi" / module
+    """A patient copy of the package with something added to the end of a module."""
+    path = _patient(directory) / "kpi" / module
     path.write_text(path.read_text(encoding="utf-8") + more, encoding="utf-8")
     return directory
+
+
+def _patient(directory: Path) -> Path:
+    """A copy of the package with limits of latency that no busy test machine reaches."""
+    return altered_code(
+        directory, "example_config.json", '"warn": 100, "critical": 500,', '"warn": 20000, "critical": 30000,'
+    )
 
 
 def _stress(code: Path, *options: str) -> tuple[int, Document]:
     argv = [sys.executable, "-m", "kpi", "stress", "--json", "--rows", "40", "--sample-every", "0.03", *options]
     environment = {**os.environ, "PYTHONPATH": str(code)}
-    done = subprocess.run(argv, cwd=code, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        argv, cwd=code, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
     assert done.stdout, done.stderr
     document: Document = json.loads(done.stdout)
     return done.returncode, document
@@ -89,7 +97,7 @@ def _statuses(document: Document) -> dict[str, str]:
 def test_a_sound_release_passes_with_all_figures(tmp_path: Path) -> None:
     """The limit is far above what a young process takes until it is warm, and far below the planted leak."""
     root = tmp_path / "root"
-    code, document = _stress(ROOT, "--iterations", "400", "--growth-limit", LIMIT, "--root", str(root))
+    code, document = _stress(_patient(tmp_path), "--iterations", "400", "--growth-limit", LIMIT, "--root", str(root))
     assert (code, document["verdict"]) == (0, "PASS"), document["issues"]
     assert _statuses(document) == dict.fromkeys(("errors", "tapes", "audit_trail", "latency", "memory"), "PASS")
     assert document["iterations"] == 400
@@ -154,7 +162,7 @@ def test_interrupted_it_takes_service_and_scratch_away(tmp_path: Path, number: s
         try:
             wait_for(lambda: list(tmp_path.glob("kpi-stress-*/done/*__stress-*")))
             process.send_signal(number)
-            assert process.wait(timeout=60) == 130
+            assert process.wait(timeout=PATIENCE_S) == 130
             assert _served_below(tmp_path) == []
             assert list(tmp_path.iterdir()) == []
         finally:

@@ -25,6 +25,7 @@ from tests.checkout import ROOT
 from tests.kpi.conftest import Running, serving
 
 NUMBERS = count()
+pytestmark = pytest.mark.usefixtures("no_delivery_is_waited_for")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_v1s_newest_tape_goes_through_v2_and_agrees_and_counts_nowhere(live: Run
     tape = _by_v1(live, _sound(2))
     tape.chmod(0o640)
     before = {path: path.read_bytes() for path in (live.root / "metrics").iterdir() if path.is_file()}
-    check = _check(validate(live.config, timeout=1.5))
+    check = _check(validate(live.config))
     assert (check.status, _codes(check)) == (Verdict.PASS, set())  # though nothing was delivered
     seen = check.values["v1_tape"]
     assert (seen["tape"], seen["ended_in"], seen["outcome"]) == (tape.name.partition("__")[2], "done", "agree")
@@ -104,7 +105,7 @@ def test_a_value_that_is_not_v1s_is_judged_by_the_shadow_rules(live: Running, fa
     times = path.stat()
     path.write_text(json.dumps(document))
     os.utime(path, (times.st_mtime, times.st_mtime))
-    check = _check(validate(live.config, timeout=1.5))
+    check = _check(validate(live.config))
     assert check.status is verdict
     found = [finding for _, finding in check.issues if finding.code == "v1_tape_differs"]
     assert all(tape.name.partition("__")[2] in one.found and "PAR90" in one.found for one in found)
@@ -113,7 +114,7 @@ def test_a_value_that_is_not_v1s_is_judged_by_the_shadow_rules(live: Running, fa
 
 def test_a_tape_that_v1_accepts_and_v2_refuses_fails_by_its_name_and_reason(live: Running) -> None:
     tape = _by_v1(live, as_csv(draw("C", 40), "v1-c-"))
-    check = _check(validate(live.config, timeout=1.5))
+    check = _check(validate(live.config))
     assert check.status is Verdict.FAIL
     (found,) = [finding.found for _, finding in check.issues if finding.code == "v1_tape_refused"]
     assert tape.name.partition("__")[2] in found
@@ -124,7 +125,7 @@ def test_a_tape_of_several_dates_is_not_compared_and_that_is_seen(live: Running)
     head, *rows = as_csv(draw("A", 20), "v1-d-").decode().splitlines()
     other = [row.replace("2025-12-26", "2025-12-27") for row in rows[10:]]
     _by_v1(live, "\n".join([head, *rows[:10], *other, ""]).encode())
-    check = _check(validate(live.config, timeout=1.5))
+    check = _check(validate(live.config))
     assert check.status is Verdict.WARN
     assert {"v1_tape_of_several_dates", "no_delivery"} <= _codes(check)
 
@@ -134,7 +135,7 @@ def test_without_a_tape_of_v1_that_fits_a_service_that_has_none_either_is_a_warn
 ) -> None:
     _by_v1(live, _sound(900))
     monkeypatch.setattr(v1_tape, "MOST_BYTES", 100)
-    check = _check(validate(live.config, timeout=1.5))
+    check = _check(validate(live.config))
     assert (check.status, _codes(check), check.values["v1_tape"]) == (Verdict.WARN, {"no_delivery"}, None)
 
 

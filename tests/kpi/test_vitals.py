@@ -24,6 +24,7 @@ from kpi.verdict import Verdict
 from legacy.deliver_tapes import Deliverer
 from tests.checkout import ROOT
 from tests.kpi.conftest import Running, altered_code, serving, wait_for, write_config
+from tests.waiting import PATIENCE_S
 
 NOTHING_COUNTED = dict.fromkeys(("tapes", "canaries", "errors", "rows", "kpis"))
 
@@ -87,7 +88,7 @@ def test_a_sound_service_is_measured_as_a_whole(live: Running) -> None:
 
 def test_the_command_prints_the_document_and_its_exit_status(live: Running) -> None:
     command = [sys.executable, "-m", "kpi", "vitals", "--json", "--config", str(live.config_path)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert (run.returncode, json.loads(run.stdout)["status"]) == (0, "PASS"), run.stderr
     lines = subprocess.run(
         [word for word in command if word != "--json"], cwd=ROOT, capture_output=True, text=True, check=False

@@ -14,9 +14,7 @@ from cutover.inventory.targets import Options, choose
 from cutover.run.provision import provision
 from lab.system import hold
 from tests.checkout import ROOT
-from tests.lab.support import Checkout
-from tests.lab.support_hosts import Hosts
-from tests.lab.support_releases import BrokenRelease, build_broken
+from tests.lab.support import BrokenRelease, Checkout, Hosts, build_broken
 
 COUNT = 3
 # Quick where a person would wait, and few rows: what is tested is not how long a tape takes.

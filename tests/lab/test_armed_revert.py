@@ -3,8 +3,8 @@
 import pytest
 
 import lab
-from tests.lab.support import Checkout, reached
-from tests.lab.support_hosts import V1, V2, Hosts, until
+from lab.system import until
+from tests.lab.support import V1, V2, Checkout, Hosts, reached
 
 pytestmark = pytest.mark.lab
 
@@ -37,7 +37,7 @@ def test_a_killed_controller_leaves_a_host_that_goes_back_by_itself(hosts: Hosts
     assert seen["lease"]["token"] == token + 1
     assert seen["lease"]["holder"] == "the host's own revert"
     assert seen["runs"][0]["reverted"]["ok"] is True
-    assert "revert" in status.told
+    assert "revert" in status.output
     refused = checkout.yes("cutover", hosts="lab1")
     assert refused.code == 3, str(refused)
     assert "reverted by host at" in refused.errors[0]["found"]
@@ -46,7 +46,7 @@ def test_a_killed_controller_leaves_a_host_that_goes_back_by_itself(hosts: Hosts
     hosts.same_as(before)
     again = checkout.yes("rollback", hosts="lab1")
     assert again.code == 0, str(again)
-    assert "nothing to roll back" in again.told
+    assert "nothing to roll back" in again.output
 
 
 def test_a_cut_host_goes_back_by_itself_and_the_run_ends_with_all_on_v1(hosts: Hosts, checkout: Checkout) -> None:

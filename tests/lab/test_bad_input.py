@@ -13,9 +13,7 @@ import pytest
 
 import lab
 from cutover.release.artifact import _release_id
-from tests.lab.support import Answer, Checkout
-from tests.lab.support_hosts import DATA, STATE, V1, V2, Hosts
-from tests.lab.support_releases import FAIL_A_TEST, BrokenRelease
+from tests.lab.support import DATA, FAIL_A_TEST, STATE, V1, V2, Answer, BrokenRelease, Checkout, Hosts
 
 pytestmark = pytest.mark.lab
 
@@ -30,7 +28,7 @@ def refused(answer: Answer, code: int, *words: str, host: str = "") -> None:
         if error["host"] == host and all(word in json.dumps(error, ensure_ascii=False) for word in words)
     ]
     assert meant, str(answer)
-    assert " ".join(meant[0]["next"].split()) in " ".join(answer.told.split())  # people are told as well
+    assert " ".join(meant[0]["next"].split()) in " ".join(answer.output.split())  # printed for people as well
 
 
 def hosts_file(checkout: Checkout) -> Path:

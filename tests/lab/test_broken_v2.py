@@ -2,9 +2,7 @@
 
 import pytest
 
-from tests.lab.support import Answer, Checkout, reached
-from tests.lab.support_hosts import DATA, STATE, V2, Hosts
-from tests.lab.support_releases import BREAK, BrokenRelease
+from tests.lab.support import BREAK, DATA, STATE, V2, Answer, BrokenRelease, Checkout, Hosts, reached
 
 pytestmark = pytest.mark.lab
 

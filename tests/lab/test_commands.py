@@ -5,8 +5,7 @@ import re
 
 import pytest
 
-from tests.lab.support import Checkout, journal
-from tests.lab.support_hosts import CONFIG, DATA, STATE, V1, V2, Hosts
+from tests.lab.support import CONFIG, DATA, STATE, V1, V2, Checkout, Hosts, journal
 
 pytestmark = pytest.mark.lab
 
@@ -29,10 +28,10 @@ def test_the_plan_shows_phases_commands_and_the_config_as_a_diff(checkout: Check
     answer = checkout.ask("plan", "--diff", hosts="lab1")
     assert answer.code == 0, str(answer)
     for words in ("Backup and snapshots", f"stop and disable {V1}", f"start and enable {V2}", CONFIG, answer.run):
-        assert words in answer.told, words
+        assert words in answer.output, words
     plan = json.loads((checkout.run_directory(answer.run) / "plan.json").read_text())
-    assert plan["fingerprint"] in answer.told
-    assert re.search(r'\+ +"release": "' + re.escape(plan["release"]["id"]), answer.told), answer.told
+    assert plan["fingerprint"] in answer.output
+    assert re.search(r'\+ +"release": "' + re.escape(plan["release"]["id"]), answer.output), answer.output
 
 
 def test_without_a_terminal_and_without_yes_nothing_is_done(hosts: Hosts, checkout: Checkout) -> None:
@@ -64,7 +63,7 @@ def _given_again_it_changes_nothing(hosts: Hosts, checkout: Checkout, run: str) 
     with hosts.unchanged():
         again = checkout.yes("cutover", "--run", run)
     assert again.code == 0, str(again)
-    assert "nothing to do" in again.told
+    assert "nothing to do" in again.output
     assert {host["version"] for host in again.document["hosts"].values()} == {"V2"}
     assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in written] == before
     hosts.inside("lab2", f"systemctl disable {V2}")
@@ -175,7 +174,7 @@ def test_what_a_rollback_would_do_is_shown_and_then_done_without_naming_anything
     )  # V2 works on
     back = checkout.bare("rollback", "--yes")  # as the end of the cutover prints it
     assert (back.code, back.run) == (0, done.run), str(back)
-    assert "that of the last run here" in back.told
+    assert "that of the last run here" in back.output
     assert hosts.ssh("lab1", f"systemctl is-active {V1}") == "active\n"
 
 

@@ -6,8 +6,7 @@ import pytest
 
 from cutover.journal.journal import read
 from tests.lab.conftest import fresh_checkout
-from tests.lab.support import Answer, Checkout
-from tests.lab.support_hosts import CONFIG, DATA, STATE, V1, V2, Hosts
+from tests.lab.support import CONFIG, DATA, STATE, V1, V2, Answer, Checkout, Hosts
 
 pytestmark = pytest.mark.lab
 
@@ -176,7 +175,7 @@ def test_the_same_release_again_is_nothing_to_do(done: Answer, machine: Checkout
     process = fleet.each(lambda name: fleet.inside(name, f"systemctl show -p InvocationID {V2}"))
     again = machine.yes("cutover")
     assert again.code == 0, str(again)
-    assert "nothing to do" in again.told
+    assert "nothing to do" in again.output
     assert fleet.fingerprint() == before
     assert fleet.each(lambda name: fleet.inside(name, f"systemctl show -p InvocationID {V2}")) == process
 
@@ -232,4 +231,4 @@ def test_a_rollback_of_what_is_back_is_nothing_to_do(back: tuple[Answer, Checkou
     with fleet.unchanged():
         again = back[1].yes("rollback")
     assert again.code == 0, str(again)
-    assert "nothing to roll back" in again.told
+    assert "nothing to roll back" in again.output

@@ -4,8 +4,7 @@ import signal
 
 import pytest
 
-from tests.lab.support import Checkout, reached
-from tests.lab.support_hosts import Hosts
+from tests.lab.support import Checkout, Hosts, reached
 
 pytestmark = pytest.mark.lab
 
@@ -44,7 +43,7 @@ def test_a_second_signal_does_not_cut_the_safe_path_short(hosts: Hosts, checkout
     running.when(reached(checkout, "rollback.started")).signal(signal.SIGINT)
     answer = running.answer()
     assert answer.code == 130, str(answer)
-    assert "the safe path is under way" in " ".join(answer.told.split())
+    assert "the safe path is under way" in " ".join(answer.output.split())
     hosts.same_as(before)
 
 
@@ -53,7 +52,7 @@ def test_abort_of_a_run_that_only_prepared_leaves_v1_alone(hosts: Hosts, checkou
         assert checkout.yes("prepare", hosts="lab1").code == 0
         answer = checkout.yes("abort", hosts="lab1")
     assert answer.code == 0, str(answer)
-    assert "idle" in answer.told
+    assert "idle" in answer.output
 
 
 def test_abort_after_a_cutover_rolls_back(hosts: Hosts, checkout: Checkout) -> None:

@@ -140,7 +140,7 @@ def test_up_again_leaves_the_running_hosts_and_makes_the_killed_one_anew(
     for pid in machine.processes(two.slot(2)):
         with suppress(ProcessLookupError):  # it went down with one killed before
             os.kill(pid, signal.SIGKILL)  # nspawn and its supervisor have no chance to tidy up
-    assert until(lambda: not machine.processes(two.slot(2)), seconds=10)
+    assert until(lambda: not machine.processes(two.slot(2)), seconds=60)
     hosts = lab.up(3, lab=two, inventory=inventory)
     assert [each.name for each in hosts] == ["lab1", "lab2", "lab3"]
     now = lab.status(two)

@@ -5,7 +5,7 @@ import pytest
 from cutover.inventory.targets import Options
 from lab.service import put_in_service, service_of
 from tests.checkout import ROOT
-from tests.lab.support_hosts import V1, Hosts
+from tests.lab.support import V1, Hosts
 
 BROKEN_OFF = {  # as if the role had ended before its last steps
     "lab1": f"systemctl disable --now {V1} lab-tapes.service",

@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.lab.support import Checkout, reached
-from tests.lab.support_hosts import Hosts
+from tests.lab.support import Checkout, Hosts, reached
 
 pytestmark = pytest.mark.lab
 

@@ -1,8 +1,6 @@
 """A real Prometheus over three real hosts that were cut over: it sees them, judges by the generated rules, and cries when V2 is gone."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,20 +16,15 @@ import yaml
 
 from cutover.report.prometheus import files
 from cutover.report.runbook import example_variables
+from lab.system import until
 from tests.checkout import ROOT
 from tests.kpi.conftest import free_port
 from tests.lab.conftest import fresh_checkout
-from tests.lab.support_hosts import V2, Hosts, until
+from tests.lab.support import V2, Hosts
+from tests.waiting import PATIENCE_S
 
-pytestmark = [
-    pytest.mark.lab,
-    pytest.mark.skipif(
-        shutil.which("prometheus") is None and not os.environ.get("CI"),
-        reason="prometheus is missing: apt-get install --no-install-recommends prometheus (CI has it by `./invokew test`)",
-    ),
-]
+pytestmark = [pytest.mark.lab, pytest.mark.tool("prometheus")]
 
-PATIENCE_S = 20.0
 V2_PORT = 8001
 # A look a second, and hold times to match. How busy the machine of these tests is is not what is tested.
 HURRIED = {

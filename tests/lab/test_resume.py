@@ -2,8 +2,7 @@
 
 import pytest
 
-from tests.lab.support import Checkout, journal, reached
-from tests.lab.support_hosts import V1, V2, Hosts
+from tests.lab.support import V1, V2, Checkout, Hosts, journal, reached
 
 pytestmark = pytest.mark.lab
 
@@ -21,7 +20,7 @@ def test_a_killed_run_is_gone_on_with_at_once_to_v2(phase: str, hosts: Hosts, ch
         ]
         assert "armed.json" not in hosts.inside(name, "ls /var/lib/cutover/abaco")
     again = checkout.yes("cutover", "--resume", hosts="lab1:lab2")
-    assert (again.code, "nothing to resume" in again.told) == (0, True), str(again)
+    assert (again.code, "nothing to resume" in again.output) == (0, True), str(again)
     assert [record["seq"] for record in journal(checkout, answer.run)] == list(
         range(1, len(journal(checkout, answer.run)) + 1)
     )
@@ -32,9 +31,9 @@ def test_a_run_that_was_killed_while_it_was_prepared_is_given_up_by_abort(hosts:
         checkout.start("prepare", "--yes", hosts="lab1").when(reached(checkout, "intent", phase="backup")).kill()
         answer = checkout.yes("abort", hosts="lab1")
     assert answer.code == 0, str(answer)
-    assert "given up: lab1 released" in answer.told
+    assert "given up: lab1 released" in answer.output
     idle = checkout.yes("abort", hosts="lab1")
-    assert (idle.code, "idle" in idle.told) == (0, True), str(idle)
+    assert (idle.code, "idle" in idle.output) == (0, True), str(idle)
 
 
 def test_a_run_that_was_killed_after_v1_stopped_is_rolled_back_by_abort(hosts: Hosts, checkout: Checkout) -> None:

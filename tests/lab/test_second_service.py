@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.support import Checkout
-from tests.lab.support_hosts import Hosts
+from tests.lab.support import Checkout, Hosts
 
 pytestmark = pytest.mark.lab
 
@@ -112,6 +111,7 @@ def test_a_service_of_a_few_lines_goes_there_and_back(toy: Checkout, hosts: Host
             assert hosts.inside(name, f"ls {STATE}/.rollback/{planned.run}/new_kept/data") == "blue\ngreen\n"
 
 
+@pytest.mark.usefixtures("hosts")
 def test_the_run_of_one_service_does_not_hold_the_hosts_of_another(toy: Checkout) -> None:
     prepared = toy.yes("prepare", "--service", "toy", hosts="lab1")
     assert prepared.code == 0, prepared

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.conftest import fresh_checkout
-from tests.lab.support import Answer, Checkout
-from tests.lab.support_hosts import DATA, Hosts
+from tests.lab.support import DATA, Answer, Checkout, Hosts
 
 pytestmark = pytest.mark.lab
 

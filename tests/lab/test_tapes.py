@@ -5,8 +5,7 @@ import json
 import pytest
 
 from lab.rehearse import COUNT
-from tests.lab.support import Checkout
-from tests.lab.support_hosts import V2, Hosts
+from tests.lab.support import V2, Checkout, Hosts
 
 pytestmark = pytest.mark.lab
 
@@ -21,7 +20,7 @@ def test_a_stream_of_tapes_is_processed_once_each_through_cutover_rollback_and_c
     hosts.quiet("lab1")
     seen = json.loads(hosts.inside("lab1", f"python3 -I -c '{COUNT}'"))
     assert seen["delivered"] > 100
-    assert seen["different"] == seen["delivered"]  # else none could be told from another
+    assert seen["different"] == seen["delivered"]  # else two could not be kept apart
     assert (seen["lost"], seen["twice"], seen["waiting"]) == (0, 0, 0)
     assert seen["done"] + seen["rejected"] == seen["delivered"]
     assert 0 < seen["by_v1"] < seen["delivered"]

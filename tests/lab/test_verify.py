@@ -12,8 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.lab.conftest import fresh_checkout
-from tests.lab.support import Checkout
-from tests.lab.support_hosts import DATA, V2, Hosts
+from tests.lab.support import DATA, V2, Checkout, Hosts
 
 pytestmark = pytest.mark.lab
 

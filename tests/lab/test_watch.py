@@ -18,8 +18,7 @@ from cutover.plan.service import load_service
 from cutover.plan.service import thresholds as thresholds_of
 from tests.checkout import ROOT
 from tests.lab import watching
-from tests.lab.support import Answer, Checkout
-from tests.lab.support_hosts import V1, V2, Hosts
+from tests.lab.support import V1, V2, Answer, Checkout, Hosts
 from tests.notify.receivers import MailServer, WebServer, mail_server, web_server
 
 FIVE_MINUTES = 300.0  # that the seeds promise from a fault to V1
@@ -52,7 +51,7 @@ def posts() -> Iterator[WebServer]:
 def watched(
     hosts: Hosts, checkout: Checkout, mails: MailServer, posts: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Checkout]:
-    """Three hosts on V2 under a stream of tapes, people who are told, and a key to sign with."""
+    """Three hosts on V2 under a stream of tapes, people who are notified, and a key to sign with."""
     port = mails.server_address[1]
     monkeypatch.setenv(
         "LAB_MAIL", f"mailto://127.0.0.1:{port}?from=watch@example.org&to=on-call@example.org&mode=insecure"
@@ -183,8 +182,8 @@ def test_a_leak_holds_until_somebody_decides(watched: Checkout, hosts: Hosts, ma
     (hold,) = records(watched, answer.run, "hold.opened")
     assert "lab1" in str(hold["reasons"])
     assert any(subject.startswith("Decision needed") for subject in subjects(mails)), subjects(mails)
-    told = watched.ask("status").document["hosts"]["lab1"]["watch"]
-    assert (told["run"], told["watched"], told["hold"]["reasons"]) == (answer.run, False, hold["reasons"])
+    shown = watched.ask("status").document["hosts"]["lab1"]["watch"]
+    assert (shown["run"], shown["watched"], shown["hold"]["reasons"]) == (answer.run, False, hold["reasons"])
     assert watched.ask("monitor", "--once").code == 7
     refused = watched.ask("signoff", "--role", "engineering_lead", "--name", "Bob Other")
     assert refused.code == 2

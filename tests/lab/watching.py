@@ -1,6 +1,6 @@
 """What befalls a service under watch: done on real hosts from behind, through nothing that is tested."""
 
-from tests.lab.support_hosts import DATA, V2, Hosts
+from tests.lab.support import DATA, V2, Hosts
 
 # Delivers as the lab's deliverer does, but tapes of its own: of each good one it makes what is wanted, and notes it in the ledger.
 DELIVER = """

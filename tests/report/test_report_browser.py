@@ -12,17 +12,14 @@ from cutover.report.page import write_report
 from tests.monitor.watch_journals import rolled_back
 from tests.timeline.report_runs import success
 
-BROWSER = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+pytestmark = pytest.mark.tool(*BROWSERS)
 OF_A_PAGE = 101845102  # how the browser marks in its log what a page asked for ("blink_resource_loader"), apart from its own updates
 
 
 @pytest.fixture(scope="module")
 def browser() -> str:
-    if BROWSER is None:
-        pytest.skip("no chromium on this machine: the page was not opened in a browser (apt-get install chromium)")
-    return BROWSER
+    return next(filter(None, map(shutil.which, BROWSERS)))
 
 
 def opened(browser: str, page: Path, folder: Path) -> tuple[str, list[str], set[str]]:

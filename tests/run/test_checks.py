@@ -97,6 +97,15 @@ def test_each_check_is_asked_of_each_host_and_says_what_it_proves(hosts: Hosts) 
     assert [len(shell.asked) for shell in hosts.shells.values()] == [1, 1]
 
 
+def test_a_service_has_checks_of_its_own_beside_the_standard_ones_of_a_phase(hosts: Hosts) -> None:
+    own = hosts.root / "roles" / "toy" / "checks"
+    own.mkdir(parents=True)
+    (own / f"{hosts.phase.name}.py").write_text(PASSES.replace("V1 is stopped", "The toy is wound up"))
+    found = hosts.check(PASSES)
+    assert {one.message for one in found} == {"V1 is stopped", "The toy is wound up"}
+    assert [one.verdict for one in found] == [Verdict.PASS] * 4
+
+
 @pytest.mark.parametrize("answer", ["inactive", "active"])
 def test_a_full_disk_here_keeps_no_check_from_being_judged(hosts: Hosts, answer: str) -> None:
     hosts.shells["b"].said = f"{answer}\n"

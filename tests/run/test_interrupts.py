@@ -14,6 +14,7 @@ from cutover.run.session import SIGNALS, StopSignal
 from tests.checkout import ROOT
 from tests.run.fakehosts import World, is_on_v1
 from tests.run.killing import Machine, machines
+from tests.waiting import PATIENCE_S
 
 __all__ = ["machines"]
 
@@ -22,7 +23,7 @@ RUN = """
 import signal, sys, time
 from cutover.run.session import StopSignal
 from cutover.core.errors import Interrupted
-signal.alarm(30)
+signal.alarm(180)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 stop = StopSignal(lambda words: print(words, flush=True))
 with stop.watching():
@@ -51,7 +52,7 @@ def said(run: "subprocess.Popen[str]") -> str:
 
 
 def end(run: "subprocess.Popen[str]", answer: str = "") -> int:
-    run.communicate(answer, timeout=20)
+    run.communicate(answer, timeout=PATIENCE_S)
     return run.returncode
 
 
@@ -70,7 +71,7 @@ def test_a_second_does_not_cut_the_safe_path_short() -> None:
     assert [said(run), said(run)][1] == "safe path"
     run.send_signal(signal.SIGTERM)
     assert said(run).startswith("SIGTERM again: the safe path is under way")
-    out, _ = run.communicate("go on\n", timeout=20)
+    out, _ = run.communicate("go on\n", timeout=PATIENCE_S)
     assert (out, run.returncode) == ("back on V1\n", ExitCode.INTERRUPTED)
 
 
@@ -81,7 +82,7 @@ def test_a_third_ends_at_once() -> None:
     run.send_signal(signal.SIGINT)
     assert "once more ends at once" in said(run)
     run.send_signal(signal.SIGINT)
-    out, _ = run.communicate("go on\n", timeout=20)
+    out, _ = run.communicate("go on\n", timeout=PATIENCE_S)
     assert ("back on V1" in out, run.returncode) == (False, ExitCode.INTERRUPTED)
 
 

@@ -1,8 +1,6 @@
-"""The generated rules, and promtool to hold them against; where it is missing, tests say so and are skipped, but never in CI."""
+"""The generated rules, and promtool to check them with."""
 
-import os
 import re
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -17,10 +15,7 @@ from tests.monitor.watch_samples import shipped
 from tests.report.prometheus.prometheus_cases import STEP
 
 RULES, DASHBOARD = (Path("roles", "abaco", "prometheus", name) for name in ("rules.yml", "dashboard.json"))
-needs_promtool = pytest.mark.skipif(
-    shutil.which("promtool") is None and not os.environ.get("CI"),
-    reason="promtool is missing: apt-get install --no-install-recommends prometheus (CI has it by `./invokew test`)",
-)
+needs_promtool = pytest.mark.tool("promtool")
 
 
 @cache
