@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from cutover.cli.app import Ask, end
+from cutover.cli.app import end
+from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, Problem, UsageError
 
 HALVES = ("engine", "kpi")

@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import lab
-from cutover.cli.app import Ask, end
+from cutover.cli.app import end
+from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, Refused
 from cutover.inventory.targets import Options
 from lab.service import put_in_service, service_of

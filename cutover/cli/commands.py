@@ -109,12 +109,10 @@ class Command(Task[Body]):
                 )
 
     def _refuse(self, wrong: list[Problem], *, json: bool) -> NoReturn:
-        from cutover.cli.app import Ask, end
+        from cutover.cli.app import conclude
+        from cutover.console.ask import Ask
 
-        def refused(_ask: Ask) -> NoReturn:
-            raise UsageError(wrong)
-
-        raise Exit(code=int(end(Ask(Path(), self.full, json), refused)))
+        raise Exit(code=int(conclude(Ask(Path(), self.full, json), UsageError(wrong))))
 
 
 def command(full: str, *, looks: bool = False) -> Callable[[Body], Command]:

@@ -4,9 +4,10 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from cutover.cli.app import Ask, end
-from cutover.cli.options import Where
+from cutover.cli.app import end
+from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError, ExitCode, Unjudged
+from cutover.run.options import Where
 
 if TYPE_CHECKING:
     from cutover.inventory.targets import Targets
@@ -29,7 +30,7 @@ def signoff(where: Where, role: str, name: str, decision: str, point: str, note:
     """Decide what the watch waits for, or sign one of its points."""
 
     def work(ask: Ask) -> ExitCode:
-        from cutover.cli.listeners import write_all
+        from cutover.cli.results import write_all
         from cutover.monitor.signoff import Signing, sign_off
 
         directory, signed = sign_off(where.targets(), where.runs, where.run, Signing(role, name, decision, point, note))
@@ -44,21 +45,21 @@ def signoff(where: Where, role: str, name: str, decision: str, point: str, note:
 
 def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     from cutover.cli.announce import announcer_for
-    from cutover.cli.listeners import Heard
+    from cutover.cli.results import show_end
     from cutover.monitor.loop import MonitorRequest
     from cutover.monitor.loop import monitor as watch
-    from cutover.run.session import StopSignal
+    from cutover.run.options import RunOptions
+    from cutover.run.session import Session, StopSignal
 
     targets = where.targets()
     announcer = announcer_for(targets, ask.progress)
     listening = Listening(ask, targets, announcer)
-    heard = Heard(ask, announcer)
     stays = sys.stdin.isatty() and not once
-
-    def back(directory: "RunDir", journal: "Journal") -> None:
-        heard.listen(directory, journal, targets.environment)
-
     stop = StopSignal(listening.say)
+    options = RunOptions(
+        where.root, where.command, where.hosts, where.inventory, where.limit, where.forks, where.json, yes=True
+    )
+    back = Session(ask, options, targets, announcer, stop)
     asked = MonitorRequest(where.run, once, stays, listening.hear, listening.teller, back, stop)
     try:
         with stop.watching():
@@ -68,7 +69,7 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
         raise
     finally:
         listening.finish()
-        heard.finish()
+        show_end(back)
 
 
 @dataclass
@@ -127,7 +128,7 @@ class Listening:
             self._write(self.directory)
 
     def _write(self, directory: "RunDir") -> None:
-        from cutover.cli.listeners import write_all
+        from cutover.cli.results import write_all
         from cutover.evidence.collect import make_bundle
         from cutover.evidence.signers import FILE as SIGNERS
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cutover.core.errors import (
@@ -28,8 +28,8 @@ from cutover.plan.phases import COMMITTING
 from cutover.plan.roles import RunFacts
 from cutover.remote.fleet import connect
 from cutover.run.history import Known, directory_of, known_run
-from cutover.run.rollback import RollbackRequest, rollback
-from cutover.run.session import StopSignal
+from cutover.run.rollback import rollback
+from cutover.run.session import Session, StopSignal
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MonitorRequest:
     """What was asked for: which run (the newest on V2, where none is named), one look or all, and who is there.
 
     `hear` lets console, tables and the like listen to the watch's journal; `teller` gives who tells people of events;
-    `back` does the same as `hear` for the journal of a rollback.
+    `back` is the session of a rollback, should there be one.
     """
 
     run: str
@@ -45,7 +45,7 @@ class MonitorRequest:
     stays: bool
     hear: Callable[[RunDir, Journal], None]
     teller: Callable[[RunDir, Journal, Settings], Tell]
-    back: Callable[[RunDir, Journal], None]
+    back: Session
     stop: StopSignal
 
 
@@ -70,7 +70,7 @@ def monitor(targets: Targets, runs: RunDirs, asked: MonitorRequest) -> ExitCode:
         watch = _watch(settings, hosts, journal, Looker.of(targets, fleet, run), directory, heads, asked)
         open_things.callback(watch.tell, "ending", ())
         ended = _ended(watch, asked)
-        return _finish(targets, runs, asked, watch, directory, ended)
+        return _finish(targets, asked, watch, directory, ended)
 
 
 def _all_hosts(known: Known) -> tuple[str, ...]:
@@ -158,12 +158,10 @@ def _ended(watch: Watch, asked: MonitorRequest) -> Ended:
         ) from None
 
 
-def _finish(
-    targets: Targets, runs: RunDirs, asked: MonitorRequest, watch: Watch, directory: RunDir, ended: Ended
-) -> ExitCode:
+def _finish(targets: Targets, asked: MonitorRequest, watch: Watch, directory: RunDir, ended: Ended) -> ExitCode:
     """What follows from the end of the looking."""
     if ended.end in (End.TRIGGERED, End.REFUSED):
-        _go_back(targets, runs, asked, watch, directory, ended)
+        _go_back(asked, watch, directory, ended)
     if ended.end is End.GONE:
         code = ExitCode.ROLLED_BACK
         _close(watch, ended, code)
@@ -179,16 +177,14 @@ def _finish(
     return ended.verdict.exit_code if asked.once else ExitCode.DONE
 
 
-def _go_back(
-    targets: Targets, runs: RunDirs, asked: MonitorRequest, watch: Watch, directory: RunDir, ended: Ended
-) -> None:
+def _go_back(asked: MonitorRequest, watch: Watch, directory: RunDir, ended: Ended) -> None:
     """Back to V1 on the same path as `rollback`, which tells people as well; raises RolledBack, or what the way back raises."""
     reason = "; ".join(ended.reasons)
     watch.journal.write("rollback.started", reasons=list(ended.reasons), t=watch.watched.look_t)
     code = ExitCode.BUG
     try:
-        back = RollbackRequest(directory.id, f"the watch: {reason}", lambda *_: None, asked.back, asked.stop)
-        rollback(targets, runs, back)
+        asked.back.options = replace(asked.back.options, run=directory.id, reason=f"the watch: {reason}")
+        rollback(asked.back)
         code = ExitCode.ROLLED_BACK
     except CutoverError as failed:
         code = failed.exit_code

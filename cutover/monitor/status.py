@@ -18,7 +18,7 @@ from cutover.monitor.collector import look_twice, looks_of
 from cutover.monitor.rules.rulebook import Cadence
 from cutover.monitor.state import Answers, Hold, WatchClock, Watched
 from cutover.monitor.tail import skim
-from cutover.plan.phases import PHASES
+from cutover.plan.phases import READS_FACTS
 from cutover.plan.roles import Role, RunFacts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import failures, reached
@@ -34,7 +34,7 @@ def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
 
     And who is silent.
     """
-    role = PHASES[0].name
+    role = READS_FACTS.name
     probes = {
         name: steps_of(Role(role, targets.root, targets.variables[name], RunFacts("status", "")), "facts")
         for name in targets.names

@@ -8,7 +8,7 @@ from cutover.core import causes
 from cutover.core.errors import Problem
 from cutover.core.step import Step
 from cutover.core.verdict import Verdict, worst
-from cutover.plan.phases import PHASES, Phase
+from cutover.plan.phases import READS_FACTS, Phase
 from cutover.plan.plan import Plan
 
 
@@ -103,7 +103,7 @@ def said_no(plan: Plan) -> list[Problem]:
     return [
         Problem(f"{step.words}: {'; '.join(found)}", step.next or "see the plan", host=host.name, path=step.id)
         for host in plan.hosts.values()
-        for step in host.of(PHASES[0])
+        for step in host.of(READS_FACTS)
         if step.probe and step.severity == "FAIL"
         for found in [next((change.differences for change in host.changes if change.step == step.id), ())]
         if found

@@ -18,7 +18,7 @@ from cutover.core.secret import Secret
 from cutover.core.step import Step
 from cutover.inventory.declarations import declarations
 from cutover.inventory.variables import Variables, resolve
-from cutover.plan.phases import PHASES, ROLLBACK, Phase
+from cutover.plan.phases import PHASES, READS_FACTS, ROLLBACK, Phase
 from cutover.plan.roles import ReleaseFacts, Role, RunFacts, steps_of
 
 # The runbook's side of the exit codes: how each shows, and what to do, at length. What each means stands in `exits`.
@@ -149,7 +149,7 @@ def entries_of(root: Path, phase: Phase) -> tuple[Entry, ...]:
 
 def _role(root: Path, phase: Phase) -> Role:
     bare = Role(phase.name, root, example_variables(root), RUN, RELEASE)
-    first = Role(PHASES[0].name, root, example_variables(root), RUN, RELEASE)
+    first = Role(READS_FACTS.name, root, example_variables(root), RUN, RELEASE)
     facts: Mapping[str, dict[str, Any]] = {fact.id: {} for fact in steps_of(first, "facts")}
     return Role(bare.name, root, bare.variables, RUN, RELEASE, facts)
 

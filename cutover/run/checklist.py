@@ -1,11 +1,13 @@
 """The go / no-go poll: each line of the checklist with its verdict, and what they come to."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
+from cutover.console.ask import read_line
 from cutover.core.errors import Problem, Refused, UsageError
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.declarations import did_you_mean, listed, named
@@ -17,7 +19,7 @@ from cutover.journal.record import Record
 from cutover.notify.escalation import Role
 from cutover.notify.listener import people_of
 from cutover.plan.gate import Finding
-from cutover.plan.phases import PHASES
+from cutover.plan.phases import READS_FACTS
 
 # The checklist before a run: lines that findings prove, and lines that a person answers. Data, checked when it is read.
 
@@ -152,7 +154,7 @@ def _answer(reading: Reading, name: str, body: object, at: str) -> Answer:
     by = reading.words(fields["by"], (name, "by")) if "by" in fields else ""
     note = fields.get("note", "")
     if not isinstance(note, str):
-        reading.refuse((name, "note"), f"is {named(note)}, not text", "put it in quotes, or leave it away")
+        reading.refuse((name, "note"), f"is {named(note)}, not text", "put it in quotes, or remove it")
     return Answer(said is True, by, at, "file", str(note).strip())
 
 
@@ -258,7 +260,7 @@ def _proven(line: Line, findings: Sequence[Finding]) -> Polled:
 
 def _next(polled: Polled) -> str:
     if not polled.line.human:
-        return "settle what phase 0 names, and plan again"
+        return "fix what phase 0 names, and plan again"
     if polled.answer is None:
         entry = f"{polled.line.id}: {{answer: yes, by: NAME}}"
         return f"have somebody answer it by name, on the terminal or as `{entry}` in the file of --answers"
@@ -267,21 +269,16 @@ def _next(polled: Polled) -> str:
 
 # The go / no-go poll of a run, in two parts: people answer before it begins, and phase 0 proves the rest.
 
-PHASE = PHASES[0].name  # whose findings prove the machine's lines
-Ask = Callable[
-    [Role, Sequence[Line]], Mapping[str, Answer]
-]  # asks whoever holds a role; what nobody answers is left out
-
 
 @dataclass(frozen=True)
 class Polling:
-    """What a poll needs: the checklist, the roles that answer, whether answers are required, and those of a file."""
+    """What a poll needs: the checklist, the roles that answer, whether answers are required, those of a file, whether people are asked."""
 
     checklist: Checklist
     roles: Mapping[str, Role]
     mode: Mode
     given: Mapping[str, Answer]
-    ask: Ask | None = None  # None where there is no terminal
+    terminal: bool = False
 
     def people(self, journal: Journal) -> Poll:
         """Have people answer, and record it. Call it once the plan is approved and before any host is changed.
@@ -290,9 +287,9 @@ class Polling:
         """
         poll = people_polled(self.checklist, {**self._before(journal), **self.given}, self.mode)
         said = dict(self.given)
-        if self.ask is not None:
+        if self.terminal:
             for role, lines in _by_role(poll).items():
-                said |= self.ask(self.roles[role], lines)
+                said |= ask_on_terminal(self.roles[role], lines)
             poll = people_polled(self.checklist, {**self._before(journal), **said}, self.mode)
         journal.write("poll", **poll.as_json("people"))
         if any(polled.verdict is Verdict.FAIL for polled in poll.against):
@@ -323,19 +320,43 @@ class Polling:
         }
 
 
-def polling(targets: Targets, answers_file: str, ask: Ask | None) -> Polling:
-    """The poll for these hosts; UsageError with everything that is wrong in checklist, people and answers."""
+def polling(targets: Targets, answers_file: str, *, yes: bool) -> Polling:
+    """The poll for these hosts; UsageError with everything that is wrong in checklist, people and answers.
+
+    People are asked where there is a terminal; `yes` answers nothing, and spares them what is not required.
+    """
     known = people_of(targets)
     lines = checklist(targets.root / FILE, known.contacts.roles)
     given = answers(Path(answers_file), lines, utc_now()) if answers_file else {}
     mode: Mode = "required" if targets.shared("people_checklist") == "required" else "shown"
-    return Polling(lines, known.contacts.roles, mode, given, ask)
+    return Polling(lines, known.contacts.roles, mode, given, sys.stdin.isatty() and (mode == "required" or not yes))
+
+
+def ask_on_terminal(role: Role, lines: Sequence[Line]) -> dict[str, Answer]:
+    """Ask whoever holds a role, by name, line by line; an empty name or answer leaves open what it is about."""
+    known = f" ({', '.join(role.names)})" if role.names else ""
+    by = read_line(f"checklist: who answers as {role.words}{known}? Your name, or nothing if nobody is here:")
+    given: dict[str, Answer] = {}
+    for line in lines if by else ():
+        yes = _yes_or_no(f"{by}: {line.question} [yes/no, or nothing]")
+        if yes is not None:
+            given[line.id] = Answer(yes, by, utc_now(), "terminal", "" if yes else read_line("why not?"))
+    return given
+
+
+def _yes_or_no(question: str) -> bool | None:
+    while True:
+        said = read_line(question).lower()
+        if said in ("y", "yes", "n", "no", ""):
+            return said[0] == "y" if said else None
 
 
 def found_in(records: Sequence[Record]) -> list[Finding]:
     """All that phase 0 found when it was last gone through: its steps and its checks, as they were judged by its gate."""
-    begun = [n for n, record in enumerate(records) if record.kind == "phase.started" and record.phase == PHASE]
-    last = [record for record in records[begun[-1] :] if record.phase == PHASE] if begun else []
+    begun = [
+        n for n, record in enumerate(records) if record.kind == "phase.started" and record.phase == READS_FACTS.name
+    ]
+    last = [record for record in records[begun[-1] :] if record.phase == READS_FACTS.name] if begun else []
     found: dict[tuple[str, str], Finding] = {}
     for record in last:
         if record.kind == "outcome":

@@ -1,25 +1,21 @@
 """Which run is meant, and what is known of it: from this machine's run directories, or from what the hosts hold."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from cutover.core.errors import ExitCode, Locked, MixedFleet, Problem, Refused, Unreachable, UsageError
+from cutover.core.errors import MixedFleet, Problem, Refused, Unreachable, UsageError
 from cutover.core.step import State
-from cutover.inventory.targets import Targets
-from cutover.journal.journal import Journal
 from cutover.journal.pending_rollbacks import Owed, OwedBook, book_of
-from cutover.journal.process_id import identity
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING, ROLLBACK
 from cutover.plan.plan import HostPlan, Plan, joined
-from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import ASK_S, Fleet, connected_as_far_as_possible, failures, raise_all
-from cutover.run.commit import CONFIRMED
-from cutover.run.session import dead_holders, holder, refuse_held, times_of
+from cutover.remote.fleet import ASK_S, Fleet, connected_as_far_as_possible, failures
+from cutover.run.session import Session
+
+CONFIRMED = "confirmed"  # what a host keeps as the state of a run that stays
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def is_touched(status: State | None, run: str) -> bool:
 
 
 def is_settled_back(entry: State | None) -> bool:
-    """Whether a rollback has brought the host back, verified, and left word of it there."""
+    """Whether a rollback has brought the host back, verified, and it is recorded there."""
     return ((entry or {}).get("state") or {}).get("status") == ROLLBACK.name
 
 
@@ -161,95 +157,29 @@ def directory_of(runs: RunDirs, known: Known) -> RunDir:
     return directory
 
 
-# `abort` before phase 3: a run that was only prepared, and whose controller is gone, gives its hosts back. V1 was not touched.
-
-
-def give_up(targets: Targets, runs: RunDirs, run: str, steal: str) -> dict[str, list[str]]:
-    """Release all hosts that a run left held before phase 3 (just the one that is named, where one is); gives them by run.
-
-    Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
-    """
-    with connected_as_far_as_possible(targets) as (fleet, unreachable):
-        statuses, silent = ask(fleet)
-        left = left_held(statuses, run)
-        dead = dead_holders(None, statuses, steal)
-        refuse_held({name: statuses[name] for name in left if name not in dead})
-        _release(fleet, left, dead, times_of(targets).lease)
-        if lost := [*unreachable, *silent]:
-            raise Unreachable(lost)
-    released: dict[str, list[str]] = {}
-    for name, of in left.items():
-        released.setdefault(of, []).append(name)
-    for of, hosts in released.items():
-        _record(RunDir(runs.root / of), hosts)
-    return released
-
-
-def left_held(statuses: Mapping[str, State], run: str) -> dict[str, str]:
-    """Hosts that a run (just the one that is named, where one is) took and never gave back, before phase 3; gives it by host."""
-    left = {
-        name: str(status["lease"]["run"])
-        for name, status in statuses.items()
-        if status["lease"]["run"] and not status["lease"]["released"]
-    }
-    return {name: of for name, of in left.items() if not is_touched(statuses[name], of) and run in ("", of)}
-
-
-def _release(fleet: Fleet, left: Mapping[str, str], dead: Mapping[str, str], lease_s: float) -> None:
-    """Take each lease over, so that whoever had it is fenced, and give it back."""
-
-    def release(agent: HostAgent) -> State:
-        run, who = left[agent.name], holder()
-        claim = {"process": identity(), "instead_of": dead.get(agent.name, "")}
-        taken = agent.begin(run=run, holder=who, nonce=f"abort {identity()}", lease_s=lease_s, claim=claim)
-        token = int(taken["lease"]["token"])
-        try:
-            return agent.disarm(token=token)  # it waits for the step that may still be at work; the next one is refused
-        finally:
-            agent.release(token=token)
-
-    raise_all(fleet.each(release, list(left), deadline=ASK_S))
-
-
-def _record(directory: RunDir, hosts: list[str]) -> None:
-    """The end of the run in its journal, where it began on this machine: there is nothing to go on with any more."""
-    if not directory.journal_file.exists():
-        return
-    try:
-        journal: Journal = directory.journal()
-    except Locked:  # the holder that was robbed still has it: it will find itself fenced, and write its own end
-        return
-    try:
-        journal.write("lease.released", hosts=hosts, failed={})
-        journal.write("run.finished", exit_code=int(ExitCode.DONE), status="given up")
-    finally:
-        journal.close()
-
-
 # What must be settled before any new run: a host that reverted by itself, one that was left between versions, an owed rollback.
 
-SETTLE = "`./invokew rollback` settles it: it judges V1 there, and writes the incident record"
+SETTLE = "`./invokew rollback` settles it: it judges the old release there, and writes the incident record"
 
 
-@contextmanager
-def connected_and_settled(targets: Targets) -> Iterator[Fleet]:
-    """The fleet of these hosts, all of them reached, and none with anything that an earlier run left unsettled.
+def connect_settled(session: Session) -> None:
+    """Connect to all hosts; every one is reached, and none has anything that an earlier run left unsettled.
 
     Raises MixedFleet where a rollback is owed or a host is between two versions, else Refused; held hosts are left to the lock.
     """
+    targets = session.targets
     book = book_of(targets.root, targets.environment)
     try:
-        with connected_as_far_as_possible(targets) as (fleet, unreachable):
-            statuses, silent = ask(fleet)
-            lost = [*unreachable, *silent]
-            settle_what_is(book, statuses)
-            refuse(statuses, lost, {**owed_by_marks(statuses, targets.names), **book.all()})
-            yield fleet
+        fleet, unreachable = session.resources.enter_context(connected_as_far_as_possible(targets))
     except Unreachable as nobody:
         owed = book.all()
         if problems := [owed[problem.host].problem() for problem in nobody.problems if problem.host in owed]:
             raise MixedFleet([*problems, *nobody.problems]) from nobody
         raise
+    statuses, silent = ask(fleet)
+    settle_what_is(book, statuses)
+    refuse(statuses, [*unreachable, *silent], {**owed_by_marks(statuses, targets.names), **book.all()})
+    session.fleet = fleet
 
 
 def refuse(statuses: Mapping[str, State], lost: Sequence[Problem], owed: Mapping[str, Owed]) -> None:

@@ -14,7 +14,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_now
 from cutover.plan.diff import diff, structural_diff
 from cutover.plan.masking import Mask
-from cutover.plan.phases import PHASES, ROLLBACK
+from cutover.plan.phases import BAKES, PHASES, READS_FACTS, ROLLBACK
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ReleasePlan, ServicePlan, batches
 from cutover.plan.render import Rendered
 from cutover.plan.roles import ReleaseFacts, Role, RunFacts, load, steps_of
@@ -24,7 +24,8 @@ from cutover.release.artifact import Artifact
 from cutover.release.build import facts_of, release_for
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet
-from cutover.run.session import holder, refuse_held, times_of
+from cutover.remote.timeouts import PLAN_LOOK_S, times_of
+from cutover.run.leases import holder, refuse_held
 
 # A plan is applied with the inventory that it was made from: what has changed there since was never shown to anybody.
 
@@ -57,10 +58,6 @@ def _changes(planned: HostPlan, host: Host, variables: dict[str, Any]) -> Iterat
             yield Problem(host=host.name, path=name, found=said, next=NEXT)
 
 
-LOOK_S = 60.0
-FACTS_ROLE = PHASES[0].name  # the role that says what is read from a host before anything is planned
-
-
 @dataclass(frozen=True)
 class Planned:
     """A plan, and what only this process knows: the file contents with their secrets, and where the artifact is."""
@@ -81,17 +78,19 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
         name: _roles(targets, name, RunFacts(run, stamp), facts_of(artifact), facts[name]) for name in targets.names
     }
     already = tuple(
-        name for name in targets.names if load(targets.root / "roles", FACTS_ROLE).already(roles[name][FACTS_ROLE])
+        name
+        for name in targets.names
+        if load(targets.root / "roles", READS_FACTS.name).already(roles[name][READS_FACTS.name])
     )
     refuse_held(
-        fleet.every(lambda agent: agent.status(), already, deadline=LOOK_S)
+        fleet.every(lambda agent: agent.status(), already, deadline=PLAN_LOOK_S)
     )  # it may have the release, and be judged still
     files: dict[str, Rendered] = {}
     steps = {name: _steps(by_phase, facts[name]) for name, by_phase in roles.items()}
     for by_phase in roles.values():
         for role in by_phase.values():
             files |= role.files
-    seen = fleet.every(lambda agent: _look_at_all(agent, steps[agent.name]), deadline=LOOK_S)
+    seen = fleet.every(lambda agent: _look_at_all(agent, steps[agent.name]), deadline=PLAN_LOOK_S)
     hosts = {name: _host_plan(targets, name, facts[name], steps[name], seen[name], files) for name in targets.names}
     left = [name for name in targets.names if name not in already]
     service = load_service(targets.root, str(targets.shared("cutover_service")))
@@ -116,10 +115,10 @@ def read_facts(
 ) -> dict[str, dict[str, State]]:
     """What the first role wants to know of each host before anything is planned: one look a host."""
     probes = {
-        name: steps_of(Role(FACTS_ROLE, targets.root, targets.variables[name], run, release), "facts")
+        name: steps_of(Role(READS_FACTS.name, targets.root, targets.variables[name], run, release), "facts")
         for name in targets.names
     }
-    facts = fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=LOOK_S)
+    facts = fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=PLAN_LOOK_S)
     unread = [
         Problem(
             host=name,
@@ -166,20 +165,19 @@ def _roles(
 def _steps(roles: Mapping[str, Role], facts: Mapping[str, State]) -> dict[str, tuple[Step, ...]]:
     """All steps of a host by phase. Phase 0 also holds the facts against the host once more: what drifted stops the run."""
     steps = {name: steps_of(role) for name, role in roles.items()}
-    probes = steps_of(roles[FACTS_ROLE], "facts")
-    steps[FACTS_ROLE] = (
+    probes = steps_of(roles[READS_FACTS.name], "facts")
+    steps[READS_FACTS.name] = (
         *(_unchanged(fact, facts[fact.id]) for fact in probes if fact.args.get("bind")),
-        *steps[FACTS_ROLE],
+        *steps[READS_FACTS.name],
     )
-    last = PHASES[-1].name
-    return steps | {"bake": steps_of(roles[last], "bake")}
+    return steps | {"bake": steps_of(roles[BAKES.name], "bake")}
 
 
 def _unchanged(fact: Step, seen: State) -> Step:
     """What the plan was made from must still be so; a key that the host did not show then (an absent file's digest) binds nothing."""
     bound = {key: seen[key] for key in fact.args["bind"] if seen.get(key) is not None}
     return probe(
-        f"{FACTS_ROLE}.since-plan.{fact.id}", fact.kind, f"{fact.words}: as at planning", bound, args=fact.args,
+        f"{READS_FACTS.name}.since-plan.{fact.id}", fact.kind, f"{fact.words}: as at planning", bound, args=fact.args,
         next="the host is not what was planned for: plan again",
     )  # fmt: skip
 
@@ -188,7 +186,7 @@ def _look_at_all(agent: HostAgent, steps: Mapping[str, Sequence[Step]]) -> dict[
     """Every step's first look, and the text of every file that would be replaced."""
     phases = [step for phase in PHASES for step in steps[phase.name]]
     texts = [probe(f"text {step.id}", "text", "", {}, args=step.args) for step in phases if step.content]
-    return agent.look([*phases, *texts], deadline_s=LOOK_S)
+    return agent.look([*phases, *texts], deadline_s=PLAN_LOOK_S)
 
 
 def _host_plan(

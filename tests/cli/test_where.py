@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 import tasks
-from cutover.cli.options import Where
 from cutover.core.errors import Problem, UsageError
 from cutover.core.exits import EXITS
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir, RunDirs
+from cutover.run.options import Where
 from tasks import namespace
 from tests.checkout import ROOT
 from tests.cli.commands import give

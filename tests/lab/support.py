@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cutover.cli.app import Said, answer
+from cutover.cli.app import answer
+from cutover.console.ask import Ask
 from tests.checkout import ROOT
 
 PARTS = (
@@ -34,7 +35,7 @@ PARTS = (
 SHARED = ("cache", "releases")
 PATIENCE_S = 180.0
 KEYS = set(
-    json.loads(answer("", 0, "", Said()))
+    json.loads(answer(Ask(Path(), "")))
 )  # what every document of --json has; docs/commands.md says what is in each
 
 

@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from cutover.cli import judge
-from cutover.cli.options import Where
 from cutover.console.text import paper
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.targets import Targets
@@ -20,6 +19,7 @@ from cutover.monitor import status
 from cutover.monitor.status import Standing, watch_of
 from cutover.monitor.tail import skim
 from cutover.monitor.views.status import standing_view
+from cutover.run.options import Where
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, RUN, Watching, calm, held, rolled_back
 from tests.timeline.telling import Writer, prepared, success

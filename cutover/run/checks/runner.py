@@ -165,8 +165,8 @@ OPTIONS = [
 
 def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
     """Run the checks of a phase and keep their JUnit file as evidence. Main thread only: pytest is not made for others."""
-    number = 1 + len(list(session.evidence.glob(f"checks-*-{phase.name}.xml")))
-    junit = session.evidence / f"checks-{number}-{phase.name}.xml"
+    number = 1 + len(list(session.directory.evidence.glob(f"checks-*-{phase.name}.xml")))
+    junit = session.directory.evidence / f"checks-{number}-{phase.name}.xml"
     plans = {name: session.plans[name] for name in hosts}
     return run_checks(session.root, phase, {name: session.fleet.agents[name] for name in hosts}, plans, junit)
 
