@@ -165,7 +165,7 @@ def monitor(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
     run: str = "", once: bool = False,
 ) -> None:  # fmt: skip
-    """Watch V2 for 24 hours: look, judge, tell, hold, and go back by itself where a rule says so. Goes on where it was left."""
+    """Watch the new release for 24 hours: sample, judge, notify, hold, and roll back where a rule says so. Continues where it stopped."""
     from cutover.cli.monitor import monitor as watch
 
     end_with(watch(_where("monitor", hosts, inventory or i, limit, forks, json=json, run=run), once=once))
@@ -188,11 +188,11 @@ def announce(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", json: bool = False, event: str = "", at: str = "", message: str = "",
     check: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
-    """Tell people of a cutover or of how one stands: shows text and receivers, asks, sends, tells what came of it."""
-    from cutover.cli.announce import announce as tell
+    """Announce a cutover or how one stands: shows text and receivers, asks, sends, reports what each channel did."""
+    from cutover.cli.announce import announce as send
 
     where = _where("announce", hosts, inventory or i, json=json)
-    end_with(tell(where, event, at, message, yes, check))
+    end_with(send(where, event, at, message, yes, check))
 
 
 @command("hosts.list", looks=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import lab
 from cutover.core.errors import Problem, Refused
 from cutover.inventory.targets import Options, choose
-from cutover.run.provision import provision
+from lab.provision import provision
 
 ROLE = "lab_v1"
 UNITS = ("abaco-pipeline-v1.service", "abaco-pipeline-v2.service", "lab-tapes.service")

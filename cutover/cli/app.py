@@ -39,7 +39,7 @@ def answer(ask: Ask, problems: Iterable[Problem] = ()) -> str:
 
 @contextmanager
 def read_as_far_as_wanted() -> Iterator[None]:
-    """Of a text that others print: that nobody reads it to its end (`--list | head`) is no error."""
+    """Print a text of others; that nobody reads it to its end (`--list | head`) is not an error."""
     try:
         try:
             yield

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from cutover.cli.announce import announcer_for
 from cutover.cli.app import ending
-from cutover.cli.results import show_end, show_finished
 from cutover.console.ask import Ask
 from cutover.console.plan import plan_view
 from cutover.console.text import paper
@@ -25,7 +24,7 @@ def plan(options: RunOptions) -> ExitCode:
     with ending(ask := options.ask(verbose=options.verbose)):
         session = _session(options, ask)
         if options.run:
-            session.plan = story.planned(session)
+            session.plan = story.plan_of(session)
         else:
             story.plan(session)
         _show_plan(session)
@@ -37,7 +36,7 @@ def cutover(options: RunOptions) -> ExitCode:
     with ending(ask := options.ask(yes=options.yes, verbose=options.verbose)):
         session = _session(options, ask)
         if options.run and not options.resume and story.is_finished(session):
-            show_finished(session)
+            _show_finished(session)
         else:
             _run(session)
     if options.watch and ask.code is ExitCode.DONE:
@@ -63,7 +62,7 @@ def _session(options: RunOptions, ask: Ask) -> Session:
 
 
 def _run(session: Session) -> None:
-    """Follow the story, then write and show how it ended."""
+    """Follow the story, then write and show how it ended. What writes reports is not loaded before there is one to write."""
     try:
         with session.stop.watching():
             if session.options.resume:
@@ -71,6 +70,8 @@ def _run(session: Session) -> None:
             else:
                 story.cutover(session)
     finally:
+        from cutover.cli.results import show_end
+
         show_end(session)
     if session.options.resume and not session.status:
         session.ask.say(NOTHING_TO_RESUME)
@@ -95,6 +96,12 @@ def _show_plan(session: Session) -> None:
     ask.say(f"to apply just this: ./invokew cutover --run {plan.run}")
     if no := said_no(plan):
         raise Refused(no)
+
+
+def _show_finished(session: Session) -> None:
+    from cutover.cli.results import show_finished
+
+    show_finished(session)
 
 
 def _watch(options: RunOptions, run: str) -> ExitCode:

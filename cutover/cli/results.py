@@ -85,7 +85,7 @@ def show_finished(session: Session) -> None:
     run, ask = session.directory, session.ask
     plan = run.plan()
     ask.hosts = hosts_as_json(read(run.journal_file), presentation(ask.root).outage)
-    on = f"{', '.join(plan.hosts)}: on V2, release {plan.release.id}, healthy"
+    on = f"{', '.join(plan.hosts)}: on {plan.service.new}, release {plan.release.id}, healthy"
     ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
 
 

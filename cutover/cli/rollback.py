@@ -5,7 +5,6 @@ from typing import Any
 
 from cutover.cli.announce import announcer_if_possible
 from cutover.cli.app import ending
-from cutover.cli.results import show_end
 from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError, ExitCode, Unjudged
 from cutover.run.abort import give_up
@@ -14,9 +13,9 @@ from cutover.run.rollback import rollback as take_back
 from cutover.run.rollback_check import HostAhead, foresee
 from cutover.run.session import Session, StopSignal
 
-NOTHING = "nothing to roll back: no host of this pattern is on V2"
+NOTHING = "nothing to roll back: no host of this pattern is on the new release"
 NOT_BEGUN = "nothing to resume: no rollback of these hosts was left in the middle"
-IDLE = "idle: nothing of V1 has been touched, and nothing is to be undone"
+IDLE = "idle: nothing was changed on these hosts, and nothing is to be undone"
 
 
 class WouldFail(CutoverError):
@@ -45,7 +44,7 @@ def abort(options: RunOptions) -> ExitCode:
             back = _take_back_all(ask, options)
             released = give_up(options.targets(), options)
             for run, hosts in released.items():
-                ask.say(f"run {run} is given up: {', '.join(hosts)} released; V1 was not touched")
+                ask.say(f"run {run} is given up: {', '.join(hosts)} released; the old release was not touched")
             if not back and not released:
                 ask.say(IDLE)
     return ask.code
@@ -62,6 +61,8 @@ def _take_back_all(ask: Ask, options: RunOptions) -> list[str]:
             try:
                 hosts = take_back(session)
             finally:
+                from cutover.cli.results import show_end
+
                 show_end(session)
             back += hosts
             if not hosts or options.run:
@@ -97,7 +98,7 @@ def _show_ahead(
                 for words in one.would:
                     say(f"    < {words}")
     for run, hosts in released.items():
-        say(f"run {run} would be given up: {', '.join(hosts)} released; V1 was not touched")
+        say(f"run {run} would be given up: {', '.join(hosts)} released; the old release was not touched")
     found = {one.host: {"run": one.run, "stands": one.stands, "would": list(one.would)} for one in reversed(back)}
     held = {
         host: {"run": run, "stands": "held", "would": ["release"]} for run, hosts in released.items() for host in hosts

@@ -23,7 +23,7 @@ class Ask:
     run_id: str = ""
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)  # what a command adds to the document beside its hosts
-    problems: tuple[Problem, ...] = ()  # of a judgement that says no, which is no error and is told already
+    problems: tuple[Problem, ...] = ()  # of a judgement that says no: it is shown already, and is not an error
     fingerprint: str = ""  # of the plan that was made or applied
     files: dict[str, str] = field(default_factory=dict)  # what was written here, by what it is
     shown: bool = False  # a summary has shown the problems already

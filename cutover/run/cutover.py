@@ -20,7 +20,22 @@ from cutover.run.leases import holder, take_leases
 from cutover.run.phase import arm, bake, recheck, run_phase
 from cutover.run.planning import contents_for, make_plan
 from cutover.run.rollback import go_back
-from cutover.run.session import Reached, Session, StoryStep, follow, open_journal
+from cutover.run.session import Reached, Session, follow, open_journal
+
+
+def plan(session: Session) -> None:
+    """Make a plan and keep it; `session.plan` has no host where every host runs the release already."""
+    follow(session, (open_journal, connect_settled, make_and_keep_plan))
+
+
+def cutover(session: Session) -> None:
+    """All six phases (0-2 of them for `prepare`), from a fresh plan or from that of `--run`."""
+    planned = (load_plan, open_journal, connect_settled)
+    fresh = (open_journal, connect_settled, make_and_keep_plan, end_if_nothing_to_do)
+    prepared = (approve, ask_people, start, take_leases, prepare, judge_checklist)
+    plan = planned if session.options.run else fresh
+    follow(session, (*plan, *prepared, end_if_only_prepare, commit_or_go_back))
+
 
 # The plan.
 
@@ -51,13 +66,13 @@ def end_if_nothing_to_do(session: Session) -> bool:
 
 def load_plan(session: Session) -> None:
     """The plan that the run has, with its files and its release; UsageError where it cannot be applied as it is."""
-    plan = planned(session)
+    plan = plan_of(session)
     artifact = inspect(session.root / ".cutover" / "releases" / plan.release.artifact)
     take_plan(session, plan)
     session.contents, session.artifact = contents_for(session.targets, plan, artifact), artifact.path
 
 
-def planned(session: Session) -> Plan:
+def plan_of(session: Session) -> Plan:
     """The plan that the run has; UsageError where it is about other hosts than were asked for."""
     plan, targets = session.directory.plan(), session.targets
     if plan.environment != targets.environment or not set(plan.hosts) <= set(targets.names):
@@ -152,6 +167,11 @@ def _upload(session: Session, agent: HostAgent, target: str, digest: str) -> Non
     session.record("uploaded", host=agent.name, bytes=artifact.stat().st_size, sha256=digest, target=target)
 
 
+def end_if_only_prepare(session: Session) -> bool:
+    """`prepare` ends here."""
+    return session.options.only_prepare
+
+
 # Phases 3-5, batch by batch. Each host arms its own revert before its old service stops; the last gate of the last batch confirms.
 
 
@@ -233,7 +253,10 @@ def _went_back(session: Session, failure: BaseException) -> CutoverError:
         back = go_back(session, cause="; ".join(problem.found for problem in problems))
     except MixedFleet as mixed:
         return MixedFleet([*mixed.problems, *problems])
-    where = f"rolled back: {', '.join(back)}; all on V1, verified" if back else "no host was touched; all are on V1"
+    old = session.plan.service.old
+    where = (
+        f"rolled back: {', '.join(back)}; all on {old}, verified" if back else f"no host was touched; all are on {old}"
+    )
     found = [*problems, Problem(found=where, next="see the report"), *_unwritten(session)]
     if isinstance(failure, Interrupted | KeyboardInterrupt):
         return Interrupted(found)
@@ -309,25 +332,3 @@ def _lasting(plan: HostPlan) -> list[Step]:
     """The steps of phases 3-5 whose outcome can be seen as long as the release is in service."""
     steps = [step for phase in COMMITTING for step in plan.of(phase)]
     return [step for step in steps if step.kind not in OF_ITS_TIME and step.severity == "FAIL"]
-
-
-# The stories.
-
-PLAN = (open_journal, connect_settled, make_and_keep_plan)
-PREPARE = (ask_people, start, take_leases, prepare, judge_checklist)
-
-
-def plan(session: Session) -> None:
-    """Make a plan and keep it; `session.plan` has no host where every host runs the release already."""
-    follow(session, PLAN)
-
-
-def cutover(session: Session) -> None:
-    """All six phases (or 0-2 of them, for `prepare`), from a fresh plan or from that of `--run`."""
-    planned = (load_plan, open_journal, connect_settled) if session.options.run else (*PLAN, end_if_nothing_to_do)
-    follow(session, (*planned, approve, *PREPARE, *commit_if_wanted(session)))
-
-
-def commit_if_wanted(session: Session) -> tuple[StoryStep, ...]:
-    """What follows when all hosts are prepared."""
-    return () if session.options.only_prepare else (commit_or_go_back,)

@@ -9,22 +9,25 @@ from pydantic import ValidationError
 from cutover.core.errors import MixedFleet, Problem, Refused, Unreachable, UsageError
 from cutover.core.step import State
 from cutover.journal.pending_rollbacks import Owed, OwedBook, book_of
+from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING, ROLLBACK
 from cutover.plan.plan import HostPlan, Plan, joined
 from cutover.remote.fleet import ASK_S, Fleet, connected_as_far_as_possible, failures
-from cutover.run.session import Session
+from cutover.run.session import Reached, Session
 
+COMMITS = [phase.name for phase in COMMITTING]
 CONFIRMED = "confirmed"  # what a host keeps as the state of a run that stays
 
 
 @dataclass(frozen=True)
 class Known:
-    """A run as the hosts remember it: the plan of each host, and what was begun there."""
+    """A run as the hosts remember it: the plan of each host, what was begun there; and as this machine's journal has it, if it has one."""
 
     run: str
     plan: Plan
     statuses: Mapping[str, State]
+    records: Sequence[Record] = ()
 
     @property
     def plans(self) -> Mapping[str, HostPlan]:
@@ -34,7 +37,7 @@ class Known:
     @property
     def touched(self) -> tuple[str, ...]:
         """Hosts on which phases 3-5 were begun, or that were armed for it, in order."""
-        return tuple(name for name in self.plans if is_touched(self.statuses.get(name), self.run))
+        return tuple(name for name in self.plans if is_touched(self.statuses.get(name), self.run) or self.begun(name))
 
     @property
     def owed(self) -> tuple[str, ...]:
@@ -67,6 +70,56 @@ class Known:
         """Whether a rollback was begun on a host."""
         return bool(self._batches(name, [ROLLBACK.name])) or is_settled_back(self.entry(name))
 
+    def begun(self, host: str) -> list[str]:
+        """Which of the phases 3-5 were begun on a host, in their order."""
+        seen = {record.phase for record in self.records if record.kind == "intent" and record.host == host}
+        seen.update(batch.rpartition("-")[0] for batch in (self.entry(host) or {"batches": ()})["batches"])
+        return [phase for phase in COMMITS if phase in seen]
+
+    @property
+    def back(self) -> tuple[str, ...]:
+        """Hosts that have gone back already, as far as they say themselves."""
+        return tuple(host for host in self.plans if self.is_back(host))
+
+    @property
+    def reverted(self) -> Mapping[str, str]:
+        """Hosts that went back by themselves, whether or not they are done with it, and when."""
+        entries = {host: self.entry(host) or {} for host in self.plans}
+        return {host: entry["reverted"]["at"] for host, entry in entries.items() if entry.get("reverted")}
+
+    @property
+    def going_back(self) -> tuple[str, ...]:
+        """Hosts on which a rollback was begun, by the hosts and by the journal."""
+        begun = {host for record in self.records if record.kind == "rollback.started" for host in record.data["hosts"]}
+        return tuple(host for host in self.plans if host in begun or self.rolled_back(host))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the last gate of the last batch was passed, and every host has recorded it."""
+        if any(record.kind == "confirmed" for record in self.records):
+            return True
+        states = [(self.entry(host) or {}).get("state") or {} for host in self.plans]
+        return all(state.get("status") == CONFIRMED for state in states) and not self.reverted
+
+    @property
+    def confirming(self) -> bool:
+        """Whether the last gate of the last batch was passed, so that hosts were being confirmed, or had been."""
+        states = [(self.entry(host) or {}).get("state") or {} for host in self.plans]
+        confirmed = any(state.get("status") == CONFIRMED for state in states)
+        return confirmed or any(record.kind == "confirming" for record in self.records)
+
+    def reached(self) -> Reached:
+        """The last batch and phase that were begun; all before that was gated. It is done again: every step looks first."""
+        if self.confirming:
+            return Reached(len(self.plan.batches))
+        begun = [
+            (number, COMMITS.index(phases[-1]))
+            for number, hosts in enumerate(self.plan.batches)
+            for host in hosts
+            if (phases := self.begun(host))
+        ]
+        return Reached(*max(begun, default=(0, 0)))
+
 
 def entry_of(status: State | None, run: str) -> State | None:
     """What a host says of one run."""
@@ -79,7 +132,7 @@ def is_touched(status: State | None, run: str) -> bool:
     entry = entry_of(status, run)
     if status is None or entry is None:
         return False
-    begun = {batch.rpartition("-")[0] for batch in entry["batches"]} & {phase.name for phase in COMMITTING}
+    begun = {batch.rpartition("-")[0] for batch in entry["batches"]} & set(COMMITS)
     return bool(begun or entry["reverted"]) or _is_armed(status, run)
 
 
@@ -250,6 +303,6 @@ def _between(host: str, status: State) -> list[Problem]:
         armed = status["revert"]["armed"] and status["revert"]["run"] == entry["run"]
         if is_touched(status, entry["run"]) and not (confirmed or by_itself or armed or is_settled_back(entry)):
             found = f"run {entry['run']} was left in the middle here: which version is in service is not known"
-            next_ = "`./invokew rollback` takes it back to V1"
+            next_ = "`./invokew rollback` takes it back to the old release"
             problems.append(Problem(host=host, found=found, next=next_))
     return problems

@@ -64,7 +64,7 @@ class Where:
         found = self.runs.last(name)
         if found is None:
             next_ = "name it with --run, or begin one with `./invokew plan`"
-            raise UsageError(Problem(f"there is no run of {name} here", next_, path=str(self.runs.root)))
+            raise UsageError(Problem(f"no run of {name} was found here", next_, path=str(self.runs.root)))
         progress(
             f"run {found.id}: the last of {name} that was begun on hosts" if found.was_begun else f"run {found.id}"
         )

@@ -4,17 +4,15 @@ Before phase 3 everything is simply done again: each step looks first. From ther
 back, by itself or by a rollback, all go back; else the phase that was begun last is done again, and the run goes on.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cutover.core.errors import Interrupted, MixedFleet, Problem, Refused, RolledBack, Unreachable, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read
-from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir
-from cutover.plan.phases import COMMITTING
 from cutover.plan.plan import Plan
 from cutover.release.artifact import inspect
 from cutover.release.build import release_for
@@ -22,85 +20,53 @@ from cutover.remote.fleet import connected_as_far_as_possible
 from cutover.run.cutover import (
     approve,
     ask_people,
-    commit_if_wanted,
     commit_or_go_back,
+    end_if_only_prepare,
     judge_checklist,
     prepare,
     start,
 )
-from cutover.run.history import CONFIRMED, Known, ask, directory_of, entry_of, is_open, known_of, known_run
+from cutover.run.history import COMMITS, Known, ask, directory_of, entry_of, is_open, known_of, known_run
 from cutover.run.leases import dead_holders, holder, take_leases, take_leases_as_far_as_possible
 from cutover.run.planning import contents_for
 from cutover.run.rollback import go_back
-from cutover.run.session import Reached, Session, StoryStep, begin_journal, follow
-
-# How far a run came on each host: by what the host remembers of it, and by this machine's journal where there is one.
-
-COMMITS = [phase.name for phase in COMMITTING]
+from cutover.run.session import Session, StoryStep, begin_journal, follow
 
 
-@dataclass(frozen=True)
-class RunState:
-    """One run: its plan, what its hosts say, and the records of its journal on this machine (none where it began elsewhere)."""
+def resume(session: Session) -> None:
+    """Go on with a run to its end; `session.status` stays empty where there is no run to go on with."""
+    here = _begun_here(session)
+    touched = here is not None and _touched_here(here)
+    try:
+        follow(session, (find_run, open_found_journal, follow_from_there))
+    except Unreachable as nobody:
+        if touched:
+            raise MixedFleet(nobody.problems) from nobody
+        raise
 
-    known: Known
-    records: Sequence[Record] = ()
 
-    def begun(self, host: str) -> list[str]:
-        """Which of the phases 3-5 were begun on a host, in their order."""
-        seen = {record.phase for record in self.records if record.kind == "intent" and record.host == host}
-        seen.update(batch.rpartition("-")[0] for batch in (self.known.entry(host) or {"batches": ()})["batches"])
-        return [phase for phase in COMMITS if phase in seen]
+def follow_from_there(session: Session) -> None:
+    """Take the steps that are left; which ones depends on how far the run came."""
+    for step in steps_left(session):
+        if step(session):
+            break
 
-    @property
-    def touched(self) -> tuple[str, ...]:
-        """Hosts on which phases 3-5 were begun, or that were armed for it, in the order of the plan."""
-        known = set(self.known.touched)
-        return tuple(host for host in self.known.plans if host in known or self.begun(host))
 
-    @property
-    def back(self) -> tuple[str, ...]:
-        """Hosts that have gone back already, as far as they say themselves."""
-        return tuple(host for host in self.known.plans if self.known.is_back(host))
-
-    @property
-    def reverted(self) -> Mapping[str, str]:
-        """Hosts that went back by themselves, whether or not they are done with it, and when."""
-        entries = {host: self.known.entry(host) or {} for host in self.known.plans}
-        return {host: entry["reverted"]["at"] for host, entry in entries.items() if entry.get("reverted")}
-
-    @property
-    def going_back(self) -> tuple[str, ...]:
-        """Hosts on which a rollback was begun, by the hosts and by the journal."""
-        begun = {host for record in self.records if record.kind == "rollback.started" for host in record.data["hosts"]}
-        return tuple(host for host in self.known.plans if host in begun or self.known.rolled_back(host))
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the last gate of the last batch was passed, and every host has recorded it."""
-        if any(record.kind == "confirmed" for record in self.records):
-            return True
-        states = [(self.known.entry(host) or {}).get("state") or {} for host in self.known.plans]
-        return all(state.get("status") == CONFIRMED for state in states) and not self.reverted
-
-    @property
-    def confirming(self) -> bool:
-        """Whether the last gate of the last batch was passed, so that hosts were being confirmed, or had been."""
-        states = [(self.known.entry(host) or {}).get("state") or {} for host in self.known.plans]
-        confirmed = any(state.get("status") == CONFIRMED for state in states)
-        return confirmed or any(record.kind == "confirming" for record in self.records)
-
-    def reached(self) -> Reached:
-        """The last batch and phase that were begun; all before that was gated. It is done again: every step looks first."""
-        if self.confirming:
-            return Reached(len(self.known.plan.batches))
-        begun = [
-            (number, COMMITS.index(phases[-1]))
-            for number, hosts in enumerate(self.known.plan.batches)
-            for host in hosts
-            if (phases := self.begun(host))
-        ]
-        return Reached(*max(begun, default=(0, 0)))
+def steps_left(session: Session) -> tuple[StoryStep, ...]:
+    """From before phase 3 everything is done again; from there on the hosts decide which way the run goes."""
+    known = session.known
+    if known.confirmed:
+        return (start_again, take_leases_as_far_as_possible, end_on_new)  # leases of the dead controller are given back
+    if not known.touched:
+        again = (approve, ask_people, get_release, start_again, take_leases, prepare, judge_checklist)
+        return (need_all_hosts, *again, end_if_only_prepare, commit_or_go_back)
+    if session.options.only_prepare:
+        found = f"phases 3-5 were begun on {', '.join(known.touched)}"
+        next_ = "go on with `./invokew cutover --resume`, or back with `./invokew rollback`"
+        raise UsageError(Problem(path="--resume", found=found, next=next_))
+    release = () if _against(session) else (get_release,)
+    forward = (turn_back_if_needed, commit_or_go_back, name_lost_hosts)
+    return (*release, start_again, take_leases_as_far_as_possible, *forward)
 
 
 # Which run `--resume` means: the one that is named, else the last that was left in the middle, by this machine or by the hosts.
@@ -198,21 +164,6 @@ def _refuse_superseded(known: Known) -> None:
         )
 
 
-# The story of a resumed run. Which one it is depends on how far the run came.
-
-
-def resume(session: Session) -> None:
-    """Go on with a run to its end; `session.status` stays empty where there is no run to go on with."""
-    here = _begun_here(session)
-    touched = here is not None and _touched_here(here)
-    try:
-        follow(session, (find_run, open_found_journal, follow_from_there))
-    except Unreachable as nobody:
-        if touched:
-            raise MixedFleet(nobody.problems) from nobody
-        raise
-
-
 def open_found_journal(session: Session) -> None:
     """Open the run's journal; UsageError where it lacks records that a host knows of. The run works on the hosts that can be reached."""
     known = session.known
@@ -223,35 +174,8 @@ def open_found_journal(session: Session) -> None:
     session.fleet = replace(session.fleet, agents=agents)
     session.plan, session.plans = known.plan, {name: plan for name, plan in known.plans.items() if name in agents}
     session.dead = dead_holders(known.run, known.statuses)
-    session.inherited = state_of(session).touched
-
-
-def follow_from_there(session: Session) -> None:
-    """Take the steps that are left."""
-    for step in rest_of_story(session):
-        step(session)
-
-
-def rest_of_story(session: Session) -> tuple[StoryStep, ...]:
-    """From before phase 3 everything is done again; from there on the hosts decide which way the run goes."""
-    state = state_of(session)
-    if state.confirmed:
-        return (start_again, take_leases_as_far_as_possible, end_on_new)  # leases of the dead controller are given back
-    if not state.touched:
-        again = (ask_people, get_release, start_again, take_leases, prepare, judge_checklist)
-        return (need_all_hosts, approve, *again, *commit_if_wanted(session))
-    if session.options.only_prepare:
-        found = f"phases 3-5 were begun on {', '.join(state.touched)}"
-        next_ = "go on with `./invokew cutover --resume`, or back with `./invokew rollback`"
-        raise UsageError(Problem(path="--resume", found=found, next=next_))
-    release = () if _against(session, state) else (get_release,)
-    forward = (turn_back_if_needed, commit_or_go_back, name_lost_hosts)
-    return (*release, start_again, take_leases_as_far_as_possible, *forward)
-
-
-def state_of(session: Session) -> RunState:
-    """Where the run is, as its hosts said when they were asked last."""
-    return RunState(session.known, tuple(session.journal.records))
+    session.known = replace(known, records=tuple(journal.records))
+    session.inherited = session.known.touched
 
 
 def need_all_hosts(session: Session) -> None:
@@ -292,9 +216,8 @@ def turn_back_if_needed(session: Session) -> None:
     Raises how that ended: RolledBack, or MixedFleet with the hosts that are not known to be back.
     """
     statuses, silent = ask(session.fleet)
-    session.known = Known(session.run, session.plan, statuses)
-    now = state_of(session)
-    against = [*_against(session, now), *_not_held(session), *silent]
+    now = session.known = replace(session.known, statuses=statuses)
+    against = [*_against(session), *_not_held(session), *silent]
     if not against:
         session.reached = now.reached()
         return
@@ -304,7 +227,8 @@ def turn_back_if_needed(session: Session) -> None:
         go_back(session, "; ".join(problem.found for problem in against), reachable, already=now.back, lost=unsure)
     except MixedFleet as mixed:
         raise MixedFleet([*mixed.problems, *against]) from mixed
-    where = Problem(found=f"back: {', '.join(reachable)}; all on V1, verified", next="see the report; then plan again")
+    back = f"back: {', '.join(reachable)}; all on {session.plan.service.old}, verified"
+    where = Problem(found=back, next="see the report; then plan again")
     raise (Interrupted if session.stop.asked else RolledBack)([*against, where])
 
 
@@ -319,19 +243,19 @@ def _is_own_journal(session: Session) -> bool:
     return not any("recovered_from" in record.data for record in session.journal.of("run.created"))
 
 
-def _against(session: Session, state: RunState) -> list[Problem]:
+def _against(session: Session) -> list[Problem]:
     """What speaks against going on forward."""
     next_ = "the run goes back on all its hosts; then plan again"
     reverted = [
         Problem(host=host, found=f"reverted by host at {at}, in run {session.run}", next=next_)
-        for host, at in state.reverted.items()
+        for host, at in session.known.reverted.items()
     ]
     begun = [
         Problem(host=host, found=f"the rollback of run {session.run} was begun here", next=next_)
-        for host in state.going_back
-        if host not in state.reverted
+        for host in session.known.going_back
+        if host not in session.known.reverted
     ]
-    return [*reverted, *begun, *(() if state.confirming else (*session.lost, *_missing(session)))]
+    return [*reverted, *begun, *(() if session.known.confirming else (*session.lost, *_missing(session)))]
 
 
 def _not_held(session: Session) -> list[Problem]:

@@ -45,10 +45,9 @@ from cutover.run.session import Session, begin_journal, follow
 def rollback(session: Session) -> tuple[str, ...]:
     """Take every touched host of a run back to the old release, verified. Gives the hosts; none: nothing to do.
 
-    Those that went back by themselves are judged, and count as settled from then on. Hosts that cannot be asked are named in
-    the end with exit 5: whether they are on V2 is not known. So are hosts of the run that were not chosen and stay
-    on V2. A host that another run holds ends it before anything is done (exit 6); a holder that has died on this machine is
-    taken for what it is.
+    Hosts that went back by themselves are judged, and count as settled from then on. MixedFleet (5) names the hosts that cannot
+    be asked, of which nobody knows whether they are on the new release, and those that were not chosen and stay there. Locked (6)
+    where another run holds a host: nothing is done then. A holder that has died on this machine holds nothing.
     """
     try:
         follow(session, (find_run, approve, open_found_journal, take_leases_as_far_as_possible, arm_again, take_back))
@@ -93,7 +92,7 @@ def _begun_here(directory: RunDir) -> bool:
 
 
 def _unknown(problem: Problem) -> Problem:
-    return replace(problem, found=f"{problem.found}; whether it is on V2 is not known")
+    return replace(problem, found=f"{problem.found}; whether it is on the new release is not known")
 
 
 def approve(session: Session) -> None:
@@ -163,14 +162,15 @@ def take_back(session: Session) -> None:
 
 
 def leftover_hosts(targets: Targets, known: Known) -> list[Problem]:
-    """The hosts of a run that were not chosen and are not back on V1, by what they say themselves; or that cannot say."""
+    """The hosts of a run that were not chosen and are not back, by what they say themselves; or that cannot say."""
     wanted = [host for hosts in known.plan.batches for host in hosts if host not in targets.names]
     return list(_leftover(targets, known, wanted)) if wanted else []
 
 
 def _leftover(targets: Targets, known: Known, wanted: list[str]) -> Iterator[Problem]:
-    run, pattern = known.run, shlex.quote(known.plan.pattern)
-    next_ = f"`./invokew rollback --hosts {pattern} --run {run}` takes it back too; until then the fleet is a mix of V1 and V2"
+    run, pattern, service = known.run, shlex.quote(known.plan.pattern), known.plan.service
+    mix = f"until then the fleet is a mix of {service.old} and {service.new}"
+    next_ = f"`./invokew rollback --hosts {pattern} --run {run}` takes it back too; {mix}"
     silent: dict[str, str] = dict.fromkeys(wanted, "it is not in the inventory any more")
     try:
         with connected_as_far_as_possible(targets.others(wanted)) as (fleet, unreachable):
@@ -182,10 +182,10 @@ def _leftover(targets: Targets, known: Known, wanted: list[str]) -> Iterator[Pro
     for host in wanted:
         status = statuses.get(host)
         if status is None:
-            found = f"it was not chosen, and whether run {run} left it on V2 is not known: {silent[host]}"
+            found = f"it was not chosen, and whether run {run} left it on {service.new} is not known: {silent[host]}"
             yield Problem(host=host, found=found, next=next_)
         elif is_touched(status, run) and not is_settled_back(entry_of(status, run)):
-            found = f"it was not chosen, and stays on V2: run {run} was taken back on other hosts only"
+            found = f"it was not chosen, and stays on {service.new}: run {run} was taken back on other hosts only"
             yield Problem(host=host, found=found, next=next_)
 
 
@@ -260,7 +260,7 @@ def _round(session: Session, hosts: Sequence[str], already: Sequence[str]) -> tu
 
 
 def _take_over_reverts(session: Session) -> None:
-    """Put into the journal what hosts did on their own way back, once: nothing else tells what happened there, and for how long."""
+    """Put into the journal what hosts did on their own way back, once: nothing else records what happened there, and for how long."""
     known = {
         (record.host, record.data["reverted_at"]) for record in session.journal.of("outcome") if "by" in record.data
     }

@@ -42,7 +42,7 @@ class Ahead:
     back: tuple[HostAhead, ...]
     released: Mapping[str, Sequence[str]]
     unknown: tuple[Problem, ...]
-    leftover: tuple[Problem, ...] = ()  # hosts of these runs that were not chosen, and would stay on V2
+    leftover: tuple[Problem, ...] = ()  # hosts of these runs that were not chosen, and would stay on the new release
 
 
 def foresee(targets: Targets, options: RunOptions) -> Ahead:
@@ -94,10 +94,8 @@ def _of_run(fleet: Fleet, known: Known) -> tuple[list[HostAhead], list[Problem]]
 def _host(known: Known, host: str, seen: Mapping[str, State]) -> HostAhead:
     plan = known.plans[host]
     if known.is_back(host):
-        at = ((known.entry(host) or {}).get("reverted") or {}).get("at", "")
-        stands = (
-            f"it went back by itself at {at}: V1 is judged there, and taken back once more only where it does not pass"
-        )
+        at, old = ((known.entry(host) or {}).get("reverted") or {}).get("at", ""), known.plan.service.old
+        stands = f"it went back by itself at {at}: {old} is judged there, and taken back once more only where it does not pass"
         return HostAhead(host, known.run, stands, ())
     would = tuple(step.words for step in _changing(plan) if _differs(step, seen[step.id]))
     return HostAhead(host, known.run, _stands(known, host), would, tuple(_wrong(host, plan, seen)))
@@ -108,7 +106,7 @@ def _stands(known: Known, host: str) -> str:
     if status["revert"]["armed"] and status["revert"]["run"] == known.run:
         return "between the versions; its own revert is armed"
     if (entry.get("state") or {}).get("status") == CONFIRMED and not entry.get("reverted"):
-        return "on V2, confirmed"
+        return f"on {known.plan.service.new}, confirmed"
     return "left between the versions"
 
 
@@ -121,7 +119,9 @@ def _wrong(host: str, plan: HostPlan, seen: Mapping[str, State]) -> list[Problem
     ]
     for phase in PHASES:
         for step in plan.of(phase):
-            taken = phase in PREPARING or seen.get(step.id, {}).get("exists")  # the last one, once V1 has stopped
+            taken = phase in PREPARING or seen.get(step.id, {}).get(
+                "exists"
+            )  # the last one, once the old service has stopped
             if step in _backups(plan) and taken and (found := _differs(step, seen[step.id])):
                 problems.append(Problem(f"{step.words}: {'; '.join(found)}", step.next, host=host, path=step.id))
     return problems
@@ -136,7 +136,7 @@ def _backups(plan: HostPlan) -> list[Step]:
 
 
 def _differs(step: Step, seen: State) -> list[str]:
-    """What is not as the step wants it; what it could not look at is told elsewhere."""
+    """What is not as the step wants it; what it could not look at is a problem of its own."""
     if "error" in seen and step.kind != BACKUP:
         return []
     wrong = [str(found) for found in seen.get("wrong", ())]

@@ -66,8 +66,8 @@ class StopSignal:
     def watching(self) -> Iterator["StopSignal"]:
         """Catch the signals for the duration of a run (main thread only)."""
         # A run under nohup knows that its terminal may go; Ctrl-C and SIGTERM are always meant.
-        heard = [one for one in SIGNALS if one is not signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, self._on_signal) for number in heard}
+        caught = [one for one in SIGNALS if one is not signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._on_signal) for number in caught}
         try:
             yield self
         finally:
@@ -244,7 +244,7 @@ def show_journal(session: Session) -> None:
     session.log = Log(session.root / "logs", session.run, session.environment, session.console.say)
     journal.listen(session.log)
     journal.listen(session.console)
-    if session.announcer is not None:  # last: what it writes is heard by the others after what it is about
+    if session.announcer is not None:  # last: the others get what it writes after what it is about
         earlier = earlier_runs(session.options.runs, session.environment)
         journal.listen(Notices(session.announcer, journal, session.environment, earlier))
 

@@ -15,7 +15,7 @@ from cutover.plan.gate import Finding, judge_outcomes
 from cutover.plan.phases import BAKES, COMMITTING, PHASES, READS_FACTS, ROLLBACK, STAGES, Phase, phase_named
 from cutover.plan.roles import ReleaseFacts, Role, RunFacts, steps_of
 from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import Fleet, as_problems, reached
+from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S
 from cutover.run.checks.runner import add_errors, refuse_unwritable, run_checks
 from cutover.run.history import Known, known_run
@@ -24,7 +24,7 @@ from cutover.run.history import Known, known_run
 
 
 def phase_to_check(phase: str) -> Phase | None:
-    """The phase of a name or number; None where none is named. UsageError where there is no such phase."""
+    """The phase of a name or number; None where none is named. UsageError where it is unknown."""
     try:
         return phase_named(phase) if phase else None
     except KeyError:
@@ -144,45 +144,39 @@ def _nobody_checked(named: Phase | None, unasked: list[Problem], junit: Path | N
 
 def validate(targets: Targets) -> Judged:
     """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
-    phase = BAKES
     with reached(targets) as (fleet, unreachable):
         run = RunFacts("validate", utc_stamp())
         steps = {
             name: steps_of(Role(BAKES.name, targets.root, targets.variables[name], run), "validate")
             for name in fleet.agents
         }
-        findings, documents = _measure(fleet, phase, steps)
-    lacking: dict[str, Mapping[str, State]] = {problem.host: {} for problem in unreachable}
-    return Judged(phase.label, (*findings, *unasked_findings(phase.name, unreachable)), {**documents, **lacking})
+        measured, findings = _measure(fleet, BAKES.name, steps, MEASURE_S)
+    documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unreachable))}
+    for name, outcomes in measured.items():
+        findings += judge_outcomes(name, steps[name], outcomes)
+        given = {one["id"]: one["after"].get("document") for one in outcomes}
+        documents[name] = {step: document for step, document in given.items() if document is not None}
+    return Judged(BAKES.label, (*findings, *unasked_findings(BAKES.name, unreachable)), documents)
 
 
 def _measure(
-    fleet: Fleet, phase: Phase, steps: Mapping[str, tuple[Step, ...]]
-) -> tuple[list[Finding], dict[str, Mapping[str, State]]]:
-    findings: list[Finding] = []
-    documents: dict[str, Mapping[str, State]] = {}
+    fleet: Fleet, about: str, steps: Mapping[str, Sequence[Step]], deadline_s: float
+) -> tuple[dict[str, list[State]], list[Finding]]:
+    """Have each host measure within the deadline (seconds). Gives what each measured, and a finding for each that could not."""
 
     def measure(agent: HostAgent) -> list[State]:
-        return agent.measure(steps[agent.name], deadline_s=MEASURE_S)
+        return agent.measure(steps[agent.name], deadline_s=deadline_s)
 
-    for name, outcome in fleet.each(measure, deadline=MEASURE_S * 2).items():
-        if outcome.error is not None:
-            findings += unasked_findings(phase.name, as_problems(outcome.error, name))
-            documents[name] = {}
-            continue
-        outcomes = outcome.unwrap()
-        findings += judge_outcomes(name, steps[name], outcomes)
-        documents[name] = {
-            one["id"]: one["after"]["document"] for one in outcomes if one["after"].get("document") is not None
-        }
-    return findings, documents
+    outcomes = fleet.each(measure, list(steps), deadline=deadline_s + PHASE_SLACK_S)
+    findings = list(unasked_findings(about, failures(outcomes)))
+    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, findings
 
 
 # `shadow`: both versions run on each host's own input, side by side, and their results are compared there. A host answers with a
 # judging document: `checks` by name, each with `status`, `words` and `issues`. What is compared is the role's business.
 
 SHADOW = "shadow"  # the function of the role, and the name of its findings
-TITLE = "V1 and V2 on the same input"
+TITLE = "Both releases on the same input"
 
 
 def shadow(targets: Targets, *, run: str) -> Judged:
@@ -191,10 +185,17 @@ def shadow(targets: Targets, *, run: str) -> Judged:
         staged_by, releases, silent = _releases(fleet, run)
         asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
         steps = {name: steps_of(_role(targets, name, releases.get(name)), SHADOW) for name in asked}
-        findings, documents = _compare(fleet, steps)
+        deadline = max((sum(step.args.get("timeout_s", 0.0) for step in one) for one in steps.values()), default=0.0)
+        measured, findings = _measure(fleet, SHADOW, steps, deadline + PHASE_SLACK_S)
     unasked = [*unreachable, *silent]
-    lacking: dict[str, Mapping[str, State]] = {one.host: {} for one in unasked}
-    return Judged(TITLE, (*findings, *unasked_findings(SHADOW, unasked)), {**documents, **lacking}, staged_by)
+    documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unasked))}
+    for name, outcomes in measured.items():
+        seen = {one["id"]: one for one in outcomes}
+        found = {step.id: _document(seen.get(step.id)) for step in steps[name]}
+        documents[name] = {step: document for step, document in found.items() if document is not None}
+        for step in steps[name]:
+            findings += _judge(name, step, seen.get(step.id), found[step.id])
+    return Judged(TITLE, (*findings, *unasked_findings(SHADOW, unasked)), documents, staged_by)
 
 
 def _role(targets: Targets, name: str, release: ReleaseFacts | None) -> Role:
@@ -211,29 +212,6 @@ def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], lis
     plan = known.plan.release  # it does not keep what it was built for, and only its name is asked for
     facts = ReleaseFacts(plan.id, plan.sha256, plan.size, python="", machine="")
     return known.run, dict.fromkeys(known.plans, facts), silent
-
-
-def _compare(fleet: Fleet, steps: Mapping[str, Sequence[Step]]) -> tuple[list[Finding], dict[str, Mapping[str, State]]]:
-    findings: list[Finding] = []
-    documents: dict[str, Mapping[str, State]] = {}
-    deadline = PHASE_SLACK_S + max(
-        (sum(step.args.get("timeout_s", 0.0) for step in one) for one in steps.values()), default=0.0
-    )
-
-    def measure(agent: HostAgent) -> list[State]:
-        return agent.measure(steps[agent.name], deadline_s=deadline)
-
-    for name, outcome in fleet.each(measure, list(steps), deadline=deadline + PHASE_SLACK_S).items():
-        if outcome.error is not None:
-            findings += unasked_findings(SHADOW, as_problems(outcome.error, name))
-            documents[name] = {}
-            continue
-        seen = {one["id"]: one for one in outcome.unwrap()}
-        found = {step.id: _document(seen.get(step.id)) for step in steps[name]}
-        documents[name] = {step: document for step, document in found.items() if document is not None}
-        for step in steps[name]:
-            findings += _judge(name, step, seen.get(step.id), found[step.id])
-    return findings, documents
 
 
 def _document(outcome: State | None) -> State | None:

@@ -14,8 +14,8 @@ import pytest
 
 import lab
 from cutover.inventory.targets import Options, choose
-from cutover.run.provision import provision
 from lab.lock import hold
+from lab.provision import provision
 from tests.checkout import ROOT
 from tests.faults.ground import Ground
 from tests.faults.results import Results

@@ -17,7 +17,7 @@ from cutover.remote.base import Result, Shell
 from cutover.remote.testinfra_backend import host_over
 
 # Ask all hosts at once what their checks will ask: checks run one after another, and during an outage each round trip counts.
-# Before pytest runs the checks, each host's checks are gone through in a thread of its own, only to hear the host's
+# Before pytest runs the checks, each host's checks are gone through in a thread of its own, only to get the host's
 # answers. When pytest then runs and judges them, each question finds its answer waiting, once; any other is asked live.
 
 AT_ONCE = 10  # hosts

@@ -26,7 +26,7 @@ def refuse_unwritable(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     except OSError as refused:
-        why = f"{path.parent} is no directory" if isinstance(refused, FileExistsError) else refused.strerror
+        why = f"{path.parent} is not a directory" if isinstance(refused, FileExistsError) else refused.strerror
         found = f"{path} cannot be written: {why or refused}"
         raise UsageError(Problem(path="--junit", found=found, next="name a file in a directory of yours")) from refused
 
@@ -136,7 +136,7 @@ def _message(report: pytest.TestReport, proves: str, error: BaseException | None
 
 
 def words_of(item: pytest.Item) -> tuple[str, str]:
-    """What a check proves and what to do if it fails: its docstring's first line, and the part after «If not:»."""
+    """What a check proves and what to do if it fails: its docstring's first line, and the part after `If not:`."""
     text = " ".join((getattr(item.obj, "__doc__", None) or item.name).split()) if hasattr(item, "obj") else item.name
     proves, _, advice = text.partition("If not:")
     return proves.strip().rstrip("."), advice.strip()
@@ -157,7 +157,7 @@ OPTIONS = [
     "-p",
     "no:threadexception",
     "-p",
-    "no:timeout",  # how long our own tests may hang is no limit of a check during an outage
+    "no:timeout",  # the limit of our own tests does not hold for a check during an outage
     "--override-ini=addopts=",
     "--override-ini=filterwarnings=",
 ]
