@@ -1,14 +1,18 @@
 """`plan`, `prepare` and `cutover`."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from cutover.cli.announce import announcer_for
 from cutover.cli.app import ending
 from cutover.console.ask import Ask
 from cutover.console.plan import plan_view
 from cutover.console.text import paper
-from cutover.core.errors import ExitCode, Refused, UsageError
+from cutover.core.errors import ExitCode, Problem, Refused, UsageError
+from cutover.inventory.targets import Targets
 from cutover.plan.gate import said_no
+from cutover.plan.plan import batches
+from cutover.release.artifact import inspect
 from cutover.run import cutover as story
 from cutover.run.checklist import polling
 from cutover.run.options import RunOptions
@@ -36,7 +40,9 @@ def cutover(options: RunOptions) -> ExitCode:
     with ending(ask := options.ask(yes=options.yes, verbose=options.verbose)):
         session = _session(options, ask)
         if options.run and not options.resume and story.is_finished(session):
-            _show_finished(session)
+            from cutover.cli.results import show_finished
+
+            show_finished(session)
         else:
             _run(session)
     if options.watch and ask.code is ExitCode.DONE:
@@ -51,6 +57,7 @@ def _session(options: RunOptions, ask: Ask) -> Session:
     if wrong := options.contradictions():
         raise UsageError(wrong)
     targets = options.targets()
+    _refuse_wrong_batches_or_release(targets)
     session = Session(ask, options, targets, announcer_for(targets, ask.progress))
     if options.polls:
         session.poll = polling(targets, options.answers, yes=options.yes)
@@ -59,6 +66,20 @@ def _session(options: RunOptions, ask: Ask) -> Session:
         session.directory = options.runs.named(options.run) if options.run else options.runs.create()
         ask.run_id = session.run
     return session
+
+
+def _refuse_wrong_batches_or_release(targets: Targets) -> None:
+    wrong: list[Problem] = []
+    try:
+        batches(targets.names, targets.serial)
+    except UsageError as refused:
+        wrong += refused.problems
+    try:
+        inspect(Path(targets.options.release)) if targets.options.release else None
+    except UsageError as refused:
+        wrong += refused.problems
+    if wrong:
+        raise UsageError(wrong)
 
 
 def _run(session: Session) -> None:
@@ -80,8 +101,6 @@ def _run(session: Session) -> None:
 def _show_plan(session: Session) -> None:
     """Show the plan and how to apply it; Refused where phase 0 would say no to it."""
     plan, ask = session.plan, session.ask
-    if session.console is not None:
-        session.console.close()
     if not plan.hosts:
         ask.say(NOTHING_TO_DO)
         return
@@ -96,12 +115,6 @@ def _show_plan(session: Session) -> None:
     ask.say(f"to apply just this: ./invokew cutover --run {plan.run}")
     if no := said_no(plan):
         raise Refused(no)
-
-
-def _show_finished(session: Session) -> None:
-    from cutover.cli.results import show_finished
-
-    show_finished(session)
 
 
 def _watch(options: RunOptions, run: str) -> ExitCode:

@@ -61,11 +61,10 @@ def write_comparison(root: Path, judged: Judged) -> list[Path]:
 
 
 def show_end(session: Session) -> None:
-    """Close the live table, write what stays of the run, and show how it ended; nothing where the run was never begun here."""
+    """Write what stays of the run, and show how it ended; nothing where the run was never begun here."""
     console, ask = session.console, session.ask
     if console is None:
         return
-    console.close()
     run = session.directory
     if not run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
         return

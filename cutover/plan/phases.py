@@ -19,6 +19,7 @@ class Phase:
     gathers: bool = False  # tries every step, so that all that is wrong is named at once
     reads_facts: bool = False  # its role says what is read from a host before anything is planned
     stages: bool = False  # the new release is on the host from here on
+    serves: bool = False  # after its gate the new release is in service
     bakes: bool = False  # judges the new release in service, and watches it for the bake time
 
     @property
@@ -43,7 +44,7 @@ PHASES: tuple[Phase, ...] = (
           "V1 is started again and proven to be in service", commits=True),
     Phase(4, "activation", "V2 activation",
           "V2's config is in place, V2 runs from the planned release, is enabled and says that it is ready",
-          "V2 is stopped, V1's config and units are restored, V1 is started", commits=True),
+          "V2 is stopped, V1's config and units are restored, V1 is started", commits=True, serves=True),
     Phase(5, "validation", "Post-cutover validation",
           "V2 in service processes real input, its outputs, values, health and audit trail are judged on the host",
           "V2 is stopped, what it wrote is kept aside, V1's last state is restored, V1 is started", commits=True, bakes=True),
@@ -60,6 +61,7 @@ PREPARING = tuple(phase for phase in PHASES if not phase.commits)
 COMMITTING = tuple(phase for phase in PHASES if phase.commits)
 (READS_FACTS,) = (phase for phase in PHASES if phase.reads_facts)
 (STAGES,) = (phase for phase in PHASES if phase.stages)
+(SERVES,) = (phase for phase in PHASES if phase.serves)
 (BAKES,) = (phase for phase in PHASES if phase.bakes)
 
 

@@ -27,7 +27,7 @@ FILE = Path("roles") / "people" / "checklist.yml"
 
 
 @dataclass(frozen=True)
-class Line:
+class ChecklistLine:
     """One line. `machine` holds patterns of names of findings; where it is empty, a person of `role` answers `question`."""
 
     id: str
@@ -48,10 +48,10 @@ class Checklist:
     """All lines, and what their groups are called."""
 
     groups: dict[str, str]
-    lines: tuple[Line, ...]
+    lines: tuple[ChecklistLine, ...]
 
     @property
-    def human(self) -> tuple[Line, ...]:
+    def human(self) -> tuple[ChecklistLine, ...]:
         """The lines that a person answers."""
         return tuple(line for line in self.lines if line.human)
 
@@ -80,7 +80,7 @@ def checklist(path: Path, roles: Iterable[str]) -> Checklist:
     return Checklist(groups, lines)
 
 
-def _line(reading: Reading, name: str, body: object, groups: dict[str, str], roles: list[str]) -> Line:
+def _line(reading: Reading, name: str, body: object, groups: dict[str, str], roles: list[str]) -> ChecklistLine:
     at = ("lines", name)
     fields = reading.fields(body, at, ("group", "words", "machine", "human"), needed=("group", "words"))
     group = fields.get("group", next(iter(groups), ""))
@@ -95,7 +95,7 @@ def _line(reading: Reading, name: str, body: object, groups: dict[str, str], rol
     if fields.get("machine") == []:
         reading.refuse((*at, "machine"), "names no finding", "name one, such as preflight.clock")
     question, role = _human(reading, (*at, "human"), fields["human"], roles) if "human" in fields else ("", "")
-    return Line(name, str(group), words, machine, question, role)
+    return ChecklistLine(name, str(group), words, machine, question, role)
 
 
 def _human(reading: Reading, at: tuple[str, ...], body: object, roles: list[str]) -> tuple[str, str]:
@@ -113,7 +113,7 @@ Source = Literal["terminal", "file"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChecklistAnswer:
     """A person's answer to a line: yes or no, by whom (a name, never a login), when (UTC), and how it came here."""
 
     yes: bool
@@ -123,7 +123,7 @@ class Answer:
     note: str = ""
 
 
-def answers(path: Path, known: Checklist, at: str) -> dict[str, Answer]:
+def answers(path: Path, known: Checklist, at: str) -> dict[str, ChecklistAnswer]:
     """The answers in a file, by line: `id: {answer: yes, by: NAME, note: ...}`; UsageError with all that is wrong."""
     problems: list[Problem] = []
     document = read(path, problems)
@@ -132,7 +132,7 @@ def answers(path: Path, known: Checklist, at: str) -> dict[str, Answer]:
     reading = Reading(lambda keys: document.where(*keys), problems)
     human = [line.id for line in known.human]
     machine = [line.id for line in known.lines if not line.human]
-    given: dict[str, Answer] = {}
+    given: dict[str, ChecklistAnswer] = {}
     for name, body in reading.entries(document.value).items():
         if name in machine:
             reading.refuse((name,), f"`{name}` is proven by what the hosts show", "remove it; nobody answers it")
@@ -146,7 +146,7 @@ def answers(path: Path, known: Checklist, at: str) -> dict[str, Answer]:
     return given
 
 
-def _answer(reading: Reading, name: str, body: object, at: str) -> Answer:
+def _answer(reading: Reading, name: str, body: object, at: str) -> ChecklistAnswer:
     fields: Mapping[str, object] = reading.fields(body, (name,), ("answer", "by", "note"), needed=("answer", "by"))
     said = fields.get("answer", True)
     if not isinstance(said, bool):
@@ -155,7 +155,7 @@ def _answer(reading: Reading, name: str, body: object, at: str) -> Answer:
     note = fields.get("note", "")
     if not isinstance(note, str):
         reading.refuse((name, "note"), f"is {named(note)}, not text", "put it in quotes, or remove it")
-    return Answer(said is True, by, at, "file", str(note).strip())
+    return ChecklistAnswer(said is True, by, at, "file", str(note).strip())
 
 
 Mode = Literal["required", "shown"]  # whether a line that nobody answered keeps the run from beginning
@@ -165,10 +165,10 @@ Mode = Literal["required", "shown"]  # whether a line that nobody answered keeps
 class Polled:
     """A line with what it came to; `words` say why."""
 
-    line: Line
+    line: ChecklistLine
     verdict: Verdict
     found: str
-    answer: Answer | None = None
+    answer: ChecklistAnswer | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As the journal keeps it: who said it, when, and from where; of a machine's line, what was found."""
@@ -234,19 +234,19 @@ class Poll:
         return replace(self, lines=tuple(polled for polled in lines if polled is not None))
 
 
-def people_polled(checklist: Checklist, answers: Mapping[str, Answer], mode: Mode) -> Poll:
+def people_polled(checklist: Checklist, answers: Mapping[str, ChecklistAnswer], mode: Mode) -> Poll:
     """The lines that people answer, with what they answered."""
     return Poll(mode, tuple(_answered(line, answers.get(line.id)) for line in checklist.human))
 
 
-def _answered(line: Line, answer: Answer | None) -> Polled:
+def _answered(line: ChecklistLine, answer: ChecklistAnswer | None) -> Polled:
     if answer is None:
         return Polled(line, Verdict.INCONCLUSIVE, f"nobody of the role {line.role} has answered")
     said = f"{'yes' if answer.yes else 'no'}, says {answer.by}" + (f": {answer.note}" if answer.note else "")
     return Polled(line, Verdict.PASS if answer.yes else Verdict.FAIL, said, answer)
 
 
-def _proven(line: Line, findings: Sequence[Finding]) -> Polled:
+def _proven(line: ChecklistLine, findings: Sequence[Finding]) -> Polled:
     """A line by the findings of its names. A name that nothing was found under proves nothing."""
     unseen = [pattern for pattern in line.machine if not any(fnmatchcase(one.name, pattern) for one in findings)]
     about = [one for one in findings if any(fnmatchcase(one.name, pattern) for pattern in line.machine)]
@@ -277,7 +277,7 @@ class Polling:
     checklist: Checklist
     roles: Mapping[str, Role]
     mode: Mode
-    given: Mapping[str, Answer]
+    given: Mapping[str, ChecklistAnswer]
     terminal: bool = False
 
     def people(self, journal: Journal) -> Poll:
@@ -310,10 +310,10 @@ class Polling:
             raise Refused(poll.problems)
         return poll
 
-    def _before(self, journal: Journal) -> dict[str, Answer]:
+    def _before(self, journal: Journal) -> dict[str, ChecklistAnswer]:
         """What people of this run have answered already: it is not asked a second time."""
         return {
-            line["id"]: Answer(line["answer"] == "yes", line["by"], line["at"], line["from"], line["note"])
+            line["id"]: ChecklistAnswer(line["answer"] == "yes", line["by"], line["at"], line["from"], line["note"])
             for record in journal.of("poll")
             for line in record.data["lines"]
             if line.get("answer") == "yes"
@@ -332,15 +332,15 @@ def polling(targets: Targets, answers_file: str, *, yes: bool) -> Polling:
     return Polling(lines, known.contacts.roles, mode, given, sys.stdin.isatty() and (mode == "required" or not yes))
 
 
-def ask_on_terminal(role: Role, lines: Sequence[Line]) -> dict[str, Answer]:
+def ask_on_terminal(role: Role, lines: Sequence[ChecklistLine]) -> dict[str, ChecklistAnswer]:
     """Ask whoever holds a role, by name, line by line; an empty name or answer leaves open what it is about."""
     known = f" ({', '.join(role.names)})" if role.names else ""
     by = read_line(f"checklist: who answers as {role.words}{known}? Your name, or nothing if nobody is here:")
-    given: dict[str, Answer] = {}
+    given: dict[str, ChecklistAnswer] = {}
     for line in lines if by else ():
         yes = _yes_or_no(f"{by}: {line.question} [yes/no, or nothing]")
         if yes is not None:
-            given[line.id] = Answer(yes, by, utc_now(), "terminal", "" if yes else read_line("why not?"))
+            given[line.id] = ChecklistAnswer(yes, by, utc_now(), "terminal", "" if yes else read_line("why not?"))
     return given
 
 
@@ -370,9 +370,9 @@ def found_in(records: Sequence[Record]) -> list[Finding]:
     return list(found.values()) if any(record.kind == "gate" for record in last) else []
 
 
-def _by_role(poll: Poll) -> dict[str, list[Line]]:
+def _by_role(poll: Poll) -> dict[str, list[ChecklistLine]]:
     """The lines that are open still, by who answers them."""
-    found: dict[str, list[Line]] = {}
+    found: dict[str, list[ChecklistLine]] = {}
     for polled in poll.lines:
         if polled.answer is None:
             found.setdefault(polled.line.role, []).append(polled.line)

@@ -50,6 +50,12 @@ def dead_holders(run: str | None, statuses: Mapping[str, State], steal: str = ""
     }
 
 
+def refuse_living_holders(statuses: Mapping[str, State], steal: str) -> None:
+    """Raise Locked where a run holds a host whose holder may be alive, unless it is the one to `steal` from."""
+    dead = dead_holders(None, statuses, steal)
+    refuse_held({host: one for host, one in statuses.items() if host not in dead})
+
+
 def refuse_wrong_nonce(statuses: Mapping[str, State], steal: str) -> None:
     """Raise Locked where hosts are held and none of them by the holder whose nonce was given."""
     held_by = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}

@@ -134,25 +134,11 @@ class RunOptions(Where):
         return self.command == "cutover" and not self.check
 
     def targets(self) -> "Targets":
-        """The hosts with their variables; UsageError with all that is wrong, batches and release included."""
+        """The hosts with their variables; UsageError with all that is wrong."""
         from cutover.inventory.targets import Options, choose
-        from cutover.plan.plan import batches
-        from cutover.release.artifact import inspect
 
         directory = str(self.environment)
-        found = choose(Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release))
-        wrong: list[Problem] = []
-        try:
-            batches(found.names, found.serial)
-        except UsageError as refused:
-            wrong += refused.problems
-        try:
-            inspect(Path(self.release)) if self.release else None
-        except UsageError as refused:
-            wrong += refused.problems
-        if wrong:
-            raise UsageError(wrong)
-        return found
+        return choose(Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release))
 
     def contradictions(self) -> list[Problem]:
         """Options that are given and would mean nothing, or two things at once."""

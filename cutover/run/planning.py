@@ -59,7 +59,7 @@ def _changes(planned: HostPlan, host: Host, variables: dict[str, Any]) -> Iterat
 
 
 @dataclass(frozen=True)
-class Planned:
+class MadePlan:
     """A plan, and what only this process knows: the file contents with their secrets, and where the artifact is."""
 
     plan: Plan
@@ -68,7 +68,7 @@ class Planned:
     already: tuple[str, ...]  # hosts that run this release already, healthy: nothing to do there
 
 
-def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
+def make_plan(targets: Targets, fleet: Fleet, run: str) -> MadePlan:
     """Plan a cutover of all chosen hosts."""
     times_of(targets)  # timings that exclude each other are wrong before anything else is
     artifact = release_for(targets, fleet)
@@ -107,7 +107,7 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
         hosts={name: hosts[name] for name in left},
         files={digest: PlannedFile(text=file.masked, masked=file.secrets) for digest, file in sorted(files.items())},
     )
-    return Planned(plan, {digest: file.text for digest, file in files.items()}, artifact.path, already)
+    return MadePlan(plan, {digest: file.text for digest, file in files.items()}, artifact.path, already)
 
 
 def read_facts(

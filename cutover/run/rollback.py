@@ -31,7 +31,7 @@ from cutover.run.history import (
 )
 from cutover.run.leases import (
     dead_holders,
-    refuse_held,
+    refuse_living_holders,
     refuse_wrong_nonce,
     regain,
     release_leases,
@@ -69,8 +69,7 @@ def find_run(session: Session) -> bool:
     if known is not None and wants_back(options, known):
         session.known = known
         return False
-    dead = dead_holders(None, statuses, options.steal)
-    refuse_held({host: one for host, one in statuses.items() if host not in dead})
+    refuse_living_holders(statuses, options.steal)
     if session.lost:
         raise MixedFleet(session.lost)
     return True

@@ -17,7 +17,7 @@ from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import PLAN_LOOK_S
 from cutover.run.abort import left_held
 from cutover.run.history import CONFIRMED, Known, ask, known_run
-from cutover.run.leases import dead_holders, refuse_held, refuse_wrong_nonce
+from cutover.run.leases import refuse_living_holders, refuse_wrong_nonce
 from cutover.run.options import RunOptions
 from cutover.run.rollback import leftover_hosts, wants_back
 
@@ -62,8 +62,7 @@ def foresee(targets: Targets, options: RunOptions) -> Ahead:
             meant.append(named)
         statuses, _ = ask(fleet)
         refuse_wrong_nonce(statuses, options.steal)
-        dead = dead_holders(None, statuses, options.steal)
-        refuse_held({host: one for host, one in statuses.items() if host not in dead})
+        refuse_living_holders(statuses, options.steal)
         back: list[HostAhead] = []
         left: list[Problem] = []
         unknown = [*unreachable, *silent]

@@ -240,6 +240,7 @@ def show_journal(session: Session) -> None:
     ask, journal = session.ask, session.journal
     live = False if ask.json else None
     session.console = Console(ask.stream, live=live, verbose=ask.verbose, history=journal.records)
+    session.resources.callback(session.console.close)
     session.stop.say = session.console.say
     session.log = Log(session.root / "logs", session.run, session.environment, session.console.say)
     journal.listen(session.log)

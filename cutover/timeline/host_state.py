@@ -5,10 +5,9 @@ from enum import StrEnum
 from typing import Self
 
 from cutover.journal.record import Record
-from cutover.plan.phases import COMMITTING
+from cutover.plan.phases import COMMITTING, SERVES
 
 COMMITS = {phase.name for phase in COMMITTING}
-SERVES = COMMITTING[1].name  # the phase after whose gate V2 is in service
 V1, V2, UNKNOWN = "V1", "V2", "unknown"
 
 
@@ -65,7 +64,7 @@ class Whereabouts:
         elif record.kind == "intent" and record.phase in COMMITS:
             if self.place(record.host).version != V2:  # judging V2 in service does not take it out of service
                 self._put([record.host], Place.BETWEEN)
-        elif record.kind == "gate" and record.phase == SERVES and data["opens"]:
+        elif record.kind == "gate" and record.phase == SERVES.name and data["opens"]:
             self._put(data["hosts"], Place.SERVING)
         elif record.kind == "confirmed":
             self._put(data["hosts"], Place.CONFIRMED)

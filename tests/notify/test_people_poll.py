@@ -12,7 +12,7 @@ from cutover.journal.journal import Journal
 from cutover.notify.escalation import Role
 from cutover.plan.gate import Finding
 from cutover.plan.phases import PREPARING
-from cutover.run.checklist import Answer, Line, Polling, checklist, found_in, people_polled
+from cutover.run.checklist import ChecklistAnswer, ChecklistLine, Polling, checklist, found_in, people_polled
 from tests.timeline.tell_runs import CLOCK, Tape, finding
 
 NOW = "2026-01-02T03:04:05.000Z"
@@ -26,8 +26,8 @@ lines:
   awake: {group: team, words: awake, human: {question: "Are you awake?", role: on_call}}
   read: {group: team, words: read, human: {question: "Have you read it?", role: lead}}
 """
-YES = Answer(True, "Ana", NOW, "file")
-NO = Answer(False, "Bo", NOW, "file", "the runbook is missing")
+YES = ChecklistAnswer(True, "Ana", NOW, "file")
+NO = ChecklistAnswer(False, "Bo", NOW, "file", "the runbook is missing")
 ALL = {"there": YES, "awake": YES, "read": YES}
 
 
@@ -49,7 +49,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """Who is asked what on the terminal; each answers with what ALL has."""
     asked: list[tuple[str, list[str]]] = []
 
-    def ask(role: Role, lines: Sequence[Line]) -> Mapping[str, Answer]:
+    def ask(role: Role, lines: Sequence[ChecklistLine]) -> Mapping[str, ChecklistAnswer]:
         asked.append((role.name, [line.id for line in lines]))
         return {line.id: ALL[line.id] for line in lines}
 

@@ -25,7 +25,7 @@ from cutover.remote.timeouts import Times
 from cutover.run import abort, cutover, history, leases, resume, rollback, rollback_check
 from cutover.run import session as sessions
 from cutover.run.options import RunOptions
-from cutover.run.planning import Planned
+from cutover.run.planning import MadePlan
 from cutover.run.session import Session, StopSignal
 from tests.run.fakehosts import ALL, RUN, FakeHost, World, plan_of, targets_of
 
@@ -231,7 +231,7 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     for module in (sessions, abort):
         monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
     monkeypatch.setattr(sessions, "show_journal", lambda _session: None)
-    monkeypatch.setattr(cutover, "make_plan", lambda *_: Planned(ACTING.machine.plan(), {}, Path("artifact"), ()))
+    monkeypatch.setattr(cutover, "make_plan", lambda *_: MadePlan(ACTING.machine.plan(), {}, Path("artifact"), ()))
     monkeypatch.setattr(resume, "get_release", lambda _session: None)
     holders = Holders()
     monkeypatch.setattr(leases, "is_dead", lambda _process: holders.dead)

@@ -144,20 +144,11 @@ def words_of(item: pytest.Item) -> tuple[str, str]:
 
 # Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
 # that somebody has put beside the checks, which could give each of them its hosts a second time.
+# Two plugins collect garbage at each end, 30 ms during an outage; the limit of our own tests does not hold for a check then.
+OFF = ("cacheprovider", "pytest11.testinfra", "terminal", "unraisableexception", "threadexception", "timeout")
 OPTIONS = [
     "--noconftest",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:pytest11.testinfra",
-    "-p",
-    "no:terminal",
-    "-p",
-    "no:unraisableexception",  # it and the next collect garbage at each end, 30 ms during an outage
-    "-p",
-    "no:threadexception",
-    "-p",
-    "no:timeout",  # the limit of our own tests does not hold for a check during an outage
+    *(f"-pno:{name}" for name in OFF),
     "--override-ini=addopts=",
     "--override-ini=filterwarnings=",
 ]
