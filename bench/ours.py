@@ -14,7 +14,7 @@ from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.gate import decide
 from cutover.plan.phases import phase_named
 from cutover.plan.plan import HostPlan
-from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.fleet import Fleet, connected
 from cutover.run.leases import held
 from cutover.run.options import RunOptions
@@ -46,17 +46,15 @@ def main(checkout: Path) -> None:
 
 
 def _session(targets: Targets, run: RunDir, journal: Journal, fleet: Fleet) -> Session:
-    roles = {
-        name: Role("toy", targets.root, targets.variables[name], RunFacts(run.id, run.id.split("-")[0]))
-        for name in targets.names
-    }
+    roles = contexts(targets, RunFacts(run.id, run.id.split("-")[0]))
     plans = {
         host.name: HostPlan(
+            service=roles[host.name].service,
             name=host.name,
             address=host.address,
             variables={},
             facts={},
-            steps={PHASE.name: steps_of(roles[host.name])},
+            steps={PHASE.name: steps_of(roles[host.name], "job")},
             changes=(),
             diffs=(),
         )

@@ -10,7 +10,7 @@ from typing import TypeVar
 from bench.clock import timed
 from bench.contenders import FLOOR, Contender, contenders, environment_of, group_vars
 from bench.ground import ENVIRONMENT, Ground, hosts_up
-from bench.toys import TOY, install, require_done, reset
+from bench.toys import install, require_done, reset
 
 Tell = Callable[[str], None]
 C = TypeVar("C")
@@ -100,8 +100,7 @@ def toy_checkout(root: Path, place: Path) -> Path:
     """A checkout of another pair of services: the toy role, its templates, and the engine's own variables."""
     (place / "roles").mkdir(parents=True)
     (place / "roles" / "toy").symlink_to(Path(__file__).parent / "with_ours" / "roles" / "toy")
-    (place / "roles" / "cutover").symlink_to(root / "roles" / "cutover")
-    (place / "templates").symlink_to(TOY)
+    (place / "roles" / "standard").symlink_to(root / "roles" / "standard")
     (place / "inventory" / ENVIRONMENT / "group_vars" / "lab").mkdir(parents=True)
     group_vars(place, "none")
     return place

@@ -119,7 +119,7 @@ def _dead(ground: Ground) -> Command:
 def _told(ground: Ground, what: str, took: Took, *, after: int) -> Command:
     run = json.loads(took.stdout)["run_id"]
     story = Story.of(ground.checkout / ".cutover" / "runs" / run / "journal.jsonl", after=after)
-    steps = presentation(ground.checkout).outage
+    steps = presentation(ground.checkout, "abaco").outage
     away = story.away(steps.back if what in (BACK, BACK_BUT_ONE) else steps.forward, steps)
     bake, around = story.bake, story.around(took.began, took.wall)
     return Command(

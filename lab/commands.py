@@ -13,6 +13,7 @@ from lab.service import put_in_service, service_of
 # What differs in the lab from production: the environment's name, and a bake time that a person can wait for.
 # Nobody is there to answer a checklist for test hosts: its lines are shown, and recorded as open.
 VARIABLES: dict[str, object] = {
+    "cutover_service": "abaco",
     "abaco_environment": "lab",
     "abaco_connections": [],
     "cutover_bake_s": 3,

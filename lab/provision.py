@@ -1,4 +1,4 @@
-"""Apply one role to hosts outside any cutover: how the lab puts V1 in service. Same steps, same agent, same lease."""
+"""Put the old release in service on test hosts, as the service's role says (`lab` in its steps.py). Same steps, same agent, same lease."""
 
 from collections.abc import Sequence
 
@@ -6,21 +6,19 @@ from cutover.core.errors import Refused
 from cutover.core.step import Step
 from cutover.inventory.targets import Targets
 from cutover.plan.gate import Finding, judge_outcomes
-from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import connected
 from cutover.run.leases import holder
 
 APPLY_S = 180.0
+LAB = "lab"
 
 
-def provision(targets: Targets, role_name: str, run: str) -> None:
-    """Bring all chosen hosts to what a role says; Refused with everything that did not come to be."""
-    roles = {
-        name: Role(role_name, targets.root, targets.variables[name], RunFacts(run, run.split("-", maxsplit=1)[0]))
-        for name in targets.names
-    }
-    steps = {name: steps_of(role) for name, role in roles.items()}
+def provision(targets: Targets, run: str) -> None:
+    """Bring all chosen hosts to what the role says; Refused with everything that failed."""
+    roles = contexts(targets, RunFacts(run, run.split("-", maxsplit=1)[0]))
+    steps = {name: steps_of(role, LAB, LAB) for name, role in roles.items()}
     files = {name: {digest: file.text for digest, file in role.files.items()} for name, role in roles.items()}
     with connected(targets) as fleet:
         findings = fleet.every(

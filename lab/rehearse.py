@@ -34,7 +34,7 @@ keys = lambda folder: [path.name.split("__")[0] for path in files(folder)]
 done, rejected = keys("done"), keys("rejected")
 ended = done + rejected
 # By name, which comes of the content: what V1 wrote lies in the last snapshots of the runs as well.
-of_v1 = [*root.glob("metrics/v1_*.json"), *root.glob(".rollback/*/final/metrics_backup/v1_*.json")]
+of_v1 = [*root.glob("metrics/v1_*.json"), *pathlib.Path("/var/lib/cutover/abaco/.rollback").glob("*/final/metrics_backup/v1_*.json")]
 print(json.dumps({
     "delivered": len(arrived), "different": len(set(arrived)), "done": len(done), "rejected": len(rejected),
     "waiting": len(files("inbox") + files("processing")),
@@ -100,7 +100,7 @@ def _leg(ask: Ask, name: str) -> Leg:
 
 def _away(root: Path, run: RunDir) -> dict[str, float]:
     """How long each host was without service in the part of the run that has just ended."""
-    found = outages(read_story(run.journal_file), presentation(root).outage)
+    found = outages(read_story(run.journal_file), presentation(root, run.service()).outage)
     return {outage.host: outage.stretches[-1].seconds for outage in found if outage.stretches}
 
 

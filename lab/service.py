@@ -9,7 +9,6 @@ from cutover.core.errors import Problem, Refused
 from cutover.inventory.targets import Options, choose
 from lab.provision import provision
 
-ROLE = "lab_v1"
 UNITS = ("abaco-pipeline-v1.service", "abaco-pipeline-v2.service", "lab-tapes.service")
 
 
@@ -50,7 +49,7 @@ def put_in_service(
     if not bare:
         return
     tell(f"putting V1 in service on {', '.join(bare)}, under a stream of tapes")
-    provision(choose(replace(options, limit=",".join(bare))), ROLE, f"lab-{time.time_ns()}")
+    provision(choose(replace(options, limit=",".join(bare))), f"lab-{time.time_ns()}")
     left = {name: service for name in bare if (service := service_of(name, place)).unfinished}
     if left:
         raise Refused(

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import yaml
-
 from cutover.monitor.rules import RuleBook, load
+from cutover.plan.service import load_service, thresholds
 
 
 def book(root: Path) -> RuleBook:
     """The book of rules; the defaults of the one table, and no changes to any rule."""
-    declared = yaml.safe_load((root / "roles" / "activation" / "defaults.yml").read_text(encoding="utf-8"))
-    return load(root, declared["abaco_thresholds"]["default"], {})
+    service = load_service(root, "abaco")
+    return load(service.file("rules.yml"), thresholds(service, {}), {})

@@ -29,7 +29,7 @@ def announcer_for(targets: "Targets", say: Callable[[str], None]) -> "Announcer"
     from cutover.notify.listener import announcer, people_of
     from cutover.notify.texts import Texts
 
-    return announcer(targets, Texts(targets.root, people_of(targets).contacts.roles), say)
+    return announcer(targets, Texts(targets.root, targets.service, people_of(targets).contacts.roles), say)
 
 
 def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "Announcer | None":
@@ -98,7 +98,7 @@ def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, mess
     if event == ANNOUNCEMENT:
         count = len(batches(targets.names, targets.options.serial or str(targets.shared("cutover_serial"))))
         return replace(facts, eta=eta(earlier_runs(where.runs, targets.environment), READS_FACTS.name, count))
-    run = where.runs.last(targets.environment)
+    run = where.runs.last(targets.environment, targets.service)
     if run is None or not run.plan_file.exists():
         return facts
     ask.progress(f"about run {run.id}, the last of {targets.environment}")

@@ -103,18 +103,22 @@ def faults(c: Context, root: Path, seed: int) -> ExitCode:
 
 
 def runbook(root: Path, commands: Iterable[Command]) -> ExitCode:
-    """Write docs/runbook.md anew, and the tables of docs/commands.md."""
+    """Write the runbook of each service anew, and the tables of docs/commands.md."""
+    from cutover.plan.service import services
     from cutover.report.runbook import generate
 
-    (root / "docs" / "runbook.md").write_text(generate(root))
+    for service in services(root):
+        (root / "roles" / service / "runbook.md").write_text(generate(service, root))
     manual = root / "docs" / "commands.md"
     manual.write_text(page(manual.read_text(), commands))
     return ExitCode.DONE
 
 
 def prometheus(root: Path) -> ExitCode:
-    """Write prometheus/ anew."""
+    """Write the alerts and the dashboard of each service anew."""
+    from cutover.plan.service import services
     from cutover.report.prometheus import write
 
-    write(root)
+    for service in services(root):
+        write(service, root)
     return ExitCode.DONE

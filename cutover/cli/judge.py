@@ -48,7 +48,7 @@ def _status(where: Where, ask: Ask) -> ExitCode:
     targets = where.targets()
     states, unasked = look_at_state(targets)
     watch = watch_of(targets)
-    declared = presentation(where.root).real_time
+    declared = presentation(where.root, targets.service).real_time
     ask.hosts = {
         host: {"reached": True, **state, "real_time": real_time(declared, state.pop("looks"))}
         for host, state in states.items()
@@ -80,9 +80,10 @@ def _validate(where: Where, ask: Ask) -> ExitCode:
     from cutover.cli.results import write_validation
     from cutover.run.verify import validate as judge
 
-    judged = judge(where.targets())
+    targets = where.targets()
+    judged = judge(targets)
     code = _told(ask, judged)
-    ask.files["report"] = str(write_validation(where.root, judged))
+    ask.files["report"] = str(write_validation(where.root, targets.service, judged))
     ask.say(f"report: {ask.files['report']}")
     return code
 

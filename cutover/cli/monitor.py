@@ -97,7 +97,7 @@ class Listening:
 
         self.directory = directory
         self.ask.run_id = directory.id
-        shown = presentation(self.ask.root).watch
+        shown = presentation(self.ask.root, self.targets.service).watch
         self.console = WatchConsole(
             self.ask.stream, shown, live=False if self.ask.json else None, history=journal.records
         )

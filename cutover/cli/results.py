@@ -32,13 +32,13 @@ class Written:
 def write_all(root: Path, run: RunDir) -> Written:
     """Write everything anew from plan, journal and evidence; safe to repeat."""
     incident = write_incident(run, root)
-    validation = write_validation_reports(run, presentation(root).validation)
+    validation = write_validation_reports(run, presentation(root, run.service()).validation)
     return Written({"report": write_report(run, root), "incident record": incident, "validation": validation})
 
 
-def write_validation(root: Path, judged: Judged) -> Path:
+def write_validation(root: Path, service: str, judged: Judged) -> Path:
     """The reports of a validation outside any run: fleet and hosts, in a directory named by the time."""
-    shown = presentation(root).validation
+    shown = presentation(root, service).validation
     given = {host: judging(by_step.get(shown.step)) for host, by_step in judged.documents.items()}
     documents = completed(given, shown.checks, {host: judged.why(host) for host in given})
     return write_reports(root / ".cutover" / "validations" / utc_stamp(), documents, {})
@@ -68,7 +68,7 @@ def show_end(session: Session) -> None:
     run = session.directory
     if not run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
         return
-    shown = presentation(ask.root).outage
+    shown = presentation(ask.root, run.service()).outage
     records = read(run.journal_file)
     ask.hosts = hosts_as_json(records, shown)
     ask.fingerprint = run.plan().fingerprint
@@ -83,7 +83,7 @@ def show_finished(session: Session) -> None:
     """Show that the run was done before; its journal and report are left as they are."""
     run, ask = session.directory, session.ask
     plan = run.plan()
-    ask.hosts = hosts_as_json(read(run.journal_file), presentation(ask.root).outage)
+    ask.hosts = hosts_as_json(read(run.journal_file), presentation(ask.root, run.service()).outage)
     on = f"{', '.join(plan.hosts)}: on {plan.service.new}, release {plan.release.id}, healthy"
     ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
 

@@ -48,7 +48,10 @@ def incident(run: str, story: Story, plan: Plan | None, began: Record, root: Pat
         (record for record in story.records if record.seq > began.seq and record.kind == "rollback.finished"), None
     )
     back, failed = (ended.data["hosts"], ended.data["failed"]) if ended else ([], [])
-    away = {outage.host: outage for outage in outages(story, presentation(root).outage)}
+    away = {
+        outage.host: outage
+        for outage in outages(story, presentation(root, str(story.records[0].data.get("service", ""))).outage)
+    }
     return {
         "schema": 1,
         "run": run,

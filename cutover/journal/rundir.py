@@ -66,12 +66,19 @@ class RunDir:
         said = _json(self.journal_file, lines=True).get("data")
         about = said if isinstance(said, dict) and "environment" in said else _json(self.plan_file)
         known = {name: str(about.get(name, "")) for name in ("environment", "pattern", "inventory")}
+        service = about.get("service", "")
+        known["service"] = str(service.get("name", "")) if isinstance(service, dict) else str(service)
         return Created(**known) if known["environment"] else None
 
     def environment(self) -> str:
         """The environment that the run is about."""
         created = self.created()
         return "" if created is None else created.environment
+
+    def service(self) -> str:
+        """The service that the run is about."""
+        created = self.created()
+        return "" if created is None else created.service
 
     @property
     def was_begun(self) -> bool:
@@ -87,6 +94,7 @@ class Created:
     environment: str
     pattern: str
     inventory: str
+    service: str
 
 
 def _json(path: Path, *, lines: bool = False) -> dict[str, Any]:
@@ -126,20 +134,26 @@ class RunDirs:
             )
         return found
 
-    def last(self, environment: str) -> RunDir | None:
-        """The newest run of an environment that was begun on hosts, else the newest that was planned; None where there is none."""
-        runs = [run for run in self.newest_first() if run.journal_file.exists() and run.environment() == environment]
+    def last(self, environment: str, service: str = "") -> RunDir | None:
+        """The newest run of an environment (and of a service) that was begun on hosts, else the newest that was planned, else None."""
+        runs = [
+            run
+            for run in self.newest_first()
+            if run.journal_file.exists() and run.environment() == environment and service in ("", run.service())
+        ]
         return next((run for run in runs if run.was_begun), runs[0] if runs else None)
 
     def newest_first(self) -> Iterator[RunDir]:
         """All runs."""
         return (RunDir(path) for path in self._all())
 
-    def unfinished(self, environment: str, hosts: Iterable[str]) -> RunDir | None:
-        """The newest run of an environment that was begun on some of these hosts, if its journal names no end."""
+    def unfinished(self, environment: str, service: str, hosts: Iterable[str]) -> RunDir | None:
+        """The newest run of a service in an environment that was begun on some of these hosts, if its journal names no end."""
         names = set(hosts)
         for run in self.newest_first():
-            if not (run.journal_file.exists() and run.plan_file.exists() and run.environment() == environment):
+            if not (run.journal_file.exists() and run.plan_file.exists()):
+                continue
+            if (run.environment(), run.service()) != (environment, service):
                 continue
             kinds = [record.kind for record in read(run.journal_file)]
             if "approved" in kinds and names & set(run.plan().hosts):

@@ -8,7 +8,7 @@ from cutover.core.samples import Sample
 from cutover.core.step import State, Step
 from cutover.inventory.targets import Targets
 from cutover.monitor.state import WatchClock
-from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, as_problems
 
@@ -28,10 +28,10 @@ class Looker:
     @classmethod
     def of(cls, targets: Targets, fleet: Fleet, run: RunFacts) -> "Looker":
         """The looker of these hosts."""
-        roles = {name: Role(ROLE, targets.root, targets.variables[name], run) for name in targets.names}
+        roles = contexts(targets, run)
         return cls(
             fleet,
-            {name: {part: steps_of(role, part) for part in (LOOKS, ROWS)} for name, role in roles.items()},
+            {name: {part: steps_of(role, ROLE, part) for part in (LOOKS, ROWS)} for name, role in roles.items()},
         )
 
     def look(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
@@ -54,9 +54,9 @@ class Looker:
         return samples
 
 
-def looks_of(targets: Targets, name: str) -> tuple[Step, ...]:
-    """What a look at a host consists of, outside any watch."""
-    return steps_of(Role(ROLE, targets.root, targets.variables[name], RunFacts(ROLE, "")), LOOKS)
+def looks_of(targets: Targets) -> dict[str, tuple[Step, ...]]:
+    """What a look at each host consists of, outside any watch."""
+    return {name: steps_of(role, ROLE, LOOKS) for name, role in contexts(targets, RunFacts(ROLE, "")).items()}
 
 
 def look_twice(agent: HostAgent, steps: Sequence[Step]) -> State:

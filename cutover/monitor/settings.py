@@ -1,4 +1,4 @@
-"""How a watch is held, as the variables set it (roles/watch/defaults.yml is where each default lives)."""
+"""How a watch is held, as the variables set it (roles/standard/defaults.yml is where each default lives)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,6 +8,7 @@ from cutover.core.errors import Problem, UsageError
 from cutover.inventory.targets import Targets
 from cutover.monitor.rules.rulebook import HOW, Cadence, NoDurationError, RuleBook, cadence, paced, seconds
 from cutover.monitor.rules.rules import load_for
+from cutover.plan.service import load_service
 
 Default = Literal["stay", "rollback", "go_on"]
 DEFAULTS: tuple[Default, ...] = get_args(Default)
@@ -50,7 +51,7 @@ def settings_of(targets: Targets) -> Settings:
     """Read them; they concern the watch as a whole, so they must be the same on all hosts. All that is wrong at once (UsageError)."""
     shared, reading = Shared(targets), _Reading()
     rows = reading.of(lambda: cadence(shared["watch_cadence"], "watch_cadence"))
-    book = reading.of(lambda: load_for(targets.root, shared))
+    book = reading.of(lambda: load_for(load_service(targets.root, targets.service), shared))
     signed: Mapping[str, Any] = shared["watch_points"]
     if book is not None:
         reading.problems += _points_problems(signed, [point.name for point in book.points])

@@ -19,7 +19,7 @@ from cutover.monitor.rules.rulebook import Cadence
 from cutover.monitor.state import Answers, Hold, WatchClock, Watched
 from cutover.monitor.tail import skim
 from cutover.plan.phases import READS_FACTS
-from cutover.plan.roles import Role, RunFacts, steps_of
+from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import failures, reached
 from cutover.run.history import owed_by_marks, still_owed
@@ -34,13 +34,9 @@ def look_at_state(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
 
     And who is silent.
     """
-    role = READS_FACTS.name
-    probes = {
-        name: steps_of(Role(role, targets.root, targets.variables[name], RunFacts("status", "")), "facts")
-        for name in targets.names
-    }
-
-    looks = {name: looks_of(targets, name) for name in targets.names}
+    first = READS_FACTS.name
+    probes = {name: steps_of(role, first, "facts") for name, role in contexts(targets, RunFacts("status", "")).items()}
+    looks = looks_of(targets)
 
     def look(agent: HostAgent) -> State:
         return {

@@ -27,9 +27,9 @@ SAMPLE = Facts(
 class Texts:
     """Composes the text of an event; UsageError with all that is wrong with the templates when it is made."""
 
-    def __init__(self, root: Path, roles: Mapping[str, Role]) -> None:
+    def __init__(self, root: Path, service: str, roles: Mapping[str, Role]) -> None:
         self._environment = _environment(root / "templates" / "notices")
-        self._service = presentation(root).service
+        self._service = presentation(root, service).service
         self._roles = roles
         self._check()
 

@@ -12,6 +12,7 @@ from cutover.agent.durable import write_json
 from cutover.core.errors import Problem, UsageError
 from cutover.core.step import State, Step
 from cutover.plan.phases import Phase
+from cutover.plan.service import Service
 
 SCHEMA = 1
 
@@ -44,10 +45,11 @@ class FileDiff(_Frozen):
 
 
 class HostPlan(_Frozen):
-    """The plan of one host: how to reach it (Host.reached), what was read from it, its steps by phase, what they will change."""
+    """The plan of one host: how to reach it (Host.reached), its service, facts, steps by phase, and what they will change."""
 
     name: str
     address: str
+    service: Service
     variables: dict[str, Any]
     facts: dict[str, State]
     steps: dict[str, tuple[Step, ...]]

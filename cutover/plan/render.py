@@ -118,11 +118,6 @@ class Rendered:
         return f"Rendered(digest={self.digest!r}, secrets={self.secrets})"
 
 
-def search_path(root: Path, role: str) -> tuple[Path, ...]:
-    """Where the templates of a role are looked for, first match wins."""
-    return (root / "roles" / role / "templates", root / "templates")
-
-
 def render(template: str, variables: Variables, extra: Mapping[str, Any], search: Sequence[Path]) -> Rendered:
     """One template for one host; `extra` is what the role adds to the variables. UsageError with all that is wrong."""
     context = {**variables, **extra}

@@ -1,17 +1,25 @@
-"""Roles: plain modules under roles/ that turn variables and facts into steps. A role never asks a host."""
+"""Roles: plain modules under roles/ that turn a service, variables and facts into steps. A role never asks a host.
+
+roles/standard/<phase>.py takes any service through a phase. What a service adds stands in its own role's steps.py, in functions that are
+called as the phase is (`staging`, `validation`), or as what else is asked for: `validate`, `shadow`, `looks`, `rows`, `lab`.
+"""
 
 import hashlib
 import importlib.util
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.step import State, Step
-from cutover.inventory.variables import Variables
-from cutover.plan.render import Rendered, render, search_path
+from cutover.inventory.declarations import listed
+from cutover.inventory.targets import STANDARD, Targets
+from cutover.inventory.variables import Variables, together
+from cutover.plan.render import Rendered, render
+from cutover.plan.service import PythonArtifact, Service, ServiceRole, load_service, thresholds
 
 
 @dataclass(frozen=True)
@@ -39,15 +47,17 @@ class RunFacts:
         return f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}Z"
 
 
-@dataclass
-class Role:
-    """All that a role's functions are given. `render` and `content` register file contents and give their digest."""
+NO_RELEASE = ReleaseFacts("(no release)", "", 0, "", "")  # where a command only reads, and no release is meant
 
-    name: str
-    root: Path  # the checkout, with roles/ and templates/
+
+@dataclass
+class RoleContext:
+    """All that a role's functions are given, for one host. `render` and `content` register file contents and give their digest."""
+
+    role: ServiceRole
     variables: Variables
     run: RunFacts
-    release: ReleaseFacts | None = None
+    release: ReleaseFacts = NO_RELEASE
     facts: Mapping[str, State] = field(default_factory=dict)
     files: dict[str, Rendered] = field(default_factory=dict)
 
@@ -55,26 +65,65 @@ class Role:
         """A declared variable's value for this host."""
         return self.variables[variable]
 
-    def the_release(self) -> ReleaseFacts:
-        """The release of the run; a role that needs one cannot be used without."""
-        if self.release is None:
-            raise UsageError(
-                Problem(
-                    host=self.variables.host,
-                    found=f"role {self.name} needs a release, and there is none",
-                    next="name one with --release",
-                )
-            )
-        return self.release
+    @cached_property
+    def service(self) -> Service:
+        """The service, with this host's variables filled in."""
+        return self.role.for_host(self.variables, self.release.id, self.run.id, self.run.stamp)
 
-    def render(self, template: str, **extra: Any) -> str:
-        """Render a template of this role or of templates/, and give the digest of its text."""
-        known = {"run": self.run, "release": self.release, "facts": self.facts, **extra}
-        return self._keep(render(template, self.variables, known, search_path(self.root, self.name)))
+    @property
+    def old(self) -> str:
+        """What people call the release that is replaced."""
+        return self.service.old.label
+
+    @property
+    def new(self) -> str:
+        """What people call the release that replaces it."""
+        return self.service.new.label
+
+    @property
+    def old_name(self) -> str:
+        """The old release in a file name: its label where that is one word (`v1`), else `old`."""
+        return self.old.lower() if self.old.isalnum() else "old"
+
+    @property
+    def healthy(self) -> dict[str, object]:
+        """What the new release's health check must answer. Where no release is meant, any may answer."""
+        health = self.service.new.health
+        if health is None:
+            return {}
+        known = self.release is not NO_RELEASE
+        expect = {key: value for key, value in health.expect.items() if known or NO_RELEASE.id not in str(value)}
+        return {"status": health.status, **{f"body.{key}": value for key, value in expect.items()}}
+
+    @property
+    def state_dir(self) -> str:
+        """Where the engine keeps its own things on the host."""
+        return str(self["cutover_state_dir"])
+
+    @property
+    def backup(self) -> str:
+        """Where this run's backup lies: in a directory of root's alone."""
+        return f"{self.state_dir}/.rollback/{self.run.id}"
+
+    @property
+    def release_path(self) -> str:
+        """Where the release of the run lies on the host."""
+        artifact = self.service.artifact
+        return f"{artifact.into}/{self.release.id}" if isinstance(artifact, PythonArtifact) else ""
+
+    def render(self, template: str) -> str:
+        """Render a template of the role, and give the digest of its text."""
+        search = (self.role.root / "roles" / self.role.name / "templates",)
+        known = {
+            "run": self.run,
+            "release": self.release,
+            "thresholds": thresholds(self.role, self["watch_thresholds"]),
+        }
+        return self._keep(render(template, self.variables, known, search))
 
     def content(self, path: str) -> str:
         """Take a file of the checkout as it is, and give its digest."""
-        text = (self.root / path).read_text()
+        text = (self.role.root / path).read_text()
         return self._keep(Rendered(text, text, hashlib.sha256(text.encode()).hexdigest(), secrets=False))
 
     def _keep(self, rendered: Rendered) -> str:
@@ -82,38 +131,66 @@ class Role:
         return rendered.digest
 
 
-_LOADED: dict[Path, ModuleType] = {}  # a role is read once in a process
-RoleFunction = Callable[[Role], Sequence[Step]]
+def contexts(
+    targets: Targets,
+    run: RunFacts,
+    release: ReleaseFacts = NO_RELEASE,
+    facts: Mapping[str, Mapping[str, State]] | None = None,
+) -> dict[str, RoleContext]:
+    """The context of every chosen host; UsageError with everything that is wrong with the service on any of them."""
+    role = load_service(targets.root, targets.service)
+    made = {
+        name: RoleContext(role, targets.variables[name], run, release, (facts or {}).get(name, {}))
+        for name in targets.names
+    }
+    problems: list[Problem] = []
+    for context in made.values():
+        try:
+            _ = context.service
+        except UsageError as wrong:
+            problems += wrong.problems
+    if problems:
+        raise UsageError(together(problems))
+    return made
 
 
-def load(roles_dir: Path, name: str) -> ModuleType:
-    """Import roles/<name>/steps.py."""
-    path = roles_dir / name / "steps.py"
-    if not path.is_file():
-        raise UsageError(
-            Problem(path=str(path), found=f"role {name} has no steps.py", next="add one, or name another role")
-        )
+_LOADED: dict[Path, ModuleType] = {}  # a file is read once in a process
+
+
+def _load(path: Path) -> ModuleType:
     if path not in _LOADED:
-        spec = importlib.util.spec_from_file_location(f"roles.{name}.steps", path)
+        name = f"roles.{path.parent.name}.{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
-            raise UsageError(Problem(path=str(path), found="not a Python module", next="see the other roles"))
+            raise UsageError(Problem(path=str(path), found="not a Python module", next="see roles/standard for others"))
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         _LOADED[path] = module
     return _LOADED[path]
 
 
-def steps_of(role: Role, function: str = "steps") -> tuple[Step, ...]:
-    """The steps that a role wants for a host; none where the role lacks that function."""
-    wanted: RoleFunction | None = getattr(load(role.root / "roles", role.name), function, None)
-    steps = tuple(wanted(role)) if wanted else ()
+def functions_of(role: ServiceRole, phase: str, function: str) -> list[Callable[[RoleContext], Any]]:
+    """The standard function of that name for a phase, then the service's own; those that exist."""
+    places = (
+        (role.root / "roles" / STANDARD / f"{phase}.py", function),
+        (role.root / "roles" / role.name / "steps.py", phase if function == "steps" else function),
+    )
+    found = (getattr(_load(path), name, None) for path, name in places if path.exists())
+    return [one for one in found if one is not None]
+
+
+def steps_of(context: RoleContext, phase: str, function: str = "steps") -> tuple[Step, ...]:
+    """The steps that the roles want for a host in a phase, the standard ones first; none where neither has that function."""
+    steps = tuple(step for one in functions_of(context.role, phase, function) for step in one(context))
     ids = [step.id for step in steps]
-    if doubled := {step_id for step_id in ids if ids.count(step_id) > 1}:
+    if doubled := sorted({step_id for step_id in ids if ids.count(step_id) > 1}):
+        where = f"roles/{STANDARD}/{phase}.py and roles/{context.role.name}/steps.py"
         raise UsageError(
-            Problem(
-                path=f"roles/{role.name}/steps.py",
-                found=f"two steps with one id: {', '.join(doubled)}",
-                next="name each step once",
-            )
+            Problem(path=where, found=f"several steps are called {listed(doubled)}", next="name each step once")
         )
     return steps
+
+
+def checks_of(role: ServiceRole, phase: str) -> list[Path]:
+    """The files with the testinfra checks of a phase."""
+    return role.files(f"checks/{phase}.py")

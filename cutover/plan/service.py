@@ -1,30 +1,332 @@
-"""A service: what `roles/<service>/service.yml` says of it."""
+"""A service is a role: what roles/<service>/service.yml says of it, checked as a whole, with the variables of a host filled in.
 
+Where a service has no file of its own (rules, checklist, checks of a phase), that of roles/standard/ is used.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict
+from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from cutover.core.errors import Problem, UsageError
+from cutover.core.secret import Secret
+from cutover.inventory.declarations import did_you_mean, listed
+from cutover.inventory.targets import STANDARD
+from cutover.inventory.variables import Variables
+from cutover.inventory.yamlfile import Document, Keys, read
+
+FILE = "service.yml"
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
+UNITS = {"s": 1, "m": 60, "h": 3600}
+NEXT = "correct it; cutover/plan/service.py describes every key"
 
 
-class Labels(BaseModel):
-    """What people call the release that is replaced, and the one that replaces it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    old: str = "the old release"
-    new: str = "the new release"
+def _seconds(written: object) -> object:
+    """`30s`, `5m`, `1h` in seconds; anything else as it is."""
+    match = DURATION.fullmatch(written) if isinstance(written, str) else None
+    return float(match[1]) * UNITS[match[2]] if match else written
 
 
-class Service(BaseModel):
-    """One service of this checkout, by its role's name."""
+def _url(written: object) -> object:
+    """A health check that is only an URL."""
+    return {"url": written} if isinstance(written, str) else written
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+
+Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86400)]
+AbsolutePath = Annotated[str, Field(pattern=r"^/")]
+UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\-]+\.service$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+Mode = Annotated[str, Field(pattern=r"^0[0-7]{3}$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Health(_Part):
+    """Where the service says how it is: an HTTP status, and keys that its JSON document must have with these values."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    status: int = 200
+    expect: dict[str, Any] = {}
+    within: Seconds = 30.0
+
+
+HealthCheck = Annotated[Health, BeforeValidator(_url)]
+
+
+class Side(_Part):
+    """One of the two releases: what people call it, its unit, its health check, and how long it may take to stop."""
+
+    label: str = ""
+    unit: UnitName
+    health: HealthCheck | None = None
+    stop_within: Seconds = 20.0
+
+
+class OldSide(Side):
+    """The release that is replaced. With `force_stop` it may be killed where it does not stop in time."""
+
+    label: str = "the old release"
+    force_stop: bool = False
+
+
+class NewSide(Side):
+    """The release that replaces it. Without `unit_template` its unit file is there already."""
+
+    label: str = "the new release"
+    unit_template: str = ""
+
+
+class NoArtifact(_Part):
+    """Nothing is brought to the hosts but unit and files; `version` names the release."""
+
+    kind: Literal["none"]
+    version: str
+
+
+class PythonArtifact(_Part):
+    """A Python release: code, locked dependencies, its own tests; built for the hosts' Python and architecture."""
+
+    kind: Literal["python"]
+    name: str
+    version: str
+    code: dict[str, Path]
+    tests: Path
+    runtime_lock: Path
+    testing_lock: Path
+    launchers: dict[str, str]
+    environment: dict[str, str] = {}
+    into: AbsolutePath
+    current: AbsolutePath
+
+
+class ManagedFile(_Part):
+    """A file that both releases read, and that the new one brings in another content: backed up, switched, restored."""
+
+    name: Name
+    path: AbsolutePath
+    template: str
+    owner: str = "root"
+    group: str = "root"
+    mode: Mode = "0644"
+    backup_as: str = ""
+
+
+class StateEntry(_Part):
+    """A directory that the service writes, and what a rollback does with it."""
+
+    name: Name
+    path: AbsolutePath
+    on_rollback: Literal["restore", "keep"]
+    backup_as: str = ""
+
+    @property
+    def snapshot(self) -> dict[str, Any]:
+        """The entry of a snapshot that keeps it."""
+        return {"name": self.name, "kind": "tree", "source": self.path, "as": self.backup_as or f"state/{self.name}"}
+
+
+class Needs(_Part):
+    """What a host must bring. `connections` are host:port; null means that nobody has said, which is a warning."""
+
+    directories: tuple[AbsolutePath, ...] = ()
+    disk_gb: Annotated[float, Field(gt=0)] = 1.0
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+    connections: tuple[str, ...] | None = None
+    log_files: tuple[AbsolutePath, ...] = ()
+    clock_offset_s: Annotated[float, Field(gt=0)] = 2.0
+
+
+class Service(_Part):
+    """One service, as service.yml says it for one host."""
+
+    title: str
+    user: str = "root"
+    unit_dir: AbsolutePath = "/etc/systemd/system"
+    old: OldSide = Field(alias="from")
+    new: NewSide = Field(alias="to")
+    artifact: Annotated[NoArtifact | PythonArtifact, Field(discriminator="kind")]
+    switch: Literal["stop-start"] = "stop-start"
+    files: tuple[ManagedFile, ...] = ()
+    state: tuple[StateEntry, ...] = ()
+    needs: Needs = Needs()
+    log_lines: Annotated[int, Field(ge=10)] = 1000
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Service":
+        """Two units, and no two files or directories of one name."""
+        if self.old.unit == self.new.unit:
+            raise ValueError("from.unit and to.unit are the same unit; `switch: stop-start` needs two")
+        names = [*(file.name for file in self.files), *(entry.name for entry in self.state)]
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"several entries of files and state are called {listed(doubled)}")
+        return self
+
+    @property
+    def restored(self) -> list[StateEntry]:
+        """What a rollback restores of the state."""
+        return [entry for entry in self.state if entry.on_rollback == "restore"]
+
+    @property
+    def current(self) -> str:
+        """The link that points at the release in service; empty where the artifact has none."""
+        return self.artifact.current if isinstance(self.artifact, PythonArtifact) else ""
+
+
+@dataclass(frozen=True)
+class ServiceRole:
+    """roles/<name>/: its service.yml as written, and its other files."""
 
     name: str
-    title: str
-    labels: Labels = Labels()
+    root: Path
+    document: Document
+
+    @property
+    def artifact_kind(self) -> str:
+        """Which kind of artifact the service has."""
+        value = self.document.value
+        artifact = value.get("artifact") if isinstance(value, dict) else None
+        return str(artifact.get("kind", "")) if isinstance(artifact, dict) else ""
+
+    def file(self, name: str) -> Path:
+        """A file of the role; where it has none of that name, the standard one."""
+        own = self.root / "roles" / self.name / name
+        return own if own.exists() else self.root / "roles" / STANDARD / name
+
+    def files(self, name: str) -> list[Path]:
+        """The standard file of that name and the role's own, those that exist: they add up."""
+        paths = (self.root / "roles" / role / name for role in (STANDARD, self.name))
+        return [path for path in paths if path.exists()]
+
+    def for_host(self, variables: Variables, release: str, run: str, stamp: str) -> Service:
+        """The service for one host; UsageError with everything that is wrong with it there."""
+        problems: list[Problem] = []
+        known = {**variables, "release": {"id": release}, "run": {"id": run, "stamp": stamp}}
+        filled = _filled(self.document, known, variables.host, problems)
+        try:
+            service = Service.model_validate(filled) if not problems else None
+        except ValidationError as wrong:
+            problems += [_problem(self.document, error, variables.host) for error in wrong.errors()]
+            service = None
+        if service is None:
+            raise UsageError(problems)
+        return service
 
 
-def load(root: Path, name: str) -> Service:
-    """Read roles/<name>/service.yml."""
-    return Service(name=name, **yaml.safe_load((root / "roles" / name / "service.yml").read_text()))
+def services(root: Path) -> list[str]:
+    """The services of a checkout, by the names of their roles."""
+    return sorted(found.parent.name for found in (root / "roles").glob(f"*/{FILE}"))
+
+
+def load_service(root: Path, name: str) -> ServiceRole:
+    """Read roles/<name>/service.yml; UsageError where there is none, or where it is not a map."""
+    path = root / "roles" / name / FILE
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", name) or not path.is_file():
+        there = services(root)
+        advice = f"{did_you_mean(name, there)}services of this checkout: {listed(there)}"
+        raise UsageError(
+            Problem(f"there is no service `{name}`: {path} does not exist", advice, path="cutover_service")
+        )
+    problems: list[Problem] = []
+    document = read(path, problems)
+    if document is not None and not isinstance(document.value, dict):
+        problems.append(Problem("holds no map of keys", NEXT, path=document.name))
+    if document is None or problems:
+        raise UsageError(problems)
+    return ServiceRole(name, root, document)
+
+
+def thresholds(service: ServiceRole, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The service's table of thresholds (rules.yml) with an environment's changes to rows (the variable watch_thresholds)."""
+    problems: list[Problem] = []
+    document = read(service.file("rules.yml"), problems)
+    if document is None:
+        raise UsageError(problems)
+    table = document.value.get("thresholds") if isinstance(document.value, dict) else None
+    if not isinstance(table, dict):
+        raise UsageError(
+            Problem("has no table of `thresholds`", "write `thresholds: {ROW: {LEVEL: LIMIT}}`", path=document.name)
+        )
+    if unknown := sorted(set(changes) - set(table)):
+        advice = f"{did_you_mean(unknown[0], table)}rows: {listed(table)}"
+        raise UsageError(
+            Problem(f"no row `{name}` in {document.name}", advice, path="watch_thresholds") for name in unknown
+        )
+    return {row: {**levels, **changes.get(row, {})} for row, levels in table.items()}
+
+
+_JINJA = Environment(undefined=StrictUndefined, keep_trailing_newline=True)  # noqa: S701 - plain values, not HTML
+
+
+class _NotPlainError(ValueError):
+    """More than a name in braces."""
+
+
+def _filled(document: Document, known: Mapping[str, Any], host: str, problems: list[Problem]) -> Any:
+    """The document with every `{{ name }}` filled in; a lone one keeps the type of what it names."""
+
+    def fill(value: object, keys: Keys) -> object:
+        if isinstance(value, dict):
+            return {key: fill(item, (*keys, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [fill(item, (*keys, number)) for number, item in enumerate(value)]
+        if not isinstance(value, str) or "{" not in value:
+            return value
+        try:
+            return _expanded(value, known)
+        except _NotPlainError as wrong:
+            advice = "write plain `{{ name }}` references; conditions and filters belong into templates"
+            problems.append(Problem(f"`{value}`: {wrong}", advice, host, document.where(*keys)))
+            return value
+
+    return fill(document.value, ())
+
+
+def _expanded(text: str, known: Mapping[str, Any]) -> object:
+    values = [_value(part, known) if isinstance(part, tuple) else part for part in _parts(text)]
+    if len(values) == 1:
+        return values[0]
+    if wrong := [value for value in values if isinstance(value, bool) or not isinstance(value, str | int | float)]:
+        raise _NotPlainError(f"a {type(wrong[0]).__name__} cannot stand inside text")
+    return "".join(str(value) for value in values)
+
+
+def _parts(text: str) -> Iterator[str | tuple[str, ...]]:
+    """Literal text, and references as the names on their way: ("release", "id")."""
+    try:
+        body = _JINJA.parse(text).body
+    except TemplateSyntaxError as error:
+        raise _NotPlainError(error.message or "not valid") from error
+    for output in body:
+        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+            if isinstance(node, nodes.TemplateData):
+                yield node.data
+            elif isinstance(node, nodes.Name):
+                yield (node.name,)
+            elif isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
+                yield (node.node.name, node.attr)
+            else:
+                raise _NotPlainError("more than plain references")
+
+
+def _value(names: tuple[str, ...], known: Mapping[str, Any]) -> object:
+    value: Any = known
+    for name in names:
+        if not isinstance(value, Mapping) or name not in value:
+            raise _NotPlainError(f"`{'.'.join(names)}` is not defined; {did_you_mean(name, list(known))}".rstrip("; "))
+        value = value[name]
+    if isinstance(value, Secret):
+        raise _NotPlainError("it takes in a secret, which only a template may do")
+    return value
+
+
+def _problem(document: Document, error: Any, host: str) -> Problem:
+    """One finding of pydantic's, with its line in the file."""
+    keys = tuple(key for key in error["loc"] if key not in ("none", "python"))  # the artifact's kind, which is no key
+    given = "" if isinstance(error["input"], dict) else f" (found {error['input']!r})"
+    return Problem(f"{error['msg'].removeprefix('Value error, ')}{given}", NEXT, host, document.where(*keys))

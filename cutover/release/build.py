@@ -1,89 +1,136 @@
-"""The release of a run: built for the hosts' Python and architecture, or the artifact that was named."""
+"""The release of a run: built for the hosts' Python and architecture, the artifact that was named, or none but the role's own files."""
 
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cutover.core.errors import Problem, Refused, UsageError
 from cutover.inventory.targets import Targets
-from cutover.inventory.yamlfile import read
-from cutover.plan.roles import ReleaseFacts
+from cutover.plan.plan import Plan, ReleasePlan
+from cutover.plan.roles import ReleaseFacts, RunFacts, contexts
+from cutover.plan.service import NoArtifact, PythonArtifact
 from cutover.release.artifact import Artifact, build, inspect
 from cutover.release.spec import ReleaseSpec
 from cutover.remote.fleet import Fleet
 
-SPEC = "release.yml"
+
+@dataclass(frozen=True)
+class Release:
+    """What a run brings in: what roles may know of it, and where its artifact is on this machine, if it has one."""
+
+    facts: ReleaseFacts
+    artifact: Path | None
+
+    @property
+    def planned(self) -> ReleasePlan:
+        """What the plan says of it."""
+        name = self.artifact.name if self.artifact else ""
+        return ReleasePlan(id=self.facts.id, sha256=self.facts.sha256, artifact=name, size=self.facts.size)
 
 
-def release_for(targets: Targets, fleet: Fleet) -> Artifact:
+def release_for(targets: Targets, fleet: Fleet) -> Release:
     """Build the release for these hosts (nothing is done when it is built already), or take --release, and see that it fits."""
+    artifact, named = artifact_of(targets), targets.options.release
+    if isinstance(artifact, NoArtifact):
+        if named:
+            found = f"service {targets.service} has no artifact (`artifact: {{kind: none}}`)"
+            raise UsageError(Problem(found, "run the command without --release", path=f"--release {named}"))
+        return _of_role(targets, artifact)
     wanted = _the_one_target(fleet)
-    named = targets.options.release
-    artifact = inspect(Path(named)) if named else build(spec(targets.root, *wanted))
-    if (artifact.python, artifact.machine) != wanted:
+    built = inspect(Path(named)) if named else build(spec(targets.root, artifact, *wanted))
+    if (built.python, built.machine) != wanted:
         raise Refused(
             Problem(
                 host=name,
-                path=str(artifact.path),
-                found=f"the release is for Python {artifact.python} on {artifact.machine}, the host has {wanted[0]} on {wanted[1]}",
-                next="leave --release away to have one built for these hosts",
+                path=str(built.path),
+                found=f"the release is for Python {built.python} on {built.machine}, the host has {wanted[0]} on {wanted[1]}",
+                next="run the command without --release to have one built for these hosts",
             )
             for name in fleet.agents
         )
-    return artifact
+    return _of_artifact(built)
 
 
-def facts_of(artifact: Artifact) -> ReleaseFacts:
-    """What roles may know of it."""
-    return ReleaseFacts(artifact.id, artifact.sha256, artifact.size, artifact.python, artifact.machine)
-
-
-class ReleaseFile(BaseModel):
-    """release.yml: what goes into the release. Paths are relative to the checkout."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    version: str
-    code: dict[str, Path]
-    tests: Path
-    runtime_lock: Path
-    testing_lock: Path
-    launchers: dict[str, str]
-    environment: dict[str, str] = {}
-
-
-def spec(root: Path, python: str, machine: str) -> ReleaseSpec:
-    """Read release.yml for one target."""
-    problems: list[Problem] = []
-    document = read(root / SPEC, problems)
-    if document is None:
-        raise UsageError(problems)
-    try:
-        said = ReleaseFile.model_validate(document.value)
-    except ValidationError as wrong:
+def release_of(targets: Targets, plan: Plan) -> Release:
+    """The release that a plan was made with, as it is here now; UsageError where it is not that one any more."""
+    artifact = artifact_of(targets)
+    if isinstance(artifact, PythonArtifact):
+        return _of_artifact(inspect(targets.root / ".cutover" / "releases" / plan.release.artifact))
+    release = _of_role(targets, artifact)
+    if release.facts.id != plan.release.id:
+        found = f"the role gives release {release.facts.id}, the plan is about {plan.release.id}"
         raise UsageError(
-            Problem(
-                path=document.where(*error["loc"]),
-                found=f"{error['msg']} ({error['input']!r})",
-                next=f"see {SPEC} of the project for an example",
-            )
-            for error in wrong.errors()
-        ) from wrong
+            Problem(found, "plan again, or restore the files of the role", path=f"roles/{targets.service}")
+        )
+    return release
+
+
+def release_again(targets: Targets, plan: Plan, fleet: Fleet) -> Release:
+    """The release of a run that is resumed; built anew where this machine does not have it. UsageError where another comes of it."""
+    artifact, named = artifact_of(targets), targets.options.release
+    path = Path(named) if named else targets.root / ".cutover" / "releases" / plan.release.artifact
+    there = isinstance(artifact, PythonArtifact) and path.is_file()
+    release = _of_artifact(inspect(path)) if there else release_for(targets, fleet)
+    if release.facts.sha256 != plan.release.sha256:
+        found = f"release {plan.release.id} cannot be made here as it was planned, {release.facts.id} comes of it"
+        next_ = "resume it on the machine where it began, or roll back with `./invokew rollback`"
+        raise UsageError(Problem(path=str(release.artifact or f"roles/{targets.service}"), found=found, next=next_))
+    return release
+
+
+def artifact_of(targets: Targets) -> NoArtifact | PythonArtifact:
+    """The artifact that service.yml describes; but for its place on a host it must be the same for all hosts."""
+    described = {
+        name: context.service.artifact.model_dump(exclude={"into", "current"})
+        for name, context in contexts(targets, RunFacts("", "")).items()
+    }
+    first = next(iter(described))
+    if different := [name for name, one in described.items() if one != described[first]]:
+        found = f"the artifact of {', '.join(different)} differs from that of {first}"
+        raise UsageError(
+            Problem(found, "a run brings one release: use the same values for all hosts", path="service.yml: artifact")
+        )
+    return contexts(targets, RunFacts("", ""))[first].service.artifact
+
+
+def spec(root: Path, artifact: PythonArtifact, python: str, machine: str) -> ReleaseSpec:
+    """What is built for one target. Paths of service.yml are relative to the checkout."""
     return ReleaseSpec(
-        name=said.name,
-        version=said.version,
-        code={name: root / path for name, path in said.code.items()},
-        tests=root / said.tests,
-        runtime_lock=root / said.runtime_lock,
-        testing_lock=root / said.testing_lock,
-        launchers=said.launchers,
-        environment=said.environment,
+        name=artifact.name,
+        version=artifact.version,
+        code={name: root / path for name, path in artifact.code.items()},
+        tests=root / artifact.tests,
+        runtime_lock=root / artifact.runtime_lock,
+        testing_lock=root / artifact.testing_lock,
+        launchers=artifact.launchers,
+        environment=artifact.environment,
         python=python,
         machine=machine,
         cache=root / ".cutover" / "cache",
         out=root / ".cutover" / "releases",
     )
+
+
+def _of_artifact(artifact: Artifact) -> Release:
+    facts = ReleaseFacts(artifact.id, artifact.sha256, artifact.size, artifact.python, artifact.machine)
+    return Release(facts, artifact.path)
+
+
+def _of_role(targets: Targets, artifact: NoArtifact) -> Release:
+    """Without an artifact the release is what the role says: its version, and a digest over its files."""
+    role = targets.root / "roles" / targets.service
+    digest = _digest(
+        [path for path in sorted(role.rglob("*")) if path.is_file() and "__pycache__" not in path.parts], role
+    )
+    return Release(ReleaseFacts(f"{artifact.version}-{digest[:12]}", digest, 0, "", ""), None)
+
+
+def _digest(paths: Sequence[Path], root: Path) -> str:
+    whole = hashlib.sha256()
+    for path in paths:
+        whole.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 def _the_one_target(fleet: Fleet) -> tuple[str, str]:

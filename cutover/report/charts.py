@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from cutover.core.times import moment
 from cutover.timeline.moments import phase_title
 from cutover.timeline.outages import Outage
+from cutover.timeline.presentation import Baseline
 from cutover.timeline.timeline import Story
 
 WIDTH, LEFT, ROW = 1000, 120, 34
@@ -132,12 +133,12 @@ def _spans(story: Story, scale: Scale, host: str, y: float, leg: tuple[str, str]
 
 
 def outage_chart(
-    away: Sequence[Outage], budget: float | None, baseline: float, baseline_words: str, parts: Sequence[str]
+    away: Sequence[Outage], budget: float | None, baseline: Baseline | None, parts: Sequence[str]
 ) -> Markup:
     """One bar a host, made of its parts; the budget and the baseline as lines."""
     shown = [outage for outage in away if outage.stretches]
     longest = max((outage.seconds for outage in shown), default=0.0)
-    most = max(longest, baseline) * 1.18 or 1.0
+    most = max(longest, baseline.seconds if baseline else 0.0) * 1.18 or 1.0
     scale = Scale(0, most)
     top = 44
     bottom = top + ROW * len(shown)
@@ -151,7 +152,8 @@ def outage_chart(
     ]
     for number, outage in enumerate(shown):
         body += _outage(outage, scale, top + ROW * number, parts)
-    body += _limit(scale, baseline, baseline_words, "mark", 31, bottom)
+    if baseline:
+        body += _limit(scale, baseline.seconds, baseline.words, "mark", 31, bottom)
     if budget is not None:
         body += _limit(scale, budget, f"budget {budget:g} s", "mark limit", 14, bottom)
     return svg(

@@ -52,7 +52,9 @@ def render(run: RunDir, story: Story, plan: Plan | None, root: Path) -> str:
     )
     environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "phase_title": phase_title, "size": size}
     environment.filters |= {"hour": hour, "span": span, "figure": figure}
-    return environment.get_template("report.html.j2").render(_context(run, story, plan, presentation(root)))
+    return environment.get_template("report.html.j2").render(
+        _context(run, story, plan, presentation(root, run.service()))
+    )
 
 
 def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
@@ -71,7 +73,7 @@ def _context(run: RunDir, story: Story, plan: Plan | None, shown: Presentation) 
         "trouble": [item for item in trouble if not item["verdict"].lets_pass and not is_consequence(item["problem"])],
         "left_out": [item for item in trouble if not item["verdict"].lets_pass and is_consequence(item["problem"])],
         "warnings": [item for item in trouble if item["verdict"].lets_pass],
-        "values": fleet_table(measured, shown.values, story.hosts),
+        "values": fleet_table(measured, shown.values, story.hosts) if shown.values else None,
         "checks": fleet_document(host_documents(story, shown.validation)),
         "columns": [phase.label for phase in PHASES] + ["Bake", ROLLBACK.title],
         "matrix": matrix(story, story.spans),
@@ -94,7 +96,7 @@ def _charts(story: Story, plan: Plan | None, shown: Presentation, away: list[Out
     return {
         "away": away,
         "budget": budget,
-        "away_chart": outage_chart(away, budget, baseline.seconds, baseline.words, parts) if drawn else None,
+        "away_chart": outage_chart(away, budget, baseline, parts) if drawn else None,
         "courses": [(leg, course(story, away, leg)) for leg in legs],
     }
 

@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,11 @@ from cutover.core.host import Host
 from cutover.core.secret import Secret
 from cutover.core.step import Step
 from cutover.inventory.declarations import declarations
+from cutover.inventory.targets import SERVICE, STANDARD
 from cutover.inventory.variables import Variables, resolve
 from cutover.plan.phases import PHASES, READS_FACTS, ROLLBACK, Phase
-from cutover.plan.roles import ReleaseFacts, Role, RunFacts, steps_of
+from cutover.plan.roles import ReleaseFacts, RoleContext, RunFacts, checks_of, steps_of
+from cutover.plan.service import load_service
 
 # The runbook's side of the exit codes: how each shows, and what to do, at length. What each means stands in `exits`.
 
@@ -130,28 +132,27 @@ LOOK = "see what was found and what was wanted, in the report and in the log"
 
 
 @cache
-def example_variables(root: Path) -> Variables:
-    """The variables of an example host: every default, and the example of what is required."""
-    roles = sorted(path.parent.name for path in (root / "roles").glob("*/defaults.yml"))
-    declared = declarations(root / "roles", roles)
-    required = {name: entry.example for name, entry in declared.items() if entry.required}
+def example_variables(root: Path, service: str) -> Variables:
+    """The variables of an example host of a service: every default, and the example of what is required."""
+    declared = declarations(root / "roles", [STANDARD, service])
+    required = {name: entry.example for name, entry in declared.items() if entry.required} | {SERVICE: service}
     host = Host("example", "192.0.2.1", "example", root / "inventory" / "example" / "known_hosts", variables=required)
     return resolve(host, declared, lambda _source, _base: Secret("example"))
 
 
 @cache
-def entries_of(root: Path, phase: Phase) -> tuple[Entry, ...]:
+def entries_of(root: Path, service: str, phase: Phase) -> tuple[Entry, ...]:
     """Steps in their order, then checks."""
-    role = _role(root, phase)
-    also = steps_of(role, BAKE)  # the last phase's role also says what must stay so
-    return (*(_of_step(step, phase) for step in (*steps_of(role), *also)), *checks_of(root, phase))
-
-
-def _role(root: Path, phase: Phase) -> Role:
-    bare = Role(phase.name, root, example_variables(root), RUN, RELEASE)
-    first = Role(READS_FACTS.name, root, example_variables(root), RUN, RELEASE)
-    facts: Mapping[str, dict[str, Any]] = {fact.id: {} for fact in steps_of(first, "facts")}
-    return Role(bare.name, root, bare.variables, RUN, RELEASE, facts)
+    role = load_service(root, service)
+    bare = RoleContext(role, example_variables(root, service), RUN, RELEASE)
+    facts: Mapping[str, dict[str, Any]] = {fact.id: {} for fact in steps_of(bare, READS_FACTS.name, "facts")}
+    context = replace(bare, facts=facts)
+    steps = (
+        *steps_of(context, phase.name),
+        *steps_of(context, phase.name, BAKE),
+    )  # the last phase also has what must stay so
+    checks = (check for path in checks_of(role, phase.name) for check in _checks_in(path, phase))
+    return (*(_of_step(step, phase) for step in steps), *checks)
 
 
 def _of_step(step: Step, phase: Phase) -> Entry:
@@ -176,15 +177,14 @@ def _otherwise(want: Any) -> str:
     return _plain(in_words(want["not"]) if forbidden else f"not {in_words(want)}")
 
 
-def checks_of(root: Path, phase: Phase) -> tuple[Entry, ...]:
-    """The checks of a phase, from their docstrings: what each proves, and the part after «If not:»."""
-    path = root / "roles" / phase.name / "checks.py"
+def _checks_in(path: Path, phase: Phase) -> list[Entry]:
+    """The checks of a file, from their docstrings: what each proves, and the part after "If not:"."""
     tree = ast.parse(path.read_text(), str(path))
-    return tuple(
+    return [
         _of_check(node, phase)
         for node in tree.body
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    )
+    ]
 
 
 def _of_check(node: ast.FunctionDef, phase: Phase) -> Entry:
@@ -223,7 +223,7 @@ COMMON = (
         words="the checks of a phase could not be run",
         symptom="«the checks did not run», or «no check ran on this host»",
         means="nothing was judged, which is never a pass",
-        do="see roles/<phase>/checks.py and the log; `./invokew verify --phase <phase>` runs the checks alone",
+        do="see roles/*/checks/<phase>.py and the log; `./invokew verify --phase <phase>` runs the checks alone",
         severity="ERROR",
     ),
     Entry(
@@ -242,9 +242,9 @@ def exit_entries() -> Iterator[Entry]:
         yield Entry(f"exit {int(code)}", told.symptom, told.means, told.do, "", told.name)
 
 
-def lookup(name: str, root: Path) -> Entry | None:
+def lookup(name: str, service: str, root: Path = CHECKOUT) -> Entry | None:
     """The entry of a step, a check, a phase's common troubles or an exit code (`4`, `exit 4`); None where there is none."""
-    known = {entry.name: entry for phase in (*PHASES, ROLLBACK) for entry in entries_of(root, phase)}
+    known = {entry.name: entry for phase in (*PHASES, ROLLBACK) for entry in entries_of(root, service, phase)}
     known |= {entry.name: entry for entry in exit_entries()}
     if name.isdecimal():
         name = f"exit {name}"
@@ -258,8 +258,8 @@ def _general(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"<\w+>", r"[\\w-]+", re.escape(pattern).replace(r"\<", "<").replace(r"\>", ">")))
 
 
-def generate(root: Path = CHECKOUT) -> str:
-    """The text of the runbook."""
+def generate(service: str, root: Path = CHECKOUT) -> str:
+    """The text of a service's runbook."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(  # noqa: S701 - Markdown from our own sources
@@ -270,8 +270,8 @@ def generate(root: Path = CHECKOUT) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"sentence": sentence, "cell": cell}
-    phases = [(phase, entries_of(root, phase)) for phase in (*PHASES, ROLLBACK)]
-    context: dict[str, Any] = dict(example_variables(root))
+    phases = [(phase, entries_of(root, service, phase)) for phase in (*PHASES, ROLLBACK)]
+    context: dict[str, Any] = dict(example_variables(root, service))
     context["revert_unit"] = revert_unit(context["cutover_state_dir"])
     return environment.get_template("runbook.md.j2").render(
         context | {"phases": phases, "common": COMMON, "exits": list(exit_entries()), "checks": is_check}

@@ -20,10 +20,11 @@ from cutover.notify.escalation import Role
 from cutover.notify.listener import people_of
 from cutover.plan.gate import Finding
 from cutover.plan.phases import READS_FACTS
+from cutover.plan.service import load_service
 
 # The checklist before a run: lines that findings prove, and lines that a person answers. Data, checked when it is read.
 
-FILE = Path("roles") / "people" / "checklist.yml"
+FILE = "checklist.yml"
 
 
 @dataclass(frozen=True)
@@ -326,7 +327,7 @@ def polling(targets: Targets, answers_file: str, *, yes: bool) -> Polling:
     People are asked where there is a terminal; `yes` answers nothing, and spares them what is not required.
     """
     known = people_of(targets)
-    lines = checklist(targets.root / FILE, known.contacts.roles)
+    lines = checklist(load_service(targets.root, targets.service).file(FILE), known.contacts.roles)
     given = answers(Path(answers_file), lines, utc_now()) if answers_file else {}
     mode: Mode = "required" if targets.shared("people_checklist") == "required" else "shown"
     return Polling(lines, known.contacts.roles, mode, given, sys.stdin.isatty() and (mode == "required" or not yes))

@@ -11,7 +11,7 @@ from cutover.core.step import State, Step
 from cutover.journal.journal import read, utc_now
 from cutover.plan.phases import BAKES, COMMITTING, PREPARING, Phase
 from cutover.plan.plan import HostPlan, Plan
-from cutover.release.artifact import inspect
+from cutover.release.build import release_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, reached
 from cutover.remote.timeouts import ARM_S, PLAN_LOOK_S, UPLOAD_S
@@ -67,9 +67,9 @@ def end_if_nothing_to_do(session: Session) -> bool:
 def load_plan(session: Session) -> None:
     """The plan that the run has, with its files and its release; UsageError where it cannot be applied as it is."""
     plan = plan_of(session)
-    artifact = inspect(session.root / ".cutover" / "releases" / plan.release.artifact)
+    release = release_of(session.targets, plan)
     take_plan(session, plan)
-    session.contents, session.artifact = contents_for(session.targets, plan, artifact), artifact.path
+    session.contents, session.artifact = contents_for(session.targets, plan, release.facts), release.artifact
 
 
 def plan_of(session: Session) -> Plan:

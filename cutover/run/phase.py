@@ -197,7 +197,7 @@ def _checked(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Findi
     session.record("checks", phase=phase.name, findings=[finding.as_json() for finding in checked])
     judged = {finding.host for finding in checked}
     unseen = [name for name in hosts if name not in judged]
-    words, advice = "no check ran on this host", f"see roles/{phase.name}/checks.py"
+    words, advice = "no check ran on this host", f"see roles/*/checks/{phase.name}.py"
     return [*checked, *(Finding(name, f"{phase.name}.checks", Verdict.INCONCLUSIVE, words, advice) for name in unseen)]
 
 

@@ -15,13 +15,11 @@ from cutover.journal.journal import utc_now
 from cutover.plan.diff import diff, structural_diff
 from cutover.plan.masking import Mask
 from cutover.plan.phases import BAKES, PHASES, READS_FACTS, ROLLBACK
-from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ReleasePlan, ServicePlan, batches
+from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ServicePlan, batches
 from cutover.plan.render import Rendered
-from cutover.plan.roles import ReleaseFacts, Role, RunFacts, load, steps_of
-from cutover.plan.service import load as load_service
+from cutover.plan.roles import ReleaseFacts, RoleContext, RunFacts, contexts, functions_of, steps_of
 from cutover.plan.steps import probe
-from cutover.release.artifact import Artifact
-from cutover.release.build import facts_of, release_for
+from cutover.release.build import release_for
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet
 from cutover.remote.timeouts import PLAN_LOOK_S, times_of
@@ -64,60 +62,51 @@ class MadePlan:
 
     plan: Plan
     contents: Mapping[str, str]
-    artifact: Path
+    artifact: Path | None
     already: tuple[str, ...]  # hosts that run this release already, healthy: nothing to do there
 
 
 def make_plan(targets: Targets, fleet: Fleet, run: str) -> MadePlan:
     """Plan a cutover of all chosen hosts."""
     times_of(targets)  # timings that exclude each other are wrong before anything else is
-    artifact = release_for(targets, fleet)
-    stamp = run.split("-", 1)[0]
-    facts = read_facts(targets, fleet, RunFacts(run, stamp), facts_of(artifact))
-    roles = {
-        name: _roles(targets, name, RunFacts(run, stamp), facts_of(artifact), facts[name]) for name in targets.names
-    }
+    facts_of_run = RunFacts(run, run.split("-", 1)[0])
+    contexts(targets, facts_of_run)  # what is wrong with the service is reported before anything is built
+    release = release_for(targets, fleet)
+    facts = read_facts(targets, fleet, facts_of_run, release.facts)
+    roles = contexts(targets, facts_of_run, release.facts, facts)
     already = tuple(
         name
-        for name in targets.names
-        if load(targets.root / "roles", READS_FACTS.name).already(roles[name][READS_FACTS.name])
+        for name, role in roles.items()
+        if all(one(role) for one in functions_of(role.role, READS_FACTS.name, "already"))
     )
     refuse_held(
         fleet.every(lambda agent: agent.status(), already, deadline=PLAN_LOOK_S)
     )  # it may have the release, and be judged still
-    files: dict[str, Rendered] = {}
-    steps = {name: _steps(by_phase, facts[name]) for name, by_phase in roles.items()}
-    for by_phase in roles.values():
-        for role in by_phase.values():
-            files |= role.files
+    steps = {name: _steps(role) for name, role in roles.items()}
+    files = {digest: file for role in roles.values() for digest, file in role.files.items()}
     seen = fleet.every(lambda agent: _look_at_all(agent, steps[agent.name]), deadline=PLAN_LOOK_S)
-    hosts = {name: _host_plan(targets, name, facts[name], steps[name], seen[name], files) for name in targets.names}
+    hosts = {name: _host_plan(targets, role, steps[name], seen[name], files) for name, role in roles.items()}
     left = [name for name in targets.names if name not in already]
-    service = load_service(targets.root, str(targets.shared("cutover_service")))
+    service = next(iter(roles.values()))
     plan = Plan(
         run=run,
-        service=ServicePlan(name=service.name, title=service.title, old=service.labels.old, new=service.labels.new),
-        stamp=stamp,
+        service=ServicePlan(name=targets.service, title=service.service.title, old=service.old, new=service.new),
+        stamp=facts_of_run.stamp,
         created_at=utc_now(),
         created_by=holder(),
         environment=targets.environment,
         pattern=targets.options.hosts,
         batches=batches(left, targets.options.serial or str(targets.shared("cutover_serial"))),
-        release=ReleasePlan(id=artifact.id, sha256=artifact.sha256, artifact=artifact.path.name, size=artifact.size),
+        release=release.planned,
         hosts={name: hosts[name] for name in left},
         files={digest: PlannedFile(text=file.masked, masked=file.secrets) for digest, file in sorted(files.items())},
     )
-    return MadePlan(plan, {digest: file.text for digest, file in files.items()}, artifact.path, already)
+    return MadePlan(plan, {digest: file.text for digest, file in files.items()}, release.artifact, already)
 
 
-def read_facts(
-    targets: Targets, fleet: Fleet, run: RunFacts, release: ReleaseFacts | None
-) -> dict[str, dict[str, State]]:
+def read_facts(targets: Targets, fleet: Fleet, run: RunFacts, release: ReleaseFacts) -> dict[str, dict[str, State]]:
     """What the first role wants to know of each host before anything is planned: one look a host."""
-    probes = {
-        name: steps_of(Role(READS_FACTS.name, targets.root, targets.variables[name], run, release), "facts")
-        for name in targets.names
-    }
+    probes = {name: steps_of(role, READS_FACTS.name, "facts") for name, role in contexts(targets, run, release).items()}
     facts = fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=PLAN_LOOK_S)
     unread = [
         Problem(
@@ -135,17 +124,17 @@ def read_facts(
     return facts
 
 
-def contents_for(targets: Targets, plan: Plan, release: Artifact) -> dict[str, str]:
+def contents_for(targets: Targets, plan: Plan, release: ReleaseFacts) -> dict[str, str]:
     """File contents of a plan made earlier: its own texts, and those with secrets rendered anew and held against their digests.
 
     UsageError where the inventory is not the one that the plan was made from.
     """
     refuse_another_inventory(targets, plan)
     texts = {digest: file.text for digest, file in plan.files.items() if not file.masked}
-    for name, host in plan.hosts.items():
-        roles = _roles(targets, name, RunFacts(plan.run, plan.stamp), facts_of(release), host.facts)
-        for role in roles.values():
-            steps_of(role)
+    facts = {name: host.facts for name, host in plan.hosts.items()}
+    for name, role in contexts(targets, RunFacts(plan.run, plan.stamp), release, facts).items():
+        if name in plan.hosts:
+            _steps(role)
             texts |= {digest: file.text for digest, file in role.files.items()}
     missing = sorted(set(plan.files) - set(texts))
     if missing:
@@ -153,24 +142,15 @@ def contents_for(targets: Targets, plan: Plan, release: Artifact) -> dict[str, s
     return texts
 
 
-def _roles(
-    targets: Targets, name: str, run: RunFacts, release: ReleaseFacts, facts: Mapping[str, State]
-) -> dict[str, Role]:
-    return {
-        phase.name: Role(phase.name, targets.root, targets.variables[name], run, release, facts)
-        for phase in (*PHASES, ROLLBACK)
-    }
-
-
-def _steps(roles: Mapping[str, Role], facts: Mapping[str, State]) -> dict[str, tuple[Step, ...]]:
-    """All steps of a host by phase. Phase 0 also holds the facts against the host once more: what drifted stops the run."""
-    steps = {name: steps_of(role) for name, role in roles.items()}
-    probes = steps_of(roles[READS_FACTS.name], "facts")
+def _steps(role: RoleContext) -> dict[str, tuple[Step, ...]]:
+    """All steps of a host by phase. Phase 0 also compares the facts with the host once more: what drifted stops the run."""
+    steps = {phase.name: steps_of(role, phase.name) for phase in (*PHASES, ROLLBACK)}
+    probes = steps_of(role, READS_FACTS.name, "facts")
     steps[READS_FACTS.name] = (
-        *(_unchanged(fact, facts[fact.id]) for fact in probes if fact.args.get("bind")),
+        *(_unchanged(fact, role.facts[fact.id]) for fact in probes if fact.args.get("bind")),
         *steps[READS_FACTS.name],
     )
-    return steps | {"bake": steps_of(roles[BAKES.name], "bake")}
+    return steps | {"bake": steps_of(role, BAKES.name, "bake")}
 
 
 def _unchanged(fact: Step, seen: State) -> Step:
@@ -190,15 +170,17 @@ def _look_at_all(agent: HostAgent, steps: Mapping[str, Sequence[Step]]) -> dict[
 
 
 def _host_plan(
-    targets: Targets, name: str, facts: Mapping[str, State], steps: Mapping[str, tuple[Step, ...]],
-    seen: Mapping[str, State], files: Mapping[str, Rendered],
+    targets: Targets, role: RoleContext, steps: Mapping[str, tuple[Step, ...]], seen: Mapping[str, State],
+    files: Mapping[str, Rendered],
 ) -> HostPlan:  # fmt: skip
+    name = role.variables.host
     planned = [step for phase in PHASES for step in steps[phase.name]]
     return HostPlan(
         name=name,
         address=next(host.reached for host in targets.hosts if host.name == name),
+        service=role.service,
         variables=targets.variables[name].masked(),
-        facts=dict(facts),
+        facts=dict(role.facts),
         steps=dict(steps),
         changes=tuple(
             Change(

@@ -6,7 +6,6 @@ back, by itself or by a rollback, all go back; else the phase that was begun las
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from cutover.core.errors import Interrupted, MixedFleet, Problem, Refused, RolledBack, Unreachable, UsageError
 from cutover.core.step import State
@@ -14,8 +13,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import read
 from cutover.journal.rundir import RunDir
 from cutover.plan.plan import Plan
-from cutover.release.artifact import inspect
-from cutover.release.build import release_for
+from cutover.release.build import release_again
 from cutover.remote.fleet import connected_as_far_as_possible
 from cutover.run.cutover import (
     approve,
@@ -76,7 +74,7 @@ def _begun_here(session: Session) -> RunDir | None:
     """The directory of the run on this machine, if it has one with a plan in it."""
     options = session.options
     if not options.run:
-        return options.runs.unfinished(session.environment, session.targets.names)
+        return options.runs.unfinished(session.environment, session.targets.service, session.targets.names)
     directory = options.directory(options.run)
     return directory if directory.plan_file.exists() else None
 
@@ -188,15 +186,8 @@ def need_all_hosts(session: Session) -> None:
 
 def get_release(session: Session) -> None:
     """The files of the plan and its release; built anew where this machine does not have it."""
-    targets, plan = session.targets, session.plan
-    named = targets.options.release
-    path = Path(named) if named else session.root / ".cutover" / "releases" / plan.release.artifact
-    artifact = inspect(path) if path.is_file() else release_for(targets, session.fleet)
-    if artifact.sha256 != plan.release.sha256:
-        found = f"release {plan.release.id} cannot be made here as it was planned"
-        next_ = "resume it on the machine where it began, or go back with `./invokew rollback`"
-        raise UsageError(Problem(path=str(artifact.path), found=found, next=next_))
-    session.contents, session.artifact = contents_for(targets, plan, artifact), artifact.path
+    release = release_again(session.targets, session.plan, session.fleet)
+    session.contents, session.artifact = contents_for(session.targets, session.plan, release.facts), release.artifact
 
 
 def start_again(session: Session) -> None:

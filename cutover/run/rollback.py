@@ -122,7 +122,11 @@ def open_found_journal(session: Session) -> None:
         journal = directory.journal()
         journal.write("journal.set_aside", as_=aside.name, found=str(unusable))
     if not journal.of("run.created"):
-        about = {"environment": session.environment, "pattern": session.targets.options.hosts}
+        about = {
+            "environment": session.environment,
+            "service": known.plan.service.name,
+            "pattern": session.targets.options.hosts,
+        }
         journal.write("run.created", run=known.run, **about, recovered_from="hosts")
     begin_journal(session, journal)
     hosts = known.owed

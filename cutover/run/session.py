@@ -151,6 +151,11 @@ class Session:
         return self.directory.id
 
     @property
+    def service(self) -> str:
+        """The service that the run is about."""
+        return self.plan.service.name
+
+    @property
     def environment(self) -> str:
         """The environment's name."""
         return self.targets.environment
@@ -231,7 +236,8 @@ def begin_journal(session: Session, journal: Journal, **about: str) -> None:
     session.ask.run_id = session.run
     show_journal(session)
     if not journal.of("run.created"):
-        session.record("run.created", run=session.run, environment=session.environment, **about)
+        about = {"service": session.targets.service, "environment": session.environment, **about}
+        session.record("run.created", run=session.run, **about)
     session.resources.enter_context(recorded_end(session))
 
 

@@ -1,7 +1,7 @@
 """Read-only judging outside a run: `verify` a phase's checks, `validate` the live service, `shadow` both versions on the same input."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_stamp
 from cutover.plan.gate import Finding, judge_outcomes
 from cutover.plan.phases import BAKES, COMMITTING, PHASES, READS_FACTS, ROLLBACK, STAGES, Phase, phase_named
-from cutover.plan.roles import ReleaseFacts, Role, RunFacts, steps_of
+from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, functions_of, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S
@@ -128,7 +128,7 @@ def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Jud
         lost = {problem.host for problem in unasked}
         agents = {name: one for name, one in fleet.agents.items() if name not in lost}
         plans = {name: known.plans[name] for name in agents}
-        findings = run_checks(targets.root, chosen, agents, plans, junit, no_room=NO_JOURNAL)
+        findings = run_checks(targets.root, known.plan.service.name, chosen, agents, plans, junit, no_room=NO_JOURNAL)
     silent = unasked_findings(chosen.name, unasked)
     return Judged(
         chosen.label, (*findings, *silent, *add_errors(junit, chosen.name, silent, NO_JOURNAL)), {}, known.run
@@ -147,8 +147,9 @@ def validate(targets: Targets) -> Judged:
     with reached(targets) as (fleet, unreachable):
         run = RunFacts("validate", utc_stamp())
         steps = {
-            name: steps_of(Role(BAKES.name, targets.root, targets.variables[name], run), "validate")
-            for name in fleet.agents
+            name: steps_of(role, BAKES.name, "validate")
+            for name, role in contexts(targets, run).items()
+            if name in fleet.agents
         }
         measured, findings = _measure(fleet, BAKES.name, steps, MEASURE_S)
     documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unreachable))}
@@ -184,7 +185,14 @@ def shadow(targets: Targets, *, run: str) -> Judged:
     with reached(targets) as (fleet, unreachable):
         staged_by, releases, silent = _releases(fleet, run)
         asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
-        steps = {name: steps_of(_role(targets, name, releases.get(name)), SHADOW) for name in asked}
+        roles = contexts(targets, RunFacts(SHADOW, utc_stamp()))
+        if not functions_of(next(iter(roles.values())).role, BAKES.name, SHADOW):
+            missing = f"service {targets.service} has no comparison of both releases (`shadow` in its steps.py)"
+            raise UsageError(Problem(missing, "`./invokew validate` judges the release in service", path="shadow"))
+        steps = {
+            name: steps_of(replace(roles[name], release=releases.get(name, NO_RELEASE)), BAKES.name, SHADOW)
+            for name in asked
+        }
         deadline = max((sum(step.args.get("timeout_s", 0.0) for step in one) for one in steps.values()), default=0.0)
         measured, findings = _measure(fleet, SHADOW, steps, deadline + PHASE_SLACK_S)
     unasked = [*unreachable, *silent]
@@ -196,11 +204,6 @@ def shadow(targets: Targets, *, run: str) -> Judged:
         for step in steps[name]:
             findings += _judge(name, step, seen.get(step.id), found[step.id])
     return Judged(TITLE, (*findings, *unasked_findings(SHADOW, unasked)), documents, staged_by)
-
-
-def _role(targets: Targets, name: str, release: ReleaseFacts | None) -> Role:
-    run = RunFacts(SHADOW, utc_stamp())
-    return Role(BAKES.name, targets.root, targets.variables[name], run, release)
 
 
 def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:

@@ -1,4 +1,4 @@
-"""Reads templates/report.yml: which measurements of the steps a report shows, and how. The engine knows no step and no value by name."""
+"""Reads report.yml of a service: which measurements of the steps a report shows, and how. The engine knows no step and no value by name."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutover.core.errors import Problem, UsageError
+from cutover.inventory.targets import STANDARD
+from cutover.plan.service import ServiceRole, load_service
 from cutover.timeline.presented import Watched
 from cutover.timeline.realtime import Figure
+
+FILE = "report.yml"
 
 
 class _Strict(BaseModel):
@@ -28,7 +32,7 @@ class OutageSteps(_Strict):
     back: str
     whole: str
     budget_variable: str
-    baseline: Baseline
+    baseline: Baseline | None = None
     parts: dict[str, str]
 
 
@@ -70,31 +74,41 @@ class Presentation(_Strict):
     service: str
     outage: OutageSteps
     validation: Validation
-    values: ValueTable
+    values: ValueTable | None = None
     tables: tuple[ValueTable, ...] = ()
     watch: Watched = Watched()
     real_time: dict[str, Figure] = Field(default_factory=dict, description="what `status --json` says of the service")
 
 
-def presentation(root: Path) -> Presentation:
-    """The presentation that the checkout's templates/report.yml holds; UsageError where it does not fit."""
+def presentation(root: Path, service: str) -> Presentation:
+    """What roles/standard/report.yml says for any service, with what the service's own says in its place; UsageError where it is wrong."""
     import yaml
 
-    path = root / "templates" / "report.yml"
+    # A journal that was cut does not say which service it is about.
+    role = load_service(root, service) if service else None
+    document: dict[str, Any] = {"service": _title(role) if role else "unknown service"}
+    path = root / "roles" / STANDARD / FILE
     try:
-        document: Any = yaml.safe_load(path.read_text())
+        for one in role.files(FILE) if role else [path]:
+            path = one
+            for key, value in yaml.safe_load(path.read_text()).items():
+                merges = isinstance(value, dict) and isinstance(document.get(key), dict)
+                document[key] = {**document[key], **value} if merges else value
         return Presentation.model_validate(document)
     except (OSError, yaml.YAMLError) as unreadable:
-        raise UsageError(
-            Problem(path=str(path), found=f"cannot be read: {unreadable}", next="restore it")
-        ) from unreadable
+        found, next_ = f"cannot be read: {unreadable}", "restore it"
+        raise UsageError(Problem(path=str(path), found=found, next=next_)) from unreadable
     except ValidationError as misfit:
-        problems = [
+        raise UsageError(
             Problem(
                 path=f"{path}: {'.'.join(str(part) for part in error['loc'])}",
                 found=error["msg"],
                 next="correct the entry",
             )
             for error in misfit.errors()
-        ]
-        raise UsageError(problems) from misfit
+        ) from misfit
+
+
+def _title(role: ServiceRole) -> str:
+    value = role.document.value
+    return str(value.get("title", role.name)) if isinstance(value, dict) else role.name

@@ -144,7 +144,7 @@ def shadow(options: argparse.Namespace) -> Ended:
     config, why_not = v2_config(options.config)
     reading = reading_of(options, config)
     terms = Terms(
-        find_v1(options.v1, options.v1_config, options.v1_python, options.v1_unit),
+        find_v1(options.v1, options.v1_config, options.v1_python, options.v1_unit, options.backups),
         policy=reading.policy,
         rules=reading.rules,
         v2_config=options.config if config else None,

@@ -10,6 +10,7 @@ from kpi.cli import commands
 from kpi.release import release_id
 
 DEFAULT_CONFIG = Path("/etc/abaco/pipeline.yml")
+DEFAULT_BACKUPS = Path("/var/lib/cutover/abaco/.rollback")
 EXITS = "exit status: 0 PASS, 8 WARN, 9 FAIL, 10 INCONCLUSIVE or ERROR, 2 wrong usage"
 NAMED = "V2's, for what it says about bad rows, input rules and personal columns (default: none, all strict)"
 POLICIES = ("fail", "continue")
@@ -88,6 +89,13 @@ def _shadow(add: Any) -> None:
         "--v1-config", type=Path, help="default: its unit's; the newest backup of it once V2's is there"
     )
     shadow.add_argument("--v1-python", default="", metavar="PYTHON", help="default: its unit's, else /usr/bin/python3")
+    shadow.add_argument(
+        "--backups",
+        type=Path,
+        default=DEFAULT_BACKUPS,
+        metavar="DIR",
+        help="of the cutover, where V1's config is looked for; default: %(default)s",
+    )
     shadow.add_argument("--v1-unit", default="abaco-pipeline-v1.service", metavar="UNIT", help="default: %(default)s")
     shadow.add_argument("--rows", type=int, default=20, help="how many rows to list, worst first (default: 20)")
     shadow.add_argument("--timeout", type=float, default=120.0, help="seconds for each program and tape (default: 120)")

@@ -12,7 +12,7 @@ UNIT = "abaco-pipeline-v1.service"
 PLACES = ("/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 PYTHON = "/usr/bin/python3"
 CONFIG = Path("/etc/abaco/pipeline.yml")
-BACKUPS = ".rollback/*/pipeline_backup_*.yml"
+BACKUP = "*/pipeline_backup_*.yml"
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class V1:
         return [self.python, "-B", str(self.program), "--config", str(config), "--once", str(tape)]
 
 
-def find_v1(program: Path | None, config: Path | None, python: str, unit: str) -> V1:
-    """V1 as the options say; what they leave open, as its unit says."""
+def find_v1(program: Path | None, config: Path | None, python: str, unit: str, backups: Path) -> V1:
+    """V1 as the options say; what they leave open, as its unit says. Its config may lie in the cutover's backups."""
     found = V1(python or PYTHON, program, CONFIG) if program else _from_unit(unit)
     found = replace(found, python=python or found.python, config=config or found.config)
     if config is None and _is_v2s(found.config):
-        found = replace(found, config=_newest_backup(found.config))
+        found = replace(found, config=_newest_backup(found.config, backups))
     step = "name V1's program with --v1 and its config with --v1-config"
     problems = [
         Finding("no_v1", str(path), f"V1's {what} is not there or may not be read", step)
@@ -86,13 +86,12 @@ def _is_v2s(config: Path) -> bool:
     return True
 
 
-def _newest_backup(config: Path) -> Path:
-    root = PipelineConfig.load(config).root
-    backups = sorted(root.glob(BACKUPS), key=lambda path: path.name)
-    if not backups:
-        found = f"this is V2's config, and no backup of V1's may be read in {root}/{BACKUPS}"
-        raise UsageError(Finding("no_v1", str(config), found, "name V1's config with --v1-config, or run this as root"))
-    return backups[-1]
+def _newest_backup(config: Path, backups: Path) -> Path:
+    found = sorted(backups.glob(BACKUP), key=lambda path: path.name)
+    if not found:
+        words = f"this is V2's config, and no backup of V1's can be read in {backups}/{BACKUP}"
+        raise UsageError(Finding("no_v1", str(config), words, "name V1's config with --v1-config, or run this as root"))
+    return found[-1]
 
 
 def _readable(path: Path) -> bool:

@@ -168,7 +168,7 @@ def test_one_that_can_be_written_is_seen_to_be(tmp_path: Path, live: Path) -> No
 def test_other_snapshots_of_the_run_may_lie_in_it(tmp_path: Path, live: Path) -> None:
     take(tmp_path / "s", live)
     assert take(tmp_path / "s/final", live, only="metrics")["ok"]
-    (tmp_path / "s/.v2_kept.taking").mkdir()
+    (tmp_path / "s/.new_kept.taking").mkdir()
     assert look(tmp_path / "s")["verified"] is True
     _make_writable(tmp_path / "s/final")
     (tmp_path / "s/final/metrics_backup/a.json").write_text("9")

@@ -258,6 +258,7 @@ RULES = (
         ),
         ("roles",),
         "A role says what should be and never asks a host; its checks ask only through testinfra's `host`.",
+        except_for=("roles/abaco/tests",),
     ),
     Rule(
         "kpi brings numpy and pandas only",

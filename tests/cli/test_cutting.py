@@ -37,7 +37,9 @@ def root(tmp_path: Path) -> Path:
     directory = tmp_path / "inventory" / "prod"
     (directory / "group_vars").mkdir(parents=True)
     (directory / "hosts.yml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
-    (directory / "group_vars" / "prod.yml").write_text("abaco_environment: production\n")
+    (directory / "group_vars" / "prod.yml").write_text(
+        "cutover_service: abaco\nabaco_environment: production\nabaco_connections: []\n"
+    )
     (directory / "known_hosts").write_text("")
     return tmp_path
 

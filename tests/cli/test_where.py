@@ -34,7 +34,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def environment(directory: Path, address: str) -> Path:
     (directory / "group_vars").mkdir(parents=True)
     (directory / "hosts.yml").write_text(f"all: {{hosts: {{h-{directory.name}: {{ansible_host: {address}}}}}}}\n")
-    (directory / "group_vars" / "all.yml").write_text("abaco_environment: testing\n")
+    (directory / "group_vars" / "all.yml").write_text(
+        "cutover_service: abaco\nabaco_environment: testing\nabaco_connections: []\n"
+    )
     (directory / "known_hosts").write_text("")
     return directory
 
@@ -42,7 +44,7 @@ def environment(directory: Path, address: str) -> Path:
 def run_of(root: Path, run: str, name: str, *, begun: bool = True, **about: str) -> RunDir:
     directory = RunDir(root / ".cutover" / "runs" / run)
     journal = Journal(directory.journal_file)
-    journal.write("run.created", run=run, environment=name, **{"pattern": name, **about})
+    journal.write("run.created", service="abaco", run=run, environment=name, **{"pattern": name, **about})
     if begun:
         journal.write("run.started", hosts=[])
     journal.close()

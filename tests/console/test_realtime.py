@@ -9,7 +9,7 @@ from tests.monitor.watches import healthy
 
 
 def figures(first: dict[str, Any], last: dict[str, Any], seconds: float = 2.0) -> dict[str, float | str | None]:
-    return real_time(presentation(ROOT).real_time, {"first": first, "last": last, "seconds": seconds})
+    return real_time(presentation(ROOT, "abaco").real_time, {"first": first, "last": last, "seconds": seconds})
 
 
 def test_a_service_at_work_has_all_six_of_the_seeds() -> None:

@@ -39,7 +39,7 @@ from tests.timeline.tell_runs import (
     success,
 )
 
-SHOWN = presentation(ROOT).outage
+SHOWN = presentation(ROOT, "abaco").outage
 PLACES = {"report": f".cutover/runs/{RUN}/report.html", "log": "logs/cutover_20260102T030405Z.log"}
 
 
@@ -63,7 +63,7 @@ def test_the_summary_fits_where_it_is_narrow(width: int) -> None:
 
 
 def test_the_summary_of_nothing_to_do_and_of_a_preparation() -> None:
-    tape = Tape().write("run.created", run=RUN, environment="stage", pattern="web*")
+    tape = Tape().write("run.created", service="abaco", run=RUN, environment="stage", pattern="web*")
     tape.write("plan.made", fingerprint="f", release=RELEASE, hosts=[], batches=[], already=["web1"]).finish(
         0, "nothing to do"
     )

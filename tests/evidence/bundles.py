@@ -63,7 +63,7 @@ def make_run(runs: Path, name: str, *, watched: bool = True) -> RunDir:
     (run.path / "production_validation_report.json").write_text(json.dumps({"run": name}) + "\n")
     run.report.write_text(f"<html>{name} «»</html>\n")
     journal = Journal(run.journal_file, ticking(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)))
-    journal.write("run.created", run=name, environment="stage", pattern="web*")
+    journal.write("run.created", service="abaco", run=name, environment="stage", pattern="web*")
     journal.write(
         "plan.made",
         fingerprint=planned.fingerprint,

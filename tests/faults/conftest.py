@@ -23,6 +23,7 @@ from tests.lab.conftest import fresh_checkout
 from tests.lab.support_hosts import Hosts
 
 VARIABLES: dict[str, object] = {
+    "cutover_service": "abaco",
     "abaco_environment": "lab",
     "abaco_connections": [],
     "people_checklist": "shown",
@@ -75,7 +76,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         lab.down(lab=place)
         try:
             made = lab.up(3, lab=place, inventory=inventory, group_vars=VARIABLES)
-            provision(choose(Options(ROOT, "lab", str(inventory))), "lab_v1", f"lab-{time.time_ns()}")
+            provision(choose(Options(ROOT, "lab", str(inventory))), f"lab-{time.time_ns()}")
             hosts = Hosts(place, inventory, tuple(host.name for host in made))
             hosts.keep()
             hosts.reset()

@@ -116,7 +116,7 @@ class Ground:
 
     def forget_v2(self) -> None:
         """Take away what earlier runs staged, and what a fault left running: each run does all of its work."""
-        self.inside("rm -rf /opt/abaco/releases/2* /var/lib/cutover/incoming/*")
+        self.inside("rm -rf /opt/abaco/releases/2* /var/lib/cutover/abaco/incoming/*")
         for name, seen in self.look(time.time()).items():
             if pids := [str(process["pid"]) for process in seen["processes"] if process["kind"] == "engine"]:
                 self.inside(f"kill -KILL {' '.join(pids)}", name, check=False)

@@ -26,7 +26,7 @@ INVARIANTS = {
 }
 START = "0" * 64
 # What the outcome of a step says about who is in service, for the replay.
-SETS = {"shutdown.v1": None, "activation.v2": "V2", "rollback.v2": None, "rollback.v1": "V1"}
+SETS = {"shutdown.old": None, "activation.new": "V2", "rollback.new": None, "rollback.old": "V1"}
 CLOCK_S = 1.0  # how far two notes of the same moment may differ
 SHORT_S = 0.5  # a gap that nobody has to account for
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 V1, V2 = "abaco-pipeline-v1.service", "abaco-pipeline-v2.service"
-DATA, STATE = Path("/var/lib/abaco"), Path("/var/lib/cutover")
+DATA, STATE = Path("/var/lib/abaco"), Path("/var/lib/cutover/abaco")
 MESSAGES = {  # systemd's own catalogue
     "7d4958e842da4a758f6c1cdc7b36dcc5": "starting",
     "39f53479d3a045ac8e11786248231fbf": "started",

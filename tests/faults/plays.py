@@ -15,7 +15,7 @@ from tests.faults.boundaries import Outcome, outcome
 from tests.faults.ground import Experiment, Ground, Mortal, reached
 from tests.faults.invariants import Violation, in_service
 from tests.lab.support import Checkout
-from tests.lab.support_hosts import CONFIG, DATA, until
+from tests.lab.support_hosts import CONFIG, STATE, until
 
 CONFIRM_S = 8.0  # of the tests' inventory
 PLAY_S = 10.0  # within the confirm time and so much a host has gone back by itself
@@ -234,7 +234,7 @@ def spoilt(stage: Stage, how: str) -> Played:
     """A backup that does not verify is never restored: the host is listed, and goes back when the backup is whole again."""
     experiment = stage.begin()
     run = experiment.does("cutover", "--yes").run
-    place = f"{DATA}/.rollback/{run}"
+    place = f"{STATE}/.rollback/{run}"
     file = stage.ground.inside(f"ls {place}/pipeline_backup_*.yml").popitem()[1].strip()
     spoil = SPOIL[how].format(file=file, run=run, place=place)
     stage.ground.inside(f"cp -a {place} /srv/kept-backup && chmod -R u+w {place} && {spoil}")

@@ -61,7 +61,7 @@ def well() -> dict[str, Any]:
         "name": "planted", "expect": {"ends": ["V2"], "budget_s": 30}, "left_running": [],
         "hosts": {"lab1": {"before": look("V1"), "after": after}},
         "commands": [{"words": ["cutover"], "code": 0, "errors": []}],
-        "journals": {"r1": lines(step(10.3, "shutdown.v1"), step(12.1, "activation.v2"), step(12.2, "activation.outage", **recorded))},
+        "journals": {"r1": lines(step(10.3, "shutdown.old"), step(12.1, "activation.new"), step(12.2, "activation.outage", **recorded))},
         "again": {"command": "cutover", "code": 0, "codes": [0], "changed": {}},
     }  # fmt: skip
 
@@ -115,7 +115,7 @@ def removed_record(history: dict[str, Any]) -> None:
 
 def journal_that_says_something_else(history: dict[str, Any]) -> None:
     recorded = {"gap_s": 2.0, "from": AT.format(10.0), "until": AT.format(12.0)}
-    history["journals"]["r1"] = lines(step(10.3, "shutdown.v1"), step(12.2, "activation.outage", **recorded))
+    history["journals"]["r1"] = lines(step(10.3, "shutdown.old"), step(12.2, "activation.outage", **recorded))
 
 
 def orphan(history: dict[str, Any]) -> None:
@@ -123,7 +123,7 @@ def orphan(history: dict[str, Any]) -> None:
 
 
 def timer(history: dict[str, Any]) -> None:
-    host(history)["engine_units"] = ["cutover-revert-var-lib-cutover.timer"]
+    host(history)["engine_units"] = ["cutover-revert-var-lib-cutover-abaco.timer"]
 
 
 def held_lock(history: dict[str, Any]) -> None:
@@ -147,7 +147,7 @@ def too_long_away(history: dict[str, Any]) -> None:
 
 
 def away_and_nobody_says_so(history: dict[str, Any]) -> None:
-    history["journals"]["r1"] = lines(step(10.3, "shutdown.v1"), step(12.1, "activation.v2"))
+    history["journals"]["r1"] = lines(step(10.3, "shutdown.old"), step(12.1, "activation.new"))
 
 
 def not_enabled(history: dict[str, Any]) -> None:

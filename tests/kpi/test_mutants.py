@@ -88,7 +88,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code and of the tests that travel with it."""
     place = tmp_path_factory.mktemp("mutants")
     shutil.copytree(ROOT / "kpi", place / "kpi", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(ROOT / "release_tests", place / "release_tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "roles" / "abaco" / "tests", place / "release_tests", ignore=shutil.ignore_patterns("__pycache__")
+    )
     return place
 
 

@@ -27,7 +27,7 @@ def _tape(directory: Path) -> Path:
 
 
 def test_the_lab_unit_of_v1_says_where_v1_is(tmp_path: Path) -> None:
-    text = (ROOT / "roles" / "lab_v1" / "templates" / "abaco-pipeline-v1.service.j2").read_text(encoding="utf-8")
+    text = (ROOT / "roles" / "abaco" / "templates" / "abaco-pipeline-v1.service.j2").read_text(encoding="utf-8")
     known = {
         "abaco_user": "abaco",
         "abaco_home": str(tmp_path),
@@ -43,7 +43,7 @@ def test_the_lab_unit_of_v1_says_where_v1_is(tmp_path: Path) -> None:
     program.parent.mkdir(parents=True)
     for path in (program, tmp_path / "pipeline.yml"):
         path.write_text("version: 1\n", encoding="utf-8")
-    found = find_v1(None, None, "", str(tmp_path / "v1.service"))
+    found = find_v1(None, None, "", str(tmp_path / "v1.service"), tmp_path)
     assert found == V1("/usr/bin/python3", program, tmp_path / "pipeline.yml", "abaco")
 
 
@@ -71,6 +71,7 @@ def test_the_command_finds_v1_by_its_unit_and_its_config_in_the_backup(
         (tmp_path / "done" / f"{'0' * 63}{number}__tape-{number}.csv").write_bytes(as_csv(draw("B", 30, number)))
     unit = _unit(tmp_path, OLD / "pipeline_v1.py", config)
     options = ["--v1-unit", str(unit), "--config", str(config), "--newest", "2", "--json"]
+    options += ["--backups", str(tmp_path / ".rollback")]
     assert main(["shadow", *options]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["n"] == 2

@@ -21,6 +21,7 @@ from tests.lab.support_releases import BrokenRelease, build_broken
 COUNT = 3
 # Quick where a person would wait, and few rows: what is tested is not how long a tape takes.
 VARIABLES: dict[str, object] = {
+    "cutover_service": "abaco",
     "abaco_environment": "lab",
     "abaco_connections": [],
     "people_checklist": "shown",
@@ -57,7 +58,7 @@ def _in_service(here: lab.Lab, inventory: Path) -> Iterator[Hosts]:
     lab.down(lab=here)
     try:
         made = lab.up(COUNT, lab=here, inventory=inventory, group_vars=VARIABLES)
-        provision(choose(Options(ROOT, "lab", str(inventory))), "lab_v1", f"lab-{time.time_ns()}")
+        provision(choose(Options(ROOT, "lab", str(inventory))), f"lab-{time.time_ns()}")
         hosts = Hosts(here, inventory, tuple(host.name for host in made))
         hosts.keep()
         yield hosts

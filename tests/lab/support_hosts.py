@@ -14,7 +14,7 @@ import lab
 
 V1, V2 = "abaco-pipeline-v1.service", "abaco-pipeline-v2.service"
 CONFIG = "/etc/abaco/pipeline.yml"
-DATA = "/var/lib/abaco"
+DATA, STATE = "/var/lib/abaco", "/var/lib/cutover/abaco"
 
 # What a host with V1 in service consists of, kept on it when it was just made. The stream of tapes rests meanwhile.
 KEEP = f"""
@@ -103,7 +103,9 @@ class Hosts:
 
         def take(name: str) -> Any:
             done = lab.exec_in(
-                name, ["python3", "-I", "-c", FINGERPRINT, V1, V2, "cutover-revert-var-lib-cutover.timer"], lab=self.lab
+                name,
+                ["python3", "-I", "-c", FINGERPRINT, V1, V2, "cutover-revert-var-lib-cutover-abaco.timer"],
+                lab=self.lab,
             )
             assert done.exit_code == 0, done.stderr
             return json.loads(done.stdout)

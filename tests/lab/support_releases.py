@@ -64,7 +64,7 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
         "        reason = self._why_not_ready()\n",
         "        reason = self._why_not_ready() or (breaking.told(self._config.root) == 'unhealthy' and 'told to be unhealthy')\n",
     )
-    (checkout.root / "release_tests" / "test_host_says.py").write_text(FAILING)
+    (checkout.root / "roles" / "abaco" / "tests" / "test_host_says.py").write_text(FAILING)
     script = (
         "import sys; from pathlib import Path; from cutover.release.build import spec;"
         "from cutover.release.artifact import build;"

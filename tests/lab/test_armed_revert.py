@@ -14,7 +14,9 @@ CONFIRM_S = 5
 def back_on_v1(hosts: Hosts, name: str) -> bool:
     """Whether V1 is in service and nothing is armed any more."""
     shown = hosts.inside(
-        name, f"systemctl is-active {V1}; systemctl is-active {V2}; ls /var/lib/cutover/armed.json 2>&1", check=False
+        name,
+        f"systemctl is-active {V1}; systemctl is-active {V2}; ls /var/lib/cutover/abaco/armed.json 2>&1",
+        check=False,
     )
     return shown.split()[:2] == ["active", "inactive"] and "No such file" in shown
 

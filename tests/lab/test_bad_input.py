@@ -14,7 +14,7 @@ import pytest
 import lab
 from cutover.release.artifact import _release_id
 from tests.lab.support import Answer, Checkout
-from tests.lab.support_hosts import DATA, V1, V2, Hosts
+from tests.lab.support_hosts import DATA, STATE, V1, V2, Hosts
 from tests.lab.support_releases import FAIL_A_TEST, BrokenRelease
 
 pytestmark = pytest.mark.lab
@@ -172,13 +172,13 @@ def test_a_disk_with_less_than_5_gb_free(hosts: Hosts, checkout: Checkout) -> No
 def test_a_host_without_v1(hosts: Hosts, checkout: Checkout) -> None:
     hosts.inside("lab1", f"systemctl disable --now {V1} && rm /etc/systemd/system/{V1} && systemctl daemon-reload")
     with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 3, "preflight.v1-installed", "no V1", host="lab1")
+        refused(checkout.yes("cutover", hosts="lab1"), 3, "preflight.old-installed", "no V1", host="lab1")
 
 
 def test_a_v1_that_does_not_run(hosts: Hosts, checkout: Checkout) -> None:
     hosts.inside("lab1", f"systemctl stop {V1}")
     with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 3, "preflight.v1-in-service", "inactive", host="lab1")
+        refused(checkout.yes("cutover", hosts="lab1"), 3, "preflight.old-in-service", "inactive", host="lab1")
 
 
 def test_another_v2_that_is_active_already(hosts: Hosts, checkout: Checkout) -> None:
@@ -188,7 +188,7 @@ def test_another_v2_that_is_active_already(hosts: Hosts, checkout: Checkout) -> 
     )
     with hosts.unchanged("lab1"):
         refused(
-            checkout.yes("cutover", hosts="lab1"), 3, "preflight.v2-not-in-service", "./invokew rollback", host="lab1"
+            checkout.yes("cutover", hosts="lab1"), 3, "preflight.new-not-in-service", "./invokew rollback", host="lab1"
         )
 
 
@@ -256,7 +256,7 @@ def test_one_host_that_says_no_keeps_all_of_them_on_v1(hosts: Hosts, checkout: C
     hosts.inside("lab3", f"systemctl stop {V1}")
     with hosts.unchanged():
         answer = checkout.yes("cutover")
-        refused(answer, 3, "preflight.v1-in-service", host="lab3")
+        refused(answer, 3, "preflight.old-in-service", host="lab3")
     assert {error["host"] for error in answer.errors} == {"lab3"}
     for name in hosts.names:  # phase 0 came first everywhere, so there is not even a backup
-        assert hosts.inside(name, f"find {DATA}/.rollback -mindepth 1", check=False) == ""
+        assert hosts.inside(name, f"find {STATE}/.rollback -mindepth 1", check=False) == ""

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.lab.support import Answer, Checkout, reached
-from tests.lab.support_hosts import DATA, V2, Hosts
+from tests.lab.support_hosts import DATA, STATE, V2, Hosts
 from tests.lab.support_releases import BREAK, BrokenRelease
 
 pytestmark = pytest.mark.lab
@@ -39,7 +39,7 @@ def test_a_v2_that_is_broken_ends_with_v1_back(
     went_back(answer, hosts, before, "lab1")
     assert answer.errors[0]["host"] == "lab1"
     assert found in answer.errors[0]["found"]
-    kept = hosts.inside("lab1", f"ls {DATA}/.rollback/{answer.run}/v2_kept")
+    kept = hosts.inside("lab1", f"ls {STATE}/.rollback/{answer.run}/new_kept")
     assert "v2.log" in kept
 
 
@@ -52,7 +52,7 @@ def test_a_second_batch_that_fails_takes_the_first_back_as_well(
     answer = checkout.yes("cutover", "--release", str(broken_release.artifact), "--serial", "1,1,1")
     went_back(answer, hosts, before, "lab1", "lab2")
     assert answer.errors[0]["host"] == "lab2"
-    assert hosts.inside("lab3", f"ls {DATA}/.rollback").strip() == answer.run  # prepared, and never touched after that
+    assert hosts.inside("lab3", f"ls {STATE}/.rollback").strip() == answer.run  # prepared, and never touched after that
 
 
 def test_a_config_that_v2_refuses_ends_with_v1_back_and_the_reason(hosts: Hosts, checkout: Checkout) -> None:

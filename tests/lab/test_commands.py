@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.lab.support import Checkout, journal
-from tests.lab.support_hosts import CONFIG, DATA, V1, V2, Hosts
+from tests.lab.support_hosts import CONFIG, DATA, STATE, V1, V2, Hosts
 
 pytestmark = pytest.mark.lab
 
@@ -122,7 +122,7 @@ def test_what_drifted_since_the_plan_stops_the_run_and_is_named(hosts: Hosts, ch
         ),
         (
             f"d=/etc/systemd/system/{V1}.d; mkdir $d; printf '[Service]\\nNice=5\\n' > $d/a.conf; systemctl daemon-reload",
-            "since-plan.v1",
+            "since-plan.old",
             "files_sha256",
         ),
     ],
@@ -171,7 +171,7 @@ def test_what_a_rollback_would_do_is_shown_and_then_done_without_naming_anything
         assert any(words.startswith(f"stop and disable {V2}") for words in said["would"])
         assert f"start and enable {V1}" in said["would"]
     assert (
-        hosts.inside("lab1", f"{NEWER} -not -path '{DATA}*'; find {DATA}/.rollback -newer /run/before") == ""
+        hosts.inside("lab1", f"{NEWER} -not -path '{DATA}*'; find {STATE}/.rollback -newer /run/before") == ""
     )  # V2 works on
     back = checkout.bare("rollback", "--yes")  # as the end of the cutover prints it
     assert (back.code, back.run) == (0, done.run), str(back)
@@ -182,7 +182,7 @@ def test_what_a_rollback_would_do_is_shown_and_then_done_without_naming_anything
 def test_a_backup_that_was_spoilt_is_told_before_it_is_needed(hosts: Hosts, checkout: Checkout) -> None:
     done = checkout.yes("cutover", hosts="lab1")
     assert done.code == 0, str(done)
-    kept = f"{DATA}/.rollback/{done.run}"
+    kept = f"{STATE}/.rollback/{done.run}"
     hosts.inside("lab1", f"f=$(ls {kept}/pipeline_backup_*); chmod u+w $f; echo >> $f")
     ahead = checkout.bare("rollback", "--check")
     assert ahead.code == 9, str(ahead)

@@ -7,7 +7,7 @@ import pytest
 from cutover.journal.journal import read
 from tests.lab.conftest import fresh_checkout
 from tests.lab.support import Answer, Checkout
-from tests.lab.support_hosts import CONFIG, DATA, V1, V2, Hosts
+from tests.lab.support_hosts import CONFIG, DATA, STATE, V1, V2, Hosts
 
 pytestmark = pytest.mark.lab
 
@@ -82,7 +82,7 @@ def test_the_config_in_place_is_the_one_of_the_plan(done: Answer, machine: Check
         planned = next(
             step["desired"]["sha256"]
             for step in plan["hosts"][name]["steps"]["activation"]
-            if step["id"] == "activation.config"
+            if step["id"] == "activation.file-config"
         )
         assert fleet.ssh(name, f"sudo sha256sum {CONFIG}").split()[0] == planned
 
@@ -91,7 +91,7 @@ def test_the_backup_of_the_run_is_read_only_with_a_true_manifest(
     done: Answer, before: dict[str, dict[str, list[object]]], fleet: Hosts
 ) -> None:
     for name in fleet.names:
-        place = f"{DATA}/.rollback/{done.run}"
+        place = f"{STATE}/.rollback/{done.run}"
         assert fleet.ssh(name, f"sudo find {place} -perm /222 -not -type l") == ""
         manifest = json.loads(fleet.ssh(name, f"sudo cat {place}/manifest.json"))
         lines = fleet.ssh(
@@ -196,7 +196,7 @@ def test_after_it_the_last_metrics_of_v1_are_back_and_what_v2_wrote_is_kept(
 ) -> None:
     assert back[0].code == 0, str(back[0])
     for name in fleet.names:
-        place = f"{DATA}/.rollback/{done.run}"
+        place = f"{STATE}/.rollback/{done.run}"
         last = set(
             fleet.ssh(
                 name, f"sudo sh -c 'cd {place}/final/metrics_backup && find . -type f -exec sha256sum {{}} +'"
@@ -208,9 +208,9 @@ def test_after_it_the_last_metrics_of_v1_are_back_and_what_v2_wrote_is_kept(
         per_tape = {line for line in last if "/v1_" in line}
         assert per_tape
         assert per_tape <= now
-        kept = fleet.ssh(name, f"sudo sh -c 'ls {place}/v2_kept/metrics {place}/v2_kept/audit'").split()
+        kept = fleet.ssh(name, f"sudo sh -c 'ls {place}/new_kept/metrics {place}/new_kept/audit'").split()
         assert any("v2" in file or "latest" in file for file in kept), kept
-        assert fleet.ssh(name, f"sudo find {place}/v2_kept -perm /222 -not -type l") == ""
+        assert fleet.ssh(name, f"sudo find {place}/new_kept -perm /222 -not -type l") == ""
 
 
 def test_the_rollback_leaves_an_incident_record_and_a_line_in_its_log(

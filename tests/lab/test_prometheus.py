@@ -100,9 +100,8 @@ def tunnel(fleet: Hosts, name: str, port: int) -> list[str]:
 
 def configured(folder: Path, ports: dict[str, int]) -> Path:
     """Its config: the hosts by their names, and the rules of this checkout, hurried."""
-    variables = example_variables(ROOT)
-    table = {**variables["abaco_thresholds"], **BUSY}
-    for name, text in files(ROOT, {**variables, **HURRIED, "abaco_thresholds": table}).items():
+    variables = example_variables(ROOT, "abaco")
+    for name, text in files("abaco", ROOT, {**variables, **HURRIED, "watch_thresholds": BUSY}).items():
         (folder / name.name).write_text(text)
     hosts = [
         {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name, "environment": "lab"}}

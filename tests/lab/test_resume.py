@@ -19,7 +19,7 @@ def test_a_killed_run_is_gone_on_with_at_once_to_v2(phase: str, hosts: Hosts, ch
             "active",
             "inactive",
         ]
-        assert "armed.json" not in hosts.inside(name, "ls /var/lib/cutover")
+        assert "armed.json" not in hosts.inside(name, "ls /var/lib/cutover/abaco")
     again = checkout.yes("cutover", "--resume", hosts="lab1:lab2")
     assert (again.code, "nothing to resume" in again.told) == (0, True), str(again)
     assert [record["seq"] for record in journal(checkout, answer.run)] == list(

@@ -95,7 +95,7 @@ def test_verify_with_a_silent_host_judges_the_other_and_its_junit_is_not_green(
 def test_plain_pytest_with_a_silent_host_runs_the_other_ones_checks(silent: Checkout, tmp_path: Path) -> None:
     junit = tmp_path / "checks.xml"
     where = ["--hosts=lab1:lab2", f"--inventory={silent.inventory}", f"--junit-xml={junit}"]
-    done = plain_pytest(silent, "roles/activation/checks.py", *where)
+    done = plain_pytest(silent, "roles/standard/checks/activation.py", *where)
     assert done.returncode == 1, done.stdout + done.stderr
     suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("10", "0", "5")
@@ -122,7 +122,7 @@ def test_plain_pytest_runs_the_same_checks_on_the_hosts(on_v2: Checkout, tmp_pat
     junit = tmp_path / "checks.xml"
     done = plain_pytest(
         on_v2,
-        "roles/activation/checks.py",
+        "roles/standard/checks/activation.py",
         "--hosts=lab1:lab2",
         f"--inventory={on_v2.inventory}",
         f"--junit-xml={junit}",
@@ -136,13 +136,13 @@ def test_plain_pytest_runs_the_same_checks_on_the_hosts(on_v2: Checkout, tmp_pat
 
 
 def test_plain_pytest_fails_where_a_check_fails(on_v2: Checkout) -> None:
-    done = plain_pytest(on_v2, "roles/preflight/checks.py", "--hosts=lab1", f"--inventory={on_v2.inventory}")
+    done = plain_pytest(on_v2, "roles/standard/checks/preflight.py", "--hosts=lab1", f"--inventory={on_v2.inventory}")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "test_v1_runs_and_is_enabled[lab1]" in done.stdout
 
 
 def test_plain_pytest_without_hosts_never_checks_this_machine(on_v2: Checkout) -> None:
-    done = plain_pytest(on_v2, "roles/activation/checks.py")
+    done = plain_pytest(on_v2, "roles/standard/checks/activation.py")
     assert done.returncode in (2, 4), done.stdout + done.stderr
     assert "--hosts" in done.stdout + done.stderr
     assert "passed" not in done.stdout

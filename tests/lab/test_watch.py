@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import yaml
 
 from cutover.journal.journal import read
+from cutover.plan.service import load_service
+from cutover.plan.service import thresholds as thresholds_of
 from tests.checkout import ROOT
 from tests.lab import watching
 from tests.lab.support import Answer, Checkout
@@ -66,7 +67,7 @@ def watched(
         "stakeholders": {"words": "Users of the reports", "names": [], "channels": ["mail"]},
     }
     channels = {"mail": {"env": "LAB_MAIL"}, "hook": {"env": "LAB_HOOK"}}
-    checkout.set(**HURRIED, abaco_thresholds=thresholds(), people_channels=channels, people_roles=roles)
+    checkout.set(**HURRIED, watch_thresholds=thresholds(), people_channels=channels, people_roles=roles)
     signer(checkout)
     for name in hosts.names:
         hosts.stream(name, every=0.25, rows=1000)
@@ -80,8 +81,7 @@ def watched(
 
 def thresholds() -> dict[str, dict[str, float]]:
     """The table as its role declares it, with room for how synthetic tapes differ, and how busy a machine of many hosts is."""
-    declared = yaml.safe_load((ROOT / "roles" / "activation" / "defaults.yml").read_text())
-    table: dict[str, dict[str, float]] = declared["abaco_thresholds"]["default"]
+    table: dict[str, dict[str, float]] = thresholds_of(load_service(ROOT, "abaco"), {})
     room = {"kpi_drift": {"warn": DRIFT}, "kpi_drift_since_baseline": {"warn": DRIFT}, "stability": {"critical": 5.0}}
     return table | room
 

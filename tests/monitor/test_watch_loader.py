@@ -10,12 +10,11 @@ import yaml
 from cutover.core.errors import UsageError
 from cutover.monitor.rules import RuleBook, load, load_for
 from cutover.monitor.rules.rulebook import NEEDS, WINDOWED, Kind, Limit
+from cutover.plan.service import load_service
 from tests.checkout import ROOT
 from tests.monitor.watch_samples import shipped, table
 
 SMALL: dict[str, Any] = {
-    "thresholds": "limits",
-    "overrides": "changes",
     "epoch": "unit.life",
     "gap_looks": 4,
     "defaults": {"fail_after": 4},
@@ -54,10 +53,9 @@ def made(tmp_path: Path, changes: dict[str, Any], limits: Any = None, overrides:
             del inner[last]
         else:
             inner[last] = value
-    file = tmp_path / "roles" / "watch" / "rules.yml"
-    file.parent.mkdir(parents=True)
+    file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump(document, sort_keys=False))
-    return load(tmp_path, LIMITS if limits is None else limits, overrides or {})
+    return load(file, LIMITS if limits is None else limits, overrides or {})
 
 
 def refused(tmp_path: Path, changes: dict[str, Any], limits: Any = None, overrides: Any = None) -> list[str]:
@@ -86,7 +84,7 @@ def test_the_small_book_is_read(tmp_path: Path) -> None:
 
 
 def test_the_shipped_rules_are_read_for_the_variables_of_a_host() -> None:
-    book = load_for(ROOT, {"abaco_thresholds": table(), "watch_rules": {}})
+    book = load_for(load_service(ROOT, "abaco"), {"watch_thresholds": {}, "watch_rules": {}})
     assert book.digest == shipped().digest
     assert [point.name for point in book.points] == ["hour_1", "hour_8", "hour_24", "day_7", "day_28"]
     assert {one.level for rule in book.rules for one in rule.limits} == {"warn", "critical", "rollback"}
@@ -98,16 +96,16 @@ def test_every_row_of_the_table_has_a_rule_or_a_use() -> None:
     assert set(table()) - used == {"kpi_deviation"}
 
 
-def test_a_variable_that_nobody_declares_is_named() -> None:
-    with pytest.raises(UsageError, match="no role declares `watch_rules`"):
-        load_for(ROOT, {"abaco_thresholds": table(), "watch_rulez": {}})
+def test_a_row_that_the_table_lacks_is_named() -> None:
+    with pytest.raises(UsageError, match="no row `memory` in"):
+        load_for(load_service(ROOT, "abaco"), {"watch_thresholds": {"memory": {"warn": 1}}, "watch_rules": {}})
 
 
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
         ({"rules/size/signal": "sise"}, "rules.size.signal: there is no signal `sise`"),
-        ({"rules/size/row": "sise"}, "rules.size.row: limits has no row `sise`"),
+        ({"rules/size/row": "sise"}, "rules.size.row: thresholds has no row `sise`"),
         ({"rules/size/for": {"critical": "10"}}, "rules.size.for.critical: `10` is no duration"),
         ({"rules/size/for": {"rollback": "10m"}}, f"rules.size.for.rollback: {NEVER}"),
         ({"rules/size/levels": ["rollback"]}, f"rules.size.levels: {NEVER}"),
@@ -154,9 +152,9 @@ def test_a_mistake_is_said_with_its_place(tmp_path: Path, changes: dict[str, Any
     ("row", "found"),
     [
         ({"warn": 30, "critical": 20}, "warn (30) lies beyond critical (20): it is never reached alone"),
-        ({"warn": "10"}, "limits.size is {'warn': '10'}, not levels with numbers"),
-        ({"warm": 10}, "limits.size is {'warm': 10}, not levels with numbers"),
-        (10, "limits.size is 10, not levels with numbers"),
+        ({"warn": "10"}, "thresholds.size is {'warn': '10'}, not levels with numbers"),
+        ({"warm": 10}, "thresholds.size is {'warm': 10}, not levels with numbers"),
+        (10, "thresholds.size is 10, not levels with numbers"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: Any, found: str) -> None:
@@ -177,8 +175,8 @@ def test_all_mistakes_are_said_at_once_with_what_was_meant(tmp_path: Path) -> No
     assert told["rules.share.windo"].startswith("did you mean window?")
     assert told["signals.state.kind"].startswith("did you mean differs?")
     assert "points.first.at" in told
-    assert told["changes.shares"].startswith("did you mean share?")
-    assert "changes.said.for" in told
+    assert told["watch_rules.shares"].startswith("did you mean share?")
+    assert "watch_rules.said.for" in told
 
 
 def test_an_environment_may_tune_a_rule_key_by_key(tmp_path: Path) -> None:
@@ -191,16 +189,15 @@ def test_a_mistake_of_an_override_is_said_where_it_was_made(tmp_path: Path) -> N
     told = refused(
         tmp_path, {}, overrides={"size": {"for": {"warn": "soon"}}, "share": {"window": "an hour", "leest": 2}}
     )
-    assert "changes.size.for.warn: `soon` is no duration" in told
-    assert "changes.share.leest: unknown key `leest`" in told
+    assert "watch_rules.size.for.warn: `soon` is no duration" in told
+    assert "watch_rules.share.leest: unknown key `leest`" in told
     assert not [one for one in told if "critical" in one]
 
 
 def test_no_file_and_no_yaml_are_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         load(tmp_path, LIMITS, {})
-    file = tmp_path / "roles" / "watch" / "rules.yml"
-    file.parent.mkdir(parents=True)
+    file = tmp_path / "rules.yml"
     file.write_text("- a list\n")
     with pytest.raises(UsageError, match="holds no rules"):
         load(tmp_path, LIMITS, {})

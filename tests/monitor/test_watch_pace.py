@@ -7,7 +7,7 @@ from cutover.monitor.rules.rules import load
 from tests.checkout import ROOT
 from tests.monitor.watches import BEGAN, HOUR, healthy, thresholds
 
-BOOK = load(ROOT, thresholds(), {})
+BOOK = load(ROOT / "roles" / "abaco" / "rules.yml", thresholds(), {})
 DAY = 24 * HOUR
 
 

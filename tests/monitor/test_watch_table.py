@@ -11,7 +11,7 @@ from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, calm, held_and_gone_on, rolled_back
 
-SHOWN = presentation(ROOT).watch
+SHOWN = presentation(ROOT, "abaco").watch
 
 
 def written(watch: Watching, folder: Path) -> tuple[str, list[dict[str, str]]]:

@@ -18,7 +18,7 @@ from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, held, held_and_gone_on, rolled_back
 
-SHOWN = presentation(ROOT).watch
+SHOWN = presentation(ROOT, "abaco").watch
 
 
 def told(watch: Watching) -> WatchStory:

@@ -14,7 +14,7 @@ from tests.console.test_tell_console_live import Terminal
 from tests.monitor.test_watch_view import told
 from tests.monitor.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
 
-SHOWN = presentation(ROOT).watch
+SHOWN = presentation(ROOT, "abaco").watch
 
 
 def drawn(watch: Watching, width: int, height: int | None = None) -> str:

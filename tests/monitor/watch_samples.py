@@ -4,10 +4,9 @@ import copy
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 from cutover.core.samples import Judgement, Sample
 from cutover.monitor.rules import HostJudge, RuleBook, load
+from cutover.plan.service import load_service, thresholds
 from tests.checkout import ROOT
 
 HOST = "web1"
@@ -17,15 +16,13 @@ LOOK = 15.0
 @lru_cache
 def table() -> dict[str, dict[str, float]]:
     """The one table of thresholds, as it is by default."""
-    declared = yaml.safe_load((ROOT / "roles" / "activation" / "defaults.yml").read_text(encoding="utf-8"))
-    found: dict[str, dict[str, float]] = declared["abaco_thresholds"]["default"]
-    return found
+    return thresholds(load_service(ROOT, "abaco"), {})
 
 
 @lru_cache
 def shipped() -> RuleBook:
     """The rules of the checkout."""
-    return load(ROOT, table(), {})
+    return load(ROOT / "roles" / "abaco" / "rules.yml", table(), {})
 
 
 def well(look: int) -> dict[str, Any]:

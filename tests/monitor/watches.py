@@ -13,6 +13,8 @@ from cutover.monitor.rules.rules import load
 from cutover.monitor.settings import Settings
 from cutover.monitor.state import Answers, Signoff, WatchClock, Watched
 from cutover.monitor.watch import Ended, Jury, Watch
+from cutover.plan.service import load_service
+from cutover.plan.service import thresholds as thresholds_of
 from tests.checkout import ROOT
 
 HOUR = 3600.0
@@ -28,10 +30,7 @@ Disturb = Callable[[str, float, dict[str, Any]], None]  # host, watch seconds, t
 
 def thresholds() -> dict[str, Any]:
     """The table as its role declares it."""
-    import yaml
-
-    declared: dict[str, Any] = yaml.safe_load((ROOT / "roles/activation/defaults.yml").read_text())
-    table: dict[str, Any] = declared["abaco_thresholds"]["default"]
+    table: dict[str, Any] = thresholds_of(load_service(ROOT, "abaco"), {})
     return table
 
 
@@ -40,7 +39,7 @@ def settings(**changed: Any) -> Settings:
     known = {
         "look_s": 300.0, "cadence": SEEDS, "live_s": 24 * HOUR, "scale": 1.0, "hold_s": HOUR, "hold_default": "stay",
         "deciders": ("engineering_lead",),
-        "signers": {"hour_24": ("engineering_lead",)}, "book": paced(load(ROOT, thresholds(), {}), 300.0),
+        "signers": {"hour_24": ("engineering_lead",)}, "book": paced(load(ROOT / "roles" / "abaco" / "rules.yml", thresholds(), {}), 300.0),
     }  # fmt: skip
     return Settings(**{**known, **changed})
 

@@ -12,7 +12,7 @@ ORIGINS = {name: f"group_vars/prod.yml:{number}: {name}" for number, name in enu
 
 def defaults() -> dict[str, Any]:
     """What the variables are where nobody sets them."""
-    declared = declarations(ROOT / "roles", ["people"])
+    declared = declarations(ROOT / "roles", ["standard"])
     return {name: deepcopy(declared[name].default) for name in VARIABLES}
 
 

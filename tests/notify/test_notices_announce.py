@@ -52,7 +52,9 @@ def checkout(tmp_path: Path) -> Path:
 
 def variables(checkout: Path, **said: object) -> None:
     path = checkout / "inventory" / "prod" / "group_vars" / "prod.yml"
-    path.write_text(yaml.safe_dump({"abaco_environment": "production", **said}))
+    path.write_text(
+        yaml.safe_dump({"cutover_service": "abaco", "abaco_environment": "production", "abaco_connections": [], **said})
+    )
 
 
 def where(checkout: Path, *, json: bool = False) -> Where:

@@ -49,7 +49,7 @@ class Run:
         self.journal = Journal(path, lambda: self.now)
         people = people or known()
         self.announcer = Announcer(
-            people, ADDRESSES, Texts(ROOT, people.contacts.roles), Sender(deadline_s, post), self.said.append
+            people, ADDRESSES, Texts(ROOT, "abaco", people.contacts.roles), Sender(deadline_s, post), self.said.append
         )
 
     def play(self, tape: Tape, purpose: str = "cutover", earlier: list[Measured] | None = None) -> list[dict[str, Any]]:
@@ -126,8 +126,18 @@ def test_a_run_that_is_refused_before_phase_3_is_told_as_stopped(run: Run) -> No
     ("tape", "purpose"),
     [
         (Tape().begin(["web1"]).phase(PHASES[0], ["web1"]).finish(0, "prepared"), "prepare"),
-        (Tape().write("run.created", run="r", environment="stage", pattern="x").finish(0, "nothing to do"), ""),
-        (Tape().write("run.created", run="r", environment="stage", pattern="x").finish(2, "UsageError"), ""),
+        (
+            Tape()
+            .write("run.created", service="abaco", run="r", environment="stage", pattern="x")
+            .finish(0, "nothing to do"),
+            "",
+        ),
+        (
+            Tape()
+            .write("run.created", service="abaco", run="r", environment="stage", pattern="x")
+            .finish(2, "UsageError"),
+            "",
+        ),
     ],
 )
 def test_what_touches_nothing_tells_nobody(run: Run, tape: Tape, purpose: str) -> None:
@@ -216,7 +226,7 @@ def test_a_channel_whose_address_is_missing_fails_and_the_others_do_not(
     (tmp_path / "secrets" / "mail").write_text("json://mail\n")
     people, post, said = known(), Post(), list[str]()
     found = addresses_of(people, tmp_path)
-    announcer = Announcer(people, found, Texts(ROOT, people.contacts.roles), Sender(30, post), said.append)
+    announcer = Announcer(people, found, Texts(ROOT, "abaco", people.contacts.roles), Sender(30, post), said.append)
     announcer.notify("hold", Facts("stage", "2026-01-02T03:04:05Z"))
     (record,) = announcer.drain()
     assert list(record["sent"]) == ["mail"]
@@ -230,7 +240,9 @@ def test_a_run_of_the_engine_that_goes_back_is_told_as_it_is(world: World) -> No
     world.host("b").broken = {"activation"}
     session = session_of(world, "a", "b")
     people, said = known(), list[str]()
-    announcer = Announcer(people, ADDRESSES, Texts(ROOT, people.contacts.roles), Sender(30, Post()), said.append)
+    announcer = Announcer(
+        people, ADDRESSES, Texts(ROOT, "abaco", people.contacts.roles), Sender(30, Post()), said.append
+    )
     journal = session.journal
     journal.listen(Notices(announcer, journal, "lab", []))
     journal.write("approved", by="ann", fingerprint="f" * 64, purpose="cutover")

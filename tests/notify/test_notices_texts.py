@@ -17,7 +17,7 @@ BARE = Facts("prod", "2026-11-23T22:00:00+00:00")
 
 @pytest.fixture(scope="module")
 def texts() -> Texts:
-    return Texts(ROOT, PEOPLE.contacts.roles)
+    return Texts(ROOT, "abaco", PEOPLE.contacts.roles)
 
 
 def composed(texts: Texts, event: str, facts: Facts) -> Text:
@@ -93,12 +93,13 @@ def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> No
 
 def test_a_template_that_is_wrong_is_refused_before_anything_runs(tmp_path: Path) -> None:
     copytree(ROOT / "templates", tmp_path / "templates")
+    (tmp_path / "roles").symlink_to(ROOT / "roles")
     notices = tmp_path / "templates" / "notices"
     (notices / "hold.j2").write_text("Subject: x\n{{ facts.nothing }}\n")
     (notices / "success.j2").write_text("\n")
     (notices / "hourly.j2").unlink()
     with pytest.raises(UsageError) as caught:
-        Texts(tmp_path, PEOPLE.contacts.roles)
+        Texts(tmp_path, "abaco", PEOPLE.contacts.roles)
     assert [problem.path for problem in caught.value.problems] == [
         "templates/notices/success.j2",
         "templates/notices/hold.j2",

@@ -34,7 +34,7 @@ def told(problems: tuple[Problem, ...]) -> list[str]:
 
 
 def test_the_checklist_of_the_project_holds_together() -> None:
-    lines = checklist(ROOT / FILE, known().contacts.roles)
+    lines = checklist(ROOT / "roles" / "standard" / FILE, known().contacts.roles)
     assert {line.group for line in lines.lines} == {"infrastructure", "team", "documents"}
     assert all(not line.human for line in lines.lines if line.group == "infrastructure")
     assert all(line.human and line.question.endswith("?") for line in lines.lines if line.group != "infrastructure")
@@ -43,10 +43,16 @@ def test_the_checklist_of_the_project_holds_together() -> None:
 def test_every_finding_of_phase_0_proves_a_line_and_every_pattern_meets_one() -> None:
     from fnmatch import fnmatchcase
 
-    role = role_for("preflight")
-    bound = [f"preflight.since-plan.{fact.id}" for fact in steps_of(role, "facts") if fact.args.get("bind")]
-    names = [*bound, *(step.id for step in steps_of(role))]
-    patterns = [pattern for line in checklist(ROOT / FILE, known().contacts.roles).lines for pattern in line.machine]
+    role = role_for()
+    bound = [
+        f"preflight.since-plan.{fact.id}" for fact in steps_of(role, "preflight", "facts") if fact.args.get("bind")
+    ]
+    names = [*bound, *(step.id for step in steps_of(role, "preflight"))]
+    patterns = [
+        pattern
+        for line in checklist(ROOT / "roles" / "standard" / FILE, known().contacts.roles).lines
+        for pattern in line.machine
+    ]
     assert [one for one in patterns if not any(fnmatchcase(name, one) for name in names)] == []
     assert [name for name in names if not any(fnmatchcase(name, one) for one in patterns)] == []
 

@@ -13,7 +13,7 @@ PHASE = PHASES[3]
 
 
 def finding(host: str, verdict: Verdict) -> Finding:
-    return Finding(host, "shutdown.v1", verdict, "V1 is stopped", "look")
+    return Finding(host, "shutdown.old", verdict, "V1 is stopped", "look")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_every_problem_is_told() -> None:
 
 def step(**more: Any) -> Step:
     return Step(
-        id="shutdown.v1",
+        id="shutdown.old",
         kind="unit",
         words="stop V1",
         args={},
@@ -72,7 +72,7 @@ def step(**more: Any) -> Step:
 
 def outcome(**more: Any) -> dict[str, Any]:
     return {
-        "id": "shutdown.v1",
+        "id": "shutdown.old",
         "ok": False,
         "error": None,
         "differences": ["active is «active»"],

@@ -19,7 +19,7 @@ OLD = str(Secret("old-pw"))
 
 def shown(now: str, planned: str, **variables: object) -> FileDiff:
     """The diff of a file as the plan has it; the planned text with its masks."""
-    return _file_diff(file("activation.config", "/etc/x.yml", "0" * 64), now, planned, {"p": SECRET, **variables})
+    return _file_diff(file("activation.file-config", "/etc/x.yml", "0" * 64), now, planned, {"p": SECRET, **variables})
 
 
 def all_of(found: FileDiff) -> str:

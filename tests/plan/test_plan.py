@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from cutover.core.errors import UsageError
 from cutover.core.step import Step
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ReleasePlan, ServicePlan, batches, load
+from tests.toy import TOY
 
 
 def a_plan() -> Plan:
@@ -26,7 +27,7 @@ def a_plan() -> Plan:
         needs=("a",),
     )
     host = HostPlan(
-        name="web1", address="198.18.0.1", variables={"abaco_data": "/var/lib/abaco"}, facts={"host": {"python": "3.11.2"}},
+        service=TOY, name="web1", address="198.18.0.1", variables={"abaco_data": "/var/lib/abaco"}, facts={"host": {"python": "3.11.2"}},
         steps={"backup": (step,)}, changes=(Change(step="backup.place", differences=("mode is unknown",)),),
         diffs=(FileDiff(path="/etc/x", against="nothing", lines="+x", keys=("k",)),),
     )  # fmt: skip

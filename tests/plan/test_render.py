@@ -13,7 +13,7 @@ from cutover.core.errors import Problem, UsageError
 from cutover.core.secret import Secret
 from cutover.inventory.variables import Variables
 from cutover.plan.diff import diff, structural_diff
-from cutover.plan.render import Rendered, render, search_path, write
+from cutover.plan.render import Rendered, render, write
 
 TOKEN = Secret('hunter"2')
 VARIABLES = Variables("h1", {"abaco_port": 8001, "abaco_token": TOKEN, "abaco_map": {"a": [TOKEN, 1e-9]}})
@@ -22,7 +22,7 @@ VARIABLES = Variables("h1", {"abaco_port": 8001, "abaco_token": TOKEN, "abaco_ma
 def rendered(root: Path, text: str, **extra: object) -> Rendered:
     (root / "templates").mkdir(exist_ok=True)
     (root / "templates" / "file.j2").write_text(text)
-    return render("file.j2", VARIABLES, extra, search_path(root, "pipeline"))
+    return render("file.j2", VARIABLES, extra, (root / "templates",))
 
 
 def refused(root: Path, text: str, **extra: object) -> tuple[Problem, ...]:
@@ -124,7 +124,7 @@ def test_a_template_that_fails_is_named_with_its_line(tmp_path: Path, text: str,
 def test_a_missing_template_is_named_with_what_there_is(tmp_path: Path) -> None:
     rendered(tmp_path, "x")
     with pytest.raises(UsageError) as caught:
-        render("fil.j2", VARIABLES, {}, search_path(tmp_path, "pipeline"))
+        render("fil.j2", VARIABLES, {}, (tmp_path / "templates",))
     assert "did you mean file.j2?" in caught.value.problems[0].next
 
 

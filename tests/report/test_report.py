@@ -50,7 +50,7 @@ class Balance(HTMLParser):
 
 def created() -> Writer:
     """A run that has only begun."""
-    return Writer().tell("run.created", run="r", environment="lab", pattern="lab")
+    return Writer().tell("run.created", service="abaco", run="r", environment="lab", pattern="lab")
 
 
 def refused() -> Writer:
@@ -82,11 +82,11 @@ def test_each_end_is_told_first(story: Writer, words: str, badge: str, tmp_path:
 def test_a_mixed_fleet_names_the_hosts_that_need_a_person(tmp_path: Path) -> None:
     story = prepared().phase("shutdown", ("h1",)).tell("rollback.started", hosts=["h1"], cause="x")
     story.tell("rollback.finished", hosts=[], failed=["h1"], cause="x").end(
-        5, "MixedFleet", problem("V1 did not start", "h1", "rollback.v1")
+        5, "MixedFleet", problem("V1 did not start", "h1", "rollback.old")
     )
     text = plain(page(story, tmp_path))
     assert "incomplete: h1 must be looked after by a person, now" in text
-    assert "V1 did not start (h1: rollback.v1)" in text
+    assert "V1 did not start (h1: rollback.old)" in text
     assert "not over on 1" in text
     assert "needs a person" in text
 
@@ -175,7 +175,7 @@ def test_every_problem_of_the_journal_is_on_the_page(tmp_path: Path) -> None:
         "backup", findings=(finding("h1", "b.x", "WARN", "found 5", "next 5"),)
     )
     story.tell("bake.started", hosts=["h1"], seconds=1).tell(
-        "bake.failed", problems=[problem("found 6", "h1", "bake.v2")]
+        "bake.failed", problems=[problem("found 6", "h1", "bake.new")]
     )
     story.tell("lease.released", hosts=["h1"], failed={"h2": "found 7"}).end(4, "RolledBack", problem("found 8", "h2"))
     text = plain(page(story, tmp_path))

@@ -11,7 +11,7 @@ from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
 from tests.timeline.telling import VALIDATE, prepared, report, rolled_back, success
 
-SHOWN = presentation(ROOT).validation
+SHOWN = presentation(ROOT, "abaco").validation
 
 
 def test_the_fleet_report_has_the_shape_of_the_seeds(tmp_path: Path) -> None:
@@ -90,14 +90,14 @@ def test_an_incident_names_cause_hosts_time_away_and_what_is_kept(tmp_path: Path
     text = path.read_text()
     assert "not ready: «broken»" in text
     assert "| h1 | back on V1 | 2.500 s | 2.500 s |" in text
-    assert "`/backup/v2_kept`, 7 files, 900 bytes, read-only" in text
+    assert "`/backup/new_kept`, 7 files, 900 bytes, read-only" in text
     assert "identical, byte for byte" in text
     assert "hosts that were not touched | h2" in text
     assert "## Lessons, to be filled in" in text
     facts = json.loads((run.path / "incident.json").read_text())
     assert facts["complete"] is True
     assert facts["cause"] == "not ready: «broken»"
-    assert facts["hosts"]["h1"]["kept"][0]["path"] == "/backup/v2_kept"
+    assert facts["hosts"]["h1"]["kept"][0]["path"] == "/backup/new_kept"
     assert facts["problems"][0]["path"] == "activation.ready"
     assert len(facts["timeline"]) > len(facts["way_back"]) > 2
 

@@ -14,7 +14,7 @@ from tests.checkout import ROOT
 @cache
 def whole() -> str:
     """The runbook as it is generated now."""
-    return generate(ROOT)
+    return generate("abaco", ROOT)
 
 
 def test_the_runbook_in_docs_is_up_to_date() -> None:
@@ -24,7 +24,7 @@ def test_the_runbook_in_docs_is_up_to_date() -> None:
 def test_every_step_and_check_of_every_phase_has_an_entry_with_something_to_do() -> None:
     text = whole()
     for phase in (*PHASES, ROLLBACK):
-        entries = entries_of(ROOT, phase)
+        entries = entries_of(ROOT, "abaco", phase)
         assert len(entries) > 4, phase.name
         for entry in entries:
             assert f"#### `{entry.name}`" in text
@@ -38,35 +38,42 @@ def test_every_check_function_of_every_role_is_there() -> None:
         source = (ROOT / "roles" / phase.name / "checks.py").read_text()
         names = {f"{phase.name}.{name}" for name in re.findall(r"^def test_(\w+)", source, re.MULTILINE)}
         assert names
-        assert names <= {entry.name for entry in entries_of(ROOT, phase)}
+        assert names <= {entry.name for entry in entries_of(ROOT, "abaco", phase)}
 
 
 @pytest.mark.parametrize("code", list(ExitCode), ids=lambda code: str(int(code)))
 def test_every_exit_code_has_an_entry(code: ExitCode) -> None:
-    entry = lookup(str(int(code)), ROOT)
+    entry = lookup(str(int(code)), "abaco", ROOT)
     assert entry is not None
-    assert entry == lookup(f"exit {int(code)}", ROOT)
+    assert entry == lookup(f"exit {int(code)}", "abaco", ROOT)
     assert f"### Exit code {int(code)}: " in whole()
     assert entry.do
 
 
 @pytest.mark.parametrize(
     "name",
-    ["staging.remote", "rollback.checks", "preflight.since-plan.v1", "activation.v2", "bake.v2", "rollback.v2_is_gone"],
+    [
+        "staging.remote",
+        "rollback.checks",
+        "preflight.since-plan.old",
+        "activation.new",
+        "bake.new",
+        "rollback.new_unit_has_ended",
+    ],
 )
 def test_lookup_finds_what_a_failure_names(name: str) -> None:
-    entry = lookup(name, ROOT)
+    entry = lookup(name, "abaco", ROOT)
     assert entry is not None
     assert entry.do
 
 
 def test_lookup_of_something_else_finds_nothing() -> None:
-    assert lookup("nothing.like-this", ROOT) is None
-    assert lookup("99", ROOT) is None
+    assert lookup("nothing.like-this", "abaco", ROOT) is None
+    assert lookup("99", "abaco", ROOT) is None
 
 
 def test_a_warning_is_not_described_as_a_way_back() -> None:
-    entry = lookup("activation.outage", ROOT)
+    entry = lookup("activation.outage", "abaco", ROOT)
     assert entry is not None
     assert entry.severity == "WARN"
     assert entry.means == "a warning; the run goes on"
@@ -75,7 +82,7 @@ def test_a_warning_is_not_described_as_a_way_back() -> None:
 def test_the_way_back_by_hand_names_the_units_and_places_of_the_defaults() -> None:
     text = whole().split("## Rollback by hand")[1]
     order = [
-        "cutover-revert-var-lib-cutover.timer",
+        "cutover-revert-var-lib-cutover-abaco.timer",
         "disable --now abaco-pipeline-v2",
         "pipeline_backup_*.yml",
         "daemon-reload",

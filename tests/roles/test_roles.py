@@ -15,7 +15,8 @@ from cutover.agent.modules import KINDS
 from cutover.core.errors import UsageError
 from cutover.core.step import State, Step
 from cutover.plan.phases import PHASES, ROLLBACK
-from cutover.plan.roles import Role, load, steps_of
+from cutover.plan.roles import RoleContext, functions_of, steps_of
+from cutover.plan.service import load_service
 from tests.checkout import ROOT
 from tests.roles.exampled import FACTS, RELEASE, RUN, role_for, wanted
 
@@ -24,7 +25,7 @@ CASES = sorted(path.stem for path in GOLDEN.glob("*.json"))
 WANTED = sorted(
     [
         *(phase.name for phase in (*PHASES, ROLLBACK)),
-        "lab_v1",
+        "lab.lab",
         "preflight.facts",
         "validation.bake",
         "validation.shadow",
@@ -47,7 +48,7 @@ def test_the_steps_of_a_role_are_those_that_were_reviewed(case: str, request: py
     assert json.loads(json.dumps(document)) == json.loads(path.read_text())
 
 
-def _brief(step: Step, role: Role) -> dict[str, Any]:
+def _brief(step: Step, role: RoleContext) -> dict[str, Any]:
     """A step without what it has by default. The digest of code is left out: its own tests are about what is in it."""
     brief = step.model_dump(mode="json", exclude_defaults=True)
     if step.content and _is_code(role.files[step.content].masked):
@@ -91,9 +92,9 @@ def test_before_phase_3_nothing_of_v1_is_named_by_a_step_that_changes() -> None:
 
 
 def test_v1_is_proven_gone_before_anything_else_in_phase_3_and_nobody_stops_it_later() -> None:
-    assert wanted("shutdown")[1][0].id == "shutdown.v1"
+    assert wanted("shutdown")[1][0].id == "shutdown.old"
     stops = [step.id for phase in PHASES for step in wanted(phase.name)[1] if step.args.get("want") == "stopped"]
-    assert stops == ["shutdown.v1"]
+    assert stops == ["shutdown.old"]
 
 
 def test_v1_and_v2_never_run_beside_each_other_whoever_starts_one() -> None:
@@ -102,7 +103,7 @@ def test_v1_and_v2_never_run_beside_each_other_whoever_starts_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stop_s", "wrong"), [(90.0, []), (5.0, ["preflight.v1-not-killed"]), (1e9, ["preflight.v1-ends"])]
+    ("stop_s", "wrong"), [(90.0, []), (5.0, ["preflight.old-not-killed"]), (1e9, ["preflight.old-ends"])]
 )
 def test_a_v1_that_systemd_would_kill_or_never_end_is_seen_before_it_is_stopped(
     stop_s: float, wrong: list[str]
@@ -114,27 +115,21 @@ def test_a_v1_that_systemd_would_kill_or_never_end_is_seen_before_it_is_stopped(
 
 
 @pytest.mark.parametrize(
-    ("said", "severity", "unreachable"),
-    [(None, "WARN", {}), (["db:1"], "FAIL", {}), (["db:1"], "FAIL", {"db:1": "no"})],
-)
-def test_what_the_pipeline_must_reach_is_asked_and_that_nobody_has_said_it_is_a_warning(
-    said: list[str] | None, severity: str, unreachable: dict[str, str]
+    ("declared", "severity", "tried", "unreachable", "holds"),
+    [
+        (None, "WARN", 0, {}, False), ([], "FAIL", 0, {}, True),
+        (["db:1"], "FAIL", 1, {}, True), (["db:1"], "FAIL", 1, {"db:1": "no"}, False),
+    ],
+)  # fmt: skip
+def test_what_the_service_must_reach_is_tried_and_that_nobody_has_said_is_a_warning(
+    declared: list[str] | None, severity: str, tried: int, unreachable: dict[str, str], holds: bool
 ) -> None:
-    role = role_for("preflight", FACTS, **({} if said is None else {"abaco_connections": said}))
-    step = next(step for step in steps_of(role) if step.id == "preflight.connections")
+    role = role_for()
+    needs = role.service.needs.model_copy(update={"connections": declared})
+    role.service = role.service.model_copy(update={"needs": needs})
+    step = next(step for step in steps_of(role, "preflight") if step.id == "preflight.connections")
     assert step.severity == severity
-    seen = {"tried": len(said or ()), "unreachable": unreachable}
-    assert bool(differences(seen, step.desired)) is (said is None or bool(unreachable))
-
-
-def test_that_the_pipeline_reaches_nothing_is_shown_as_the_inventorys_word() -> None:
-    (step,) = (
-        step
-        for step in steps_of(role_for("preflight", FACTS, abaco_connections=[]))
-        if step.id == "preflight.connections"
-    )
-    assert "not asked: nothing, says the inventory" in step.words
-    assert differences({"tried": 0, "unreachable": {}}, step.desired) == []
+    assert (differences({"tried": tried, "unreachable": unreachable}, step.desired) == []) is holds
 
 
 @pytest.mark.parametrize(
@@ -145,17 +140,17 @@ def test_that_the_pipeline_reaches_nothing_is_shown_as_the_inventorys_word() -> 
     ],
 )  # fmt: skip
 def test_a_v2_that_runs_or_that_a_boot_would_start_beside_v1_is_a_no(state: State, free: bool) -> None:
-    step = next(step for step in wanted("preflight")[1] if step.id == "preflight.v2-not-in-service")
+    step = next(step for step in wanted("preflight")[1] if step.id == "preflight.new-not-in-service")
     assert bool(differences(state, step.desired)) is not free
 
 
 def test_v2_has_its_own_time_to_stop_in_its_unit_and_on_the_way_back_alike() -> None:
-    role = role_for("activation", abaco_stop_s=45, abaco_v2_stop_s=7)
-    steps_of(role)
+    role = role_for(abaco_stop_s=45, abaco_v2_stop_s=7)
+    steps_of(role, "activation")
     unit = next(file.masked for file in role.files.values() if "[Unit]" in file.masked)
     assert "TimeoutStopSec=7\n" in unit
-    back = steps_of(role_for("rollback", abaco_stop_s=45, abaco_v2_stop_s=7))
-    assert next(step for step in back if step.id == "rollback.v2").args["timeout_s"] == 7
+    back = steps_of(role_for(abaco_stop_s=45, abaco_v2_stop_s=7), "rollback")
+    assert next(step for step in back if step.id == "rollback.new").args["timeout_s"] == 7
 
 
 def test_v2s_health_is_asked_where_one_variable_says() -> None:
@@ -168,7 +163,7 @@ def test_v2s_health_is_asked_where_one_variable_says() -> None:
             ("validation", "bake"),
             ("watch", "looks"),
         )
-        for step in steps_of(role_for(name, FACTS, **said), function)
+        for step in steps_of(role_for(FACTS, **said), name, function)
         if step.kind == "http"
     }
     assert len(asked) == 4
@@ -177,45 +172,35 @@ def test_v2s_health_is_asked_where_one_variable_says() -> None:
 
 def test_a_host_that_runs_the_release_already_is_known() -> None:
     there = {
-        **FACTS, "v1": {"active": "inactive"}, "v2": {"active": "active", "enabled": "enabled"},
-        "current": {"target": f"/opt/abaco/releases/{RELEASE.id}"}, "v2-health": {"body": {"ready": True, "release": RELEASE.id}},
+        **FACTS, "old": {"active": "inactive"}, "new": {"active": "active", "enabled": "enabled"},
+        "current": {"target": f"/opt/abaco/releases/{RELEASE.id}"},
+        "new-health": {"status": 200, "body": {"ready": True, "release": RELEASE.id}},
     }  # fmt: skip
-    already = load(ROOT / "roles", "preflight").already
-    assert already(role_for("preflight", there)) is True
+    (already,) = functions_of(load_service(ROOT, "abaco"), "preflight", "already")
+    assert already(role_for(there)) is True
     for change in (
-        {"v1": {"active": "active"}}, {"v2": {"active": "failed", "enabled": "enabled"}},
-        {"v2": {"active": "active", "enabled": "disabled"}},
-        {"current": {"target": "/opt/abaco/releases/other"}}, {"v2-health": {"body": {"ready": False, "release": RELEASE.id}}},
-        {"v2-health": {"body": "not json"}}, {"v2-health": {"answers": False}},
+        {"old": {"active": "active"}}, {"new": {"active": "failed", "enabled": "enabled"}},
+        {"new": {"active": "active", "enabled": "disabled"}},
+        {"current": {"target": "/opt/abaco/releases/other"}},
+        {"new-health": {"status": 200, "body": {"ready": False, "release": RELEASE.id}}},
+        {"new-health": {"status": 503, "body": {"ready": True, "release": RELEASE.id}}},
+        {"new-health": {"status": 200, "body": "not json"}}, {"new-health": {"answers": False}},
     ):  # fmt: skip
-        assert already(role_for("preflight", {**there, **change})) is False
+        assert already(role_for({**there, **change})) is False
 
 
-class TestRefused:
-    """What is wrong with a role is said before a host is asked."""
-
-    def make(self, root: Path, name: str, text: str) -> Role:
-        (root / "roles" / name).mkdir(parents=True)
-        (root / "roles" / name / "steps.py").write_text(text)
-        return Role(name, root, role_for("backup").variables, RUN)
-
-    def test_two_steps_with_one_id(self, tmp_path: Path) -> None:
-        text = 'from cutover.plan.steps import link\ndef steps(role): return [link("a", "/x", "y"), link("a", "/z", "y")]\n'
-        with pytest.raises(UsageError, match="two steps with one id: a"):
-            steps_of(self.make(tmp_path, "doubled", text))
-
-    def test_a_role_that_is_not_there(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match=r"has no steps.py"):
-            load(tmp_path, "none")
-
-    def test_a_function_that_a_role_lacks_wants_nothing(self, tmp_path: Path) -> None:
-        assert steps_of(self.make(tmp_path, "empty", "")) == ()
-
-    def test_a_role_that_needs_a_release_and_gets_none(self) -> None:
-        role = role_for("staging")
-        role.release = None
-        with pytest.raises(UsageError, match="needs a release"):
-            steps_of(role)
+def test_two_steps_of_one_name_are_refused_before_a_host_is_asked(tmp_path: Path) -> None:
+    role = tmp_path / "roles" / "toy"
+    role.mkdir(parents=True)
+    (role / "service.yml").write_text("title: Toy\n")
+    text = (
+        'from cutover.plan.steps import link\ndef staging(role): return [link("a", "/x", "y"), link("a", "/z", "y")]\n'
+    )
+    (role / "steps.py").write_text(text)
+    context = RoleContext(load_service(tmp_path, "toy"), role_for().variables, RUN)
+    with pytest.raises(UsageError, match="several steps are called a"):
+        steps_of(context, "staging")
+    assert steps_of(context, "validation") == ()  # a function that neither role has adds nothing
 
 
 @pytest.mark.parametrize("case", [phase.name for phase in PHASES])

@@ -14,8 +14,8 @@ from tests.roles.exampled import FACTS, role_for, wanted
 
 def test_on_the_way_back_v1_starts_only_where_v2_is_gone_and_the_config_is_back() -> None:
     steps = {step.id: step for step in wanted("rollback")[1]}
-    assert {"rollback.v2", "rollback.config"} <= set(steps["rollback.v1"].needs)
-    assert "rollback.keep" in steps["rollback.metrics"].needs
+    assert {"rollback.new", "rollback.files"} <= set(steps["rollback.old"].needs)
+    assert "rollback.keep" in steps["rollback.state"].needs
 
 
 def closure(steps: Mapping[str, Step], name: str) -> set[str]:
@@ -25,14 +25,14 @@ def closure(steps: Mapping[str, Step], name: str) -> set[str]:
 
 def test_on_the_way_back_v1_starts_also_where_nothing_of_v2_could_be_kept() -> None:
     steps = {step.id: step for step in wanted("rollback")[1]}
-    assert closure(steps, "rollback.v1") == {"rollback.v1", "rollback.v2", "rollback.config"}
+    assert closure(steps, "rollback.old") == {"rollback.old", "rollback.new", "rollback.files"}
     order = list(steps)
-    assert order.index("rollback.config") < order.index("rollback.keep") < order.index("rollback.metrics")
-    assert order.index("rollback.keep-config") < order.index("rollback.config")
-    assert order.index("rollback.metrics") < order.index("rollback.v1")
+    assert order.index("rollback.files") < order.index("rollback.keep") < order.index("rollback.state")
+    assert order.index("rollback.keep-files") < order.index("rollback.files")
+    assert order.index("rollback.state") < order.index("rollback.old")
 
 
-@pytest.mark.parametrize("fails", ["rollback.keep", "rollback.keep-config", "rollback.metrics", "rollback.units-read"])
+@pytest.mark.parametrize("fails", ["rollback.keep", "rollback.keep-files", "rollback.state", "rollback.units-read"])
 def test_on_the_way_back_v1_is_up_in_the_end_whatever_cannot_be_kept(fails: str) -> None:
     def look(args: Mapping[str, Any], _: Work) -> State:
         if args["id"] == fails:
@@ -44,13 +44,13 @@ def test_on_the_way_back_v1_is_up_in_the_end_whatever_cannot_be_kept(fails: str)
     ]
     outcomes = list(work_off({"any": Kind(look)}, steps, Work(), keep_going=True, guard=nullcontext))
     bad = {outcome["id"]: outcome["error"] for outcome in outcomes if not outcome["ok"]}
-    left_out = {"rollback.metrics": "left out: it needs rollback.keep"} if fails == "rollback.keep" else {}
+    left_out = {"rollback.state": "left out: it needs rollback.keep"} if fails == "rollback.keep" else {}
     assert bad == {fails: "[Errno 28] No space left on device", **left_out}
-    assert "rollback.v1" in {outcome["id"] for outcome in outcomes if outcome["ok"]}
+    assert "rollback.old" in {outcome["id"] for outcome in outcomes if outcome["ok"]}
 
 
 @pytest.mark.parametrize(("stop_s", "waits_s"), [(90.0, 120.0), (1e9, 300.0)])
 def test_on_the_way_back_v1s_start_outlasts_its_stop(stop_s: float, waits_s: float) -> None:
-    facts = {**FACTS, "v1": {**FACTS["v1"], "stop_timeout_s": stop_s}}
-    steps = {step.id: step for step in steps_of(role_for("rollback", facts))}
-    assert (steps["rollback.v1"].args["timeout_s"], steps["rollback.v1"].args["on_timeout"]) == (waits_s, "leave")
+    facts = {**FACTS, "old": {**FACTS["old"], "stop_timeout_s": stop_s}}
+    steps = {step.id: step for step in steps_of(role_for(facts), "rollback")}
+    assert (steps["rollback.old"].args["timeout_s"], steps["rollback.old"].args["on_timeout"]) == (waits_s, "leave")

@@ -15,10 +15,8 @@ import testinfra
 
 from cutover.core.step import Step
 from cutover.plan.plan import HostPlan
-from roles.backup import checks as backup
-from roles.preflight import checks as preflight
-from roles.rollback import checks as rollback
-from roles.staging import checks as staging
+from roles.standard.checks import backup, preflight, rollback, staging
+from tests.toy import TOY, toy
 
 RUN = "20260102T030405Z-abc123"
 
@@ -56,7 +54,7 @@ def place(tmp_path: Path) -> Path:
     place = tmp_path / "data/.rollback" / RUN
     snapshot(place, "metrics_backup", a="1", **{"manifest.json": "{}"})
     snapshot(place / "final", "metrics_backup", a="2")
-    snapshot(place / "v2_kept", "metrics", a="3", b="4")
+    snapshot(place / "new_kept", "metrics", a="3", b="4")
     (place / ".restored").mkdir()
     (place / ".restored/final").write_text("{}")
     (tmp_path / "data/metrics").mkdir()
@@ -67,10 +65,17 @@ def place(tmp_path: Path) -> Path:
 @pytest.fixture
 def wanted(tmp_path: Path, place: Path) -> HostPlan:
     step = Step(id="backup.snapshot", kind="snapshot", words="w", args={"directory": str(place)}, desired={})
-    variables = {"abaco_data": str(tmp_path / "data"), "cutover_state_dir": str(tmp_path / "state")}
-    variables |= {"abaco_v1_unit": "v1.service", "abaco_v2_unit": "v2.service"}
+    variables = {"cutover_state_dir": str(tmp_path / "state")}
+    metrics = {"name": "metrics", "path": str(tmp_path / "data" / "metrics"), "on_rollback": "restore"}
     return HostPlan(
-        name="a", address="198.18.0.1", variables=variables, facts={}, steps={"backup": (step,)}, changes=(), diffs=()
+        service=toy(state=[metrics]),
+        name="a",
+        address="198.18.0.1",
+        variables=variables,
+        facts={},
+        steps={"backup": (step,)},
+        changes=(),
+        diffs=(),
     )
 
 
@@ -101,12 +106,12 @@ def test_a_note_beside_the_backup_may_be_written_but_nothing_in_it(host: Any, wa
 def test_the_last_snapshot_may_only_be_missing_where_v2_was_never_begun(
     host: Any, wanted: HostPlan, place: Path, tmp_path: Path
 ) -> None:
-    rollback.test_the_metrics_of_v1_are_there(host, wanted)
+    rollback.test_the_state_is_there(host, wanted)
     shutil.rmtree(place / "final")
-    rollback.test_the_metrics_of_v1_are_there(host, wanted)
+    rollback.test_the_state_is_there(host, wanted)
     (tmp_path / "state/runs" / RUN / "batches/activation-1.1").mkdir(parents=True)
-    with pytest.raises(AssertionError, match="is gone, though V2 was begun here"):
-        rollback.test_the_metrics_of_v1_are_there(host, wanted)
+    with pytest.raises(AssertionError, match="does not exist, though the new release was started here"):
+        rollback.test_the_state_is_there(host, wanted)
 
 
 @pytest.mark.parametrize(
@@ -124,12 +129,12 @@ def test_metrics_of_v1_that_are_others_than_they_were_are_seen(
     host: Any, wanted: HostPlan, systemctl: Path, text: str | None, started: str, restored: bool, lost: str
 ) -> None:
     systemctl.write_text(f"{started}\n")
-    place, file = Path(rollback.place(wanted)), Path(wanted.variables["abaco_data"]) / "metrics/a"
+    place, file = Path(rollback.place(wanted)), Path(wanted.service.state[0].path) / "a"
     file.unlink() if text is None else file.write_text(text)
     if not restored:
         (place / ".restored/final").unlink()
     with pytest.raises(AssertionError, match=lost) if lost else nullcontext():
-        rollback.test_the_metrics_of_v1_are_there(host, wanted)
+        rollback.test_the_state_is_there(host, wanted)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +152,7 @@ def test_v2_is_gone_only_where_systemd_says_so(
 ) -> None:
     systemctl.write_text(said)
     with nullcontext() if gone else pytest.raises(AssertionError):
-        rollback.test_v2_is_gone(host, wanted)
+        rollback.test_new_unit_has_ended(host, wanted)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -168,11 +173,11 @@ def test_v1_was_started_with_the_config_that_will_be_replaced(
     config.write_text("")
     (tmp_path / "link.yml").symlink_to(config)
     word = argument.format(config=config, link=tmp_path / "link.yml")
-    variables = wanted.variables | {"abaco_config": str(config), "abaco_user": "root"}
+    service = toy(files=[{"name": "config", "path": str(config), "template": "t.j2"}])
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", word], cwd=work) as v1:
         systemctl.write_text(f"{v1.pid}\n")
-        with nullcontext() if well else pytest.raises(AssertionError, match="V1 was started with"):
-            preflight.test_v1_works_from_the_config(host, wanted.model_copy(update={"variables": variables}))
+        with nullcontext() if well else pytest.raises(AssertionError, match="started with"):
+            preflight.test_old_unit_works_from_the_files(host, wanted.model_copy(update={"service": service}))
         v1.kill()
 
 
@@ -199,7 +204,9 @@ class TestRelease:
             path.chmod(0o555)
         args, made = {"path": str(root)}, json.loads((root / "manifest.json").read_text())["id"]
         step = Step(id="staging.release", kind="release", words="w", args=args, desired={"id": made})
-        return HostPlan(name="a", address="a", variables={}, facts={}, steps={"staging": (step,)}, changes=(), diffs=())
+        return HostPlan(
+            service=TOY, name="a", address="a", variables={}, facts={}, steps={"staging": (step,)}, changes=(), diffs=()
+        )
 
     def test_as_it_was_built_it_passes(self, host: Any, prepared: HostPlan) -> None:
         staging.test_the_release_is_the_planned_one(host, prepared)

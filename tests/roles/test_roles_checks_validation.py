@@ -10,7 +10,8 @@ import testinfra
 
 from cutover.plan.plan import HostPlan
 from kpi.audit import AuditTrail, Event
-from roles.validation import checks
+from roles.abaco.checks import validation as checks
+from tests.toy import TOY
 
 V1S, OTHER = "1" * 64, "2" * 64
 
@@ -33,7 +34,9 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def wanted(data: Path) -> HostPlan:
     variables = {"abaco_data": str(data), "abaco_config": str(data / "pipeline.yml")}
-    return HostPlan(name="a", address="198.18.0.1", variables=variables, facts={}, steps={}, changes=(), diffs=())
+    return HostPlan(
+        service=TOY, name="a", address="198.18.0.1", variables=variables, facts={}, steps={}, changes=(), diffs=()
+    )
 
 
 def ran(data: Path, digest: str, *, canary: bool, event: str = "run_completed", value: object = 1.5) -> None:

@@ -41,6 +41,7 @@ from cutover.run.cutover import commit_or_go_back, prepare
 from cutover.run.leases import held
 from cutover.run.options import RunOptions
 from cutover.run.session import Session
+from tests.toy import TOY
 
 RUN = "20260102T030405Z-abc123"
 COMMITS = [phase.name for phase in COMMITTING]
@@ -154,7 +155,7 @@ def host_plan(name: str) -> HostPlan:
     steps = {phase.name: (step(phase.name, "mark", [phase.name], want=True),) for phase in PHASES}
     steps[ROLLBACK.name] = (step(ROLLBACK.name, "unmark", [phase.name for phase in COMMITTING], want=False),)
     steps["bake"] = (step("bake", "mark", ["activation"], want=True, probe=True),)
-    return HostPlan(name=name, address=name, variables={}, facts={}, steps=steps, changes=(), diffs=())
+    return HostPlan(service=TOY, name=name, address=name, variables={}, facts={}, steps=steps, changes=(), diffs=())
 
 
 def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
@@ -208,7 +209,7 @@ def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600
 def targets_of(folder: Path, names: Sequence[str]) -> Targets:
     """As much of the targets as is read."""
     found = SimpleNamespace(
-        root=folder, environment="lab", names=names, options=SimpleNamespace(release="", hosts="lab"), place="inventory/lab",
+        root=folder, environment="lab", service="toy", names=names, options=SimpleNamespace(release="", hosts="lab"), place="inventory/lab",
         others=lambda others: targets_of(folder, others),
     )  # fmt: skip
     return cast("Targets", found)

@@ -55,11 +55,12 @@ class Hosts:
 
     def write(self, text: str | None) -> None:
         """Write checks of this text."""
-        folder = self.root / "roles" / self.phase.name
-        folder.mkdir(parents=True)
-        (folder / "__init__.py").write_text("")
+        checks, toy = self.root / "roles" / "standard" / "checks", self.root / "roles" / "toy"
+        for folder in (checks, toy):
+            folder.mkdir(parents=True)
+        (toy / "service.yml").write_text("title: Toy\n")
         if text is not None:
-            (folder / "checks.py").write_text(text)
+            (checks / f"{self.phase.name}.py").write_text(text)
 
     def unwritten(self) -> Finding:
         """What is said where a run has no room for its JUnit file."""
@@ -71,7 +72,7 @@ class Hosts:
         """Run checks of this text on both hosts."""
         self.write(text)
         plans = {name: host_plan(name) for name in self.shells}
-        return run_checks(self.root, self.phase, self.shells, plans, self.root / "junit.xml")
+        return run_checks(self.root, "toy", self.phase, self.shells, plans, self.root / "junit.xml")
 
     def opens(self, findings: list[Finding]) -> bool:
         """Whether the gate would open on it."""
@@ -190,7 +191,8 @@ def test_a_host_that_cannot_be_asked_hides_no_other_and_its_checks_are_errors(ho
         def pytest_configure(self, config: pytest.Config) -> None:
             config.stash[plugin.FLEET] = checked
 
-    file, junit = hosts.root / "roles" / hosts.phase.name / "checks.py", hosts.root / "junit.xml"
+    file = hosts.root / "roles" / "standard" / "checks" / f"{hosts.phase.name}.py"
+    junit = hosts.root / "junit.xml"
     options = [*OPTIONS, f"--rootdir={hosts.root}", str(file), f"--junit-xml={junit}"]
     assert pytest.main(options, plugins=[Hand(), plugin]) == pytest.ExitCode.TESTS_FAILED
     suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
@@ -223,7 +225,7 @@ def test_without_a_journal_nobody_is_sent_to_one(hosts: Hosts) -> None:
     hosts.write(PASSES)
     plans = {name: host_plan(name) for name in hosts.shells}
     junit = hosts.root / "junit.xml"
-    found = run_checks(hosts.root, hosts.phase, hosts.shells, plans, junit, no_room=verify.NO_JOURNAL)
+    found = run_checks(hosts.root, "toy", hosts.phase, hosts.shells, plans, junit, no_room=verify.NO_JOURNAL)
     assert found[2].next == verify.NO_JOURNAL
     assert "journal has" in Hosts(hosts.root / "again").unwritten().next
 

@@ -13,8 +13,9 @@ from cutover.core.secret import Secret
 from cutover.inventory.targets import Targets
 from cutover.inventory.variables import Variables
 from cutover.plan.plan import HostPlan, Plan, ReleasePlan, ServicePlan
-from cutover.release.artifact import Artifact
+from cutover.plan.roles import NO_RELEASE
 from cutover.run.planning import contents_for, refuse_another_inventory
+from tests.toy import TOY
 
 HOST = Host("web1", "198.18.0.1", "lab", Path("known_hosts"), user="deploy", port=2222)
 VARIABLES = {"ansible_host": HOST.address, "cutover_bake_s": 60, "token": Secret("hunter2"), "a": {"b": [1, 2.5]}}
@@ -34,7 +35,7 @@ def plan() -> Plan:
         service=ServicePlan(name="toy", title="Toy", old="V1", new="V2"),
         run="20260102T030405Z-abc123", stamp="s", created_at="now", created_by="me", environment="lab", pattern="lab",
         batches=(("web1",),), release=ReleasePlan(id="r", sha256="0", artifact="a", size=1), files={},
-        hosts={"web1": HostPlan(name="web1", address=HOST.reached, variables=Variables("web1", VARIABLES).masked(),
+        hosts={"web1": HostPlan(service=TOY, name="web1", address=HOST.reached, variables=Variables("web1", VARIABLES).masked(),
                                 facts={}, steps={}, changes=(), diffs=())},
     )  # fmt: skip
     return Plan.model_validate_json(made.model_dump_json())
@@ -63,7 +64,7 @@ def test_whatever_is_another_today_is_named_and_nothing_is_applied(
     plan: Plan, today: Targets, path: str, said: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        contents_for(today, plan, cast("Artifact", None))
+        contents_for(today, plan, NO_RELEASE)
     assert [(problem.host, problem.path) for problem in refused.value.problems] == [("web1", path)]
     assert said in refused.value.problems[0].found
     assert "plan again" in refused.value.problems[0].next

@@ -34,7 +34,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = tmp_path / "inventory" / "quiet"
     (directory / "group_vars").mkdir(parents=True)
     (directory / "hosts.yml").write_text(HOSTS)
-    (directory / "group_vars" / "quiet.yml").write_text("abaco_environment: lab\n")
+    (directory / "group_vars" / "quiet.yml").write_text(
+        "cutover_service: abaco\nabaco_environment: lab\nabaco_connections: []\n"
+    )
 
     def nobody(_targets: object) -> tuple[Fleet, list[Problem]]:
         return Fleet({}, Pool(1)), [Problem(f"no route to {name}", f"see the cable of {name}", name) for name in "ab"]

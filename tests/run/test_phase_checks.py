@@ -8,10 +8,16 @@ from typing import Any
 import pytest
 
 from cutover.plan.plan import HostPlan
-from roles.shutdown.checks import v1_release
-from roles.validation import checks
+from roles.abaco.checks import validation as checks
+from roles.standard.checks import shutdown
+from tests.toy import TOY, toy
 
 KPIS = {"PAR30": 1.5, "PAR90": 0, "CollectionRate": 98.25, "PortfolioHealth": 7.5}
+
+PYTHON = {
+    "kind": "python", "name": "toy", "version": "2", "code": {}, "tests": "t", "runtime_lock": "r", "testing_lock": "t",
+    "launchers": {}, "into": "/opt/abaco/releases", "current": "/opt/abaco/current",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -35,7 +41,9 @@ def wanted(tmp_path: Path) -> HostPlan:
         "abaco_home": "/opt/abaco",
     }
     facts = {"current": {"type": "absent"}}
-    return HostPlan(name="h1", address="192.0.2.1", variables=variables, facts=facts, steps={}, changes=(), diffs=())
+    return HostPlan(
+        service=TOY, name="h1", address="192.0.2.1", variables=variables, facts=facts, steps={}, changes=(), diffs=()
+    )
 
 
 def write(directory: Path, key: str, kpis: dict[str, Any], *, status: str = "ok", at: int = 1_767_226_000) -> None:
@@ -112,6 +120,7 @@ def test_a_tape_that_stays_is_named(host: Any, wanted: HostPlan, tmp_path: Path)
         checks.test_no_tape_is_left_behind(host, wanted)
 
 
-def test_where_current_is_no_link_it_is_said_so(wanted: HostPlan) -> None:
-    with pytest.raises(AssertionError, match=r"/opt/abaco/current was no link when the plan was made \(absent\)"):
-        v1_release(wanted)
+def test_where_current_was_not_a_link_it_is_reported(host: Any, wanted: HostPlan) -> None:
+    service = toy(artifact=PYTHON)
+    with pytest.raises(AssertionError, match="/opt/abaco/current was absent at planning, expected a link"):
+        shutdown.test_no_process_of_the_old_release_is_left(host, wanted.model_copy(update={"service": service}))

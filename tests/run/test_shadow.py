@@ -59,7 +59,12 @@ def deployed(home: Path, said: str, where: str = "current") -> None:
 
 def variables(name: str, home: Path) -> Variables:
     roles = sorted(path.parent.name for path in (ROOT / "roles").glob("*/defaults.yml"))
-    settings = {"abaco_environment": "lab", "abaco_home": str(home)}
+    settings = {
+        "cutover_service": "abaco",
+        "abaco_environment": "lab",
+        "abaco_connections": [],
+        "abaco_home": str(home),
+    }
     host = Host(name, "198.18.0.1", "lab", Path("/inventory/lab/known_hosts"), groups=("lab",), variables=settings)
     return resolve(host, declarations(ROOT / "roles", roles))
 

@@ -17,7 +17,7 @@ def targets(directory: Path, **variables: object) -> Targets:
     (environment / "group_vars").mkdir(parents=True)
     (environment / "hosts.yml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
     (environment / "known_hosts").write_text("")
-    said = {"abaco_environment": "production", **variables}
+    said = {"cutover_service": "abaco", "abaco_environment": "production", "abaco_connections": [], **variables}
     (environment / "group_vars" / "prod.yml").write_text(yaml.safe_dump(said))
     return choose(Options(ROOT, "prod", str(environment)))
 

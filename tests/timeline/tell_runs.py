@@ -7,6 +7,7 @@ from cutover.core.step import Step
 from cutover.journal.record import Record
 from cutover.plan.phases import COMMITTING, PHASES, PREPARING, ROLLBACK, Phase
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, ReleasePlan, ServicePlan
+from tests.toy import TOY
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 RUN = "20260102T030405Z-abc123"
@@ -42,7 +43,7 @@ class Tape:
     def begin(self, *batches: list[str]) -> "Tape":
         """A run that was planned and approved."""
         hosts = [host for batch in batches for host in batch]
-        self.write("run.created", run=RUN, environment="stage", pattern="web*")
+        self.write("run.created", service="abaco", run=RUN, environment="stage", pattern="web*")
         self.write("plan.made", fingerprint="f" * 64, release=RELEASE, hosts=hosts, batches=list(batches), already=[])
         return self.write("run.started", fingerprint="f" * 64, hosts=hosts)
 
@@ -166,19 +167,19 @@ def rolled_back() -> Tape:
 def mixed() -> Tape:
     """The failing run, and the way back fails too."""
     error = 'File "x.py", line 1, in f\n    f()\n    ^^^\nOSError: the disk is gone'
-    left_out = "start V1: left out: it needs rollback.config"
+    left_out = "start V1: left out: it needs rollback.files"
     tape = failing().phase(
         ROLLBACK,
         ["web1"],
-        finding("web1", "rollback.config", "FAIL", f"restore: {error}"),
-        finding("web1", "rollback.v1", "FAIL", left_out),
+        finding("web1", "rollback.files", "FAIL", f"restore: {error}"),
+        finding("web1", "rollback.old", "FAIL", left_out),
     )
     tape.write("rollback.finished", hosts=[], failed=["web1"], cause="it never said that it is ready")
     return tape.finish(
         5,
         "MixedFleet",
-        problem("web1", "rollback.config", f"restore: {error}"),
-        problem("web1", "rollback.v1", left_out),
+        problem("web1", "rollback.files", f"restore: {error}"),
+        problem("web1", "rollback.old", left_out),
     )
 
 
@@ -215,7 +216,7 @@ def host_plan(name: str, number: int) -> HostPlan:
     )
     both = {"stopped": "v1.service", "started": "v2.service"}
     steps["activation"] = (
-        _step("activation.config", "file", "write /etc/svc.yml"),
+        _step("activation.file-config", "file", "write /etc/svc.yml"),
         _step("activation.outage", "gap", "at most 30 s away", probe=True, args=both),
     )
     steps["rollback"] = (
@@ -237,11 +238,11 @@ def host_plan(name: str, number: int) -> HostPlan:
     found = {
         "preflight.clock": (f"offset is {number}, should be 0",),
         "backup.step": ("exists is False, should be True",),
-        "activation.config": ("sha256 is a, should be b",),
+        "activation.file-config": ("sha256 is a, should be b",),
     }
     lines = "--- /etc/svc.yml (now)\n+++ /etc/svc.yml (planned)\n@@ -1 +1 @@\n-port: 1\n+port: 2\n"
     return HostPlan(
-        name=name, address="198.18.0.1", variables={}, facts={}, steps=steps,
+        service=TOY, name=name, address="198.18.0.1", variables={}, facts={}, steps=steps,
         changes=tuple(Change(step=step.id, differences=found.get(step.id, ())) for phase in PHASES for step in steps[phase.name]),
         diffs=(FileDiff(path="/etc/svc.yml", against="/etc/svc.yml", lines=lines, keys=("~ port: 1 -> 2",)),),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from cutover.journal.rundir import RunDir
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import FileDiff, HostPlan, Plan, ReleasePlan, ServicePlan
 from cutover.plan.steps import command, probe, restore, snapshot
+from tests.toy import TOY
 
 RUN = "20260102T030405Z-abc123"
 HOSTS = ("h1", "h2")
@@ -31,7 +32,7 @@ class Writer:
 
     def begin(self) -> "Writer":
         """Up to the start of the run."""
-        self.tell("run.created", run=RUN, environment="lab", pattern="lab")
+        self.tell("run.created", service="abaco", run=RUN, environment="lab", pattern="lab")
         self.tell(
             "plan.made",
             fingerprint="f" * 64,
@@ -141,7 +142,7 @@ def rolled_back() -> Writer:
         "rollback.keep",
         {"files": 7, "bytes": 900, "read_only": True, "manifest_sha256": "e" * 64, "taken_at": "x"},
     )
-    story.outcome("h1", "rollback.config", {"identical": True}).away("h1", "rollback.away", 2.5).phase(
+    story.outcome("h1", "rollback.files", {"identical": True}).away("h1", "rollback.away", 2.5).phase(
         "rollback", ("h1",)
     )
     story.tell("rollback.finished", hosts=["h1"], failed=[], cause="not ready: «broken»")
@@ -195,8 +196,8 @@ def _host(name: str) -> HostPlan:
     steps["staging"] = (command(VALUES, "judge values", ["x"], {"document.n": {"at_least": 1}}, timeout_s=1),)
     steps["validation"] = (command(VALIDATE, "judge the service", ["x"], {"document.status": "PASS"}, timeout_s=1),)
     steps["rollback"] = (
-        snapshot("rollback.keep", "/backup/v2_kept", RUN, []),
-        restore("rollback.config", "/backup", RUN, ["config"]),
+        snapshot("rollback.keep", "/backup/new_kept", RUN, []),
+        restore("rollback.files", "/backup", RUN, ["config"]),
         probe("rollback.away", "gap", "how long V1 was away", {}, args=SAME),
     )
     diff = FileDiff(
@@ -207,6 +208,7 @@ def _host(name: str) -> HostPlan:
     )
     variables = {"cutover_outage_budget_s": 30.0}
     return HostPlan(
+        service=TOY,
         name=name,
         address="192.0.2.1",
         variables=variables,

@@ -1,6 +1,6 @@
 """Judges a watch: rules as data over samples, the cadence of its rows, its decision points. Pure; only `rules` reads a file.
 
-book = rules.load(root, thresholds, overrides)      what roles/watch/rules.yml says, checked as a whole
+book = rules.load(file, thresholds, overrides)      what rules.yml of a service says, checked as a whole
 judge = HostJudge(book, host, look_s)               one a host; feed it every sample, in order
 judge.take(sample)                                  one Judgement per rule
 Cadence, Point, judge_point                         when rows are recorded and when somebody decides

@@ -1,4 +1,4 @@
-"""Reads roles/watch/rules.yml and makes the book of rules of a watch; everything that is wrong with it is said at once."""
+"""Reads rules.yml of a service and makes the book of rules of a watch; everything that is wrong with it is said at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,32 +15,29 @@ from cutover.inventory.yamlfile import Document, read
 from cutover.monitor.rules.assembling import Assembly
 from cutover.monitor.rules.entries import Places, checked
 from cutover.monitor.rules.rulebook import MetricEntry, PointEntry, RuleBook, RuleEntry, SignalEntry
+from cutover.plan.service import ServiceRole, thresholds
 
-FILE = Path("roles", "watch", "rules.yml")
+FILE = "rules.yml"
+TABLE, OVERRIDES = "thresholds", "watch_rules"  # the section with the limits; the variable that changes rules
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "signals": SignalEntry,
     "rules": RuleEntry,
     "metrics": MetricEntry,
     "points": PointEntry,
 }
-TEXTS = ("thresholds", "overrides", "epoch")
+TEXTS = ("epoch",)
 COMMON = "defaults"  # what every rule has that does not say otherwise
-KNOWN = (*TEXTS, "gap_looks", COMMON, *SECTIONS)
+KNOWN = (TABLE, *TEXTS, "gap_looks", COMMON, *SECTIONS)
 
 
-def load_for(root: Path, variables: Mapping[str, Any]) -> RuleBook:
-    """The book for a host: thresholds and overrides are the variables that the file names; UsageError with all problems."""
-    raw = _read(root)
-    missing = [name for name in (raw.texts["thresholds"], raw.texts["overrides"]) if name not in variables]
-    if missing:
-        advice = f"{did_you_mean(missing[0], variables)}correct the name in the file, or declare the variable"
-        raise UsageError([Problem(f"no role declares `{name}`", advice, path=raw.document.name) for name in missing])
-    return _book(raw, variables[raw.texts["thresholds"]], variables[raw.texts["overrides"]])
+def load_for(service: ServiceRole, variables: Mapping[str, Any]) -> RuleBook:
+    """The book of a service for an environment, whose variables change rows of thresholds and rules; UsageError with all problems."""
+    return load(service.file(FILE), thresholds(service, variables["watch_thresholds"]), variables[OVERRIDES])
 
 
-def load(root: Path, thresholds: Mapping[str, Any], overrides: Mapping[str, Any]) -> RuleBook:
-    """The book from the file below `root`, this table of thresholds and these changes to rules; UsageError with all problems."""
-    return _book(_read(root), thresholds, overrides)
+def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> RuleBook:
+    """The book from a file, this table of thresholds and these changes to rules; UsageError with all problems."""
+    return _book(_read(file), table, overrides)
 
 
 @dataclass
@@ -51,9 +48,9 @@ class _Raw:
     problems: list[Problem] = field(default_factory=list)
 
 
-def _read(root: Path) -> _Raw:
+def _read(file: Path) -> _Raw:
     problems: list[Problem] = []
-    document = read(root / FILE, problems)
+    document = read(file, problems)
     if document is None:
         raise UsageError(problems)
     if not isinstance(document.value, dict):
@@ -77,14 +74,14 @@ def _read(root: Path) -> _Raw:
     return raw
 
 
-def _book(raw: _Raw, thresholds: Mapping[str, Any], overrides: Mapping[str, Any]) -> RuleBook:
+def _book(raw: _Raw, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> RuleBook:
     problems = list(raw.problems)
     written = _merged(raw, overrides, problems)
-    places = Places(raw.document, raw.texts["overrides"], overrides)
+    places = Places(raw.document, OVERRIDES, overrides)
     entries: dict[str, dict[str, Any]] = {}
     for section, model in SECTIONS.items():
         entries[section] = checked(written, section, model, places, problems)
-    assembly = Assembly(places, raw.texts["thresholds"], thresholds, written, entries, problems)
+    assembly = Assembly(places, TABLE, table, written, entries, problems)
     book = RuleBook(
         source=raw.document.name,
         epoch=raw.texts["epoch"],
@@ -92,7 +89,7 @@ def _book(raw: _Raw, thresholds: Mapping[str, Any], overrides: Mapping[str, Any]
         rules=assembly.rules(),
         metrics=assembly.metrics(),
         points=assembly.points(),
-        digest=sha256(dumps([written, thresholds], sort_keys=True, default=str).encode()).hexdigest(),
+        digest=sha256(dumps([written, table], sort_keys=True, default=str).encode()).hexdigest(),
     )
     if problems:
         raise UsageError(problems)

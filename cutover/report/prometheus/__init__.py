@@ -1,6 +1,6 @@
-"""prometheus/: alerting rules and a Grafana dashboard from the book of rules of the watch. Never written by hand.
+"""roles/<service>/prometheus/: alerting rules and a Grafana dashboard from the book of rules of the watch. Never written by hand.
 
-`files` says what is to be written; roles/watch/prometheus.yml says how Prometheus has each signal.
+`files` says what is to be written; prometheus.yml of the service says how Prometheus has each signal.
 """
 
 from collections.abc import Mapping
@@ -9,33 +9,33 @@ from typing import Any
 
 from cutover.core.checkout import CHECKOUT
 from cutover.monitor.rules import load_for
+from cutover.plan.service import load_service
 from cutover.report.prometheus.alerts import rule_file
 from cutover.report.prometheus.dashboard import dashboard
 from cutover.report.prometheus.mapping import load_mapping
 from cutover.report.prometheus.queries import Queries
 from cutover.report.runbook import example_variables
 
-DIRECTORY = Path("prometheus")
+MAPPING = "prometheus.yml"  # how Prometheus has each signal
 LOOK = "watch_look_s"  # the variable that says how often hosts are looked at; Prometheus scrapes as often
 
-__all__ = ["DIRECTORY", "files", "write"]
+__all__ = ["files", "write"]
 
 
-def files(root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> dict[Path, str]:
+def files(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> dict[Path, str]:
     """Each file below `root` and its text; by default, or with the variables of an environment. UsageError with all problems."""
-    known = example_variables(root) if variables is None else variables
-    book = load_for(root, known)
-    queries = Queries(book, load_mapping(root, book), float(known[LOOK]))
-    return {
-        DIRECTORY / "rules.yml": rule_file(queries),
-        DIRECTORY / "dashboard.json": dashboard(queries),
-    }
+    known = example_variables(root, service) if variables is None else variables
+    role = load_service(root, service)
+    book = load_for(role, known)
+    queries = Queries(book, load_mapping(role.file(MAPPING), book), float(known[LOOK]))
+    directory = Path("roles", service, "prometheus")
+    return {directory / "rules.yml": rule_file(queries), directory / "dashboard.json": dashboard(queries)}
 
 
-def write(root: Path = CHECKOUT) -> list[Path]:
+def write(service: str, root: Path = CHECKOUT) -> list[Path]:
     """Write them anew; what was written."""
     written = []
-    for name, text in files(root).items():
+    for name, text in files(service, root).items():
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(text, encoding="utf-8")
         written.append(name)

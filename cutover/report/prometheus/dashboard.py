@@ -26,7 +26,7 @@ def dashboard(queries: Queries) -> str:
     document = {
         "uid": f"{queries.mapping.name}-watch",
         "title": f"{queries.mapping.name}: the watch",
-        "description": "Written by `./invokew prometheus`; lines are the limits of roles/watch/rules.yml. Do not edit here.",
+        "description": "Written by `./invokew prometheus`; lines are the limits of rules.yml of the service. Do not edit here.",
         "tags": [queries.mapping.name, "watch"],
         "schemaVersion": SCHEMA,
         "version": 1,

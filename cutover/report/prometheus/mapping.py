@@ -1,4 +1,4 @@
-"""Reads roles/watch/prometheus.yml, how Prometheus has each signal; everything that is wrong with it is said at once."""
+"""Reads prometheus.yml of a service, how Prometheus has each signal; everything that is wrong with it is said at once."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,6 @@ from cutover.inventory.declarations import did_you_mean, listed
 from cutover.inventory.yamlfile import Document, read
 from cutover.monitor.rules.rulebook import COUNTED, STATES, UNLIMITED, WINDOWED, RuleBook, Signal
 
-FILE = Path("roles", "watch", "prometheus.yml")
 SHARES = frozenset({"mean", "share"})  # the kinds that are one thing over another
 VERDICTS = UNLIMITED - {"looks"}  # no figure of the service
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -58,10 +57,10 @@ def signals_of(book: RuleBook) -> dict[str, list[Signal]]:
     return found
 
 
-def load_mapping(root: Path, book: RuleBook) -> PromQL:
-    """The file below `root`, held against the book; UsageError with all problems."""
+def load_mapping(file: Path, book: RuleBook) -> PromQL:
+    """The file, held against the book; UsageError with all problems."""
     problems: list[Problem] = []
-    document = read(root / FILE, problems)
+    document = read(file, problems)
     if document is None:
         raise UsageError(problems)
     try:

@@ -124,7 +124,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test a host for everything that asks for `host` or `wanted`."""
-    if metafunc.definition.path.name != "checks.py" or not {"host", "wanted"} & set(metafunc.fixturenames):
+    if metafunc.definition.path.parent.name != "checks" or not {"host", "wanted"} & set(metafunc.fixturenames):
         return  # not ours: a test of another kind may well have a host of its own
     fleet = metafunc.config.stash.get(FLEET, None)
     if fleet is None or not fleet.names:

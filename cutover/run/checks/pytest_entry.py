@@ -1,4 +1,4 @@
-"""The checks with plain pytest, as in a CI: `pytest roles/activation/checks.py --hosts=lab --junit-xml=out.xml`.
+"""The checks with plain pytest, as in a CI: `pytest roles/*/checks/activation.py --hosts=lab --junit-xml=out.xml`.
 
 pyproject.toml loads it in place of testinfra's own plugin. Each host is held against the plan that it keeps of the run. The
 checks of a host that cannot be asked are errors, and those of the others run.
@@ -65,5 +65,5 @@ def _connect(config: pytest.Config) -> None:
 def _phase(arguments: list[str]) -> str:
     """The phase whose checks are meant: that of the last file that is named."""
     files = [Path(argument.partition("::")[0]) for argument in arguments]
-    named = [file.resolve().parent.name for file in files if file.name == "checks.py"]
+    named = [file.stem for file in files if file.resolve().parent.name == "checks"]
     return named[-1] if named else ""

@@ -1,4 +1,4 @@
-"""The checks of a phase on some hosts: roles/<phase>/checks.py, one pytest session, over the connections and agents of the run."""
+"""The checks of a phase on some hosts, standard ones and the service's, in one pytest session over the connections of the run."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +14,8 @@ from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
 from cutover.plan.plan import HostPlan
+from cutover.plan.roles import checks_of
+from cutover.plan.service import load_service
 from cutover.remote.base import Shell
 from cutover.run.session import Session
 
@@ -42,7 +44,7 @@ def add_errors(path: Path | None, about: str, findings: Sequence[Finding], no_ro
     for name in ("tests", "errors"):
         suite.set(name, str(int(suite.get(name, "0")) + len(findings)))
     for finding in findings:
-        case = {"classname": f"roles.{about}.checks", "name": f"{finding.name.partition('.')[2]}[{finding.host}]"}
+        case = {"classname": f"checks.{about}", "name": f"{finding.name.partition('.')[2]}[{finding.host}]"}
         error = ET.SubElement(ET.SubElement(suite, "testcase", case), "error", {"message": finding.message})
         error.text = str(finding.problem())
     try:
@@ -94,7 +96,7 @@ class Findings:
             self.unwritten = str(unwritten)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """A checks.py that cannot be read is an error of every host."""
+        """A file of checks that cannot be read is an error of every host."""
         if report.failed:
             self.broken.append(str(report.longrepr))
 
@@ -159,11 +161,13 @@ def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Fi
     number = 1 + len(list(session.directory.evidence.glob(f"checks-*-{phase.name}.xml")))
     junit = session.directory.evidence / f"checks-{number}-{phase.name}.xml"
     plans = {name: session.plans[name] for name in hosts}
-    return run_checks(session.root, phase, {name: session.fleet.agents[name] for name in hosts}, plans, junit)
+    return run_checks(
+        session.root, session.service, phase, {name: session.fleet.agents[name] for name in hosts}, plans, junit
+    )
 
 
 def run_checks(
-    root: Path, phase: Phase, shells: Mapping[str, Shell], plans: Mapping[str, HostPlan], junit: Path | None,
+    root: Path, service: str, phase: Phase, shells: Mapping[str, Shell], plans: Mapping[str, HostPlan], junit: Path | None,
     *, no_room: str = "make room on this machine; the journal has the findings",
 ) -> list[Finding]:  # fmt: skip
     """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
@@ -171,7 +175,7 @@ def run_checks(
 
     from cutover.run.checks import plugin
 
-    file = root / "roles" / phase.name / "checks.py"
+    files = [str(path) for path in checks_of(load_service(root, service), phase.name)]
     results, said = Findings(), StringIO()
 
     class Hand:
@@ -180,7 +184,7 @@ def run_checks(
         def pytest_configure(self, config: pytest.Config) -> None:
             config.stash[plugin.FLEET] = plugin.Checked(shells, plans)
 
-    options = [*OPTIONS, f"--rootdir={root}", str(file), *([f"--junit-xml={junit}"] if junit else [])]
+    options = [*OPTIONS, f"--rootdir={root}", *files, *([f"--junit-xml={junit}"] if junit else [])]
     with redirect_stdout(said), redirect_stderr(said), _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         code = pytest.main(options, plugins=[Hand(), plugin, results])
     if results.unwritten and junit is not None:
@@ -189,7 +193,9 @@ def run_checks(
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or results.broken:
         why = "; ".join(results.broken) or said.getvalue().strip()[-2000:] or f"pytest ended with {int(code)}"
         found = f"the checks did not run: {why}"
-        not_run = [Finding(name, f"{phase.name}.checks", Verdict.ERROR, found, f"see {file}") for name in plans]
+        not_run = [
+            Finding(name, f"{phase.name}.checks", Verdict.ERROR, found, f"see {', '.join(files)}") for name in plans
+        ]
         return [*not_run, *add_errors(junit, phase.name, not_run, no_room)]
     return results.found
 

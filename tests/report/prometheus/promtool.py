@@ -26,7 +26,7 @@ needs_promtool = pytest.mark.skipif(
 @cache
 def rules() -> list[dict[str, Any]]:
     """What prometheus/rules.yml holds."""
-    (group,) = yaml.safe_load(files(ROOT)[RULES])["groups"]
+    (group,) = yaml.safe_load(files("abaco", ROOT)[RULES])["groups"]
     assert group["interval"] == f"{STEP}s"
     found: list[dict[str, Any]] = group["rules"]
     return found

@@ -28,7 +28,7 @@ from tests.report.prometheus.promtool import DASHBOARD, RULES, alerts, rules
 
 @pytest.mark.parametrize("name", [RULES, DASHBOARD], ids=str)
 def test_what_is_committed_is_what_would_be_written(name: Path) -> None:
-    assert (ROOT / name).read_text(encoding="utf-8") == files(ROOT)[name], (
+    assert (ROOT / name).read_text(encoding="utf-8") == files("abaco", ROOT)[name], (
         "run `./invokew prometheus` and commit prometheus/"
     )
 
@@ -36,12 +36,12 @@ def test_what_is_committed_is_what_would_be_written(name: Path) -> None:
 def test_write_writes_what_files_says(tmp_path: Path) -> None:
     for name in ("roles", "inventory"):
         (tmp_path / name).symlink_to(ROOT / name)
-    assert write(tmp_path) == [RULES, DASHBOARD]
-    assert {name: (tmp_path / name).read_text() for name in write(tmp_path)} == files(ROOT)
+    assert write("abaco", tmp_path) == [RULES, DASHBOARD]
+    assert {name: (tmp_path / name).read_text() for name in write("abaco", tmp_path)} == files("abaco", ROOT)
 
 
 def test_every_level_of_every_rule_is_an_alert_or_is_said_to_be_none() -> None:
-    book, unseen = shipped(), set(re.findall(r"^#   (\w+): ", files(ROOT)[RULES], re.MULTILINE))
+    book, unseen = shipped(), set(re.findall(r"^#   (\w+): ", files("abaco", ROOT)[RULES], re.MULTILINE))
     alerted = {(one["labels"]["rule"], one["labels"]["severity"]) for one in alerts()}
     wanted = {(rule.name, limit.level) for rule in book.rules if rule.name not in unseen for limit in rule.limits}
     assert alerted == wanted | {("seen", "critical")}
@@ -72,16 +72,16 @@ def test_only_what_the_watch_rolls_back_by_itself_says_that_prometheus_does_not(
 
 def test_an_environment_has_its_own_numbers_and_durations() -> None:
     variables = {**example_variables(ROOT)}
-    variables["abaco_thresholds"] = {**table(), "memory_mb": {"warn": 77}}
+    variables["watch_thresholds"] = {"memory_mb": {"warn": 77}}
     variables |= {"watch_rules": {"memory": {"for": {"warn": "90s"}, "levels": ["warn"]}}, "watch_look_s": 0.5}
     with pytest.raises(UsageError):  # the rule of the file still holds `for: {critical: 10m}`
-        files(ROOT, variables)
+        files("abaco", ROOT, variables)
     variables["watch_rules"] = {"running": {"for": {"critical": "1500ms"}}}
     with pytest.raises(UsageError):
-        files(ROOT, variables)
-    variables |= {"abaco_thresholds": {**table(), "memory_mb": {"warn": 77, "critical": 88}}, "watch_rules": {}}
+        files("abaco", ROOT, variables)
+    variables |= {"watch_thresholds": {"memory_mb": {"warn": 77, "critical": 88}}, "watch_rules": {}}
     variables["watch_rules"] = {"running": {"for": {"critical": 1.5}}}
-    text = files(ROOT, variables)[RULES]
+    text = files("abaco", ROOT, variables)[RULES]
     assert "abaco:memory > 77\n" in text
     assert "interval: 500ms" in text
     assert re.search(r"abaco:service_state > 0\n +for: 1s500ms", text)
@@ -140,7 +140,7 @@ def refused(tmp_path: Path, change: dict[str, Any]) -> list[str]:
             inner[last] = value
     file.write_text(yaml.safe_dump(mapping))
     with pytest.raises(UsageError) as error:
-        files(tmp_path)
+        files("abaco", tmp_path)
     assert all(problem.next and "prometheus.yml:" in problem.path for problem in error.value.problems)
     return sorted(f"{problem.path.rpartition(': ')[2]}: {problem.found}" for problem in error.value.problems)
 

@@ -89,7 +89,7 @@ class _Dashboard(_Strict):
 
 @cache
 def board() -> _Dashboard:
-    return _Dashboard.model_validate_json(files(ROOT)[DASHBOARD])
+    return _Dashboard.model_validate_json(files("abaco", ROOT)[DASHBOARD])
 
 
 def test_the_dashboard_has_a_panel_for_each_signal_and_chooses_environment_and_instance() -> None:

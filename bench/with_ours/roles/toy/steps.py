@@ -1,13 +1,13 @@
 """The eleven operations as steps: each looks, compares, changes, looks again."""
 
 from cutover.core.step import Step
-from cutover.plan.roles import Role
+from cutover.plan.roles import RoleContext
 from cutover.plan.steps import directory, file, http, probe, snapshot, unit_files_read, unit_started, unit_stopped
 
 V1, V2, CONFIG, PLACE = "toy-v1.service", "toy-v2.service", "/etc/toy/config.json", "/var/lib/toy/backup"
 
 
-def steps(role: Role) -> list[Step]:
+def job(role: RoleContext) -> list[Step]:
     """From V1 in service to V2 answering."""
     backup = [{"name": "config", "kind": "file", "source": CONFIG, "as": "config.json"}]
     unit, config = role.render("toy-v2.service.j2"), role.render("config.json.j2")

@@ -1,1 +1,0 @@
-"""Phase 0: is this host what the plan expects, is V1 in service, does anything stand in the way? Changes nothing."""

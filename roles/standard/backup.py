@@ -1,0 +1,56 @@
+"""Phase 1: snapshot the running old release, prove that it can be restored, prove that it is not the new one's."""
+
+from pathlib import Path
+from typing import Any
+
+from cutover.core.step import Step
+from cutover.plan.roles import RoleContext
+from cutover.plan.steps import directory, rehearsal, snapshot
+
+
+def steps(role: RoleContext) -> list[Step]:
+    """The backup of this run. It is refused where its files are the new release's: then that was there before the backup."""
+    return [
+        directory("backup.place", str(Path(role.backup).parent), mode="0700"),
+        snapshot(
+            "backup.snapshot",
+            role.backup,
+            role.run.id,
+            entries(role),
+            differs={file.name: role.render(file.template) for file in role.service.files},
+            next=f"a backup that does not verify, or that equals what {role.new} brings, is no way back: see what changed the files"
+            " while it was taken",
+        ),
+        rehearsal(
+            "backup.rehearsal",
+            role.backup,
+            role.run.id,
+            next=f"something changed files or units of {role.old} during the backup: find out what, then plan again",
+        ),
+    ]
+
+
+def entries(role: RoleContext) -> list[dict[str, Any]]:
+    """What is backed up, by name. What is not there is recorded as absent, and a restore makes it absent again."""
+    service, units = role.service, role.service.unit_dir
+    old, new = service.old.unit, service.new.unit
+    current = [{"name": "release", "kind": "link", "source": service.current}] if service.current else []
+    argv = ["systemctl", "--no-pager", "--full", "-n", str(service.log_lines), "status", old]
+    return [
+        *(
+            {"name": file.name, "kind": "file", "source": file.path, "as": file.backup_as or f"files/{file.name}"}
+            for file in service.files
+        ),
+        {
+            "name": "old-unit",
+            "kind": "file",
+            "source": role.facts["old"].get("file") or f"{units}/{old}",
+            "as": f"units/{old}",
+        },
+        {"name": "old-drop-ins", "kind": "tree", "source": f"{units}/{old}.d", "as": f"units/{old}.d"},
+        {"name": "new-unit", "kind": "file", "source": f"{units}/{new}", "as": f"units/{new}"},
+        *current,
+        *(entry.snapshot for entry in service.restored),
+        {"name": "old-state", "kind": "unit", "unit": old},
+        {"name": "old-status", "kind": "output", "argv": argv, "as": f"{role.old_name}_status_before.log"},
+    ]
