@@ -39,8 +39,7 @@ class World:
         assert lab is None
         return SimpleNamespace(stdout="".join(f"{state}\n" for state in self.units[name]), stderr="", exit_code=3)
 
-    def provision(self, options: Options, role: str, _run: str) -> None:
-        assert role == "lab_v1"
+    def provision(self, options: Options, _run: str) -> None:
         self.provisioned.append(options.limit)
         self.units.update(dict.fromkeys(options.limit.split(","), self.after))
 
