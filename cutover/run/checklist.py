@@ -214,9 +214,7 @@ class Poll:
         """What keeps the run from going on, for the person who asked for it."""
         return [
             Problem(
-                path=f"checklist: {polled.line.id}",
-                found=f"{polled.line.words}: {polled.found}",
-                next=_next(polled),
+                path=f"checklist: {polled.line.id}", found=f"{polled.line.words}: {polled.found}", next=_next(polled)
             )
             for polled in self.against
         ]

@@ -85,6 +85,10 @@ def test_batches_and_release_are_looked_at_before_any_host(root: Path, capsys: p
     assert not (root / ".cutover").exists()
 
 
+def test_batches_that_are_wrong_hold_no_rollback_up(root: Path) -> None:
+    assert options(root, "rollback", serial="0").targets().names == ("h1",)
+
+
 def plan_with(*steps: Step, found: dict[str, tuple[str, ...]]) -> Plan:
     host = host_plan("h1")
     changes = tuple(Change(step=step, differences=differences) for step, differences in found.items())
