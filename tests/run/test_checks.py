@@ -57,7 +57,7 @@ class Hosts:
         """Write checks of this text."""
         checks, toy = self.root / "roles" / "standard" / "checks", self.root / "roles" / "toy"
         for folder in (checks, toy):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         (toy / "service.yml").write_text("title: Toy\n")
         if text is not None:
             (checks / f"{self.phase.name}.py").write_text(text)
@@ -205,7 +205,8 @@ def test_verify_judges_who_answers_and_tells_who_does_not(hosts: Hosts, monkeypa
     """The silent host is one finding and one error of the JUnit file."""
     hosts.write(PASSES)
     lost = Problem("no route to b", "see its cable", "b")
-    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")})
+    plan = SimpleNamespace(service=SimpleNamespace(name="toy"))
+    known = SimpleNamespace(run="r1", plan=plan, plans={"a": host_plan("a")})
     fleet = SimpleNamespace(agents={"a": hosts.shells["a"]})
     monkeypatch.setattr(verify, "reached", lambda _targets: nullcontext((fleet, [lost])))
     monkeypatch.setattr(verify, "phase_to_check", lambda _phase: hosts.phase)
