@@ -39,13 +39,6 @@ def test_a_file_keeps_its_line_ends_and_is_not_escaped(tmp_path: Path) -> None:
     assert found.digest == hashlib.sha256(b"a=8001\nb=<&>\n\n").hexdigest()
 
 
-def test_the_templates_of_the_role_come_first(tmp_path: Path) -> None:
-    own = tmp_path / "roles" / "pipeline" / "templates"
-    own.mkdir(parents=True)
-    (own / "file.j2").write_text("own")
-    assert rendered(tmp_path, "shared").text == "own"
-
-
 def test_a_secret_is_in_the_text_and_masked_in_what_is_shown(tmp_path: Path) -> None:
     found = rendered(tmp_path, "token={{ abaco_token }}\n{% if abaco_token %}set{% endif %}")
     assert found.text == 'token=hunter"2\nset'

@@ -205,8 +205,8 @@ def test_verify_judges_who_answers_and_tells_who_does_not(hosts: Hosts, monkeypa
     """The silent host is one finding and one error of the JUnit file."""
     hosts.write(PASSES)
     lost = Problem("no route to b", "see its cable", "b")
-    plan = SimpleNamespace(service=SimpleNamespace(name="toy"))
-    known = SimpleNamespace(run="r1", plan=plan, plans={"a": host_plan("a")})
+    service = SimpleNamespace(name="toy")
+    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")}, plan=SimpleNamespace(service=service))
     fleet = SimpleNamespace(agents={"a": hosts.shells["a"]})
     monkeypatch.setattr(verify, "reached", lambda _targets: nullcontext((fleet, [lost])))
     monkeypatch.setattr(verify, "phase_to_check", lambda _phase: hosts.phase)

@@ -58,7 +58,6 @@ def deployed(home: Path, said: str, where: str = "current") -> None:
 
 
 def variables(name: str, home: Path) -> Variables:
-    roles = sorted(path.parent.name for path in (ROOT / "roles").glob("*/defaults.yml"))
     settings = {
         "cutover_service": "abaco",
         "abaco_environment": "lab",
@@ -66,7 +65,7 @@ def variables(name: str, home: Path) -> Variables:
         "abaco_home": str(home),
     }
     host = Host(name, "198.18.0.1", "lab", Path("/inventory/lab/known_hosts"), groups=("lab",), variables=settings)
-    return resolve(host, declarations(ROOT / "roles", roles))
+    return resolve(host, declarations(ROOT / "roles", ["standard", "abaco"]))
 
 
 @pytest.fixture
@@ -81,7 +80,10 @@ def targets(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ta
     unreachable: list[Problem] = []
     monkeypatch.setattr(shadow, "reached", fleet)
     known = {name: variables(name, tmp_path / name / "home") for name in agents}
-    return cast("Targets", SimpleNamespace(root=ROOT, variables=known, unreachable=unreachable))
+    return cast(
+        "Targets",
+        SimpleNamespace(root=ROOT, service="abaco", names=tuple(agents), variables=known, unreachable=unreachable),
+    )
 
 
 def test_hosts_that_agree_pass_and_their_documents_are_kept(targets: Targets, tmp_path: Path) -> None:
