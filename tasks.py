@@ -10,7 +10,7 @@ from cutover.cli.commands import Number, command, end_with
 from lab.tasks import LAB
 
 if TYPE_CHECKING:
-    from cutover.cli.options import Where
+    from cutover.run.options import Where
 
 ROOT = Path(__file__).parent
 
@@ -20,7 +20,7 @@ def _where(
     last: bool = True,
 ) -> "Where":  # fmt: skip
     """The options that nearly every command has."""
-    from cutover.cli.options import Where
+    from cutover.run.options import Where
 
     return Where(ROOT, name, hosts, inventory, limit, forks or 0, json, run, last)
 
@@ -31,10 +31,13 @@ def plan(
     serial: str = "", release: str = "", diff: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """Show what a cutover would do, host by host; makes a run and prints its id and fingerprint. Changes no host."""
-    from cutover.cli.cutover import Cutting
+    from cutover.cli.cutover import plan as show
+    from cutover.run.options import RunOptions
 
-    where = _where("plan", hosts, inventory or i, limit, forks, json=json, last=False)
-    end_with(Cutting(where, serial, release, diff=diff, verbose=verbose).plan())
+    options = RunOptions(
+        ROOT, "plan", hosts, inventory or i, limit, forks or 0, json, last=False, serial=serial, release=release, diff=diff, verbose=verbose
+    )  # fmt: skip
+    end_with(show(options))
 
 
 @command("prepare")
@@ -44,11 +47,14 @@ def prepare(
     verbose: bool = False,
 ) -> None:  # fmt: skip
     """Phases 0-2 on all hosts: validate, back up, stage. V1 is not touched."""
-    from cutover.cli.cutover import Cutting
+    from cutover.cli import cutover as cli
+    from cutover.run.options import RunOptions
 
-    where = _where("prepare", hosts, inventory or i, limit, forks, json=json, run=run, last=resume)
-    cutting = Cutting(where, serial, release, yes, diff, verbose, resume)
-    end_with(cutting.checked() if check else cutting.cutover(only_prepare=True))
+    options = RunOptions(
+        ROOT, "prepare", hosts, inventory or i, limit, forks or 0, json, run, last=resume, serial=serial, release=release, resume=resume,
+        check=check, yes=yes, diff=diff, verbose=verbose,
+    )  # fmt: skip
+    end_with(cli.plan(options) if check else cli.cutover(options))
 
 
 @command("cutover")
@@ -58,11 +64,14 @@ def cutover(
     verbose: bool = False, answers: str = "", watch: bool = False,
 ) -> None:  # fmt: skip
     """All six phases on every host of a pattern: prepare everywhere, then V1 to V2 batch by batch, or back."""
-    from cutover.cli.cutover import Cutting
+    from cutover.cli import cutover as cli
+    from cutover.run.options import RunOptions
 
-    where = _where("cutover", hosts, inventory or i, limit, forks, json=json, run=run, last=resume)
-    cutting = Cutting(where, serial, release, yes, diff, verbose, resume, answers, watch)
-    end_with(cutting.checked() if check else cutting.cutover(only_prepare=False))
+    options = RunOptions(
+        ROOT, "cutover", hosts, inventory or i, limit, forks or 0, json, run, last=resume, serial=serial, release=release, answers=answers,
+        resume=resume, check=check, watch=watch, diff=diff, yes=yes, verbose=verbose,
+    )  # fmt: skip
+    end_with(cli.plan(options) if check else cli.cutover(options))
 
 
 @command("rollback")
@@ -71,10 +80,14 @@ def rollback(
     run: str = "", resume: bool = False, reason: str = "", check: bool = False, yes: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """Back to V1, verified, with nothing lost: any time after a cutover, also from another machine."""
-    from cutover.cli.rollback import Back
+    from cutover.cli.rollback import rollback as go_back
+    from cutover.run.options import RunOptions
 
-    where = _where("rollback", hosts, inventory or i, limit, forks, json=json, run=run)
-    end_with(Back(where, reason or Back.reason, yes, verbose, resume=resume, check=check).rollback())
+    options = RunOptions(
+        ROOT, "rollback", hosts, inventory or i, limit, forks or 0, json, run, reason=reason or RunOptions.reason, resume=resume,
+        check=check, yes=yes, verbose=verbose,
+    )  # fmt: skip
+    end_with(go_back(options))
 
 
 @command("abort")
@@ -83,10 +96,14 @@ def abort(
     run: str = "", steal_lock: str = "", check: bool = False, yes: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """End a run: before phase 3 it is given up, after that it is rolled back. Idle: says so."""
-    from cutover.cli.rollback import Back
+    from cutover.cli.rollback import abort as give_up
+    from cutover.run.options import RunOptions
 
-    where = _where("abort", hosts, inventory or i, limit, forks, json=json, run=run)
-    end_with(Back(where, "aborted by a person", yes, verbose, steal=steal_lock, check=check).abort())
+    options = RunOptions(
+        ROOT, "abort", hosts, inventory or i, limit, forks or 0, json, run, reason="aborted by a person", steal=steal_lock, check=check,
+        yes=yes, verbose=verbose,
+    )  # fmt: skip
+    end_with(give_up(options))
 
 
 @command("status", looks=True)
@@ -148,7 +165,7 @@ def monitor(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
     run: str = "", once: bool = False,
 ) -> None:  # fmt: skip
-    """Watch V2 for 24 hours: look, judge, tell, hold, and go back by itself where a rule says so. Goes on where it was left."""
+    """Watch the new release for 24 hours: sample, judge, notify, hold, and roll back where a rule says so. Continues where it stopped."""
     from cutover.cli.monitor import monitor as watch
 
     end_with(watch(_where("monitor", hosts, inventory or i, limit, forks, json=json, run=run), once=once))
@@ -171,11 +188,11 @@ def announce(
     _c: Context, hosts: str = "", inventory: str = "", i: str = "", json: bool = False, event: str = "", at: str = "", message: str = "",
     check: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
-    """Tell people of a cutover or of how one stands: shows text and receivers, asks, sends, tells what came of it."""
-    from cutover.cli.announce import announce as tell
+    """Announce a cutover or how one stands: shows text and receivers, asks, sends, reports what each channel did."""
+    from cutover.cli.announce import announce as send
 
     where = _where("announce", hosts, inventory or i, json=json)
-    end_with(tell(where, event, at, message, yes, check))
+    end_with(send(where, event, at, message, yes, check))
 
 
 @command("hosts.list", looks=True)

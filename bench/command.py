@@ -4,7 +4,8 @@ import signal
 from pathlib import Path
 from typing import NoReturn
 
-from cutover.cli.app import Ask, end
+from cutover.cli.app import end
+from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, Problem, UsageError
 
 HALVES = ("engine", "kpi")

@@ -6,6 +6,7 @@ Connect, take the leases, one batch of steps a host, every intent and outcome jo
 import sys
 from pathlib import Path
 
+from cutover.console.ask import Ask
 from cutover.core.errors import Refused
 from cutover.inventory.targets import Options, Targets, choose
 from cutover.journal.journal import Journal
@@ -15,8 +16,10 @@ from cutover.plan.phases import phase_named
 from cutover.plan.plan import HostPlan
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.fleet import Fleet, connected
+from cutover.run.leases import held
+from cutover.run.options import RunOptions
 from cutover.run.phase import work_on
-from cutover.run.session import Session, StopSignal, held, times_of
+from cutover.run.session import Session
 
 PHASE = phase_named("activation")
 WORK_S = 60.0
@@ -58,11 +61,9 @@ def _session(targets: Targets, run: RunDir, journal: Journal, fleet: Fleet) -> S
         for host in targets.hosts
     }
     contents = {digest: file.text for role in roles.values() for digest, file in role.files.items()}
-    return Session(
-        root=targets.root, run=run.id, service=targets.service, environment=targets.environment, journal=journal,
-        evidence=run.evidence, fleet=fleet, plans=plans,
-        times=times_of(targets), stop=StopSignal(), contents=contents,
-    )  # fmt: skip
+    session = Session(Ask(targets.root, "bench"), RunOptions(targets.root, "bench"), targets, contents=contents)
+    session.directory, session.journal, session.fleet, session.plans = run, journal, fleet, plans
+    return session
 
 
 if __name__ == "__main__":

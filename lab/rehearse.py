@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lab
-from cutover.cli.app import Ask, end
-from cutover.cli.cutover import Cutting
-from cutover.cli.options import Where
-from cutover.cli.rollback import Back
+from cutover.cli.app import end
+from cutover.cli.cutover import cutover
+from cutover.cli.rollback import rollback
+from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError, ExitCode, Problem, Refused
 from cutover.journal.rundir import RunDir, RunDirs
+from cutover.run.options import RunOptions
 from cutover.timeline.outages import outages
 from cutover.timeline.presentation import presentation
 from cutover.timeline.timeline import read_timeline
@@ -97,11 +98,8 @@ def _part(ask: Ask, name: str) -> RehearsalPart:
     """Run one command as a user does; put what it measured into the document, where it stays should a later one fail."""
     ask.progress(f"\n=== rehearsal: {name} ===")
     began = time.monotonic()
-    where = Where(ask.root, name.split(maxsplit=1)[0], HOSTS)
-    if name == "rollback":
-        code = Back(where, reason="rehearsal", yes=True, verbose=ask.verbose).rollback()
-    else:
-        code = Cutting(where, yes=True, verbose=ask.verbose).cutover(only_prepare=False)
+    options = RunOptions(ask.root, name.split(maxsplit=1)[0], HOSTS, reason="rehearsal", yes=True, verbose=ask.verbose)
+    code = rollback(options) if name == "rollback" else cutover(options)
     if code is not ExitCode.DONE:
         raise PartFailed(code, name)
     run = RunDirs(ask.root / ".cutover" / "runs").last(HOSTS)

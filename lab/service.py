@@ -8,7 +8,7 @@ from pathlib import Path
 import lab
 from cutover.core.errors import Problem, Refused
 from cutover.inventory.targets import Options, choose
-from cutover.run.provision import provision
+from lab.provision import provision
 
 V1, V2, TAPES = "abaco-pipeline-v1.service", "abaco-pipeline-v2.service", "lab-tapes.service"
 # What differs in the lab from production: the environment's name, and a bake time that a person can wait for.

@@ -8,8 +8,9 @@ from invoke.collection import Collection
 from invoke.context import Context
 
 import lab
-from cutover.cli.app import Ask, end
+from cutover.cli.app import end
 from cutover.cli.commands import command, end_with
+from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, Refused
 
 ROOT = Path(__file__).parents[1]

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 
-from cutover.cli.app import Ask, end, read_as_far_as_wanted
+from cutover.cli.app import conclude, read_as_far_as_wanted
+from cutover.console.ask import Ask
 from cutover.core.errors import Problem, UsageError
 
 
@@ -38,10 +38,7 @@ def _usage(wrong: Exception, argv: Sequence[str]) -> Exit:
     words = [word for word in argv[1:] if not word.startswith("-")]
     ask = Ask(Path(), words[0] if words else "", json="--json" in argv)
 
-    def refused(_ask: Ask) -> NoReturn:
-        raise UsageError(Problem(str(wrong), "see --list, or --help COMMAND")) from wrong
-
-    return Exit(code=int(end(ask, refused)))
+    return Exit(code=int(conclude(ask, UsageError(Problem(str(wrong), "see --list, or --help COMMAND")))))
 
 
 if __name__ == "__main__":

@@ -1,20 +1,19 @@
-"""`announce`; the announcer of a run; and the questions of the checklist on the terminal."""
+"""`announce`, and the announcer of a run."""
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cutover.cli.app import Ask, confirm, end
-from cutover.cli.options import Where
+from cutover.cli.app import end
+from cutover.console.ask import Ask, confirm
 from cutover.core.errors import ExitCode, Problem, Unjudged, UsageError
+from cutover.run.options import Where
 
 if TYPE_CHECKING:
     from cutover.inventory.targets import Targets
-    from cutover.notify.escalation import NoticeFacts, TeamRole
+    from cutover.notify.escalation import NoticeFacts
     from cutover.notify.listener import Announcer, SentNotice
-    from cutover.run.checklist import Answer, Line, Polling
 
 ANNOUNCEMENT = "announcement"
 RECORDED = "announcements.jsonl"  # below .cutover: what was announced by hand, chained like the journal of a run
@@ -45,43 +44,6 @@ def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "An
         for problem in wrong.problems:
             say(f"no notices are sent: {problem}")
         return None
-
-
-def poll_for(ask: Ask, targets: "Targets", answers: str) -> "Polling":
-    """The go / no-go poll; people are asked on the terminal, where there is one. --yes answers nothing."""
-    from cutover.run.checklist import polling
-
-    poll = polling(targets, answers, None)
-    asks = sys.stdin.isatty() and (poll.mode == "required" or not ask.yes)
-    return replace(poll, ask=lambda role, lines: on_terminal(ask, role, lines)) if asks else poll
-
-
-def on_terminal(ask: Ask, role: "TeamRole", lines: "Sequence[Line]") -> "Mapping[str, Answer]":
-    """Ask whoever holds a role, by name, line by line; without a name or an answer a line stays open."""
-    from cutover.journal.journal import utc_now
-    from cutover.run.checklist import Answer
-
-    known = f" ({', '.join(role.names)})" if role.names else ""
-    by = _asked(ask, f"checklist: who answers as {role.title}{known}? Your name, or Enter if nobody is here:")
-    answers: dict[str, Answer] = {}
-    for line in lines if by else ():
-        said = _yes_or_no(ask, f"{by}: {line.question} [yes/no, or Enter to skip]")
-        if said is not None:
-            note = "" if said else _asked(ask, "why not?")
-            answers[line.id] = Answer(said, by, utc_now(), "terminal", note)
-    return answers
-
-
-def _asked(ask: Ask, question: str) -> str:
-    ask.progress(question)
-    return sys.stdin.readline().strip()
-
-
-def _yes_or_no(ask: Ask, question: str) -> bool | None:
-    while True:
-        said = _asked(ask, question).lower()
-        if said in ("y", "yes", "n", "no", ""):
-            return said[0] == "y" if said else None
 
 
 def _announce(ask: Ask, where: Where, event: str, at: str, message: str, *, check: bool) -> ExitCode:
@@ -134,13 +96,13 @@ def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, mess
     """For an announcement, how long earlier runs took; for any other event, the last run."""
     from cutover.notify.escalation import NoticeFacts
     from cutover.notify.eta import earlier_runs, eta
-    from cutover.plan.phases import PHASES
+    from cutover.plan.phases import READS_FACTS
     from cutover.plan.plan import batches
 
     facts = NoticeFacts(targets.environment, at, hosts=targets.names, message=message)
     if event == ANNOUNCEMENT:
         count = len(batches(targets.names, targets.options.serial or str(targets.shared("cutover_serial"))))
-        return replace(facts, eta=eta(earlier_runs(where.runs, targets.environment), PHASES[0].name, count))
+        return replace(facts, eta=eta(earlier_runs(where.runs, targets.environment), READS_FACTS.name, count))
     run = where.runs.last(targets.environment, targets.service)
     if run is None or not run.plan_file.exists():
         return facts

@@ -43,7 +43,7 @@ HELP = {
     "decision": "go_on or rollback",
     "point": "the point of the watch that is signed (default: what the watch waits for)",
     "note": "why",
-    "event": "what people are told of (default: announcement)",
+    "event": "the event to announce (default: announcement)",
     "at": "when it begins, with its zone: 2026-11-23T22:00Z",
     "message": "words of your own in the notice",
     "check": "show what would be done; change nothing (Invoke's own --dry is the same)",
@@ -66,7 +66,7 @@ HELP = {
 }
 LEAST = {"leave_mb": 0}  # of numbers; any other is 1 at least
 Body = Callable[..., None]
-Number = int | None  # an option that is a number, and may be left away
+Number = int | None  # an option that is a number, and may be omitted
 WHOLE = re.compile(r"-?[0-9]+\Z")
 
 
@@ -91,7 +91,7 @@ class Command(Task[Body]):
             if "check" in self.options:
                 kwargs["check"] = True
             elif not self.looks:
-                next_ = "see what it does with --help; leave --dry away to have it done"
+                next_ = "read --help; run it without --dry to have it done"
                 wrong.append(Problem(f"`{self.full}` has no dry run, and nothing was done", next_, path="--dry"))
         if wrong:
             self._refuse(wrong, json=bool(kwargs.get("json")))
@@ -106,17 +106,13 @@ class Command(Task[Body]):
             value, least = given.get(name), LEAST.get(name, 1)
             if isinstance(value, str) or (isinstance(value, int) and value < least):
                 option = f"--{name.replace('_', '-')}"
-                yield Problem(
-                    f"«{value}» is no number that it can have", f"give a whole number from {least} on", path=option
-                )
+                yield Problem(f"`{value}` is out of range", f"give a whole number, {least} or more", path=option)
 
     def _refuse(self, wrong: list[Problem], *, json: bool) -> NoReturn:
-        from cutover.cli.app import Ask, end
+        from cutover.cli.app import conclude
+        from cutover.console.ask import Ask
 
-        def refused(_ask: Ask) -> NoReturn:
-            raise UsageError(wrong)
-
-        raise Exit(code=int(end(Ask(Path(), self.full, json), refused)))
+        raise Exit(code=int(conclude(Ask(Path(), self.full, json), UsageError(wrong))))
 
 
 def command(full: str, *, looks: bool = False) -> Callable[[Body], Command]:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cutover.cli.app import Ask, confirm, end
-from cutover.cli.options import Where
+from cutover.cli.app import end
+from cutover.console.ask import Ask, confirm
 from cutover.core.errors import ExitCode
+from cutover.run.options import Where
 
 if TYPE_CHECKING:
     from cutover.inventory.load import Inventory

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cutover.cli.app import Ask, end
-from cutover.cli.options import Where
+from cutover.cli.app import end
+from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, Unjudged
+from cutover.run.options import Where
 
 if TYPE_CHECKING:
     from cutover.run.verify import Judged
@@ -74,7 +75,7 @@ def _verify(where: Where, ask: Ask, phase: str, junit: str) -> ExitCode:
 
 
 def _validate(where: Where, ask: Ask) -> ExitCode:
-    from cutover.cli.listeners import write_validation
+    from cutover.cli.results import write_validation
     from cutover.run.verify import validate as judge
 
     targets = where.targets()
@@ -86,8 +87,8 @@ def _validate(where: Where, ask: Ask) -> ExitCode:
 
 
 def _shadow(where: Where, ask: Ask) -> ExitCode:
-    from cutover.cli.listeners import write_comparison
-    from cutover.run.shadow import shadow as compare
+    from cutover.cli.results import write_comparison
+    from cutover.run.verify import shadow as compare
 
     judged = compare(where.targets(), run=where.run)
     code = _show(ask, judged)
@@ -109,7 +110,7 @@ def _show(ask: Ask, judged: "Judged") -> ExitCode:
 
 
 def _report(where: Where, ask: Ask) -> ExitCode:
-    from cutover.cli.listeners import write_all
+    from cutover.cli.results import write_all
 
     directory = where.the_run()
     ask.run_id = directory.id

@@ -4,9 +4,10 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from cutover.cli.app import Ask, end
-from cutover.cli.options import Where
+from cutover.cli.app import end
+from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError, ExitCode, Unjudged
+from cutover.run.options import Where
 
 if TYPE_CHECKING:
     from cutover.journal.record import Record
@@ -23,7 +24,7 @@ def signoff(where: Where, role: str, name: str, decision: str, point: str, note:
     """Decide what the watch waits for, or sign one of its points."""
 
     def work(ask: Ask) -> ExitCode:
-        from cutover.cli.listeners import write_all
+        from cutover.cli.results import write_all
         from cutover.monitor.signoff import SignoffRequest, sign_off
 
         request = SignoffRequest(role, name, decision, point, note)
@@ -39,16 +40,21 @@ def signoff(where: Where, role: str, name: str, decision: str, point: str, note:
 
 def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     from cutover.cli.announce import announcer_for
-    from cutover.cli.listeners import Heard
+    from cutover.cli.results import show_end
     from cutover.monitor.monitor import watched_run
     from cutover.monitor.notices import WatchNotices
     from cutover.notify.escalation import NoticeFacts
-    from cutover.run.session import StopSignal
+    from cutover.run.options import RunOptions
+    from cutover.run.session import Session, StopSignal
 
     targets = where.targets()
     announcer = announcer_for(targets, ask.progress)
-    output, heard = WatchOutput(ask), Heard(ask, announcer)
+    output = WatchOutput(ask)
     stop = StopSignal(output.say)
+    options = RunOptions(
+        where.root, where.command, where.hosts, where.inventory, where.limit, where.forks, where.json, yes=True
+    )
+    back = Session(ask, options, targets, announcer, stop)
     try:
         with stop.watching(), watched_run(targets, where.runs, where.run, once=once) as run:
             output.follow(run)
@@ -57,9 +63,7 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
             notices = WatchNotices(announcer, run.journal, run.state, about)
             try:
                 ended = run.run(notices, stop, stays=sys.stdin.isatty() and not once)
-                return run.finish(
-                    ended, notices, stop, lambda at, journal: heard.listen(at, journal, targets.environment)
-                )
+                return run.finish(ended, notices, back)
             finally:
                 notices.close()
     except Unjudged as nobody:
@@ -68,7 +72,7 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     finally:
         if output.run is not None:
             output.close(output.run)
-        heard.finish()
+        show_end(back)
 
 
 @dataclass
@@ -97,7 +101,7 @@ class WatchOutput:
 
     def close(self, run: "WatchedRun") -> None:
         """Close the view, write what stays, and print where it is."""
-        from cutover.cli.listeners import write_all
+        from cutover.cli.results import write_all
         from cutover.evidence.collect import make_bundle
         from cutover.evidence.signing import SIGNERS
 

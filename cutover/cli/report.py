@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cutover.cli.app import Ask, end
+from cutover.cli.app import end
 from cutover.cli.judge import report as draw
-from cutover.cli.options import Where
+from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, JudgedFail, Problem, Unjudged, UsageError
 from cutover.core.verdict import Verdict
+from cutover.run.options import Where
 
 if TYPE_CHECKING:
     from cutover.evidence.collect import VerifiedBundle
@@ -52,7 +53,7 @@ def _evidence(where: Where, ask: Ask, asked: EvidenceOptions) -> ExitCode:
 
 
 def _bundle(where: Where, ask: Ask, key: str) -> ExitCode:
-    from cutover.cli.listeners import write_all
+    from cutover.cli.results import write_all
     from cutover.evidence.collect import make_bundle
 
     directory = where.the_run()

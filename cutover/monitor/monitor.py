@@ -1,9 +1,9 @@
 """`monitor`: find the run to watch, take its watch up where it is, sample on, and roll back where that is decided."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cutover.core.errors import (
@@ -28,8 +28,8 @@ from cutover.plan.phases import COMMITTING
 from cutover.plan.roles import RunFacts
 from cutover.remote.fleet import connect
 from cutover.run.history import Known, directory_of, known_run
-from cutover.run.rollback import RollbackRequest, rollback
-from cutover.run.session import StopSignal
+from cutover.run.rollback import rollback
+from cutover.run.session import Session, StopSignal
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,13 @@ class WatchedRun:
             lambda since: Responses.since(self.directory, since), stop.wait,
         )  # fmt: skip
 
-    def finish(
-        self, ended: WatchEnd, notify: Notify, stop: StopSignal, listen: Callable[[RunDir, Journal], None]
-    ) -> ExitCode:
+    def finish(self, ended: WatchEnd, notify: Notify, back: Session) -> ExitCode:
         """What follows from the end. Raises OnHold, RolledBack, MixedFleet; the code is that of the verdict with `once`.
 
-        `listen` is given the journal of a rollback.
+        `back` is the session of a rollback, where there is one.
         """
         if ended.end in (EndReason.TRIGGERED, EndReason.REFUSED):
-            self._roll_back(ended, stop, listen)
+            self._roll_back(ended, back)
         if ended.end is EndReason.GONE:
             self._close(ended, ExitCode.ROLLED_BACK)
             raise RolledBack(Problem(found=ended.reasons[0], next="see its report"))
@@ -101,14 +99,14 @@ class WatchedRun:
             self._close(ended, ExitCode.DONE)
         return ExitCode.of(ended.verdict) if self.once else ExitCode.DONE
 
-    def _roll_back(self, ended: WatchEnd, stop: StopSignal, listen: Callable[[RunDir, Journal], None]) -> None:
+    def _roll_back(self, ended: WatchEnd, back: Session) -> None:
         """The same path as `rollback`, which notifies people as well; raises RolledBack, or what the rollback raises."""
         reason = "; ".join(ended.reasons)
         self.journal.write("rollback.started", reasons=list(ended.reasons), t=self.state.look_t)
         code = ExitCode.BUG
         try:
-            request = RollbackRequest(self.directory.id, f"the watch: {reason}", lambda *_: None, listen, stop)
-            rollback(self.targets, self.runs, request)
+            back.options = replace(back.options, run=self.directory.id, reason=f"the watch: {reason}")
+            rollback(back)
             code = ExitCode.ROLLED_BACK
         except CutoverError as failed:
             code = failed.exit_code

@@ -10,7 +10,7 @@ from cutover.journal.rundir import RunDir, RunDirs
 from cutover.monitor.settings import Settings, settings_of
 from cutover.monitor.state import GO_ON, HOUR, ROLL_BACK, Signoff, WatchState
 from cutover.notify.listener import people_of
-from cutover.run.session import holder
+from cutover.run.leases import holder
 
 DECISIONS = (GO_ON, ROLL_BACK)
 

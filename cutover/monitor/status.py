@@ -22,7 +22,7 @@ from cutover.monitor.collector import sample_twice, steps_outside_watch
 from cutover.monitor.rules.rulebook import Cadence
 from cutover.monitor.state import HOUR, Hold, Responses, WatchClock, WatchState
 from cutover.monitor.views.text import called, hour, next_point
-from cutover.plan.phases import PHASES
+from cutover.plan.phases import READS_FACTS
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import failures, reached
@@ -38,7 +38,7 @@ def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
     """Per host: lease, revert, runs (as the agent reports them), what it is owed, `facts` (what the first role reads), `looks`
     (sample_twice). And the hosts that did not answer, which do not hide the others.
     """
-    first = PHASES[0].name
+    first = READS_FACTS.name
     probes = {name: steps_of(role, first, "facts") for name, role in contexts(targets, RunFacts("status", "")).items()}
     steps = steps_outside_watch(targets)
 
@@ -140,7 +140,10 @@ def _watched_run(targets: Targets) -> RunDir | None:
         except UsageError:  # altered: what it says is not believed any more, and its watch stands for itself
             records = []
         created = next((record for record in records if record.kind == "run.created"), None)
-        if created is not None and created.data["environment"] != targets.environment:
+        if created is not None and (created.data["environment"], created.data["service"]) != (
+            targets.environment,
+            targets.service,
+        ):
             continue
         if run.watch_file.exists():
             return run

@@ -7,7 +7,7 @@ from typing import Any
 from cutover.core.errors import Problem
 from cutover.core.step import Step
 from cutover.core.verdict import Verdict, worst
-from cutover.plan.phases import PHASES, Phase
+from cutover.plan.phases import READS_FACTS, Phase
 from cutover.plan.plan import Plan
 
 CAUSES_SHOWN = 5  # the rest is in the document, which the report shows
@@ -105,7 +105,7 @@ def said_no(plan: Plan) -> list[Problem]:
             path=step.id,
         )
         for host in plan.hosts.values()
-        for step in host.of(PHASES[0])
+        for step in host.of(READS_FACTS)
         if step.probe and step.severity == "FAIL"
         for found in [next((change.differences for change in host.changes if change.step == step.id), ())]
         if found

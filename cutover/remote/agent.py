@@ -18,7 +18,7 @@ from typing import Any
 from cutover.agent.clock import SILENCE_S
 from cutover.core.errors import Locked, Problem, Refused
 from cutover.core.step import State, Step
-from cutover.remote.timeouts import ANSWER_S, ASK_S, IDLE_AGENT_S, REVERT_ARM_S
+from cutover.remote.timeouts import ANSWER_S, ARM_S, ASK_S, IDLE_AGENT_S
 from cutover.remote.transport import DeadlinePassed, LineChannel, ProgramEnded, RemoteError, Result, Transport
 
 AGENT = Path(__file__).parent.parent / "agent"
@@ -177,11 +177,11 @@ class HostAgent:
     def arm(self, *, token: int, run: str, undo: Sequence[Step], confirm_s: float, budget_s: float) -> State:
         """Arm the host's own revert: it reverts by itself after confirm_s seconds without renewal."""
         steps = [step.for_host() for step in undo]
-        return self._ask("arm", REVERT_ARM_S, token=token, run=run, undo=steps, confirm_s=confirm_s, budget_s=budget_s)
+        return self._ask("arm", ARM_S, token=token, run=run, undo=steps, confirm_s=confirm_s, budget_s=budget_s)
 
     def disarm(self, *, token: int) -> State:
         """Confirm: remove the host's own revert."""
-        return self._ask("disarm", REVERT_ARM_S, token=token)
+        return self._ask("disarm", ARM_S, token=token)
 
     def record(self, *, token: int, run: str, state: Mapping[str, Any], head: State | None = None) -> None:
         """Keep on the host how far the run has come, and how far its journal has."""

@@ -1,6 +1,7 @@
 """The go / no-go poll: each line of the checklist with its verdict, and what they come to."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cutover.console.ask import read_line
 from cutover.core.errors import Problem, Refused, UsageError
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfits, one_of, validate
@@ -18,7 +20,7 @@ from cutover.journal.record import Record
 from cutover.notify.escalation import TeamRole
 from cutover.notify.listener import people_of
 from cutover.plan.gate import Finding
-from cutover.plan.phases import PHASES
+from cutover.plan.phases import READS_FACTS
 from cutover.plan.service import load_service
 
 # The checklist before a run: lines that findings prove, and lines that a person answers. Data, checked when it is read.
@@ -27,7 +29,7 @@ FILE = "checklist.yml"
 
 
 @dataclass(frozen=True)
-class Line:
+class ChecklistLine:
     """One line. `machine` holds patterns of names of findings; where it is empty, a person of `role` answers `question`."""
 
     id: str
@@ -48,10 +50,10 @@ class Checklist:
     """All lines, and what their groups are called."""
 
     groups: dict[str, str]
-    lines: tuple[Line, ...]
+    lines: tuple[ChecklistLine, ...]
 
     @property
-    def human(self) -> tuple[Line, ...]:
+    def human(self) -> tuple[ChecklistLine, ...]:
         """The lines that a person answers."""
         return tuple(line for line in self.lines if line.human)
 
@@ -109,7 +111,7 @@ def checklist(path: Path, roles: Iterable[str]) -> Checklist:
     if found is None:
         raise UsageError(problems)
     lines = (
-        Line(
+        ChecklistLine(
             name, one.group, one.words, one.machine or (), *((one.human.question, one.human.role) if one.human else ())
         )
         for name, one in found.lines.items()
@@ -131,7 +133,7 @@ Source = Literal["terminal", "file"]
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChecklistAnswer:
     """A person's answer to a line: yes or no, by whom (a name, never a login), when (UTC), and how it came here."""
 
     yes: bool
@@ -141,7 +143,7 @@ class Answer:
     note: str = ""
 
 
-def answers(path: Path, known: Checklist, at: str) -> dict[str, Answer]:
+def answers(path: Path, known: Checklist, at: str) -> dict[str, ChecklistAnswer]:
     """The answers in a file, by line: `id: {answer: yes, by: NAME, note: ...}`; UsageError with all that is wrong."""
     document, problems = _document(path), list[Problem]()
     if not isinstance(document.value, dict):
@@ -149,12 +151,12 @@ def answers(path: Path, known: Checklist, at: str) -> dict[str, Answer]:
             Problem("expected answers by line", "write `line: {answer: yes, by: NAME}`", path=document.name)
         )
     human = [line.id for line in known.human]
-    given: dict[str, Answer] = {}
+    given: dict[str, ChecklistAnswer] = {}
     for name, body in document.value.items():
         if name in human:
             entry = validate(AnswerEntry, body, lambda *keys, name=name: document.where(name, *keys), problems)
             if entry is not None:
-                given[name] = Answer(entry.answer, entry.by, at, "file", entry.note.strip())
+                given[name] = ChecklistAnswer(entry.answer, entry.by, at, "file", entry.note.strip())
             continue
         found, advice = (
             f"the checklist has no line `{name}`",
@@ -175,10 +177,10 @@ Mode = Literal["required", "shown"]  # whether a line that nobody answered keeps
 class Polled:
     """A line with what it came to; `words` say why."""
 
-    line: Line
+    line: ChecklistLine
     verdict: Verdict
     found: str
-    answer: Answer | None = None
+    answer: ChecklistAnswer | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As the journal keeps it: who said it, when, and from where; of a machine's line, what was found."""
@@ -223,9 +225,7 @@ class Poll:
         """What keeps the run from going on, for the person who asked for it."""
         return [
             Problem(
-                path=f"checklist: {polled.line.id}",
-                found=f"{polled.line.words}: {polled.found}",
-                next=_next(polled),
+                path=f"checklist: {polled.line.id}", found=f"{polled.line.words}: {polled.found}", next=_next(polled)
             )
             for polled in self.against
         ]
@@ -244,19 +244,19 @@ class Poll:
         return replace(self, lines=tuple(polled for polled in lines if polled is not None))
 
 
-def people_polled(checklist: Checklist, answers: Mapping[str, Answer], mode: Mode) -> Poll:
+def people_polled(checklist: Checklist, answers: Mapping[str, ChecklistAnswer], mode: Mode) -> Poll:
     """The lines that people answer, with what they answered."""
     return Poll(mode, tuple(_answered(line, answers.get(line.id)) for line in checklist.human))
 
 
-def _answered(line: Line, answer: Answer | None) -> Polled:
+def _answered(line: ChecklistLine, answer: ChecklistAnswer | None) -> Polled:
     if answer is None:
         return Polled(line, Verdict.INCONCLUSIVE, f"nobody of the role {line.role} has answered")
     said = f"{'yes' if answer.yes else 'no'}, says {answer.by}" + (f": {answer.note}" if answer.note else "")
     return Polled(line, Verdict.PASS if answer.yes else Verdict.FAIL, said, answer)
 
 
-def _proven(line: Line, findings: Sequence[Finding]) -> Polled:
+def _proven(line: ChecklistLine, findings: Sequence[Finding]) -> Polled:
     """A line by the findings of its names. A name that nothing was found under proves nothing."""
     unseen = [pattern for pattern in line.machine if not any(fnmatchcase(one.name, pattern) for one in findings)]
     about = [one for one in findings if any(fnmatchcase(one.name, pattern) for pattern in line.machine)]
@@ -270,7 +270,7 @@ def _proven(line: Line, findings: Sequence[Finding]) -> Polled:
 
 def _next(polled: Polled) -> str:
     if not polled.line.human:
-        return "settle what phase 0 names, and plan again"
+        return "fix what phase 0 names, and plan again"
     if polled.answer is None:
         entry = f"{polled.line.id}: {{answer: yes, by: NAME}}"
         return f"have somebody answer it by name, on the terminal or as `{entry}` in the file of --answers"
@@ -279,21 +279,16 @@ def _next(polled: Polled) -> str:
 
 # The go / no-go poll of a run, in two parts: people answer before it begins, and phase 0 proves the rest.
 
-PHASE = PHASES[0].name  # whose findings prove the machine's lines
-Ask = Callable[
-    [TeamRole, Sequence[Line]], Mapping[str, Answer]
-]  # asks whoever holds a role; what nobody answers is left out
-
 
 @dataclass(frozen=True)
 class Polling:
-    """What a poll needs: the checklist, the roles that answer, whether answers are required, and those of a file."""
+    """What a poll needs: the checklist, the roles that answer, whether answers are required, those of a file, whether people are asked."""
 
     checklist: Checklist
     roles: Mapping[str, TeamRole]
     mode: Mode
-    given: Mapping[str, Answer]
-    ask: Ask | None = None  # None where there is no terminal
+    given: Mapping[str, ChecklistAnswer]
+    terminal: bool = False
 
     def people(self, journal: Journal) -> Poll:
         """Have people answer, and record it. Call it once the plan is approved and before any host is changed.
@@ -302,9 +297,9 @@ class Polling:
         """
         poll = people_polled(self.checklist, {**self._before(journal), **self.given}, self.mode)
         said = dict(self.given)
-        if self.ask is not None:
+        if self.terminal:
             for role, lines in _by_role(poll).items():
-                said |= self.ask(self.roles[role], lines)
+                said |= ask_on_terminal(self.roles[role], lines)
             poll = people_polled(self.checklist, {**self._before(journal), **said}, self.mode)
         journal.write("poll", **poll.as_json("people"))
         if any(polled.verdict is Verdict.FAIL for polled in poll.against):
@@ -325,29 +320,53 @@ class Polling:
             raise Refused(poll.problems)
         return poll
 
-    def _before(self, journal: Journal) -> dict[str, Answer]:
+    def _before(self, journal: Journal) -> dict[str, ChecklistAnswer]:
         """What people of this run have answered already: it is not asked a second time."""
         return {
-            line["id"]: Answer(line["answer"] == "yes", line["by"], line["at"], line["from"], line["note"])
+            line["id"]: ChecklistAnswer(line["answer"] == "yes", line["by"], line["at"], line["from"], line["note"])
             for record in journal.of("poll")
             for line in record.data["lines"]
             if line.get("answer") == "yes"
         }
 
 
-def polling(targets: Targets, answers_file: str, ask: Ask | None) -> Polling:
-    """The poll for these hosts; UsageError with everything that is wrong in checklist, people and answers."""
+def polling(targets: Targets, answers_file: str, *, yes: bool) -> Polling:
+    """The poll for these hosts; UsageError with everything that is wrong in checklist, people and answers.
+
+    People are asked where there is a terminal; `yes` answers nothing, and spares them what is not required.
+    """
     known = people_of(targets)
     lines = checklist(load_service(targets.root, targets.service).file(FILE), known.roles)
     given = answers(Path(answers_file), lines, utc_now()) if answers_file else {}
     mode: Mode = "required" if targets.shared("people_checklist") == "required" else "shown"
-    return Polling(lines, known.roles, mode, given, ask)
+    return Polling(lines, known.roles, mode, given, sys.stdin.isatty() and (mode == "required" or not yes))
+
+
+def ask_on_terminal(role: TeamRole, lines: Sequence[ChecklistLine]) -> dict[str, ChecklistAnswer]:
+    """Ask whoever holds a role, by name, line by line; an empty name or answer leaves open what it is about."""
+    known = f" ({', '.join(role.names)})" if role.names else ""
+    by = read_line(f"checklist: who answers as {role.title}{known}? Your name, or nothing if nobody is here:")
+    given: dict[str, ChecklistAnswer] = {}
+    for line in lines if by else ():
+        yes = _yes_or_no(f"{by}: {line.question} [yes/no, or nothing]")
+        if yes is not None:
+            given[line.id] = ChecklistAnswer(yes, by, utc_now(), "terminal", "" if yes else read_line("why not?"))
+    return given
+
+
+def _yes_or_no(question: str) -> bool | None:
+    while True:
+        said = read_line(question).lower()
+        if said in ("y", "yes", "n", "no", ""):
+            return said[0] == "y" if said else None
 
 
 def found_in(records: Sequence[Record]) -> list[Finding]:
     """All that phase 0 found when it was last gone through: its steps and its checks, as they were judged by its gate."""
-    begun = [n for n, record in enumerate(records) if record.kind == "phase.started" and record.phase == PHASE]
-    last = [record for record in records[begun[-1] :] if record.phase == PHASE] if begun else []
+    begun = [
+        n for n, record in enumerate(records) if record.kind == "phase.started" and record.phase == READS_FACTS.name
+    ]
+    last = [record for record in records[begun[-1] :] if record.phase == READS_FACTS.name] if begun else []
     found: dict[tuple[str, str], Finding] = {}
     for record in last:
         if record.kind == "outcome":
@@ -361,9 +380,9 @@ def found_in(records: Sequence[Record]) -> list[Finding]:
     return list(found.values()) if any(record.kind == "gate" for record in last) else []
 
 
-def _by_role(poll: Poll) -> dict[str, list[Line]]:
+def _by_role(poll: Poll) -> dict[str, list[ChecklistLine]]:
     """The lines that are open still, by who answers them."""
-    found: dict[str, list[Line]] = {}
+    found: dict[str, list[ChecklistLine]] = {}
     for polled in poll.lines:
         if polled.answer is None:
             found.setdefault(polled.line.role, []).append(polled.line)

@@ -1,35 +1,34 @@
 """Which run is meant, and what is known of it: from this machine's run directories, or from what the hosts hold."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from cutover.core.errors import ExitCode, Locked, MixedFleet, Problem, Refused, Unreachable, UsageError
+from cutover.core.errors import MixedFleet, Problem, Refused, Unreachable, UsageError
 from cutover.core.step import State
-from cutover.inventory.targets import Targets
-from cutover.journal.journal import Journal
 from cutover.journal.pending_rollbacks import PendingRollback, PendingRollbacks, pending_rollbacks
-from cutover.journal.process_id import identity
+from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING, ROLLBACK
 from cutover.plan.plan import HostPlan, Plan, joined
-from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import Fleet, connected_as_far_as_possible, failures, raise_all
+from cutover.remote.fleet import Fleet, connected_as_far_as_possible, failures
 from cutover.remote.timeouts import ASK_S
-from cutover.run.commit import CONFIRMED
-from cutover.run.session import dead_holders, holder, refuse_held, times_of
+from cutover.run.session import Reached, Session
+
+COMMITS = [phase.name for phase in COMMITTING]
+CONFIRMED = "confirmed"  # what a host keeps as the state of a run that stays
 
 
 @dataclass(frozen=True)
 class Known:
-    """A run as the hosts remember it: the plan of each host, and what was begun there."""
+    """A run as the hosts remember it: the plan of each host, what was begun there; and as this machine's journal has it, if it has one."""
 
     run: str
     plan: Plan
     statuses: Mapping[str, State]
+    records: Sequence[Record] = ()
 
     @property
     def plans(self) -> Mapping[str, HostPlan]:
@@ -39,7 +38,7 @@ class Known:
     @property
     def touched(self) -> tuple[str, ...]:
         """Hosts on which phases 3-5 were begun, or that were armed for it, in order."""
-        return tuple(name for name in self.plans if is_touched(self.statuses.get(name), self.run))
+        return tuple(name for name in self.plans if is_touched(self.statuses.get(name), self.run) or self.begun(name))
 
     @property
     def owed(self) -> tuple[str, ...]:
@@ -72,6 +71,56 @@ class Known:
         """Whether a rollback was begun on a host."""
         return bool(self._batches(name, [ROLLBACK.name])) or is_settled_back(self.entry(name))
 
+    def begun(self, host: str) -> list[str]:
+        """Which of the phases 3-5 were begun on a host, in their order."""
+        seen = {record.phase for record in self.records if record.kind == "intent" and record.host == host}
+        seen.update(batch.rpartition("-")[0] for batch in (self.entry(host) or {"batches": ()})["batches"])
+        return [phase for phase in COMMITS if phase in seen]
+
+    @property
+    def back(self) -> tuple[str, ...]:
+        """Hosts that have gone back already, as far as they say themselves."""
+        return tuple(host for host in self.plans if self.is_back(host))
+
+    @property
+    def reverted(self) -> Mapping[str, str]:
+        """Hosts that went back by themselves, whether or not they are done with it, and when."""
+        entries = {host: self.entry(host) or {} for host in self.plans}
+        return {host: entry["reverted"]["at"] for host, entry in entries.items() if entry.get("reverted")}
+
+    @property
+    def going_back(self) -> tuple[str, ...]:
+        """Hosts on which a rollback was begun, by the hosts and by the journal."""
+        begun = {host for record in self.records if record.kind == "rollback.started" for host in record.data["hosts"]}
+        return tuple(host for host in self.plans if host in begun or self.rolled_back(host))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the last gate of the last batch was passed, and every host has recorded it."""
+        if any(record.kind == "confirmed" for record in self.records):
+            return True
+        states = [(self.entry(host) or {}).get("state") or {} for host in self.plans]
+        return all(state.get("status") == CONFIRMED for state in states) and not self.reverted
+
+    @property
+    def confirming(self) -> bool:
+        """Whether the last gate of the last batch was passed, so that hosts were being confirmed, or had been."""
+        states = [(self.entry(host) or {}).get("state") or {} for host in self.plans]
+        confirmed = any(state.get("status") == CONFIRMED for state in states)
+        return confirmed or any(record.kind == "confirming" for record in self.records)
+
+    def reached(self) -> Reached:
+        """The last batch and phase that were begun; all before that was gated. It is done again: every step looks first."""
+        if self.confirming:
+            return Reached(len(self.plan.batches))
+        begun = [
+            (number, COMMITS.index(phases[-1]))
+            for number, hosts in enumerate(self.plan.batches)
+            for host in hosts
+            if (phases := self.begun(host))
+        ]
+        return Reached(*max(begun, default=(0, 0)))
+
 
 def entry_of(status: State | None, run: str) -> State | None:
     """What a host says of one run."""
@@ -84,12 +133,12 @@ def is_touched(status: State | None, run: str) -> bool:
     entry = entry_of(status, run)
     if status is None or entry is None:
         return False
-    begun = {batch.rpartition("-")[0] for batch in entry["batches"]} & {phase.name for phase in COMMITTING}
+    begun = {batch.rpartition("-")[0] for batch in entry["batches"]} & set(COMMITS)
     return bool(begun or entry["reverted"]) or _is_armed(status, run)
 
 
 def is_settled_back(entry: State | None) -> bool:
-    """Whether a rollback has brought the host back, verified, and left word of it there."""
+    """Whether a rollback has brought the host back, verified, and it is recorded there."""
     return ((entry or {}).get("state") or {}).get("status") == ROLLBACK.name
 
 
@@ -162,95 +211,29 @@ def directory_of(runs: RunDirs, known: Known) -> RunDir:
     return directory
 
 
-# `abort` before phase 3: a run that was only prepared, and whose controller is gone, gives its hosts back. V1 was not touched.
-
-
-def give_up(targets: Targets, runs: RunDirs, run: str, steal: str) -> dict[str, list[str]]:
-    """Release all hosts that a run left held before phase 3 (just the one that is named, where one is); gives them by run.
-
-    Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
-    """
-    with connected_as_far_as_possible(targets) as (fleet, unreachable):
-        statuses, silent = ask(fleet)
-        left = left_held(statuses, run)
-        dead = dead_holders(None, statuses, steal)
-        refuse_held({name: statuses[name] for name in left if name not in dead})
-        _release(fleet, left, dead, times_of(targets).lease)
-        if lost := [*unreachable, *silent]:
-            raise Unreachable(lost)
-    released: dict[str, list[str]] = {}
-    for name, of in left.items():
-        released.setdefault(of, []).append(name)
-    for of, hosts in released.items():
-        _record(RunDir(runs.root / of), hosts)
-    return released
-
-
-def left_held(statuses: Mapping[str, State], run: str) -> dict[str, str]:
-    """Hosts that a run (just the one that is named, where one is) took and never gave back, before phase 3; gives it by host."""
-    left = {
-        name: str(status["lease"]["run"])
-        for name, status in statuses.items()
-        if status["lease"]["run"] and not status["lease"]["released"]
-    }
-    return {name: of for name, of in left.items() if not is_touched(statuses[name], of) and run in ("", of)}
-
-
-def _release(fleet: Fleet, left: Mapping[str, str], dead: Mapping[str, str], lease_s: float) -> None:
-    """Take each lease over, so that whoever had it is fenced, and give it back."""
-
-    def release(agent: HostAgent) -> State:
-        run, who = left[agent.name], holder()
-        claim = {"process": identity(), "instead_of": dead.get(agent.name, "")}
-        taken = agent.begin(run=run, holder=who, nonce=f"abort {identity()}", lease_s=lease_s, claim=claim)
-        token = int(taken["lease"]["token"])
-        try:
-            return agent.disarm(token=token)  # it waits for the step that may still be at work; the next one is refused
-        finally:
-            agent.release(token=token)
-
-    raise_all(fleet.each(release, list(left), deadline=ASK_S))
-
-
-def _record(directory: RunDir, hosts: list[str]) -> None:
-    """The end of the run in its journal, where it began on this machine: there is nothing to go on with any more."""
-    if not directory.journal_file.exists():
-        return
-    try:
-        journal: Journal = directory.journal()
-    except Locked:  # the holder that was robbed still has it: it will find itself fenced, and write its own end
-        return
-    try:
-        journal.write("lease.released", hosts=hosts, failed={})
-        journal.write("run.finished", exit_code=int(ExitCode.DONE), status="given up")
-    finally:
-        journal.close()
-
-
 # What must be settled before any new run: a host that reverted by itself, one that was left between versions, an owed rollback.
 
-SETTLE = "`./invokew rollback` settles it: it judges V1 there, and writes the incident record"
+SETTLE = "`./invokew rollback` settles it: it judges the old release there, and writes the incident record"
 
 
-@contextmanager
-def connected_and_settled(targets: Targets) -> Iterator[Fleet]:
-    """The fleet of these hosts, all of them reached, and none with anything that an earlier run left unsettled.
+def connect_settled(session: Session) -> None:
+    """Connect to all hosts; every one is reached, and none has anything that an earlier run left unsettled.
 
     Raises MixedFleet where a rollback is owed or a host is between two versions, else Refused; held hosts are left to the lock.
     """
+    targets = session.targets
     book = pending_rollbacks(targets.root, targets.environment)
     try:
-        with connected_as_far_as_possible(targets) as (fleet, unreachable):
-            statuses, silent = ask(fleet)
-            lost = [*unreachable, *silent]
-            settle_what_is(book, statuses)
-            refuse(statuses, lost, {**owed_by_marks(statuses, targets.names), **book.all()})
-            yield fleet
+        fleet, unreachable = session.resources.enter_context(connected_as_far_as_possible(targets))
     except Unreachable as nobody:
         owed = book.all()
         if problems := [owed[problem.host].problem() for problem in nobody.problems if problem.host in owed]:
             raise MixedFleet([*problems, *nobody.problems]) from nobody
         raise
+    statuses, silent = ask(fleet)
+    settle_what_is(book, statuses)
+    refuse(statuses, [*unreachable, *silent], {**owed_by_marks(statuses, targets.names), **book.all()})
+    session.fleet = fleet
 
 
 def refuse(statuses: Mapping[str, State], lost: Sequence[Problem], owed: Mapping[str, PendingRollback]) -> None:
@@ -321,6 +304,6 @@ def _between(host: str, status: State) -> list[Problem]:
         armed = status["revert"]["armed"] and status["revert"]["run"] == entry["run"]
         if is_touched(status, entry["run"]) and not (confirmed or by_itself or armed or is_settled_back(entry)):
             found = f"run {entry['run']} was left in the middle here: which version is in service is not known"
-            next_ = "`./invokew rollback` takes it back to V1"
+            next_ = "`./invokew rollback` takes it back to the old release"
             problems.append(Problem(host=host, found=found, next=next_))
     return problems

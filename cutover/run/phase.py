@@ -8,16 +8,15 @@ from cutover.core.errors import CutoverError, Problem, Unreachable
 from cutover.core.step import State, Step
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Answer, Finding, decide, judge_outcomes
-from cutover.plan.phases import COMMITTING, ROLLBACK, Phase
+from cutover.plan.phases import ROLLBACK, Phase
 from cutover.remote.agent import Fenced, HostAgent
 from cutover.remote.fleet import as_problems, failures
+from cutover.remote.timeouts import ARM_S, ASK_AGAIN_S, BAKE_SAMPLE_S, PHASE_SLACK_S
 from cutover.remote.transport import DeadlinePassed, Lost
 from cutover.run.checks.runner import check_hosts
 from cutover.run.session import Session
 
 # Arm the hosts' own revert: whoever goes silent from here on, a host that is not confirmed goes back by itself.
-
-ARM_S = 60.0
 
 
 def arm(session: Session, hosts: Sequence[str]) -> list[Problem]:
@@ -34,41 +33,39 @@ def arm(session: Session, hosts: Sequence[str]) -> list[Problem]:
 
     problems = failures(session.fleet.each(arm_one, hosts, deadline=ARM_S))
     lacking = {problem.host for problem in problems}
-    session.tell("armed", hosts=[name for name in hosts if name not in lacking], confirm_s=session.times.confirm)
+    session.record("armed", hosts=[name for name in hosts if name not in lacking], confirm_s=session.times.confirm)
     return problems
 
 
-# Watch a batch for its bake time before it counts as good: same process, no restart, healthy, at every look.
-
-LOOK_S = 15.0
+# Watch a batch for its bake time before it counts as good: same process, no restart, healthy, in every sample.
 
 
 class Unstable(CutoverError):
-    """V2 did not stay as it was during the bake time."""
+    """The new release did not stay as it was during the bake time."""
 
 
 def bake(session: Session, hosts: Sequence[str]) -> None:
-    """Look at the probes of `bake` again and again for the bake time (seconds); raises Unstable at the first change."""
-    session.tell("bake.started", hosts=list(hosts), seconds=session.times.bake)
+    """Sample the probes of `bake` for the bake time (seconds); raises Unstable at the first change."""
+    session.record("bake.started", hosts=list(hosts), seconds=session.times.bake)
     end = time.monotonic() + session.times.bake
-    first = _look(session, hosts)
-    looks = 1
+    first = _sample(session, hosts)
+    samples = 1
     while (left := end - time.monotonic()) > 0:
         session.stop.wait(min(left, session.times.bake_every))
-        now = _look(session, hosts)
-        looks += 1
+        now = _sample(session, hosts)
+        samples += 1
         if changed := [line for host in hosts for line in _changes(host, first[host], now[host])]:
             raise _unstable(session, changed)
-    session.tell("bake.done", hosts=list(hosts), seconds=session.times.bake, looks=looks)
+    session.record("bake.done", hosts=list(hosts), seconds=session.times.bake, looks=samples)
 
 
-def _look(session: Session, hosts: Sequence[str]) -> dict[str, dict[str, State]]:
-    """One look at every host; a desired value that is not there ends the bake."""
+def _sample(session: Session, hosts: Sequence[str]) -> dict[str, dict[str, State]]:
+    """One sample of every host; a desired value that is not there ends the bake."""
 
     def look(agent: HostAgent) -> dict[str, State]:
-        return agent.look(session.plans[agent.name].steps["bake"], deadline_s=LOOK_S)
+        return agent.look(session.plans[agent.name].steps["bake"], deadline_s=BAKE_SAMPLE_S)
 
-    states = session.fleet.every(look, hosts, deadline=LOOK_S * 2)
+    states = session.fleet.every(look, hosts, deadline=BAKE_SAMPLE_S * 2)
     wrong = [
         Problem(host=host, path=step.id, found=str(difference), next=step.next)
         for host in hosts
@@ -96,13 +93,11 @@ def _changes(host: str, first: dict[str, State], now: dict[str, State]) -> list[
 
 
 def _unstable(session: Session, problems: Sequence[Problem]) -> Unstable:
-    session.tell("bake.failed", problems=[problem.as_json() for problem in problems])
+    session.record("bake.failed", problems=[problem.as_json() for problem in problems])
     return Unstable(problems)
 
 
 # One batch of steps on one host: intents first, then the effect, then what was seen; a lost connection loses no result.
-
-ASK_AGAIN_S = 1.0  # between two questions for the result of a batch whose connection was lost
 
 
 def work_on(
@@ -110,16 +105,16 @@ def work_on(
 ) -> list[Finding]:
     """Carry out steps on a host and judge each by its second look; a remote error is a finding, never silence."""
     batch = _batch_name(session, phase, agent.name)
-    session.tell("intent", host=agent.name, phase=phase.name, batch=batch, steps=[step.id for step in steps])
+    session.record("intent", host=agent.name, phase=phase.name, batch=batch, steps=[step.id for step in steps])
     started = time.monotonic()
     try:
         outcomes = _apply(session, phase, agent, steps, batch, deadline_s)
-    except Exception as failure:  # noqa: BLE001 - whatever it is, what happened on this host is unknown, and told
+    except Exception as failure:  # noqa: BLE001 - whatever it is, what happened on this host is unknown, and recorded
         return [_unknown(session, phase, agent.name, failure)]
     words = {step.id: step.words for step in steps}
     about = {"host": agent.name, "phase": phase.name}
     session.journal.write_all("outcome", [{**about, "words": words[outcome["id"]], **outcome} for outcome in outcomes])
-    session.tell(
+    session.record(
         "batch.done", host=agent.name, phase=phase.name, batch=batch, seconds=round(time.monotonic() - started, 3)
     )
     return judge_outcomes(agent.name, steps, outcomes)
@@ -150,31 +145,25 @@ def _apply(
             raise
         except (Lost, DeadlinePassed, Unreachable) as gone:
             gone_at = gone_at or time.monotonic()
-            if phase in (
-                *COMMITTING,
-                ROLLBACK,
-            ):  # others may be without service meanwhile, and this one goes back by itself
+            if phase.commits or phase is ROLLBACK:  # others may be without service, and this one goes back by itself
                 end = min(end, gone_at + session.times.confirm)
             if time.monotonic() + ASK_AGAIN_S >= end:
                 raise
-            session.tell(
+            session.record(
                 "connection.lost", host=agent.name, phase=phase.name, found=as_problems(gone, agent.name)[0].found
             )
             time.sleep(ASK_AGAIN_S)
 
 
-def _unknown(session: Session, phase: Phase, host: str, failure: Exception) -> Finding:
+def _unknown(session: Session, phase: Phase, host: str, failure: BaseException) -> Finding:
     problem = as_problems(failure, host)[0]
-    session.tell("failed", host=host, phase=phase.name, found=problem.found, next=problem.next)
+    session.record("failed", host=host, phase=phase.name, found=problem.found, next=problem.next)
     return Finding(host, f"{phase.name}.remote", Verdict.ERROR, problem.found, problem.next)
-
-
-SLACK_S = 30.0  # beyond the deadline of the remote work itself: what comes after it must not be cut off
 
 
 def run_phase(session: Session, phase: Phase, hosts: Sequence[str]) -> Answer:
     """Carry a phase out on hosts and let the gate decide. Checks run only where the steps themselves held."""
-    session.tell("phase.started", phase=phase.name, title=phase.title, hosts=list(hosts))
+    session.record("phase.started", phase=phase.name, title=phase.title, hosts=list(hosts))
     findings = _work_everywhere(session, phase, hosts)
     sound = [name for name in hosts if all(finding.verdict.lets_pass for finding in findings if finding.host == name)]
     if sound:
@@ -185,7 +174,7 @@ def run_phase(session: Session, phase: Phase, hosts: Sequence[str]) -> Answer:
 def recheck(session: Session, phase: Phase, hosts: Sequence[str] | None = None) -> Answer:
     """Only the checks of a phase that was done before: is everything still as it left it?"""
     hosts = session.hosts if hosts is None else hosts
-    session.tell("phase.started", phase=phase.name, title=f"{phase.title} (still so?)", hosts=list(hosts))
+    session.record("phase.started", phase=phase.name, title=f"{phase.title} (still so?)", hosts=list(hosts))
     return _gate(session, phase, hosts, _checked(session, phase, hosts))
 
 
@@ -197,20 +186,15 @@ def _work_everywhere(session: Session, phase: Phase, hosts: Sequence[str]) -> li
         return work_on(session, phase, agent, session.plans[agent.name].of(phase), deadline_s=deadline)
 
     findings: list[Finding] = []
-    for name, outcome in session.fleet.each(work, hosts, deadline=deadline + SLACK_S).items():
-        if outcome.error is None:
-            findings += outcome.unwrap()
-            continue
-        problem = as_problems(outcome.error, name)[0]
-        session.tell("failed", host=name, phase=phase.name, found=problem.found, next=problem.next)
-        findings.append(Finding(name, f"{phase.name}.remote", Verdict.ERROR, problem.found, problem.next))
+    for name, outcome in session.fleet.each(work, hosts, deadline=deadline + PHASE_SLACK_S).items():
+        findings += [_unknown(session, phase, name, outcome.error)] if outcome.error else outcome.unwrap()
     return findings
 
 
 def _checked(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
     """The checks of the phase; a host on which none ran was not judged, which is INCONCLUSIVE."""
     checked = check_hosts(session, phase, hosts)
-    session.tell("checks", phase=phase.name, findings=[finding.as_json() for finding in checked])
+    session.record("checks", phase=phase.name, findings=[finding.as_json() for finding in checked])
     judged = {finding.host for finding in checked}
     unseen = [name for name in hosts if name not in judged]
     words, advice = "no check ran on this host", f"see roles/*/checks/{phase.name}.py"
@@ -219,7 +203,7 @@ def _checked(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Findi
 
 def _gate(session: Session, phase: Phase, hosts: Sequence[str], findings: Sequence[Finding]) -> Answer:
     answer = decide(phase, findings, hosts)
-    session.tell(
+    session.record(
         "gate", phase=phase.name, hosts=list(hosts), verdict=str(answer.verdict), opens=answer.opens, judged=answer.judged,
         findings=[finding.as_json() for finding in answer.findings],
     )  # fmt: skip

@@ -14,7 +14,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_now
 from cutover.plan.diff import diff, structural_diff
 from cutover.plan.masking import Mask
-from cutover.plan.phases import PHASES, ROLLBACK
+from cutover.plan.phases import BAKES, PHASES, READS_FACTS, ROLLBACK
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ServicePlan, batches
 from cutover.plan.render import Rendered
 from cutover.plan.roles import ReleaseFacts, RoleContext, RunFacts, contexts, functions_of, steps_of
@@ -22,7 +22,8 @@ from cutover.plan.steps import probe
 from cutover.release.build import release_for
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet
-from cutover.run.session import holder, refuse_held, times_of
+from cutover.remote.timeouts import PLAN_LOOK_S, times_of
+from cutover.run.leases import holder, refuse_held
 
 # A plan is applied with the inventory that it was made from: what has changed there since was never shown to anybody.
 
@@ -55,12 +56,8 @@ def _changes(planned: HostPlan, host: Host, variables: dict[str, Any]) -> Iterat
             yield Problem(host=host.name, path=name, found=said, next=NEXT)
 
 
-LOOK_S = 60.0
-READS = PHASES[0].name  # the phase that says what is read from a host before anything is planned
-
-
 @dataclass(frozen=True)
-class Planned:
+class MadePlan:
     """A plan, and what only this process knows: the file contents with their secrets, and where the artifact is."""
 
     plan: Plan
@@ -69,7 +66,7 @@ class Planned:
     already: tuple[str, ...]  # hosts that run this release already, healthy: nothing to do there
 
 
-def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
+def make_plan(targets: Targets, fleet: Fleet, run: str) -> MadePlan:
     """Plan a cutover of all chosen hosts."""
     times_of(targets)  # timings that exclude each other are wrong before anything else is
     facts_of_run = RunFacts(run, run.split("-", 1)[0])
@@ -78,14 +75,16 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
     facts = read_facts(targets, fleet, facts_of_run, release.facts)
     roles = contexts(targets, facts_of_run, release.facts, facts)
     already = tuple(
-        name for name, role in roles.items() if all(one(role) for one in functions_of(role.role, READS, "already"))
+        name
+        for name, role in roles.items()
+        if all(one(role) for one in functions_of(role.role, READS_FACTS.name, "already"))
     )
     refuse_held(
-        fleet.every(lambda agent: agent.status(), already, deadline=LOOK_S)
+        fleet.every(lambda agent: agent.status(), already, deadline=PLAN_LOOK_S)
     )  # it may have the release, and be judged still
     steps = {name: _steps(role) for name, role in roles.items()}
     files = {digest: file for role in roles.values() for digest, file in role.files.items()}
-    seen = fleet.every(lambda agent: _look_at_all(agent, steps[agent.name]), deadline=LOOK_S)
+    seen = fleet.every(lambda agent: _look_at_all(agent, steps[agent.name]), deadline=PLAN_LOOK_S)
     hosts = {name: _host_plan(targets, role, steps[name], seen[name], files) for name, role in roles.items()}
     left = [name for name in targets.names if name not in already]
     service = next(iter(roles.values()))
@@ -102,13 +101,13 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> Planned:
         hosts={name: hosts[name] for name in left},
         files={digest: PlannedFile(text=file.masked, masked=file.secrets) for digest, file in sorted(files.items())},
     )
-    return Planned(plan, {digest: file.text for digest, file in files.items()}, release.artifact, already)
+    return MadePlan(plan, {digest: file.text for digest, file in files.items()}, release.artifact, already)
 
 
 def read_facts(targets: Targets, fleet: Fleet, run: RunFacts, release: ReleaseFacts) -> dict[str, dict[str, State]]:
     """What the first role wants to know of each host before anything is planned: one look a host."""
-    probes = {name: steps_of(role, READS, "facts") for name, role in contexts(targets, run, release).items()}
-    facts = fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=LOOK_S)
+    probes = {name: steps_of(role, READS_FACTS.name, "facts") for name, role in contexts(targets, run, release).items()}
+    facts = fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=PLAN_LOOK_S)
     unread = [
         Problem(
             host=name,
@@ -146,16 +145,19 @@ def contents_for(targets: Targets, plan: Plan, release: ReleaseFacts) -> dict[st
 def _steps(role: RoleContext) -> dict[str, tuple[Step, ...]]:
     """All steps of a host by phase. Phase 0 also compares the facts with the host once more: what drifted stops the run."""
     steps = {phase.name: steps_of(role, phase.name) for phase in (*PHASES, ROLLBACK)}
-    probes = steps_of(role, READS, "facts")
-    steps[READS] = (*(_unchanged(fact, role.facts[fact.id]) for fact in probes if fact.args.get("bind")), *steps[READS])
-    return steps | {"bake": steps_of(role, PHASES[-1].name, "bake")}
+    probes = steps_of(role, READS_FACTS.name, "facts")
+    steps[READS_FACTS.name] = (
+        *(_unchanged(fact, role.facts[fact.id]) for fact in probes if fact.args.get("bind")),
+        *steps[READS_FACTS.name],
+    )
+    return steps | {"bake": steps_of(role, BAKES.name, "bake")}
 
 
 def _unchanged(fact: Step, seen: State) -> Step:
     """What the plan was made from must still be so; a key that the host did not show then (an absent file's digest) binds nothing."""
     bound = {key: seen[key] for key in fact.args["bind"] if seen.get(key) is not None}
     return probe(
-        f"{READS}.since-plan.{fact.id}", fact.kind, f"{fact.words}: as at planning", bound, args=fact.args,
+        f"{READS_FACTS.name}.since-plan.{fact.id}", fact.kind, f"{fact.words}: as at planning", bound, args=fact.args,
         next="the host is not what was planned for: plan again",
     )  # fmt: skip
 
@@ -164,7 +166,7 @@ def _look_at_all(agent: HostAgent, steps: Mapping[str, Sequence[Step]]) -> dict[
     """Every step's first look, and the text of every file that would be replaced."""
     phases = [step for phase in PHASES for step in steps[phase.name]]
     texts = [probe(f"text {step.id}", "text", "", {}, args=step.args) for step in phases if step.content]
-    return agent.look([*phases, *texts], deadline_s=LOOK_S)
+    return agent.look([*phases, *texts], deadline_s=PLAN_LOOK_S)
 
 
 def _host_plan(

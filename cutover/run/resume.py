@@ -4,156 +4,124 @@ Before phase 3 everything is simply done again: each step looks first. From ther
 back, by itself or by a rollback, all go back; else the phase that was begun last is done again, and the run goes on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 
-from cutover.core.errors import (
-    ExitCode,
-    Interrupted,
-    MixedFleet,
-    Problem,
-    Refused,
-    RolledBack,
-    Unreachable,
-    UsageError,
-)
+from cutover.core.errors import Interrupted, MixedFleet, Problem, Refused, RolledBack, Unreachable, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
-from cutover.journal.journal import Journal, read
-from cutover.journal.record import Record
-from cutover.journal.rundir import RunDir, RunDirs
-from cutover.plan.phases import COMMITTING
+from cutover.journal.journal import read
+from cutover.journal.rundir import RunDir
 from cutover.plan.plan import Plan
 from cutover.release.build import release_again
-from cutover.remote.fleet import Fleet, connected_as_far_as_possible
-from cutover.run.checklist import Polling
-from cutover.run.commit import CONFIRMED, Reached, prepare
-from cutover.run.cutover import commit_or_go_back
-from cutover.run.history import Known, ask, directory_of, entry_of, is_open, known_of, known_run
+from cutover.remote.fleet import connected_as_far_as_possible
+from cutover.run.cutover import (
+    approve,
+    ask_people,
+    commit_or_go_back,
+    end_if_only_prepare,
+    judge_checklist,
+    prepare,
+    start,
+)
+from cutover.run.history import COMMITS, Known, ask, directory_of, entry_of, is_open, known_of, known_run
+from cutover.run.leases import dead_holders, holder, take_leases, take_leases_as_far_as_possible
 from cutover.run.planning import contents_for
 from cutover.run.rollback import go_back
-from cutover.run.session import Session, StopSignal, dead_holders, end_recorded, held, holder, times_of
-
-# Where a run stands on each host: by what the host remembers of it, and by this machine's journal where there is one.
-
-COMMITS = [phase.name for phase in COMMITTING]
+from cutover.run.session import Session, StoryStep, begin_journal, follow
 
 
-@dataclass(frozen=True)
-class Standing:
-    """One run: its plan, what its hosts say, and the records of its journal on this machine (none where it began elsewhere)."""
+def resume(session: Session) -> None:
+    """Go on with a run to its end; `session.status` stays empty where there is no run to go on with."""
+    here = _begun_here(session)
+    touched = here is not None and _touched_here(here)
+    try:
+        follow(session, (find_run, open_found_journal, follow_from_there))
+    except Unreachable as nobody:
+        if touched:
+            raise MixedFleet(nobody.problems) from nobody
+        raise
 
-    known: Known
-    records: Sequence[Record] = ()
 
-    def begun(self, host: str) -> list[str]:
-        """Which of the phases 3-5 were begun on a host, in their order."""
-        seen = {record.phase for record in self.records if record.kind == "intent" and record.host == host}
-        seen.update(batch.rpartition("-")[0] for batch in (self.known.entry(host) or {"batches": ()})["batches"])
-        return [phase for phase in COMMITS if phase in seen]
+def follow_from_there(session: Session) -> None:
+    """Take the steps that are left; which ones depends on how far the run came."""
+    for step in steps_left(session):
+        if step(session):
+            break
 
-    @property
-    def touched(self) -> tuple[str, ...]:
-        """Hosts on which phases 3-5 were begun, or that were armed for it, in the order of the plan."""
-        known = set(self.known.touched)
-        return tuple(host for host in self.known.plans if host in known or self.begun(host))
 
-    @property
-    def back(self) -> tuple[str, ...]:
-        """Hosts that have gone back already, as far as they say themselves."""
-        return tuple(host for host in self.known.plans if self.known.is_back(host))
-
-    @property
-    def reverted(self) -> Mapping[str, str]:
-        """Hosts that went back by themselves, whether or not they are done with it, and when."""
-        entries = {host: self.known.entry(host) or {} for host in self.known.plans}
-        return {host: entry["reverted"]["at"] for host, entry in entries.items() if entry.get("reverted")}
-
-    @property
-    def going_back(self) -> tuple[str, ...]:
-        """Hosts on which a rollback was begun, by the hosts and by the journal."""
-        told = {host for record in self.records if record.kind == "rollback.started" for host in record.data["hosts"]}
-        return tuple(host for host in self.known.plans if host in told or self.known.rolled_back(host))
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the last gate of the last batch was passed, and every host has been told."""
-        if any(record.kind == "confirmed" for record in self.records):
-            return True
-        states = [(self.known.entry(host) or {}).get("state") or {} for host in self.known.plans]
-        return all(state.get("status") == CONFIRMED for state in states) and not self.reverted
-
-    @property
-    def confirming(self) -> bool:
-        """Whether the last gate of the last batch was passed, so that hosts were being told, or had been."""
-        states = [(self.known.entry(host) or {}).get("state") or {} for host in self.known.plans]
-        told = any(state.get("status") == CONFIRMED for state in states)
-        return told or any(record.kind == "confirming" for record in self.records)
-
-    def reached(self) -> Reached:
-        """The last batch and phase that were begun; all before that was gated. It is done again: every step looks first."""
-        if self.confirming:
-            return Reached(len(self.known.plan.batches))
-        begun = [
-            (number, COMMITS.index(phases[-1]))
-            for number, hosts in enumerate(self.known.plan.batches)
-            for host in hosts
-            if (phases := self.begun(host))
-        ]
-        return Reached(*max(begun, default=(0, 0)))
+def steps_left(session: Session) -> tuple[StoryStep, ...]:
+    """From before phase 3 everything is done again; from there on the hosts decide which way the run goes."""
+    known = session.known
+    if known.confirmed:
+        return (start_again, take_leases_as_far_as_possible, end_on_new)  # leases of the dead controller are given back
+    if not known.touched:
+        again = (approve, ask_people, get_release, start_again, take_leases, prepare, judge_checklist)
+        return (need_all_hosts, *again, end_if_only_prepare, commit_or_go_back)
+    if session.options.only_prepare:
+        found = f"phases 3-5 were begun on {', '.join(known.touched)}"
+        next_ = "go on with `./invokew cutover --resume`, or back with `./invokew rollback`"
+        raise UsageError(Problem(path="--resume", found=found, next=next_))
+    release = () if _against(session) else (get_release,)
+    forward = (turn_back_if_needed, commit_or_go_back, name_lost_hosts)
+    return (*release, start_again, take_leases_as_far_as_possible, *forward)
 
 
 # Which run `--resume` means: the one that is named, else the last that was left in the middle, by this machine or by the hosts.
 
 
-@dataclass(frozen=True)
-class Found:
-    """A run to go on with: what is known of it, and those of its hosts that could not be asked."""
-
-    known: Known
-    lost: tuple[Problem, ...]
-
-    @property
-    def run(self) -> str:
-        """Its id."""
-        return self.known.run
-
-
-def begun_here(targets: Targets, runs: RunDirs, run: str) -> RunDir | None:
+def _begun_here(session: Session) -> RunDir | None:
     """The directory of the run on this machine, if it has one with a plan in it."""
-    if not run:
-        return runs.unfinished(targets.environment, targets.service, targets.names)
-    directory = RunDir(runs.root / run)
+    options = session.options
+    if not options.run:
+        return options.runs.unfinished(session.environment, session.targets.service, session.targets.names)
+    directory = options.directory(options.run)
     return directory if directory.plan_file.exists() else None
 
 
-def find(
-    targets: Targets, runs: RunDirs, fleet: Fleet, here: RunDir | None, run: str, unreachable: Sequence[Problem]
-) -> Found | None:
-    """The run to go on with; None where nothing was left in the middle. UsageError where it concerns other hosts as well."""
-    statuses, silent = ask(fleet)
+def _touched_here(here: RunDir) -> bool:
+    return any(record.kind == "intent" and record.phase in COMMITS for record in read(here.journal_file))
+
+
+def _ended(directory: RunDir, known: Known) -> bool:
+    """Whether the run has come to its end, by its journal and by its hosts: then it is not begun a second time."""
+    records = read(directory.journal_file) if directory.journal_file.exists() else []
+    kinds = [record.kind for record in records if record.kind != "notice"]
+    return kinds[-1:] == ["run.finished"] and not known.unfinished
+
+
+def find_run(session: Session) -> bool:
+    """Connect to the hosts that can be reached, and find the run to go on with; True where nothing was left in the middle.
+
+    UsageError where it concerns other hosts as well.
+    """
+    options = session.options
+    here = _begun_here(session)
+    session.fleet, unreachable = session.resources.enter_context(connected_as_far_as_possible(session.targets))
+    statuses, silent = ask(session.fleet)
     lost: tuple[Problem, ...] = (*unreachable, *silent)
-    newest = run or max([here.id if here else "", *_open_on(statuses)])
+    newest = options.run or max([here.id if here else "", *_open_on(statuses)])
     if not newest:
         if lost:  # whether one of these was left in the middle is not known
             raise Refused(lost)
-        return None
-    own = here if here is not None and here.id == newest else RunDir(runs.root / newest)
+        return True
+    own = options.directory(newest)
     if own.plan_file.exists():
         known = Known(newest, own.plan(), statuses)
-    elif run and not any(entry_of(status, run) for status in statuses.values()):
-        known_run(fleet, run, lambda _known: True)  # raises, and says which runs there are
-        return None
+    elif options.run and not any(entry_of(status, newest) for status in statuses.values()):
+        known_run(session.fleet, newest, lambda _known: True)  # raises, and says which runs there are
+        return True
     else:
-        read, unread = known_of(fleet, newest, statuses)
+        read, unread = known_of(session.fleet, newest, statuses)
         lost = (*lost, *unread)
         if read is None:
             raise Refused(lost)
         known = read
-    _refuse_other_hosts(targets, known.plan)
+    _refuse_other_hosts(session.targets, known.plan)
     _refuse_superseded(known)
-    return Found(known, tuple(problem for problem in lost if problem.host in _hosts(known.plan)))
+    session.known, session.directory = known, directory_of(options.runs, known)
+    session.lost = tuple(problem for problem in lost if problem.host in _hosts(known.plan))
+    return _ended(session.directory, known)
 
 
 def _open_on(statuses: Mapping[str, State]) -> list[str]:
@@ -194,224 +162,103 @@ def _refuse_superseded(known: Known) -> None:
         )
 
 
-@dataclass(frozen=True)
-class ResumeRequest:
-    """What was asked for: which run (the last unfinished one, where none is named), how far, and who is to be heard."""
+def open_found_journal(session: Session) -> None:
+    """Open the run's journal; UsageError where it lacks records that a host knows of. The run works on the hosts that can be reached."""
+    known = session.known
+    journal = session.directory.journal()
+    journal.refuse_cut([head for host in known.plans for head in (known.entry(host) or {}).get("heads", ())])
+    begin_journal(session, journal, pattern=known.plan.pattern, recovered_from="hosts")
+    agents = {name: agent for name, agent in session.fleet.agents.items() if name in known.plans}
+    session.fleet = replace(session.fleet, agents=agents)
+    session.plan, session.plans = known.plan, {name: plan for name, plan in known.plans.items() if name in agents}
+    session.dead = dead_holders(known.run, known.statuses)
+    session.known = replace(known, records=tuple(journal.records))
+    session.inherited = session.known.touched
 
-    run: str
-    only_prepare: bool
-    approve: Callable[[Plan], None]
-    listen: Callable[[RunDir, Journal], None]
-    stop: StopSignal
-    poll: Polling | None = None
+
+def need_all_hosts(session: Session) -> None:
+    """Nothing of the old release was touched: every host is needed."""
+    if session.lost:
+        raise Unreachable(session.lost)
+    if missing := _missing(session):
+        raise Refused(missing)
 
 
-def resume(targets: Targets, runs: RunDirs, asked: ResumeRequest) -> str:
-    """Go on with a run to its end; gives its id, or nothing where there is no run to go on with."""
-    here = begun_here(targets, runs, asked.run)
+def get_release(session: Session) -> None:
+    """The files of the plan and its release; built anew where this machine does not have it."""
+    release = release_again(session.targets, session.plan, session.fleet)
+    session.contents, session.artifact = contents_for(session.targets, session.plan, release.facts), release.artifact
+
+
+def start_again(session: Session) -> None:
+    """From here on the run is at work on hosts again."""
+    start(session)
+    session.record("resumed", by=holder(), touched=list(session.inherited), found="its controller is gone")
+
+
+def end_on_new(session: Session) -> None:
+    """The run was confirmed: there is nothing more to do."""
+    session.status = "on V2"
+
+
+def turn_back_if_needed(session: Session) -> None:
+    """All back, unless every host is where the run left it. Decided under the leases, when no host can go by itself unseen.
+
+    Raises how that ended: RolledBack, or MixedFleet with the hosts that are not known to be back.
+    """
+    statuses, silent = ask(session.fleet)
+    now = session.known = replace(session.known, statuses=statuses)
+    against = [*_against(session), *_not_held(session), *silent]
+    if not against:
+        session.reached = now.reached()
+        return
+    reachable = [host for host in now.touched if host in session.fleet.agents]
+    unsure = [problem for problem in session.lost if problem.host in now.touched or not _is_own_journal(session)]
     try:
-        with connected_as_far_as_possible(targets) as (fleet, unreachable):
-            found = find(targets, runs, fleet, here, asked.run, unreachable)
-            if found is None:
-                return ""
-            directory = directory_of(runs, found.known)
-            if _ended(directory, found):
-                return ""
-            _Resumed(targets, directory, asked, fleet, found).go()
-            return found.run
-    except Unreachable as nobody:
-        if here is not None and _touched_here(here):
-            raise MixedFleet(nobody.problems) from nobody
-        raise
+        go_back(session, "; ".join(problem.found for problem in against), reachable, already=now.back, lost=unsure)
+    except MixedFleet as mixed:
+        raise MixedFleet([*mixed.problems, *against]) from mixed
+    back = f"back: {', '.join(reachable)}; all on {session.plan.service.old}, verified"
+    where = Problem(found=back, next="see the report; then plan again")
+    raise (Interrupted if session.stop.asked else RolledBack)([*against, where])
 
 
-def _ended(directory: RunDir, found: Found) -> bool:
-    """Whether the run has come to its end, by its journal and by its hosts: then it is not begun a second time."""
-    records = read(directory.journal_file) if directory.journal_file.exists() else []
-    return (
-        "run.finished" in [record.kind for record in records if record.kind != "notice"][-1:]
-        and not found.known.unfinished
-    )
+def name_lost_hosts(session: Session) -> None:
+    """The others were being confirmed, and now are."""
+    if session.lost:
+        raise MixedFleet(session.lost)
 
 
-def _touched_here(here: RunDir) -> bool:
-    return any(record.kind == "intent" and record.phase in COMMITS for record in read(here.journal_file))
+def _is_own_journal(session: Session) -> bool:
+    """Whether the journal is this run's own, so that a host which it does not name was not touched."""
+    return not any("recovered_from" in record.data for record in session.journal.of("run.created"))
 
 
-@dataclass(frozen=True)
-class _Resumed:
-    """One run, taken up again."""
+def _against(session: Session) -> list[Problem]:
+    """What speaks against going on forward."""
+    next_ = "the run goes back on all its hosts; then plan again"
+    reverted = [
+        Problem(host=host, found=f"reverted by host at {at}, in run {session.run}", next=next_)
+        for host, at in session.known.reverted.items()
+    ]
+    begun = [
+        Problem(host=host, found=f"the rollback of run {session.run} was begun here", next=next_)
+        for host in session.known.going_back
+        if host not in session.known.reverted
+    ]
+    return [*reverted, *begun, *(() if session.known.confirming else (*session.lost, *_missing(session)))]
 
-    targets: Targets
-    directory: RunDir
-    asked: ResumeRequest
-    fleet: Fleet
-    found: Found
 
-    def go(self) -> None:
-        """To the end, whichever it is."""
-        journal = self.directory.journal()
-        journal.refuse_cut(
-            [head for host in self.known.plans for head in (self.known.entry(host) or {}).get("heads", ())]
-        )
-        try:
-            self.asked.listen(self.directory, journal)
-            if not journal.of("run.created"):
-                about = {"environment": self.targets.environment, "pattern": self.known.plan.pattern}
-                journal.write("run.created", run=self.known.run, **about, recovered_from="hosts")
-            with end_recorded(journal):
-                status = self._go_on(journal)
-            journal.write("run.finished", exit_code=int(ExitCode.DONE), status=status)
-        finally:
-            journal.close()
+def _not_held(session: Session) -> list[Problem]:
+    """Hosts whose lease could not be taken: nothing may be changed there."""
+    known = {*session.tokens, *(problem.host for problem in session.lost)}
+    found, next_ = "its lease could not be taken", "see that the host can be reached, and `./invokew status`"
+    return [Problem(host=host, found=found, next=next_) for host in session.hosts if host not in known]
 
-    @property
-    def known(self) -> Known:
-        """What is known of the run."""
-        return self.found.known
 
-    @property
-    def plan(self) -> Plan:
-        """The plan that it had from the beginning."""
-        return self.known.plan
-
-    def _go_on(self, journal: Journal) -> str:
-        standing = Standing(self.known, tuple(journal.records))
-        if standing.confirmed:
-            session = self._session(journal, {}, None, standing.touched)
-            self._tell(journal, standing)
-            with held(session, all_or_none=False):  # so that the leases of the dead controller are given back
-                return "on V2"
-        if not standing.touched:
-            return self._before_phase_3(journal, standing)
-        if self.asked.only_prepare:
-            found = f"phases 3-5 were begun on {', '.join(standing.touched)}"
-            next_ = "go on with `./invokew cutover --resume`, or back with `./invokew rollback`"
-            raise UsageError(Problem(path="--resume", found=found, next=next_))
-        return self._from_phase_3(journal, standing)
-
-    def _before_phase_3(self, journal: Journal, standing: Standing) -> str:
-        """Nothing of V1 was touched: all hosts are needed, and everything is done again from where it was prepared."""
-        if self.found.lost:
-            raise Unreachable(self.found.lost)
-        if missing := self._missing():
-            raise Refused(missing)
-        self._approved(journal)
-        if self.asked.poll is not None:
-            self.asked.poll.people(journal)
-        contents, artifact = self._contents()
-        session = self._session(journal, contents, artifact)
-        self._tell(journal, standing)
-        with held(session, {name: self.plan.of_host(name).model_dump(mode="json") for name in self.plan.hosts}):
-            prepare(session, again=bool(journal.of("prepared")))
-            if self.asked.poll is not None:
-                self.asked.poll.machines(journal)
-            if not self.asked.only_prepare:
-                commit_or_go_back(session, self.plan)
-        return "prepared" if self.asked.only_prepare else "on V2"
-
-    def _from_phase_3(self, journal: Journal, standing: Standing) -> str:
-        """On, if every host is where the run left it; else all back. Decided under the leases, when no host can go by itself unseen."""
-        contents, artifact = ({}, None) if self._against(standing) else self._contents()
-        session = self._session(journal, contents, artifact, standing.touched)
-        self._tell(journal, standing)
-        with held(session, all_or_none=False):
-            statuses, silent = ask(session.fleet)
-            now = Standing(Known(self.known.run, self.plan, statuses), standing.records)
-            against = [*self._against(now), *self._not_held(session), *silent]
-            if against:
-                self._back(session, now, against)
-            batches = tuple(tuple(host for host in hosts if host in session.plans) for hosts in self.plan.batches)
-            commit_or_go_back(session, self.plan.model_copy(update={"batches": batches}), now.reached())
-        if self.found.lost:
-            raise MixedFleet(self.found.lost)  # the others were being confirmed, and now are
-        return "on V2"
-
-    def _back(self, session: Session, now: Standing, why: Sequence[Problem]) -> None:
-        """All back; raises how that ended: 4, or 5 with the hosts that are not known to be on V1."""
-        reachable = [host for host in now.touched if host in session.fleet.agents]
-        unsure = [problem for problem in self.found.lost if problem.host in now.touched or not self._is_ours(session)]
-        try:
-            go_back(session, "; ".join(problem.found for problem in why), reachable, already=now.back, lost=unsure)
-        except MixedFleet as mixed:
-            raise MixedFleet([*mixed.problems, *why]) from mixed
-        where = Problem(
-            found=f"back: {', '.join(reachable)}; all on V1, verified", next="see the report; then plan again"
-        )
-        raise (Interrupted if self.asked.stop.asked else RolledBack)([*why, where])
-
-    def _is_ours(self, session: Session) -> bool:
-        """Whether the journal is this run's own, so that a host which it does not name was not touched."""
-        return not any("recovered_from" in record.data for record in session.journal.of("run.created"))
-
-    def _against(self, standing: Standing) -> list[Problem]:
-        """What speaks against going on forward."""
-        run, next_ = self.known.run, "the run goes back on all its hosts; then plan again"
-        reverted = [
-            Problem(host=host, found=f"reverted by host at {at}, in run {run}", next=next_)
-            for host, at in standing.reverted.items()
-        ]
-        told = {problem.host for problem in reverted}
-        begun = [
-            Problem(host=host, found=f"the rollback of run {run} was begun here", next=next_)
-            for host in standing.going_back
-            if host not in told
-        ]
-        return [*reverted, *begun, *(() if standing.confirming else (*self.found.lost, *self._missing()))]
-
-    def _not_held(self, session: Session) -> list[Problem]:
-        """Hosts whose lease could not be taken: nothing may be changed there."""
-        lost = {problem.host for problem in self.found.lost}
-        found, next_ = "its lease could not be taken", "see that the host can be reached, and `./invokew status`"
-        return [
-            Problem(host=host, found=found, next=next_)
-            for host in session.hosts
-            if host not in {*session.tokens, *lost}
-        ]
-
-    def _missing(self) -> list[Problem]:
-        """Hosts of the run that keep no part of the plan, where only the hosts have it."""
-        lost = {problem.host for problem in self.found.lost}
-        wanted = [host for batch in self.plan.batches for host in batch]
-        found, next_ = f"run {self.known.run} has not come here, and its plan is only on the other hosts", "plan again"
-        return [Problem(host=host, found=found, next=next_) for host in wanted if host not in {*self.plan.hosts, *lost}]
-
-    def _approved(self, journal: Journal) -> None:
-        """A plan that was approved for as much as this is not asked about again."""
-        purpose = "prepare" if self.asked.only_prepare else "cutover"
-        given = {
-            record.data.get("purpose")
-            for record in journal.of("approved")
-            if record.data["fingerprint"] == self.plan.fingerprint
-        }
-        if purpose in given or "cutover" in given:
-            return
-        self.asked.approve(self.plan)
-        journal.write("approved", by=holder(), fingerprint=self.plan.fingerprint, purpose=purpose)
-
-    def _contents(self) -> tuple[dict[str, str], Path | None]:
-        """The files of the plan and its release; built anew where this machine does not have it."""
-        release = release_again(self.targets, self.plan, self.fleet)
-        return contents_for(self.targets, self.plan, release.facts), release.artifact
-
-    def _session(
-        self, journal: Journal, contents: dict[str, str], artifact: Path | None, touched: Sequence[str] = ()
-    ) -> Session:
-        fleet = Fleet(
-            {name: agent for name, agent in self.fleet.agents.items() if name in self.plan.hosts},
-            self.fleet.pool,
-            self.fleet.logins,
-        )
-        times = times_of(self.targets)
-        return Session(
-            root=self.targets.root, run=self.known.run, service=self.plan.service.name, environment=self.plan.environment, journal=journal,
-            evidence=self.directory.evidence, fleet=fleet,
-            plans={name: plan for name, plan in self.plan.hosts.items() if name in fleet.agents}, times=times,
-            ends=times.run_ends(len(self.plan.batches)),
-            stop=self.asked.stop, contents=contents, artifact=artifact, inherited=touched,
-            dead=dead_holders(self.known.run, self.known.statuses),
-        )  # fmt: skip
-
-    def _tell(self, journal: Journal, standing: Standing) -> None:
-        journal.write("run.started", fingerprint=self.plan.fingerprint, hosts=list(self.plan.hosts))
-        journal.write("resumed", by=holder(), touched=list(standing.touched), found="its controller is gone")
+def _missing(session: Session) -> list[Problem]:
+    """Hosts of the run that keep no part of the plan, where only the hosts have it."""
+    known = {*session.plan.hosts, *(problem.host for problem in session.lost)}
+    found, next_ = f"run {session.run} has not come here, and its plan is only on the other hosts", "plan again"
+    wanted = [host for batch in session.plan.batches for host in batch]
+    return [Problem(host=host, found=found, next=next_) for host in wanted if host not in known]

@@ -1,4 +1,4 @@
-"""`rollback --check` and `abort --check`: which runs would be undone, on which hosts, by which changes. Asks and looks; takes no lease.
+"""`rollback --check` and `abort --check`: which runs would be undone, on which hosts, by which changes. Takes no lease.
 
 The backup that the way back needs is read back as well, file by file: that it is sound is worth knowing before it is needed.
 """
@@ -10,17 +10,17 @@ from cutover.agent.compare import differences
 from cutover.core.errors import Problem, Unjudged
 from cutover.core.step import State, Step
 from cutover.inventory.targets import Targets
-from cutover.journal.rundir import RunDirs
 from cutover.plan.phases import PHASES, PREPARING, ROLLBACK
 from cutover.plan.plan import HostPlan
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, failures, reached
-from cutover.run.commit import CONFIRMED
-from cutover.run.history import Known, ask, known_run, left_held
-from cutover.run.rollback import RollbackRequest, staying
-from cutover.run.session import dead_holders, refuse_held, refuse_wrong_nonce
+from cutover.remote.timeouts import PLAN_LOOK_S
+from cutover.run.abort import left_held
+from cutover.run.history import CONFIRMED, Known, ask, known_run
+from cutover.run.leases import refuse_living_holders, refuse_wrong_nonce
+from cutover.run.options import RunOptions
+from cutover.run.rollback import leftover_hosts, wants_back
 
-LOOK_S = 60.0
 BACKUP = "snapshot"  # the kind of step that leaves what the way back restores
 
 
@@ -42,10 +42,10 @@ class Ahead:
     back: tuple[HostAhead, ...]
     released: Mapping[str, Sequence[str]]
     unknown: tuple[Problem, ...]
-    staying: tuple[Problem, ...] = ()  # hosts of these runs that were not chosen, and would stay on V2
+    leftover: tuple[Problem, ...] = ()  # hosts of these runs that were not chosen, and would stay on the new release
 
 
-def foresee(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> Ahead:
+def foresee(targets: Targets, options: RunOptions) -> Ahead:
     """What `rollback` (with `released`: `abort`) would do now. Raises Locked where another run holds a host, as they would."""
     with reached(targets) as (fleet, unreachable):
         if not fleet.agents:
@@ -53,17 +53,16 @@ def foresee(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> Ahead:
         meant: list[Known] = []
 
         def wanted(candidate: Known) -> bool:
-            if asked.wants(candidate, runs):
+            if wants_back(options, candidate):
                 meant.append(candidate)
             return False  # all of them: one is undone after the other
 
-        named, silent = known_run(fleet, asked.run, wanted)
-        if named is not None and asked.wants(named, runs):
+        named, silent = known_run(fleet, options.run, wanted)
+        if named is not None and wants_back(options, named):
             meant.append(named)
         statuses, _ = ask(fleet)
-        refuse_wrong_nonce(statuses, asked.steal)
-        dead = dead_holders(None, statuses, asked.steal)
-        refuse_held({host: one for host, one in statuses.items() if host not in dead})
+        refuse_wrong_nonce(statuses, options.steal)
+        refuse_living_holders(statuses, options.steal)
         back: list[HostAhead] = []
         left: list[Problem] = []
         unknown = [*unreachable, *silent]
@@ -71,8 +70,8 @@ def foresee(targets: Targets, runs: RunDirs, asked: RollbackRequest) -> Ahead:
             ahead, unread = _of_run(fleet, known)
             back += ahead
             unknown += unread
-            left += staying(targets, known)
-        return Ahead(tuple(back), _by_run(left_held(statuses, asked.run)), tuple(dict.fromkeys(unknown)), tuple(left))
+            left += leftover_hosts(targets, known)
+        return Ahead(tuple(back), _by_run(left_held(statuses, options.run)), tuple(dict.fromkeys(unknown)), tuple(left))
 
 
 def _by_run(left: Mapping[str, str]) -> dict[str, list[str]]:
@@ -84,9 +83,9 @@ def _of_run(fleet: Fleet, known: Known) -> tuple[list[HostAhead], list[Problem]]
 
     def look(agent: HostAgent) -> dict[str, State]:
         plan = known.plans[agent.name]
-        return agent.look([*_changing(plan), *_backups(plan)], deadline_s=LOOK_S)
+        return agent.look([*_changing(plan), *_backups(plan)], deadline_s=PLAN_LOOK_S)
 
-    outcomes = fleet.each(look, hosts, deadline=LOOK_S)
+    outcomes = fleet.each(look, hosts, deadline=PLAN_LOOK_S)
     seen = {host: one.unwrap() for host, one in outcomes.items() if one.error is None}
     return [_host(known, host, states) for host, states in seen.items()], failures(outcomes)
 
@@ -94,10 +93,8 @@ def _of_run(fleet: Fleet, known: Known) -> tuple[list[HostAhead], list[Problem]]
 def _host(known: Known, host: str, seen: Mapping[str, State]) -> HostAhead:
     plan = known.plans[host]
     if known.is_back(host):
-        at = ((known.entry(host) or {}).get("reverted") or {}).get("at", "")
-        stands = (
-            f"it went back by itself at {at}: V1 is judged there, and taken back once more only where it does not pass"
-        )
+        at, old = ((known.entry(host) or {}).get("reverted") or {}).get("at", ""), known.plan.service.old
+        stands = f"it went back by itself at {at}: {old} is judged there, and taken back once more only where it does not pass"
         return HostAhead(host, known.run, stands, ())
     would = tuple(step.words for step in _changing(plan) if _differs(step, seen[step.id]))
     return HostAhead(host, known.run, _stands(known, host), would, tuple(_wrong(host, plan, seen)))
@@ -108,7 +105,7 @@ def _stands(known: Known, host: str) -> str:
     if status["revert"]["armed"] and status["revert"]["run"] == known.run:
         return "between the versions; its own revert is armed"
     if (entry.get("state") or {}).get("status") == CONFIRMED and not entry.get("reverted"):
-        return "on V2, confirmed"
+        return f"on {known.plan.service.new}, confirmed"
     return "left between the versions"
 
 
@@ -121,7 +118,9 @@ def _wrong(host: str, plan: HostPlan, seen: Mapping[str, State]) -> list[Problem
     ]
     for phase in PHASES:
         for step in plan.of(phase):
-            taken = phase in PREPARING or seen.get(step.id, {}).get("exists")  # the last one, once V1 has stopped
+            taken = phase in PREPARING or seen.get(step.id, {}).get(
+                "exists"
+            )  # the last one, once the old service has stopped
             if step in _backups(plan) and taken and (found := _differs(step, seen[step.id])):
                 problems.append(Problem(f"{step.words}: {'; '.join(found)}", step.next, host=host, path=step.id))
     return problems
@@ -136,7 +135,7 @@ def _backups(plan: HostPlan) -> list[Step]:
 
 
 def _differs(step: Step, seen: State) -> list[str]:
-    """What is not as the step wants it; what it could not look at is told elsewhere."""
+    """What is not as the step wants it; what it could not look at is a problem of its own."""
     if "error" in seen and step.kind != BACKUP:
         return []
     wrong = [str(found) for found in seen.get("wrong", ())]

@@ -1,19 +1,21 @@
-"""Read-only judging outside a run: `verify` runs a phase's checks, `validate` has the deployed service judged on its hosts."""
+"""Read-only judging outside a run: `verify` a phase's checks, `validate` the live service, `shadow` both versions on the same input."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.step import State, Step
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_stamp
-from cutover.plan.gate import Finding, judge_outcomes
-from cutover.plan.phases import COMMITTING, PHASES, ROLLBACK, Phase, phase_named
-from cutover.plan.roles import RunFacts, contexts, steps_of
+from cutover.plan.gate import Finding, causes_in, causes_of, joined_causes, judge_outcomes
+from cutover.plan.phases import BAKES, COMMITTING, PHASES, READS_FACTS, ROLLBACK, STAGES, Phase, phase_named
+from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, functions_of, steps_of
 from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import Fleet, as_problems, reached
+from cutover.remote.fleet import Fleet, failures, reached
+from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S
 from cutover.run.checks.runner import add_errors, refuse_unwritable, run_checks
 from cutover.run.history import Known, known_run
 
@@ -21,7 +23,7 @@ from cutover.run.history import Known, known_run
 
 
 def phase_to_check(phase: str) -> Phase | None:
-    """The phase of a name or number; None where none is named. UsageError where there is no such phase."""
+    """The phase of a name or number; None where none is named. UsageError where it is unknown."""
     try:
         return phase_named(phase) if phase else None
     except KeyError:
@@ -59,7 +61,7 @@ def _no_run(who: str, phase: str, host: str = "") -> Problem:
 def last_phase(known: Known) -> Phase:
     """The last phase that ran on all the hosts; where they differ, one must be named."""
     last = {
-        name: ((known.entry(name) or {}).get("batches") or [f"{PHASES[0].name}-0"])[-1].rpartition("-")[0]
+        name: ((known.entry(name) or {}).get("batches") or [f"{READS_FACTS.name}-0"])[-1].rpartition("-")[0]
         for name in known.plans
     }
     if len(set(last.values())) > 1:
@@ -69,7 +71,7 @@ def last_phase(known: Known) -> Phase:
     return phase_named(next(iter(last.values())))
 
 
-# What came of judging outside a run, as `verify`, `validate` and `shadow` tell it.
+# What came of judging outside a run, as `verify`, `validate` and `shadow` report it.
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,8 @@ def unasked_findings(about: str, problems: Iterable[Problem]) -> tuple[Finding, 
     )
 
 
-MEASURE_S = 180.0
-VALIDATING = PHASES[-1].name  # the role that judges the service
-VERIFY = "verify"  # what is told where no phase is known
-NO_JOURNAL = "make room on this machine, and verify again: no journal has what is told here"
+VERIFY = "verify"  # the name of findings where no phase is known
+NO_JOURNAL = "make room on this machine, and verify again: no journal has what is reported here"
 
 
 def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
@@ -143,36 +143,101 @@ def _nobody_checked(named: Phase | None, unasked: list[Problem], junit: Path | N
 
 def validate(targets: Targets) -> Judged:
     """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
-    phase = phase_named(VALIDATING)
     with reached(targets) as (fleet, unreachable):
         run = RunFacts("validate", utc_stamp())
         steps = {
-            name: steps_of(role, VALIDATING, "validate")
+            name: steps_of(role, BAKES.name, "validate")
             for name, role in contexts(targets, run).items()
             if name in fleet.agents
         }
-        findings, documents = _measure(fleet, phase, steps)
-    lacking: dict[str, Mapping[str, State]] = {problem.host: {} for problem in unreachable}
-    return Judged(phase.label, (*findings, *unasked_findings(phase.name, unreachable)), {**documents, **lacking})
+        measured, findings = _measure(fleet, BAKES.name, steps, MEASURE_S)
+    documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unreachable))}
+    for name, outcomes in measured.items():
+        findings += judge_outcomes(name, steps[name], outcomes)
+        given = {one["id"]: one["after"].get("document") for one in outcomes}
+        documents[name] = {step: document for step, document in given.items() if document is not None}
+    return Judged(BAKES.label, (*findings, *unasked_findings(BAKES.name, unreachable)), documents)
 
 
 def _measure(
-    fleet: Fleet, phase: Phase, steps: Mapping[str, tuple[Step, ...]]
-) -> tuple[list[Finding], dict[str, Mapping[str, State]]]:
-    findings: list[Finding] = []
-    documents: dict[str, Mapping[str, State]] = {}
+    fleet: Fleet, about: str, steps: Mapping[str, Sequence[Step]], deadline_s: float
+) -> tuple[dict[str, list[State]], list[Finding]]:
+    """Have each host measure within the deadline (seconds). Gives what each measured, and a finding for each that could not."""
 
     def measure(agent: HostAgent) -> list[State]:
-        return agent.measure(steps[agent.name], deadline_s=MEASURE_S)
+        return agent.measure(steps[agent.name], deadline_s=deadline_s)
 
-    for name, outcome in fleet.each(measure, deadline=MEASURE_S * 2).items():
-        if outcome.error is not None:
-            findings += unasked_findings(phase.name, as_problems(outcome.error, name))
-            documents[name] = {}
-            continue
-        outcomes = outcome.unwrap()
-        findings += judge_outcomes(name, steps[name], outcomes)
-        documents[name] = {
-            one["id"]: one["after"]["document"] for one in outcomes if one["after"].get("document") is not None
+    outcomes = fleet.each(measure, list(steps), deadline=deadline_s + PHASE_SLACK_S)
+    findings = list(unasked_findings(about, failures(outcomes)))
+    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, findings
+
+
+# `shadow`: both versions run on each host's own input, side by side, and their results are compared there. A host answers with a
+# judging document: `checks` by name, each with `status`, `words` and `issues`. What is compared is the role's business.
+
+SHADOW = "shadow"  # the function of the role, and the name of its findings
+TITLE = "Both releases on the same input"
+
+
+def shadow(targets: Targets, *, run: str) -> Judged:
+    """Have each host compare, by the release that a run staged there (the newest run, where none is named), else by the one in service."""
+    with reached(targets) as (fleet, unreachable):
+        staged_by, releases, silent = _releases(fleet, run)
+        asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
+        roles = contexts(targets, RunFacts(SHADOW, utc_stamp()))
+        if not functions_of(next(iter(roles.values())).role, BAKES.name, SHADOW):
+            missing = f"service {targets.service} has no comparison of both releases (`shadow` in its steps.py)"
+            raise UsageError(Problem(missing, "`./invokew validate` judges the release in service", path="shadow"))
+        steps = {
+            name: steps_of(replace(roles[name], release=releases.get(name, NO_RELEASE)), BAKES.name, SHADOW)
+            for name in asked
         }
-    return findings, documents
+        deadline = max((sum(step.args.get("timeout_s", 0.0) for step in one) for one in steps.values()), default=0.0)
+        measured, findings = _measure(fleet, SHADOW, steps, deadline + PHASE_SLACK_S)
+    unasked = [*unreachable, *silent]
+    documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unasked))}
+    for name, outcomes in measured.items():
+        seen = {one["id"]: one for one in outcomes}
+        found = {step.id: _document(seen.get(step.id)) for step in steps[name]}
+        documents[name] = {step: document for step, document in found.items() if document is not None}
+        for step in steps[name]:
+            findings += _judge(name, step, seen.get(step.id), found[step.id])
+    return Judged(TITLE, (*findings, *unasked_findings(SHADOW, unasked)), documents, staged_by)
+
+
+def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:
+    """The run that staged a release last, the release that lies on each host since then, and who could not say."""
+    staged = [phase.name for phase in (STAGES, *COMMITTING, ROLLBACK)]
+    known, silent = known_run(fleet, run, lambda candidate: candidate.ran(staged))
+    if known is None:
+        return "", {}, silent
+    plan = known.plan.release  # it does not keep what it was built for, and only its name is asked for
+    facts = ReleaseFacts(plan.id, plan.sha256, plan.size, python="", machine="")
+    return known.run, dict.fromkeys(known.plans, facts), silent
+
+
+def _document(outcome: State | None) -> State | None:
+    """The judging document of an outcome; None where there is none."""
+    document = outcome["after"].get("document") if outcome else None
+    return document if isinstance(document, dict) and isinstance(document.get("checks"), dict) else None
+
+
+def _judge(host: str, step: Step, outcome: State | None, document: State | None) -> list[Finding]:
+    """One finding for each issue that the host names, and one for each check that has none."""
+    if document is None:
+        return [Finding(host, f"{SHADOW}.comparison", Verdict.ERROR, f"not compared: {_why(outcome)}", step.next)]
+    return [finding for name, check in document["checks"].items() for finding in _of_check(host, name, check)]
+
+
+def _of_check(host: str, name: str, check: Mapping[str, Any]) -> list[Finding]:
+    where = f"{SHADOW}.{name}"
+    issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
+    return issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
+
+
+def _why(outcome: State | None) -> str:
+    """Why a host has no document: what it reported instead."""
+    if outcome is None:
+        return "the step was not run"
+    said = joined_causes(causes_of(outcome))
+    return said or "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])])) or "no output"

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from cutover.cli import cutover
-from cutover.cli.cutover import Cutting
-from cutover.cli.options import Where
+from cutover.cli import cutover, monitor
 from cutover.core.errors import ExitCode
 from cutover.core.step import Step
 from cutover.plan.gate import said_no
 from cutover.plan.plan import Change, Plan, ReleasePlan, ServicePlan
-from cutover.run.cutover import Conductor
+from cutover.run.options import RunOptions, Where
+from cutover.run.session import Session
 from tests.checkout import ROOT
 from tests.run.fakehosts import host_plan
 
@@ -49,19 +48,19 @@ def errors(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     return {error["path"]: error["found"] for error in json.loads(capsys.readouterr().out)["errors"]}
 
 
-def where(root: Path, *, run: str = "", json: bool = True) -> Where:
-    return Where(root, "cutover", "prod", json=json, run=run)
+def options(root: Path, command: str = "cutover", **given: Any) -> RunOptions:
+    return RunOptions(root, command, "prod", **{"json": True, **given})
 
 
 def test_all_that_check_would_ignore_is_refused_at_once(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    one = Cutting(where(root, run=RUN), "1", resume=True, answers="a.yml", watch=True)
-    assert one.checked() is ExitCode.USAGE
+    given = options(root, run=RUN, serial="1", check=True, resume=True, answers="a.yml", watch=True)
+    assert cutover.plan(given) is ExitCode.USAGE
     assert sorted(errors(capsys)) == ["--answers", "--json", "--resume", "--serial", "--watch"]
     assert not (root / ".cutover").exists()
 
 
 @pytest.mark.parametrize(
-    ("options", "refused"),
+    ("given", "refused"),
     [
         ({"watch": True}, "--json"),
         ({"resume": True, "serial": "1"}, "--serial"),
@@ -70,24 +69,24 @@ def test_all_that_check_would_ignore_is_refused_at_once(root: Path, capsys: pyte
     ],
 )
 def test_options_that_contradict_each_other(
-    root: Path, capsys: pytest.CaptureFixture[str], options: dict[str, Any], refused: str
+    root: Path, capsys: pytest.CaptureFixture[str], given: dict[str, Any], refused: str
 ) -> None:
-    run = options.pop("run", "")
-    assert Cutting(where(root, run=run), **options).cutover(only_prepare=False) is ExitCode.USAGE
+    assert cutover.cutover(options(root, **given)) is ExitCode.USAGE
     assert list(errors(capsys)) == [refused]
 
 
 def test_batches_and_release_are_looked_at_before_any_host(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = str(root / "none.tar.gz")
-    for one in (
-        Cutting(where(root), "0", missing).plan,
-        lambda: Cutting(where(root), "0", missing).cutover(only_prepare=True),
-    ):
-        assert one() is ExitCode.USAGE
+    for command, one in (("plan", cutover.plan), ("prepare", cutover.cutover)):
+        assert one(options(root, command, serial="0", release=missing)) is ExitCode.USAGE
         assert sorted(errors(capsys)) == ["--serial", missing]
-    assert Cutting(where(root), release=missing, resume=True).cutover(only_prepare=False) is ExitCode.USAGE
+    assert cutover.cutover(options(root, release=missing, resume=True)) is ExitCode.USAGE
     assert list(errors(capsys)) == [missing]
     assert not (root / ".cutover").exists()
+
+
+def test_batches_that_are_wrong_hold_no_rollback_up(root: Path) -> None:
+    assert options(root, "rollback", serial="0").targets().names == ("h1",)
 
 
 def plan_with(*steps: Step, found: dict[str, tuple[str, ...]]) -> Plan:
@@ -126,12 +125,12 @@ def test_a_plan_says_no_where_a_probe_of_phase_0_did_not_hold_and_would_not_pass
 def test_such_a_plan_is_shown_and_kept_and_ends_with_3(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plan: Plan, code: ExitCode
 ) -> None:
-    def planned(self: Conductor) -> Plan:
-        plan.save(self.run.plan_file)
-        return plan
+    def planned(session: Session) -> None:
+        session.plan = plan
+        plan.save(session.directory.plan_file)
 
-    monkeypatch.setattr(Conductor, "plan", planned)
-    assert Cutting(where(root)).checked() is code
+    monkeypatch.setattr("cutover.run.cutover.plan", planned)
+    assert cutover.plan(options(root, check=True)) is code
     said = capsys.readouterr()
     document = json.loads(said.out)
     assert document["fingerprint"] == plan.fingerprint
@@ -150,15 +149,14 @@ def test_the_watch_follows_the_run_or_where_there_was_nothing_to_do_the_last_one
         (directory / "plan.json").touch()
     asked: list[Where] = []
 
-    def done(self: Cutting, ask: Any, *, only_prepare: bool) -> ExitCode:  # noqa: ARG001 - as the real one
-        ask.run_id = RUN
-        return ExitCode.DONE
+    def done(session: Session) -> None:
+        session.ask.run_id = RUN
 
-    def monitor(one: Where, *, once: bool) -> ExitCode:
+    def watch(one: Where, *, once: bool) -> ExitCode:
         asked.append(one)
         return ExitCode.USAGE if once else ExitCode.DONE
 
-    monkeypatch.setattr(Cutting, "_cutover", done)
-    monkeypatch.setattr(cutover, "monitor", monitor)
-    assert Cutting(where(root, json=False), watch=True).cutover(only_prepare=False) is ExitCode.DONE
+    monkeypatch.setattr("cutover.run.cutover.cutover", done)
+    monkeypatch.setattr(monitor, "monitor", watch)
+    assert cutover.cutover(options(root, json=False, watch=True)) is ExitCode.DONE
     assert [(one.command, one.run, one.hosts) for one in asked] == [("monitor", watched, "prod")]

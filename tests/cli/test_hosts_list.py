@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cutover.cli.hosts import listing
-from cutover.cli.options import Where
 from cutover.core.errors import ExitCode
+from cutover.run.options import Where
 
 
 def test_the_document_has_what_the_inventory_says_of_the_way(

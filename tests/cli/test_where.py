@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import tasks
-from cutover.cli.options import Where
 from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir, RunDirs
+from cutover.run.options import Where
 from tasks import namespace
 from tests.checkout import ROOT
 from tests.cli.commands import give

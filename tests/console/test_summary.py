@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cutover.cli.app import Said, answer
+from cutover.cli.app import answer
+from cutover.console.ask import Ask
 from cutover.console.plan import plan_view
 from cutover.console.problems import show_error
 from cutover.console.status import status_view
@@ -138,16 +139,17 @@ def test_what_only_follows_from_a_problem_is_counted_there() -> None:
 
 def test_the_json_document() -> None:
     error = MixedFleet(Problem(host="web1", path="p", found="f", next="n"))
-    said = Said(RUN, "f1", {"web1": {"version": "V1"}}, {"report": "/r.html"}, error.problems, {"away": 1})
     at = "2026-01-02T03:04:05.000Z"
-    document = json.loads(answer("cutover", error.exit_code, at, said))
+    ask = Ask(ROOT, "cutover", started_at=at, run_id=RUN, hosts={"web1": {"version": "V1"}}, fingerprint="f1")
+    ask.files, ask.more, ask.code = {"report": "/r.html"}, {"away": 1}, error.exit_code
+    document = json.loads(answer(ask, error.problems))
     assert re.fullmatch(r"2[-0-9]+T[0-9:.]+Z", document.pop("finished_at"))
     assert document == {
         "schema": 1, "command": "cutover", "run_id": RUN, "fingerprint": "f1", "status": "a person is needed", "exit_code": 5,
         "started_at": at, "hosts": {"web1": {"version": "V1"}}, "files": {"report": "/r.html"},
         "errors": [{"host": "web1", "path": "p", "found": "f", "next": "n"}], "away": 1,
     }  # fmt: skip
-    assert json.loads(answer("status", 0, at, Said())).keys() == {*document, "finished_at"} - {"away"}
+    assert json.loads(answer(Ask(ROOT, "status"))).keys() == {*document, "finished_at"} - {"away"}
 
 
 THEN = "2026-01-02T03:04:05Z"

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from cutover.cli.hosts import trust
-from cutover.cli.options import Where
 from cutover.core.errors import ExitCode, Unreachable, UsageError
 from cutover.core.host import Host
 from cutover.inventory.load import load
 from cutover.remote.connect import SshAccess
 from cutover.remote.ssh import SshTransport
+from cutover.run.options import Where
 from tests.contract import sshd
 
 

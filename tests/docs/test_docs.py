@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cutover.cli.app import Said, answer
+from cutover.cli.app import answer
 from cutover.cli.commands import Command
 from cutover.cli.develop import page
+from cutover.console.ask import Ask
 from cutover.inventory.targets import Options, choose
-from cutover.run.session import times_of
+from cutover.remote.timeouts import times_of
 from tasks import namespace
 from tests.checkout import ROOT
 
@@ -87,8 +88,8 @@ def test_the_page_of_the_commands_is_up_to_date() -> None:
 def test_the_page_of_the_commands_has_every_key_of_the_document_and_no_other() -> None:
     _, _, section = COMMANDS.read_text().partition("## `--json`")
     table = section.partition("| key |")[2].partition("\n\n")[0]
-    named = {key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert named == set(json.loads(answer("plan", 0, "", Said())))
+    told = {key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert told == set(json.loads(answer(Ask(ROOT, "plan"))))
 
 
 def test_every_environment_variable_of_ours_is_documented() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cutover.cli.options import Where
 from cutover.cli.report import EvidenceOptions, report
 from cutover.core.errors import ExitCode
+from cutover.run.options import Where
 from tests.checkout import ROOT
 from tests.evidence.bundles import Ground, allow, make_ground
 

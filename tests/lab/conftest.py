@@ -11,7 +11,7 @@ import pytest
 
 import lab
 from cutover.inventory.targets import Options, choose
-from cutover.run.provision import provision
+from lab.provision import provision
 from lab.system import hold
 from tests.checkout import ROOT
 from tests.lab.support import BrokenRelease, Checkout, Hosts, build_broken

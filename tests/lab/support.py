@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import lab
-from cutover.cli.app import Said, answer
+from cutover.cli.app import answer
+from cutover.console.ask import Ask
 from tests.checkout import ROOT
 from tests.waiting import PATIENCE_S, journal_records, wait_until
 
@@ -36,7 +37,7 @@ PARTS = (
 )
 SHARED = ("cache", "releases")
 KEYS = set(
-    json.loads(answer("", 0, "", Said()))
+    json.loads(answer(Ask(Path(), "")))
 )  # what every document of --json has; docs/commands.md says what is in each
 
 

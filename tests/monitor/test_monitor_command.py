@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from cutover.cli import monitor as command
-from cutover.cli.options import Where
 from cutover.core.errors import Interrupted, MixedFleet, Problem, UsageError
 from cutover.evidence import collect
 from cutover.journal.journal import read
@@ -17,6 +16,7 @@ from cutover.journal.rundir import RunDir
 from cutover.monitor import monitor
 from cutover.monitor.collector import Collector
 from cutover.monitor.watch import Collect
+from cutover.run.options import Where
 from tests.checkout import ROOT
 from tests.monitor.watches import Hosts
 from tests.timeline.report_runs import HOSTS, success
@@ -95,8 +95,8 @@ def test_a_trigger_rolls_back_and_the_journal_has_how_that_ended(
 ) -> None:
     causes: list[str] = []
 
-    def rollback(_targets: object, _runs: object, request: Any) -> None:
-        causes.append(request.reason)
+    def rollback(back: Any) -> None:
+        causes.append(back.options.reason)
         if fails is not None:
             raise fails
 

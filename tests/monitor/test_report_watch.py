@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover.cli.listeners import write_comparison
+from cutover.cli.results import write_comparison
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.report.page import write_report

@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from cutover.cli import judge
-from cutover.cli.options import Where
 from cutover.console.text import rich_console
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.targets import Targets
@@ -18,6 +17,7 @@ from cutover.journal.journal import Journal, is_held, read
 from cutover.journal.rundir import RunDir
 from cutover.monitor import status
 from cutover.monitor.status import WatchStatus, watch_status, watch_status_view, without_samples
+from cutover.run.options import Where
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, RUN, Watching, calm, held, rolled_back
 from tests.timeline.report_runs import prepared, success

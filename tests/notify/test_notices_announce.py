@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cutover.cli.announce import RECORDED, announce, announcer_if_possible, on_terminal, poll_for
-from cutover.cli.app import Ask
-from cutover.cli.options import Where
+from cutover.cli.announce import RECORDED, announce, announcer_if_possible
 from cutover.core.errors import ExitCode, UsageError
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read
 from cutover.notify.escalation import TeamRole
-from cutover.run.checklist import Line
+from cutover.run.checklist import ChecklistLine, ask_on_terminal, polling
+from cutover.run.options import Where
 from tests.checkout import ROOT
 from tests.notify.peopling import defaults
 from tests.notify.receivers import web_server
@@ -146,14 +145,16 @@ def test_wrong_people_keep_no_rollback_from_going(checkout: Path) -> None:
     assert all(line.startswith("no notices are sent: ") for line in said)
 
 
-LINES = tuple(Line(name, "team", name, question=f"Is {name} so?", role="on_call") for name in ("one", "two", "three"))
+LINES = tuple(
+    ChecklistLine(name, "team", name, question=f"Is {name} so?", role="on_call") for name in ("one", "two", "three")
+)
 
 
 def test_the_terminal_asks_for_a_name_once_and_takes_no_other_words(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("Ana\nperhaps\nyes\n\nno\nnot tested\n"))
-    given = on_terminal(Ask(checkout, "cutover"), TeamRole(title="On-call", names=("Ana Example",)), LINES)
+    given = ask_on_terminal(TeamRole(title="On-call", names=("Ana Example",)), LINES)
     assert {name: (one.yes, one.by, one.source, one.note) for name, one in given.items()} == {
         "one": (True, "Ana", "terminal", ""),
         "three": (False, "Ana", "terminal", "not tested"),
@@ -163,9 +164,9 @@ def test_the_terminal_asks_for_a_name_once_and_takes_no_other_words(
     assert asked.count("Is one so?") == 2
 
 
-def test_without_a_name_nothing_is_answered(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_name_nothing_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal("\nyes\nyes\n"))
-    assert on_terminal(Ask(checkout, "cutover"), TeamRole(title="On-call"), LINES) == {}
+    assert ask_on_terminal(TeamRole(title="On-call"), LINES) == {}
 
 
 @pytest.mark.parametrize(
@@ -183,11 +184,11 @@ def test_people_are_asked_where_there_is_a_terminal_and_yes_answers_nothing(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO() if typed is None else Terminal(typed))
     variables(checkout, people_checklist=mode)
-    poll = poll_for(Ask(checkout, "cutover", yes=yes), where(checkout).targets(), "")
-    assert (poll.mode, poll.ask is not None, poll.given) == (mode, asks, {})
+    poll = polling(where(checkout).targets(), "", yes=yes)
+    assert (poll.mode, poll.terminal, poll.given) == (mode, asks, {})
 
 
 def test_answers_that_are_wrong_are_refused_before_anything(checkout: Path) -> None:
     (checkout / "answers.yml").write_text("team-onlin: {answer: yes, by: Ana}\n")
     with pytest.raises(UsageError, match="did you mean team-online"):
-        poll_for(Ask(checkout, "cutover"), where(checkout).targets(), str(checkout / "answers.yml"))
+        polling(where(checkout).targets(), str(checkout / "answers.yml"), yes=False)

@@ -16,7 +16,7 @@ from cutover.notify.eta import RunDurations, measured
 from cutover.notify.listener import NOBODY, Announcer, Notices, addresses_of
 from cutover.notify.texts import Texts
 from cutover.plan.phases import PHASES
-from cutover.run.session import end_recorded
+from cutover.run.session import recorded_end
 from tests.checkout import ROOT
 from tests.notify.peopling import defaults, known
 from tests.run.fakehosts import World, session_of
@@ -257,7 +257,7 @@ def test_a_run_of_the_engine_that_goes_back_is_told_as_it_is(world: World) -> No
     journal.write("run.started", fingerprint="f" * 64, hosts=["a", "b"])
     ended = engine(session, ("a",), ("b",))
     assert ended is not None
-    with pytest.raises(RolledBack), end_recorded(journal):
+    with pytest.raises(RolledBack), recorded_end(session):
         raise ended
     told = [(record.data["event"], record.data.get("phase", "")) for record in journal.of("notice")]
     assert sorted(told) == sorted([*(("in_progress", phase.title) for phase in PHASES), *[("rollback", "")] * 2])

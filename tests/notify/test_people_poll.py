@@ -12,7 +12,7 @@ from cutover.journal.journal import Journal
 from cutover.notify.escalation import TeamRole
 from cutover.plan.gate import Finding
 from cutover.plan.phases import PREPARING
-from cutover.run.checklist import Answer, Line, Polling, checklist, found_in, people_polled
+from cutover.run.checklist import ChecklistAnswer, ChecklistLine, Polling, checklist, found_in, people_polled
 from tests.timeline.runs import CLOCK, Tape, finding
 
 NOW = "2026-01-02T03:04:05.000Z"
@@ -26,8 +26,8 @@ lines:
   awake: {group: team, words: awake, human: {question: "Are you awake?", role: on_call}}
   read: {group: team, words: read, human: {question: "Have you read it?", role: lead}}
 """
-YES = Answer(True, "Ana", NOW, "file")
-NO = Answer(False, "Bo", NOW, "file", "the runbook is missing")
+YES = ChecklistAnswer(True, "Ana", NOW, "file")
+NO = ChecklistAnswer(False, "Bo", NOW, "file", "the runbook is missing")
 ALL = {"there": YES, "awake": YES, "read": YES}
 
 
@@ -44,13 +44,17 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal.close()
 
 
-def asking(answered: Mapping[str, Answer], asked: list[tuple[str, list[str]]] | None = None) -> object:
-    def ask(role: TeamRole, lines: Sequence[Line]) -> Mapping[str, Answer]:
-        if asked is not None:
-            asked.append((role.title, [line.id for line in lines]))
-        return {line.id: answered[line.id] for line in lines if line.id in answered}
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
+    """Who is asked what on the terminal; each answers with what ALL has."""
+    asked: list[tuple[str, list[str]]] = []
 
-    return ask
+    def ask(role: TeamRole, lines: Sequence[ChecklistLine]) -> Mapping[str, ChecklistAnswer]:
+        asked.append((role.title, [line.id for line in lines]))
+        return {line.id: ALL[line.id] for line in lines}
+
+    monkeypatch.setattr("cutover.run.checklist.ask_on_terminal", ask)
+    return asked
 
 
 def preflight(journal: Journal, *noted: dict[str, object]) -> None:
@@ -95,19 +99,19 @@ def test_a_no_is_a_no_go_whatever_is_required(poll: Polling, journal: Journal, m
     assert not journal.of("poll")[0].data["go"]
 
 
-def test_who_holds_a_role_is_asked_once_for_all_its_open_lines(poll: Polling, journal: Journal) -> None:
-    asked: list[tuple[str, list[str]]] = []
-    ask = asking(ALL, asked)
-    assert replace(poll, given={"there": YES}, ask=ask).people(journal).go  # type: ignore[arg-type]  # as Ask
+def test_who_holds_a_role_is_asked_once_for_all_its_open_lines(
+    poll: Polling, journal: Journal, asked: list[tuple[str, list[str]]]
+) -> None:
+    assert replace(poll, given={"there": YES}, terminal=True).people(journal).go
     assert asked == [("On-call", ["awake"]), ("Lead", ["read"])]
 
 
-def test_what_was_answered_in_a_run_is_not_asked_again_but_a_no_is(poll: Polling, journal: Journal) -> None:
+def test_what_was_answered_in_a_run_is_not_asked_again_but_a_no_is(
+    poll: Polling, journal: Journal, asked: list[tuple[str, list[str]]]
+) -> None:
     with pytest.raises(Refused):
         replace(poll, given={**ALL, "read": NO}).people(journal)
-    asked: list[tuple[str, list[str]]] = []
-    again = replace(poll, ask=asking(ALL, asked))  # type: ignore[arg-type]  # as Ask
-    assert again.people(journal).go
+    assert replace(poll, terminal=True).people(journal).go
     assert asked == [("Lead", ["read"])]
 
 

@@ -7,7 +7,7 @@ from cutover.plan.phases import COMMITTING, PHASES, PREPARING, ROLLBACK, phase_n
 
 def test_six_phases_in_order_and_the_way_back() -> None:
     assert [(phase.number, phase.name) for phase in (*PHASES, ROLLBACK)] == [
-        (0, "preflight"), (1, "backup"), (2, "staging"), (3, "shutdown"), (4, "activation"), (5, "validation"), (6, "rollback"),
+        (0, "preflight"), (1, "backup"), (2, "staging"), (3, "shutdown"), (4, "activation"), (5, "validation"), (None, "rollback"),
     ]  # fmt: skip
 
 
@@ -21,9 +21,11 @@ def test_only_phases_that_lose_nothing_by_it_try_every_step() -> None:
 
 
 def test_a_phase_is_found_by_name_or_number() -> None:
-    assert all(phase_named(phase.name) is phase_named(str(phase.number)) is phase for phase in (*PHASES, ROLLBACK))
-    with pytest.raises(KeyError):
-        phase_named("7")
+    assert all(phase_named(phase.name) is phase_named(str(phase.number)) is phase for phase in PHASES)
+    assert phase_named("rollback") is ROLLBACK
+    for unknown in ("6", "None"):
+        with pytest.raises(KeyError):
+            phase_named(unknown)
 
 
 def test_each_says_what_it_proves_and_what_a_no_means() -> None:

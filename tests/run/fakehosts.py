@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -21,19 +22,24 @@ from cutover.agent.modules import MODULES
 from cutover.agent.serve import answered
 from cutover.agent.state_dir import StateDir
 from cutover.agent.work import CannotChange, LeftAsItIs, Module, State, Work
+from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError
 from cutover.core.step import Step
 from cutover.core.verdict import Verdict
+from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal
+from cutover.journal.rundir import RunDir
 from cutover.plan.gate import Finding
 from cutover.plan.phases import COMMITTING, PHASES, ROLLBACK, Phase
-from cutover.plan.plan import HostPlan, Plan
+from cutover.plan.plan import HostPlan, Plan, ReleasePlan, ServicePlan
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
+from cutover.remote.timeouts import Times
 from cutover.remote.transport import Lost, Result
-from cutover.run.commit import prepare
-from cutover.run.cutover import commit_or_go_back
-from cutover.run.session import Session, StopSignal, Times, held
+from cutover.run.cutover import commit_or_go_back, prepare
+from cutover.run.leases import held
+from cutover.run.options import RunOptions
+from cutover.run.session import Session
 from tests.toy import TOY
 from tests.transports import Call, FakeTransport, says
 
@@ -185,29 +191,46 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600.0, phase: float = 20.0) -> Session:
     """A run on hosts of the world."""
     agents = {name: HostAgent(FakeTransport(name, world.host(name).answer), state_dir="/state") for name in names}
-    times = Times(lease=60, confirm=60, renew=renew, phase=phase, rollback_budget=phase, bake=bake, bake_every=0.01)
-    evidence = world.folder / "evidence"
-    evidence.mkdir(exist_ok=True)
-    return Session(
-        service="toy", root=world.folder, run=RUN, environment="lab",
-        journal=Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl"), evidence=evidence,
-        fleet=Fleet(agents, Pool(4)), plans={name: host_plan(name) for name in names}, times=times, stop=StopSignal(),
+    session = Session(
+        Ask(world.folder, "cutover"), RunOptions(world.folder, "cutover"), targets_of(world.folder, names)
+    )
+    session.times = Times(
+        lease=60, confirm=60, renew=renew, phase=phase, rollback_budget=phase, bake=bake, bake_every=0.01
+    )
+    session.directory = RunDir(world.folder / RUN)
+    session.directory.evidence.mkdir(parents=True, exist_ok=True)
+    session.journal = Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl")
+    session.fleet = Fleet(agents, Pool(4))
+    session.plan = plan_of(RUN, (names,))
+    session.plans = session.plan.hosts
+    return session
+
+
+def targets_of(folder: Path, names: Sequence[str]) -> Targets:
+    """As much of the targets as is read."""
+    found = SimpleNamespace(
+        root=folder, environment="lab", service="toy", names=names, options=SimpleNamespace(release="", hosts="lab"), place="inventory/lab",
+        others=lambda others: targets_of(folder, others),
     )  # fmt: skip
+    return cast("Targets", found)
 
 
-class Batches:
-    """As much of a plan as conducting reads."""
-
-    def __init__(self, *batches: tuple[str, ...]) -> None:
-        self.batches = batches
+def plan_of(run: str, batches: tuple[tuple[str, ...], ...]) -> Plan:
+    """The plan of all hosts of these batches."""
+    return Plan(
+        service=ServicePlan(name="toy", title="Toy", old="V1", new="V2"), run=run, stamp="s", created_at="now", created_by="me",
+        environment="lab", pattern="lab", batches=batches, release=ReleasePlan(id="2.0.0", sha256="0", artifact="a", size=1),
+        hosts={name: host_plan(name) for batch in batches for name in batch}, files={},
+    )  # fmt: skip
 
 
 def run(session: Session, *batches: tuple[str, ...]) -> CutoverError | None:
     """A whole run; gives how it ended, if not well."""
+    session.plan = session.plan.model_copy(update={"batches": batches})
     try:
         with held(session, {name: {"name": name} for name in session.hosts}):
             prepare(session)
-            commit_or_go_back(session, cast("Plan", Batches(*batches)))
+            commit_or_go_back(session)
     except CutoverError as end:
         return end
     return None

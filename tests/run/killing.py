@@ -6,42 +6,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError, ExitCode, Problem, Unreachable
 from cutover.inventory.targets import Targets
 from cutover.journal import rundir
 from cutover.journal.journal import Journal, read
 from cutover.journal.rundir import RunDir, RunDirs
-from cutover.plan.plan import Plan, ReleasePlan, ServicePlan
+from cutover.plan.plan import Plan
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
+from cutover.remote.timeouts import Times
 from cutover.remote.transport import Lost, Result
-from cutover.run import (
-    cutover,
-    finished,
-    history,
-    resume,
-)
-from cutover.run import (
-    rollback as back,
-)
-from cutover.run import (
-    rollback as staying,
-)
-from cutover.run import (
-    rollback_check as foreseeing,
-)
-from cutover.run import (
-    session as leases,
-)
-from cutover.run.cutover import Conductor
-from cutover.run.planning import Planned
-from cutover.run.session import StopSignal, Times
-from tests.run.fakehosts import ALL, RUN, FakeHost, World, host_plan
+from cutover.run import abort, cutover, history, leases, resume, rollback, rollback_check
+from cutover.run import session as sessions
+from cutover.run.options import RunOptions
+from cutover.run.planning import MadePlan
+from cutover.run.session import Session, StopSignal
+from tests.run.fakehosts import ALL, RUN, FakeHost, World, plan_of, targets_of
 from tests.transports import Call, FakeTransport
 
 TIMES = Times(lease=60, confirm=60, renew=3600, phase=20, rollback_budget=20, bake=0, bake_every=0.01)
@@ -71,7 +56,7 @@ class Machine:
     @property
     def runs(self) -> RunDirs:
         """Its run directories."""
-        return RunDirs(self.folder / "runs")
+        return self.options("status").runs
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,29 +66,20 @@ class Machine:
     @property
     def targets(self) -> Targets:
         """As much of the targets as is read."""
-        return self._targets(tuple(name for name in self.names if not self.limit or name in self.limit))
-
-    def _targets(self, names: Sequence[str]) -> Targets:
-        options = SimpleNamespace(release="", hosts="lab")
-        found = SimpleNamespace(
-            root=self.folder,
-            environment="lab",
-            service="toy",
-            names=names,
-            options=options,
-            others=self._targets,
-            place="inventory/lab",
-        )
-        return cast("Targets", found)
+        return targets_of(self.folder, [name for name in self.names if not self.limit or name in self.limit])
 
     def plan(self) -> Plan:
         """The plan of all hosts."""
-        return Plan(
-            service=ServicePlan(name="toy", title="Toy", old="V1", new="V2"),
-        run=self.run, stamp="s", created_at="now", created_by="me", environment="lab", pattern="lab", batches=self.batches,
-            release=ReleasePlan(id="2.0.0", sha256="0", artifact="a", size=1),
-            hosts={name: host_plan(name) for name in self.names}, files={},
-        )  # fmt: skip
+        return plan_of(self.run, self.batches)
+
+    def options(self, command: str, **given: Any) -> RunOptions:
+        """What a person asks of this machine, who says yes to everything."""
+        return RunOptions(self.folder, command, yes=True, json=True, **given)
+
+    def session(self, command: str, **given: Any) -> Session:
+        """What a command begins with."""
+        options = self.options(command, **given)
+        return Session(Ask(self.folder, command, json=True, yes=True), options, self.targets, stop=self.stop)
 
     def fleet(self, names: Sequence[str]) -> Fleet:
         """Connections from this machine."""
@@ -131,31 +107,32 @@ class Machine:
 
     def begin(self, *, only_prepare: bool = False) -> CutoverError | Killed | None:
         """A whole run from this machine; gives how it ended, if not well."""
-        run = RunDir(self.runs.root / self.run)
-        run.evidence.mkdir(parents=True, exist_ok=True)
-        conductor = Conductor(self.targets, run, lambda _: None, lambda _: None, self.stop)
-        return self._does(lambda: conductor.cutover(only_prepare=only_prepare))
+        session = self.session("prepare" if only_prepare else "cutover")
+        session.directory = RunDir(self.runs.root / self.run)
+        session.directory.evidence.mkdir(parents=True, exist_ok=True)
+        return self._does(lambda: cutover.cutover(session))
 
-    def stands(self) -> tuple[bool, CutoverError | Killed | None]:
+    def is_finished(self) -> tuple[bool, CutoverError | Killed | None]:
         """Whether the run is done and needs nothing, as `cutover --run` asks first; and how that ended, if not well."""
+        session = self.session("cutover", run=self.run)
+        session.directory = RunDir(self.runs.root / self.run)
         said: list[bool] = []
-        end = self._does(lambda: said.append(finished.stands(self.targets, RunDir(self.runs.root / self.run))))
+        end = self._does(lambda: said.append(cutover.is_finished(session)))
         return any(said), end
 
     def resume(self, run: str = "", *, only_prepare: bool = False) -> tuple[str, CutoverError | Killed | None]:
         """`--resume`; gives the run's id and how it ended, if not well."""
-        asked = resume.ResumeRequest(run, only_prepare, lambda _: None, lambda *_: None, self.stop)
-        ids: list[str] = []
-        end = self._does(lambda: ids.append(resume.resume(self.targets, self.runs, asked)))
-        return "".join(ids), end
+        session = self.session("prepare" if only_prepare else "cutover", run=run, resume=True)
+        end = self._does(lambda: resume.resume(session))
+        return session.run if session.status else "", end
 
     def rollback(
         self, *, steal: str = "", resume: bool = False
     ) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
         """`rollback`; gives the hosts that were settled and how it ended, if not well."""
-        asked = back.RollbackRequest("", "by hand", lambda *_: None, lambda *_: None, self.stop, resume, steal)
+        session = self.session("rollback", reason="by hand", resume=resume, steal=steal)
         hosts: list[str] = []
-        end = self._does(lambda: hosts.extend(back.rollback(self.targets, self.runs, asked)))
+        end = self._does(lambda: hosts.extend(rollback.rollback(session)))
         return tuple(hosts), end
 
     def abort(self, *, steal: str = "") -> tuple[list[str], CutoverError | Killed | None]:
@@ -163,10 +140,11 @@ class Machine:
         hosts, end = self.rollback(steal=steal)
         done = [f"{name} back" for name in hosts]
         if end is None:
+            options = self.options("abort", steal=steal)
             end = self._does(
                 lambda: done.extend(
                     f"{name} released"
-                    for released in history.give_up(self.targets, self.runs, "", steal).values()
+                    for released in abort.give_up(self.targets, options).values()
                     for name in released
                 )
             )
@@ -246,14 +224,15 @@ class Holders:
 def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     """Everything that a whole command does, but for the network, the release and the inventory."""
     monkeypatch.setattr(rundir, "Journal", Mortal)
-    for module in (history, resume, back, history, staying):
+    for module in (history, resume, rollback, abort):
         monkeypatch.setattr(module, "connected_as_far_as_possible", _as_far_as_possible)
-    for looking in (finished, foreseeing):
-        monkeypatch.setattr(looking, "reached", _reached)
-    for module in (cutover, resume, back, history):
+    for module in (cutover, rollback_check):
+        monkeypatch.setattr(module, "reached", _reached)
+    for module in (sessions, abort):
         monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
-    monkeypatch.setattr(cutover, "make_plan", lambda *_: Planned(ACTING.machine.plan(), {}, Path("artifact"), ()))
-    monkeypatch.setattr(resume._Resumed, "_contents", lambda _self: ({}, Path("artifact")))
+    monkeypatch.setattr(sessions, "show_journal", lambda _session: None)
+    monkeypatch.setattr(cutover, "make_plan", lambda *_: MadePlan(ACTING.machine.plan(), {}, Path("artifact"), ()))
+    monkeypatch.setattr(resume, "get_release", lambda _session: None)
     holders = Holders()
     monkeypatch.setattr(leases, "is_dead", lambda _process: holders.dead)
     return holders

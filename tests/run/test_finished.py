@@ -21,14 +21,14 @@ def one(world: World, tmp_path: Path) -> Machine:
 
 def test_nothing_is_to_be_done_and_nothing_is_written(world: World, one: Machine) -> None:
     before = (one.journal(), on_all_hosts_changes(world), world.host("a").held_by["token"])
-    assert one.stands() == (True, None)
+    assert one.is_finished() == (True, None)
     assert (one.journal(), on_all_hosts_changes(world), world.host("a").held_by["token"]) == before
 
 
 def test_a_host_that_is_not_as_it_was_left_is_named_and_nothing_is_written(world: World, one: Machine) -> None:
     before = one.journal()
     world.host("b").marks.discard("activation")
-    said, end = one.stands()
+    said, end = one.is_finished()
     assert (said, type(end), one.journal()) == (False, Refused, before)
     assert isinstance(end, Refused)
     assert [(problem.host, problem.path) for problem in end.problems] == [("b", "activation.step")]
@@ -38,7 +38,7 @@ def test_a_host_that_is_not_as_it_was_left_is_named_and_nothing_is_written(world
 @pytest.mark.parametrize("silent", [{"b"}, {"a", "b"}])
 def test_a_host_that_cannot_say_is_not_taken_for_well(one: Machine, silent: set[str]) -> None:
     one.silent = silent
-    said, end = one.stands()
+    said, end = one.is_finished()
     assert not said
     assert isinstance(end, Refused)
     assert {problem.host for problem in end.problems} == silent
@@ -48,7 +48,7 @@ def test_a_host_that_cannot_say_is_not_taken_for_well(one: Machine, silent: set[
 def test_one_that_another_machine_has_rolled_back_is_spent(world: World, one: Machine, tmp_path: Path) -> None:
     other = Machine(world, tmp_path / "other", HOSTS)
     assert other.rollback() == (("a", "b"), None)
-    _, end = one.stands()
+    _, end = one.is_finished()
     assert isinstance(end, Refused)
     assert ["is spent" in problem.found for problem in end.problems] == [True, True]
 
@@ -57,8 +57,8 @@ def test_one_that_was_not_confirmed_or_was_rolled_back_here_does_not_stand(
     world: World, one: Machine, tmp_path: Path
 ) -> None:
     assert one.rollback() == (("a", "b"), None)
-    assert one.stands() == (False, None)
+    assert one.is_finished() == (False, None)
     prepared = Machine(world, tmp_path / "prepared", HOSTS, run="20260102T030406Z-abc124")
     assert prepared.begin(only_prepare=True) is None
-    assert prepared.stands() == (False, None)
-    assert Machine(world, tmp_path / "none", HOSTS).stands() == (False, None)
+    assert prepared.is_finished() == (False, None)
+    assert Machine(world, tmp_path / "none", HOSTS).is_finished() == (False, None)

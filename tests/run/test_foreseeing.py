@@ -9,9 +9,8 @@ from cutover.core.errors import Locked, Unjudged
 from cutover.core.step import Step
 from cutover.plan.phases import ROLLBACK
 from cutover.plan.plan import HostPlan
-from cutover.run.rollback import RollbackRequest
 from cutover.run.rollback_check import Ahead, foresee
-from tests.run import killing
+from tests.run import fakehosts
 from tests.run.fakehosts import RUN, World, host_plan
 from tests.run.killing import HOSTS, Holders, Machine, killed, machines
 
@@ -20,9 +19,9 @@ pytestmark = pytest.mark.usefixtures("machines")
 
 
 def ahead(one: Machine, *, run: str = "", steal: str = "") -> Ahead:
-    asked = RollbackRequest(run, "", lambda *_: None, lambda *_: None, one.stop, steal=steal)
+    options = one.options("rollback", run=run, steal=steal)
     found: list[Ahead] = []
-    end = one._does(lambda: found.append(foresee(one.targets, one.runs, asked)))
+    end = one._does(lambda: found.append(foresee(one.targets, options)))
     if end is not None:
         raise end
     return found[0]
@@ -103,7 +102,7 @@ def test_hosts_of_the_run_that_were_not_chosen_are_named(world: World, tmp_path:
     one.limit = ("a",)
     found = ahead(one)
     assert [host.host for host in found.back] == ["a"]
-    assert [problem.host for problem in found.staying] == ["b"]
+    assert [problem.host for problem in found.leftover] == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_a_backup_that_is_not_as_it_was_taken_is_told(
         taken = Step(id="backup.taken", kind="snapshot", words="take it", args={}, desired=desired, next="mend it")
         return plan.model_copy(update={"steps": {**plan.steps, "backup": (*plan.steps["backup"], taken)}})
 
-    monkeypatch.setattr(killing, "host_plan", with_backup)
+    monkeypatch.setattr(fakehosts, "host_plan", with_backup)
     one = Machine(world, tmp_path, HOSTS)
     one.begin()
     seen.clear()

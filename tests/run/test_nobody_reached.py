@@ -10,10 +10,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from cutover.cli import hosts, judge, monitor
-from cutover.cli.options import Where
 from cutover.core.errors import Problem, Unreachable
 from cutover.remote import fleet as fleets
 from cutover.remote.fleet import Fleet, Pool, connected_as_far_as_possible
+from cutover.run.options import Where
 from tests.checkout import ROOT
 
 CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]

@@ -68,5 +68,5 @@ def test_where_nobody_answers_that_is_a_mix_and_not_v1_as_it_was(
     one.silent = set(one.names)
     _, end = getattr(one, how)()
     assert set(found(end)) == set(one.names)
-    assert all("whether it is on V2 is not known" in words for words in found(end).values())
+    assert all("whether it is on the new release is not known" in words for words in found(end).values())
     assert code_of(end) == ExitCode.MIXED

@@ -130,7 +130,7 @@ def test_a_holder_that_lives_is_named_and_nothing_is_done(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = killed_in(world, tmp_path, "activation", "a")
-    monkeypatch.setattr("cutover.run.session.is_dead", lambda _process: False)
+    monkeypatch.setattr("cutover.run.leases.is_dead", lambda _process: False)
     before = list(world.host("a").changes)
     one.dead = False
     _, end = one.resume()

@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cutover.core.errors import Refused
 from cutover.plan.steps import release
-from cutover.run.commit import prepare
-from cutover.run.session import Session, held
+from cutover.run.cutover import prepare
+from cutover.run.leases import held
+from cutover.run.session import Session
 from tests.run.fakehosts import World, session_of
 
 
@@ -19,7 +19,9 @@ def session(world: World, tmp_path: Path) -> Session:
     """A run whose phase 2 needs a release; what unpacks it on the host is not the matter here."""
     artifact = tmp_path / "r1.tar.gz"
     artifact.write_bytes(b"the release")
-    return replace(with_release(session_of(world, "a", "b"), world, digest(artifact)), artifact=artifact)
+    session = with_release(session_of(world, "a", "b"), world, digest(artifact))
+    session.artifact = artifact
+    return session
 
 
 def with_release(session: Session, world: World, sha256: str) -> Session:
@@ -27,7 +29,8 @@ def with_release(session: Session, world: World, sha256: str) -> Session:
     for name, plan in session.plans.items():
         step = release("staging.release", str(world.folder / name / "r1"), "r1", f"/incoming/{name}.tar.gz", sha256)
         plans[name] = plan.model_copy(update={"steps": {**plan.steps, "staging": (step,)}})
-    return replace(session, plans=plans)
+    session.plans = plans
+    return session
 
 
 def digest(path: Path) -> str:
@@ -42,9 +45,9 @@ def arrives(world: World, name: str) -> None:
     (root / "byte_code.json").write_text("{}")
 
 
-def prepared(session: Session, *, again: bool = False) -> None:
+def prepared(session: Session) -> None:
     with held(session, {name: {"name": name} for name in session.hosts}):
-        prepare(session, again=again)
+        prepare(session)
 
 
 def uploads(session: Session) -> list[str]:
@@ -58,7 +61,7 @@ def test_it_is_sent_to_whom_it_lacks_and_to_nobody_a_second_time(session: Sessio
     assert sorted(uploads(session)) == ["b"]
     arrives(world, "b")
     prepared(session)
-    prepared(session, again=True)
+    prepared(session)  # again: the journal has it
     other = with_release(
         session_of(world, "a", "b"), world, "0" * 64
     )  # another run of the same release, from elsewhere
@@ -69,7 +72,7 @@ def test_it_is_sent_to_whom_it_lacks_and_to_nobody_a_second_time(session: Sessio
 def test_where_it_lacks_and_is_here_no_more_that_is_said_before_anything(session: Session, world: World) -> None:
     for name in ("a", "b"):
         world.host(name).changes.clear()
-    gone = replace(session, artifact=Path("/nowhere/r1.tar.gz"))
+    session.artifact = Path("/nowhere/r1.tar.gz")
     with pytest.raises(Refused, match="is not on this machine any more"):
-        prepared(gone)
-    assert uploads(gone) == []
+        prepared(session)
+    assert uploads(session) == []

@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from cutover.cli import judge
-from cutover.cli.options import Where
 from cutover.core.errors import Problem
 from cutover.core.host import Host
 from cutover.core.verdict import Verdict
@@ -20,7 +19,8 @@ from cutover.inventory.variables import Variables, resolve
 from cutover.plan.roles import ReleaseFacts
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
-from cutover.run import shadow
+from cutover.run import verify as shadow
+from cutover.run.options import Where
 from cutover.run.verify import Judged
 from tests.checkout import ROOT
 from tests.run.fakehosts import World

@@ -7,7 +7,7 @@ import yaml
 
 from cutover.core.errors import UsageError
 from cutover.inventory.targets import Options, Targets, choose
-from cutover.run.session import times_of
+from cutover.remote.timeouts import times_of
 from tests.checkout import ROOT
 
 

@@ -103,7 +103,7 @@ def test_a_host_that_a_run_holds_is_left_to_the_lock(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = killed(world, tmp_path, "activation", "a")
-    monkeypatch.setattr("cutover.run.session.is_dead", lambda _process: False)
+    monkeypatch.setattr("cutover.run.leases.is_dead", lambda _process: False)
     assert isinstance(begins_later(one), Locked)
 
 

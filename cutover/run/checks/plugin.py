@@ -17,7 +17,7 @@ from cutover.remote.testinfra_backend import host_over
 from cutover.remote.transport import Result, Shell
 
 # Ask all hosts at once what their checks will ask: checks run one after another, and during an outage each round trip counts.
-# Before pytest runs the checks, each host's checks are gone through in a thread of its own, only to hear the host's
+# Before pytest runs the checks, each host's checks are gone through in a thread of its own, only to get the host's
 # answers. When pytest then runs and judges them, each question finds its answer waiting, once; any other is asked live.
 
 AT_ONCE = 10  # hosts
@@ -55,25 +55,25 @@ class Remembering:
 
 
 @dataclass(frozen=True)
-class Seat:
+class CheckedHost:
     """A host as its checks see it; kept as long as its agent, since testinfra first asks each host who it is."""
 
     shell: Remembering
     host: Any
 
 
-_SEATS: WeakKeyDictionary[Shell, Seat] = WeakKeyDictionary()
+_CHECKED_HOSTS: WeakKeyDictionary[Shell, CheckedHost] = WeakKeyDictionary()
 
 
-def seat_of(shell: Shell) -> Seat:
-    """The seat of a host, made at its first use."""
-    if shell not in _SEATS:
+def checked_host(shell: Shell) -> CheckedHost:
+    """A host as its checks see it, made at its first use."""
+    if shell not in _CHECKED_HOSTS:
         remembering = Remembering(shell)
-        _SEATS[shell] = Seat(remembering, host_over(remembering))
-    return _SEATS[shell]
+        _CHECKED_HOSTS[shell] = CheckedHost(remembering, host_over(remembering))
+    return _CHECKED_HOSTS[shell]
 
 
-def gather(items: Iterable[pytest.Item], seats: Mapping[str, Seat], wanted: Mapping[str, Any]) -> None:
+def gather(items: Iterable[pytest.Item], hosts: Mapping[str, CheckedHost], wanted: Mapping[str, Any]) -> None:
     """Go through the checks of all hosts, each host in a thread of its own."""
     by_host: dict[str, list[pytest.Function]] = defaultdict(list)
     for item in items:
@@ -81,23 +81,23 @@ def gather(items: Iterable[pytest.Item], seats: Mapping[str, Seat], wanted: Mapp
             isinstance(item, pytest.Function)
             and "host" in item.fixturenames
             and set(item.fixturenames) - NAMES <= GIVEN
-            and item.callspec.params["host_name"] in seats
+            and item.callspec.params["host_name"] in hosts
         ):
             by_host[str(item.callspec.params["host_name"])].append(item)
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="ask-ahead") as threads:
-        list(threads.map(lambda name: _go_through(by_host[name], seats[name], wanted[name]), by_host))
+        list(threads.map(lambda name: _go_through(by_host[name], hosts[name], wanted[name]), by_host))
 
 
-def _go_through(checks: Sequence[pytest.Function], seat: Seat, wanted: Any) -> None:
-    given = {"host": seat.host, "wanted": wanted}
-    seat.shell.gather()
+def _go_through(checks: Sequence[pytest.Function], host: CheckedHost, wanted: Any) -> None:
+    given = {"host": host.host, "wanted": wanted}
+    host.shell.gather()
     for check in checks:
         names = check.obj.__code__.co_varnames[: check.obj.__code__.co_argcount]
         try:
             check.obj(**{name: given[name] for name in names})
         except BaseException:  # noqa: BLE001, S112 - nothing is judged here: pytest runs the same check again and judges it
             continue
-    seat.shell.give_out()
+    host.shell.give_out()
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Have all hosts asked at once, before the checks run one after another."""
     fleet = session.config.stash.get(FLEET, None)
     if fleet is not None and not session.config.option.collectonly:
-        gather(session.items, {name: seat_of(shell) for name, shell in fleet.shells.items()}, fleet.plans)
+        gather(session.items, {name: checked_host(shell) for name, shell in fleet.shells.items()}, fleet.plans)
 
 
 @pytest.fixture(scope="session")
 def host(host_name: str, request: pytest.FixtureRequest) -> Any:
     """The host as testinfra sees it, through its agent, as root."""
-    return seat_of(_asked(host_name, request).shells[host_name]).host
+    return checked_host(_asked(host_name, request).shells[host_name]).host
 
 
 @pytest.fixture(scope="session")

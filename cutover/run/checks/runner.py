@@ -28,7 +28,7 @@ def refuse_unwritable(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     except OSError as refused:
-        why = f"{path.parent} is no directory" if isinstance(refused, FileExistsError) else refused.strerror
+        why = f"{path.parent} is not a directory" if isinstance(refused, FileExistsError) else refused.strerror
         found = f"{path} cannot be written: {why or refused}"
         raise UsageError(Problem(path="--junit", found=found, next="name a file in a directory of yours")) from refused
 
@@ -138,7 +138,7 @@ def _message(report: pytest.TestReport, proves: str, error: BaseException | None
 
 
 def words_of(item: pytest.Item) -> tuple[str, str]:
-    """What a check proves and what to do if it fails: its docstring's first line, and the part after «If not:»."""
+    """What a check proves and what to do if it fails: its docstring's first line, and the part after `If not:`."""
     text = " ".join((getattr(item.obj, "__doc__", None) or item.name).split()) if hasattr(item, "obj") else item.name
     proves, _, advice = text.partition("If not:")
     return proves.strip().rstrip("."), advice.strip()
@@ -146,25 +146,11 @@ def words_of(item: pytest.Item) -> tuple[str, str]:
 
 # Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
 # that somebody has put beside the checks, which could give each of them its hosts a second time.
+# Two plugins collect garbage at each end, 30 ms during an outage; the limit of our own tests does not hold for a check then.
+OFF = ("cacheprovider", "pytest11.testinfra", "terminal", "unraisableexception", "threadexception", "timeout")
 OPTIONS = [
     "--noconftest",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:pytest11.testinfra",
-    "-p",
-    "no:terminal",
-    "-p",
-    "no:unraisableexception",  # it and the next collect garbage at each end, 30 ms during an outage
-    "-p",
-    "no:threadexception",
-    "-p",
-    "no:xdist",  # they cost their imports
-    "-p",
-    "no:xdist.looponfail",
-    "-p",
-    "no:timeout",  # how long our own tests may hang is no limit of a check during an outage
-    "--import-mode=importlib",  # a service's own checks have the names of the standard ones
+    *(f"-pno:{name}" for name in OFF),
     "--override-ini=addopts=",
     "--override-ini=filterwarnings=",
 ]
@@ -172,8 +158,8 @@ OPTIONS = [
 
 def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
     """Run the checks of a phase and keep their JUnit file as evidence. Main thread only: pytest is not made for others."""
-    number = 1 + len(list(session.evidence.glob(f"checks-*-{phase.name}.xml")))
-    junit = session.evidence / f"checks-{number}-{phase.name}.xml"
+    number = 1 + len(list(session.directory.evidence.glob(f"checks-*-{phase.name}.xml")))
+    junit = session.directory.evidence / f"checks-{number}-{phase.name}.xml"
     plans = {name: session.plans[name] for name in hosts}
     return run_checks(
         session.root, session.service, phase, {name: session.fleet.agents[name] for name in hosts}, plans, junit

@@ -17,22 +17,21 @@ from tasks import rehearse
 TAPES = {"delivered": 7, "done": 7, "rejected": 0, "lost": 0, "twice": 0}
 
 
-class Part:
+class Parts:
     """A command that prints on stdout, in the two ways in which the real ones do."""
 
-    code = ExitCode.DONE
+    back = there = ExitCode.DONE
 
-    def __init__(self, where: Any, **_options: object) -> None:
-        self.name = where.command
-
-    def rollback(self) -> ExitCode:
+    def rollback(self, _options: object) -> ExitCode:
         sys.stdout.write("a line of the rollback\n")
-        return self.code
+        return self.back
 
-    def cutover(self, *, only_prepare: bool) -> ExitCode:
-        assert not only_prepare
+    def cutover(self, _options: object) -> ExitCode:
         Console(file=sys.stdout).print("a table of the cutover")
-        return self.code
+        return self.there
+
+
+PARTS = Parts()
 
 
 @pytest.fixture(autouse=True)
@@ -41,8 +40,8 @@ def gone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     gone: list[str] = []
     run = SimpleNamespace(id="r1", report=tmp_path / "report.html")
     fakes: dict[str, Any] = {
-        "Back": Part,
-        "Cutting": Part,
+        "rollback": PARTS.rollback,
+        "cutover": PARTS.cutover,
         "RunDirs": lambda _path: SimpleNamespace(last=lambda _hosts: run),
         "make_hosts": lambda _root, count, _progress: tuple(f"lab{number}" for number in range(1, count + 1)),
         "_outages": lambda _root, _run: {"lab1": 1.0, "lab2": 0.25},
@@ -79,7 +78,7 @@ def test_without_json_people_read_it_all_on_stdout(tmp_path: Path, capsys: pytes
 def test_a_part_that_fails_ends_the_rehearsal_with_its_code_and_one_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Part, "code", ExitCode.ROLLED_BACK)
+    monkeypatch.setattr(PARTS, "there", ExitCode.ROLLED_BACK)
     assert rehearsing.rehearse(tmp_path, 1, json=True, verbose=False) is ExitCode.ROLLED_BACK
     document = json.loads(capsys.readouterr().out)
     assert document["exit_code"] == int(ExitCode.ROLLED_BACK)
@@ -89,7 +88,7 @@ def test_a_part_that_fails_ends_the_rehearsal_with_its_code_and_one_document(
 def test_what_was_measured_before_a_part_failed_is_in_the_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Part, "rollback", lambda _self: ExitCode.MIXED)
+    monkeypatch.setattr(PARTS, "back", ExitCode.MIXED)
     assert rehearsing.rehearse(tmp_path, 2, json=True, verbose=False) is ExitCode.MIXED
     document = json.loads(capsys.readouterr().out)
     assert [part["part"] for part in document["parts"]] == ["cutover"]

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import lab
-from cutover.cli.app import Ask, end
+from cutover.cli.app import end
+from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode
 from cutover.inventory.targets import Options
 from lab import service, tasks

@@ -1,11 +1,12 @@
-"""The options that nearly every command has: which hosts, of which environment, and how the answer should look."""
+"""What a person asked for: the options that nearly every command has, and those of a run."""
 
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cutover.cli.app import Ask, progress
+from cutover.console.ask import Ask, progress
+from cutover.core.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from cutover.inventory.targets import Targets
@@ -30,12 +31,11 @@ class Where:
         """How the command speaks with people and scripts."""
         return Ask(self.root, self.command, self.json, yes, verbose)
 
-    def targets(self, *, serial: str = "", release: str = "") -> "Targets":
+    def targets(self) -> "Targets":
         """The hosts with their variables; UsageError with all that is wrong."""
         from cutover.inventory.targets import Options, choose
 
-        directory = str(self.environment)
-        return choose(Options(self.root, self.pattern, directory, self.limit, serial, self.forks, release))
+        return choose(Options(self.root, self.pattern, str(self.environment), self.limit, forks=self.forks))
 
     @cached_property
     def environment(self) -> Path:
@@ -53,20 +53,18 @@ class Where:
         """The pattern that chooses the hosts: as it was given, else that of the run that is named; empty means all of the environment."""
         if self.hosts or not self.run:
             return self.hosts
-        created = self._here(self.run).created()
+        created = self.directory(self.run).created()
         return created.pattern if created and created.environment == self.environment.absolute().name else ""
 
     def the_run(self) -> "RunDir":
         """The run on this machine that is meant: --run, else the last of the environment that was begun on hosts, which is said."""
-        from cutover.core.errors import Problem, UsageError
-
         if self.run:
             return self.runs.named(self.run)
         name = self.environment.absolute().name
         found = self.runs.last(name)
         if found is None:
             next_ = "name it with --run, or begin one with `./invokew plan`"
-            raise UsageError(Problem(f"there is no run of {name} here", next_, path=str(self.runs.root)))
+            raise UsageError(Problem(f"no run of {name} was found here", next_, path=str(self.runs.root)))
         progress(
             f"run {found.id}: the last of {name} that was begun on hosts" if found.was_begun else f"run {found.id}"
         )
@@ -79,13 +77,14 @@ class Where:
 
         return RunDirs(self.root / ".cutover" / "runs")
 
-    def _here(self, run: str) -> "RunDir":
+    def directory(self, run: str) -> "RunDir":
+        """The directory of a run on this machine, whether or not it is there."""
         from cutover.journal.rundir import RunDir
 
         return RunDir(self.runs.root / run)
 
     def _of_run(self) -> Path | None:
-        return self._inventory(self._here(self.run)) if self.run else None
+        return self._inventory(self.directory(self.run)) if self.run else None
 
     def _of_last(self) -> Path | None:
         run = next((run for run in self.runs.newest_first() if run.created()), None)
@@ -96,8 +95,6 @@ class Where:
 
     def _inventory(self, run: "RunDir") -> Path | None:
         """Where a run's inventory lies; None where this machine knows nothing of the run. UsageError where it is gone."""
-        from cutover.core.errors import Problem, UsageError
-
         created = run.created()
         if created is None:
             return None
@@ -108,3 +105,52 @@ class Where:
                 Problem(found, "name the environment with --hosts, or give --inventory DIR", path="--hosts")
             )
         return directory
+
+
+@dataclass(frozen=True)
+class RunOptions(Where):
+    """The options of `plan`, `prepare`, `cutover`, `rollback` and `abort`; what a command does not have keeps its default."""
+
+    serial: str = ""
+    release: str = ""
+    answers: str = ""
+    reason: str = "asked for by a person"
+    steal: str = ""
+    resume: bool = False
+    check: bool = False
+    watch: bool = False
+    diff: bool = False
+    yes: bool = False
+    verbose: bool = False
+
+    @property
+    def only_prepare(self) -> bool:
+        """Whether the run ends when every host is prepared."""
+        return self.command == "prepare"
+
+    @property
+    def polls(self) -> bool:
+        """Whether people are polled by the checklist."""
+        return self.command == "cutover" and not self.check
+
+    def targets(self) -> "Targets":
+        """The hosts with their variables; UsageError with all that is wrong."""
+        from cutover.inventory.targets import Options, choose
+
+        directory = str(self.environment)
+        return choose(Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release))
+
+    def contradictions(self) -> list[Problem]:
+        """Options that are given and would mean nothing, or two things at once."""
+        beside_check = "it would be ignored: --check stops after the plan"
+        of_plan = "a plan that was made is applied as it is"
+        wrong = {
+            "--resume": (self.check and self.resume, beside_check),
+            "--answers": (self.check and bool(self.answers), beside_check),
+            "--watch": (self.check and self.watch, beside_check),
+            "--json": (self.watch and self.json, "with --watch two commands in one would print two documents"),
+            "--serial": (bool(self.serial and (self.resume or self.run)), of_plan),
+            "--release": (bool(self.release and self.run and not self.resume), of_plan),
+        }
+        next_ = "these options are mutually exclusive: leave one out"
+        return [Problem(found, next_, path=option) for option, (is_so, found) in wrong.items() if is_so]

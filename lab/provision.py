@@ -9,7 +9,7 @@ from cutover.plan.gate import Finding, judge_outcomes
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import connected
-from cutover.run.session import holder
+from cutover.run.leases import holder
 
 APPLY_S = 180.0
 LAB = "lab"

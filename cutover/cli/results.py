@@ -1,0 +1,98 @@
+"""What is written and shown when a run has ended: reports, incident record, summary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cutover.console.summary import hosts_as_json, summary
+from cutover.journal.journal import read, utc_stamp
+from cutover.journal.rundir import RunDir
+from cutover.report.incident import write_incident
+from cutover.report.page import write_report
+from cutover.report.validation import COMPARISON, completed, judging, write_reports, write_validation_reports
+from cutover.run.session import Session
+from cutover.run.verify import Judged
+from cutover.timeline.host_state import labels_of
+from cutover.timeline.presentation import presentation
+
+# What stays of a run: the report, the validation reports, the incident record of a rollback.
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files that were written, by what they are; None for what does not apply to the run."""
+
+    paths: Mapping[str, Path | None]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The same for --json."""
+        return {name.replace(" ", "_"): str(path) for name, path in self.paths.items() if path is not None}
+
+
+def write_all(root: Path, run: RunDir) -> Written:
+    """Write everything anew from plan, journal and evidence; safe to repeat."""
+    incident = write_incident(run, root)
+    validation = write_validation_reports(run, presentation(root, run.service()).validation)
+    return Written({"report": write_report(run, root), "incident record": incident, "validation": validation})
+
+
+def write_validation(root: Path, service: str, judged: Judged) -> Path:
+    """The reports of a validation outside any run: fleet and hosts, in a directory named by the time."""
+    shown = presentation(root, service).validation
+    given = {host: judging(by_step.get(shown.step)) for host, by_step in judged.documents.items()}
+    documents = completed(given, shown.checks, {host: judged.why(host) for host in given})
+    return write_reports(root / ".cutover" / "validations" / utc_stamp(), documents, {})
+
+
+def write_comparison(root: Path, judged: Judged) -> list[Path]:
+    """The reports of a comparison of both versions: fleet and hosts, in a directory named by the time.
+
+    Where the run whose release compared has its directory here, they are part of its evidence too, and its report is drawn anew.
+    """
+    given = {host: judging(next(iter(by_step.values()), None)) for host, by_step in judged.documents.items()}
+    documents = completed(given, (), {host: judged.why(host) for host in given})
+    stamp, run = utc_stamp(), RunDir(root / ".cutover" / "runs" / judged.run)
+    about = {"run": judged.run} if judged.run else {}
+    written = [write_reports(root / ".cutover" / "shadows" / stamp, documents, about, COMPARISON)]
+    if judged.run and run.journal_file.is_file():
+        written.append(write_reports(run.evidence / "shadows" / stamp, documents, about, COMPARISON))
+        write_report(run, root)
+    return written
+
+
+def show_end(session: Session) -> None:
+    """Write what stays of the run, and show how it ended; nothing where the run was never begun here."""
+    console, ask = session.console, session.ask
+    if console is None:
+        return
+    run = session.directory
+    if not run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
+        return
+    shown = presentation(ask.root, run.service()).outage
+    records, plan = read(run.journal_file), run.plan()
+    labels = labels_of(plan)
+    ask.hosts = hosts_as_json(records, shown, labels)
+    ask.fingerprint = plan.fingerprint
+    written = write_all(ask.root, run)
+    ask.files = {**written.files, "log": str(session.log.path)}
+    places = {**written.paths, "log": session.log.path}
+    console.show(
+        summary(records, shown, labels, {name: _short(path) for name, path in places.items() if path is not None})
+    )
+    ask.shown = True
+
+
+def show_finished(session: Session) -> None:
+    """Show that the run was done before; its journal and report are left as they are."""
+    run, ask = session.directory, session.ask
+    plan = run.plan()
+    ask.hosts = hosts_as_json(read(run.journal_file), presentation(ask.root, run.service()).outage, labels_of(plan))
+    on = f"{', '.join(plan.hosts)}: on {plan.release.id} ({plan.service.new}), healthy"
+    ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
+
+
+def _short(path: Path) -> str:
+    """A path as a person types it from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
