@@ -147,10 +147,14 @@ def words_of(item: pytest.Item) -> tuple[str, str]:
 # Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
 # that somebody has put beside the checks, which could give each of them its hosts a second time.
 # Two plugins collect garbage at each end, 30 ms during an outage; the limit of our own tests does not hold for a check then.
-OFF = ("cacheprovider", "pytest11.testinfra", "terminal", "unraisableexception", "threadexception", "timeout")
+# Plugins that checks do without: testinfra's own would ask this machine; the others cost time during an outage, or have limits of their own.
+OFF = (
+    "cacheprovider", "pytest11.testinfra", "terminal", "unraisableexception", "threadexception", "timeout", "xdist", "xdist.looponfail",
+)  # fmt: skip
 OPTIONS = [
     "--noconftest",
     *(f"-pno:{name}" for name in OFF),
+    "--import-mode=importlib",  # a service's own checks have the names of the standard ones
     "--override-ini=addopts=",
     "--override-ini=filterwarnings=",
 ]
