@@ -17,17 +17,18 @@ ROOT = Path(__file__).parent
 
 def _where(
     name: str, hosts: str, inventory: str, limit: str = "", forks: Number = None, *, json: bool, run: str = "",
-    last: bool = True,
+    last: bool = True, service: str = "",
 ) -> "Where":  # fmt: skip
     """The options that nearly every command has."""
     from cutover.run.options import Where
 
-    return Where(ROOT, name, hosts, inventory, limit, forks or 0, json, run, last)
+    return Where(ROOT, name, hosts, inventory, limit, forks or 0, json, run, last, service)
 
 
 @command("plan", looks=True)
 def plan(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
     serial: str = "", release: str = "", diff: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """Show what a cutover would do, host by host; makes a run and prints its id and fingerprint. Changes no host."""
@@ -35,14 +36,16 @@ def plan(
     from cutover.run.options import RunOptions
 
     options = RunOptions(
-        ROOT, "plan", hosts, inventory or i, limit, forks or 0, json, last=False, serial=serial, release=release, diff=diff, verbose=verbose
+        ROOT, "plan", hosts, inventory or i, limit, forks or 0, json,
+        service=service, last=False, serial=serial, release=release, diff=diff, verbose=verbose
     )  # fmt: skip
     end_with(show(options))
 
 
 @command("prepare")
 def prepare(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
     serial: str = "", release: str = "", run: str = "", resume: bool = False, check: bool = False, yes: bool = False, diff: bool = False,
     verbose: bool = False,
 ) -> None:  # fmt: skip
@@ -51,7 +54,8 @@ def prepare(
     from cutover.run.options import RunOptions
 
     options = RunOptions(
-        ROOT, "prepare", hosts, inventory or i, limit, forks or 0, json, run, last=resume, serial=serial, release=release, resume=resume,
+        ROOT, "prepare", hosts, inventory or i, limit, forks or 0, json, run,
+        service=service, last=resume, serial=serial, release=release, resume=resume,
         check=check, yes=yes, diff=diff, verbose=verbose,
     )  # fmt: skip
     end_with(cli.plan(options) if check else cli.cutover(options))
@@ -59,7 +63,8 @@ def prepare(
 
 @command("cutover")
 def cutover(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
     serial: str = "", release: str = "", run: str = "", resume: bool = False, check: bool = False, diff: bool = False, yes: bool = False,
     verbose: bool = False, answers: str = "", watch: bool = False,
 ) -> None:  # fmt: skip
@@ -68,7 +73,8 @@ def cutover(
     from cutover.run.options import RunOptions
 
     options = RunOptions(
-        ROOT, "cutover", hosts, inventory or i, limit, forks or 0, json, run, last=resume, serial=serial, release=release, answers=answers,
+        ROOT, "cutover", hosts, inventory or i, limit, forks or 0, json, run,
+        service=service, last=resume, serial=serial, release=release, answers=answers,
         resume=resume, check=check, watch=watch, diff=diff, yes=yes, verbose=verbose,
     )  # fmt: skip
     end_with(cli.plan(options) if check else cli.cutover(options))
@@ -76,7 +82,8 @@ def cutover(
 
 @command("rollback")
 def rollback(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
     run: str = "", resume: bool = False, reason: str = "", check: bool = False, yes: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """Back to V1, verified, with nothing lost: any time after a cutover, also from another machine."""
@@ -84,7 +91,8 @@ def rollback(
     from cutover.run.options import RunOptions
 
     options = RunOptions(
-        ROOT, "rollback", hosts, inventory or i, limit, forks or 0, json, run, reason=reason or RunOptions.reason, resume=resume,
+        ROOT, "rollback", hosts, inventory or i, limit, forks or 0, json, run,
+        service=service, reason=reason or RunOptions.reason, resume=resume,
         check=check, yes=yes, verbose=verbose,
     )  # fmt: skip
     end_with(go_back(options))
@@ -92,7 +100,8 @@ def rollback(
 
 @command("abort")
 def abort(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
     run: str = "", steal_lock: str = "", check: bool = False, yes: bool = False, verbose: bool = False,
 ) -> None:  # fmt: skip
     """End a run: before phase 3 it is given up, after that it is rolled back. Idle: says so."""
@@ -100,7 +109,8 @@ def abort(
     from cutover.run.options import RunOptions
 
     options = RunOptions(
-        ROOT, "abort", hosts, inventory or i, limit, forks or 0, json, run, reason="aborted by a person", steal=steal_lock, check=check,
+        ROOT, "abort", hosts, inventory or i, limit, forks or 0, json, run,
+        service=service, reason="aborted by a person", steal=steal_lock, check=check,
         yes=yes, verbose=verbose,
     )  # fmt: skip
     end_with(give_up(options))
@@ -108,90 +118,102 @@ def abort(
 
 @command("status", looks=True)
 def status(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
 ) -> None:  # fmt: skip
     """What each host is running, who holds it, and whether a revert is armed."""
     from cutover.cli.judge import status as look
 
-    end_with(look(_where("status", hosts, inventory or i, limit, forks, json=json)))
+    end_with(look(_where("status", hosts, inventory or i, limit, forks, json=json, service=service)))
 
 
 @command("verify", looks=True)
 def verify(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
     run: str = "", phase: str = "", junit: str = "",
 ) -> None:  # fmt: skip
     """Run the testinfra checks of a phase against the hosts, alone."""
     from cutover.cli.judge import verify as judge
 
-    end_with(judge(_where("verify", hosts, inventory or i, limit, forks, json=json, run=run), phase, junit))
+    end_with(
+        judge(_where("verify", hosts, inventory or i, limit, forks, json=json, service=service, run=run), phase, junit)
+    )
 
 
 @command("validate", looks=True)
 def validate(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
 ) -> None:  # fmt: skip
     """The five checks on the live service, through its deployed entry point."""
     from cutover.cli.judge import validate as judge
 
-    end_with(judge(_where("validate", hosts, inventory or i, limit, forks, json=json)))
+    end_with(judge(_where("validate", hosts, inventory or i, limit, forks, json=json, service=service)))
 
 
 @command("shadow", looks=True)
 def shadow(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False, run: str = ""
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False, run: str = ""
 ) -> None:  # fmt: skip
     """Run the old and the new release on each host's own newest input, frozen, and report every difference. Changes nothing."""
     from cutover.cli.judge import shadow as compare
 
-    end_with(compare(_where("shadow", hosts, inventory or i, limit, forks, json=json, run=run)))
+    end_with(compare(_where("shadow", hosts, inventory or i, limit, forks, json=json, service=service, run=run)))
 
 
 @command("report", looks=True)
 def report(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", json: bool = False, run: str = "", bundle: bool = False, key: str = "",
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "",
+    json: bool = False, run: str = "", bundle: bool = False, key: str = "",
     verify: str = "", signers: str = "",
 ) -> None:  # fmt: skip
     """Draw the report of a run anew; with --bundle sign all its evidence into one file, with --verify judge such a file, offline."""
     from cutover.cli.report import EvidenceOptions
     from cutover.cli.report import report as write
 
-    where = _where("report", hosts, inventory or i, json=json, run=run)
+    where = _where("report", hosts, inventory or i, json=json, service=service, run=run)
     end_with(write(where, EvidenceOptions(bundle, key, verify, signers)))
 
 
 @command("monitor")
 def monitor(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
     run: str = "", once: bool = False,
 ) -> None:  # fmt: skip
     """Watch the new release for 24 hours: sample, judge, notify, hold, and roll back where a rule says so. Continues where it stopped."""
     from cutover.cli.monitor import monitor as watch
 
-    end_with(watch(_where("monitor", hosts, inventory or i, limit, forks, json=json, run=run), once=once))
+    end_with(
+        watch(_where("monitor", hosts, inventory or i, limit, forks, json=json, service=service, run=run), once=once)
+    )
 
 
 @command("signoff")
 def signoff(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", json: bool = False, run: str = "", role: str = "", name: str = "",
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "",
+    json: bool = False, run: str = "", role: str = "", name: str = "",
     decision: str = "go_on", point: str = "", note: str = "",
 ) -> None:  # fmt: skip
     """Decide, by name and role, what a watch waits for; or sign one of its points (hour 24, day 7, day 28)."""
     from cutover.cli.monitor import signoff as sign
 
-    where = _where("signoff", hosts, inventory or i, json=json, run=run)
+    where = _where("signoff", hosts, inventory or i, json=json, service=service, run=run)
     end_with(sign(where, role, name, decision, point, note))
 
 
 @command("announce")
 def announce(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", json: bool = False, event: str = "", at: str = "", message: str = "",
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "",
+    json: bool = False, event: str = "", at: str = "", message: str = "",
     check: bool = False, yes: bool = False,
 ) -> None:  # fmt: skip
     """Announce a cutover or how one stands: shows text and receivers, asks, sends, reports what each channel did."""
     from cutover.cli.announce import announce as send
 
-    where = _where("announce", hosts, inventory or i, json=json)
+    where = _where("announce", hosts, inventory or i, json=json, service=service)
     end_with(send(where, event, at, message, yes, check))
 
 
@@ -207,12 +229,13 @@ def hosts_list(
 
 @command("hosts.ping", looks=True)
 def ping(
-    _c: Context, hosts: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None, json: bool = False,
+    _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
+    json: bool = False,
 ) -> None:  # fmt: skip
     """Reach every host: login, sudo, Python."""
     from cutover.cli.hosts import ping as reach
 
-    end_with(reach(_where("hosts.ping", hosts, inventory or i, limit, forks, json=json)))
+    end_with(reach(_where("hosts.ping", hosts, inventory or i, limit, forks, json=json, service=service)))
 
 
 @command("hosts.trust")

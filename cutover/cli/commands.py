@@ -19,6 +19,7 @@ from cutover.remote.timeouts import FORKS
 # What each option means, worded once; Invoke shows it with `--help`.
 HELP = {
     "hosts": "pattern as in Ansible: prod, web*:&prod:!db1 (default: all hosts of the environment, or those of --run)",
+    "service": "the service that is meant, by the name of its role (default: that of --run, else cutover_service of the inventory)",
     "inventory": "environment, by directory or name (default: by the pattern, by --run, by CUTOVER_INVENTORY, by the last run here)",
     "i": "short for --inventory",
     "limit": "a second pattern: only hosts in both are meant",

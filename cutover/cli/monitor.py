@@ -52,7 +52,15 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     output = WatchOutput(ask)
     stop = StopSignal(output.say)
     options = RunOptions(
-        where.root, where.command, where.hosts, where.inventory, where.limit, where.forks, where.json, yes=True
+        where.root,
+        where.command,
+        where.hosts,
+        where.inventory,
+        where.limit,
+        where.forks,
+        where.json,
+        service=targets.service,
+        yes=True,
     )
     back = Session(ask, options, targets, announcer, stop)
     try:

@@ -26,6 +26,7 @@ class Where:
     json: bool = False
     run: str = ""
     last: bool = True
+    service: str = ""
 
     def ask(self, *, yes: bool = False, verbose: bool = False) -> Ask:
         """How the command speaks with people and scripts."""
@@ -35,7 +36,15 @@ class Where:
         """The hosts with their variables; UsageError with all that is wrong."""
         from cutover.inventory.targets import Options, choose
 
-        return choose(Options(self.root, self.pattern, str(self.environment), self.limit, forks=self.forks))
+        service = self.service or self._service_of_run()
+        return choose(
+            Options(self.root, self.pattern, str(self.environment), self.limit, forks=self.forks, service=service)
+        )
+
+    def _service_of_run(self) -> str:
+        """The service of the run that is named, where this machine knows it; else the inventory says."""
+        created = self.directory(self.run).created() if self.run else None
+        return created.service if created else ""
 
     @cached_property
     def environment(self) -> Path:
@@ -61,7 +70,7 @@ class Where:
         if self.run:
             return self.runs.named(self.run)
         name = self.environment.absolute().name
-        found = self.runs.last(name)
+        found = self.runs.last(name, self.service)
         if found is None:
             next_ = "name it with --run, or begin one with `./invokew plan`"
             raise UsageError(Problem(f"no run of {name} was found here", next_, path=str(self.runs.root)))
@@ -137,8 +146,10 @@ class RunOptions(Where):
         """The hosts with their variables; UsageError with all that is wrong."""
         from cutover.inventory.targets import Options, choose
 
-        directory = str(self.environment)
-        return choose(Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release))
+        directory, service = str(self.environment), self.service or self._service_of_run()
+        return choose(
+            Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release, service)
+        )
 
     def contradictions(self) -> list[Problem]:
         """Options that are given and would mean nothing, or two things at once."""
