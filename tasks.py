@@ -157,7 +157,7 @@ def shadow(
     _c: Context, hosts: str = "", service: str = "", inventory: str = "", i: str = "", limit: str = "", forks: Number = None,
     json: bool = False, run: str = ""
 ) -> None:  # fmt: skip
-    """V1 and V2 both run on each host's own newest input, frozen; every difference with what explains it. Changes nothing."""
+    """Run the old and the new release on each host's own newest input, frozen, and report every difference. Changes nothing."""
     from cutover.cli.judge import shadow as compare
 
     end_with(compare(_where("shadow", hosts, inventory or i, limit, forks, json=json, service=service, run=run)))
