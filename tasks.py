@@ -287,7 +287,7 @@ def bench(_c: Context, rounds: int = 3, only: str = "", against: str = "") -> No
 
 @command("runbook")
 def runbook(_c: Context) -> None:
-    """Write docs/runbook.md anew from the phases, the roles and their checks, and the tables of docs/commands.md from these commands."""
+    """Write each service's runbook.md anew from phases, steps and checks, and the tables of docs/commands.md from these commands."""
     from cutover.cli.develop import runbook as run
 
     end_with(run(ROOT, [namespace[name] for name in namespace.task_names]))

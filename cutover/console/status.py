@@ -16,21 +16,22 @@ State = Mapping[str, Any]
 def status_view(statuses: Mapping[str, State], silent: Sequence[str] = (), now: datetime | None = None) -> "Table":
     """One row a host, also of those that could not be asked.
 
-    Each status is the agent's (lease, revert, runs) with `facts`, where units and links are among what was read.
+    Each status is the agent's (lease, revert, runs) with `facts`, where units and links are among what was read, and `labels`:
+    what the units of those facts are called.
     """
     at = now or datetime.now(UTC)
     table = plain_table("host", "in service", "held by", "own revert", "last run")
     for host, status in statuses.items():
         cells = (_lease(status["lease"], at), _revert(status["revert"], at), _last_run(status, at))
-        table.add_row(text(host), _service(status.get("facts", {})), *cells)
+        table.add_row(text(host), _service(status["facts"], status["labels"]), *cells)
     for host in silent:
         table.add_row(text(host), text("unknown: see below", "bold red"))
     return table
 
 
-def _service(facts: Mapping[str, State]) -> "Text":
+def _service(facts: Mapping[str, State], labels: Mapping[str, str]) -> "Text":
     """The active release first; then the state of each unit, so that an enabled one that is not active is seen."""
-    units = {name.upper(): fact for name, fact in facts.items() if "unit" in fact}
+    units = {labels.get(name, name): fact for name, fact in facts.items() if "unit" in fact}
     active = [name for name, fact in units.items() if fact.get("active") == "active"]
     lines = [text(" and ".join(active) or "none", "green" if len(active) == 1 else "bold red")]
     for name, fact in units.items():

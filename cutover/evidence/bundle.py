@@ -149,7 +149,7 @@ def _walk(file: BinaryIO) -> Iterator[tuple[bytes, TarInfo, MemberContent]]:
             raise ValueError(f"cut off in {info.name!a}: {content.left} of {info.size} bytes are missing")
         if any(file.read(-info.size % BLOCKSIZE)):
             raise ValueError(f"not zero between the end of {info.name!a} and the next header")
-        at = file.tell()
+        at += BLOCKSIZE + info.size + -info.size % BLOCKSIZE
     zeros = 2 * BLOCKSIZE + -(at + 2 * BLOCKSIZE) % RECORDSIZE  # two blocks, filled up to a whole record
     if block + file.read(zeros) != bytes(zeros):
         raise ValueError(f"byte {at}: expected {zeros} zeros and the end; it is cut off, or something follows")

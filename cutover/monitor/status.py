@@ -35,16 +35,18 @@ LOOK_S = 30.0
 
 
 def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
-    """Per host: lease, revert, runs (as the agent reports them), what it is owed, `facts` (what the first role reads), `looks`
-    (sample_twice). And the hosts that did not answer, which do not hide the others.
+    """Per host: lease, revert, runs (as the agent reports them), what it is owed, `facts` (what is read before a plan), `labels`
+    (what its two releases are called), `looks` (sample_twice). And the hosts that did not answer, which do not hide the others.
     """
     first = READS_FACTS.name
-    probes = {name: steps_of(role, first, "facts") for name, role in contexts(targets, RunFacts("status", "")).items()}
+    roles = contexts(targets, RunFacts("status", ""))
+    probes = {name: steps_of(role, first, "facts") for name, role in roles.items()}
     steps = steps_outside_watch(targets)
 
     def state_of(agent: HostAgent) -> State:
         facts, samples = agent.look(probes[agent.name]), sample_twice(agent, steps[agent.name])
-        return {**agent.status(), "facts": facts, "looks": samples}
+        labels = {"old": roles[agent.name].old, "new": roles[agent.name].new}
+        return {**agent.status(), "facts": facts, "labels": labels, "looks": samples}
 
     with reached(targets) as (fleet, problems):
         outcomes = fleet.each(state_of, deadline=LOOK_S)

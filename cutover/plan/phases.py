@@ -30,31 +30,33 @@ class Phase:
 
 PHASES: tuple[Phase, ...] = (
     Phase(0, "preflight", "Pre-cutover validation",
-          "the host is what the plan expects, V1 is in service, and nothing stands in the way: go",
+          "the host is what the plan expects, the old release is in service, and nothing stands in the way: go",
           "nothing was changed; fix what is named and plan again", gathers=True, reads_facts=True),
     Phase(1, "backup", "Backup and snapshots",
-          "V1's config, units, release, metrics and state are copied from the running V1, verified, and restorable",
-          "nothing of V1 was changed; the backup that was refused is named"),
-    Phase(2, "staging", "V2 staging validation",
-          "V2's release lies beside V1's as it was built, its own tests pass on this host, and it computes plausible values "
-          "from this host's data",
-          "nothing of V1 was changed; the release stays beside it, unused", stages=True),
-    Phase(3, "shutdown", "V1 graceful shutdown",
-          "V1 has ended by itself, not one of its processes is left, its last state and logs are kept",
-          "V1 is started again and proven to be in service", commits=True),
-    Phase(4, "activation", "V2 activation",
-          "V2's config is in place, V2 runs from the planned release, is enabled and says that it is ready",
-          "V2 is stopped, V1's config and units are restored, V1 is started", commits=True, serves=True),
+          "files, units, link and state are copied from the running old release, verified, and restorable",
+          "nothing of the old release was changed; the backup that was refused is named"),
+    Phase(2, "staging", "Staging and judgement",
+          "the new release lies beside the old one as it was built, its own tests pass on this host, and the service's own steps "
+          "have judged it",
+          "nothing of the old release was changed; the new one stays beside it, unused", stages=True),
+    Phase(3, "shutdown", "Graceful shutdown",
+          "the old release has ended by itself, not one of its processes is left, its last state and logs are kept",
+          "the old release is started again and proven to be in service", commits=True),
+    Phase(4, "activation", "Activation",
+          "its files are in place, it runs from the planned release, is enabled and says that it is ready",
+          "the new release is stopped, files and units are restored, the old one is started", commits=True, serves=True),
     Phase(5, "validation", "Post-cutover validation",
-          "V2 in service processes real input, its outputs, values, health and audit trail are judged on the host",
-          "V2 is stopped, what it wrote is kept aside, V1's last state is restored, V1 is started", commits=True, bakes=True),
+          "the new release in service is judged on the host: units, health, log, and what the service's own checks ask",
+          "the new release is stopped, what it wrote is kept, the old one's last state is restored, the old one is started",
+          commits=True, bakes=True),
 )  # fmt: skip
 
 # The way back. It is complete whatever phases 3-5 had done: each of its steps looks first and changes only what differs.
 ROLLBACK = Phase(
     None, "rollback", "Rollback",
-    "V2 is stopped, what it wrote is kept aside, V1's config, units, enablement and last state are as they were, V1 is in service",
-    "a person must look after the host: its runbook entry says how to bring V1 back by hand", gathers=True,
+    "the new release is stopped, what it wrote is kept, files, units, enablement and last state are as they were, the old one is in "
+    "service",
+    "a person must look after the host: its runbook entry says how to restore the old release by hand", gathers=True,
 )  # fmt: skip
 
 PREPARING = tuple(phase for phase in PHASES if not phase.commits)

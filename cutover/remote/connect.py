@@ -285,11 +285,10 @@ class SignalAware(Transport):
 
 def _note_signal(channel: Channel, message: Message) -> None:
     """Keep what `exit-signal` says, which Paramiko drops, then let Paramiko go on as always."""
-    start = message.packet.tell()
-    if message.get_text() == "exit-signal":
-        message.get_boolean()
-        channel.exit_signal = message.get_text()  # type: ignore[attr-defined]
-    message.packet.seek(start)
+    ahead = Message(message.get_remainder())
+    if ahead.get_text() == "exit-signal":
+        ahead.get_boolean()
+        channel.exit_signal = ahead.get_text()  # type: ignore[attr-defined]
     # The only place where a channel request can be seen.
     Channel._handle_request(channel, message)  # type: ignore[attr-defined]  # noqa: SLF001
 

@@ -25,6 +25,7 @@ from cutover.plan.service import load_service
 RUN = RunFacts("<run>", "20260101T000000Z")
 RELEASE = ReleaseFacts("<release>", "0" * 64, 1, "<python>", "<machine>")
 BAKE = "bake"
+TROUBLESHOOTING = "troubleshooting.md.j2"
 VARYING = {  # what differs between releases or runs -> what the runbook has in its place
     r" \([0-9a-f]{12}\)": "",
     r"[0-9a-f]{64}": "the planned digest",
@@ -78,11 +79,11 @@ COMMON = (
 
 
 def generate(service: str, root: Path = CHECKOUT) -> str:
-    """The text of a service's runbook."""
+    """The text of a service's runbook; what is the service's alone comes from its troubleshooting.md.j2, where it has one."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(  # noqa: S701 - Markdown from our own sources
-        loader=FileSystemLoader(root / "templates"),
+        loader=FileSystemLoader([root / "templates", root / "roles" / service]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -91,8 +92,22 @@ def generate(service: str, root: Path = CHECKOUT) -> str:
     environment.filters |= {"sentence": sentence, "cell": cell}
     phases = [(phase, entries_of(root, service, phase)) for phase in (*PHASES, ROLLBACK)]
     variables = example_variables(root, service)
-    revert = revert_unit(variables["cutover_state_dir"])
-    context = {"phases": phases, "common": COMMON, "codes": list(ExitCode), "revert_unit": revert}
+    role = RoleContext(load_service(root, service), variables, RUN, RELEASE)
+    own = root / "roles" / service / TROUBLESHOOTING
+    context = {
+        "name": service,
+        "service": role.service,
+        "old": role.old,
+        "new": role.new,
+        "phases": phases,
+        "common": COMMON,
+        "codes": list(ExitCode),
+        "revert_unit": revert_unit(role.state_dir),
+        "backups": Path(role.backup).parent,
+        "written": [*(entry.path for entry in role.service.state), *(file.path for file in role.service.files)],
+        "stamp": RUN.stamp,
+        "own": environment.get_template(TROUBLESHOOTING).render({**variables}) if own.exists() else "",
+    }
     return environment.get_template("runbook.md.j2").render({**variables, **context})
 
 

@@ -77,13 +77,13 @@ def test_a_number_that_it_cannot_have_is_wrong_usage(
     needs = ["--host", "lab1"] if "host" in EVERY[name].options else []
     spelled = f"--{option.replace('_', '-')}"
     code = give(name, *needs, f"{spelled}={written}")
-    told = capsys.readouterr().err
+    reported = capsys.readouterr().err
     if written == "0" and LEAST.get(option) == 0:
         assert (code, len(called)) == (0, 1)
         return
     assert (code, called) == (2, [])
-    assert spelled in told
-    assert "Traceback" not in told
+    assert spelled in reported
+    assert "Traceback" not in reported
 
 
 def test_numbers_are_known() -> None:

@@ -133,7 +133,7 @@ NAMED = {*re.findall(r"`\./invokew ([^`{}]+)`", MESSAGES), "cutover --run {run}"
 SAID = sorted(
     said for said in NAMED if "hosts" in namespace[said.split()[0]].options
 )  # the others concern no environment
-BEGIN = {"plan", "prepare", "cutover"}  # bare they begin a run, and must be told where
+BEGIN = {"plan", "prepare", "cutover"}  # bare they begin a run, and must be reported where
 
 
 def test_every_command_that_the_table_of_ends_names_is_looked_at() -> None:
@@ -157,5 +157,5 @@ def test_a_command_that_a_message_names_finds_its_environment_after_a_run(
     monkeypatch.setattr(Where, "environment", property(environment_and_no_more))
     words = shlex.split(said.format(run=NEW).replace("<phase>", "preflight"))
     assert give(*words, *([NEW] if words[-1] == "--run" else [])) == 2
-    told = capsys.readouterr().err
-    assert (NEEDS_A_NAME in told, "means lab" in told) == (said in BEGIN, said not in BEGIN)
+    reported = capsys.readouterr().err
+    assert (NEEDS_A_NAME in reported, "means lab" in reported) == (said in BEGIN, said not in BEGIN)

@@ -157,16 +157,16 @@ BUSY: dict[str, Any] = {
     "lease": {"held": True, "run": RUN, "holder": "ann", "taken_at": THEN, "seconds_left": 41.0, "nonce": "5ca1ab1e", "released": False},
     "revert": {"armed": True, "run": RUN, "armed_at": THEN, "confirm_s": 60.0},
     "runs": [{"run": RUN, "state": {"status": "rollback", "at": THEN}, "reverted": {"ok": False, "at": THEN}}],
-    "owed": "a rollback is owed",
+    "owed": "a rollback is owed", "labels": {"old": "V1", "new": "V2"},
     "facts": {
-        "v1": {"unit": "v1.service", "active": "active", "enabled": "enabled"},
-        "v2": {"unit": "v2.service", "active": "inactive", "enabled": "enabled"},
+        "old": {"unit": "v1.service", "active": "active", "enabled": "enabled"},
+        "new": {"unit": "v2.service", "active": "inactive", "enabled": "enabled"},
         "current": {"type": "link", "target": "/opt/svc/releases/1.0"},
     },
 }  # fmt: skip
 IDLE: dict[str, Any] = {
     "lease": {"held": False, "run": RUN, "released": False}, "revert": {"armed": False}, "runs": [],
-    "facts": {"v1": {"unit": "v1.service", "active": "failed", "enabled": "enabled"}},
+    "labels": {"old": "V1", "new": "V2"}, "facts": {"old": {"unit": "v1.service", "active": "failed", "enabled": "enabled"}},
 }  # fmt: skip
 
 

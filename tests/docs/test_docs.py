@@ -88,8 +88,8 @@ def test_the_page_of_the_commands_is_up_to_date() -> None:
 def test_the_page_of_the_commands_has_every_key_of_the_document_and_no_other() -> None:
     _, _, section = COMMANDS.read_text().partition("## `--json`")
     table = section.partition("| key |")[2].partition("\n\n")[0]
-    told = {key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert told == set(json.loads(answer(Ask(ROOT, "plan"))))
+    reported = {key for row in table.splitlines()[2:] for key in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert reported == set(json.loads(answer(Ask(ROOT, "plan"))))
 
 
 def test_every_environment_variable_of_ours_is_documented() -> None:

@@ -58,7 +58,8 @@ def test_a_member_of_2_gb_fills_no_memory(ground: Ground, name: str) -> None:
             out.write(header(one, size) + (b"" if one == name else content + bytes(-size % 512)))
             out.seek(LARGE if one == name else 0, 1)
         out.write(bytes(1024))
-        out.truncate(out.tell() + -out.tell() % 10240)
+        end = out.seek(0, 1)
+        out.truncate(end + -end % 10240)
     verdict, megabytes, found = judged(target)
     assert (verdict, megabytes < MOST_MB) == ("FAIL", True), found
     assert "the rest was not read" not in found or name == NAME

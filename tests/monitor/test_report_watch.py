@@ -1,4 +1,4 @@
-"""The report's page with a watch: its verdict first, what was found, who decided and was told, and nothing that a host slips in."""
+"""The report's page with a watch: its verdict first, what was found, who decided and was reported, and nothing that a host slips in."""
 
 import hashlib
 import json

@@ -102,14 +102,14 @@ def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Pat
     assert "until 2026-01-02 13:00:00Z: then the fleet is rolled back" in text
     found = standing(tmp_path, watch)
     assert found is not None
-    told: Any = found.as_json("h2")
-    assert told["hold"] == {
+    reported: Any = found.as_json("h2")
+    assert reported["hold"] == {
         "since": "2026-01-02T12:00:00.000Z", "until": "2026-01-02T13:00:00Z", "then": "rollback",
         "reasons": ["h2: memory grew by 24 % an hour", "h2: memory 214 MB is over 200 MB"],
     }  # fmt: skip
-    assert told["verdict"] == "WARN"
+    assert reported["verdict"] == "WARN"
     calm_one: Any = found.as_json("h1")
-    assert {**calm_one, "verdict": "WARN"} == told
+    assert {**calm_one, "verdict": "WARN"} == reported
 
 
 def test_one_quiet_line_where_it_has_ended_well_or_went_back(tmp_path: Path) -> None:
@@ -204,9 +204,9 @@ def test_status_tells_it_to_people_and_scripts(
     monkeypatch.setattr(status, "host_states", lambda _targets: ({}, silent))
     monkeypatch.setattr(Where, "targets", lambda _where: targets(tmp_path))
     assert judge.status(Where(tmp_path, "status", inventory="x/lab", json=True)) == 10
-    told = capsys.readouterr()
-    document = json.loads(told.out)
+    reported = capsys.readouterr()
+    document = json.loads(reported.out)
     assert {host: one["watch"]["run"] for host, one in document["hosts"].items()} == dict.fromkeys(HOSTS, RUN)
-    assert f"watch of run {RUN}: minute" not in told.err
-    assert f"watch of run {RUN}: hour 0.2 of 24" in told.err
-    assert "`./invokew monitor --hosts lab --inventory x/lab`" in told.err.replace("\n", " ")
+    assert f"watch of run {RUN}: minute" not in reported.err
+    assert f"watch of run {RUN}: hour 0.2 of 24" in reported.err
+    assert "`./invokew monitor --hosts lab --inventory x/lab`" in reported.err.replace("\n", " ")

@@ -62,7 +62,7 @@ def refused(tmp_path: Path, changes: dict[str, Any], limits: Any = None, overrid
     """What is said about it: the place without the directory and the line, and what was found."""
     with pytest.raises(UsageError) as error:
         made(tmp_path, changes, limits, overrides)
-    told = []
+    reported = []
     for problem in error.value.problems:
         assert problem.next
         place = (
@@ -70,8 +70,8 @@ def refused(tmp_path: Path, changes: dict[str, Any], limits: Any = None, overrid
             if "rules.yml:" in problem.path
             else problem.path
         )
-        told.append(f"{place}: {problem.found}")
-    return told
+        reported.append(f"{place}: {problem.found}")
+    return reported
 
 
 def test_the_small_book_is_read(tmp_path: Path) -> None:
@@ -144,8 +144,8 @@ def test_a_row_that_the_table_lacks_is_named() -> None:
     ],
 )  # fmt: skip
 def test_a_mistake_is_said_with_its_place(tmp_path: Path, changes: dict[str, Any], found: str) -> None:
-    told = refused(tmp_path, changes)
-    assert found in told
+    reported = refused(tmp_path, changes)
+    assert found in reported
 
 
 @pytest.mark.parametrize(
@@ -170,13 +170,13 @@ def test_all_mistakes_are_said_at_once_with_what_was_meant(tmp_path: Path) -> No
     }
     with pytest.raises(UsageError) as error:
         made(tmp_path, changes, overrides={"shares": {"least": 1}, "said": {"for": {"warn": "1m"}}})
-    told = {problem.path.rpartition(": ")[2]: problem.next for problem in error.value.problems}
-    assert told["rules.size.signal"].startswith("did you mean size?")
-    assert told["rules.share.windo"].startswith("did you mean window?")
-    assert told["signals.state.kind"].startswith("did you mean differs?")
-    assert "points.first.at" in told
-    assert told["watch_rules.shares"].startswith("did you mean share?")
-    assert "watch_rules.said.for" in told
+    reported = {problem.path.rpartition(": ")[2]: problem.next for problem in error.value.problems}
+    assert reported["rules.size.signal"].startswith("did you mean size?")
+    assert reported["rules.share.windo"].startswith("did you mean window?")
+    assert reported["signals.state.kind"].startswith("did you mean differs?")
+    assert "points.first.at" in reported
+    assert reported["watch_rules.shares"].startswith("did you mean share?")
+    assert "watch_rules.said.for" in reported
 
 
 def test_an_environment_may_tune_a_rule_key_by_key(tmp_path: Path) -> None:
@@ -186,12 +186,12 @@ def test_an_environment_may_tune_a_rule_key_by_key(tmp_path: Path) -> None:
 
 
 def test_a_mistake_of_an_override_is_said_where_it_was_made(tmp_path: Path) -> None:
-    told = refused(
+    reported = refused(
         tmp_path, {}, overrides={"size": {"for": {"warn": "soon"}}, "share": {"window": "an hour", "leest": 2}}
     )
-    assert "watch_rules.size.for.warn: `soon` is not a duration" in told
-    assert "watch_rules.share.leest: unknown key `leest`" in told
-    assert not [one for one in told if "critical" in one]
+    assert "watch_rules.size.for.warn: `soon` is not a duration" in reported
+    assert "watch_rules.share.leest: unknown key `leest`" in reported
+    assert not [one for one in reported if "critical" in one]
 
 
 def test_no_file_and_no_yaml_are_said(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How a watch is held: read from the variables, and everything that is wrong with them told at once."""
+"""How a watch is held: read from the variables, and everything that is wrong with them reported at once."""
 
 from pathlib import Path
 
@@ -33,9 +33,9 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError) as caught:
         settings_of(wrong)
-    told = " ".join(problem.path for problem in caught.value.problems)
+    reported = " ".join(problem.path for problem in caught.value.problems)
     for path in ("watch_cadence.4h", "watch_live", "watch_rules", "watch_hold.default"):
-        assert path in told
+        assert path in reported
 
 
 def test_points_that_there_are_not_and_roles_that_are_no_list_are_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tests.monitor.watch_journals import HOUR, Watching, held, held_and_gone_on,
 SHOWN = presentation(ROOT, "abaco").watch
 
 
-def told(watch: Watching) -> WatchStory:
+def reported(watch: Watching) -> WatchStory:
     story = WatchStory(shown=SHOWN)
     for record in watch.records:
         story.take(record)
@@ -28,7 +28,7 @@ def told(watch: Watching) -> WatchStory:
 
 def test_figures_come_from_the_documents_of_the_looks() -> None:
     watch = Watching("web1").look(row=True).until(1.25 * HOUR)
-    host = told(watch).hosts["web1"]
+    host = reported(watch).hosts["web1"]
     assert host.series["latency"].latest == pytest.approx(11 * (1 + 0.2 * watch.servers[0].wave(watch.t)), rel=1e-6)
     assert host.series["memory"].latest == pytest.approx(41, abs=0.5)
     assert host.series["cpu"].latest == pytest.approx(3, rel=0.4)
@@ -44,7 +44,7 @@ def test_an_error_rate_is_of_the_tapes_of_its_window() -> None:
     watch.servers[0].errors = 0.5
     watch.look_s = 1800.0
     watch.until(watch.t + 1800)
-    assert told(watch).hosts["web1"].series["error_rate"].latest == pytest.approx(25, rel=0.02)
+    assert reported(watch).hosts["web1"].series["error_rate"].latest == pytest.approx(25, rel=0.02)
 
 
 def test_a_restart_is_counted_and_takes_nothing_off_the_counters() -> None:
@@ -52,7 +52,7 @@ def test_a_restart_is_counted_and_takes_nothing_off_the_counters() -> None:
     server = watch.servers[0]
     server.invocation, server.processed, server.sum_s, server.cpu_s = "b" * 32, 0.0, 0.0, 0.0
     watch.until(2400)
-    host = told(watch).hosts["web1"]
+    host = reported(watch).hosts["web1"]
     assert host.series["restarts"].latest == 1
     known = [value for name in ("latency", "cpu") for value in host.series[name].values if not math.isnan(value)]
     assert min(known) >= 0
@@ -60,7 +60,7 @@ def test_a_restart_is_counted_and_takes_nothing_off_the_counters() -> None:
 
 
 def test_nobody_looking_and_not_reaching_a_host_are_holes_and_no_zero() -> None:
-    story = told(held(look_s=600))
+    story = reported(held(look_s=600))
     web3, gap = story.hosts["web3"], story.gaps[0]
     assert (gap.end - gap.start, web3.missed) == (1800, 2)
     holes = [t for t, value in web3.series["memory"] if math.isnan(value)]
@@ -68,7 +68,7 @@ def test_nobody_looking_and_not_reaching_a_host_are_holes_and_no_zero() -> None:
 
 
 def test_a_finding_has_a_beginning_and_an_end() -> None:
-    story = told(held_and_gone_on(look_s=600))
+    story = reported(held_and_gone_on(look_s=600))
     memory = [one for one in story.findings if one.rule == "memory"]
     assert [(one.host, one.verdict) for one in memory] == [("web2", Verdict.WARN)]
     assert memory[0].over is not None
@@ -80,7 +80,7 @@ def test_a_finding_has_a_beginning_and_an_end() -> None:
 
 def test_the_watch_in_the_file_is_the_watch_that_was_heard(tmp_path: Path) -> None:
     watch = rolled_back(look_s=300)
-    heard = told(watch)
+    heard = reported(watch)
     read = read_watch(watch.save(tmp_path), SHOWN)
     assert read is not None
     story, integrity = read

@@ -10,7 +10,7 @@ from cutover.monitor.views.live import WatchConsole, dashboard
 from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
 from tests.console.test_live import Terminal
-from tests.monitor.test_watch_view import told
+from tests.monitor.test_watch_view import reported
 from tests.monitor.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
 
 SHOWN = presentation(ROOT, "abaco").watch
@@ -18,7 +18,7 @@ SHOWN = presentation(ROOT, "abaco").watch
 
 def drawn(watch: Watching, width: int, height: int | None = None) -> str:
     stream = io.StringIO()
-    rich_console(stream, width).print(dashboard(told(watch), watch.now, width, height))
+    rich_console(stream, width).print(dashboard(reported(watch), watch.now, width, height))
     return clean(stream.getvalue())
 
 

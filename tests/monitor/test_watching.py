@@ -209,7 +209,7 @@ def test_the_days_after_are_looked_at_once_a_day_and_pass_day_7_and_28(reel: Ree
         reel.now += 24 * HOUR
         ends.append(reel.run(once=True))
     assert {ended.end for ended in ends} == {EndReason.LOOKED}
-    assert {ended.verdict for ended in ends[:6]} <= {Verdict.PASS, Verdict.INCONCLUSIVE}  # a few looks tell no growth
+    assert {ended.verdict for ended in ends[:6]} <= {Verdict.PASS, Verdict.INCONCLUSIVE}  # a few looks show no growth
     assert {ended.verdict for ended in ends[6:]} == {Verdict.PASS}
     assert [(one["name"], one["answer"]) for one in reel.records("point")][3:] == [
         ("day_7", "go_on"),

@@ -194,7 +194,7 @@ class Watching:
         return self.write("watch.finished", verdict=verdict, exit_code=code, t=self.t)
 
     def notice(self, event: str, *channels: tuple[str, bool]) -> "Watching":
-        """Somebody was told."""
+        """Somebody was reported."""
         return self.write(
             "notice", event=event, severity="high", level=0, roles=["operations_lead"], channels=[name for name, _ in channels],
             sent={name: 0.2 for name, ok in channels if ok}, failed={name: "connection refused" for name, ok in channels if not ok},
@@ -235,7 +235,7 @@ def held(look_s: float = 120.0, hosts: tuple[str, str, str] = HOSTS) -> Watching
     watch.look(row=True)
     worse = hosts[1]
     reasons = [f"{worse}: memory grew by 24 % an hour", f"{worse}: memory 214 MB is over 200 MB"]
-    told = [
+    reported = [
         {
             "host": worse,
             "rule": "memory",
@@ -245,7 +245,7 @@ def held(look_s: float = 120.0, hosts: tuple[str, str, str] = HOSTS) -> Watching
         }
         for words in reasons
     ]
-    watch.write("point", name="hour_8", t=watch.t, verdict="FAIL", answer="hold", by=0.0, reasons=told)
+    watch.write("point", name="hour_8", t=watch.t, verdict="FAIL", answer="hold", by=0.0, reasons=reported)
     watch.write(
         "hold.opened",
         point="hour_8",

@@ -109,7 +109,7 @@ class Reel:
     look: Hosts = field(default_factory=Hosts)
     settings: Settings = field(default_factory=settings)
     signoffs: list[tuple[float, Signoff]] = field(default_factory=list)  # by when on the watch's clock they are said
-    told: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    reported: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     now: float = BEGAN
     went_back_t: float = float("inf")
     most_t: float = 60 * HOUR  # a watch that goes on for longer is a failure, and not a test that hangs
@@ -130,7 +130,7 @@ class Reel:
             journal.write("watch.started", began=BEGAN, hosts=list(self.hosts), **self.settings.as_json())
         watch = Watch(
             self.settings, self.hosts, journal, state, judges, WatchClock(BEGAN, self.settings.scale, lambda: self.now),
-            self.look, lambda event, reasons: self.told.append((event, tuple(reasons))), self._responses, self._wait,
+            self.look, lambda event, reasons: self.reported.append((event, tuple(reasons))), self._responses, self._wait,
         )  # fmt: skip
         try:
             return watch.run(once=once, stays=stays)
@@ -148,8 +148,8 @@ class Reel:
         return [record.data for record in journal.of(*kinds)]
 
     def events(self, name: str) -> list[tuple[str, ...]]:
-        """With what people were told of an event."""
-        return [reasons for event, reasons in self.told if event == name]
+        """With what people were reported of an event."""
+        return [reasons for event, reasons in self.reported if event == name]
 
     def _stamp(self) -> str:
         return f"{self.now:020.3f}"  # sorts as ISO 8601 does

@@ -1,4 +1,4 @@
-"""`announce`: shows text and receivers, asks, sends to a real receiver, and tells what came of it on each channel."""
+"""`announce`: shows text and receivers, asks, sends to a real receiver, and says what came of it on each channel."""
 
 import io
 import json
@@ -81,12 +81,12 @@ def test_a_channel_that_fails_ends_with_10_and_is_named(checkout: Path, capsys: 
     with web_server() as server:
         (checkout / "inventory" / "prod" / "hook").write_text(f"json://{server.place}/\n")
         assert announce(where(checkout, json=True), "announcement", TOMORROW, "", yes=True) == ExitCode.JUDGED_UNKNOWN
-    told = capsys.readouterr()
-    (error,) = json.loads(told.out)["errors"]
+    reported = capsys.readouterr()
+    (error,) = json.loads(reported.out)["errors"]
     assert error["path"] == "people_channels.dead"
     assert "Connection error" in error["found"]
-    assert TOKEN not in told.out + told.err
-    assert "hook: sent in" in told.err
+    assert TOKEN not in reported.out + reported.err
+    assert "hook: sent in" in reported.err
 
 
 def test_check_only_shows(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""A run tells people by itself: once a phase, at its end, and never at the cost of the run."""
+"""A run notifies people by itself: once a phase, at its end, and never at the cost of the run."""
 
 import threading
 from collections.abc import Iterator
@@ -80,12 +80,12 @@ def events(notices: list[dict[str, Any]]) -> list[str]:
 def test_a_cutover_tells_each_phase_once_and_its_success(run: Run) -> None:
     notices = run.play(success())
     assert sorted(events(notices)) == ["in_progress"] * 6 + ["success"]
-    told = {notice["phase"]: notice for notice in notices if notice["event"] == "in_progress"}
-    assert set(told) == {phase.title for phase in PHASES}
+    reported = {notice["phase"]: notice for notice in notices if notice["event"] == "in_progress"}
+    assert set(reported) == {phase.title for phase in PHASES}
     assert len(run.post.taken) == sum(len(notice["channels"]) for notice in notices)
     assert all(set(notice["sent"]) == set(notice["channels"]) == {"chat", "mail"} for notice in notices)
     assert all(notice["failed"] == {} for notice in notices)
-    assert "about 15 seconds, measured on one earlier run" in told[PHASES[0].title]["body"]
+    assert "about 15 seconds, measured on one earlier run" in reported[PHASES[0].title]["body"]
     assert "the run took: 15 s" in notices[-1]["body"]
     assert "longest time without service: 1.5 s, on web2" in notices[-1]["body"]
     read(run.journal.path)  # the chain is whole
@@ -98,8 +98,8 @@ def test_a_journal_with_notices_ends_with_the_run_finished_before_them(run: Run)
 
 
 def test_without_earlier_runs_no_time_is_promised(run: Run) -> None:
-    told = [notice["body"] for notice in run.play(success(), earlier=[]) if notice["event"] == "in_progress"]
-    assert ["no earlier run to measure by" in body for body in told] == [True] * 6
+    reported = [notice["body"] for notice in run.play(success(), earlier=[]) if notice["event"] == "in_progress"]
+    assert ["no earlier run to measure by" in body for body in reported] == [True] * 6
 
 
 def test_a_rollback_is_told_when_it_begins_and_when_it_has_ended(run: Run) -> None:
@@ -259,7 +259,7 @@ def test_a_run_of_the_engine_that_goes_back_is_told_as_it_is(world: World) -> No
     assert ended is not None
     with pytest.raises(RolledBack), recorded_end(session):
         raise ended
-    told = [(record.data["event"], record.data.get("phase", "")) for record in journal.of("notice")]
-    assert sorted(told) == sorted([*(("in_progress", phase.title) for phase in PHASES), *[("rollback", "")] * 2])
+    reported = [(record.data["event"], record.data.get("phase", "")) for record in journal.of("notice")]
+    assert sorted(reported) == sorted([*(("in_progress", phase.title) for phase in PHASES), *[("rollback", "")] * 2])
     assert "b: do activation: activation is broken" in journal.of("notice")[-1].data["body"]
     assert said == []

@@ -8,7 +8,7 @@ from cutover.core.errors import UsageError
 from cutover.inventory.declarations import declarations
 from tests.inventory.declaring import refused, values
 
-ROLE = 'channels: {type: "map[source]", default: {}, example: {ops: {env: OPS_URL}}, doc: Where people are told.}\n'
+ROLE = 'channels: {type: "map[source]", default: {}, example: {ops: {env: OPS_URL}}, doc: Where people are reported.}\n'
 
 
 def test_the_places_are_the_value_and_nothing_is_read(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def small(directory: Path, text: str = SMALL) -> Checklist:
     return checklist(path, ROLES)
 
 
-def told(problems: tuple[Problem, ...]) -> list[str]:
+def reported(problems: tuple[Problem, ...]) -> list[str]:
     assert all(problem.next for problem in problems)
     return [f"{problem.path.rpartition('/')[2]}: {problem.found}" for problem in problems]
 
@@ -72,7 +72,7 @@ lines:
 more: 1
 """,
         )
-    assert told(caught.value.problems) == [
+    assert reported(caught.value.problems) == [
         "checklist.yml:2: groups.team: is empty",
         "checklist.yml:4: lines.both: has both `machine` and `human`",
         "checklist.yml:5: lines.neither: has neither `machine` nor `human`",
@@ -124,7 +124,7 @@ read: {answer: yes, nte: x}
     (tmp_path / "answers.yml").write_text(text)
     with pytest.raises(UsageError) as caught:
         answers(tmp_path / "answers.yml", small(tmp_path), NOW)
-    assert told(caught.value.problems) == [
+    assert reported(caught.value.problems) == [
         "answers.yml:2: on-cal: the checklist has no line `on-cal`",
         "answers.yml:3: disk: `disk` is proven by what the hosts show",
         'answers.yml:4: on-call.answer: expected true or false, found text "maybe"',

@@ -1,4 +1,4 @@
-"""Who is told what and when: the defaults, the matrix, and everything that can be wrong with them."""
+"""Who is reported what and when: the defaults, the matrix, and everything that can be wrong with them."""
 
 from typing import Any
 
@@ -47,8 +47,8 @@ def test_the_next_level_is_due_when_nobody_has_reacted_for_so_long() -> None:
     escalation = known()
     hold = escalation.severity("hold")
 
-    def due(waited_s: float, told: int) -> list[tuple[str, ...]]:
-        return [level.roles for level in escalation.due("hold", hold, waited_s, told)]
+    def due(waited_s: float, reported: int) -> list[tuple[str, ...]]:
+        return [level.roles for level in escalation.due("hold", hold, waited_s, reported)]
 
     assert due(0, 0) == [("on_call", "operations_lead")]
     assert due(899.9, 1) == []
@@ -117,8 +117,8 @@ def test_everything_that_does_not_fit_together_comes_at_once_with_its_place() ->
 def test_a_level_that_makes_no_sense_is_refused(level: object, found: str) -> None:
     values = reached()
     values["people_matrix"]["attention"] = level
-    told = refusals(values)
-    assert [line for line in told if "people_matrix.attention" in line and found in line], told
+    reported = refusals(values)
+    assert [line for line in reported if "people_matrix.attention" in line and found in line], reported
 
 
 def test_a_level_that_reaches_nobody_is_refused_where_there_are_channels() -> None:

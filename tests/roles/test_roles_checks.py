@@ -121,7 +121,7 @@ def test_the_last_snapshot_may_only_be_missing_where_v2_was_never_begun(
         ("another", "@4102444800", True, "a: another than it was"),
         ("another", "@1", True, ""),  # V1 has written it since
         ("another", "", True, "a: another than it was"),  # it has not been started at all
-        ("another", "@4102444800", False, ""),  # V1 ran already: the step itself has told that it left them
+        ("another", "@4102444800", False, ""),  # V1 ran already: the step itself has reported that it left them
         (None, "@1", False, "a: missing"),
     ],
 )

@@ -1,7 +1,7 @@
 """Hosts in memory that run the real host-side agent (leases, batches, reverts), over a world of marks instead of services.
 
 A step of kind "mark" sets its key on the host; "unmark" takes keys away. What breaks, hangs up or happens meanwhile is
-told to the host beforehand.
+reported to the host beforehand.
 """
 
 import json

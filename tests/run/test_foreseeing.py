@@ -1,4 +1,4 @@
-"""`rollback --check` and `abort --check`: what they foresee is what is then done, nothing is changed by it, a spoilt backup is told."""
+"""`rollback --check` and `abort --check`: what they foresee is what is then done, nothing is changed by it, a spoilt backup is reported."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def ahead(one: Machine, *, run: str = "", steal: str = "") -> Ahead:
     return found[0]
 
 
-def told(found: Ahead) -> list[tuple[str, str, str, tuple[str, ...]]]:
+def reported(found: Ahead) -> list[tuple[str, str, str, tuple[str, ...]]]:
     return [(host.host, host.run, host.stands, host.would) for host in found.back]
 
 
@@ -43,7 +43,7 @@ def test_after_a_cutover_every_host_and_each_change_is_foreseen_and_none_is_made
     for host in world.hosts.values():
         host.asked.clear()
     want = [(name, RUN, "on V2, confirmed", (f"do {ROLLBACK.name}",)) for name in ("a", "b")]
-    assert told(ahead(one)) == told(ahead(one, run=RUN)) == want
+    assert reported(ahead(one)) == reported(ahead(one, run=RUN)) == want
     assert {name: (host.marks, host.changes, host.held_by) for name, host in world.hosts.items()} == before
     assert {verb for host in world.hosts.values() for verb in host.asked} == {"status", "plan", "look"}
     assert one.journal() == journal
@@ -54,7 +54,7 @@ def test_after_a_cutover_every_host_and_each_change_is_foreseen_and_none_is_made
 def test_a_run_that_was_left_between_the_versions_and_a_host_that_is_only_held(world: World, tmp_path: Path) -> None:
     one = killed(world, tmp_path, "activation")
     found = ahead(one)
-    assert [host[:3] for host in told(found)] == [("a", RUN, "between the versions; its own revert is armed")]
+    assert [host[:3] for host in reported(found)] == [("a", RUN, "between the versions; its own revert is armed")]
     assert found.released == {RUN: ["b"]}
     assert one.abort() == (["a back", "b released"], None)
 

@@ -162,8 +162,8 @@ def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hos
     where = Where(tmp_path, "shadow", json=True)
     monkeypatch.setattr(Where, "targets", lambda _where: None)
     assert judge.shadow(where) == code
-    told = capsys.readouterr()
-    answer = json.loads(told.out)
+    reported = capsys.readouterr()
+    answer = json.loads(reported.out)
     assert (answer["command"], answer["exit_code"]) == ("shadow", code)
     said_no = [{"host": "a", "path": "shadow.a", "found": ISSUE["found"], "next": ISSUE["next"]}]
     assert answer["errors"] == ([] if status == "PASS" else said_no)
@@ -171,4 +171,4 @@ def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hos
     fleet = next((tmp_path / ".cutover" / "shadows").glob("*/shadow_report.json"))
     assert (json.loads(fleet.read_text())["status"], json.loads(fleet.read_text())["hosts"]) == (status, {"a": status})
     assert json.loads((fleet.parent / "hosts" / "a" / "shadow_report.json").read_text())["host"] == "a"
-    assert str(fleet) in told.err
+    assert str(fleet) in reported.err

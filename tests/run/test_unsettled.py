@@ -184,14 +184,14 @@ def test_what_a_host_did_on_its_own_way_back_is_in_the_journal_once_it_is_settle
     world.host("a").goes_back_by_itself()
     assert one.rollback() == (("a",), None)
     records = read(one.runs.root.joinpath(RUN) / "journal.jsonl")
-    (told,) = [record for record in records if record.kind == "outcome" and record.phase == "rollback"]
-    assert (told.host, told.data["id"], told.data["ok"], told.data["by"]) == (
+    (reported,) = [record for record in records if record.kind == "outcome" and record.phase == "rollback"]
+    assert (reported.host, reported.data["id"], reported.data["ok"], reported.data["by"]) == (
         "a",
         "rollback.step",
         True,
         "the host's own revert",
     )
-    assert told.data["words"] == "do rollback"
+    assert reported.data["words"] == "do rollback"
 
 
 def test_what_a_host_did_on_its_own_way_back_is_told_once(world: World, tmp_path: Path) -> None:
@@ -201,8 +201,8 @@ def test_what_a_host_did_on_its_own_way_back_is_told_once(world: World, tmp_path
     one.rollback()
     one.dead, one.dies_after = False, 10**9
     one.rollback()
-    told = [record for record in read(one.runs.root.joinpath(RUN) / "journal.jsonl") if "by" in record.data]
-    assert len([record for record in told if record.kind == "outcome"]) == 1
+    reported = [record for record in read(one.runs.root.joinpath(RUN) / "journal.jsonl") if "by" in record.data]
+    assert len([record for record in reported if record.kind == "outcome"]) == 1
 
 
 def test_a_host_on_which_the_rest_may_not_be_touched_any_more_is_done_with_its_own_revert(
@@ -233,10 +233,10 @@ def test_a_rollback_of_which_the_rest_may_not_be_touched_any_more_ends_settled_a
 def test_a_revert_that_was_ended_as_it_began_leaves_no_failed_unit_behind(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str
 ) -> None:
-    one, told = machine(world, tmp_path), []
-    monkeypatch.setattr(revert, "systemctl_or_fail", lambda *words, **_: told.append(words))
+    one, reported = machine(world, tmp_path), []
+    monkeypatch.setattr(revert, "systemctl_or_fail", lambda *words, **_: reported.append(words))
     monkeypatch.setattr(revert, "show", lambda *_: {"SubState": ended, "ActiveState": ended})
     assert one.begin() is None  # armed, and disarmed in the end
     name = revert.revert_unit(world.host("a").place.root)
-    assert ("stop", f"{name}.service") in told
-    assert (("reset-failed", f"{name}.service") in told) is (ended == "failed")
+    assert ("stop", f"{name}.service") in reported
+    assert (("reset-failed", f"{name}.service") in reported) is (ended == "failed")

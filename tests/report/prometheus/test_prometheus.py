@@ -65,8 +65,8 @@ def test_an_alert_says_what_the_rule_says_and_holds_the_number_of_the_table() ->
 
 
 def test_only_what_the_watch_rolls_back_by_itself_says_that_prometheus_does_not() -> None:
-    told = {one["labels"]["severity"] for one in alerts() if "unwatched" in one["annotations"]}
-    assert told == {"rollback"}
+    reported = {one["labels"]["severity"] for one in alerts() if "unwatched" in one["annotations"]}
+    assert reported == {"rollback"}
     assert all("unwatched" in one["annotations"] for one in alerts() if one["labels"]["severity"] == "rollback")
 
 
@@ -163,8 +163,8 @@ def test_all_unknown_and_missing_names_are_said_at_once(tmp_path: Path) -> None:
         "units/ms": None,
         "lower": "$of",
     }
-    told = refused(tmp_path, change)
-    assert told == [
+    reported = refused(tmp_path, change)
+    assert reported == [
         "always[0]: no query uses `abaco_redy`",
         "helpers.spare: no query uses it",
         "lower: $per is missing",
@@ -193,8 +193,8 @@ def test_what_has_no_right_form_is_said_with_its_place(tmp_path: Path) -> None:
         "always": [],
         "name": "No Name",
     }
-    told = refused(tmp_path, change)
-    assert len(told) == 5
-    assert "signals.memory.vlaue: unknown key `vlaue`" in told
-    assert "colour: unknown key `colour`" in told
-    assert "job: `job` is missing" in told
+    reported = refused(tmp_path, change)
+    assert len(reported) == 5
+    assert "signals.memory.vlaue: unknown key `vlaue`" in reported
+    assert "colour: unknown key `colour`" in reported
+    assert "job: `job` is missing" in reported
