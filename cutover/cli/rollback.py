@@ -6,7 +6,7 @@ from typing import Any
 from cutover.cli.announce import announcer_if_possible
 from cutover.cli.app import ending
 from cutover.console.ask import Ask
-from cutover.core.errors import CutoverError, ExitCode, Unjudged
+from cutover.core.errors import ExitCode, JudgedFail, Unjudged
 from cutover.run.abort import give_up
 from cutover.run.options import RunOptions
 from cutover.run.rollback import rollback as take_back
@@ -16,12 +16,6 @@ from cutover.run.session import Session, StopSignal
 NOTHING = "nothing to roll back: no host of this pattern is on the new release"
 NOT_BEGUN = "nothing to resume: no rollback of these hosts was left in the middle"
 IDLE = "idle: nothing was changed on these hosts, and nothing is to be undone"
-
-
-class WouldFail(CutoverError):
-    """The way back, as `--check` sees it, would not come to its end."""
-
-    exit_code = ExitCode.JUDGED_FAIL
 
 
 def rollback(options: RunOptions) -> ExitCode:
@@ -81,7 +75,7 @@ def _foresee(ask: Ask, options: RunOptions, nothing: str, *, gives_up: bool = Fa
     if not ahead.back and not released and not ahead.unknown:
         ask.say(nothing)
     if wrong := [problem for one in ahead.back for problem in one.wrong] + [*ahead.leftover]:
-        raise WouldFail([*wrong, *ahead.unknown])
+        raise JudgedFail([*wrong, *ahead.unknown])
     if ahead.unknown:
         raise Unjudged(ahead.unknown)
 

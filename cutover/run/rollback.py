@@ -196,9 +196,7 @@ def _leftover(targets: Targets, known: Known, wanted: list[str]) -> Iterator[Pro
 
 TRIES_AGAIN = 1  # for hosts that did not answer when the others went back; after that a person decides when
 BY_ITSELF = "the host's own revert"
-BY_HAND = (
-    'on the host: systemctl status of both units; roles/<service>/runbook.md, "rollback incomplete", has the way back by hand'
-)
+BY_HAND = 'on the host: systemctl status of both units; roles/<service>/runbook.md, "rollback incomplete", has the way back by hand'
 
 
 def go_back(

@@ -1,5 +1,6 @@
 """What the documents say exists: the tests that they name, what they link to, the commands; and the example inventories load."""
 
+import fnmatch
 import json
 import re
 from pathlib import Path
@@ -68,13 +69,12 @@ def test_every_command_of_the_readme_exists() -> None:
     _, _, table = (ROOT / "README.md").read_text().partition("| command | what it does |")
     rows = table.strip().partition("\n\n")[0].splitlines()[1:]
     named = [words.split()[0] for row in rows for words in re.findall(r"`([^`]+)`", row.split("|")[1])]
-    assert len(named) > 20
-    assert sorted(set(named) - set(namespace.task_names)) == []
-    assert sorted(set(namespace.task_names) - set(named)) == [
-        "runbook"
-    ]  # for who changes the project; nobody operates with it
+    known = {name: fnmatch.filter(namespace.task_names, name) for name in named}
+    assert [name for name, tasks in known.items() if not tasks] == []
+    assert sorted(set(namespace.task_names).difference(*known.values())) == DEVELOPING
 
 
+DEVELOPING = ["bench", "check", "prometheus", "runbook", "test"]  # nobody operates a service with these
 COMMANDS = ROOT / "docs" / "commands.md"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from cutover.journal import process_id
 from cutover.journal.process_id import identity, is_dead
+from tests.waiting import wait_until
 
 
 def of_another_process() -> tuple[str, "subprocess.Popen[str]"]:
@@ -29,10 +30,7 @@ def test_another_one_is_dead_when_it_has_ended_and_also_while_only_its_remains_a
     process.kill()
     assert process.stdout is not None
     process.stdout.read(1)  # it has ended, and nobody has asked how
-    for _ in range(1000):
-        if is_dead(other):
-            break
-    assert is_dead(other) is True
+    assert wait_until(lambda: is_dead(other)) is True
     process.communicate()
     assert is_dead(other) is True
 

@@ -30,4 +30,4 @@ def test_a_phase_is_found_by_name_or_number() -> None:
 
 def test_each_says_what_it_proves_and_what_a_no_means() -> None:
     assert all(phase.proves and phase.on_no and phase.title for phase in (*PHASES, ROLLBACK))
-    assert (PHASES[3].label, ROLLBACK.label) == ("3 V1 graceful shutdown", "Rollback")
+    assert (PHASES[3].label, ROLLBACK.label) == ("3 Graceful shutdown", "Rollback")

@@ -146,8 +146,7 @@ def words_of(item: pytest.Item) -> tuple[str, str]:
 
 # Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
 # that somebody has put beside the checks, which could give each of them its hosts a second time.
-# Two plugins collect garbage at each end, 30 ms during an outage; the limit of our own tests does not hold for a check then.
-# Plugins that checks do without: testinfra's own would ask this machine; the others cost time during an outage, or have limits of their own.
+# Plugins that checks do without: testinfra's own would ask this machine; the others cost time during an outage, or have limits.
 OFF = (
     "cacheprovider", "pytest11.testinfra", "terminal", "unraisableexception", "threadexception", "timeout", "xdist", "xdist.looponfail",
 )  # fmt: skip
