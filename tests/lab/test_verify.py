@@ -177,3 +177,15 @@ def test_validate_of_a_stopped_service_is_no_pass(on_v2: Checkout, fleet: Hosts)
     fleet.inside("lab1", f"systemctl stop {V2}")
     answer = on_v2.ask("validate", hosts="lab1")
     assert answer.code in (9, 10), str(answer)
+
+
+def test_the_way_back_by_hand_is_as_the_runbook_says(on_v2: Checkout, fleet: Hosts) -> None:
+    text = (on_v2.root / "roles" / "abaco" / "runbook.md").read_text().partition("## Rollback by hand")[2]
+    script = text.partition("```sh\n")[2].partition("```")[0]
+    (run,) = (path.name for path in (on_v2.root / ".cutover" / "runs").iterdir())
+    fleet.inside("lab2", script.replace("RUN=...", f"RUN={run}"))
+    answer = on_v2.ask("verify", "--phase", "rollback", "--run", run, hosts="lab2")
+    # Nothing ended badly; the new release's files were kept beside the backup, not where a rollback keeps them.
+    assert answer.code == 8, str(answer)
+    assert [one["path"] for one in answer.errors] == ["rollback.what_the_new_release_wrote_is_kept"]
+    assert "in service already" in fleet.inside("lab2", script.replace("RUN=...", f"RUN={run}"))
