@@ -24,7 +24,7 @@ def up(_c: Context, count: int = 3, json: bool = False) -> None:
 
 @command("lab.down")
 def down(_c: Context, purge: bool = False, json: bool = False) -> None:
-    """Take the test hosts away, with everything that was made for them."""
+    """Remove the test hosts and everything that was made for them."""
 
     def work(ask: Ask) -> ExitCode:
         names = lab.down(purge=purge, progress=ask.progress)

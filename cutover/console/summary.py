@@ -74,7 +74,7 @@ def _verdict_line(progress: Progress, away: list[Outage], labels: Labels) -> "Te
     if unknown := progress.in_state(lambda state: state in (HostState.UNKNOWN, HostState.FAILED)):
         parts.append(f"check {names(unknown)}")
     elif most := longest(away):
-        parts.append(f"the service was away for {'' if len(away) == 1 else 'at most '}{most.seconds:.2f} s")
+        parts.append(f"outage {'' if len(away) == 1 else 'at most '}{most.seconds:.2f} s")
     return text(f"{mark} {code.status.upper()}: {'; '.join(parts)}", f"bold {style.removeprefix('bold ')}")
 
 
@@ -97,7 +97,7 @@ def _new(progress: Progress, labels: Labels) -> str:
 def _hosts(progress: Progress, away: Sequence[Outage], labels: Labels, heads: Sequence[str]) -> "Table":
     """Release in service and outage of each host, with what it consists of."""
     has_outages = any(outage.intervals for outage in away)
-    table = plain_table("host", "in service", *(["away"] if has_outages else []), gap=1)
+    table = plain_table("host", "in service", *(["outage"] if has_outages else []), gap=1)
     for name in ("total", *heads) if has_outages else ():
         table.add_column(name, justify="right", no_wrap=True)
     for host in (*progress.hosts, *progress.already):

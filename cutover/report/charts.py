@@ -97,7 +97,7 @@ def svg(body: Sequence[str], height: float, label: str) -> Markup:
 
 
 def timeline_chart(timeline: Timeline, away: Sequence[Outage], session: tuple[str, str]) -> Markup:
-    """Hosts by time for one session of a run: phases, bake times, batches, rollback, and a red line where the service was away."""
+    """Hosts by time for one session of a run: phases, bake times, batches, rollback, and a red line for the outage."""
     scale = Scale(_unix(session[0]), max(_unix(session[1]), _unix(session[0]) + 1))
     hosts, top = timeline.hosts, 60
     bottom = top + ROW * len(hosts)
@@ -112,7 +112,7 @@ def timeline_chart(timeline: Timeline, away: Sequence[Outage], session: tuple[st
             for interval in (lost[host].intervals if host in lost else ())
             if session[0] <= interval.start <= session[1]
         ):
-            title = f"{host}: service away for {interval.seconds:.2f} s {interval.why}"
+            title = f"{host}: outage of {interval.seconds:.2f} s {interval.why}"
             body += Bar(_unix(interval.start), _unix(interval.end), "away", title, lift=25, height=5).drawn(scale, y)
     words = (
         f"Time line of the run on {len(hosts)} hosts, {session[0]} to {session[1]} UTC; the table below has the numbers"

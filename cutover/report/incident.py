@@ -80,7 +80,7 @@ def _facts(run: str, timeline: Timeline, plan: Plan | None, began: Record, root:
 
 
 def _host(timeline: Timeline, plan: Plan | None, host: str) -> Facts:
-    """One host: how long the old release was away, what is kept of the new one, what was restored."""
+    """One host: how long it was without the old release, what is kept of the new one, what was restored."""
     planned = plan.hosts[host].of(ROLLBACK) if plan and host in plan.hosts else ()
     done = [(step, timeline.outcomes[host, step.id]) for step in planned if (host, step.id) in timeline.outcomes]
     return {

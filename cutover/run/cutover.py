@@ -212,7 +212,7 @@ def commit(session: Session) -> None:
 
 
 def confirm_hosts(session: Session) -> None:
-    """Take the armed reverts away: from here on a silent controller changes nothing."""
+    """Disarm the reverts: from here on a silent controller changes nothing."""
     state = {"status": CONFIRMED, "at": utc_now()}
     session.record("confirming", hosts=list(session.hosts))
 

@@ -287,7 +287,7 @@ def _still_back(session: Session, already: Sequence[str]) -> list[str]:
 def _settle(
     session: Session, hosts: Sequence[str], touched: Sequence[str], cause: str, owed: Sequence[str]
 ) -> list[Problem]:
-    """Record on each host that it is back, and take its own revert away. One that failed keeps it: it will try again.
+    """Record on each host that it is back, and disarm its revert. One that failed keeps it: it will try again.
 
     Who is owed a rollback is recorded on every host that answers, so that another machine knows of it too.
     """
@@ -303,7 +303,7 @@ def _settle(
     problems = [
         Problem(
             host=name,
-            found=f"its own revert could not be taken away: {outcome.error}",
+            found=f"its own revert could not be disarmed: {outcome.error}",
             next=f"it may go back once more by itself; {BY_HAND}",
         )
         for name, outcome in outcomes.items()

@@ -117,10 +117,10 @@ class _Known:
     def _away(self) -> str:
         most = longest(self.away)
         if most is None:
-            return "How long the service was away was not measured."
+            return "The outage was not measured."
         alone = sum(1 for outage in self.away if outage.intervals) == 1
         where = most.host if alone else f"{most.host}, where it took longest"
-        return f"The service was away for {most.seconds:.2f} s on {where}."
+        return f"The outage was {most.seconds:.2f} s on {where}."
 
     def cause(self) -> str:
         """The first line of the first thing that shut a gate."""

@@ -1,4 +1,4 @@
-"""How long the service was away on each host, what that consisted of, by the hosts' own journals (as the steps found it)."""
+"""The outage of each host and its parts, by the hosts' own journals (as the steps found it)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ class Baseline(ReportModel):
 
 
 class OutageSteps(ReportModel):
-    """The steps that measured how long the service was away, and what its parts are called."""
+    """The steps that measured the outage, and what its parts are called."""
 
     forward: str
     back: str

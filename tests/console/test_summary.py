@@ -49,7 +49,7 @@ def test_the_summary_of_a_mixed_fleet_names_the_cause_and_counts_what_follows_fr
 
 def test_the_summary_of_a_success_names_release_outages_and_warnings() -> None:
     text = ended(success())
-    assert f"✓ DONE: 3 hosts on {RELEASE} (V2); the service was away for at most 1.50 s" in text
+    assert f"✓ DONE: 3 hosts on {RELEASE} (V2); outage at most 1.50 s" in text
     assert re.search(r"web1  2.0.0-cafe \(V2\)  from V1 to V2  1.25 s  0.10 s +0.90 s  0.25 s", text)
     assert "! WARN  web1, web2, web3: the clock is kept: found false, expected true\n        next: look after" in text
 

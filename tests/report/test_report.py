@@ -213,7 +213,7 @@ def test_values_before_and_after_stand_before_everything_else(tmp_path: Path) ->
 
 def test_the_outage_shows_its_parts_budget_and_baseline(tmp_path: Path) -> None:
     text = plain(page(success(), tmp_path))
-    assert "The service was away for 3.00 s on h2, where it took longest." in text
+    assert "The outage was 3.00 s on h2, where it took longest." in text
     assert "0.200 s 1.500 s 0.300 s 2.000 s" in text
     assert "budget 30 s →" in text
     assert "the original's 4 s" in text

@@ -123,7 +123,7 @@ def problem(host: str, path: str, found: str) -> dict[str, str]:
 
 
 def gap(step: str, stop: float, between: float, start: float) -> dict[str, Any]:
-    """The outcome of a step that measured how long the service was away."""
+    """The outcome of a step that measured the outage."""
     total = round(stop + between + start, 3)
     when = {"from": at(0).isoformat(), "until": at(total).isoformat()}
     parts = {"stop_s": stop, "between_s": between, "start_s": start}
