@@ -13,7 +13,7 @@ from cutover.run.options import Where
 if TYPE_CHECKING:
     from cutover.inventory.targets import Targets
     from cutover.notify.escalation import NoticeFacts
-    from cutover.notify.listener import Announcer, SentNotice
+    from cutover.notify.listener import Announcer, Notice
 
 ANNOUNCEMENT = "announcement"
 RECORDED = "announcements.jsonl"  # below .cutover: what was announced by hand, chained like the journal of a run
@@ -110,7 +110,7 @@ def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, mess
     return replace(facts, run=run.id, release=run.plan().release.id)
 
 
-def _show(ask: Ask, announcer: "Announcer", notice: "SentNotice") -> None:
+def _show(ask: Ask, announcer: "Announcer", notice: "Notice") -> None:
     """The text, and who gets it where."""
     ask.say(f"Subject: {notice.text.subject}\n\n{notice.text.body}")
     for name in notice.roles:

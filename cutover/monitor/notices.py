@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from cutover.journal.journal import Journal
 from cutover.monitor.state import HOUR, WatchClock, WatchState
 from cutover.notify.escalation import NoticeFacts
-from cutover.notify.listener import Announcer, SentNotice
+from cutover.notify.listener import Announcer, Notice
 
 REASONS = 8  # that a notice names; the report has all
 NEXT = (
@@ -27,7 +27,7 @@ class WatchNotices:
     journal: Journal
     state: WatchState
     about: NoticeFacts
-    _hold: SentNotice | None = None
+    _hold: Notice | None = None
     _hourly_t: float = field(default=float("-inf"))
 
     def __call__(self, event: str, reasons: Sequence[str]) -> None:

@@ -44,7 +44,7 @@ def addresses_of(known: People, start: Path) -> dict[str, Secret | str]:
 
 
 @dataclass
-class SentNotice:
+class Notice:
     """One notice to some roles, and how it went so far."""
 
     event: str
@@ -85,10 +85,10 @@ class Announcer:
     ) -> None:
         self.people = known
         self._addresses, self._compose, self._sender, self._say = addresses, compose, sender, say
-        self._open: list[SentNotice] = []
+        self._open: list[Notice] = []
         self._said_nobody = False
 
-    def notify(self, event: str, facts: NoticeFacts, level: int = 0) -> SentNotice:
+    def notify(self, event: str, facts: NoticeFacts, level: int = 0) -> Notice:
         """Notify the roles of a level; returns at once."""
         notice = self.preview(event, facts, level)
         for channel in notice.channels:
@@ -103,7 +103,7 @@ class Announcer:
             self._say(NOBODY)
         return notice
 
-    def escalate(self, notice: SentNotice, facts: NoticeFacts, waited_s: float) -> SentNotice | None:
+    def escalate(self, notice: Notice, facts: NoticeFacts, waited_s: float) -> Notice | None:
         """Notify the next level, if nobody has reacted to a notice for so long (on the caller's clock) that it is due.
 
         Gives what was sent, to be asked about next time; None where nobody is due.
@@ -111,13 +111,13 @@ class Announcer:
         due = self.people.due(notice.event, notice.severity, waited_s, notice.level + 1)
         return self.notify(notice.event, facts, notice.level + 1) if due else None
 
-    def preview(self, event: str, facts: NoticeFacts, level: int = 0) -> SentNotice:
+    def preview(self, event: str, facts: NoticeFacts, level: int = 0) -> Notice:
         """What would be sent to whom; sends nothing."""
         severity = self.people.severity(event, facts.verdict)
         roles = self.people.levels(event, severity)[level].roles
         about = {name: value for name, value in (("phase", facts.title), ("point", facts.point)) if value}
         text = self._compose(event, facts, self.people.severities[severity].meaning)
-        return SentNotice(event, severity, level, roles, self.people.channels_of(roles), text, about)
+        return Notice(event, severity, level, roles, self.people.channels_of(roles), text, about)
 
     def unusable(self, channels: Sequence[str]) -> dict[str, str]:
         """Why channels cannot be used, as far as that shows without sending anything."""

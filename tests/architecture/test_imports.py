@@ -1,6 +1,8 @@
 """The project keeps the rules of its rooms; each rule says why it is there when it is broken."""
 
+import ast
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,15 @@ def test_what_tasks_imports_starts_fast_too() -> None:
             reached = {path for path in (f"{place}.py", *packages) if found.top and path in MODULES}
             waiting += sorted(reached - seen)
             seen |= reached
+
+
+def test_class_names_are_unique() -> None:
+    """A name means one thing in the program and in its lab and bench; kpi is installed without them and has names of its own."""
+    places = defaultdict(list)
+    for module in MODULES.values():
+        program = "kpi" if module.path.startswith("kpi/") else "cutover"
+        if module.path.startswith(("cutover/", "lab/", "bench/", "kpi/")):
+            for node in ast.walk(module.tree):
+                if isinstance(node, ast.ClassDef):
+                    places[program, node.name].append(module.path)
+    assert {name: found for (_, name), found in places.items() if len(found) > 1} == {}

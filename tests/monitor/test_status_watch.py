@@ -158,7 +158,7 @@ def test_the_watch_of_the_newest_run_that_the_hosts_are_on_is_meant(tmp_path: Pa
 def test_nothing_is_said_where_there_is_no_watch_of_this_environment(tmp_path: Path) -> None:
     assert watch_status(targets(tmp_path)) is None
     kept(tmp_path, Watching(*HOSTS))
-    other = cast("Targets", SimpleNamespace(root=tmp_path, environment="prod", names=HOSTS))
+    other = cast("Targets", SimpleNamespace(root=tmp_path, environment="prod", service="svc", names=HOSTS))
     assert watch_status(other) is None
 
 

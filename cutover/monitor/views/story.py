@@ -119,7 +119,7 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class SentNotice:
+class NoticeEntry:
     """A notice, over which channels it went out, and why not over others."""
 
     when: When
@@ -132,7 +132,7 @@ class SentNotice:
     why: str  # why nobody was notified at all; empty where somebody was
 
     @classmethod
-    def of(cls, when: When, data: Data) -> "SentNotice":
+    def of(cls, when: When, data: Data) -> "NoticeEntry":
         """As a journal keeps it."""
         return cls(
             when, called(str(data["event"])), str(data.get("severity", "")), tuple(data.get("roles", ())),
@@ -316,7 +316,7 @@ class WatchStory(WatchState):
     findings: list[RuleFinding] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
-    notices: list[SentNotice] = field(default_factory=list)
+    notices: list[NoticeEntry] = field(default_factory=list)
     triggers: list[Trigger] = field(default_factory=list)
     rollback: When | None = None
     reasons: tuple[str, ...] = ()  # why it rolled the fleet back
@@ -421,7 +421,7 @@ class WatchStory(WatchState):
         self.decided.append(decision)
 
     def _notice(self, when: When, data: Data) -> None:
-        self.notices.append(SentNotice.of(when, data))
+        self.notices.append(NoticeEntry.of(when, data))
 
     def _trigger(self, when: When, data: Data) -> None:
         self.triggers.append(Trigger(when, str(data["host"]), str(data["rule"]), str(data["words"])))

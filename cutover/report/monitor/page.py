@@ -12,7 +12,7 @@ from cutover.console.values import follow
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from cutover.monitor.state import Hold, When
-from cutover.monitor.views.story import Decision, RuleFinding, SentNotice, WatchStory, read_watch
+from cutover.monitor.views.story import Decision, NoticeEntry, RuleFinding, WatchStory, read_watch
 from cutover.monitor.views.table import TableLine, table_lines
 from cutover.monitor.views.text import called, hour, span
 from cutover.plan.plan import Plan
@@ -53,7 +53,7 @@ class WatchPage:
     found: list[FindingGroup]
     unsure: list[FindingGroup]
     decisions: list[Decision]
-    notices: list[SentNotice]
+    notices: list[NoticeEntry]
     signoffs: list[Mapping[str, Any]]
     detection: TriggerDetection | None
     table: list[TableLine]
@@ -177,7 +177,7 @@ def _of_hold(hold: Hold) -> Decision:
     return Decision(hold.when, f"hold {hold.where}", verdict, answer, reasons)
 
 
-def _notices(run: Timeline, story: WatchStory) -> list[SentNotice]:
+def _notices(run: Timeline, story: WatchStory) -> list[NoticeEntry]:
     """Who was notified of what, by the run and by its watch."""
-    earlier = [SentNotice.of(When(record.at, 0.0), record.data) for record in run.of("notice")]
+    earlier = [NoticeEntry.of(When(record.at, 0.0), record.data) for record in run.of("notice")]
     return sorted([*earlier, *story.notices], key=lambda one: one.when.at)
