@@ -1,4 +1,4 @@
-"""THE runbook: the six phases in order. Everything that is said about a phase elsewhere is generated from this table."""
+"""THE runbook: the six phases in order. Plan, report, runbook and checklist take what they say about a phase from this table."""
 
 from dataclasses import dataclass
 

@@ -76,7 +76,7 @@ def unit_stopped(name: str, unit: str, *, timeout_s: float, force: bool = False,
     return _step(
         name,
         "unit",
-        f"stop and disable {unit}{', by force after ' + str(timeout_s) + ' s' if force else ''}",
+        f"stop and disable {unit}" + (f", by force after {timeout_s:g} s" if force else ""),
         args,
         desired,
         extra,

@@ -59,7 +59,7 @@ class RunbookEntry:
 COMMON = (
     RunbookEntry(
         "<phase>.remote",
-        '"could not be reached", "connection lost" or a deadline, in place of the phase\'s steps',
+        "no connection, a lost connection or a deadline, in place of the phase's steps",
         "what the host did is unknown here; before phase 3 the run is refused, after it every touched host is rolled back",
         "`./invokew hosts.ping`; on the host `systemctl list-units 'cutover-*'` shows work that still runs; its result is kept",
     ),

@@ -186,7 +186,7 @@ def commit_or_go_back(session: Session) -> None:
         confirm_hosts(session)
     except (KeyboardInterrupt, Exception) as failure:
         raise _went_back(session, failure) from failure
-    session.status = "on V2"
+    session.status = f"on {session.plan.service.new}"
 
 
 def commit(session: Session) -> None:

@@ -198,7 +198,7 @@ def start_again(session: Session) -> None:
 
 def end_on_new(session: Session) -> None:
     """The run was confirmed: there is nothing more to do."""
-    session.status = "on V2"
+    session.status = f"on {session.plan.service.new}"
 
 
 def turn_back_if_needed(session: Session) -> None:

@@ -158,7 +158,7 @@ def take_back(session: Session) -> None:
     problems += leftover_hosts(session.targets, session.known)  # asked last: those that were chosen do not wait for it
     if problems:
         raise MixedFleet(problems)
-    session.status = "on V1"
+    session.status = f"on {session.known.plan.service.old}"
 
 
 # What a rollback of a part of a run leaves behind: the run's other hosts, which were not chosen.

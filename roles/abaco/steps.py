@@ -93,7 +93,7 @@ def _values(role: RoleContext) -> list[Step]:
 
 
 def health(role: RoleContext) -> list[Step]:
-    """Each part of the deployed code, probed on the host in one process (M16)."""
+    """Each part of the deployed code, probed on the host in one process."""
     return [
         command(
             "validation.health",
@@ -119,7 +119,7 @@ def health(role: RoleContext) -> list[Step]:
 
 
 def validate(role: RoleContext) -> list[Step]:
-    """The five checks: kpi_calculations, data_integrity, performance, error_handling, audit_trail (M10)."""
+    """The five checks: kpi_calculations, data_integrity, performance, error_handling, audit_trail."""
     seconds = role["abaco_validate_timeout_s"]
     next_ = "production_validation_report.json has all values of the check that is named"
     return [
@@ -137,7 +137,7 @@ def validate(role: RoleContext) -> list[Step]:
 
 
 def log_review(role: RoleContext) -> list[Step]:
-    """Errors, latency and audit events since the run began, from V2's own audit trail (M17)."""
+    """Errors, latency and audit events since the run began, from V2's own audit trail."""
     since, next_ = role.run.started_at, "the report has the newest errors of the audit trail"
     return [
         command(
@@ -154,7 +154,7 @@ def log_review(role: RoleContext) -> list[Step]:
 
 
 def shadow(role: RoleContext) -> list[Step]:
-    """V1 and V2 on the same frozen tapes of this host, by the release that the run staged here, else the one in service (M22).
+    """V1 and V2 on the same frozen tapes of this host, by the release that the run staged here, else the one in service.
 
     As root, so that it can give both to V1's user and keep their input from either; it writes to a scratch place only.
     """
