@@ -19,10 +19,7 @@ class Cutover(Program):
         """Parse Invoke's own options."""
         try:
             super().parse_core(argv)
-        except (
-            ParseError,
-            ValueError,
-        ) as wrong:  # ValueError: one of Invoke's own options wants a number and got a word
+        except (ParseError, ValueError) as wrong:  # ValueError: an option of Invoke's wants a number and got a word
             raise _usage(wrong, argv or sys.argv) from wrong
 
     def parse_tasks(self) -> None:

@@ -36,7 +36,7 @@ def resume(session: Session) -> None:
     here = _begun_here(session)
     touched = here is not None and _touched_here(here)
     try:
-        follow(session, (find_run, open_found_journal, follow_from_there))
+        follow(session, (find_run_or_end, open_found_journal, follow_from_there))
     except Unreachable as nobody:
         if touched:
             raise MixedFleet(nobody.problems) from nobody
@@ -90,7 +90,7 @@ def _ended(directory: RunDir, known: Known) -> bool:
     return kinds[-1:] == ["run.finished"] and not known.unfinished
 
 
-def find_run(session: Session) -> bool:
+def find_run_or_end(session: Session) -> bool:
     """Connect to the hosts that can be reached, and find the run to go on with; True where nothing was left in the middle.
 
     UsageError where it concerns other hosts as well.

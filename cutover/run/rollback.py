@@ -50,14 +50,17 @@ def rollback(session: Session) -> tuple[str, ...]:
     where another run holds a host: nothing is done then. A holder that has died on this machine holds nothing.
     """
     try:
-        follow(session, (find_run, approve, open_found_journal, take_leases_as_far_as_possible, arm_again, take_back))
+        follow(
+            session,
+            (find_run_or_end, approve, open_found_journal, take_leases_as_far_as_possible, arm_again, take_back),
+        )
     except Unreachable as nobody:  # which does not mean that the old release is as it was
         raise MixedFleet(_unknown(problem) for problem in nobody.problems) from nobody
     session.stop.check()
     return session.hosts if session.status else ()
 
 
-def find_run(session: Session) -> bool:
+def find_run_or_end(session: Session) -> bool:
     """Connect to the hosts that can be reached, and find the run to go back from; True where there is none."""
     targets, options = session.targets, session.options
     session.fleet, unreachable = session.resources.enter_context(connected_as_far_as_possible(targets))
@@ -161,37 +164,6 @@ def take_back(session: Session) -> None:
     session.status = f"on {session.known.plan.service.old}"
 
 
-# What a rollback of a part of a run leaves behind: the run's other hosts, which were not chosen.
-
-
-def leftover_hosts(targets: Targets, known: Known) -> list[Problem]:
-    """The hosts of a run that were not chosen and are not back, by what they say themselves; or that cannot say."""
-    wanted = [host for hosts in known.plan.batches for host in hosts if host not in targets.names]
-    return list(_leftover(targets, known, wanted)) if wanted else []
-
-
-def _leftover(targets: Targets, known: Known, wanted: list[str]) -> Iterator[Problem]:
-    run, pattern, service = known.run, shlex.quote(known.plan.pattern), known.plan.service
-    mix = f"until then the fleet is a mix of {service.old} and {service.new}"
-    next_ = f"`./invokew rollback --hosts {pattern} --run {run}` takes it back too; {mix}"
-    silent: dict[str, str] = dict.fromkeys(wanted, "it is not in the inventory any more")
-    try:
-        with connected_as_far_as_possible(targets.others(wanted)) as (fleet, unreachable):
-            statuses, unasked = ask(fleet)
-        silent |= {problem.host: problem.found for problem in (*unreachable, *unasked)}
-    except CutoverError as nobody:
-        statuses = {}
-        silent |= dict.fromkeys(wanted, nobody.problems[0].found) | {one.host: one.found for one in nobody.problems}
-    for host in wanted:
-        status = statuses.get(host)
-        if status is None:
-            found = f"it was not chosen, and whether run {run} left it on {service.new} is not known: {silent[host]}"
-            yield Problem(host=host, found=found, next=next_)
-        elif is_touched(status, run) and not is_settled_back(entry_of(status, run)):
-            found = f"it was not chosen, and stays on {service.new}: run {run} was taken back on other hosts only"
-            yield Problem(host=host, found=found, next=next_)
-
-
 # The way back itself, also that of a cutover whose gate said no.
 
 TRIES_AGAIN = 1  # for hosts that did not answer when the others went back; after that a person decides when
@@ -217,9 +189,8 @@ def go_back(
         _go_back(session, cause, touched, already, lost)
     except (MixedFleet, Locked):
         raise
-    except (
-        Exception
-    ) as broken:  # a full disk here, a bug of ours: the hosts it leaves behind must be named all the same
+    except Exception as broken:
+        # A full disk here, a bug of ours: the hosts it leaves behind must be named all the same.
         found = f"the way back was cut short here: {type(broken).__name__}: {broken}"
         raise MixedFleet([Problem(host=name, found=found, next=BY_HAND) for name in touched or ("",)]) from broken
     return touched
@@ -311,9 +282,8 @@ def _settle(
     ]
     for problem in problems:
         session.record("failed", host=problem.host, phase=ROLLBACK.name, found=problem.found, next=problem.next)
-    return [
-        problem for problem in problems if problem.host in touched
-    ]  # on the others the old service was never stopped
+    # On the others the old service was never stopped.
+    return [problem for problem in problems if problem.host in touched]
 
 
 def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) -> None:
@@ -326,3 +296,34 @@ def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) ->
         session.record(
             "rollback.owed", hosts=hosts, next=f"`./invokew rollback --hosts {':'.join(hosts)}` once they answer"
         )
+
+
+# What a rollback of a part of a run leaves behind: the run's other hosts, which were not chosen.
+
+
+def leftover_hosts(targets: Targets, known: Known) -> list[Problem]:
+    """The hosts of a run that were not chosen and are not back, by what they say themselves; or that cannot say."""
+    wanted = [host for hosts in known.plan.batches for host in hosts if host not in targets.names]
+    return list(_leftover(targets, known, wanted)) if wanted else []
+
+
+def _leftover(targets: Targets, known: Known, wanted: list[str]) -> Iterator[Problem]:
+    run, pattern, service = known.run, shlex.quote(known.plan.pattern), known.plan.service
+    mix = f"until then the fleet is a mix of {service.old} and {service.new}"
+    next_ = f"`./invokew rollback --hosts {pattern} --run {run}` takes it back too; {mix}"
+    silent: dict[str, str] = dict.fromkeys(wanted, "it is not in the inventory any more")
+    try:
+        with connected_as_far_as_possible(targets.others(wanted)) as (fleet, unreachable):
+            statuses, unasked = ask(fleet)
+        silent |= {problem.host: problem.found for problem in (*unreachable, *unasked)}
+    except CutoverError as nobody:
+        statuses = {}
+        silent |= dict.fromkeys(wanted, nobody.problems[0].found) | {one.host: one.found for one in nobody.problems}
+    for host in wanted:
+        status = statuses.get(host)
+        if status is None:
+            found = f"it was not chosen, and whether run {run} left it on {service.new} is not known: {silent[host]}"
+            yield Problem(host=host, found=found, next=next_)
+        elif is_touched(status, run) and not is_settled_back(entry_of(status, run)):
+            found = f"it was not chosen, and stays on {service.new}: run {run} was taken back on other hosts only"
+            yield Problem(host=host, found=found, next=next_)
