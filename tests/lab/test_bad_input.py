@@ -73,7 +73,7 @@ def test_a_yaml_error_names_its_line(checkout: Checkout) -> None:
 @pytest.mark.usefixtures("as_before")
 def test_a_template_that_needs_an_undefined_variable(checkout: Checkout) -> None:
     checkout.edit(
-        "templates/pipeline.yml.j2",
+        "roles/abaco/templates/pipeline.yml.j2",
         '"version": "2.0",',
         '"version": "2.0", "note": {{ abaco_nobody_set_this | to_json }},',
     )
@@ -88,16 +88,16 @@ def test_a_variable_that_no_role_declares(checkout: Checkout) -> None:
 
 @pytest.mark.usefixtures("as_before")
 def test_a_misspelt_variable_in_the_defaults_of_a_role(checkout: Checkout) -> None:
-    checkout.edit("roles/service/defaults.yml", "abaco_v2_port:", "abaco_v2_prot:")
-    refused(checkout.yes("cutover", hosts="lab1"), 2, "roles/service", "abaco_v2_port", "did you mean abaco_v2_prot")
+    checkout.edit("roles/abaco/defaults.yml", "abaco_v2_port:", "abaco_v2_prot:")
+    refused(checkout.yes("cutover", hosts="lab1"), 2, "roles/abaco", "abaco_v2_port", "did you mean abaco_v2_prot")
 
 
 @pytest.mark.usefixtures("as_before")
 def test_an_unknown_key_in_the_defaults_of_a_role(checkout: Checkout) -> None:
     checkout.edit(
-        "roles/service/defaults.yml", "abaco_user: {type: string, default:", "abaco_user: {type: string, defualt:"
+        "roles/abaco/defaults.yml", "abaco_user: {type: string, default:", "abaco_user: {type: string, defualt:"
     )
-    refused(checkout.yes("cutover"), 2, "roles/service/defaults.yml", "defualt")
+    refused(checkout.yes("cutover"), 2, "roles/abaco/defaults.yml", "defualt")
 
 
 @pytest.mark.usefixtures("as_before")
@@ -148,11 +148,11 @@ def test_a_login_without_sudo(hosts: Hosts, checkout: Checkout) -> None:
 
 
 def test_a_python_that_is_too_old(hosts: Hosts, checkout: Checkout) -> None:
-    fake = '#!/bin/sh\nfor word in "$@"; do case $word in *version*) echo 3.9.18; exit 0;; esac; done\nexec /usr/bin/python3 "$@"\n'
-    hosts.inside("lab1", f"cat > /usr/local/bin/python3.9 <<'END'\n{fake}END\nchmod 755 /usr/local/bin/python3.9")
-    checkout.set(ansible_python_interpreter="/usr/local/bin/python3.9")
+    fake = '#!/bin/sh\nfor word in "$@"; do case $word in *version*) echo 3.8.18; exit 0;; esac; done\nexec /usr/bin/python3 "$@"\n'
+    hosts.inside("lab1", f"cat > /usr/local/bin/python3.8 <<'END'\n{fake}END\nchmod 755 /usr/local/bin/python3.8")
+    checkout.set(ansible_python_interpreter="/usr/local/bin/python3.8")
     with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 3, "Python 3.9", host="lab1")
+        refused(checkout.yes("cutover", hosts="lab1"), 3, "Python 3.8", host="lab1")
 
 
 # What a host says no to in phases 0-2: exit 3, V1 goes on as it was
@@ -162,7 +162,7 @@ def test_a_disk_with_less_than_5_gb_free(hosts: Hosts, checkout: Checkout) -> No
     lab.fill("lab1", leave_mb=3000, lab=hosts.lab)
     try:
         with hosts.unchanged("lab1"):
-            refused(checkout.yes("cutover", hosts="lab1"), 3, "5 GB free", "free_bytes", host="lab1")
+            refused(checkout.yes("cutover", hosts="lab1"), 3, "at least 5 GB", "free_bytes", host="lab1")
     finally:
         lab.heal("lab1", lab=hosts.lab)
 

@@ -105,7 +105,7 @@ def test_what_drifted_since_the_plan_stops_the_run_and_is_named(hosts: Hosts, ch
     with hosts.unchanged("lab1"):
         answer = checkout.yes("cutover", "--run", planned.run, hosts="lab1")
     assert answer.code == 3, str(answer)
-    drifted = next(error for error in answer.errors if "since-plan.config" in error["path"])
+    drifted = next(error for error in answer.errors if "since-plan.file-config" in error["path"])
     assert drifted["host"] == "lab1"
     assert "sha256" in drifted["found"]
     assert "plan again" in drifted["next"]

@@ -65,7 +65,7 @@ def test_verify_of_a_phase_that_does_not_hold_fails(on_v2: Checkout) -> None:
     assert answer.code == 9, str(answer)
 
     assert {one["host"] for one in answer.errors} == {"lab1"}
-    assert any("v1" in one["path"] and one["next"] for one in answer.errors)
+    assert any("old" in one["path"] and one["next"] for one in answer.errors)
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_plain_pytest_runs_the_same_checks_on_the_hosts(on_v2: Checkout, tmp_pat
 def test_plain_pytest_fails_where_a_check_fails(on_v2: Checkout) -> None:
     done = plain_pytest(on_v2, "roles/standard/checks/preflight.py", "--hosts=lab1", f"--inventory={on_v2.inventory}")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "test_v1_runs_and_is_enabled[lab1]" in done.stdout
+    assert "test_old_unit_runs_and_is_enabled[lab1]" in done.stdout
 
 
 def test_plain_pytest_without_hosts_never_checks_this_machine(on_v2: Checkout) -> None:
