@@ -141,12 +141,12 @@ def test_it_sees_the_hosts_is_silent_while_all_is_well_and_fires_for_one_that_is
     looked = 'count_over_time(abaco:readiness{environment="lab"}[1m]) >= 5'
     assert until(lambda: set(prometheus.values(looked)) == everywhere, seconds=PATIENCE_S)
     assert prometheus.values('up{job="abaco"}') == dict.fromkeys(everywhere, 1.0)
-    for metric in yaml.safe_load((ROOT / "roles" / "watch" / "prometheus.yml").read_text())["always"]:
+    for metric in yaml.safe_load((ROOT / "roles" / "abaco" / "prometheus.yml").read_text())["always"]:
         assert set(prometheus.values(f"max by (instance) ({metric})")) == everywhere, metric
 
     loaded = prometheus.rules()
     assert [rule["name"] for rule in loaded if rule["health"] != "ok"] == []
-    (written,) = yaml.safe_load((ROOT / "prometheus" / "rules.yml").read_text())["groups"]
+    (written,) = yaml.safe_load((ROOT / "roles" / "abaco" / "prometheus" / "rules.yml").read_text())["groups"]
     names = [rule.get("record") or rule["alert"] for rule in written["rules"]]
     assert [rule["name"] for rule in loaded] == names
     assert prometheus.values("abaco:tapes_lost") == dict.fromkeys(everywhere, 0.0)
