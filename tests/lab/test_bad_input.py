@@ -83,7 +83,7 @@ def test_a_template_that_needs_an_undefined_variable(checkout: Checkout) -> None
 @pytest.mark.usefixtures("as_before")
 def test_a_variable_that_no_role_declares(checkout: Checkout) -> None:
     checkout.set(abaco_v2_prot=8001)
-    refused(checkout.yes("cutover"), 2, "abaco_v2_prot", "abaco_v2_port")
+    refused(checkout.yes("cutover"), 2, "abaco_v2_prot", "abaco_v2_port", host="lab1")
 
 
 @pytest.mark.usefixtures("as_before")
