@@ -187,5 +187,5 @@ def test_the_way_back_by_hand_is_as_the_runbook_says(on_v2: Checkout, fleet: Hos
     answer = on_v2.ask("verify", "--phase", "rollback", "--run", run, hosts="lab2")
     # Nothing ended badly; the new release's files were kept beside the backup, not where a rollback keeps them.
     assert answer.code == 8, str(answer)
-    assert [one["path"] for one in answer.errors] == ["checks.what_the_new_release_wrote_is_kept"]
+    assert [one["path"] for one in answer.errors] == ["rollback.what_the_new_release_wrote_is_kept"]
     assert "its state stays as it is" in fleet.inside("lab2", script.replace("RUN=...", f"RUN={run}"))

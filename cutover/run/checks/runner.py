@@ -103,7 +103,7 @@ class Findings:
 
 def _finding(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Finding:
     host = item.callspec.params.get("host_name", "") if hasattr(item, "callspec") else ""
-    name = f"{item.path.parent.name}.{getattr(item, 'originalname', item.name).removeprefix('test_')}"
+    name = f"{item.path.stem}.{getattr(item, 'originalname', item.name).removeprefix('test_')}"
     proves, advice = words_of(item)
     error = call.excinfo.value if call.excinfo is not None else None
     return Finding(
