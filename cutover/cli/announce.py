@@ -102,7 +102,9 @@ def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, mess
     facts = NoticeFacts(targets.environment, at, hosts=targets.names, message=message)
     if event == ANNOUNCEMENT:
         count = len(batches(targets.names, targets.options.serial or str(targets.shared("cutover_serial"))))
-        return replace(facts, eta=eta(earlier_runs(where.runs, targets.environment), READS_FACTS.name, count))
+        return replace(
+            facts, eta=eta(earlier_runs(where.runs, targets.environment, targets.service), READS_FACTS.name, count)
+        )
     run = where.runs.last(targets.environment, targets.service)
     if run is None or not run.plan_file.exists():
         return facts

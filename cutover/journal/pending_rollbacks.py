@@ -28,7 +28,7 @@ class PendingRollback:
 
 @dataclass(frozen=True)
 class PendingRollbacks:
-    """The pending rollbacks of one environment."""
+    """The pending rollbacks of one service in one environment: only that service's status on a host can settle them."""
 
     path: Path
 
@@ -53,6 +53,6 @@ class PendingRollbacks:
         write_json(self.path, entries)
 
 
-def pending_rollbacks(root: Path, environment: str) -> PendingRollbacks:
-    """Those of an environment in a checkout."""
-    return PendingRollbacks(root / ".cutover" / "pending_rollbacks" / f"{environment}.json")
+def pending_rollbacks(root: Path, environment: str, service: str) -> PendingRollbacks:
+    """Those of a service in an environment, in a checkout."""
+    return PendingRollbacks(root / ".cutover" / "pending_rollbacks" / environment / f"{service}.json")

@@ -53,7 +53,7 @@ def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
     states = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
     owed = {
         **owed_by_marks(states, targets.names),
-        **still_owed(pending_rollbacks(targets.root, targets.environment), states),
+        **still_owed(pending_rollbacks(targets.root, targets.environment, targets.service), states),
     }
     states = {
         name: {**state, "owed": owed[name].problem().found if name in owed else None} for name, state in states.items()

@@ -63,16 +63,18 @@ def _rest(run: RunDurations, phase: str, batches: int) -> float:
     return max(0.0, committing - run.into.get(phase, 0.0))
 
 
-def earlier_runs(runs: RunDirs, environment: str) -> list[RunDurations]:
-    """What the newest runs of an environment took that went through all phases."""
+def earlier_runs(runs: RunDirs, environment: str, service: str) -> list[RunDurations]:
+    """What the newest runs of a service in an environment took that went through all phases."""
     found: list[RunDurations] = []
     for path in sorted(runs.root.glob("*/journal.jsonl"), reverse=True)[:SEARCHED]:
         try:
             records = read(path)
         except UsageError:  # its chain is broken: `report` says so, and nothing is measured by it
             continue
-        there = next((record.data["environment"] for record in records if record.kind == "run.created"), "")
-        if there == environment and (run := measured(records)) is not None:
+        created = next((record.data for record in records if record.kind == "run.created"), {})
+        if (created.get("environment"), created.get("service")) == (environment, service) and (
+            run := measured(records)
+        ) is not None:
             found.append(run)
         if len(found) == MEASURED:
             break

@@ -222,7 +222,7 @@ def connect_settled(session: Session) -> None:
     Raises MixedFleet where a rollback is owed or a host is between two versions, else Refused; held hosts are left to the lock.
     """
     targets = session.targets
-    book = pending_rollbacks(targets.root, targets.environment)
+    book = pending_rollbacks(targets.root, targets.environment, targets.service)
     try:
         fleet, unreachable = session.resources.enter_context(connected_as_far_as_possible(targets))
     except Unreachable as nobody:

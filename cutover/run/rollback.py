@@ -68,7 +68,7 @@ def find_run_or_end(session: Session) -> bool:
     session.lost = tuple(_unknown(problem) for problem in (*unreachable, *silent))
     statuses = known.statuses if known is not None else ask(session.fleet)[0]
     refuse_wrong_nonce(statuses, options.steal)
-    settle_what_is(pending_rollbacks(targets.root, targets.environment), statuses)
+    settle_what_is(pending_rollbacks(targets.root, targets.environment, targets.service), statuses)
     if known is not None and wants_back(options, known):
         session.known = known
         return False
@@ -288,7 +288,7 @@ def _settle(
 
 def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) -> None:
     """Write down on this machine which hosts are owed a rollback, and strike out those that went back."""
-    book = pending_rollbacks(session.root, session.environment)
+    book = pending_rollbacks(session.root, session.environment, session.targets.service)
     book.remove(back)
     if owed:
         book.add(session.run, owed)

@@ -253,7 +253,7 @@ def show_journal(session: Session) -> None:
     journal.listen(session.log)
     journal.listen(session.console)
     if session.announcer is not None:  # last: the others get what it writes after what it is about
-        earlier = earlier_runs(session.options.runs, session.environment)
+        earlier = earlier_runs(session.options.runs, session.environment, session.targets.service)
         journal.listen(Notices(session.announcer, journal, session.environment, earlier))
 
 

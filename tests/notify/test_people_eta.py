@@ -57,11 +57,12 @@ def kept(root: Path, name: str, tape: Tape) -> Path:
     return journal.path
 
 
-def test_only_runs_of_the_environment_with_a_whole_journal_are_measured_by(tmp_path: Path) -> None:
+def test_only_runs_of_service_and_environment_with_a_whole_journal_are_measured_by(tmp_path: Path) -> None:
     kept(tmp_path, "20260101T000000Z-a", success())
     kept(tmp_path, "20260102T000000Z-b", failing())
     altered = kept(tmp_path, "20260103T000000Z-c", success())
     altered.write_text(altered.read_text().replace("web1", "web9"))
-    assert earlier_runs(RunDirs(tmp_path), "stage") == TWICE
-    assert earlier_runs(RunDirs(tmp_path), "prod") == []
-    assert earlier_runs(RunDirs(tmp_path / "none"), "stage") == []
+    assert earlier_runs(RunDirs(tmp_path), "stage", "abaco") == TWICE
+    assert earlier_runs(RunDirs(tmp_path), "prod", "abaco") == []
+    assert earlier_runs(RunDirs(tmp_path), "stage", "another") == []
+    assert earlier_runs(RunDirs(tmp_path / "none"), "stage", "abaco") == []

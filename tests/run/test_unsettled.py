@@ -11,6 +11,7 @@ from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack, Unreach
 from cutover.core.verdict import Verdict
 from cutover.journal.journal import read
 from cutover.journal.pending_rollbacks import pending_rollbacks
+from cutover.run.history import settle_what_is
 from tests.run import fakehosts
 from tests.run.fakehosts import RUN, World, is_on_v1
 from tests.run.killing import HOSTS, Machine, killed, machines
@@ -123,7 +124,7 @@ def owing(world: World, folder: Path) -> Machine:
 def test_a_host_that_was_gone_when_the_others_went_back_is_remembered(world: World, tmp_path: Path) -> None:
     one = owing(world, tmp_path)
     assert is_on_v1(world, "b")
-    owed = pending_rollbacks(one.folder, "lab").all()
+    owed = pending_rollbacks(one.folder, "lab", "toy").all()
     assert list(owed) == ["a"]
     assert owed["a"].run == RUN
     assert "rollback.owed" in one.journal()
@@ -150,7 +151,7 @@ def test_an_owed_rollback_is_settled_by_the_next_rollback_that_reaches_the_host(
     world.host("a").silent = False
     assert one.rollback() == (("a",), None)
     assert is_on_v1(world, "a")
-    assert pending_rollbacks(one.folder, "lab").all() == {}
+    assert pending_rollbacks(one.folder, "lab", "toy").all() == {}
     assert begins_later(one) is None
 
 
@@ -159,7 +160,16 @@ def test_what_is_owed_is_struck_out_where_another_machine_has_settled_it(world: 
     world.host("a").silent = False
     assert machine(world, tmp_path / "other").rollback()[1] is None
     assert begins_later(one) is None
-    assert pending_rollbacks(one.folder, "lab").all() == {}
+    assert pending_rollbacks(one.folder, "lab", "toy").all() == {}
+
+
+def test_another_service_on_the_same_host_settles_nothing(world: World, tmp_path: Path) -> None:
+    one = owing(world, tmp_path)
+    knows_no_run = {"a": {"runs": [], "revert": {"armed": False}}}  # what the other service's state directory says
+    settle_what_is(pending_rollbacks(one.folder, "lab", "other"), knows_no_run)
+    assert list(pending_rollbacks(one.folder, "lab", "toy").all()) == ["a"]
+    settle_what_is(pending_rollbacks(one.folder, "lab", "toy"), knows_no_run)
+    assert pending_rollbacks(one.folder, "lab", "toy").all() == {}
 
 
 def test_a_host_that_answers_again_soon_goes_back_with_the_others(world: World, tmp_path: Path) -> None:
@@ -169,7 +179,7 @@ def test_a_host_that_answers_again_soon_goes_back_with_the_others(world: World, 
     world.host("b").meanwhile["rollback"] = lambda: setattr(world.host("a"), "silent", False)
     assert isinstance(one.begin(), RolledBack)
     assert is_on_v1(world, "a")
-    assert pending_rollbacks(one.folder, "lab").all() == {}
+    assert pending_rollbacks(one.folder, "lab", "toy").all() == {}
 
 
 def test_a_host_that_is_just_not_there_is_unreachable_and_owed_nothing(world: World, tmp_path: Path) -> None:
