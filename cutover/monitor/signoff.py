@@ -27,16 +27,19 @@ class SignoffRequest:
 
 
 def run_with_watch(targets: Targets, runs: RunDirs, run: str) -> tuple[RunDir, WatchState]:
-    """The run that is meant (the newest of the environment that has a watch here, where none is named), and the state of its watch."""
+    """The run that is meant (where none is named, the newest of the service here that has a watch), and the state of its watch."""
     if run:
         candidates = [runs.named(run)]
     else:
         every = (RunDir(path) for path in sorted(runs.root.glob("*/"), reverse=True))
-        candidates = [one for one in every if one.watch_file.exists() and one.environment() == targets.environment]
+        about = (targets.environment, targets.service)
+        candidates = [one for one in every if one.watch_file.exists() and (one.environment(), one.service()) == about]
     if not candidates or not candidates[0].watch_file.exists():
         where = str(runs.root / run) if run else str(runs.root)
         next_ = "`./invokew monitor` begins a watch; sign off on the machine that has it, or name the run with --run"
-        raise UsageError(Problem(path=where, found=f"no watch of {targets.environment} here", next=next_))
+        raise UsageError(
+            Problem(path=where, found=f"no watch of {targets.service} in {targets.environment} here", next=next_)
+        )
     return candidates[0], WatchState.of(read(candidates[0].watch_file))
 
 

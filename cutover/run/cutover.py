@@ -73,12 +73,13 @@ def load_plan(session: Session) -> None:
 
 
 def plan_of(session: Session) -> Plan:
-    """The plan that the run has; UsageError where it is about other hosts than were asked for."""
+    """The plan that the run has; UsageError where it is about another service or other hosts than were asked for."""
     plan, targets = session.directory.plan(), session.targets
-    if plan.environment != targets.environment or not set(plan.hosts) <= set(targets.names):
-        asked = f"{', '.join(targets.names)} of {targets.environment}"
-        about = f"it is about {', '.join(plan.hosts)} of {plan.environment}, and {asked} was asked for"
-        next_ = f"name the hosts as they were: --hosts '{plan.pattern}'"
+    same = (plan.environment, plan.service.name) == (targets.environment, targets.service)
+    if not same or not set(plan.hosts) <= set(targets.names):
+        asked = f"{targets.service} on {', '.join(targets.names)} of {targets.environment}"
+        about = f"it is about {plan.service.name} on {', '.join(plan.hosts)} of {plan.environment}, and {asked} was asked for"
+        next_ = f"name service and hosts as they were: --service {plan.service.name} --hosts '{plan.pattern}'"
         raise UsageError(Problem(path=f"--run {plan.run}", found=about, next=next_))
     return plan
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from cutover.agent import lease
-from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack
+from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack, UsageError
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
+from cutover.run import cutover
 from cutover.run.leases import held
 from cutover.run.rollback import go_back
 from cutover.run.session import Session
@@ -275,3 +276,13 @@ def test_a_full_disk_here_does_not_keep_v1_from_coming_back(world: World, monkey
     assert isinstance(end, RolledBack)
     assert "could not be written" in end.problems[-1].found
     assert is_on_v1(world, "a")
+
+
+@pytest.mark.parametrize(("field", "value"), [("service", "other"), ("environment", "prod"), ("names", ("a",))])
+def test_a_plan_is_applied_only_to_what_it_is_about(field: str, value: object, world: World) -> None:
+    session = session_of(world, "a", "b")
+    session.plan.save(session.directory.plan_file)
+    assert cutover.plan_of(session) == session.plan
+    setattr(session.targets, field, value)
+    with pytest.raises(UsageError, match="it is about toy on a, b of lab"):
+        cutover.plan_of(session)
