@@ -68,7 +68,7 @@ def confirm(ask: Ask, question: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(
             Problem(
-                found=f"`{question}` needs a yes, and there is no terminal to ask on",
+                found=f"`{question}` needs confirmation, and stdin is no terminal",
                 next="add --yes once you have seen the plan (`./invokew plan`)",
             )
         )

@@ -92,8 +92,7 @@ class RoleContext:
         if health is None:
             return {}
         known = self.release is not NO_RELEASE
-        expect = {key: value for key, value in health.expect.items() if known or NO_RELEASE.id not in str(value)}
-        return {"status": health.status, **{f"body.{key}": value for key, value in expect.items()}}
+        return {key: value for key, value in health.answer.items() if known or NO_RELEASE.id not in str(value)}
 
     @property
     def state_dir(self) -> str:

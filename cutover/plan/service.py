@@ -55,6 +55,11 @@ class Health(_Part):
     expect: dict[str, Any] = {}
     within: Seconds = 30.0
 
+    @property
+    def answer(self) -> dict[str, Any]:
+        """What a step must see of it."""
+        return {"status": self.status, **{f"body.{key}": value for key, value in self.expect.items()}}
+
 
 HealthCheck = Annotated[Health, BeforeValidator(_url)]
 

@@ -3,7 +3,7 @@
 from cutover.core.step import Step
 from cutover.plan.roles import RoleContext
 from cutover.plan.service import PythonArtifact
-from cutover.plan.steps import probe
+from cutover.plan.steps import http, probe
 
 GB = 10**9
 COPIES = 3  # of the state, at most: the backup, its rehearsal or the last snapshot, and what the new release leaves
@@ -158,21 +158,17 @@ def _old(role: RoleContext) -> list[Step]:
     ]
     if old.health:
         found.append(
-            probe(
+            http(
                 "preflight.old-healthy",
-                "http",
-                f"health of {role.old} at {old.health.url}",
-                {"answers": True, "status": old.health.status, **_body(old.health.expect)},
-                args={"url": old.health.url, "wait_s": 0},
+                old.health.url,
+                old.health.answer,
+                wait_s=0,
+                words=f"health of {role.old} at {old.health.url}",
+                probe=True,
                 next=f"a backup of an unhealthy {role.old} is no way back: see journalctl -u {old.unit}",
             )
         )
     return found
-
-
-def _body(expect: dict[str, object]) -> dict[str, object]:
-    """Keys of a health document as what must be seen."""
-    return {f"body.{key}": value for key, value in expect.items()}
 
 
 def _new(role: RoleContext) -> list[Step]:

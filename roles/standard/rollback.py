@@ -121,7 +121,7 @@ def _start_old(role: RoleContext) -> list[Step]:
     healthy = http(
         "rollback.old-healthy",
         old.health.url,
-        {"status": old.health.status, **{f"body.{key}": value for key, value in old.health.expect.items()}},
+        old.health.answer,
         wait_s=old.health.within,
         words=f"health of {role.old}",
         needs=("rollback.old",),

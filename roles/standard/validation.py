@@ -2,7 +2,7 @@
 
 from cutover.core.step import Step
 from cutover.plan.roles import RoleContext
-from cutover.plan.steps import probe
+from cutover.plan.steps import http, probe
 
 
 def steps(role: RoleContext) -> list[Step]:
@@ -48,14 +48,5 @@ def _healthy(role: RoleContext, name: str) -> list[Step]:
     health = role.service.new.health
     if health is None:
         return []
-    args = {"url": health.url, "wait_s": 0}
-    return [
-        probe(
-            name,
-            "http",
-            f"health of {role.new}",
-            {"answers": True, **role.healthy},
-            args=args,
-            next=f"{role.new}'s answer says what is wrong",
-        )
-    ]
+    words, next_ = f"health of {role.new}", f"{role.new}'s answer says what is wrong"
+    return [http(name, health.url, role.healthy, wait_s=0, words=words, next=next_, probe=True)]

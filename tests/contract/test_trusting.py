@@ -140,7 +140,7 @@ def test_a_changed_key_is_shown_and_refused_before_the_question_and_the_printed_
     assert re.search(r"near +ssh-ed25519 +SHA256:\S+ +CHANGED, was SHA256:", printed_text.out)
     assert re.search(r"near +ecdsa-sha2-nistp256 +SHA256:\S+ +new", printed_text.out)
     assert "--replace" in printed_text.err
-    assert "needs a yes" not in printed_text.err
+    assert "needs confirmation" not in printed_text.err
     assert follow(root, printed(then)) is ExitCode.DONE
     assert gets_in(root, "near")
 
