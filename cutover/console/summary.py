@@ -74,7 +74,7 @@ def _verdict_line(progress: Progress, away: list[Outage], labels: Labels) -> "Te
     if unknown := progress.in_state(lambda state: state in (HostState.UNKNOWN, HostState.FAILED)):
         parts.append(f"check {names(unknown)}")
     elif most := longest(away):
-        parts.append(f"outage {'' if len(away) == 1 else 'at most '}{most.seconds:.2f} s")
+        parts.append(f"outage {'' if len(away) == 1 else 'at most '}{most.words}")
     return text(f"{mark} {code.status.upper()}: {'; '.join(parts)}", f"bold {style.removeprefix('bold ')}")
 
 

@@ -120,7 +120,7 @@ class _Known:
             return "The outage was not measured."
         alone = sum(1 for outage in self.away if outage.intervals) == 1
         where = most.host if alone else f"{most.host}, where it took longest"
-        return f"The outage was {most.seconds:.2f} s on {where}."
+        return f"The outage was {most.words} on {where}."
 
     def cause(self) -> str:
         """The first line of the first thing that shut a gate."""

@@ -50,6 +50,11 @@ class Outage:
         """In all."""
         return sum(interval.seconds for interval in self.intervals)
 
+    @property
+    def words(self) -> str:
+        """How long, for people: `1.20 s`, and that it is a sum where there was more than one."""
+        return f"{self.seconds:.2f} s{' in all' if len(self.intervals) > 1 else ''}"
+
     def as_json(self) -> list[dict[str, Any]]:
         """For `--json`: one entry an interval; one that says why where nothing was measured."""
         measured: list[dict[str, Any]] = [

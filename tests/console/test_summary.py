@@ -17,7 +17,7 @@ from cutover.console.summary import hosts_as_json, summary
 from cutover.core.errors import MixedFleet, Problem, Refused
 from cutover.core.verdict import Verdict
 from cutover.plan.phases import COMMITTING, PHASES
-from cutover.timeline.outages import outages
+from cutover.timeline.outages import Interval, Outage, outages
 from cutover.timeline.presentation import presentation
 from cutover.timeline.problems import grouped
 from cutover.timeline.timeline import read_timeline
@@ -84,6 +84,11 @@ def test_console_and_report_have_the_same_outages(tmp_path: Path) -> None:
     path.write_text("".join(record.line() for record in success().records))
     read = {outage.host: outage.as_json() for outage in outages(read_timeline(path), SHOWN, LABELS)}
     assert read == {host: found["outages"] for host, found in hosts.items()}
+
+
+def test_a_sum_of_outages_is_called_one() -> None:
+    once = Interval("there", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", 1.0, ())
+    assert [Outage("web1", times).words for times in ((once,), (once, once))] == ["1.00 s", "2.00 s in all"]
 
 
 def test_an_outage_that_nobody_measured_says_why() -> None:
