@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +9,7 @@ import pytest
 import lab
 from cutover.core.host import Host
 from cutover.remote.agent import HostAgent
-from lab.system import hold
+from tests.labs import lab_of_tests
 
 if TYPE_CHECKING:
     from cutover.remote.ssh import SshTransport
@@ -48,30 +46,10 @@ class RealHost:
 
 @pytest.fixture(scope="session")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealHost]:
-    """One host in a fixed place, beside the lab that may be up: what a killed run of these tests left is found again."""
-    cache = lab.Lab.from_environment().cache
-    place = lab.Lab("cutlabu", IPv4Network("198.18.91.0/24"), Path("/var/lib/cutover-lab-tests-cutlabu"), cache)
+    """One host, made once."""
     inventory = tmp_path_factory.mktemp("inventory") / "lab"
-    turn = Path(f"{place.state}.turn")  # two runs of these tests at once take turns
-    with hold(turn, wait=True):
-        yield from _up(place, inventory)
-        turn.rmdir()
-
-
-def _up(place: lab.Lab, inventory: Path) -> Iterator[RealHost]:
-    lab.down(lab=place)
-    try:
+    with lab_of_tests("cutlabu", 91) as place:
         (made,) = lab.up(1, lab=place, inventory=inventory)
-        yield RealHost(
-            place,
-            Host(
-                made.name,
-                str(place.slot(1).address),
-                "lab",
-                inventory / "known_hosts",
-                user="deploy",
-                identity_file=place.client_key,
-            ),
-        )
-    finally:
-        lab.down(lab=place)
+        pin, key = inventory / "known_hosts", place.client_key
+        address = str(place.slot(1).address)
+        yield RealHost(place, Host(made.name, address, "lab", pin, user="deploy", identity_file=key))

@@ -7,20 +7,15 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-import lab
-from cutover.inventory.targets import Options, choose
-from lab.provision import provision
-from lab.system import hold
-from tests.checkout import ROOT
 from tests.faults.ground import Ground
 from tests.faults.results import Results
 from tests.lab.conftest import fresh_checkout
 from tests.lab.support import Hosts
+from tests.labs import fleet_in_service
 
 VARIABLES: dict[str, object] = {
     "cutover_service": "abaco",
@@ -63,27 +58,11 @@ def results(seed: int, tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    """Three hosts, made once; the state is in a fixed place, so that what a killed run of these tests left is found again."""
-    place = lab.Lab(
-        "cutlabf",
-        IPv4Network("198.18.92.0/24"),
-        Path("/var/lib/cutover-lab-tests-cutlabf"),
-        lab.Lab.from_environment().cache,
-    )
+    """Three hosts, made once."""
     inventory = tmp_path_factory.mktemp("environment") / "lab"
-    turn = place.state.with_suffix(".turn")
-    with hold(turn, wait=True):  # another run of these tests on this machine goes first
-        lab.down(lab=place)
-        try:
-            made = lab.up(3, lab=place, inventory=inventory, group_vars=VARIABLES)
-            provision(choose(Options(ROOT, "lab", str(inventory))), f"lab-{time.time_ns()}")
-            hosts = Hosts(place, inventory, tuple(host.name for host in made))
-            hosts.keep()
-            hosts.reset()
-            yield hosts
-        finally:
-            lab.down(lab=place)
-        turn.rmdir()
+    with fleet_in_service("cutlabf", 92, inventory, VARIABLES) as hosts:
+        hosts.reset()
+        yield hosts
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,14 @@
 
 import os
 import sys
-import time
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-import lab
-from cutover.inventory.targets import Options, choose
-from lab.provision import provision
-from lab.system import hold
-from tests.checkout import ROOT
 from tests.lab.support import BrokenRelease, Checkout, Hosts, build_broken
+from tests.labs import fleet_in_service
 
-COUNT = 3
 # Quick where a person would wait, and few rows: what is tested is not how long a tape takes.
 VARIABLES: dict[str, object] = {
     "cutover_service": "abaco",
@@ -42,26 +35,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
-    """Three hosts, made once; the state is in a fixed place, so that what a killed run of these tests left is found again."""
-    cache = lab.Lab.from_environment().cache
-    here = lab.Lab("cutlabx", IPv4Network("198.18.90.0/24"), Path("/var/lib/cutover-lab-tests-cutlabx"), cache)
+    """Three hosts, made once by each worker of pytest-xdist that needs them."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     inventory = tmp_path_factory.mktemp("environment") / "lab"
-    turn = here.state.with_suffix(".turn")
-    with hold(turn, wait=True):  # another run of these tests on this machine goes first
-        yield from _in_service(here, inventory)
-        turn.rmdir()
-
-
-def _in_service(here: lab.Lab, inventory: Path) -> Iterator[Hosts]:
-    lab.down(lab=here)
-    try:
-        made = lab.up(COUNT, lab=here, inventory=inventory, group_vars=VARIABLES)
-        provision(choose(Options(ROOT, "lab", str(inventory))), f"lab-{time.time_ns()}")
-        hosts = Hosts(here, inventory, tuple(host.name for host in made))
-        hosts.keep()
+    with fleet_in_service(f"cutlabx{worker}", 100 + worker, inventory, VARIABLES) as hosts:
         yield hosts
-    finally:
-        lab.down(lab=here)
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_a_host_that_cannot_be_reached(hosts: Hosts, checkout: Checkout) -> None
     lab.cut("lab2", lab=hosts.lab)
     try:
         with hosts.unchanged():
-            refused(checkout.yes("cutover"), 3, "198.18.90.12", host="lab2")
+            refused(checkout.yes("cutover"), 3, str(hosts.lab.slot(2).address), host="lab2")
     finally:
         lab.heal("lab2", lab=hosts.lab)
 

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -15,20 +15,9 @@ import lab
 from cutover.core.errors import Refused, UsageError
 from lab import base, disk, host, machine, network
 from lab.system import mounts, until
+from tests.labs import lab_of_tests
 
 Ssh = Callable[[str, str], subprocess.CompletedProcess[str]]
-
-
-@contextmanager
-def _lab_of_its_own(prefix: str, network_of_it: str) -> Iterator[lab.Lab]:
-    """A lab beside the one that may be up, in a fixed place: what a killed run of these tests left is found again."""
-    cache = lab.Lab.from_environment().cache
-    here = lab.Lab(prefix, IPv4Network(network_of_it), Path(f"/var/lib/cutover-lab-tests-{prefix}"), cache)
-    lab.down(lab=here)
-    try:
-        yield here
-    finally:
-        lab.down(lab=here)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +27,7 @@ def inventory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two(inventory: Path) -> Iterator[lab.Lab]:
-    with _lab_of_its_own("cutlabt", "198.18.78.0/24") as here:
+    with lab_of_tests("cutlabt", 78) as here:
         lab.up(2, lab=here, inventory=inventory, group_vars={"clock": "UTC"})
         yield here
 
@@ -187,7 +176,7 @@ def test_a_directory_that_no_lab_made_is_left_with_its_files_and_its_mount(tmp_p
 @pytest.mark.lab
 def test_what_an_interrupted_up_left_is_replaced_and_down_leaves_nothing(tmp_path: Path) -> None:
     before = _everything()
-    with _lab_of_its_own("cutlabd", "198.18.79.0/24") as here:
+    with lab_of_tests("cutlabd", 79) as here:
         lab.up(1, lab=here, inventory=tmp_path / "inventory/lab")
         half = here.slot(2)
         disk.attach(half, base.place(here))
