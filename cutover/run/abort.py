@@ -9,10 +9,10 @@ from cutover.journal.journal import Journal
 from cutover.journal.process_id import identity
 from cutover.journal.rundir import RunDir
 from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import Fleet, connected_as_far_as_possible, raise_all
+from cutover.remote.fleet import Fleet, raise_all, reached
 from cutover.remote.timeouts import ASK_S, times_of
-from cutover.run.history import ask, is_touched
-from cutover.run.leases import dead_holders, holder, refuse_held
+from cutover.run.history import HostRun, ask
+from cutover.run.leases import dead_holders, holder, refuse_living_holders
 from cutover.run.options import RunOptions
 
 
@@ -22,12 +22,11 @@ def give_up(targets: Targets, options: RunOptions) -> dict[str, list[str]]:
     Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
     """
     run, steal = options.run, options.steal
-    with connected_as_far_as_possible(targets) as (fleet, unreachable):
+    with reached(targets) as (fleet, unreachable):
         statuses, silent = ask(fleet)
         left = left_held(statuses, run)
-        dead = dead_holders(None, statuses, steal)
-        refuse_held({name: statuses[name] for name in left if name not in dead})
-        _release(fleet, left, dead, times_of(targets).lease)
+        refuse_living_holders({name: statuses[name] for name in left}, steal)
+        _release(fleet, left, dead_holders(None, statuses, steal), times_of(targets).lease)
         if lost := [*unreachable, *silent]:
             raise Unreachable(lost)
     released: dict[str, list[str]] = {}
@@ -45,7 +44,7 @@ def left_held(statuses: Mapping[str, State], run: str) -> dict[str, str]:
         for name, status in statuses.items()
         if status["lease"]["run"] and not status["lease"]["released"]
     }
-    return {name: of for name, of in left.items() if not is_touched(statuses[name], of) and run in ("", of)}
+    return {name: of for name, of in left.items() if run in ("", of) and not HostRun.of(statuses[name], of).touched}
 
 
 def _release(fleet: Fleet, left: Mapping[str, str], dead: Mapping[str, str], lease_s: float) -> None:

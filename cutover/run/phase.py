@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cutover.agent.compare import differences
 from cutover.core.errors import CutoverError, Problem, Unreachable
@@ -156,8 +157,8 @@ def _apply(
 
 
 def _unknown(session: Session, phase: Phase, host: str, failure: BaseException) -> Finding:
-    problem = as_problems(failure, host)[0]
-    session.record("failed", host=host, phase=phase.name, found=problem.found, next=problem.next)
+    problem = replace(as_problems(failure, host)[0], host=host)
+    session.record_failed(phase, problem)
     return Finding(host, f"{phase.name}.remote", Verdict.ERROR, problem.found, problem.next)
 
 

@@ -16,7 +16,7 @@ from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import PLAN_LOOK_S
 from cutover.run.abort import left_held
-from cutover.run.history import CONFIRMED, Known, ask, known_run
+from cutover.run.history import Known, ask, known_run
 from cutover.run.leases import refuse_living_holders, refuse_wrong_nonce
 from cutover.run.options import RunOptions
 from cutover.run.rollback import leftover_hosts, wants_back
@@ -92,21 +92,18 @@ def _of_run(fleet: Fleet, known: Known) -> tuple[list[HostAhead], list[Problem]]
 
 def _host(known: Known, host: str, seen: Mapping[str, State]) -> HostAhead:
     plan = known.plans[host]
-    if known.is_back(host):
-        at, old = ((known.entry(host) or {}).get("reverted") or {}).get("at", ""), known.plan.service.old
-        stands = f"it went back by itself at {at}: {old} is judged there, and taken back once more only where it does not pass"
+    service, now = known.plan.service, known.at(host)
+    if now.back:
+        then = f"{service.old} is judged there, and taken back once more only where it does not pass"
+        stands = f"it went back by itself at {now.reverted['at']}: {then}"
         return HostAhead(host, known.run, stands, ())
+    stands = "left between the versions"
+    if now.armed:
+        stands = "between the versions; its own revert is armed"
+    elif now.confirmed:
+        stands = f"on {service.new}, confirmed"
     would = tuple(step.words for step in _changing(plan) if _differs(step, seen[step.id]))
-    return HostAhead(host, known.run, _stands(known, host), would, tuple(_wrong(host, plan, seen)))
-
-
-def _stands(known: Known, host: str) -> str:
-    status, entry = known.statuses[host], known.entry(host) or {}
-    if status["revert"]["armed"] and status["revert"]["run"] == known.run:
-        return "between the versions; its own revert is armed"
-    if (entry.get("state") or {}).get("status") == CONFIRMED and not entry.get("reverted"):
-        return f"on {known.plan.service.new}, confirmed"
-    return "left between the versions"
+    return HostAhead(host, known.run, stands, would, tuple(_wrong(host, plan, seen)))
 
 
 def _wrong(host: str, plan: HostPlan, seen: Mapping[str, State]) -> list[Problem]:

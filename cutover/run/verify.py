@@ -1,23 +1,25 @@
-"""Read-only judging outside a run: `verify` a phase's checks, `validate` the live service, `shadow` both versions on the same input."""
+"""Read-only judging outside a run: `verify` a phase's checks, `validate` the live service, `shadow` both releases; a finished run."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cutover.core.errors import Problem, UsageError
+from cutover.agent.compare import differences
+from cutover.core.errors import Problem, Refused, UsageError
 from cutover.core.step import State, Step
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.targets import Targets
-from cutover.journal.journal import utc_stamp
+from cutover.journal.journal import read, utc_stamp
+from cutover.journal.rundir import RunDir
 from cutover.plan.gate import Finding, causes_in, causes_of, joined_causes, judge_outcomes
 from cutover.plan.phases import BAKES, COMMITTING, PHASES, READS_FACTS, ROLLBACK, STAGES, Phase, phase_named
 from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, functions_of, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, failures, reached
-from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S
+from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S, PLAN_LOOK_S
 from cutover.run.checks.runner import add_errors, refuse_unwritable, run_checks
-from cutover.run.history import Known, known_run
+from cutover.run.history import HostRun, Known, ask, known_run
 
 # Against what hosts are held when their checks run alone: the plan of a run, as the hosts keep it themselves.
 
@@ -60,10 +62,7 @@ def _no_run(who: str, phase: str, host: str = "") -> Problem:
 
 def last_phase(known: Known) -> Phase:
     """The last phase that ran on all the hosts; where they differ, one must be named."""
-    last = {
-        name: ((known.entry(name) or {}).get("batches") or [f"{READS_FACTS.name}-0"])[-1].rpartition("-")[0]
-        for name in known.plans
-    }
+    last = {name: (READS_FACTS.name, *host.phases)[-1] for name, host in known.hosts.items()}
     if len(set(last.values())) > 1:
         said = ", ".join(f"{name}: {phase}" for name, phase in last.items())
         found, advice = f"the hosts are at different phases ({said})", "name one with --phase, and hosts with --limit"
@@ -241,3 +240,55 @@ def _why(outcome: State | None) -> str:
         return "the step was not run"
     said = joined_causes(causes_of(outcome))
     return said or "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])])) or "no output"
+
+
+# A run that was confirmed is finished. Given again, its hosts are looked at, and it is neither applied nor recorded a second time.
+
+# What a step of these kinds found held when it was done; there is nothing to look at afterwards.
+OF_ITS_TIME = ("command", "result", "gap")
+
+
+def is_finished(targets: Targets, directory: RunDir) -> bool:
+    """Whether a run was confirmed and all its hosts are as it left them: its release in service, healthy, the old one stopped.
+
+    Refused where it was confirmed and a host is not so any more: what to do about that is for a person to say. A run that
+    was not confirmed, or was rolled back since, is not finished.
+    """
+    kinds = [record.kind for record in read(directory.journal_file)] if directory.journal_file.exists() else []
+    if "confirmed" not in kinds or "rollback.started" in kinds:
+        return False
+    plan = directory.plan()
+    lasting = {
+        name: [
+            step
+            for phase in COMMITTING
+            for step in host.of(phase)
+            if step.kind not in OF_ITS_TIME and step.severity == "FAIL"
+        ]
+        for name, host in plan.hosts.items()
+    }
+    with reached(targets) as (fleet, unreachable):
+        statuses, silent = ask(fleet)
+        asked = [name for name in plan.hosts if name in statuses]
+        looks = fleet.every(lambda agent: agent.look(lasting[agent.name]), asked, deadline=PLAN_LOOK_S)
+    unknown = f"run {plan.run} was confirmed; how this host is now is not known"
+    wrong = [
+        replace(problem, found=f"{unknown}: {problem.found}")
+        for problem in (*unreachable, *silent)
+        if problem.host in plan.hosts
+    ]
+    for name in asked:
+        now = HostRun.of(statuses[name], plan.run)
+        if now.settled or now.reverted:
+            found = f"run {plan.run} is spent: this host went back from it"
+            wrong.append(Problem(host=name, found=found, next="make a new plan"))
+            continue
+        for step in lasting[name]:
+            seen = looks[name][step.id]
+            said = [seen["error"]] if "error" in seen else [str(one) for one in differences(seen, step.desired)]
+            found = f"run {plan.run} was confirmed, and this host is not as it left it: {'; '.join(said)}"
+            next_ = "nothing was applied: see `./invokew verify`; `./invokew rollback` is the way back"
+            wrong += [Problem(host=name, path=step.id, found=found, next=next_)] if said else []
+    if wrong:
+        raise Refused(wrong)
+    return True

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cutover.console.ask import Ask
-from cutover.core.errors import CutoverError, ExitCode, Problem, Unreachable
+from cutover.core.errors import CutoverError, ExitCode, Problem
 from cutover.inventory.targets import Targets
 from cutover.journal import rundir
 from cutover.journal.journal import Journal, read
@@ -21,10 +21,9 @@ from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
 from cutover.remote.timeouts import Times
 from cutover.remote.transport import Lost, Result
-from cutover.run import abort, cutover, history, leases, resume, rollback, rollback_check
+from cutover.run import abort, cutover, history, leases, resume, rollback, rollback_check, verify
 from cutover.run import session as sessions
 from cutover.run.options import RunOptions
-from cutover.run.planning import MadePlan
 from cutover.run.session import Session, StopSignal
 from tests.run.fakehosts import ALL, RUN, FakeHost, World, plan_of, targets_of
 from tests.transports import Call, FakeTransport
@@ -114,10 +113,8 @@ class Machine:
 
     def is_finished(self) -> tuple[bool, CutoverError | Killed | None]:
         """Whether the run is done and needs nothing, as `cutover --run` asks first; and how that ended, if not well."""
-        session = self.session("cutover", run=self.run)
-        session.directory = RunDir(self.runs.root / self.run)
         said: list[bool] = []
-        end = self._does(lambda: said.append(cutover.is_finished(session)))
+        end = self._does(lambda: said.append(verify.is_finished(self.targets, RunDir(self.runs.root / self.run))))
         return any(said), end
 
     def resume(self, run: str = "", *, only_prepare: bool = False) -> tuple[str, CutoverError | Killed | None]:
@@ -205,12 +202,18 @@ def _reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
     yield machine.fleet(targets.names), problems
 
 
-@contextmanager
-def _as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    with _reached(targets) as (fleet, problems):
-        if len(problems) == len(targets.names):
-            raise Unreachable(problems)
-        yield fleet, problems
+def _make_plan(session: Session) -> None:
+    session.take_plan(ACTING.machine.plan(), {}, None)
+    session.plan.save(session.directory.plan_file)
+    plan = session.plan
+    session.record(
+        "plan.made",
+        fingerprint=plan.fingerprint,
+        release=plan.release.id,
+        hosts=list(plan.hosts),
+        batches=plan.batches,
+        already=[],
+    )
 
 
 @dataclass
@@ -224,14 +227,12 @@ class Holders:
 def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     """Everything that a whole command does, but for the network, the release and the inventory."""
     monkeypatch.setattr(rundir, "Journal", Mortal)
-    for module in (history, resume, rollback, abort):
-        monkeypatch.setattr(module, "connected_as_far_as_possible", _as_far_as_possible)
-    for module in (cutover, rollback_check):
+    for module in (history, resume, rollback, abort, verify, rollback_check):
         monkeypatch.setattr(module, "reached", _reached)
     for module in (sessions, abort):
         monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
     monkeypatch.setattr(sessions, "show_journal", lambda _session: None)
-    monkeypatch.setattr(cutover, "make_plan", lambda *_: MadePlan(ACTING.machine.plan(), {}, Path("artifact"), ()))
+    monkeypatch.setattr(cutover, "make_plan", _make_plan)
     monkeypatch.setattr(resume, "get_release", lambda _session: None)
     holders = Holders()
     monkeypatch.setattr(leases, "is_dead", lambda _process: holders.dead)

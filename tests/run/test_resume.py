@@ -8,9 +8,11 @@ from cutover.agent import lease
 from cutover.agent.durable import read_json
 from cutover.agent.state_dir import StateDir
 from cutover.core.errors import Interrupted, Locked, MixedFleet, RolledBack, Unreachable, UsageError
+from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from tests.run.fakehosts import ALL, COMMITS, RUN, World, is_on_v1
 from tests.run.killing import Killed, Machine, code_of, machines, on_v2
+from tests.run.test_commit import _checks
 
 __all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
@@ -117,6 +119,20 @@ def test_while_hosts_are_being_confirmed_one_that_is_gone_does_not_take_the_othe
     assert on_v2(world, "a")
 
 
+def test_one_that_is_gone_while_hosts_are_being_confirmed_is_listed_where_the_others_go_back(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = machine(world, tmp_path)
+    one.dies_after = _record_of(one, world, "confirming")
+    one.begin()
+    one.dead, one.dies_after, one.silent = False, 10**9, {"b"}
+    monkeypatch.setattr("cutover.run.phase.check_hosts", _checks("validation", "a", Verdict.FAIL))
+    end = one.resume()[1]
+    assert isinstance(end, MixedFleet)
+    assert "b" in {problem.host for problem in end.problems}
+    assert is_on_v1(world, "a")
+
+
 def _record_of(like: Machine, world: World, kind: str) -> int:
     """How many records a run has when it writes its first of a kind."""
     twin = Machine(
@@ -162,16 +178,10 @@ def test_from_phase_3_on_a_host_that_is_gone_takes_all_back(world: World, tmp_pa
     assert is_on_v1(world, "c")
 
 
-def test_where_nobody_answers_any_more_the_hosts_are_listed(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_nobody_answers_any_more_the_hosts_are_listed(world: World, tmp_path: Path) -> None:
     one = killed_in(world, tmp_path, "activation", "a")
     one.dead = False
-
-    def nobody(_targets: object) -> object:
-        raise Unreachable([])
-
-    monkeypatch.setattr("cutover.run.resume.connected_as_far_as_possible", nobody)
+    one.silent = {"a", "b"}
     assert isinstance(one.resume()[1], MixedFleet)
 
 
