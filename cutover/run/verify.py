@@ -18,7 +18,8 @@ from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, fun
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S, PLAN_LOOK_S
-from cutover.run.checks.runner import add_errors, refuse_unwritable, run_checks
+from cutover.run.checks.plugin import Checked
+from cutover.run.checks.runner import refuse_unwritable, run_checks
 from cutover.run.history import HostRun, Known, ask, known_run
 
 # Against what hosts are held when their checks run alone: the plan of a run, as the hosts keep it themselves.
@@ -109,35 +110,29 @@ def unasked_findings(about: str, problems: Iterable[Problem]) -> tuple[Finding, 
     )
 
 
-VERIFY = "verify"  # the name of findings where no phase is known
-NO_JOURNAL = "make room on this machine, and verify again: no journal has what is reported here"
-
-
 def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
     """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
     named = phase_to_check(phase)
     if junit is not None:
         refuse_unwritable(junit)
+    findings: list[Finding] = []
     with reached(targets) as (fleet, unreachable):
-        known, unasked = run_to_check(fleet, run, named, unreachable)
-        if known is None:
-            return _nobody_checked(named, unasked, junit)
-        chosen = named or last_phase(known)
-        lost = {problem.host for problem in unasked}
-        agents = {name: one for name, one in fleet.agents.items() if name not in lost}
-        plans = {name: known.plans[name] for name in agents}
-        findings = run_checks(targets.root, known.plan.service.name, chosen, agents, plans, junit, no_room=NO_JOURNAL)
-    silent = unasked_findings(chosen.name, unasked)
-    return Judged(
-        chosen.label, (*findings, *silent, *add_errors(junit, chosen.name, silent, NO_JOURNAL)), {}, known.run
-    )
+        known, problems = run_to_check(fleet, run, named, unreachable)
+        chosen = named or (last_phase(known) if known else None)
+        silent = unasked_findings(chosen.name if chosen else "verify", problems)
+        if chosen is not None:
+            findings = run_checks(targets.root, targets.service, chosen, held_against(fleet, known, silent), junit)
+    unasked = {finding.host for finding in silent}  # each is one finding, not one for each check
+    judged = (*(one for one in findings if one.host not in unasked), *silent)
+    title = chosen.label if chosen else "The last phase that ran: it is not known, since no host could say"
+    return Judged(title, judged, {}, known.run if known else "")
 
 
-def _nobody_checked(named: Phase | None, unasked: list[Problem], junit: Path | None) -> Judged:
-    about = named.name if named else VERIFY
-    silent = unasked_findings(about, unasked)
-    title = named.label if named else "The last phase that ran: it is not known, since no host could say"
-    return Judged(title, (*silent, *add_errors(junit, about, silent, NO_JOURNAL)), {})
+def held_against(fleet: Fleet, known: Known | None, silent: Iterable[Finding]) -> Checked:
+    """The hosts with the plans that they keep of a run; the checks of those that cannot be asked are errors, with why."""
+    unasked = {finding.host: str(finding.problem()) for finding in silent}
+    agents = {name: agent for name, agent in fleet.agents.items() if name not in unasked}
+    return Checked(agents, {name: known.plans[name] for name in agents} if known else {}, unasked)
 
 
 def validate(targets: Targets) -> Judged:

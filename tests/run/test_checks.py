@@ -18,7 +18,7 @@ from cutover.remote.fleet import Fleet
 from cutover.remote.transport import Lost, Result
 from cutover.run import verify
 from cutover.run.checks import plugin
-from cutover.run.checks.runner import OPTIONS, run_checks
+from cutover.run.checks.runner import run_checks
 from tests.run.fakehosts import host_plan
 
 _names = itertools.count(1)
@@ -62,17 +62,11 @@ class Hosts:
         if text is not None:
             (checks / f"{self.phase.name}.py").write_text(text)
 
-    def unwritten(self) -> Finding:
-        """What is said where a run has no room for its JUnit file."""
-        (self.root / "junit.xml").parent.mkdir(parents=True)
-        (self.root / "junit.xml").symlink_to("/dev/full")
-        return self.check(PASSES)[2]
-
     def check(self, text: str | None) -> list[Finding]:
         """Run checks of this text on both hosts."""
         self.write(text)
-        plans = {name: host_plan(name) for name in self.shells}
-        return run_checks(self.root, "toy", self.phase, self.shells, plans, self.root / "junit.xml")
+        checked = plugin.Checked(self.shells, {name: host_plan(name) for name in self.shells})
+        return run_checks(self.root, "toy", self.phase, checked, self.root / "junit.xml")
 
     def opens(self, findings: list[Finding]) -> bool:
         """Whether the gate would open on it."""
@@ -190,54 +184,24 @@ def test_checks_that_do_not_run_are_an_error_of_every_host(hosts: Hosts, text: s
     assert not hosts.opens(found)
 
 
-def test_a_host_that_cannot_be_asked_hides_no_other_and_its_checks_are_errors(hosts: Hosts) -> None:
-    """As plain pytest runs them: the file that a CI reads names every check of that host."""
-    hosts.write(PASSES)
-    plans = {"a": host_plan("a")}
-    checked = plugin.Checked({"a": hosts.shells["a"]}, plans, {"b": "no route to b\n    next: see its cable"})
-
-    class Hand:
-        def pytest_configure(self, config: pytest.Config) -> None:
-            config.stash[plugin.FLEET] = checked
-
-    file = hosts.root / "roles" / "standard" / "checks" / f"{hosts.phase.name}.py"
-    junit = hosts.root / "junit.xml"
-    options = [*OPTIONS, f"--rootdir={hosts.root}", str(file), f"--junit-xml={junit}"]
-    assert pytest.main(options, plugins=[Hand(), plugin]) == pytest.ExitCode.TESTS_FAILED
-    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
-    error = next(suite.iter("error"))
-    assert "no route to b" in (error.get("message") or "")
-
-
-def test_verify_judges_who_answers_and_tells_who_does_not(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The silent host is one finding and one error of the JUnit file."""
+def test_verify_judges_who_answers_and_its_junit_file_has_an_error_for_each_check_of_who_does_not(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hosts.write(PASSES)
     lost = Problem("no route to b", "see its cable", "b")
-    service = SimpleNamespace(name="toy")
-    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")}, plan=SimpleNamespace(service=service))
+    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")})
     fleet = SimpleNamespace(agents={"a": hosts.shells["a"]})
     monkeypatch.setattr(verify, "reached", lambda _targets: nullcontext((fleet, [lost])))
     monkeypatch.setattr(verify, "phase_to_check", lambda _phase: hosts.phase)
     monkeypatch.setattr(verify, "known_run", lambda *_: (known, []))
     junit = hosts.root / "new" / "junit.xml"
-    targets = cast("Targets", SimpleNamespace(root=hosts.root))
+    targets = cast("Targets", SimpleNamespace(root=hosts.root, service="toy"))
     judged = verify.verify(targets, run="", phase=hosts.phase.name, junit=junit)
     assert verdicts(list(judged.findings)) == {"a": Verdict.PASS, "b": Verdict.ERROR}
     assert (judged.run, [str(one.found) for one in judged.problems]) == ("r1", ["no route to b"])
     suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
-    assert [case.get("name") for case in suite.iter("testcase")] == ["test_it[a]", "remote[b]"]
-
-
-def test_without_a_journal_nobody_is_sent_to_one(hosts: Hosts) -> None:
-    (hosts.root / "junit.xml").symlink_to("/dev/full")
-    hosts.write(PASSES)
-    plans = {name: host_plan(name) for name in hosts.shells}
-    junit = hosts.root / "junit.xml"
-    found = run_checks(hosts.root, "toy", hosts.phase, hosts.shells, plans, junit, no_room=verify.NO_JOURNAL)
-    assert found[2].next == verify.NO_JOURNAL
-    assert "journal has" in Hosts(hosts.root / "again").unwritten().next
+    assert "no route to b" in (next(suite.iter("error")).get("message") or "")
 
 
 @pytest.mark.parametrize(("silent", "code"), [([], ExitCode.USAGE), ([Problem("gone", "look", "b")], None)])
