@@ -60,7 +60,7 @@ def _session(options: RunOptions, ask: Ask) -> Session:
     targets = options.targets()
     _refuse_wrong_batches_or_release(targets)
     session = Session(ask, options, targets, announcer_for(targets, ask.progress))
-    if options.polls:
+    if options.command == "cutover" and not options.check:
         session.poll = polling(targets, options.answers, yes=options.yes)
     if not options.resume:
         settings_of(targets)

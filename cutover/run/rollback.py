@@ -6,23 +6,25 @@ and on the hosts that did answer.
 
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from cutover.console.ask import confirm
-from cutover.core.errors import CutoverError, Locked, MixedFleet, Problem, UsageError
+from cutover.core.errors import CutoverError, ExitCode, Locked, MixedFleet, Problem, Unreachable, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read, utc_now
 from cutover.journal.pending_rollbacks import pending_rollbacks
+from cutover.journal.process_id import identity
 from cutover.journal.rundir import RunDir
 from cutover.plan.phases import ROLLBACK
 from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import reached
-from cutover.remote.timeouts import SETTLE_S, TRY_AGAIN_S
+from cutover.remote.fleet import raise_all, reached
+from cutover.remote.timeouts import ASK_S, SETTLE_S, TRY_AGAIN_S, times_of
 from cutover.run.history import HostRun, Known, ask, directory_of, known_run, settle_what_is
 from cutover.run.leases import (
     dead_holders,
+    holder,
     refuse_living_holders,
     refuse_wrong_nonce,
     regain,
@@ -110,14 +112,7 @@ def open_found_journal(session: Session) -> None:
         directory.journal_file.rename(aside)
         journal = directory.journal()
         journal.write("journal.set_aside", as_=aside.name, found=str(unusable))
-    if not journal.of("run.created"):
-        about = {
-            "environment": session.environment,
-            "service": known.plan.service.name,
-            "pattern": session.targets.options.hosts,
-        }
-        journal.write("run.created", run=known.run, **about, recovered_from="hosts")
-    begin_journal(session, journal)
+    begin_journal(session, journal, pattern=session.targets.options.hosts, recovered_from="hosts")
     hosts = known.owed
     session.plan, session.plans = known.plan, {name: known.plans[name] for name in hosts}
     session.fleet = replace(session.fleet, agents={name: session.fleet.agents[name] for name in hosts})
@@ -251,7 +246,7 @@ def _settle(
 
 def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) -> None:
     """Write down on this machine which hosts are owed a rollback, and strike out those that went back."""
-    book = pending_rollbacks(session.root, session.environment, session.targets.service)
+    book = pending_rollbacks(session.options.root, session.environment, session.targets.service)
     book.remove(back)
     if owed:
         book.add(session.run, owed)
@@ -289,3 +284,64 @@ def leftover_hosts(targets: Targets, known: Known) -> list[Problem]:
             continue
         problems.append(Problem(host=host, found=found, next=next_))
     return problems
+
+
+# `abort` before phase 3: a run that was only prepared, and whose controller is gone, gives its hosts back.
+
+
+def give_up(targets: Targets, options: RunOptions) -> dict[str, list[str]]:
+    """Release all hosts that a run left held before phase 3 (just the one that is named, where one is); gives them by run.
+
+    Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
+    """
+    with reached(targets) as (fleet, unreachable):
+        statuses, silent = ask(fleet)
+        left = left_held(statuses, options.run)
+        runs = {host: run for run, hosts in left.items() for host in hosts}
+        refuse_living_holders({host: statuses[host] for host in runs}, options.steal)
+        dead, lease_s = dead_holders(None, statuses, options.steal), times_of(targets).lease
+
+        def release(agent: HostAgent) -> State:
+            """Take the lease over, so that whoever had it is fenced, and give it back."""
+            claim = {"process": identity(), "instead_of": dead.get(agent.name, "")}
+            nonce = f"abort {identity()}"
+            taken = agent.begin(run=runs[agent.name], holder=holder(), nonce=nonce, lease_s=lease_s, claim=claim)
+            token = int(taken["lease"]["token"])
+            try:
+                return agent.disarm(
+                    token=token
+                )  # it waits for the step that may still be at work; the next one is refused
+            finally:
+                agent.release(token=token)
+
+        raise_all(fleet.each(release, list(runs), deadline=ASK_S))
+        if lost := [*unreachable, *silent]:
+            raise Unreachable(lost)
+    for run, hosts in left.items():
+        _record_given_up(options.directory(run), hosts)
+    return left
+
+
+def left_held(statuses: Mapping[str, State], run: str) -> dict[str, list[str]]:
+    """Hosts that a run (just the one that is named, where one is) took and never gave back, before phase 3; by run."""
+    left: dict[str, list[str]] = {}
+    for host, status in statuses.items():
+        of = status["lease"]["run"]
+        if of and run in ("", of) and not status["lease"]["released"] and not HostRun.of(status, of).touched:
+            left.setdefault(of, []).append(host)
+    return left
+
+
+def _record_given_up(directory: RunDir, hosts: list[str]) -> None:
+    """The end of the run in its journal, where it began on this machine: there is nothing to go on with any more."""
+    if not directory.journal_file.exists():
+        return
+    try:
+        journal = directory.journal()
+    except Locked:  # the holder that was robbed still has it: it will find itself fenced, and write its own end
+        return
+    try:
+        journal.write("lease.released", hosts=hosts, failed={})
+        journal.write("run.finished", exit_code=int(ExitCode.DONE), status="given up")
+    finally:
+        journal.close()

@@ -141,19 +141,9 @@ class Session:
     resources: ExitStack = field(default_factory=ExitStack)  # what is closed when the story is over, the last first
 
     @property
-    def root(self) -> Path:
-        """The checkout."""
-        return self.options.root
-
-    @property
     def run(self) -> str:
         """The run's id."""
         return self.directory.id
-
-    @property
-    def service(self) -> str:
-        """The service that the run is about."""
-        return self.plan.service.name
 
     @property
     def environment(self) -> str:
@@ -256,7 +246,7 @@ def show_journal(session: Session) -> None:
     session.console = Console(ask.stream, live=live, verbose=ask.verbose, history=journal.records)
     session.resources.callback(session.console.close)
     session.stop.say = session.console.say
-    session.log = Log(session.root / "logs", session.run, session.environment, session.console.say)
+    session.log = Log(session.options.root / "logs", session.run, session.environment, session.console.say)
     journal.listen(session.log)
     journal.listen(session.console)
     if session.announcer is not None:  # last: the others get what it writes after what it is about

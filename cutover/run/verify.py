@@ -1,9 +1,8 @@
 """Read-only judging outside a run: `verify` a phase's checks, `validate` the live service, `shadow` both releases; a finished run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from cutover.agent.compare import differences
 from cutover.core.errors import Problem, Refused, UsageError
@@ -135,68 +134,63 @@ def held_against(fleet: Fleet, known: Known | None, silent: Iterable[Finding]) -
     return Checked(agents, {name: known.plans[name] for name in agents} if known else {}, unasked)
 
 
-def validate(targets: Targets) -> Judged:
-    """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
-    with reached(targets) as (fleet, unreachable):
-        run = RunFacts("validate", utc_stamp())
-        steps = {
-            name: steps_of(role, BAKES.name, "validate")
-            for name, role in contexts(targets, run).items()
-            if name in fleet.agents
-        }
-        measured, findings = _measure(fleet, BAKES.name, steps, MEASURE_S)
-    documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unreachable))}
-    for name, outcomes in measured.items():
-        findings += judge_outcomes(name, steps[name], outcomes)
-        given = {one["id"]: one["after"].get("document") for one in outcomes}
-        documents[name] = {step: document for step, document in given.items() if document is not None}
-    return Judged(BAKES.label, (*findings, *unasked_findings(BAKES.name, unreachable)), documents)
-
-
-def _measure(
-    fleet: Fleet, about: str, steps: Mapping[str, Sequence[Step]], deadline_s: float
-) -> tuple[dict[str, list[State]], list[Finding]]:
-    """Have each host measure within the deadline (seconds). Gives what each measured, and a finding for each that could not."""
+def _measured(
+    about: str,
+    fleet: Fleet,
+    steps: Mapping[str, Sequence[Step]],
+    unasked: Sequence[Problem],
+    deadline_s: float,
+    judge: Callable[[str, Sequence[Step], Sequence[State]], list[Finding]],
+) -> tuple[tuple[Finding, ...], dict[str, dict[str, State]]]:
+    """Have each host measure within the deadline (seconds), and judge its outcomes; gives findings, and documents by host and step."""
 
     def measure(agent: HostAgent) -> list[State]:
         return agent.measure(steps[agent.name], deadline_s=deadline_s)
 
-    outcomes = fleet.each(measure, list(steps), deadline=deadline_s + PHASE_SLACK_S)
-    findings = list(unasked_findings(about, failures(outcomes)))
-    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, findings
+    measured = fleet.each(measure, list(steps), deadline=deadline_s + PHASE_SLACK_S)
+    findings = list(unasked_findings(about, [*failures(measured), *unasked]))
+    documents: dict[str, dict[str, State]] = {name: {} for name in (*steps, *(one.host for one in unasked))}
+    for name, one in measured.items():
+        if one.error is None:
+            outcomes = one.unwrap()
+            findings += judge(name, steps[name], outcomes)
+            given = {outcome["id"]: outcome["after"].get("document") for outcome in outcomes}
+            documents[name] = {step: document for step, document in given.items() if document is not None}
+    return tuple(findings), documents
+
+
+def validate(targets: Targets) -> Judged:
+    """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
+    roles = contexts(targets, RunFacts("validate", utc_stamp()))
+    with reached(targets) as (fleet, unreachable):
+        steps = {name: steps_of(roles[name], BAKES.name, "validate") for name in fleet.agents}
+        found = _measured(BAKES.name, fleet, steps, unreachable, MEASURE_S, judge_outcomes)
+    return Judged(BAKES.label, *found)
 
 
 # `shadow`: both versions run on each host's own input, side by side, and their results are compared there. A host answers with a
 # judging document: `checks` by name, each with `status`, `words` and `issues`. What is compared is the role's business.
 
 SHADOW = "shadow"  # the function of the role, and the name of its findings
-TITLE = "Both releases on the same input"
 
 
 def shadow(targets: Targets, *, run: str) -> Judged:
     """Have each host compare, by the release that a run staged there (the newest run, where none is named), else by the one in service."""
+    roles = contexts(targets, RunFacts(SHADOW, utc_stamp()))
+    if not functions_of(next(iter(roles.values())).role, BAKES.name, SHADOW):
+        missing = f"service {targets.service} has no comparison of both releases (`shadow` in its steps.py)"
+        raise UsageError(Problem(missing, "`./invokew validate` judges the release in service", path="shadow"))
     with reached(targets) as (fleet, unreachable):
         staged_by, releases, silent = _releases(fleet, run)
-        asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
-        roles = contexts(targets, RunFacts(SHADOW, utc_stamp()))
-        if not functions_of(next(iter(roles.values())).role, BAKES.name, SHADOW):
-            missing = f"service {targets.service} has no comparison of both releases (`shadow` in its steps.py)"
-            raise UsageError(Problem(missing, "`./invokew validate` judges the release in service", path="shadow"))
+        lost = {problem.host for problem in silent}
         steps = {
             name: steps_of(replace(roles[name], release=releases.get(name, NO_RELEASE)), BAKES.name, SHADOW)
-            for name in asked
+            for name in fleet.agents
+            if name not in lost
         }
-        deadline = max((sum(step.args.get("timeout_s", 0.0) for step in one) for one in steps.values()), default=0.0)
-        measured, findings = _measure(fleet, SHADOW, steps, deadline + PHASE_SLACK_S)
-    unasked = [*unreachable, *silent]
-    documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unasked))}
-    for name, outcomes in measured.items():
-        seen = {one["id"]: one for one in outcomes}
-        found = {step.id: _document(seen.get(step.id)) for step in steps[name]}
-        documents[name] = {step: document for step, document in found.items() if document is not None}
-        for step in steps[name]:
-            findings += _judge(name, step, seen.get(step.id), found[step.id])
-    return Judged(TITLE, (*findings, *unasked_findings(SHADOW, unasked)), documents, staged_by)
+        longest = max((sum(step.args.get("timeout_s", 0.0) for step in one) for one in steps.values()), default=0.0)
+        found = _measured(SHADOW, fleet, steps, [*unreachable, *silent], longest + PHASE_SLACK_S, _compared)
+    return Judged("Both releases on the same input", *found, staged_by)
 
 
 def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:
@@ -210,23 +204,21 @@ def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], lis
     return known.run, dict.fromkeys(known.plans, facts), silent
 
 
-def _document(outcome: State | None) -> State | None:
-    """The judging document of an outcome; None where there is none."""
-    document = outcome["after"].get("document") if outcome else None
-    return document if isinstance(document, dict) and isinstance(document.get("checks"), dict) else None
-
-
-def _judge(host: str, step: Step, outcome: State | None, document: State | None) -> list[Finding]:
+def _compared(host: str, steps: Sequence[Step], outcomes: Sequence[State]) -> list[Finding]:
     """One finding for each issue that the host names, and one for each check that has none."""
-    if document is None:
-        return [Finding(host, f"{SHADOW}.comparison", Verdict.ERROR, f"not compared: {_why(outcome)}", step.next)]
-    return [finding for name, check in document["checks"].items() for finding in _of_check(host, name, check)]
-
-
-def _of_check(host: str, name: str, check: Mapping[str, Any]) -> list[Finding]:
-    where = f"{SHADOW}.{name}"
-    issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
-    return issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
+    seen = {outcome["id"]: outcome for outcome in outcomes}
+    findings: list[Finding] = []
+    for step in steps:
+        document = seen[step.id]["after"].get("document") if step.id in seen else None
+        if not isinstance(document, dict) or not isinstance(document.get("checks"), dict):
+            found = f"not compared: {_why(seen.get(step.id))}"
+            findings.append(Finding(host, f"{SHADOW}.comparison", Verdict.ERROR, found, step.next))
+            continue
+        for name, check in document["checks"].items():
+            where = f"{SHADOW}.{name}"
+            issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
+            findings += issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
+    return findings
 
 
 def _why(outcome: State | None) -> str:

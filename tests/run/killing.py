@@ -21,7 +21,7 @@ from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
 from cutover.remote.timeouts import Times
 from cutover.remote.transport import Lost, Result
-from cutover.run import abort, cutover, history, leases, resume, rollback, rollback_check, verify
+from cutover.run import cutover, history, leases, resume, rollback, rollback_check, verify
 from cutover.run import session as sessions
 from cutover.run.options import RunOptions
 from cutover.run.session import Session, StopSignal
@@ -141,7 +141,7 @@ class Machine:
             end = self._does(
                 lambda: done.extend(
                     f"{name} released"
-                    for released in abort.give_up(self.targets, options).values()
+                    for released in rollback.give_up(self.targets, options).values()
                     for name in released
                 )
             )
@@ -227,9 +227,9 @@ class Holders:
 def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     """Everything that a whole command does, but for the network, the release and the inventory."""
     monkeypatch.setattr(rundir, "Journal", Mortal)
-    for module in (history, resume, rollback, abort, verify, rollback_check):
+    for module in (history, resume, rollback, verify, rollback_check):
         monkeypatch.setattr(module, "reached", _reached)
-    for module in (sessions, abort):
+    for module in (sessions, rollback):
         monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
     monkeypatch.setattr(sessions, "show_journal", lambda _session: None)
     monkeypatch.setattr(cutover, "make_plan", _make_plan)

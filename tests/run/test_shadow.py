@@ -12,6 +12,7 @@ import pytest
 from cutover.cli import judge
 from cutover.core.errors import Problem
 from cutover.core.host import Host
+from cutover.core.step import Step
 from cutover.core.verdict import Verdict
 from cutover.inventory.declarations import declarations
 from cutover.inventory.targets import Targets
@@ -125,7 +126,6 @@ def test_a_host_that_could_not_compare_is_an_error_and_never_silent(
     judged = shadow.shadow(targets, run="")
     assert judged.verdict is Verdict.ERROR
     assert [found in one.message for one in judged.findings if one.host == "b"] == [True]
-    assert judged.documents["b"] == {}
 
 
 def test_a_host_that_does_not_answer_hides_no_other(targets: Targets, world: World, tmp_path: Path) -> None:
@@ -155,7 +155,8 @@ def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hos
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str, code: int
 ) -> None:
     said = document(status, *([] if status == "PASS" else [{**ISSUE, "verdict": status}]))
-    findings = tuple(shadow._of_check("a", "a", said["checks"]["a"]))
+    step = Step(id="role.step", kind="command", words="compare", args={}, desired={})
+    findings = tuple(shadow._compared("a", [step], [{"id": step.id, "after": {"document": said}}]))
     documents = {"a": {"role.step": said}}
     judged = Judged("both", findings, documents)
     monkeypatch.setattr(shadow, "shadow", lambda _targets, *, run: judged)  # noqa: ARG005 - its own name

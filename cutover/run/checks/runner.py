@@ -109,7 +109,7 @@ def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Fi
     junit = session.directory.evidence / f"checks-{number}-{phase.name}.xml"
     agents = {name: session.fleet.agents[name] for name in hosts}
     plans = {name: session.plans[name] for name in hosts}
-    return run_checks(session.root, session.service, phase, plugin.Checked(agents, plans), junit)
+    return run_checks(session.options.root, session.plan.service.name, phase, plugin.Checked(agents, plans), junit)
 
 
 def run_checks(root: Path, service: str, phase: Phase, checked: plugin.Checked, junit: Path | None) -> list[Finding]:
