@@ -38,16 +38,16 @@ class Where:
         """The hosts with their variables; UsageError with all that is wrong."""
         from cutover.inventory.targets import Options, choose
 
-        service = self.service or (self._created.service if self._created else "")  # else the inventory says
+        service = self.service or (self._created.service if self.run else "")  # else the inventory says
         directory = str(self.environment)
         return choose(
             Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release, service)
         )
 
     @cached_property
-    def _created(self) -> "Created | None":
+    def _created(self) -> "Created":
         """What the run that is named is about, where this machine knows it."""
-        return self.directory(self.run).created() if self.run else None
+        return self.directory(self.run).created()
 
     @cached_property
     def environment(self) -> Path:
@@ -56,22 +56,21 @@ class Where:
         from cutover.inventory.targets import configured
 
         found = named(self.hosts, self.inventory, self.root)
-        if found is None and self._created:
+        if found is None and self.run and self._created.environment:
             found = self._inventory(self.run, self._created)
         if found is None and self.last and not configured():
-            run = next((run for run in self.runs.newest_first() if run.created()), None)
-            if run and (created := run.created()):
-                found = self._inventory(run.id, created)
+            run = next((run for run in self.runs.newest_first() if run.environment()), None)
+            if run:
+                found = self._inventory(run.id, run.created())
                 progress(f"environment {found.absolute().name}, that of the last run here ({run.id})")
         return found or locate(self.hosts, self.inventory, self.root, configured())
 
     @property
     def pattern(self) -> str:
         """The pattern that chooses the hosts: as it was given, else that of the run that is named; empty means all of the environment."""
-        created = self._created
-        if self.hosts or not created or created.environment != self.environment.absolute().name:
+        if self.hosts or not self.run or self._created.environment != self.environment.absolute().name:
             return self.hosts
-        return created.pattern
+        return self._created.pattern
 
     def the_run(self) -> "RunDir":
         """The run on this machine that is meant: --run, else the last of the environment that was begun on hosts, which is said."""
