@@ -163,6 +163,19 @@ def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Findin
     return [Finding(name, f"{phase.name}.checked", Verdict.PASS, "as it should be") for name in hosts]
 
 
+def checks_that_find(phase: str, host: str, verdict: Verdict | None) -> Any:
+    """Checks that find something of a host in a phase; None: that are silent about it."""
+
+    def check(session: Session, now: Phase, hosts: tuple[str, ...]) -> list[Finding]:
+        found = passes(session, now, hosts)
+        if now.name != phase:
+            return found
+        others = [finding for finding in found if finding.host != host]
+        return others if verdict is None else [*others, Finding(host, f"{phase}.checked", verdict, "not so", "look")]
+
+    return check
+
+
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""

@@ -100,6 +100,10 @@ class Machine:
 
         return answer
 
+    def begins_anew(self) -> None:
+        """It was killed, and lives again."""
+        self.dead, self.dies_after = False, 10**9
+
     def interrupt(self) -> None:
         """What Ctrl-C does to the command that runs."""
         self.stop._on_signal(signal.SIGINT, None)
@@ -239,13 +243,15 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     return holders
 
 
-def killed(world: World, folder: Path, phase: str, host: str = "a") -> Machine:
+def killed(
+    world: World, folder: Path, phase: str, host: str = "a", *batches: tuple[str, ...], only_prepare: bool = False
+) -> Machine:
     """A machine that was killed in a phase of its cutover, while a host worked on it, and is about to begin anew."""
-    one = Machine(world, folder, HOSTS)
+    one = Machine(world, folder, batches or HOSTS)
     world.host(host).meanwhile[phase] = lambda: setattr(one, "dead", True)
-    one.begin()
+    one.begin(only_prepare=only_prepare)
     world.host(host).meanwhile.clear()
-    one.dead = False
+    one.begins_anew()
     return one
 
 

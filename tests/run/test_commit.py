@@ -2,7 +2,6 @@
 
 import signal
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from cutover.run.leases import held
 from cutover.run.rollback import go_back
 from cutover.run.session import Session
 from tests.run import fakehosts
-from tests.run.fakehosts import ALL, COMMITS, World, began, is_on_v1, run, session_of
+from tests.run.fakehosts import ALL, COMMITS, World, began, checks_that_find, is_on_v1, run, session_of
 
 
 def test_all_hosts_go_to_v2_batch_by_batch(world: World) -> None:
@@ -71,7 +70,7 @@ def test_one_no_before_phase_3_and_nothing_of_v1_was_touched_anywhere(
         world.host("b").meanwhile[phase] = gone
     else:
         monkeypatch.setattr(
-            "cutover.run.phase.check_hosts", _checks(phase, "b", Verdict.FAIL if how == "check" else None)
+            "cutover.run.phase.check_hosts", checks_that_find(phase, "b", Verdict.FAIL if how == "check" else None)
         )
     end = run(session, ("a",), ("b",))
     if how == "silent":  # it took effect, and then the host was gone for good
@@ -83,19 +82,6 @@ def test_one_no_before_phase_3_and_nothing_of_v1_was_touched_anywhere(
     assert not world.host("a").marks & set(COMMITS)
     assert not world.host("b").marks & set(COMMITS)
     assert world.host("a").held_by["held"] is False
-
-
-def _checks(phase: str, host: str, verdict: Verdict | None) -> Any:
-    """Checks that find something of a host in a phase; None: that are silent about it."""
-
-    def check(session: Session, now: Phase, hosts: tuple[str, ...]) -> list[Finding]:
-        found = fakehosts.passes(session, now, hosts)
-        if now.name != phase:
-            return found
-        others = [finding for finding in found if finding.host != host]
-        return others if verdict is None else [*others, Finding(host, f"{phase}.checked", verdict, "not so", "look")]
-
-    return check
 
 
 @pytest.mark.parametrize("phase", COMMITS)
@@ -113,7 +99,7 @@ def test_a_failure_in_the_second_batch_takes_back_all_that_were_touched_and_no_o
 
 
 def test_a_check_that_fails_after_phase_3_goes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutover.run.phase.check_hosts", _checks("validation", "a", Verdict.INCONCLUSIVE))
+    monkeypatch.setattr("cutover.run.phase.check_hosts", checks_that_find("validation", "a", Verdict.INCONCLUSIVE))
     assert isinstance(run(session_of(world, "a"), ("a",)), RolledBack)
     assert is_on_v1(world, "a")
 

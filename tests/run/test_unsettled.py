@@ -13,17 +13,12 @@ from cutover.journal.journal import read
 from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.run.history import settle_what_is
 from tests.run import fakehosts
-from tests.run.fakehosts import RUN, World, is_on_v1
+from tests.run.fakehosts import RUN, World, checks_that_find, is_on_v1
 from tests.run.killing import HOSTS, Machine, killed, machines
-from tests.run.test_commit import _checks
 
 __all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 LATER = "20260103T030405Z-def456"
-
-
-def machine(world: World, folder: Path) -> Machine:
-    return Machine(world, folder, HOSTS)
 
 
 def lease_ends(world: World, *names: str) -> None:
@@ -72,7 +67,7 @@ def test_a_reverted_host_that_is_not_as_v1_was_is_taken_back_once_more(
 
     def check(session: object, phase: object, hosts: tuple[str, ...]) -> object:
         looks.append("look")
-        shut = _checks("rollback", "a", Verdict.FAIL) if len(looks) == 1 else fakehosts.passes
+        shut = checks_that_find("rollback", "a", Verdict.FAIL) if len(looks) == 1 else fakehosts.passes
         return shut(session, phase, hosts)  # type: ignore[arg-type]
 
     monkeypatch.setattr("cutover.run.phase.check_hosts", check)
@@ -110,7 +105,7 @@ def test_a_host_that_a_run_holds_is_left_to_the_lock(
 
 def owing(world: World, folder: Path) -> Machine:
     """A run that went back, while a was cut off."""
-    one = machine(world, folder)
+    one = Machine(world, folder, HOSTS)
     world.host("b").broken.add("activation")
     world.host("b").meanwhile["activation"] = lambda: setattr(world.host("a"), "silent", True)
     end = one.begin()
@@ -133,7 +128,7 @@ def test_a_host_that_was_gone_when_the_others_went_back_is_remembered(world: Wor
 
 def test_an_owed_rollback_keeps_new_runs_out_with_exit_5_on_any_machine(world: World, tmp_path: Path) -> None:
     one = owing(world, tmp_path / "one")
-    for other in (one, machine(world, tmp_path / "other")):
+    for other in (one, Machine(world, tmp_path / "other", HOSTS)):
         other.silent = {"a"}
         end = begins_later(other)
         assert isinstance(end, MixedFleet)
@@ -158,7 +153,7 @@ def test_an_owed_rollback_is_settled_by_the_next_rollback_that_reaches_the_host(
 def test_what_is_owed_is_struck_out_where_another_machine_has_settled_it(world: World, tmp_path: Path) -> None:
     one = owing(world, tmp_path / "one")
     world.host("a").silent = False
-    assert machine(world, tmp_path / "other").rollback()[1] is None
+    assert Machine(world, tmp_path / "other", HOSTS).rollback()[1] is None
     assert begins_later(one) is None
     assert pending_rollbacks(one.folder, "lab", "toy").all() == {}
 
@@ -173,7 +168,7 @@ def test_another_service_on_the_same_host_settles_nothing(world: World, tmp_path
 
 
 def test_a_host_that_answers_again_soon_goes_back_with_the_others(world: World, tmp_path: Path) -> None:
-    one = machine(world, tmp_path)
+    one = Machine(world, tmp_path, HOSTS)
     world.host("b").broken.add("activation")
     world.host("b").meanwhile["activation"] = lambda: setattr(world.host("a"), "silent", True)
     world.host("b").meanwhile["rollback"] = lambda: setattr(world.host("a"), "silent", False)
@@ -183,7 +178,7 @@ def test_a_host_that_answers_again_soon_goes_back_with_the_others(world: World, 
 
 
 def test_a_host_that_is_just_not_there_is_unreachable_and_owed_nothing(world: World, tmp_path: Path) -> None:
-    one = machine(world, tmp_path)
+    one = Machine(world, tmp_path, HOSTS)
     one.silent = {"b"}
     assert isinstance(one.begin(), Unreachable)
     assert world.host("a").changes == []
@@ -209,7 +204,7 @@ def test_what_a_host_did_on_its_own_way_back_is_told_once(world: World, tmp_path
     world.host("a").goes_back_by_itself()
     one.dies_after = one.records + 7
     one.rollback()
-    one.dead, one.dies_after = False, 10**9
+    one.begins_anew()
     one.rollback()
     reported = [record for record in read(one.runs.root.joinpath(RUN) / "journal.jsonl") if "by" in record.data]
     assert len([record for record in reported if record.kind == "outcome"]) == 1
@@ -243,7 +238,7 @@ def test_a_rollback_of_which_the_rest_may_not_be_touched_any_more_ends_settled_a
 def test_a_revert_that_was_ended_as_it_began_leaves_no_failed_unit_behind(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str
 ) -> None:
-    one, reported = machine(world, tmp_path), []
+    one, reported = Machine(world, tmp_path, HOSTS), []
     monkeypatch.setattr(revert, "systemctl_or_fail", lambda *words, **_: reported.append(words))
     monkeypatch.setattr(revert, "show", lambda *_: {"SubState": ended, "ActiveState": ended})
     assert one.begin() is None  # armed, and disarmed in the end
