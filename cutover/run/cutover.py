@@ -1,7 +1,6 @@
 """The main story: plan, approve, prepare everywhere, commit batch by batch, or go back."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from cutover.console.ask import confirm
 from cutover.console.plan import plan_view
@@ -11,6 +10,7 @@ from cutover.plan.phases import BAKES, COMMITTING, PREPARING, Phase
 from cutover.plan.plan import Plan
 from cutover.release.build import release_of
 from cutover.remote.agent import HostAgent
+from cutover.remote.fleet import as_problems
 from cutover.remote.timeouts import ARM_S, UPLOAD_S
 from cutover.run.history import CONFIRMED, connect_settled
 from cutover.run.leases import holder, take_leases
@@ -126,24 +126,21 @@ def prepare(session: Session) -> None:
 
 def _send_release(session: Session, phase: Phase) -> None:
     """Send the artifact to every host where the phase will unpack it and the release is not there yet."""
+    steps = {name: [step for step in plan.of(phase) if step.kind == "release"] for name, plan in session.plans.items()}
 
     def send(agent: HostAgent) -> None:
-        for step in session.plans[agent.name].of(phase):
-            if step.kind == "release" and not agent.look([step])[step.id].get("present"):
-                _upload(session, agent, step.args["artifact"], step.args["sha256"])
+        for step in steps[agent.name]:
+            if agent.look([step])[step.id].get("present"):
+                continue
+            artifact, target, digest = session.artifact, step.args["artifact"], step.args["sha256"]
+            if artifact is None or not artifact.is_file():
+                found, next_ = "the release's artifact is not on this machine any more", "plan again, which builds it"
+                raise Refused(Problem(host=agent.name, path=str(artifact), found=found, next=next_))
+            agent.transport.upload(artifact, target, sha256=digest, deadline=UPLOAD_S)
+            session.record("uploaded", host=agent.name, bytes=artifact.stat().st_size, sha256=digest, target=target)
 
-    if any(step.kind == "release" for plan in session.plans.values() for step in plan.of(phase)):
+    if any(steps.values()):
         session.fleet.every(send, session.hosts, deadline=UPLOAD_S)
-
-
-def _upload(session: Session, agent: HostAgent, target: str, digest: str) -> None:
-    artifact: Path | None = session.artifact
-    if artifact is None or not artifact.is_file():
-        found = "the release's artifact is not on this machine any more"
-        next_ = "plan again, which builds it"
-        raise Refused(Problem(host=agent.name, path=str(artifact), found=found, next=next_))
-    agent.transport.upload(artifact, target, sha256=digest, deadline=UPLOAD_S)
-    session.record("uploaded", host=agent.name, bytes=artifact.stat().st_size, sha256=digest, target=target)
 
 
 def end_if_only_prepare(session: Session) -> bool:
@@ -227,7 +224,7 @@ def _still_ours(session: Session) -> None:
 
 def _went_back(session: Session, failure: BaseException) -> CutoverError:
     """Take every touched host back; gives the error that says what went wrong and where the hosts are now."""
-    problems = failure.problems if isinstance(failure, CutoverError) else (_surprise(failure),)
+    problems = as_problems(failure, "")
     try:
         back = go_back(session, cause="; ".join(problem.found for problem in problems))
     except MixedFleet as mixed:
@@ -236,21 +233,11 @@ def _went_back(session: Session, failure: BaseException) -> CutoverError:
     where = (
         f"rolled back: {', '.join(back)}; all on {old}, verified" if back else f"no host was touched; all are on {old}"
     )
-    found = [*problems, Problem(found=where, next="see the report"), *_unwritten(session)]
+    found = [*problems, Problem(found=where, next="see the report")]
+    if unwritten := len(session.journal.unwritten):
+        next_ = "make room here; `./invokew status` says how the hosts are"
+        written = f"{unwritten} records of the way back could not be written"
+        found.append(Problem(path=str(session.journal.path), found=written, next=next_))
     if isinstance(failure, Interrupted | KeyboardInterrupt):
         return Interrupted(found)
     return (RolledBack if back else Refused)(found)
-
-
-def _unwritten(session: Session) -> list[Problem]:
-    """That the way back did not wait for the journal."""
-    journal = session.journal
-    if not journal.unwritten:
-        return []
-    found = f"{len(journal.unwritten)} records of the way back could not be written"
-    next_ = "make room here; `./invokew status` says how the hosts are"
-    return [Problem(path=str(journal.path), found=found, next=next_)]
-
-
-def _surprise(failure: BaseException) -> Problem:
-    return Problem(found=f"{type(failure).__name__}: {failure}", next="this is a bug of ours: see the log")

@@ -6,7 +6,7 @@ and on the hosts that did answer.
 
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cutover.console.ask import confirm
@@ -178,7 +178,13 @@ def _go_back(session: Session, hosts: Sequence[str], cause: str) -> None:
     unconfirmed = _settle(session, [name for name in session.hosts if name not in failed], hosts, cause, owed)
     back = [name for name in hosts if name not in failed]
     session.record("rollback.finished", hosts=back, failed=sorted(failed), cause=cause)
-    _remember(session, owed, set(back) - {problem.host for problem in unconfirmed})
+    book = pending_rollbacks(session.options.root, session.environment, session.targets.service)
+    book.remove(set(back) - {problem.host for problem in unconfirmed})
+    if owed:
+        book.add(session.run, owed)
+        names = sorted({problem.host for problem in owed})
+        next_ = f"`./invokew rollback --hosts {':'.join(names)}` once they answer"
+        session.record("rollback.owed", hosts=names, next=next_)
     if owed or unconfirmed:
         raise MixedFleet([*owed, *unconfirmed])
 
@@ -242,18 +248,6 @@ def _settle(
     return [
         problem for problem in problems if problem.host in touched
     ]  # on the others the old service was never stopped
-
-
-def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) -> None:
-    """Write down on this machine which hosts are owed a rollback, and strike out those that went back."""
-    book = pending_rollbacks(session.options.root, session.environment, session.targets.service)
-    book.remove(back)
-    if owed:
-        book.add(session.run, owed)
-        hosts = sorted({problem.host for problem in owed})
-        session.record(
-            "rollback.owed", hosts=hosts, next=f"`./invokew rollback --hosts {':'.join(hosts)}` once they answer"
-        )
 
 
 # What a rollback of a part of a run leaves behind: the run's other hosts, which were not chosen.
