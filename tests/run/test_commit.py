@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from cutover.agent import lease
-from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack, UsageError
+from cutover.core.errors import CutoverError, Locked, MixedFleet, Refused, RolledBack, UsageError
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
@@ -98,12 +98,6 @@ def test_a_failure_in_the_second_batch_takes_back_all_that_were_touched_and_no_o
     assert session.journal.of("confirmed") == []
 
 
-def test_a_check_that_fails_after_phase_3_goes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutover.run.phase.check_hosts", checks_that_find("validation", "a", Verdict.INCONCLUSIVE))
-    assert isinstance(run(session_of(world, "a"), ("a",)), RolledBack)
-    assert is_on_v1(world, "a")
-
-
 def test_an_incomplete_rollback_names_the_hosts_and_the_cause(world: World) -> None:
     session = session_of(world, "a", "b")
     world.host("b").broken |= {"activation", "rollback"}
@@ -125,17 +119,6 @@ def test_an_untouched_host_that_is_gone_does_not_make_a_mixed_fleet(world: World
     assert isinstance(run(session, ("a",), ("b",)), RolledBack)
     assert is_on_v1(world, "a")
     assert [record.host for record in session.journal.of("failed")] == ["b"]
-
-
-def test_a_host_that_is_gone_during_the_way_back_is_named(world: World) -> None:
-    session = session_of(world, "a", "b", phase=0.3)
-    world.host("b").broken.add("activation")
-    world.host("b").meanwhile["activation"] = lambda: setattr(world.host("b"), "silent", True)
-    end = run(session, ("a",), ("b",))
-    assert isinstance(end, MixedFleet)
-    assert {problem.host for problem in end.problems} == {"b"}
-    assert is_on_v1(world, "a")
-    assert world.host("b").armed
 
 
 @pytest.mark.parametrize("lost", [1, 3])
@@ -200,16 +183,24 @@ def test_a_fenced_host_is_not_changed_any_more(world: World) -> None:
     assert host.held_by["run"] == "x"  # and the other run's lease is not given back in its place
 
 
-def test_a_bug_of_ours_goes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_session: Session, phase: Phase, hosts: tuple[str, ...]) -> list[Finding]:
-        if phase.name == "validation":
-            raise ZeroDivisionError
-        return fakehosts.passes(_session, phase, hosts)
+def bug(_session: Session, phase: Phase, hosts: tuple[str, ...]) -> list[Finding]:
+    if phase.name == "validation":
+        raise ZeroDivisionError
+    return fakehosts.passes(_session, phase, hosts)
 
-    monkeypatch.setattr("cutover.run.phase.check_hosts", broken)
+
+@pytest.mark.parametrize(
+    ("checks", "found"),
+    [(checks_that_find("validation", "a", Verdict.INCONCLUSIVE), "not so"), (bug, "ZeroDivisionError")],
+    ids=["check", "bug of ours"],
+)
+def test_whatever_ends_phase_5_goes_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, checks: object, found: str
+) -> None:
+    monkeypatch.setattr("cutover.run.phase.check_hosts", checks)
     end = run(session_of(world, "a"), ("a",))
     assert isinstance(end, RolledBack)
-    assert "ZeroDivisionError" in end.problems[0].found
+    assert found in end.problems[0].found
     assert is_on_v1(world, "a")
 
 
@@ -226,30 +217,30 @@ def test_the_batches_of_another_session_of_the_run_have_other_names(world: World
     assert is_on_v1(world, "a")
 
 
-def test_a_run_that_takes_longer_than_all_its_phases_may_goes_back(world: World) -> None:
+@pytest.mark.parametrize(("phase", "kind"), [("backup", Refused), ("validation", RolledBack)])
+def test_a_run_that_takes_longer_than_all_its_phases_may_is_refused_or_goes_back(
+    world: World, phase: str, kind: type[CutoverError]
+) -> None:
     session = session_of(world, "a", "b")
-    world.host("a").meanwhile["validation"] = lambda: setattr(session, "ends", 0.0)
+    world.host("a").meanwhile[phase] = lambda: setattr(session, "ends", 0.0)
     end = run(session, ("a",), ("b",))
-    assert isinstance(end, RolledBack)
+    assert isinstance(end, kind)
     assert "longer than all its phases" in end.problems[0].found
     assert is_on_v1(world, "a")
     assert not world.host("b").marks & set(COMMITS)
 
 
-def test_a_run_that_takes_too_long_before_phase_3_is_refused(world: World) -> None:
-    session = session_of(world, "a")
-    world.host("a").meanwhile["backup"] = lambda: setattr(session, "ends", 0.0)
-    assert isinstance(run(session, ("a",)), Refused)
-    assert not world.host("a").marks & set(COMMITS)
-
-
-def test_a_host_that_is_cut_off_in_phases_3_to_5_is_waited_for_no_longer_than_it_waits_itself(world: World) -> None:
+def test_a_host_that_is_cut_off_in_phases_3_to_5_is_waited_for_no_longer_than_it_waits_itself_and_is_named(
+    world: World,
+) -> None:
     session = session_of(world, "a", "b", phase=3600)
     session.times = replace(session.times, confirm=0.05)
     world.host("b").meanwhile["activation"] = lambda: setattr(world.host("b"), "silent", True)
     end = run(session, ("a", "b"))
     assert isinstance(end, MixedFleet)
+    assert {problem.host for problem in end.problems} == {"b"}
     assert is_on_v1(world, "a")
+    assert world.host("b").armed
 
 
 def test_a_full_disk_here_does_not_keep_v1_from_coming_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
