@@ -29,6 +29,9 @@ def test_it(host):
 '''
 
 
+WARNS = f"import pytest\n@pytest.mark.warn{PASSES}"
+
+
 class Shell:
     """A host that says the same to whatever it is asked, until it is lost."""
 
@@ -82,13 +85,26 @@ def verdicts(findings: list[Finding]) -> dict[str, Verdict]:
     return {finding.host: finding.verdict for finding in findings}
 
 
-def test_each_check_is_asked_of_each_host_and_says_what_it_proves(hosts: Hosts) -> None:
-    found = hosts.check(PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
-    assert found[0].message == "V1 is stopped"
-    assert hosts.opens(found)
+@pytest.mark.parametrize(
+    ("checks", "said", "verdict", "message"),
+    [
+        (PASSES, "inactive", Verdict.PASS, "V1 is stopped"),
+        (PASSES, "active", Verdict.FAIL, "not so: V1 is stopped"),
+        (WARNS, "active", Verdict.WARN, "not so: V1 is stopped"),
+        (WARNS, "", Verdict.ERROR, "could not be judged: V1 is stopped"),
+    ],
+)
+def test_each_check_is_asked_once_of_each_host_and_says_what_it_proves(
+    hosts: Hosts, checks: str, said: str, verdict: Verdict, message: str
+) -> None:
+    hosts.shells["b"].said, hosts.shells["b"].lost = f"{said}\n", not said
+    found = hosts.check(checks)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": verdict}
+    assert found[1].message.startswith(message)
+    assert found[1].next == "stop it."
+    assert hosts.opens(found) is verdict.lets_pass
     assert (hosts.root / "junit.xml").read_text().count("<testcase") == 2
-    assert [len(shell.asked) for shell in hosts.shells.values()] == [1, 1]
+    assert len(hosts.shells["a"].asked) == 1
 
 
 def test_a_service_has_checks_of_its_own_beside_the_standard_ones_of_a_phase(hosts: Hosts) -> None:
@@ -110,31 +126,6 @@ def test_a_full_disk_here_keeps_no_check_from_being_judged(hosts: Hosts, answer:
     assert "junit.xml could not be written" in found[2].message
     assert hosts.opens(found) is (answer == "inactive")
     assert not (hosts.root / "junit.xml").is_symlink()  # half of one would prove nothing
-
-
-def test_a_failure_is_of_the_host_where_it_failed_and_says_what_to_do(hosts: Hosts) -> None:
-    hosts.shells["b"].said = "active\n"
-    found = hosts.check(PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.FAIL}
-    failed = found[1]
-    assert failed.message.startswith("not so: V1 is stopped")
-    assert failed.next == "stop it."
-    assert not hosts.opens(found)
-
-
-def test_a_check_that_only_warns_warns(hosts: Hosts) -> None:
-    hosts.shells["b"].said = "active\n"
-    found = hosts.check("import pytest\n@pytest.mark.warn" + PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.WARN}
-    assert hosts.opens(found)
-
-
-def test_a_warning_check_that_could_not_be_asked_is_an_error(hosts: Hosts) -> None:
-    hosts.shells["b"].lost = True
-    found = hosts.check("import pytest\n@pytest.mark.warn" + PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.ERROR}
-    assert "could not be judged" in found[1].message
-    assert not hosts.opens(found)
 
 
 @pytest.mark.parametrize(
@@ -220,17 +211,6 @@ def test_a_run_that_nobody_knows_is_wrong_usage_only_where_everybody_answers(
     assert "it knows no run" in unasked[1].found
 
 
-def test_a_check_that_asks_no_host_speaks_for_none(hosts: Hosts) -> None:
-    found = hosts.check("def test_it():\n    assert True")
-    assert verdicts(found) == {"": Verdict.PASS}
-    assert not hosts.opens(found)
-
-
-def test_a_check_that_ends_the_session_early_leaves_the_others_unjudged(hosts: Hosts) -> None:
-    found = hosts.check("import pytest\ndef test_it(host):\n    pytest.exit('enough', returncode=0)")
-    assert not hosts.opens(found)
-
-
 def test_the_plan_that_a_check_is_held_against_is_that_of_its_host(hosts: Hosts) -> None:
     found = hosts.check("def test_it(host, wanted):\n    assert wanted.name == host.backend.hostname")
     assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
@@ -238,15 +218,18 @@ def test_the_plan_that_a_check_is_held_against_is_that_of_its_host(hosts: Hosts)
     assert verdicts(named) == {"a": Verdict.PASS, "b": Verdict.FAIL}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["def test_it():\n    assert True", "import pytest\ndef test_it(host):\n    pytest.exit('enough', returncode=0)"],
+    ids=["asks no host", "ends the session"],
+)
+def test_a_host_that_no_check_has_judged_keeps_the_gate_shut(hosts: Hosts, text: str) -> None:
+    assert not hosts.opens(hosts.check(text))
+
+
 def test_settings_of_whoever_runs_it_change_nothing(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
-    (hosts.root / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (hosts.root / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\ntimeout = 900\n")
     (hosts.root / "conftest.py").write_text("")
-    found = hosts.check(PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
-
-
-def test_no_limit_of_our_own_tests_ends_a_check(hosts: Hosts) -> None:
-    (hosts.root / "pytest.ini").write_text("[pytest]\ntimeout = 900\n")
     found = hosts.check("def test_it(host, request):\n    assert not request.config.pluginmanager.hasplugin('timeout')")
     assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}

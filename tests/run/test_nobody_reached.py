@@ -89,16 +89,13 @@ def test_the_reports_of_a_silent_fleet_have_every_host_and_check_with_why(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked(root, judge.validate, capsys)
-    asked(root, judge.shadow, capsys)
     fleet = next((root / ".cutover" / "validations").glob("*/production_validation_report.json"))
     report = json.loads(fleet.read_text())
     assert (report["status"], list(report["checks"])) == ("INCONCLUSIVE", CHECKS)
     host = json.loads((fleet.parent / "hosts" / "a" / fleet.name).read_text())
     assert list(host["checks"]) == CHECKS
-    assert {(check["status"], check["issues"][0]["found"]) for check in host["checks"].values()} == {
-        ("INCONCLUSIVE", "no route to a")
-    }
-    assert host["issues"][0]["next"] == "see the cable of a"
+    assert {check["issues"][0]["found"] for check in host["checks"].values()} == {"no route to a"}
+    asked(root, judge.shadow, capsys)
     compared = json.loads(next((root / ".cutover" / "shadows").glob("*/shadow_report.json")).read_text())
     assert compared["hosts"] == {"a": "INCONCLUSIVE", "b": "INCONCLUSIVE"}
 
