@@ -10,25 +10,22 @@ from typing import Any
 
 import pytest
 
-from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError, ExitCode, Problem
 from cutover.inventory.targets import Targets
 from cutover.journal import rundir
 from cutover.journal.journal import Journal, read
+from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.plan import Plan
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
-from cutover.remote.timeouts import Times
 from cutover.remote.transport import Lost, Result
 from cutover.run import cutover, history, leases, resume, rollback, rollback_check, verify
 from cutover.run import session as sessions
 from cutover.run.options import RunOptions
 from cutover.run.session import Session, StopSignal
-from tests.run.fakehosts import ALL, RUN, FakeHost, World, plan_of, targets_of
+from tests.run.fakehosts import ALL, RUN, TIMES, FakeHost, World, plan_of, targets_of
 from tests.transports import Call, FakeTransport
-
-TIMES = Times(lease=60, confirm=60, renew=3600, phase=20, rollback_budget=20, bake=0, bake_every=0.01)
 
 HOSTS = (("a",), ("b",))  # one canary, then the other
 
@@ -78,15 +75,13 @@ class Machine:
     def session(self, command: str, **given: Any) -> Session:
         """What a command begins with."""
         options = self.options(command, **given)
-        return Session(Ask(self.folder, command, json=True, yes=True), options, self.targets, stop=self.stop)
+        return Session(options.ask(yes=True), options, self.targets, stop=self.stop)
 
     def fleet(self, names: Sequence[str]) -> Fleet:
         """Connections from this machine."""
-        agents = {
-            name: HostAgent(FakeTransport(name, self._answer(self.world.host(name))), state_dir="/state")
-            for name in names
-        }
-        return Fleet({name: agent for name, agent in agents.items() if name not in self.silent}, Pool(4))
+        answers = {name: self._answer(self.world.host(name)) for name in names if name not in self.silent}
+        agents = {name: HostAgent(FakeTransport(name, one), state_dir="/state") for name, one in answers.items()}
+        return Fleet(agents, Pool(4))
 
     def _answer(self, host: FakeHost) -> Any:
         def answer(call: Call) -> Result:
@@ -139,17 +134,12 @@ class Machine:
     def abort(self, *, steal: str = "") -> tuple[list[str], CutoverError | Killed | None]:
         """`abort`; gives what it did, host by host, and how it ended, if not well."""
         hosts, end = self.rollback(steal=steal)
-        done = [f"{name} back" for name in hosts]
+        released: dict[str, list[str]] = {}
         if end is None:
             options = self.options("abort", steal=steal)
-            end = self._does(
-                lambda: done.extend(
-                    f"{name} released"
-                    for released in rollback.give_up(self.targets, options).values()
-                    for name in released
-                )
-            )
-        return done, end
+            end = self._does(lambda: released.update(rollback.give_up(self.targets, options)))
+        given = [f"{name} released" for names in released.values() for name in names]
+        return [*(f"{name} back" for name in hosts), *given], end
 
     def _does(self, work: Any) -> CutoverError | Killed | None:
         ACTING.machine = self
@@ -159,14 +149,18 @@ class Machine:
             return end
         return None
 
+    @property
+    def written(self) -> list[Record]:
+        """The journal of its run."""
+        return read(RunDir(self.runs.root / self.run).journal_file)
+
     def journal(self) -> list[str]:
         """The kinds of all records, in order."""
-        return [record.kind for record in read(RunDir(self.runs.root / self.run).journal_file)]
+        return [record.kind for record in self.written]
 
     def last_end(self) -> int:
         """The exit code of the last end in the journal."""
-        journal = read(RunDir(self.runs.root / self.run).journal_file)
-        return int([record for record in journal if record.kind == "run.finished"][-1].data["exit_code"])
+        return int([record for record in self.written if record.kind == "run.finished"][-1].data["exit_code"])
 
 
 class _Acting(threading.local):

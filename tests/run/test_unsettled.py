@@ -9,7 +9,6 @@ from cutover.agent import revert
 from cutover.agent.durable import read_json
 from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack, Unreachable
 from cutover.core.verdict import Verdict
-from cutover.journal.journal import read
 from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.run.history import settle_what_is
 from tests.run import fakehosts
@@ -186,8 +185,7 @@ def test_what_a_host_did_on_its_own_way_back_is_in_the_journal_once(world: World
     one.rollback()
     one.begins_anew()
     assert one.rollback() == (("a",), None)
-    records = read(one.runs.root.joinpath(RUN) / "journal.jsonl")
-    (reported,) = [record for record in records if record.kind == "outcome" and record.phase == "rollback"]
+    (reported,) = [record for record in one.written if record.kind == "outcome" and record.phase == "rollback"]
     by = ("a", "rollback.step", "do rollback", True, "the host's own revert")
     assert (reported.host, *(reported.data[name] for name in ("id", "words", "ok", "by"))) == by
 
@@ -203,8 +201,7 @@ def test_where_the_rest_may_not_be_touched_any_more_the_way_back_ends_settled_an
         assert world.host("a").armed is False
     assert one.rollback() == (("a",), None)
     assert world.host("a").armed is False
-    records = read(one.runs.root.joinpath(RUN) / "journal.jsonl")
-    gates = [record for record in records if record.kind == "gate" and record.phase == "rollback"]
+    gates = [record for record in one.written if record.kind == "gate" and record.phase == "rollback"]
     left = [one for gate in gates for one in gate.data["findings"] if "left unchanged, because" in one["message"]]
     assert [finding["verdict"] for finding in left] == ([] if by_itself else ["WARN"])
     assert one.rollback() == ((), None)
