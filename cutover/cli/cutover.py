@@ -18,6 +18,7 @@ from cutover.run.checklist import polling
 from cutover.run.options import RunOptions
 from cutover.run.resume import resume
 from cutover.run.session import Session
+from cutover.run.verify import is_finished
 
 NOTHING_TO_DO = "nothing to do: every host runs this release already, healthy"
 NOTHING_TO_RESUME = "nothing to resume: no run of these hosts was left in the middle"
@@ -39,7 +40,7 @@ def cutover(options: RunOptions) -> ExitCode:
     """Prepare, or prepare and commit; with `--watch`, go on as `monitor`."""
     with ending(ask := options.ask(yes=options.yes, verbose=options.verbose)):
         session = _session(options, ask)
-        if options.run and not options.resume and story.is_finished(session):
+        if options.run and not options.resume and is_finished(session.targets, session.directory):
             from cutover.cli.results import show_finished
 
             show_finished(session)
@@ -59,7 +60,7 @@ def _session(options: RunOptions, ask: Ask) -> Session:
     targets = options.targets()
     _refuse_wrong_batches_or_release(targets)
     session = Session(ask, options, targets, announcer_for(targets, ask.progress))
-    if options.polls:
+    if options.command == "cutover" and not options.check:
         session.poll = polling(targets, options.answers, yes=options.yes)
     if not options.resume:
         settings_of(targets)

@@ -7,8 +7,8 @@ from cutover.cli.announce import announcer_if_possible
 from cutover.cli.app import ending
 from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, JudgedFail, Unjudged
-from cutover.run.abort import give_up
 from cutover.run.options import RunOptions
+from cutover.run.rollback import give_up
 from cutover.run.rollback import rollback as take_back
 from cutover.run.rollback_check import HostAhead, foresee
 from cutover.run.session import Session, StopSignal

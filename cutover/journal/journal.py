@@ -90,11 +90,7 @@ class Journal:
     def head(self) -> dict[str, Any] | None:
         """Which journal this is (its first hash), and how far it has come; hosts keep it, so that a cut is noticed."""
         with self._lock:
-            written = self.records[: len(self.records) - len(self.unwritten)]
-            if not written:
-                return None
-            last = written[-1]
-            return {"journal": self.records[0].hash, "seq": last.seq, "hash": last.hash}
+            return _head(self.records[: len(self.records) - len(self.unwritten)])
 
     def refuse_cut(self, heads: Iterable[dict[str, Any]]) -> None:
         """Close it and raise UsageError where it lacks a record that it had, by what hosts know of it."""
@@ -120,13 +116,8 @@ def read(path: Path) -> list[Record]:
         with path.open(newline="\n") as file:
             return list(parse(file, str(path)))
     except BrokenChain as broken:
-        raise UsageError(
-            Problem(
-                path=str(path),
-                found=str(broken),
-                next="the journal was altered: compare it with the copies on the hosts before going on",
-            )
-        ) from broken
+        next_ = "the journal was altered: compare it with the copies on the hosts before going on"
+        raise UsageError(Problem(path=str(path), found=str(broken), next=next_)) from broken
 
 
 def is_held(path: Path) -> bool:
@@ -143,7 +134,10 @@ def is_held(path: Path) -> bool:
 
 def head_of(path: Path) -> dict[str, Any] | None:
     """How far a journal has come that another command writes; None where there is none. Kept elsewhere, it ties both together."""
-    records = read(path) if path.exists() else []
+    return _head(read(path) if path.exists() else [])
+
+
+def _head(records: Sequence[Record]) -> dict[str, Any] | None:
     return {"journal": records[0].hash, "seq": records[-1].seq, "hash": records[-1].hash} if records else None
 
 

@@ -21,9 +21,8 @@ class PendingRollback:
     def problem(self) -> Problem:
         """As a problem to show."""
         found = f"its rollback of run {self.run} is pending since {self.since}: {self.found}"
-        return Problem(
-            host=self.host, found=found, next=f"`./invokew rollback --hosts {self.host}` once it can be reached"
-        )
+        next_ = f"`./invokew rollback --hosts {self.host}` once it can be reached"
+        return Problem(host=self.host, found=found, next=next_)
 
 
 @dataclass(frozen=True)

@@ -39,14 +39,12 @@ class Record:
     @property
     def host(self) -> str:
         """The host it is about; empty where it is about the run."""
-        host: str = self.data.get("host", "")
-        return host
+        return str(self.data.get("host", ""))
 
     @property
     def phase(self) -> str:
         """The phase it is about; empty where it is about the run."""
-        phase: str = self.data.get("phase", "")
-        return phase
+        return str(self.data.get("phase", ""))
 
 
 class BrokenChain(ValueError):
@@ -67,9 +65,7 @@ def parse(lines: Iterable[str], source: str) -> Iterator[Record]:
         except (ValueError, TypeError) as unreadable:
             raise BrokenChain(f"{source}:{number}: not a journal record: {unreadable}") from unreadable
         if record != Record.following(before, record.at, record.kind, record.data):
-            last = before.seq if before else 0
-            raise BrokenChain(
-                f"{source}:{number}: the chain is broken: record {record.seq} is not what followed record {last}"
-            )
+            found = f"record {record.seq} is not what followed record {before.seq if before else 0}"
+            raise BrokenChain(f"{source}:{number}: the chain is broken: {found}")
         yield record
         before = record

@@ -3,7 +3,7 @@
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,27 +58,26 @@ class RunDir:
         """The journal, open for writing, its chain checked."""
         return Journal(self.journal_file)
 
-    def created(self) -> "Created | None":
-        """What the run is about, by the first record of its journal, else by its plan; None where neither can be read.
+    def created(self) -> "Created":
+        """What the run is about, by the first record of its journal, else by its plan; empty where neither can be read.
 
         Nothing is verified here: it only says where to look, also for a rollback whose journal was altered meanwhile.
         """
         first = _json(self.journal_file, lines=True).get("data")
         about = first if isinstance(first, dict) and "environment" in first else _json(self.plan_file)
-        known = {name: str(about.get(name, "")) for name in ("environment", "pattern", "inventory")}
         service = about.get("service", "")
-        known["service"] = str(service.get("name", "")) if isinstance(service, dict) else str(service)
-        return Created(**known) if known["environment"] else None
+        return Created(
+            *(str(about.get(name, "")) for name in ("environment", "pattern", "inventory")),
+            service=str(service.get("name", "") if isinstance(service, dict) else service),
+        )
 
     def environment(self) -> str:
         """The environment that the run is about."""
-        created = self.created()
-        return "" if created is None else created.environment
+        return self.created().environment
 
     def service(self) -> str:
         """The service that the run is about."""
-        created = self.created()
-        return "" if created is None else created.service
+        return self.created().service
 
     @property
     def was_begun(self) -> bool:
@@ -89,7 +88,7 @@ class RunDir:
 
 @dataclass(frozen=True)
 class Created:
-    """What a run is about: the environment, the pattern that chose its hosts, and where the inventory lies ("" where it is not known)."""
+    """What a run is about: the environment, the pattern that chose its hosts, where the inventory lies; "" is what is not known."""
 
     environment: str
     pattern: str
@@ -124,14 +123,9 @@ class RunDirs:
         """The directory of a run id."""
         found = RunDir(self.root / run)
         if not found.path.is_dir() or os.sep in run:
-            known = ", ".join(path.name for path in self._all()[:5]) or "none"
-            raise UsageError(
-                Problem(
-                    path=str(self.root),
-                    found=f"no run {run} here (newest: {known})",
-                    next="name one of these, or run without --run",
-                )
-            )
+            known = ", ".join(one.id for one in self.newest_first()[:5]) or "none"
+            next_ = "name one of these, or run without --run"
+            raise UsageError(Problem(f"no run {run} here (newest: {known})", next_, path=str(self.root)))
         return found
 
     def last(self, environment: str, service: str = "") -> RunDir | None:
@@ -143,25 +137,20 @@ class RunDirs:
         ]
         return next((run for run in runs if run.was_begun), runs[0] if runs else None)
 
-    def newest_first(self) -> Iterator[RunDir]:
+    def newest_first(self) -> list[RunDir]:
         """All runs."""
-        return (RunDir(path) for path in self._all())
+        return [RunDir(path) for path in sorted(self.root.glob("*"), reverse=True) if path.is_dir()]
 
     def unfinished(self, environment: str, service: str, hosts: Iterable[str]) -> RunDir | None:
         """The newest run of a service in an environment that was begun on some of these hosts, if its journal names no end."""
         names = set(hosts)
         for run in self.newest_first():
-            if not (run.journal_file.exists() and run.plan_file.exists()):
-                continue
-            if (run.environment(), run.service()) != (environment, service):
+            created = run.created()
+            is_meant = (created.environment, created.service) == (environment, service)
+            if not (is_meant and run.journal_file.exists() and run.plan_file.exists()):
                 continue
             kinds = [record.kind for record in read(run.journal_file)]
             if "approved" in kinds and names & set(run.plan().hosts):
                 began = max(index for index, kind in enumerate(kinds) if kind in ("approved", "run.started"))
                 return None if "run.finished" in kinds[began:] else run
         return None
-
-    def _all(self) -> list[Path]:
-        return (
-            sorted((path for path in self.root.glob("*") if path.is_dir()), reverse=True) if self.root.exists() else []
-        )

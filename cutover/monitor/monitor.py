@@ -139,7 +139,7 @@ def watched_run(targets: Targets, runs: RunDirs, run: str, *, once: bool) -> Ite
         directory = directory_of(runs, known)
         journal = Journal(directory.watch_file)
         open_things.callback(journal.close)
-        heads = {name: entry["heads"] for name in hosts if (entry := known.entry(name))}
+        heads = {name: list(known.at(name).heads) for name in hosts}
         collector = Collector.of(targets, fleet, RunFacts(directory.id, directory.id[:16]))
         state = WatchState.of(journal.records)
         if state.started_at and settings.scale != state.scale:
@@ -171,7 +171,7 @@ def _in_service(targets: Targets, known: Known | None) -> Known:
         for name in hosts
         if name not in targets.names
     ]  # fmt: skip
-    if back := [name for name in hosts if name in known.plans and known.is_back(name)]:
+    if back := [name for name in hosts if name in known.plans and known.at(name).back]:
         found = f"{', '.join(back)} went back in run {known.run}: there is no new release to watch"
         problems.append(Problem(path="--hosts", found=found, next="`./invokew status` shows how the hosts are"))
     elif known.unfinished:

@@ -26,7 +26,7 @@ from cutover.plan.phases import READS_FACTS
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import failures, reached
-from cutover.run.history import owed_by_marks, still_owed
+from cutover.run.history import owed
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -51,14 +51,12 @@ def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
     with reached(targets) as (fleet, problems):
         outcomes = fleet.each(state_of, deadline=LOOK_S)
     states = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
-    owed = {
-        **owed_by_marks(states, targets.names),
-        **still_owed(pending_rollbacks(targets.root, targets.environment, targets.service), states),
-    }
+    book = pending_rollbacks(targets.root, targets.environment, targets.service)
+    pending = {host: one.problem() for host, one in owed(book, states, targets.names).items()}
     states = {
-        name: {**state, "owed": owed[name].problem().found if name in owed else None} for name, state in states.items()
+        name: {**state, "owed": pending[name].found if name in pending else None} for name, state in states.items()
     }
-    unasked = [owed[one.host].problem() if one.host in owed else one for one in (*problems, *failures(outcomes))]
+    unasked = [pending.get(one.host, one) for one in (*problems, *failures(outcomes))]
     return states, unasked
 
 

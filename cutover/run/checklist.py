@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -28,50 +28,20 @@ from cutover.plan.service import load_service
 FILE = "checklist.yml"
 
 
-@dataclass(frozen=True)
-class ChecklistLine:
-    """One line. `machine` holds patterns of names of findings; where it is empty, a person of `role` answers `question`."""
-
-    id: str
-    group: str
-    words: str
-    machine: tuple[str, ...] = ()
-    question: str = ""
-    role: str = ""
-
-    @property
-    def human(self) -> bool:
-        """Whether a person answers it."""
-        return not self.machine
-
-
-@dataclass(frozen=True)
-class Checklist:
-    """All lines, and what their groups are called."""
-
-    groups: dict[str, str]
-    lines: tuple[ChecklistLine, ...]
-
-    @property
-    def human(self) -> tuple[ChecklistLine, ...]:
-        """The lines that a person answers."""
-        return tuple(line for line in self.lines if line.human)
-
-
-class HumanEntry(Schema):
-    """The question of a line that a person answers, and the role that answers it."""
+class Question(Schema):
+    """What a person answers, and in which role."""
 
     question: Text
     role: Annotated[str, one_of("role")]
 
 
-class LineEntry(Schema):
-    """A line of the file."""
+class ChecklistLine(Schema):
+    """One line: proven by the findings of these names (patterns), or by a person's answer."""
 
     group: Annotated[str, one_of("group")]
     words: Text
     machine: Names | None = None
-    human: HumanEntry | None = None
+    human: Question | None = None
 
     @model_validator(mode="after")
     def _one_proof(self) -> Self:
@@ -86,19 +56,16 @@ class LineEntry(Schema):
             yield ("machine",), "names no finding", "name one, such as preflight.clock"
 
 
-class ChecklistFile(Schema):
+class Checklist(Schema):
     """The file: the titles of the groups, and the lines."""
 
     groups: dict[str, Text]
-    lines: dict[str, LineEntry] = Field(min_length=1)
+    lines: dict[str, ChecklistLine] = Field(min_length=1)
 
-
-class AnswerEntry(Schema):
-    """An answer in a file of answers."""
-
-    answer: bool
-    by: Text
-    note: str = ""
+    @property
+    def human(self) -> dict[str, Question]:
+        """What people answer, by line."""
+        return {name: line.human for name, line in self.lines.items() if line.human}
 
 
 def checklist(path: Path, roles: Iterable[str]) -> Checklist:
@@ -107,16 +74,10 @@ def checklist(path: Path, roles: Iterable[str]) -> Checklist:
     document = _document(path)
     groups = document.value.get("groups") if isinstance(document.value, dict) else None
     context = {"role": list(roles), "group": list(groups) if isinstance(groups, dict) else []}
-    found = validate(ChecklistFile, document.value, document.where, problems, context)
+    found = validate(Checklist, document.value, document.where, problems, context)
     if found is None:
         raise UsageError(problems)
-    lines = (
-        ChecklistLine(
-            name, one.group, one.words, one.machine or (), *((one.human.question, one.human.role) if one.human else ())
-        )
-        for name, one in found.lines.items()
-    )
-    return Checklist(found.groups, tuple(lines))
+    return found
 
 
 def _document(path: Path) -> Document:
@@ -129,7 +90,13 @@ def _document(path: Path) -> Document:
 
 # What people answered: a file of --answers, read and checked as a whole.
 
-Source = Literal["terminal", "file"]
+
+class AnswerEntry(Schema):
+    """An answer in a file of answers."""
+
+    answer: bool
+    by: Text
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,7 +106,7 @@ class ChecklistAnswer:
     yes: bool
     by: str
     at: str
-    source: Source
+    source: Literal["terminal", "file"]
     note: str = ""
 
 
@@ -147,36 +114,33 @@ def answers(path: Path, known: Checklist, at: str) -> dict[str, ChecklistAnswer]
     """The answers in a file, by line: `id: {answer: yes, by: NAME, note: ...}`; UsageError with all that is wrong."""
     document, problems = _document(path), list[Problem]()
     if not isinstance(document.value, dict):
-        raise UsageError(
-            Problem("expected answers by line", "write `line: {answer: yes, by: NAME}`", path=document.name)
-        )
-    human = [line.id for line in known.human]
+        next_ = "write `line: {answer: yes, by: NAME}`"
+        raise UsageError(Problem("expected answers by line", next_, path=document.name))
     given: dict[str, ChecklistAnswer] = {}
     for name, body in document.value.items():
-        if name in human:
+        if name in known.human:
             entry = validate(AnswerEntry, body, lambda *keys, name=name: document.where(name, *keys), problems)
             if entry is not None:
                 given[name] = ChecklistAnswer(entry.answer, entry.by, at, "file", entry.note.strip())
-            continue
-        found, advice = (
-            f"the checklist has no line `{name}`",
-            f"{did_you_mean(name, human)}a person answers {listed(human)}",
-        )
-        if name in [line.id for line in known.lines]:
-            found, advice = f"`{name}` is proven by what the hosts show", "remove it; nobody answers it"
-        problems.append(Problem(found, advice, path=document.where(name)))
+        elif name in known.lines:
+            found = f"`{name}` is proven by what the hosts show"
+            problems.append(Problem(found, "remove it; nobody answers it", path=document.where(name)))
+        else:
+            next_ = f"{did_you_mean(name, known.human)}a person answers {listed(known.human)}"
+            problems.append(Problem(f"the checklist has no line `{name}`", next_, path=document.where(name)))
     if problems:
         raise UsageError(problems)
     return given
 
 
-Mode = Literal["required", "shown"]  # whether a line that nobody answered keeps the run from beginning
+# The go / no-go poll of a run, in two parts: people answer before it begins, and phase 0 proves the rest.
 
 
 @dataclass(frozen=True)
 class Polled:
-    """A line with what it came to; `words` say why."""
+    """A line with what it came to; `found` says why."""
 
+    id: str
     line: ChecklistLine
     verdict: Verdict
     found: str
@@ -188,146 +152,88 @@ class Polled:
         by_whom = {} if said is None else {"answer": "yes" if said.yes else "no", "by": said.by, "at": said.at}
         how = {} if said is None else {"from": said.source, "note": said.note}
         return {
-            "id": self.line.id, "group": self.line.group, "words": self.line.words, "role": self.line.role,
+            "id": self.id, "group": self.line.group, "words": self.line.words,
+            "role": self.line.human.role if self.line.human else "",
             "verdict": str(self.verdict), "found": self.found, **by_whom, **how,
         }  # fmt: skip
 
-
-@dataclass(frozen=True)
-class Poll:
-    """The lines that were judged so far. A no is always no-go; what nobody answered is, where answers are required."""
-
-    mode: Mode
-    lines: tuple[Polled, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of all lines."""
-        return worst(polled.verdict for polled in self.lines)
-
-    @property
-    def against(self) -> tuple[Polled, ...]:
-        """The lines that keep the run from going on."""
-        tolerated = (Verdict.INCONCLUSIVE,) if self.mode == "shown" else ()
-        return tuple(
-            polled
-            for polled in self.lines
-            if not polled.verdict.lets_pass and not (polled.line.human and polled.verdict in tolerated)
-        )
-
-    @property
-    def go(self) -> bool:
-        """Go, or no-go."""
-        return not self.against
-
-    @property
-    def problems(self) -> list[Problem]:
+    def problem(self) -> Problem:
         """What keeps the run from going on, for the person who asked for it."""
-        return [
-            Problem(
-                path=f"checklist: {polled.line.id}", found=f"{polled.line.words}: {polled.found}", next=_next(polled)
-            )
-            for polled in self.against
-        ]
-
-    def as_json(self, part: str) -> dict[str, Any]:
-        """As the journal keeps it."""
-        return {
-            "part": part, "mode": self.mode, "verdict": str(self.verdict), "go": self.go,
-            "lines": [polled.as_json() for polled in self.lines],
-        }  # fmt: skip
-
-    def with_machines(self, checklist: Checklist, findings: Sequence[Finding]) -> "Poll":
-        """The poll with the lines that findings prove, in the order of the checklist."""
-        people = {polled.line.id: polled for polled in self.lines if polled.line.human}
-        lines = [people.get(line.id) if line.human else _proven(line, findings) for line in checklist.lines]
-        return replace(self, lines=tuple(polled for polled in lines if polled is not None))
-
-
-def people_polled(checklist: Checklist, answers: Mapping[str, ChecklistAnswer], mode: Mode) -> Poll:
-    """The lines that people answer, with what they answered."""
-    return Poll(mode, tuple(_answered(line, answers.get(line.id)) for line in checklist.human))
-
-
-def _answered(line: ChecklistLine, answer: ChecklistAnswer | None) -> Polled:
-    if answer is None:
-        return Polled(line, Verdict.INCONCLUSIVE, f"nobody of the role {line.role} has answered")
-    said = f"{'yes' if answer.yes else 'no'}, says {answer.by}" + (f": {answer.note}" if answer.note else "")
-    return Polled(line, Verdict.PASS if answer.yes else Verdict.FAIL, said, answer)
-
-
-def _proven(line: ChecklistLine, findings: Sequence[Finding]) -> Polled:
-    """A line by the findings of its names. A name that nothing was found under proves nothing."""
-    unseen = [pattern for pattern in line.machine if not any(fnmatchcase(one.name, pattern) for one in findings)]
-    about = [one for one in findings if any(fnmatchcase(one.name, pattern) for pattern in line.machine)]
-    verdict = worst([Verdict.INCONCLUSIVE] * bool(unseen) + [one.verdict for one in about])
-    noted = [f"{one.host}: {one.message}" for one in about if one.verdict is not Verdict.PASS]
-    hosts = {one.host for one in about if one.host}
-    held = f"holds by {len(about)} findings on {len(hosts)} hosts"
-    missing = [f"nothing was found under {listed(unseen)}"] if unseen else []
-    return Polled(line, verdict, "; ".join([*noted, *missing]) or held)
-
-
-def _next(polled: Polled) -> str:
-    if not polled.line.human:
-        return "fix what phase 0 names, and plan again"
-    if polled.answer is None:
-        entry = f"{polled.line.id}: {{answer: yes, by: NAME}}"
-        return f"have somebody answer it by name, on the terminal or as `{entry}` in the file of --answers"
-    return f"settle it with {polled.answer.by}, and ask again"
-
-
-# The go / no-go poll of a run, in two parts: people answer before it begins, and phase 0 proves the rest.
+        if not self.line.human:
+            next_ = "fix what phase 0 names, and plan again"
+        elif self.answer is None:
+            entry = f"{self.id}: {{answer: yes, by: NAME}}"
+            next_ = f"have somebody answer it by name, on the terminal or as `{entry}` in the file of --answers"
+        else:
+            next_ = f"settle it with {self.answer.by}, and ask again"
+        return Problem(path=f"checklist: {self.id}", found=f"{self.line.words}: {self.found}", next=next_)
 
 
 @dataclass(frozen=True)
 class Polling:
-    """What a poll needs: the checklist, the roles that answer, whether answers are required, those of a file, whether people are asked."""
+    """What a poll needs: the checklist, the roles that answer, the answers of a file, and whether people are asked on the terminal.
+
+    A no is always no-go; what nobody answered is one only where answers are `required`.
+    """
 
     checklist: Checklist
     roles: Mapping[str, TeamRole]
-    mode: Mode
+    mode: Literal["required", "shown"]
     given: Mapping[str, ChecklistAnswer]
     terminal: bool = False
 
-    def people(self, journal: Journal) -> Poll:
+    def people(self, journal: Journal) -> None:
         """Have people answer, and record it. Call it once the plan is approved and before any host is changed.
 
         UsageError (2) where an answer that is required is missing; Refused (3) where somebody says no.
         """
-        poll = people_polled(self.checklist, {**self._before(journal), **self.given}, self.mode)
-        said = dict(self.given)
+        said = self._said(journal)
         if self.terminal:
-            for role, lines in _by_role(poll).items():
-                said |= ask_on_terminal(self.roles[role], lines)
-            poll = people_polled(self.checklist, {**self._before(journal), **said}, self.mode)
-        journal.write("poll", **poll.as_json("people"))
-        if any(polled.verdict is Verdict.FAIL for polled in poll.against):
-            raise Refused(poll.problems)
-        if not poll.go:
-            raise UsageError(poll.problems)
-        return poll
+            open_lines = {name: one for name, one in self.checklist.human.items() if name not in said}
+            for role in dict.fromkeys(one.role for one in open_lines.values()):
+                asked = {name: one.question for name, one in open_lines.items() if one.role == role}
+                said |= ask_on_terminal(self.roles[role], asked)
+        lines = [_answered(name, line, said.get(name)) for name, line in self.checklist.lines.items() if line.human]
+        if against := self._record(journal, "people", lines):
+            no = any(polled.verdict is Verdict.FAIL for polled in against)
+            raise (Refused if no else UsageError)(polled.problem() for polled in against)
 
-    def machines(self, journal: Journal) -> Poll:
+    def machines(self, journal: Journal) -> None:
         """Judge the other lines by what phase 0 found, and record the whole poll. Call it after the gate of phase 0.
 
         Refused (3) where it says no-go.
         """
-        people = people_polled(self.checklist, {**self._before(journal), **self.given}, self.mode)
-        poll = people.with_machines(self.checklist, found_in(journal.records))
-        journal.write("poll", **poll.as_json("all"))
-        if not poll.go:
-            raise Refused(poll.problems)
-        return poll
+        said, findings = self._said(journal), found_in(journal.records)
+        lines = [
+            _answered(name, line, said.get(name)) if line.human else _proven(name, line, findings)
+            for name, line in self.checklist.lines.items()
+        ]
+        if against := self._record(journal, "all", lines):
+            raise Refused(polled.problem() for polled in against)
 
-    def _before(self, journal: Journal) -> dict[str, ChecklistAnswer]:
-        """What people of this run have answered already: it is not asked a second time."""
-        return {
+    def _said(self, journal: Journal) -> dict[str, ChecklistAnswer]:
+        """The answers of the file, and what people of this run have answered already: it is not asked a second time."""
+        before = {
             line["id"]: ChecklistAnswer(line["answer"] == "yes", line["by"], line["at"], line["from"], line["note"])
             for record in journal.of("poll")
             for line in record.data["lines"]
             if line.get("answer") == "yes"
         }
+        return {**before, **self.given}
+
+    def _record(self, journal: Journal, part: str, lines: Sequence[Polled]) -> list[Polled]:
+        """Write the poll to the journal; gives the lines that keep the run from going on."""
+        against = [
+            polled
+            for polled in lines
+            if not polled.verdict.lets_pass
+            and not (self.mode == "shown" and polled.line.human and polled.verdict is Verdict.INCONCLUSIVE)
+        ]
+        journal.write(
+            "poll", part=part, mode=self.mode, verdict=str(worst(polled.verdict for polled in lines)), go=not against,
+            lines=[polled.as_json() for polled in lines],
+        )  # fmt: skip
+        return against
 
 
 def polling(targets: Targets, answers_file: str, *, yes: bool) -> Polling:
@@ -338,27 +244,44 @@ def polling(targets: Targets, answers_file: str, *, yes: bool) -> Polling:
     known = people_of(targets)
     lines = checklist(load_service(targets.root, targets.service).file(FILE), known.roles)
     given = answers(Path(answers_file), lines, utc_now()) if answers_file else {}
-    mode: Mode = "required" if targets.shared("people_checklist") == "required" else "shown"
+    mode: Literal["required", "shown"] = "required" if targets.shared("people_checklist") == "required" else "shown"
     return Polling(lines, known.roles, mode, given, sys.stdin.isatty() and (mode == "required" or not yes))
 
 
-def ask_on_terminal(role: TeamRole, lines: Sequence[ChecklistLine]) -> dict[str, ChecklistAnswer]:
+def ask_on_terminal(role: TeamRole, questions: Mapping[str, str]) -> dict[str, ChecklistAnswer]:
     """Ask whoever holds a role, by name, line by line; an empty name or answer leaves open what it is about."""
     known = f" ({', '.join(role.names)})" if role.names else ""
     by = read_line(f"checklist: who answers as {role.title}{known}? Your name, or nothing if nobody is here:")
     given: dict[str, ChecklistAnswer] = {}
-    for line in lines if by else ():
-        yes = _yes_or_no(f"{by}: {line.question} [yes/no, or nothing]")
-        if yes is not None:
-            given[line.id] = ChecklistAnswer(yes, by, utc_now(), "terminal", "" if yes else read_line("why not?"))
+    for name, question in questions.items() if by else ():
+        said = "?"
+        while said not in ("y", "yes", "n", "no", ""):
+            said = read_line(f"{by}: {question} [yes/no, or nothing]").lower()
+        if said:
+            yes = said.startswith("y")
+            given[name] = ChecklistAnswer(yes, by, utc_now(), "terminal", "" if yes else read_line("why not?"))
     return given
 
 
-def _yes_or_no(question: str) -> bool | None:
-    while True:
-        said = read_line(question).lower()
-        if said in ("y", "yes", "n", "no", ""):
-            return said[0] == "y" if said else None
+def _answered(name: str, line: ChecklistLine, answer: ChecklistAnswer | None) -> Polled:
+    if answer is None:
+        nobody = f"nobody of the role {line.human.role if line.human else ''} has answered"
+        return Polled(name, line, Verdict.INCONCLUSIVE, nobody)
+    said = f"{'yes' if answer.yes else 'no'}, says {answer.by}" + (f": {answer.note}" if answer.note else "")
+    return Polled(name, line, Verdict.PASS if answer.yes else Verdict.FAIL, said, answer)
+
+
+def _proven(name: str, line: ChecklistLine, findings: Sequence[Finding]) -> Polled:
+    """A line by the findings of its names. A name that nothing was found under proves nothing."""
+    patterns = line.machine or ()
+    unseen = [pattern for pattern in patterns if not any(fnmatchcase(one.name, pattern) for one in findings)]
+    about = [one for one in findings if any(fnmatchcase(one.name, pattern) for pattern in patterns)]
+    verdict = worst([Verdict.INCONCLUSIVE] * bool(unseen) + [one.verdict for one in about])
+    noted = [f"{one.host}: {one.message}" for one in about if one.verdict is not Verdict.PASS]
+    hosts = {one.host for one in about if one.host}
+    missing = [f"nothing was found under {listed(unseen)}"] if unseen else []
+    held = f"holds by {len(about)} findings on {len(hosts)} hosts"
+    return Polled(name, line, verdict, "; ".join([*noted, *missing]) or held)
 
 
 def found_in(records: Sequence[Record]) -> list[Finding]:
@@ -378,12 +301,3 @@ def found_in(records: Sequence[Record]) -> list[Finding]:
                 one = Finding(**{**said, "verdict": Verdict(said["verdict"])})
                 found[one.host, one.name] = one
     return list(found.values()) if any(record.kind == "gate" for record in last) else []
-
-
-def _by_role(poll: Poll) -> dict[str, list[ChecklistLine]]:
-    """The lines that are open still, by who answers them."""
-    found: dict[str, list[ChecklistLine]] = {}
-    for polled in poll.lines:
-        if polled.answer is None:
-            found.setdefault(polled.line.role, []).append(polled.line)
-    return found

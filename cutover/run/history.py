@@ -1,7 +1,7 @@
 """Which run is meant, and what is known of it: from this machine's run directories, or from what the hosts hold."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,12 +13,74 @@ from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING, ROLLBACK
 from cutover.plan.plan import HostPlan, Plan, joined
-from cutover.remote.fleet import Fleet, connected_as_far_as_possible, failures
+from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import ASK_S
 from cutover.run.session import Reached, Session
 
 COMMITS = [phase.name for phase in COMMITTING]
 CONFIRMED = "confirmed"  # what a host keeps as the state of a run that stays
+
+
+@dataclass(frozen=True)
+class HostRun:
+    """What a host says of one run. One that knows no such run, or could not be asked, says that nothing was begun."""
+
+    phases: tuple[str, ...] = ()  # that were begun, in order; again where one was begun again
+    state: State = field(default_factory=dict)  # how the run left it: `status`, `at`
+    reverted: State = field(default_factory=dict)  # its own way back: `at`, `ok`
+    heads: tuple[State, ...] = ()  # how far journals of the run had come
+    armed: bool = False
+    held: bool = False  # by a lease that was not given back
+
+    @classmethod
+    def of(cls, status: State | None, run: str) -> "HostRun":
+        """A run in what a host's agent says of itself."""
+        entry = next((entry for entry in status["runs"] if entry["run"] == run), None) if status else None
+        if status is None or entry is None:
+            return cls()
+        return cls(
+            tuple(batch.rpartition("-")[0] for batch in entry["batches"]),
+            entry["state"] or {},
+            entry["reverted"] or {},
+            tuple(entry["heads"]),
+            status["revert"]["armed"] and status["revert"]["run"] == run,
+            status["lease"]["run"] == run and not status["lease"]["released"],
+        )
+
+    @property
+    def touched(self) -> bool:
+        """Whether phases 3-5 were begun, or it was armed for them."""
+        return bool({*self.phases} & {*COMMITS} or self.reverted or self.armed)
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it stays on the new release."""
+        return bool(self.state.get("status") == CONFIRMED and not self.reverted)
+
+    @property
+    def settled(self) -> bool:
+        """Whether a rollback has brought it back, verified, and it is recorded there."""
+        return bool(self.state.get("status") == ROLLBACK.name)
+
+    @property
+    def owed(self) -> bool:
+        """Whether it was touched, and no rollback has brought it back and verified it: also one that went back by itself, unseen."""
+        return self.touched and not self.settled
+
+    @property
+    def back(self) -> bool:
+        """Whether the way back was completed, by a rollback or by the host itself."""
+        return self.settled or self.reverted.get("ok") is True
+
+    @property
+    def going_back(self) -> bool:
+        """Whether a rollback was begun."""
+        return ROLLBACK.name in self.phases or self.settled
+
+    @property
+    def open(self) -> bool:
+        """Whether it was left in the middle: neither given back, nor confirmed, nor settled by a rollback."""
+        return not self.settled and ((self.touched and not self.confirmed) or self.armed or self.held)
 
 
 @dataclass(frozen=True)
@@ -35,79 +97,62 @@ class Known:
         """The plan of each host that has a part in the run."""
         return self.plan.hosts
 
+    def at(self, host: str) -> HostRun:
+        """What a host remembers of this run."""
+        return HostRun.of(self.statuses.get(host), self.run)
+
+    @property
+    def hosts(self) -> dict[str, HostRun]:
+        """The same of each host that has a part in the run."""
+        return {host: self.at(host) for host in self.plans}
+
+    @property
+    def heads(self) -> list[State]:
+        """How far journals of the run had come, by what the hosts were sent."""
+        return [head for host in self.hosts.values() for head in host.heads]
+
     @property
     def touched(self) -> tuple[str, ...]:
         """Hosts on which phases 3-5 were begun, or that were armed for it, in order."""
-        return tuple(name for name in self.plans if is_touched(self.statuses.get(name), self.run) or self.begun(name))
+        return tuple(name for name, host in self.hosts.items() if host.touched or self.begun(name))
 
     @property
     def owed(self) -> tuple[str, ...]:
-        """Touched hosts that no rollback has brought back and verified: also those that went back by themselves, unseen."""
-        return tuple(name for name in self.touched if not is_settled_back(self.entry(name)))
+        """Touched hosts that no rollback has settled."""
+        return tuple(name for name in self.touched if not self.at(name).settled)
 
     @property
     def unfinished(self) -> bool:
-        """Whether some host says that the run was left in the middle: its lease not given back, or the host between versions."""
-        return any(is_open(status, self.run) for status in self.statuses.values())
-
-    def entry(self, name: str) -> State | None:
-        """What a host remembers of this run; None where it could not be asked."""
-        return entry_of(self.statuses.get(name), self.run)
+        """Whether some host says that the run was left in the middle."""
+        return any(HostRun.of(status, self.run).open for status in self.statuses.values())
 
     def ran(self, phases: Sequence[str]) -> bool:
         """Whether any of these phases was begun on some host."""
-        return any(self._batches(name, phases) for name in self.plans)
-
-    def _batches(self, name: str, phases: Sequence[str]) -> list[str]:
-        entry = self.entry(name) or {"batches": []}
-        return [batch for batch in entry["batches"] if batch.rpartition("-")[0] in phases]
-
-    def is_back(self, name: str) -> bool:
-        """Whether the way back has been completed on a host, by a rollback or by the host itself."""
-        entry = self.entry(name)
-        return entry is not None and (is_settled_back(entry) or (entry["reverted"] or {}).get("ok") is True)
-
-    def rolled_back(self, name: str) -> bool:
-        """Whether a rollback was begun on a host."""
-        return bool(self._batches(name, [ROLLBACK.name])) or is_settled_back(self.entry(name))
+        return any({*host.phases} & {*phases} for host in self.hosts.values())
 
     def begun(self, host: str) -> list[str]:
         """Which of the phases 3-5 were begun on a host, in their order."""
         seen = {record.phase for record in self.records if record.kind == "intent" and record.host == host}
-        seen.update(batch.rpartition("-")[0] for batch in (self.entry(host) or {"batches": ()})["batches"])
+        seen.update(self.at(host).phases)
         return [phase for phase in COMMITS if phase in seen]
-
-    @property
-    def back(self) -> tuple[str, ...]:
-        """Hosts that have gone back already, as far as they say themselves."""
-        return tuple(host for host in self.plans if self.is_back(host))
-
-    @property
-    def reverted(self) -> Mapping[str, str]:
-        """Hosts that went back by themselves, whether or not they are done with it, and when."""
-        entries = {host: self.entry(host) or {} for host in self.plans}
-        return {host: entry["reverted"]["at"] for host, entry in entries.items() if entry.get("reverted")}
 
     @property
     def going_back(self) -> tuple[str, ...]:
         """Hosts on which a rollback was begun, by the hosts and by the journal."""
         begun = {host for record in self.records if record.kind == "rollback.started" for host in record.data["hosts"]}
-        return tuple(host for host in self.plans if host in begun or self.rolled_back(host))
+        return tuple(name for name, host in self.hosts.items() if name in begun or host.going_back)
 
     @property
     def confirmed(self) -> bool:
         """Whether the last gate of the last batch was passed, and every host has recorded it."""
-        if any(record.kind == "confirmed" for record in self.records):
-            return True
-        states = [(self.entry(host) or {}).get("state") or {} for host in self.plans]
-        return all(state.get("status") == CONFIRMED for state in states) and not self.reverted
+        recorded = any(record.kind == "confirmed" for record in self.records)
+        return recorded or all(host.confirmed for host in self.hosts.values())
 
     @property
     def confirming(self) -> bool:
         """Whether the last gate of the last batch was passed, so that hosts were being confirmed, or had been."""
-        states = [(self.entry(host) or {}).get("state") or {} for host in self.plans]
-        confirmed = any(state.get("status") == CONFIRMED for state in states)
-        return confirmed or any(record.kind == "confirming" for record in self.records)
+        recorded = any(record.kind == "confirming" for record in self.records)
+        return recorded or any(host.state.get("status") == CONFIRMED for host in self.hosts.values())
 
     def reached(self) -> Reached:
         """The last batch and phase that were begun; all before that was gated. It is done again: every step looks first."""
@@ -120,40 +165,6 @@ class Known:
             if (phases := self.begun(host))
         ]
         return Reached(*max(begun, default=(0, 0)))
-
-
-def entry_of(status: State | None, run: str) -> State | None:
-    """What a host says of one run."""
-    runs: Sequence[State] = status["runs"] if status else ()
-    return next((entry for entry in runs if entry["run"] == run), None)
-
-
-def is_touched(status: State | None, run: str) -> bool:
-    """Whether phases 3-5 of a run were begun on a host, or it was armed for them."""
-    entry = entry_of(status, run)
-    if status is None or entry is None:
-        return False
-    begun = {batch.rpartition("-")[0] for batch in entry["batches"]} & set(COMMITS)
-    return bool(begun or entry["reverted"]) or _is_armed(status, run)
-
-
-def is_settled_back(entry: State | None) -> bool:
-    """Whether a rollback has brought the host back, verified, and it is recorded there."""
-    return ((entry or {}).get("state") or {}).get("status") == ROLLBACK.name
-
-
-def is_open(status: State, run: str) -> bool:
-    """Whether a host was left in the middle of a run: neither given back, nor confirmed, nor settled by a rollback."""
-    entry = entry_of(status, run)
-    if entry is None or is_settled_back(entry):
-        return False
-    confirmed = (entry["state"] or {}).get("status") == CONFIRMED and not entry["reverted"]
-    between = is_touched(status, run) and not confirmed
-    return between or _is_armed(status, run) or (status["lease"]["run"] == run and not status["lease"]["released"])
-
-
-def _is_armed(status: State, run: str) -> bool:
-    return bool(status["revert"]["armed"]) and status["revert"]["run"] == run
 
 
 def ask(fleet: Fleet) -> tuple[dict[str, State], list[Problem]]:
@@ -192,14 +203,8 @@ def _parse(document: Mapping[str, Any], host: str) -> Plan:
         return Plan.model_validate(document)
     except ValidationError as wrong:
         found = f"it keeps a plan that this version of the tool cannot read: {wrong.errors()[0]['msg']}"
-        raise UsageError(
-            Problem(
-                host=host,
-                path=f"run {document.get('run', '?')}",
-                found=found,
-                next="use the version that began the run",
-            )
-        ) from wrong
+        where, next_ = f"run {document.get('run', '?')}", "use the version that began the run"
+        raise UsageError(Problem(host=host, path=where, found=found, next=next_)) from wrong
 
 
 def directory_of(runs: RunDirs, known: Known) -> RunDir:
@@ -213,8 +218,6 @@ def directory_of(runs: RunDirs, known: Known) -> RunDir:
 
 # What must be settled before any new run: a host that reverted by itself, one that was left between versions, an owed rollback.
 
-SETTLE = "`./invokew rollback` settles it: it judges the old release there, and writes the incident record"
-
 
 def connect_settled(session: Session) -> None:
     """Connect to all hosts; every one is reached, and none has anything that an earlier run left unsettled.
@@ -223,24 +226,13 @@ def connect_settled(session: Session) -> None:
     """
     targets = session.targets
     book = pending_rollbacks(targets.root, targets.environment, targets.service)
-    try:
-        fleet, unreachable = session.resources.enter_context(connected_as_far_as_possible(targets))
-    except Unreachable as nobody:
-        owed = book.all()
-        if problems := [owed[problem.host].problem() for problem in nobody.problems if problem.host in owed]:
-            raise MixedFleet([*problems, *nobody.problems]) from nobody
-        raise
-    statuses, silent = ask(fleet)
+    session.fleet, unreachable = session.resources.enter_context(reached(targets))
+    statuses, silent = ask(session.fleet)
+    lost = [*unreachable, *silent]
     settle_what_is(book, statuses)
-    refuse(statuses, [*unreachable, *silent], {**owed_by_marks(statuses, targets.names), **book.all()})
-    session.fleet = fleet
-
-
-def refuse(statuses: Mapping[str, State], lost: Sequence[Problem], owed: Mapping[str, PendingRollback]) -> None:
-    """Raise with everything that is not settled, or with what cannot be reached."""
+    pending = owed(book, statuses, targets.names)
     free = {host: status for host, status in statuses.items() if not status["lease"]["held"]}
-    unreachable = {problem.host for problem in lost}
-    mixed = [one.problem() for host, one in owed.items() if host in unreachable]
+    mixed = [pending[host].problem() for host in dict.fromkeys(one.host for one in lost) if host in pending]
     mixed += [problem for host, status in free.items() for problem in _between(host, status)]
     reverted = [problem for host, status in free.items() for problem in _reverted(host, status)]
     if mixed:
@@ -251,41 +243,37 @@ def refuse(statuses: Mapping[str, State], lost: Sequence[Problem], owed: Mapping
         raise Unreachable(lost)
 
 
-def owed_by_marks(statuses: Mapping[str, State], names: Sequence[str]) -> dict[str, PendingRollback]:
-    """Hosts that others remember as owed a rollback, and that do not say themselves how they are."""
+def settle_what_is(book: PendingRollbacks, statuses: Mapping[str, State]) -> None:
+    """Take out of the book who says itself that it is back, or was never touched: the host knows best."""
+    book.remove(book.all().keys() - owed(book, statuses).keys())
+
+
+def owed(
+    book: PendingRollbacks, statuses: Mapping[str, State], names: Sequence[str] = ()
+) -> dict[str, PendingRollback]:
+    """What is owed as far as this machine knows, and as others of these hosts remember, without those that say themselves it is not."""
     marks = [
         PendingRollback(host, entry["run"], entry["state"]["at"], "it did not go back when the others did")
         for status in statuses.values()
         for entry in status["runs"]
         for host in (entry["state"] or {}).get("owed", ())
+        if host in names and host not in statuses
     ]
-    return {one.host: one for one in marks if one.host in names and one.host not in statuses}
-
-
-def settle_what_is(book: PendingRollbacks, statuses: Mapping[str, State]) -> None:
-    """Take out of the book who says itself that it is back, or was never touched: the host knows best."""
-    book.remove(book.all().keys() - still_owed(book, statuses))
-
-
-def still_owed(book: PendingRollbacks, statuses: Mapping[str, State]) -> dict[str, PendingRollback]:
-    """What is owed as far as this machine knows, without the hosts that say themselves that it is not."""
-    return {
+    kept = {
         host: one
         for host, one in book.all().items()
-        if host not in statuses or (is_touched(statuses[host], one.run) and not _is_settled(statuses[host], one.run))
+        if host not in statuses or HostRun.of(statuses[host], one.run).owed
     }
-
-
-def _is_settled(status: State, run: str) -> bool:
-    return any(is_settled_back(entry) for entry in status["runs"] if entry["run"] == run)
+    return {one.host: one for one in marks} | kept
 
 
 def _reverted(host: str, status: State) -> list[Problem]:
     """That the host went back by itself, or is about to."""
+    settle = "`./invokew rollback` settles it: it judges the old release there, and writes the incident record"
     problems = [
-        Problem(host=host, found=f"reverted by host at {entry['reverted']['at']}, in run {entry['run']}", next=SETTLE)
+        Problem(host=host, found=f"reverted by host at {entry['reverted']['at']}, in run {entry['run']}", next=settle)
         for entry in status["runs"]
-        if entry["reverted"] and entry["reverted"]["ok"] and not is_settled_back(entry)
+        if (one := HostRun.of(status, entry["run"])).back and not one.settled
     ]
     if status["revert"]["armed"]:
         run = status["revert"]["run"]
@@ -297,13 +285,8 @@ def _reverted(host: str, status: State) -> list[Problem]:
 
 def _between(host: str, status: State) -> list[Problem]:
     """That a run was left in phases 3-5 here, or its own revert did not bring it back."""
-    problems = []
-    for entry in status["runs"]:
-        confirmed = (entry["state"] or {}).get("status") == CONFIRMED and not entry["reverted"]
-        by_itself = entry["reverted"] and entry["reverted"]["ok"]
-        armed = status["revert"]["armed"] and status["revert"]["run"] == entry["run"]
-        if is_touched(status, entry["run"]) and not (confirmed or by_itself or armed or is_settled_back(entry)):
-            found = f"run {entry['run']} was left in the middle here: which version is in service is not known"
-            next_ = "`./invokew rollback` takes it back to the old release"
-            problems.append(Problem(host=host, found=found, next=next_))
-    return problems
+    next_ = "`./invokew rollback` takes it back to the old release"
+    runs = {entry["run"]: HostRun.of(status, entry["run"]) for entry in status["runs"]}
+    left = [run for run, one in runs.items() if one.touched and not (one.confirmed or one.back or one.armed)]
+    found = "was left in the middle here: which version is in service is not known"
+    return [Problem(host=host, found=f"run {run} {found}", next=next_) for run in left]

@@ -5,8 +5,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from cutover.core.errors import Locked, Problem
@@ -23,18 +23,20 @@ def holder() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
 
 
+def _held(statuses: Mapping[str, State]) -> dict[str, State]:
+    """The leases by which runs hold hosts now; `statuses` are what the agents say, by host."""
+    return {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
+
+
 def refuse_held(statuses: Mapping[str, State]) -> None:
-    """Raise Locked where a run holds a host; `statuses` are what the agents say, by host."""
-    leases = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
-    if leases:
-        raise Locked(
-            Problem(
-                host=name,
-                found=f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more",
-                next=f"stop it where it runs: Ctrl-C takes the safe path; a dead one's lease ends by itself, or {HOW_TO_STEAL}",
-            )
-            for name, lease in leases.items()
-        )
+    """Raise Locked where a run holds a host."""
+    next_ = f"stop it where it runs: Ctrl-C takes the safe path; a dead one's lease ends by itself, or {HOW_TO_STEAL}"
+    found = {
+        name: f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more"
+        for name, lease in _held(statuses).items()
+    }
+    if found:
+        raise Locked(Problem(host=name, found=words, next=next_) for name, words in found.items())
 
 
 def dead_holders(run: str | None, statuses: Mapping[str, State], steal: str = "") -> dict[str, str]:
@@ -42,10 +44,9 @@ def dead_holders(run: str | None, statuses: Mapping[str, State], steal: str = ""
 
     Or the holder is the one that a person names to `steal`, whatever its run and wherever its holder is.
     """
-    leases = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
     return {
         name: lease["nonce"]
-        for name, lease in leases.items()
+        for name, lease in _held(statuses).items()
         if (run in (None, lease["run"]) and is_dead(lease.get("process", ""))) or (steal and lease["nonce"] == steal)
     }
 
@@ -58,8 +59,8 @@ def refuse_living_holders(statuses: Mapping[str, State], steal: str) -> None:
 
 def refuse_wrong_nonce(statuses: Mapping[str, State], steal: str) -> None:
     """Raise Locked where hosts are held and none of them by the holder whose nonce was given."""
-    held_by = {name: status["lease"] for name, status in statuses.items() if status["lease"]["held"]}
-    if steal and held_by and steal not in [lease["nonce"] for lease in held_by.values()]:
+    leases = _held(statuses)
+    if steal and leases and steal not in [lease["nonce"] for lease in leases.values()]:
         raise Locked(
             Problem(
                 host=name,
@@ -67,26 +68,19 @@ def refuse_wrong_nonce(statuses: Mapping[str, State], steal: str) -> None:
                 found=f"`{steal}` is not the nonce of run {lease['run']} of {lease['holder']}, which holds this host",
                 next=HOW_TO_STEAL,
             )
-            for name, lease in held_by.items()
+            for name, lease in leases.items()
         )
 
 
 def take_leases(session: Session) -> None:
     """Take the leases of all hosts or of none; each host gets its part of the plan to keep."""
     plans = {name: session.plan.of_host(name).model_dump(mode="json") for name in session.hosts}
-    session.leases = session.resources.enter_context(ExitStack())
     session.leases.enter_context(held(session, plans))
 
 
 def take_leases_as_far_as_possible(session: Session) -> None:
     """Take the leases of the hosts that answer: a sick host keeps no other from going back. Locked where another run holds one."""
-    session.leases = session.resources.enter_context(ExitStack())
     session.leases.enter_context(held(session, all_or_none=False))
-
-
-def release_leases(session: Session) -> None:
-    """Give all leases back."""
-    session.leases.close()
 
 
 @contextmanager
@@ -94,13 +88,17 @@ def held(
     session: Session, plans: Mapping[str, Mapping[str, Any]] | None = None, *, all_or_none: bool = True
 ) -> Iterator[None]:
     """Take the leases of all hosts, renew them in the background, give them back in the end."""
-    _take(session, plans, all_or_none=all_or_none)
-    keeper = Keeper(session)
-    keeper.start()
+    outcomes = _begin(session, plans)
+    fatal = {
+        name: one for name, one in outcomes.items() if one.error and (all_or_none or isinstance(one.error, Locked))
+    }
+    if fatal:
+        _give_back(session)
+    raise_all(fatal)
     try:
-        yield
+        with _renewed(session):
+            yield
     finally:
-        keeper.stop()
         _give_back(session)
 
 
@@ -112,48 +110,33 @@ def regain(session: Session) -> tuple[list[Problem], list[Problem]]:
     All are asked: that a host did so may not have been noticed yet. One that is still ours gives the same token again;
     one that somebody else has had meanwhile is theirs, and a controller that comes back late changes nothing there.
     """
-    outcomes = _begin(session, session.hosts, None, deadline=REGAIN_S)
+    outcomes = _begin(session, deadline=REGAIN_S)
     taken = {name: one for name, one in outcomes.items() if isinstance(one.error, Fenced | Locked)}
     return failures(taken), failures({name: one for name, one in outcomes.items() if name not in taken})
 
 
-def _take(session: Session, plans: Mapping[str, Mapping[str, Any]] | None, *, all_or_none: bool) -> None:
-    outcomes = _begin(session, session.hosts, plans)
-    fatal = {
-        name: one for name, one in outcomes.items() if one.error and (all_or_none or isinstance(one.error, Locked))
-    }
-    if fatal:
-        _give_back(session)
-    raise_all(fatal)
-
-
 def _begin(
-    session: Session, hosts: Sequence[str], plans: Mapping[str, Mapping[str, Any]] | None, deadline: float = ASK_S
+    session: Session, plans: Mapping[str, Mapping[str, Any]] | None = None, deadline: float = ASK_S
 ) -> dict[str, HostOutcome[int]]:
+    """Ask every host for its lease; what came of it is in the journal and in the session."""
     who, process = holder(), identity()
 
     def begin(agent: HostAgent) -> int:
-        plan = None if plans is None else plans[agent.name]
-        claim = {"process": process, "instead_of": session.dead.get(agent.name, ""), "again": agent.name in session.had}
+        claim = {
+            "process": process, "instead_of": session.dead.get(agent.name, ""), "again": agent.name in session.had,
+        }  # fmt: skip
         answer = agent.begin(
-            run=session.run,
-            holder=who,
-            nonce=session.nonce,
-            lease_s=session.times.lease,
-            plan=plan,
-            claim=claim,
-            head=session.journal.head,
-        )
+            run=session.run, holder=who, nonce=session.nonce, lease_s=session.times.lease,
+            plan=plans[agent.name] if plans else None, claim=claim, head=session.journal.head,
+        )  # fmt: skip
         if answer["reverted"] is not None:
             session.reverted[agent.name] = answer["reverted"]
         return int(answer["lease"]["token"])
 
-    outcomes = session.fleet.each(begin, hosts, deadline=deadline)
-    session.tokens.update({name: outcome.value for name, outcome in outcomes.items() if outcome.value is not None})
+    outcomes = session.fleet.each(begin, session.hosts, deadline=deadline)
+    session.tokens.update({name: one.value for name, one in outcomes.items() if one.value is not None})
     session.had.update(session.tokens)
-    session.record(
-        "lease.taken", holder=who, tokens={name: session.tokens[name] for name in hosts if name in session.tokens}
-    )
+    session.record("lease.taken", holder=who, tokens=dict(session.tokens))
     return outcomes
 
 
@@ -166,43 +149,36 @@ def _give_back(session: Session) -> None:
     session.tokens.clear()
 
 
-class Keeper:
-    """Renews leases and puts off armed reverts in the background, until stopped.
+@contextmanager
+def _renewed(session: Session) -> Iterator[None]:
+    """Renew leases and put off armed reverts in the background; none is under way any more when it ends.
 
     One thread a host, outside the pool: neither work on a host nor another host that hangs may hold a renewal up.
     """
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._done = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._keep, args=(name,), name=f"keeper-{name}", daemon=True)
-            for name in session.hosts
-        ]
-
-    def start(self) -> None:
-        """Begin renewing."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Stop renewing; returns when no renewal is under way any more."""
-        self._done.set()
+    done = threading.Event()
+    threads = [
+        threading.Thread(target=_renew, args=(session, name, done), name=f"keeper-{name}", daemon=True)
+        for name in session.hosts
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        done.set()
         end = time.monotonic() + ASK_S
-        for thread in self._threads:
+        for thread in threads:
             thread.join(max(0.0, end - time.monotonic()))
 
-    def _keep(self, name: str) -> None:
-        while not self._done.wait(self._session.times.renew):
-            token = self._session.tokens.get(name)
-            if token is not None:
-                self._renew(name, token)
 
-    def _renew(self, name: str, token: int) -> None:
+def _renew(session: Session, name: str, done: threading.Event) -> None:
+    while not done.wait(session.times.renew):
+        token = session.tokens.get(name)
+        if token is None:
+            continue
         try:
-            self._session.fleet.agents[name].renew(token=token, lease_s=self._session.times.lease)
+            session.fleet.agents[name].renew(token=token, lease_s=session.times.lease)
         except Fenced as fenced:
-            self._session.lose(name, token, str(fenced))
+            session.lose(name, token, str(fenced))
         except Exception as failure:  # noqa: BLE001 - it is tried again; the host's own clock decides when it is too late
-            problem = as_problems(failure, name)[0]
-            self._session.record("lease.not_renewed", host=name, found=problem.found)
+            session.record("lease.not_renewed", host=name, found=as_problems(failure, name)[0].found)

@@ -10,7 +10,7 @@ from cutover.core.errors import Problem, UsageError
 
 if TYPE_CHECKING:
     from cutover.inventory.targets import Targets
-    from cutover.journal.rundir import RunDir, RunDirs
+    from cutover.journal.rundir import Created, RunDir, RunDirs
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Where:
     run: str = ""
     last: bool = True
     service: str = ""
+    serial: str = ""
+    release: str = ""
 
     def ask(self, *, yes: bool = False, verbose: bool = False) -> Ask:
         """How the command speaks with people and scripts."""
@@ -36,15 +38,16 @@ class Where:
         """The hosts with their variables; UsageError with all that is wrong."""
         from cutover.inventory.targets import Options, choose
 
-        service = self.service or self._service_of_run()
+        service = self.service or (self._created.service if self.run else "")  # else the inventory says
+        directory = str(self.environment)
         return choose(
-            Options(self.root, self.pattern, str(self.environment), self.limit, forks=self.forks, service=service)
+            Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release, service)
         )
 
-    def _service_of_run(self) -> str:
-        """The service of the run that is named, where this machine knows it; else the inventory says."""
-        created = self.directory(self.run).created() if self.run else None
-        return created.service if created else ""
+    @cached_property
+    def _created(self) -> "Created":
+        """What the run that is named is about, where this machine knows it."""
+        return self.directory(self.run).created()
 
     @cached_property
     def environment(self) -> Path:
@@ -52,18 +55,22 @@ class Where:
         from cutover.inventory.load import locate, named
         from cutover.inventory.targets import configured
 
-        found = named(self.hosts, self.inventory, self.root) or self._of_run()
-        if found is None and not configured() and self.last:
-            found = self._of_last()
+        found = named(self.hosts, self.inventory, self.root)
+        if found is None and self.run and self._created.environment:
+            found = self._inventory(self.run, self._created)
+        if found is None and self.last and not configured():
+            run = next((run for run in self.runs.newest_first() if run.environment()), None)
+            if run:
+                found = self._inventory(run.id, run.created())
+                progress(f"environment {found.absolute().name}, that of the last run here ({run.id})")
         return found or locate(self.hosts, self.inventory, self.root, configured())
 
     @property
     def pattern(self) -> str:
         """The pattern that chooses the hosts: as it was given, else that of the run that is named; empty means all of the environment."""
-        if self.hosts or not self.run:
+        if self.hosts or not self.run or self._created.environment != self.environment.absolute().name:
             return self.hosts
-        created = self.directory(self.run).created()
-        return created.pattern if created and created.environment == self.environment.absolute().name else ""
+        return self._created.pattern
 
     def the_run(self) -> "RunDir":
         """The run on this machine that is meant: --run, else the last of the environment that was begun on hosts, which is said."""
@@ -74,9 +81,7 @@ class Where:
         if found is None:
             next_ = "name it with --run, or begin one with `./invokew plan`"
             raise UsageError(Problem(f"no run of {name} was found here", next_, path=str(self.runs.root)))
-        progress(
-            f"run {found.id}: the last of {name} that was begun on hosts" if found.was_begun else f"run {found.id}"
-        )
+        progress(f"run {found.id}{f': the last of {name} that was begun on hosts' if found.was_begun else ''}")
         return found
 
     @property
@@ -92,27 +97,13 @@ class Where:
 
         return RunDir(self.runs.root / run)
 
-    def _of_run(self) -> Path | None:
-        return self._inventory(self.directory(self.run)) if self.run else None
-
-    def _of_last(self) -> Path | None:
-        run = next((run for run in self.runs.newest_first() if run.created()), None)
-        found = self._inventory(run) if run else None
-        if run and found:
-            progress(f"environment {found.absolute().name}, that of the last run here ({run.id})")
-        return found
-
-    def _inventory(self, run: "RunDir") -> Path | None:
-        """Where a run's inventory lies; None where this machine knows nothing of the run. UsageError where it is gone."""
-        created = run.created()
-        if created is None:
-            return None
+    def _inventory(self, run: str, created: "Created") -> Path:
+        """Where a run's inventory lies; UsageError where it is gone."""
         directory = self.root / (created.inventory or f"inventory/{created.environment}")
         if not directory.is_dir():
-            found = f"run {run.id} is about {created.environment}, whose inventory is not at {directory} any more"
-            raise UsageError(
-                Problem(found, "name the environment with --hosts, or give --inventory DIR", path="--hosts")
-            )
+            found = f"run {run} is about {created.environment}, whose inventory is not at {directory} any more"
+            next_ = "name the environment with --hosts, or give --inventory DIR"
+            raise UsageError(Problem(found, next_, path="--hosts"))
         return directory
 
 
@@ -120,8 +111,6 @@ class Where:
 class RunOptions(Where):
     """The options of `plan`, `prepare`, `cutover`, `rollback` and `abort`; what a command does not have keeps its default."""
 
-    serial: str = ""
-    release: str = ""
     answers: str = ""
     reason: str = "asked for by a person"
     steal: str = ""
@@ -136,20 +125,6 @@ class RunOptions(Where):
     def only_prepare(self) -> bool:
         """Whether the run ends when every host is prepared."""
         return self.command == "prepare"
-
-    @property
-    def polls(self) -> bool:
-        """Whether people are polled by the checklist."""
-        return self.command == "cutover" and not self.check
-
-    def targets(self) -> "Targets":
-        """The hosts with their variables; UsageError with all that is wrong."""
-        from cutover.inventory.targets import Options, choose
-
-        directory, service = str(self.environment), self.service or self._service_of_run()
-        return choose(
-            Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release, service)
-        )
 
     def contradictions(self) -> list[Problem]:
         """Options that are given and would mean nothing, or two things at once."""

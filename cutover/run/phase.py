@@ -1,7 +1,8 @@
 """One phase on some hosts: the work on all of them at once, then the checks, then the gate."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from cutover.agent.compare import differences
 from cutover.core.errors import CutoverError, Problem, Unreachable
@@ -45,22 +46,26 @@ class Unstable(CutoverError):
 
 
 def bake(session: Session, hosts: Sequence[str]) -> None:
-    """Sample the probes of `bake` for the bake time (seconds); raises Unstable at the first change."""
+    """Sample the probes of `bake` for the bake time (seconds); raises Unstable at the first sample that is not as it must be."""
     session.record("bake.started", hosts=list(hosts), seconds=session.times.bake)
     end = time.monotonic() + session.times.bake
-    first = _sample(session, hosts)
-    samples = 1
-    while (left := end - time.monotonic()) > 0:
-        session.stop.wait(min(left, session.times.bake_every))
-        now = _sample(session, hosts)
-        samples += 1
-        if changed := [line for host in hosts for line in _changes(host, first[host], now[host])]:
-            raise _unstable(session, changed)
+    try:
+        first = _sample(session, hosts, {})
+        samples = 1
+        while (left := end - time.monotonic()) > 0:
+            session.stop.wait(min(left, session.times.bake_every))
+            _sample(session, hosts, first)
+            samples += 1
+    except Unstable as unstable:
+        session.record("bake.failed", problems=[problem.as_json() for problem in unstable.problems])
+        raise
     session.record("bake.done", hosts=list(hosts), seconds=session.times.bake, looks=samples)
 
 
-def _sample(session: Session, hosts: Sequence[str]) -> dict[str, dict[str, State]]:
-    """One sample of every host; a desired value that is not there ends the bake."""
+def _sample(
+    session: Session, hosts: Sequence[str], first: Mapping[str, dict[str, State]]
+) -> dict[str, dict[str, State]]:
+    """One sample of every host: each value is the desired one, and the invocation, main process and restarts are those of the first."""
 
     def look(agent: HostAgent) -> dict[str, State]:
         return agent.look(session.plans[agent.name].steps["bake"], deadline_s=BAKE_SAMPLE_S)
@@ -72,29 +77,22 @@ def _sample(session: Session, hosts: Sequence[str]) -> dict[str, dict[str, State
         for step in session.plans[host].steps["bake"]
         for difference in differences(states[host][step.id], step.desired)
     ]
+    for host, before in first.items():
+        for name, state in before.items():
+            now = states[host][name]
+            wrong += [
+                Problem(
+                    host=host,
+                    path=name,
+                    found=f"{key} was {state[key]} and is {now.get(key)}: it was restarted",
+                    next="see the unit's journal on the host",
+                )
+                for key in ("invocation", "restarts", "main_pid")
+                if key in state and state[key] != now.get(key)
+            ]
     if wrong:
-        raise _unstable(session, wrong)
+        raise Unstable(wrong)
     return states
-
-
-def _changes(host: str, first: dict[str, State], now: dict[str, State]) -> list[Problem]:
-    """What must stay the same and did not: the invocation, and with it the main process and the count of restarts."""
-    return [
-        Problem(
-            host=host,
-            path=name,
-            found=f"{key} was {state[key]} and is {now[name].get(key)}: it was restarted",
-            next="see the unit's journal on the host",
-        )
-        for name, state in first.items()
-        for key in ("invocation", "restarts", "main_pid")
-        if key in state and state[key] != now[name].get(key)
-    ]
-
-
-def _unstable(session: Session, problems: Sequence[Problem]) -> Unstable:
-    session.record("bake.failed", problems=[problem.as_json() for problem in problems])
-    return Unstable(problems)
 
 
 # One batch of steps on one host: intents first, then the effect, then what was seen; a lost connection loses no result.
@@ -156,15 +154,22 @@ def _apply(
 
 
 def _unknown(session: Session, phase: Phase, host: str, failure: BaseException) -> Finding:
-    problem = as_problems(failure, host)[0]
-    session.record("failed", host=host, phase=phase.name, found=problem.found, next=problem.next)
+    problem = replace(as_problems(failure, host)[0], host=host)
+    session.record_failed(phase, problem)
     return Finding(host, f"{phase.name}.remote", Verdict.ERROR, problem.found, problem.next)
 
 
 def run_phase(session: Session, phase: Phase, hosts: Sequence[str]) -> Answer:
     """Carry a phase out on hosts and let the gate decide. Checks run only where the steps themselves held."""
     session.record("phase.started", phase=phase.name, title=phase.title, hosts=list(hosts))
-    findings = _work_everywhere(session, phase, hosts)
+    deadline = session.times.rollback_budget if phase is ROLLBACK else session.times.phase
+
+    def work(agent: HostAgent) -> list[Finding]:
+        return work_on(session, phase, agent, session.plans[agent.name].of(phase), deadline_s=deadline)
+
+    findings: list[Finding] = []
+    for name, outcome in session.fleet.each(work, hosts, deadline=deadline + PHASE_SLACK_S).items():
+        findings += [_unknown(session, phase, name, outcome.error)] if outcome.error else outcome.unwrap()
     sound = [name for name in hosts if all(finding.verdict.lets_pass for finding in findings if finding.host == name)]
     if sound:
         findings += _checked(session, phase, sound)
@@ -176,19 +181,6 @@ def recheck(session: Session, phase: Phase, hosts: Sequence[str] | None = None) 
     hosts = session.hosts if hosts is None else hosts
     session.record("phase.started", phase=phase.name, title=f"{phase.title} (still so?)", hosts=list(hosts))
     return _gate(session, phase, hosts, _checked(session, phase, hosts))
-
-
-def _work_everywhere(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
-    """The steps of the phase on all hosts at once."""
-    deadline = session.times.rollback_budget if phase is ROLLBACK else session.times.phase
-
-    def work(agent: HostAgent) -> list[Finding]:
-        return work_on(session, phase, agent, session.plans[agent.name].of(phase), deadline_s=deadline)
-
-    findings: list[Finding] = []
-    for name, outcome in session.fleet.each(work, hosts, deadline=deadline + PHASE_SLACK_S).items():
-        findings += [_unknown(session, phase, name, outcome.error)] if outcome.error else outcome.unwrap()
-    return findings
 
 
 def _checked(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cutover.agent.compare import differences
@@ -24,6 +22,7 @@ from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet
 from cutover.remote.timeouts import PLAN_LOOK_S, times_of
 from cutover.run.leases import holder, refuse_held
+from cutover.run.session import Session
 
 # A plan is applied with the inventory that it was made from: what has changed there since was never shown to anybody.
 
@@ -56,36 +55,25 @@ def _changes(planned: HostPlan, host: Host, variables: dict[str, Any]) -> Iterat
             yield Problem(host=host.name, path=name, found=said, next=NEXT)
 
 
-@dataclass(frozen=True)
-class MadePlan:
-    """A plan, and what only this process knows: the file contents with their secrets, and where the artifact is."""
-
-    plan: Plan
-    contents: Mapping[str, str]
-    artifact: Path | None
-    already: tuple[str, ...]  # hosts that run this release already, healthy: nothing to do there
-
-
-def make_plan(targets: Targets, fleet: Fleet, run: str) -> MadePlan:
-    """Plan a cutover of all chosen hosts."""
+def make_plan(session: Session) -> None:
+    """Make a plan of all chosen hosts, and keep it; hosts that run the release already, healthy, have no part in it."""
+    targets, fleet, run = session.targets, session.fleet, session.run
     times_of(targets)  # timings that exclude each other are wrong before anything else is
     facts_of_run = RunFacts(run, run.split("-", 1)[0])
     contexts(targets, facts_of_run)  # what is wrong with the service is reported before anything is built
     release = release_for(targets, fleet)
-    facts = read_facts(targets, fleet, facts_of_run, release.facts)
+    facts = _read_facts(fleet, contexts(targets, facts_of_run, release.facts))
     roles = contexts(targets, facts_of_run, release.facts, facts)
-    already = tuple(
+    already = [
         name
         for name, role in roles.items()
         if all(one(role) for one in functions_of(role.role, READS_FACTS.name, "already"))
-    )
-    refuse_held(
-        fleet.every(lambda agent: agent.status(), already, deadline=PLAN_LOOK_S)
-    )  # it may have the release, and be judged still
+    ]
+    # One of these may have the release, and be judged still.
+    refuse_held(fleet.every(lambda agent: agent.status(), already, deadline=PLAN_LOOK_S))
     steps = {name: _steps(role) for name, role in roles.items()}
     files = {digest: file for role in roles.values() for digest, file in role.files.items()}
     seen = fleet.every(lambda agent: _look_at_all(agent, steps[agent.name]), deadline=PLAN_LOOK_S)
-    hosts = {name: _host_plan(targets, role, steps[name], seen[name], files) for name, role in roles.items()}
     left = [name for name in targets.names if name not in already]
     service = next(iter(roles.values()))
     plan = Plan(
@@ -96,25 +84,27 @@ def make_plan(targets: Targets, fleet: Fleet, run: str) -> MadePlan:
         created_by=holder(),
         environment=targets.environment,
         pattern=targets.options.hosts,
-        batches=batches(left, targets.options.serial or str(targets.shared("cutover_serial"))),
+        batches=batches(left, targets.serial),
         release=release.planned,
-        hosts={name: hosts[name] for name in left},
+        hosts={name: _host_plan(targets, roles[name], steps[name], seen[name], files) for name in left},
         files={digest: PlannedFile(text=file.masked, masked=file.secrets) for digest, file in sorted(files.items())},
     )
-    return MadePlan(plan, {digest: file.text for digest, file in files.items()}, release.artifact, already)
+    session.take_plan(plan, {digest: file.text for digest, file in files.items()}, release.artifact)
+    if plan.hosts:
+        plan.save(session.directory.plan_file)
+    session.record(
+        "plan.made", fingerprint=plan.fingerprint, release=plan.release.id, hosts=left,
+        batches=[list(batch) for batch in plan.batches], already=already,
+    )  # fmt: skip
 
 
-def read_facts(targets: Targets, fleet: Fleet, run: RunFacts, release: ReleaseFacts) -> dict[str, dict[str, State]]:
+def _read_facts(fleet: Fleet, roles: Mapping[str, RoleContext]) -> dict[str, dict[str, State]]:
     """What the first role wants to know of each host before anything is planned: one look a host."""
-    probes = {name: steps_of(role, READS_FACTS.name, "facts") for name, role in contexts(targets, run, release).items()}
+    probes = {name: steps_of(role, READS_FACTS.name, "facts") for name, role in roles.items()}
     facts = fleet.every(lambda agent: agent.look(probes[agent.name]), deadline=PLAN_LOOK_S)
+    next_ = "nothing can be planned from what is not known"
     unread = [
-        Problem(
-            host=name,
-            path=fact,
-            found=f"it cannot be read: {state['error']}",
-            next="nothing can be planned from what is not known",
-        )
+        Problem(host=name, path=fact, found=f"it cannot be read: {state['error']}", next=next_)
         for name, states in facts.items()
         for fact, state in states.items()
         if "error" in state
@@ -136,9 +126,10 @@ def contents_for(targets: Targets, plan: Plan, release: ReleaseFacts) -> dict[st
         if name in plan.hosts:
             _steps(role)
             texts |= {digest: file.text for digest, file in role.files.items()}
-    missing = sorted(set(plan.files) - set(texts))
-    if missing:
-        raise _changed_since(missing)
+    if missing := set(plan.files) - set(texts):
+        found = f"{len(missing)} of its files with secrets come out differently now"
+        next_ = "a variable, a template or a secret changed since the plan was made: plan again"
+        raise UsageError(Problem(path="plan.json", found=found, next=next_))
     return texts
 
 
@@ -183,10 +174,7 @@ def _host_plan(
         facts=dict(role.facts),
         steps=dict(steps),
         changes=tuple(
-            Change(
-                step=step.id,
-                differences=tuple(str(difference) for difference in differences(seen[step.id], step.desired)),
-            )
+            Change(step=step.id, differences=tuple(map(str, differences(seen[step.id], step.desired))))
             for step in planned
         ),
         diffs=tuple(
@@ -210,14 +198,4 @@ def _file_diff(step: Step, now: str, after: str, variables: Mapping[str, object]
         against=path if now else "nothing",
         lines=diff(mask.text(now), after, f"{path} (now)", f"{path} (planned)"),
         keys=tuple(str(shown) for change in changes if (shown := mask.change(change)) is not None),
-    )
-
-
-def _changed_since(digests: Sequence[str]) -> UsageError:
-    return UsageError(
-        Problem(
-            path="plan.json",
-            found=f"{len(digests)} of its files with secrets come out differently now",
-            next="a variable, a template or a secret changed since the plan was made: plan again",
-        )
     )

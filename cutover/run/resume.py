@@ -14,7 +14,7 @@ from cutover.journal.journal import read
 from cutover.journal.rundir import RunDir
 from cutover.plan.plan import Plan
 from cutover.release.build import release_again
-from cutover.remote.fleet import connected_as_far_as_possible
+from cutover.remote.fleet import reached
 from cutover.run.cutover import (
     approve,
     ask_people,
@@ -24,7 +24,7 @@ from cutover.run.cutover import (
     prepare,
     start,
 )
-from cutover.run.history import COMMITS, Known, ask, directory_of, entry_of, is_open, known_of, known_run
+from cutover.run.history import COMMITS, HostRun, Known, ask, directory_of, known_run
 from cutover.run.leases import dead_holders, holder, take_leases, take_leases_as_far_as_possible
 from cutover.run.planning import contents_for
 from cutover.run.rollback import go_back
@@ -97,9 +97,11 @@ def find_run_or_end(session: Session) -> bool:
     """
     options = session.options
     here = _begun_here(session)
-    session.fleet, unreachable = session.resources.enter_context(connected_as_far_as_possible(session.targets))
+    session.fleet, unreachable = session.resources.enter_context(reached(session.targets))
     statuses, silent = ask(session.fleet)
     lost: tuple[Problem, ...] = (*unreachable, *silent)
+    if not statuses:
+        raise Unreachable(lost)
     newest = options.run or max([here.id if here else "", *_open_on(statuses)])
     if not newest:
         if lost:  # whether one of these was left in the middle is not known
@@ -108,12 +110,9 @@ def find_run_or_end(session: Session) -> bool:
     own = options.directory(newest)
     if own.plan_file.exists():
         known = Known(newest, own.plan(), statuses)
-    elif options.run and not any(entry_of(status, newest) for status in statuses.values()):
-        known_run(session.fleet, newest, lambda _known: True)  # raises, and says which runs there are
-        return True
     else:
-        read, unread = known_of(session.fleet, newest, statuses)
-        lost = (*lost, *unread)
+        read, unread = known_run(session.fleet, newest, lambda _known: True)
+        lost = tuple(dict.fromkeys((*lost, *unread)))
         if read is None:
             raise Refused(lost)
         known = read
@@ -127,7 +126,7 @@ def find_run_or_end(session: Session) -> bool:
 def _open_on(statuses: Mapping[str, State]) -> list[str]:
     """Runs that some host says were left in the middle."""
     runs = {entry["run"] for status in statuses.values() for entry in status["runs"]}
-    return [run for run in runs if any(is_open(status, run) for status in statuses.values())]
+    return [run for run in runs if any(HostRun.of(status, run).open for status in statuses.values())]
 
 
 def _hosts(plan: Plan) -> set[str]:
@@ -166,7 +165,7 @@ def open_found_journal(session: Session) -> None:
     """Open the run's journal; UsageError where it lacks records that a host knows of. The run works on the hosts that can be reached."""
     known = session.known
     journal = session.directory.journal()
-    journal.refuse_cut([head for host in known.plans for head in (known.entry(host) or {}).get("heads", ())])
+    journal.refuse_cut(known.heads)
     begin_journal(session, journal, pattern=known.plan.pattern, recovered_from="hosts")
     agents = {name: agent for name, agent in session.fleet.agents.items() if name in known.plans}
     session.fleet = replace(session.fleet, agents=agents)
@@ -209,17 +208,18 @@ def turn_back_if_needed(session: Session) -> None:
     statuses, silent = ask(session.fleet)
     now = session.known = replace(session.known, statuses=statuses)
     against = [*_against(session), *_not_held(session), *silent]
+    session.inherited = now.touched
+    session.already = [name for name, host in now.hosts.items() if host.back]
+    session.lost = tuple(one for one in session.lost if one.host in now.touched or not _is_own_journal(session))
     if not against:
         session.reached = now.reached()
         return
-    reachable = [host for host in now.touched if host in session.fleet.agents]
-    unsure = [problem for problem in session.lost if problem.host in now.touched or not _is_own_journal(session)]
     try:
-        go_back(session, "; ".join(problem.found for problem in against), reachable, already=now.back, lost=unsure)
+        back = go_back(session, "; ".join(problem.found for problem in against))
     except MixedFleet as mixed:
         raise MixedFleet([*mixed.problems, *against]) from mixed
-    back = f"back: {', '.join(reachable)}; all on {session.plan.service.old}, verified"
-    where = Problem(found=back, next="see the report; then plan again")
+    found = f"back: {', '.join(back)}; all on {session.plan.service.old}, verified"
+    where = Problem(found=found, next="see the report; then plan again")
     raise (Interrupted if session.stop.asked else RolledBack)([*against, where])
 
 
@@ -236,17 +236,14 @@ def _is_own_journal(session: Session) -> bool:
 
 def _against(session: Session) -> list[Problem]:
     """What speaks against going on forward."""
+    known = session.known
+    found = dict.fromkeys(known.going_back, f"the rollback of run {known.run} was begun here")
+    for host, one in known.hosts.items():
+        if one.reverted:
+            found[host] = f"reverted by host at {one.reverted['at']}, in run {known.run}"
     next_ = "the run goes back on all its hosts; then plan again"
-    reverted = [
-        Problem(host=host, found=f"reverted by host at {at}, in run {session.run}", next=next_)
-        for host, at in session.known.reverted.items()
-    ]
-    begun = [
-        Problem(host=host, found=f"the rollback of run {session.run} was begun here", next=next_)
-        for host in session.known.going_back
-        if host not in session.known.reverted
-    ]
-    return [*reverted, *begun, *(() if session.known.confirming else (*session.lost, *_missing(session)))]
+    against = [Problem(host=host, found=words, next=next_) for host, words in found.items()]
+    return [*against, *(() if known.confirming else (*session.lost, *_missing(session)))]
 
 
 def _not_held(session: Session) -> list[Problem]:

@@ -6,35 +6,28 @@ and on the hosts that did answer.
 
 import shlex
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cutover.console.ask import confirm
-from cutover.core.errors import CutoverError, Locked, MixedFleet, Problem, Unreachable, UsageError
+from cutover.core.errors import CutoverError, ExitCode, Locked, MixedFleet, Problem, Unreachable, UsageError
+from cutover.core.step import State
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read, utc_now
 from cutover.journal.pending_rollbacks import pending_rollbacks
+from cutover.journal.process_id import identity
 from cutover.journal.rundir import RunDir
-from cutover.plan.phases import COMMITTING, ROLLBACK
+from cutover.plan.phases import ROLLBACK
 from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import connected_as_far_as_possible
-from cutover.remote.timeouts import SETTLE_S, TRY_AGAIN_S
-from cutover.run.history import (
-    Known,
-    ask,
-    directory_of,
-    entry_of,
-    is_settled_back,
-    is_touched,
-    known_run,
-    settle_what_is,
-)
+from cutover.remote.fleet import raise_all, reached
+from cutover.remote.timeouts import ASK_S, SETTLE_S, TRY_AGAIN_S, times_of
+from cutover.run.history import HostRun, Known, ask, directory_of, known_run, settle_what_is
 from cutover.run.leases import (
     dead_holders,
+    holder,
     refuse_living_holders,
     refuse_wrong_nonce,
     regain,
-    release_leases,
     take_leases_as_far_as_possible,
 )
 from cutover.run.options import RunOptions
@@ -49,13 +42,8 @@ def rollback(session: Session) -> tuple[str, ...]:
     be asked, of which nobody knows whether they are on the new release, and those that were not chosen and stay there. Locked (6)
     where another run holds a host: nothing is done then. A holder that has died on this machine holds nothing.
     """
-    try:
-        follow(
-            session,
-            (find_run_or_end, approve, open_found_journal, take_leases_as_far_as_possible, arm_again, take_back),
-        )
-    except Unreachable as nobody:  # which does not mean that the old release is as it was
-        raise MixedFleet(_unknown(problem) for problem in nobody.problems) from nobody
+    story = (find_run_or_end, approve, open_found_journal, take_leases_as_far_as_possible, arm_again, take_back)
+    follow(session, story)
     session.stop.check()
     return session.hosts if session.status else ()
 
@@ -63,9 +51,12 @@ def rollback(session: Session) -> tuple[str, ...]:
 def find_run_or_end(session: Session) -> bool:
     """Connect to the hosts that can be reached, and find the run to go back from; True where there is none."""
     targets, options = session.targets, session.options
-    session.fleet, unreachable = session.resources.enter_context(connected_as_far_as_possible(targets))
+    session.fleet, unreachable = session.resources.enter_context(reached(targets))
     known, silent = known_run(session.fleet, options.run, lambda candidate: wants_back(options, candidate))
-    session.lost = tuple(_unknown(problem) for problem in (*unreachable, *silent))
+    session.lost = tuple(
+        replace(problem, found=f"{problem.found}; whether it is on the new release is not known")
+        for problem in (*unreachable, *silent)
+    )
     statuses = known.statuses if known is not None else ask(session.fleet)[0]
     refuse_wrong_nonce(statuses, options.steal)
     settle_what_is(pending_rollbacks(targets.root, targets.environment, targets.service), statuses)
@@ -80,8 +71,9 @@ def find_run_or_end(session: Session) -> bool:
 
 def wants_back(options: RunOptions, known: Known) -> bool:
     """Whether a run is one to go back from; with `--resume`, only one whose way back was begun already."""
-    begun = any(known.rolled_back(host) for host in known.plans)
-    return bool(known.owed) and (not options.resume or begun or _begun_here(options.directory(known.run)))
+    return bool(known.owed) and (
+        not options.resume or bool(known.going_back) or _begun_here(options.directory(known.run))
+    )
 
 
 def _begun_here(directory: RunDir) -> bool:
@@ -91,10 +83,6 @@ def _begun_here(directory: RunDir) -> bool:
     except UsageError:  # altered: open_found_journal sets it aside, and the hosts alone say what was begun
         return False
     return any(record.kind == "rollback.started" or record.data.get("purpose") == ROLLBACK.name for record in records)
-
-
-def _unknown(problem: Problem) -> Problem:
-    return replace(problem, found=f"{problem.found}; whether it is on the new release is not known")
 
 
 def approve(session: Session) -> None:
@@ -116,7 +104,7 @@ def open_found_journal(session: Session) -> None:
     directory = session.directory = directory_of(options.runs, known)
     try:
         journal = directory.journal()
-        journal.refuse_cut([head for host in known.plans for head in (known.entry(host) or {}).get("heads", ())])
+        journal.refuse_cut(known.heads)
     except (UsageError, Locked) as unusable:
         if isinstance(unusable, Locked) and not options.steal:
             raise
@@ -124,40 +112,29 @@ def open_found_journal(session: Session) -> None:
         directory.journal_file.rename(aside)
         journal = directory.journal()
         journal.write("journal.set_aside", as_=aside.name, found=str(unusable))
-    if not journal.of("run.created"):
-        about = {
-            "environment": session.environment,
-            "service": known.plan.service.name,
-            "pattern": session.targets.options.hosts,
-        }
-        journal.write("run.created", run=known.run, **about, recovered_from="hosts")
-    begin_journal(session, journal)
+    begin_journal(session, journal, pattern=session.targets.options.hosts, recovered_from="hosts")
     hosts = known.owed
     session.plan, session.plans = known.plan, {name: known.plans[name] for name in hosts}
     session.fleet = replace(session.fleet, agents={name: session.fleet.agents[name] for name in hosts})
     session.dead = dead_holders(known.run, known.statuses, options.steal)
+    session.inherited, session.already = hosts, [name for name in hosts if known.at(name).back]
     session.record("run.started", hosts=list(hosts), purpose="rollback")
 
 
 def arm_again(session: Session) -> None:
     """Arm the hosts' own revert for as long as they are between the versions; one that cannot be armed goes back all the same."""
-    for problem in arm(session, [name for name in _not_back(session) if name in session.tokens]):
-        session.record("failed", host=problem.host, phase=ROLLBACK.name, found=problem.found, next=problem.next)
-
-
-def _not_back(session: Session) -> list[str]:
-    return [name for name in session.hosts if not session.known.is_back(name)]
+    for problem in arm(session, [name for name in session.tokens if name not in session.already]):
+        session.record_failed(ROLLBACK, problem)
 
 
 def take_back(session: Session) -> None:
     """Take the hosts back; raises MixedFleet with all that are not, those included that were not chosen."""
     problems: list[Problem] = []
-    already = [name for name in session.hosts if session.known.is_back(name)]
     try:
-        go_back(session, session.options.reason, session.hosts, already, session.lost)
+        go_back(session, session.options.reason)
     except MixedFleet as mixed:
         problems += mixed.problems
-    release_leases(session)
+    session.leases.close()
     problems += leftover_hosts(session.targets, session.known)  # asked last: those that were chosen do not wait for it
     if problems:
         raise MixedFleet(problems)
@@ -166,68 +143,63 @@ def take_back(session: Session) -> None:
 
 # The way back itself, also that of a cutover whose gate said no.
 
-TRIES_AGAIN = 1  # for hosts that did not answer when the others went back; after that a person decides when
 BY_ITSELF = "the host's own revert"
 BY_HAND = 'on the host: systemctl status of both units; roles/<service>/runbook.md, "rollback incomplete", has the way back by hand'
 
 
-def go_back(
-    session: Session,
-    cause: str,
-    hosts: Sequence[str] | None = None,
-    already: Sequence[str] = (),
-    lost: Sequence[Problem] = (),
-) -> tuple[str, ...]:
-    """Take hosts back (those on which phases 3-5 began, where None), and give them. Raises MixedFleet with the hosts that are not back.
+def go_back(session: Session, cause: str) -> tuple[str, ...]:
+    """Take every touched host back, and give them. Raises MixedFleet with all hosts that are not known to be back.
 
-    Those that are back `already`, by themselves or by an earlier rollback, are judged, and only taken back once more where
-    they do not pass. `lost` are hosts that could not even be asked. Raises Locked where another controller has taken the run
-    over: it is theirs to end.
+    Those that were back already are judged, and only taken back once more where they do not pass. Raises Locked where another
+    controller has taken the run over: it is theirs to end.
     """
-    touched = tuple(session.begun([phase.name for phase in COMMITTING]) if hosts is None else hosts)
+    hosts = session.touched
     try:
-        _go_back(session, cause, touched, already, lost)
+        _go_back(session, hosts, cause)
     except (MixedFleet, Locked):
         raise
     except Exception as broken:
         # A full disk here, a bug of ours: the hosts it leaves behind must be named all the same.
         found = f"the way back was cut short here: {type(broken).__name__}: {broken}"
-        raise MixedFleet([Problem(host=name, found=found, next=BY_HAND) for name in touched or ("",)]) from broken
-    return touched
+        raise MixedFleet([Problem(host=name, found=found, next=BY_HAND) for name in hosts or ("",)]) from broken
+    return hosts
 
 
-def _go_back(
-    session: Session, cause: str, touched: tuple[str, ...], already: Sequence[str], lost: Sequence[Problem]
-) -> None:
+def _go_back(session: Session, hosts: Sequence[str], cause: str) -> None:
     session.journal.goes_on_unwritten = True
-    session.record("rollback.started", hosts=list(touched), cause=cause)
-    problems, silent = _round(session, touched, already)
-    for _ in range(TRIES_AGAIN):
-        if silent:
-            time.sleep(TRY_AGAIN_S)
-            more, silent = _round(session, [problem.host for problem in silent], already)
-            problems += more
-    problems += silent
-    failed = {problem.host for problem in problems}
-    back = [name for name in touched if name not in failed]
-    owed = sorted({*failed, *(problem.host for problem in lost)})
-    unconfirmed = _settle(session, [name for name in session.hosts if name not in failed], touched, cause, owed)
+    session.record("rollback.started", hosts=list(hosts), cause=cause)
+    problems, silent = _take_back_who_answers(session, hosts)
+    if silent:  # once more; after that a person decides when
+        time.sleep(TRY_AGAIN_S)
+        more, silent = _take_back_who_answers(session, [problem.host for problem in silent])
+        problems += more
+    failed = {problem.host for problem in (*problems, *silent)}
+    owed = [*problems, *silent, *session.lost]
+    unconfirmed = _settle(session, [name for name in session.hosts if name not in failed], hosts, cause, owed)
+    back = [name for name in hosts if name not in failed]
     session.record("rollback.finished", hosts=back, failed=sorted(failed), cause=cause)
-    _remember(session, [*problems, *lost], set(back) - {problem.host for problem in unconfirmed})
-    if problems or lost or unconfirmed:
-        raise MixedFleet([*problems, *lost, *unconfirmed])
+    book = pending_rollbacks(session.options.root, session.environment, session.targets.service)
+    book.remove(set(back) - {problem.host for problem in unconfirmed})
+    if owed:
+        book.add(session.run, owed)
+        names = sorted({problem.host for problem in owed})
+        next_ = f"`./invokew rollback --hosts {':'.join(names)}` once they answer"
+        session.record("rollback.owed", hosts=names, next=next_)
+    if owed or unconfirmed:
+        raise MixedFleet([*owed, *unconfirmed])
 
 
-def _round(session: Session, hosts: Sequence[str], already: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
+def _take_back_who_answers(session: Session, hosts: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
     """Take hosts back that answer; gives what is wrong with them, and who did not answer."""
     taken, gone = regain(session)
     _take_over_reverts(session)
     if hosts and {problem.host for problem in taken} >= set(hosts):
         raise Locked(taken)
     silent = [problem for problem in gone if problem.host in hosts]
-    going = [name for name in hosts if name not in {problem.host for problem in silent}]
-    sound = _still_back(session, [name for name in going if name in already])
-    left = [name for name in going if name not in sound]
+    answer = [name for name in hosts if name not in {problem.host for problem in silent}]
+    already = [name for name in answer if name in session.already]
+    shut = {problem.host for problem in recheck(session, ROLLBACK, already).problems} if already else set()
+    left = [name for name in answer if name not in already or name in shut]
     return (run_phase(session, ROLLBACK, left).problems if left else []), silent
 
 
@@ -247,22 +219,16 @@ def _take_over_reverts(session: Session) -> None:
         )
 
 
-def _still_back(session: Session, already: Sequence[str]) -> list[str]:
-    """Those that the checks of the way back pass, and that can be left as they are."""
-    if not already:
-        return []
-    shut = {problem.host for problem in recheck(session, ROLLBACK, already).problems}
-    return [name for name in already if name not in shut]
-
-
 def _settle(
-    session: Session, hosts: Sequence[str], touched: Sequence[str], cause: str, owed: Sequence[str]
+    session: Session, hosts: Sequence[str], touched: Sequence[str], cause: str, owed: Sequence[Problem]
 ) -> list[Problem]:
-    """Record on each host that it is back, and disarm its revert. One that failed keeps it: it will try again.
+    """Record on each host that it is back, and disarm its revert; gives those of the touched where that failed.
 
     Who is owed a rollback is recorded on every host that answers, so that another machine knows of it too.
     """
-    state = {"status": ROLLBACK.name, "at": utc_now(), "cause": cause, **({"owed": list(owed)} if owed else {})}
+    state: State = {"status": ROLLBACK.name, "at": utc_now(), "cause": cause}
+    if owed:
+        state["owed"] = sorted({problem.host for problem in owed})
 
     def settle(agent: HostAgent) -> None:
         token = session.token(agent.name)
@@ -271,31 +237,17 @@ def _settle(
         agent.disarm(token=token)
 
     outcomes = session.fleet.each(settle, [host for host in hosts if host in session.tokens], deadline=SETTLE_S)
+    next_ = f"it may go back once more by itself; {BY_HAND}"
     problems = [
-        Problem(
-            host=name,
-            found=f"its own revert could not be disarmed: {outcome.error}",
-            next=f"it may go back once more by itself; {BY_HAND}",
-        )
+        Problem(host=name, found=f"its own revert could not be disarmed: {outcome.error}", next=next_)
         for name, outcome in outcomes.items()
         if outcome.error is not None
     ]
     for problem in problems:
-        session.record("failed", host=problem.host, phase=ROLLBACK.name, found=problem.found, next=problem.next)
-    # On the others the old service was never stopped.
-    return [problem for problem in problems if problem.host in touched]
-
-
-def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) -> None:
-    """Write down on this machine which hosts are owed a rollback, and strike out those that went back."""
-    book = pending_rollbacks(session.root, session.environment, session.targets.service)
-    book.remove(back)
-    if owed:
-        book.add(session.run, owed)
-        hosts = sorted({problem.host for problem in owed})
-        session.record(
-            "rollback.owed", hosts=hosts, next=f"`./invokew rollback --hosts {':'.join(hosts)}` once they answer"
-        )
+        session.record_failed(ROLLBACK, problem)
+    return [
+        problem for problem in problems if problem.host in touched
+    ]  # on the others the old service was never stopped
 
 
 # What a rollback of a part of a run leaves behind: the run's other hosts, which were not chosen.
@@ -304,26 +256,86 @@ def _remember(session: Session, owed: Sequence[Problem], back: Iterable[str]) ->
 def leftover_hosts(targets: Targets, known: Known) -> list[Problem]:
     """The hosts of a run that were not chosen and are not back, by what they say themselves; or that cannot say."""
     wanted = [host for hosts in known.plan.batches for host in hosts if host not in targets.names]
-    return list(_leftover(targets, known, wanted)) if wanted else []
-
-
-def _leftover(targets: Targets, known: Known, wanted: list[str]) -> Iterator[Problem]:
+    if not wanted:
+        return []
+    try:
+        with reached(targets.others(wanted)) as (fleet, unreachable):
+            statuses, silent = ask(fleet)
+        why = {problem.host: problem.found for problem in (*unreachable, *silent)}
+    except CutoverError as wrong:  # their variables are wrong today
+        statuses, why = {}, dict.fromkeys(wanted, wrong.problems[0].found)
     run, pattern, service = known.run, shlex.quote(known.plan.pattern), known.plan.service
     mix = f"until then the fleet is a mix of {service.old} and {service.new}"
     next_ = f"`./invokew rollback --hosts {pattern} --run {run}` takes it back too; {mix}"
-    silent: dict[str, str] = dict.fromkeys(wanted, "it is not in the inventory any more")
-    try:
-        with connected_as_far_as_possible(targets.others(wanted)) as (fleet, unreachable):
-            statuses, unasked = ask(fleet)
-        silent |= {problem.host: problem.found for problem in (*unreachable, *unasked)}
-    except CutoverError as nobody:
-        statuses = {}
-        silent |= dict.fromkeys(wanted, nobody.problems[0].found) | {one.host: one.found for one in nobody.problems}
+    problems: list[Problem] = []
     for host in wanted:
-        status = statuses.get(host)
-        if status is None:
-            found = f"it was not chosen, and whether run {run} left it on {service.new} is not known: {silent[host]}"
-            yield Problem(host=host, found=found, next=next_)
-        elif is_touched(status, run) and not is_settled_back(entry_of(status, run)):
+        if host not in statuses:
+            said = why.get(host, "it is not in the inventory any more")
+            found = f"it was not chosen, and whether run {run} left it on {service.new} is not known: {said}"
+        elif HostRun.of(statuses[host], run).owed:
             found = f"it was not chosen, and stays on {service.new}: run {run} was taken back on other hosts only"
-            yield Problem(host=host, found=found, next=next_)
+        else:
+            continue
+        problems.append(Problem(host=host, found=found, next=next_))
+    return problems
+
+
+# `abort` before phase 3: a run that was only prepared, and whose controller is gone, gives its hosts back.
+
+
+def give_up(targets: Targets, options: RunOptions) -> dict[str, list[str]]:
+    """Release all hosts that a run left held before phase 3 (just the one that is named, where one is); gives them by run.
+
+    Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
+    """
+    with reached(targets) as (fleet, unreachable):
+        statuses, silent = ask(fleet)
+        left = left_held(statuses, options.run)
+        runs = {host: run for run, hosts in left.items() for host in hosts}
+        refuse_living_holders({host: statuses[host] for host in runs}, options.steal)
+        dead, lease_s = dead_holders(None, statuses, options.steal), times_of(targets).lease
+
+        def release(agent: HostAgent) -> State:
+            """Take the lease over, so that whoever had it is fenced, and give it back."""
+            claim = {"process": identity(), "instead_of": dead.get(agent.name, "")}
+            nonce = f"abort {identity()}"
+            taken = agent.begin(run=runs[agent.name], holder=holder(), nonce=nonce, lease_s=lease_s, claim=claim)
+            token = int(taken["lease"]["token"])
+            try:
+                return agent.disarm(
+                    token=token
+                )  # it waits for the step that may still be at work; the next one is refused
+            finally:
+                agent.release(token=token)
+
+        raise_all(fleet.each(release, list(runs), deadline=ASK_S))
+        if lost := [*unreachable, *silent]:
+            raise Unreachable(lost)
+    for run, hosts in left.items():
+        _record_given_up(options.directory(run), hosts)
+    return left
+
+
+def left_held(statuses: Mapping[str, State], run: str) -> dict[str, list[str]]:
+    """Hosts that a run (just the one that is named, where one is) took and never gave back, before phase 3; by run."""
+    left: dict[str, list[str]] = {}
+    for host, status in statuses.items():
+        of = status["lease"]["run"]
+        if of and run in ("", of) and not status["lease"]["released"] and not HostRun.of(status, of).touched:
+            left.setdefault(of, []).append(host)
+    return left
+
+
+def _record_given_up(directory: RunDir, hosts: list[str]) -> None:
+    """The end of the run in its journal, where it began on this machine: there is nothing to go on with any more."""
+    if not directory.journal_file.exists():
+        return
+    try:
+        journal = directory.journal()
+    except Locked:  # the holder that was robbed still has it: it will find itself fenced, and write its own end
+        return
+    try:
+        journal.write("lease.released", hosts=hosts, failed={})
+        journal.write("run.finished", exit_code=int(ExitCode.DONE), status="given up")
+    finally:
+        journal.close()

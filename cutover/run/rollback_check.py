@@ -10,16 +10,15 @@ from cutover.agent.compare import differences
 from cutover.core.errors import Problem, Unjudged
 from cutover.core.step import State, Step
 from cutover.inventory.targets import Targets
-from cutover.plan.phases import PHASES, PREPARING, ROLLBACK
+from cutover.plan.phases import PHASES, PREPARING, ROLLBACK, Phase
 from cutover.plan.plan import HostPlan
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import PLAN_LOOK_S
-from cutover.run.abort import left_held
-from cutover.run.history import CONFIRMED, Known, ask, known_run
+from cutover.run.history import Known, ask, known_run
 from cutover.run.leases import refuse_living_holders, refuse_wrong_nonce
 from cutover.run.options import RunOptions
-from cutover.run.rollback import leftover_hosts, wants_back
+from cutover.run.rollback import left_held, leftover_hosts, wants_back
 
 BACKUP = "snapshot"  # the kind of step that leaves what the way back restores
 
@@ -58,8 +57,8 @@ def foresee(targets: Targets, options: RunOptions) -> Ahead:
             return False  # all of them: one is undone after the other
 
         named, silent = known_run(fleet, options.run, wanted)
-        if named is not None and wants_back(options, named):
-            meant.append(named)
+        if named is not None:
+            wanted(named)
         statuses, _ = ask(fleet)
         refuse_wrong_nonce(statuses, options.steal)
         refuse_living_holders(statuses, options.steal)
@@ -67,76 +66,62 @@ def foresee(targets: Targets, options: RunOptions) -> Ahead:
         left: list[Problem] = []
         unknown = [*unreachable, *silent]
         for known in meant:
-            ahead, unread = _of_run(fleet, known)
-            back += ahead
+            seen, unread = _look(fleet, known)
+            back += [_host(known, host, states) for host, states in seen.items()]
             unknown += unread
             left += leftover_hosts(targets, known)
-        return Ahead(tuple(back), _by_run(left_held(statuses, options.run)), tuple(dict.fromkeys(unknown)), tuple(left))
+        return Ahead(tuple(back), left_held(statuses, options.run), tuple(dict.fromkeys(unknown)), tuple(left))
 
 
-def _by_run(left: Mapping[str, str]) -> dict[str, list[str]]:
-    return {run: [host for host, of in left.items() if of == run] for run in dict.fromkeys(left.values())}
-
-
-def _of_run(fleet: Fleet, known: Known) -> tuple[list[HostAhead], list[Problem]]:
-    hosts = [host for host in known.owed if host in fleet.agents]
+def _look(fleet: Fleet, known: Known) -> tuple[dict[str, dict[str, State]], list[Problem]]:
+    """What the steps of the way back and the backups find on each host, and who could not say."""
 
     def look(agent: HostAgent) -> dict[str, State]:
         plan = known.plans[agent.name]
-        return agent.look([*_changing(plan), *_backups(plan)], deadline_s=PLAN_LOOK_S)
+        return agent.look([*_changing(plan), *(step for _, step in _backups(plan))], deadline_s=PLAN_LOOK_S)
 
-    outcomes = fleet.each(look, hosts, deadline=PLAN_LOOK_S)
-    seen = {host: one.unwrap() for host, one in outcomes.items() if one.error is None}
-    return [_host(known, host, states) for host, states in seen.items()], failures(outcomes)
+    outcomes = fleet.each(look, [host for host in known.owed if host in fleet.agents], deadline=PLAN_LOOK_S)
+    return {host: one.unwrap() for host, one in outcomes.items() if one.error is None}, failures(outcomes)
 
 
 def _host(known: Known, host: str, seen: Mapping[str, State]) -> HostAhead:
-    plan = known.plans[host]
-    if known.is_back(host):
-        at, old = ((known.entry(host) or {}).get("reverted") or {}).get("at", ""), known.plan.service.old
-        stands = f"it went back by itself at {at}: {old} is judged there, and taken back once more only where it does not pass"
-        return HostAhead(host, known.run, stands, ())
-    would = tuple(step.words for step in _changing(plan) if _differs(step, seen[step.id]))
-    return HostAhead(host, known.run, _stands(known, host), would, tuple(_wrong(host, plan, seen)))
-
-
-def _stands(known: Known, host: str) -> str:
-    status, entry = known.statuses[host], known.entry(host) or {}
-    if status["revert"]["armed"] and status["revert"]["run"] == known.run:
-        return "between the versions; its own revert is armed"
-    if (entry.get("state") or {}).get("status") == CONFIRMED and not entry.get("reverted"):
-        return f"on {known.plan.service.new}, confirmed"
-    return "left between the versions"
-
-
-def _wrong(host: str, plan: HostPlan, seen: Mapping[str, State]) -> list[Problem]:
-    """Steps of the way back that cannot even look, and a backup that is not what was taken."""
-    problems = [
-        Problem(f"{step.words}: {seen[step.id]['error']}", step.next or "see the host", host=host, path=step.id)
-        for step in _changing(plan)
-        if "error" in seen[step.id]
-    ]
-    for phase in PHASES:
-        for step in plan.of(phase):
-            taken = phase in PREPARING or seen.get(step.id, {}).get(
-                "exists"
-            )  # the last one, once the old service has stopped
-            if step in _backups(plan) and taken and (found := _differs(step, seen[step.id])):
-                problems.append(Problem(f"{step.words}: {'; '.join(found)}", step.next, host=host, path=step.id))
-    return problems
+    plan, now = known.plans[host], known.at(host)
+    old, new = known.plan.service.old, known.plan.service.new
+    if now.back:
+        then = f"{old} is judged there, and taken back once more only where it does not pass"
+        return HostAhead(host, known.run, f"it went back by itself at {now.reverted['at']}: {then}", ())
+    stands = "left between the versions"
+    if now.armed:
+        stands = "between the versions; its own revert is armed"
+    elif now.confirmed:
+        stands = f"on {new}, confirmed"
+    would: list[str] = []
+    wrong: list[tuple[Step, list[str]]] = []
+    for step in _changing(plan):
+        if "error" in seen[step.id]:
+            wrong.append((step, [str(seen[step.id]["error"])]))
+        elif _differs(step, seen[step.id]):
+            would.append(step.words)
+    for phase, step in _backups(plan):
+        state = seen[step.id]
+        taken = phase in PREPARING or state.get("exists")  # the last one, once the old service has stopped
+        if taken and (found := [state["error"]] if "error" in state else _differs(step, state)):
+            wrong.append((step, found))
+    problems = (
+        Problem(f"{step.words}: {'; '.join(found)}", step.next or "see the host", host=host, path=step.id)
+        for step, found in wrong
+    )
+    return HostAhead(host, known.run, stands, tuple(would), tuple(problems))
 
 
 def _changing(plan: HostPlan) -> list[Step]:
     return [step for step in plan.of(ROLLBACK) if not step.probe]
 
 
-def _backups(plan: HostPlan) -> list[Step]:
-    return [step for phase in PHASES for step in plan.of(phase) if step.kind == BACKUP]
+def _backups(plan: HostPlan) -> list[tuple[Phase, Step]]:
+    return [(phase, step) for phase in PHASES for step in plan.of(phase) if step.kind == BACKUP]
 
 
 def _differs(step: Step, seen: State) -> list[str]:
-    """What is not as the step wants it; what it could not look at is a problem of its own."""
-    if "error" in seen and step.kind != BACKUP:
-        return []
-    wrong = [str(found) for found in seen.get("wrong", ())]
-    return [*([str(seen["error"])] if "error" in seen else []), *map(str, differences(seen, step.desired)), *wrong]
+    """What is not as the step wants it."""
+    return [*map(str, differences(seen, step.desired)), *map(str, seen.get("wrong", ()))]

@@ -23,7 +23,7 @@ from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir
 from cutover.notify.eta import earlier_runs
 from cutover.notify.listener import Announcer, Notices
-from cutover.plan.phases import COMMITTING, PREPARING
+from cutover.plan.phases import COMMITTING, PREPARING, Phase
 from cutover.plan.plan import HostPlan, Plan
 from cutover.remote.fleet import Fleet
 from cutover.remote.timeouts import UPLOAD_S, Times, times_of
@@ -128,6 +128,7 @@ class Session:
     known: "Known" = field(init=False)
     lost: tuple[Problem, ...] = ()  # hosts that could not be asked
     inherited: Sequence[str] = ()  # hosts on which an earlier controller of this run began phases 3-5
+    already: Sequence[str] = ()  # those of them that are back, by themselves or by an earlier rollback
     reached: Reached | None = None  # None: nothing of phases 3-5 was begun before
 
     # Leases. `dead`: by host, the nonce of a dead holder whose lease is taken over; `had`: hosts whose lease this session had once.
@@ -135,26 +136,14 @@ class Session:
     dead: Mapping[str, str] = field(default_factory=dict)
     had: set[str] = field(default_factory=set)
     reverted: dict[str, State] = field(default_factory=dict)  # what hosts say of their own way back
-    nonce: str = field(
-        default_factory=lambda: secrets.token_hex(8)
-    )  # of this session's leases, another than any other's
-    leases: ExitStack = field(default_factory=ExitStack)
+    nonce: str = field(default_factory=lambda: secrets.token_hex(8))  # another than that of any other session
+    leases: ExitStack = field(default_factory=ExitStack)  # gives them back
     resources: ExitStack = field(default_factory=ExitStack)  # what is closed when the story is over, the last first
-
-    @property
-    def root(self) -> Path:
-        """The checkout."""
-        return self.options.root
 
     @property
     def run(self) -> str:
         """The run's id."""
         return self.directory.id
-
-    @property
-    def service(self) -> str:
-        """The service that the run is about."""
-        return self.plan.service.name
 
     @property
     def environment(self) -> str:
@@ -176,6 +165,10 @@ class Session:
         """Deadlines and periods, from the variables."""
         return times_of(self.targets)
 
+    def take_plan(self, plan: Plan, contents: Mapping[str, str], artifact: Path | None) -> None:
+        """From here on the run is about this plan, and works on all its hosts."""
+        self.plan, self.plans, self.contents, self.artifact = plan, plan.hosts, contents, artifact
+
     def start_clock(self) -> None:
         """From now on the run may take as long as all its parts together may, and no longer."""
         committing = len(COMMITTING) * self.times.phase + 2 * self.times.bake
@@ -189,11 +182,12 @@ class Session:
             found = "the run has taken longer than all its phases together may"
             raise Refused(Problem(found=found, next="see the times in the report; cutover_phase_deadline_s sets them"))
 
-    def begun(self, phases: Sequence[str]) -> tuple[str, ...]:
-        """Hosts on which any of these phases was begun, by the journal's intents and by what earlier controllers left."""
-        touched = {record.host for record in self.journal.of("intent") if record.phase in phases}
-        touched.update(self.inherited)
-        return tuple(host for host in self.hosts if host in touched)
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """Hosts on which phases 3-5 were begun, by the journal's intents and by what earlier controllers left."""
+        committing = {phase.name for phase in COMMITTING}
+        begun = {record.host for record in self.journal.of("intent") if record.phase in committing}
+        return tuple(host for host in self.hosts if host in begun or host in self.inherited)
 
     def token(self, host: str) -> int:
         """The token of a host's lease; 0, which rules nowhere, where the lease is lost."""
@@ -209,6 +203,10 @@ class Session:
         """Write to the journal."""
         self.journal.write(kind, **data)
 
+    def record_failed(self, phase: Phase, problem: Problem) -> None:
+        """Write that something failed on a host, so that what happened there is not known."""
+        self.record("failed", host=problem.host, phase=phase.name, found=problem.found, next=problem.next)
+
 
 # A story is a tuple of steps, taken in their order. What goes wrong raises. A step that returns True ends the story there.
 
@@ -217,7 +215,7 @@ StoryStep = Callable[[Session], bool | None]
 
 def follow(session: Session, story: Sequence[StoryStep]) -> None:
     """Take the steps of a story. However it ends: leases are released, connections closed, the end is in the journal, which is closed."""
-    with session.resources:
+    with session.resources, session.leases:
         for step in story:
             if step(session):
                 break
@@ -225,9 +223,8 @@ def follow(session: Session, story: Sequence[StoryStep]) -> None:
 
 def open_journal(session: Session) -> None:
     """Open the journal of the run; console, log file and notices to people follow it from here on."""
-    begin_journal(
-        session, session.directory.journal(), pattern=session.targets.options.hosts, inventory=session.targets.place
-    )
+    targets = session.targets
+    begin_journal(session, session.directory.journal(), pattern=targets.options.hosts, inventory=targets.place)
 
 
 def begin_journal(session: Session, journal: Journal, **about: str) -> None:
@@ -249,7 +246,7 @@ def show_journal(session: Session) -> None:
     session.console = Console(ask.stream, live=live, verbose=ask.verbose, history=journal.records)
     session.resources.callback(session.console.close)
     session.stop.say = session.console.say
-    session.log = Log(session.root / "logs", session.run, session.environment, session.console.say)
+    session.log = Log(session.options.root / "logs", session.run, session.environment, session.console.say)
     journal.listen(session.log)
     journal.listen(session.console)
     if session.announcer is not None:  # last: the others get what it writes after what it is about

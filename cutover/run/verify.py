@@ -1,23 +1,25 @@
-"""Read-only judging outside a run: `verify` a phase's checks, `validate` the live service, `shadow` both versions on the same input."""
+"""Read-only judging outside a run: `verify` a phase's checks, `validate` the live service, `shadow` both releases; a finished run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from cutover.core.errors import Problem, UsageError
+from cutover.agent.compare import differences
+from cutover.core.errors import Problem, Refused, UsageError
 from cutover.core.step import State, Step
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.targets import Targets
-from cutover.journal.journal import utc_stamp
+from cutover.journal.journal import read, utc_stamp
+from cutover.journal.rundir import RunDir
 from cutover.plan.gate import Finding, causes_in, causes_of, joined_causes, judge_outcomes
 from cutover.plan.phases import BAKES, COMMITTING, PHASES, READS_FACTS, ROLLBACK, STAGES, Phase, phase_named
 from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, functions_of, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, failures, reached
-from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S
-from cutover.run.checks.runner import add_errors, refuse_unwritable, run_checks
-from cutover.run.history import Known, known_run
+from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S, PLAN_LOOK_S
+from cutover.run.checks.plugin import Checked
+from cutover.run.checks.runner import refuse_unwritable, run_checks
+from cutover.run.history import HostRun, Known, ask, known_run
 
 # Against what hosts are held when their checks run alone: the plan of a run, as the hosts keep it themselves.
 
@@ -60,10 +62,7 @@ def _no_run(who: str, phase: str, host: str = "") -> Problem:
 
 def last_phase(known: Known) -> Phase:
     """The last phase that ran on all the hosts; where they differ, one must be named."""
-    last = {
-        name: ((known.entry(name) or {}).get("batches") or [f"{READS_FACTS.name}-0"])[-1].rpartition("-")[0]
-        for name in known.plans
-    }
+    last = {name: (READS_FACTS.name, *host.phases)[-1] for name, host in known.hosts.items()}
     if len(set(last.values())) > 1:
         said = ", ".join(f"{name}: {phase}" for name, phase in last.items())
         found, advice = f"the hosts are at different phases ({said})", "name one with --phase, and hosts with --limit"
@@ -110,99 +109,88 @@ def unasked_findings(about: str, problems: Iterable[Problem]) -> tuple[Finding, 
     )
 
 
-VERIFY = "verify"  # the name of findings where no phase is known
-NO_JOURNAL = "make room on this machine, and verify again: no journal has what is reported here"
-
-
 def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
     """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
     named = phase_to_check(phase)
     if junit is not None:
         refuse_unwritable(junit)
+    findings: list[Finding] = []
     with reached(targets) as (fleet, unreachable):
-        known, unasked = run_to_check(fleet, run, named, unreachable)
-        if known is None:
-            return _nobody_checked(named, unasked, junit)
-        chosen = named or last_phase(known)
-        lost = {problem.host for problem in unasked}
-        agents = {name: one for name, one in fleet.agents.items() if name not in lost}
-        plans = {name: known.plans[name] for name in agents}
-        findings = run_checks(targets.root, known.plan.service.name, chosen, agents, plans, junit, no_room=NO_JOURNAL)
-    silent = unasked_findings(chosen.name, unasked)
-    return Judged(
-        chosen.label, (*findings, *silent, *add_errors(junit, chosen.name, silent, NO_JOURNAL)), {}, known.run
-    )
+        known, problems = run_to_check(fleet, run, named, unreachable)
+        chosen = named or (last_phase(known) if known else None)
+        silent = unasked_findings(chosen.name if chosen else "verify", problems)
+        if chosen is not None:
+            findings = run_checks(targets.root, targets.service, chosen, held_against(fleet, known, silent), junit)
+    unasked = {finding.host for finding in silent}  # each is one finding, not one for each check
+    judged = (*(one for one in findings if one.host not in unasked), *silent)
+    title = chosen.label if chosen else "The last phase that ran: it is not known, since no host could say"
+    return Judged(title, judged, {}, known.run if known else "")
 
 
-def _nobody_checked(named: Phase | None, unasked: list[Problem], junit: Path | None) -> Judged:
-    about = named.name if named else VERIFY
-    silent = unasked_findings(about, unasked)
-    title = named.label if named else "The last phase that ran: it is not known, since no host could say"
-    return Judged(title, (*silent, *add_errors(junit, about, silent, NO_JOURNAL)), {})
+def held_against(fleet: Fleet, known: Known | None, silent: Iterable[Finding]) -> Checked:
+    """The hosts with the plans that they keep of a run; the checks of those that cannot be asked are errors, with why."""
+    unasked = {finding.host: str(finding.problem()) for finding in silent}
+    agents = {name: agent for name, agent in fleet.agents.items() if name not in unasked}
+    return Checked(agents, {name: known.plans[name] for name in agents} if known else {}, unasked)
 
 
-def validate(targets: Targets) -> Judged:
-    """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
-    with reached(targets) as (fleet, unreachable):
-        run = RunFacts("validate", utc_stamp())
-        steps = {
-            name: steps_of(role, BAKES.name, "validate")
-            for name, role in contexts(targets, run).items()
-            if name in fleet.agents
-        }
-        measured, findings = _measure(fleet, BAKES.name, steps, MEASURE_S)
-    documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unreachable))}
-    for name, outcomes in measured.items():
-        findings += judge_outcomes(name, steps[name], outcomes)
-        given = {one["id"]: one["after"].get("document") for one in outcomes}
-        documents[name] = {step: document for step, document in given.items() if document is not None}
-    return Judged(BAKES.label, (*findings, *unasked_findings(BAKES.name, unreachable)), documents)
-
-
-def _measure(
-    fleet: Fleet, about: str, steps: Mapping[str, Sequence[Step]], deadline_s: float
-) -> tuple[dict[str, list[State]], list[Finding]]:
-    """Have each host measure within the deadline (seconds). Gives what each measured, and a finding for each that could not."""
+def _measured(
+    about: str,
+    fleet: Fleet,
+    steps: Mapping[str, Sequence[Step]],
+    unasked: Sequence[Problem],
+    deadline_s: float,
+    judge: Callable[[str, Sequence[Step], Sequence[State]], list[Finding]],
+) -> tuple[tuple[Finding, ...], dict[str, dict[str, State]]]:
+    """Have each host measure within the deadline (seconds), and judge its outcomes; gives findings, and documents by host and step."""
 
     def measure(agent: HostAgent) -> list[State]:
         return agent.measure(steps[agent.name], deadline_s=deadline_s)
 
-    outcomes = fleet.each(measure, list(steps), deadline=deadline_s + PHASE_SLACK_S)
-    findings = list(unasked_findings(about, failures(outcomes)))
-    return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, findings
+    measured = fleet.each(measure, list(steps), deadline=deadline_s + PHASE_SLACK_S)
+    findings = list(unasked_findings(about, [*failures(measured), *unasked]))
+    documents: dict[str, dict[str, State]] = {name: {} for name in (*steps, *(one.host for one in unasked))}
+    for name, one in measured.items():
+        if one.error is None:
+            outcomes = one.unwrap()
+            findings += judge(name, steps[name], outcomes)
+            given = {outcome["id"]: outcome["after"].get("document") for outcome in outcomes}
+            documents[name] = {step: document for step, document in given.items() if document is not None}
+    return tuple(findings), documents
+
+
+def validate(targets: Targets) -> Judged:
+    """Have each host judge its live service through the deployed entry point: no lease, no change beyond canaries."""
+    roles = contexts(targets, RunFacts("validate", utc_stamp()))
+    with reached(targets) as (fleet, unreachable):
+        steps = {name: steps_of(roles[name], BAKES.name, "validate") for name in fleet.agents}
+        found = _measured(BAKES.name, fleet, steps, unreachable, MEASURE_S, judge_outcomes)
+    return Judged(BAKES.label, *found)
 
 
 # `shadow`: both versions run on each host's own input, side by side, and their results are compared there. A host answers with a
 # judging document: `checks` by name, each with `status`, `words` and `issues`. What is compared is the role's business.
 
 SHADOW = "shadow"  # the function of the role, and the name of its findings
-TITLE = "Both releases on the same input"
 
 
 def shadow(targets: Targets, *, run: str) -> Judged:
     """Have each host compare, by the release that a run staged there (the newest run, where none is named), else by the one in service."""
+    roles = contexts(targets, RunFacts(SHADOW, utc_stamp()))
+    if not functions_of(next(iter(roles.values())).role, BAKES.name, SHADOW):
+        missing = f"service {targets.service} has no comparison of both releases (`shadow` in its steps.py)"
+        raise UsageError(Problem(missing, "`./invokew validate` judges the release in service", path="shadow"))
     with reached(targets) as (fleet, unreachable):
         staged_by, releases, silent = _releases(fleet, run)
-        asked = [name for name in fleet.agents if name not in {problem.host for problem in silent}]
-        roles = contexts(targets, RunFacts(SHADOW, utc_stamp()))
-        if not functions_of(next(iter(roles.values())).role, BAKES.name, SHADOW):
-            missing = f"service {targets.service} has no comparison of both releases (`shadow` in its steps.py)"
-            raise UsageError(Problem(missing, "`./invokew validate` judges the release in service", path="shadow"))
+        lost = {problem.host for problem in silent}
         steps = {
             name: steps_of(replace(roles[name], release=releases.get(name, NO_RELEASE)), BAKES.name, SHADOW)
-            for name in asked
+            for name in fleet.agents
+            if name not in lost
         }
-        deadline = max((sum(step.args.get("timeout_s", 0.0) for step in one) for one in steps.values()), default=0.0)
-        measured, findings = _measure(fleet, SHADOW, steps, deadline + PHASE_SLACK_S)
-    unasked = [*unreachable, *silent]
-    documents: dict[str, Mapping[str, State]] = {name: {} for name in (*steps, *(one.host for one in unasked))}
-    for name, outcomes in measured.items():
-        seen = {one["id"]: one for one in outcomes}
-        found = {step.id: _document(seen.get(step.id)) for step in steps[name]}
-        documents[name] = {step: document for step, document in found.items() if document is not None}
-        for step in steps[name]:
-            findings += _judge(name, step, seen.get(step.id), found[step.id])
-    return Judged(TITLE, (*findings, *unasked_findings(SHADOW, unasked)), documents, staged_by)
+        longest = max((sum(step.args.get("timeout_s", 0.0) for step in one) for one in steps.values()), default=0.0)
+        found = _measured(SHADOW, fleet, steps, [*unreachable, *silent], longest + PHASE_SLACK_S, _compared)
+    return Judged("Both releases on the same input", *found, staged_by)
 
 
 def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:
@@ -216,23 +204,21 @@ def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], lis
     return known.run, dict.fromkeys(known.plans, facts), silent
 
 
-def _document(outcome: State | None) -> State | None:
-    """The judging document of an outcome; None where there is none."""
-    document = outcome["after"].get("document") if outcome else None
-    return document if isinstance(document, dict) and isinstance(document.get("checks"), dict) else None
-
-
-def _judge(host: str, step: Step, outcome: State | None, document: State | None) -> list[Finding]:
+def _compared(host: str, steps: Sequence[Step], outcomes: Sequence[State]) -> list[Finding]:
     """One finding for each issue that the host names, and one for each check that has none."""
-    if document is None:
-        return [Finding(host, f"{SHADOW}.comparison", Verdict.ERROR, f"not compared: {_why(outcome)}", step.next)]
-    return [finding for name, check in document["checks"].items() for finding in _of_check(host, name, check)]
-
-
-def _of_check(host: str, name: str, check: Mapping[str, Any]) -> list[Finding]:
-    where = f"{SHADOW}.{name}"
-    issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
-    return issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
+    seen = {outcome["id"]: outcome for outcome in outcomes}
+    findings: list[Finding] = []
+    for step in steps:
+        document = seen[step.id]["after"].get("document") if step.id in seen else None
+        if not isinstance(document, dict) or not isinstance(document.get("checks"), dict):
+            found = f"not compared: {_why(seen.get(step.id))}"
+            findings.append(Finding(host, f"{SHADOW}.comparison", Verdict.ERROR, found, step.next))
+            continue
+        for name, check in document["checks"].items():
+            where = f"{SHADOW}.{name}"
+            issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
+            findings += issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
+    return findings
 
 
 def _why(outcome: State | None) -> str:
@@ -241,3 +227,55 @@ def _why(outcome: State | None) -> str:
         return "the step was not run"
     said = joined_causes(causes_of(outcome))
     return said or "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])])) or "no output"
+
+
+# A run that was confirmed is finished. Given again, its hosts are looked at, and it is neither applied nor recorded a second time.
+
+# What a step of these kinds found held when it was done; there is nothing to look at afterwards.
+OF_ITS_TIME = ("command", "result", "gap")
+
+
+def is_finished(targets: Targets, directory: RunDir) -> bool:
+    """Whether a run was confirmed and all its hosts are as it left them: its release in service, healthy, the old one stopped.
+
+    Refused where it was confirmed and a host is not so any more: what to do about that is for a person to say. A run that
+    was not confirmed, or was rolled back since, is not finished.
+    """
+    kinds = [record.kind for record in read(directory.journal_file)] if directory.journal_file.exists() else []
+    if "confirmed" not in kinds or "rollback.started" in kinds:
+        return False
+    plan = directory.plan()
+    lasting = {
+        name: [
+            step
+            for phase in COMMITTING
+            for step in host.of(phase)
+            if step.kind not in OF_ITS_TIME and step.severity == "FAIL"
+        ]
+        for name, host in plan.hosts.items()
+    }
+    with reached(targets) as (fleet, unreachable):
+        statuses, silent = ask(fleet)
+        asked = [name for name in plan.hosts if name in statuses]
+        looks = fleet.every(lambda agent: agent.look(lasting[agent.name]), asked, deadline=PLAN_LOOK_S)
+    unknown = f"run {plan.run} was confirmed; how this host is now is not known"
+    wrong = [
+        replace(problem, found=f"{unknown}: {problem.found}")
+        for problem in (*unreachable, *silent)
+        if problem.host in plan.hosts
+    ]
+    for name in asked:
+        now = HostRun.of(statuses[name], plan.run)
+        if now.settled or now.reverted:
+            found = f"run {plan.run} is spent: this host went back from it"
+            wrong.append(Problem(host=name, found=found, next="make a new plan"))
+            continue
+        for step in lasting[name]:
+            seen = looks[name][step.id]
+            said = [seen["error"]] if "error" in seen else [str(one) for one in differences(seen, step.desired)]
+            found = f"run {plan.run} was confirmed, and this host is not as it left it: {'; '.join(said)}"
+            next_ = "nothing was applied: see `./invokew verify`; `./invokew rollback` is the way back"
+            wrong += [Problem(host=name, path=step.id, found=found, next=next_)] if said else []
+    if wrong:
+        raise Refused(wrong)
+    return True

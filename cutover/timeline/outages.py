@@ -89,16 +89,13 @@ def _outage(timeline: Timeline, host: str, steps: OutageSteps, labels: Labels) -
         return Outage(host, (forward, back) if back else (forward,), open=unknown)
     if whole is not None:  # the new release never was in service: from the old one's stop to its start
         return Outage(host, (whole,), open=unknown)
-    seen = [
-        outcome["after"] for step in (steps.forward, steps.whole) if (outcome := timeline.outcomes.get((host, step)))
-    ]
-    why = next((after["why"] for after in seen if after and after.get("why")), "")
+    seen = (timeline.outcomes.get((host, step), {}).get("after") or {} for step in (steps.forward, steps.whole))
+    why = next((after["why"] for after in seen if after.get("why")), "")
     return Outage(host, (), why or "not measured: the run did not come that far", open=unknown)
 
 
 def _interval(timeline: Timeline, host: str, step: str, steps: OutageSteps, why: str) -> Interval | None:
-    outcome = timeline.outcomes.get((host, step))
-    seen: Mapping[str, Any] = (outcome["after"] or {}) if outcome else {}
+    seen: Mapping[str, Any] = timeline.outcomes.get((host, step), {}).get("after") or {}
     if not isinstance(seen.get("gap_s"), int | float):
         return None
     parts = tuple(

@@ -10,7 +10,7 @@ from cutover.agent.compare import dig
 from cutover.core.errors import Problem, UsageError
 from cutover.core.numbers import is_number
 from cutover.inventory.targets import STANDARD
-from cutover.plan.service import ServiceRole, load_service
+from cutover.plan.service import load_service
 from cutover.timeline.presented import ReportModel, WatchDisplay
 
 FILE = "report.yml"
@@ -123,7 +123,9 @@ def presentation(root: Path, service: str) -> Presentation:
     import yaml
 
     role = load_service(root, service) if service else None
-    document: dict[str, Any] = {"service": _title(role) if role else "unknown service"}
+    written = role.document.value if role else {}
+    title = written.get("title", service) if isinstance(written, dict) else service
+    document: dict[str, Any] = {"service": str(title or "unknown service")}
     path = root / "roles" / STANDARD / FILE
     try:
         for one in role.files(FILE) if role else [path]:
@@ -138,8 +140,3 @@ def presentation(root: Path, service: str) -> Presentation:
     except ValidationError as misfit:
         places = {f"{path}: {'.'.join(map(str, error['loc']))}": error["msg"] for error in misfit.errors()}
         raise UsageError(Problem(found, "fix the entry", path=place) for place, found in places.items()) from misfit
-
-
-def _title(role: ServiceRole) -> str:
-    value = role.document.value
-    return str(value.get("title", role.name)) if isinstance(value, dict) else role.name

@@ -27,7 +27,7 @@ def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("it connected")
 
     for module in ("cutover.run.history", "cutover.run.resume"):
-        monkeypatch.setattr(f"{module}.connected_as_far_as_possible", connects)
+        monkeypatch.setattr(f"{module}.reached", connects)
 
 
 @pytest.fixture

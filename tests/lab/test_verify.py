@@ -88,7 +88,7 @@ def test_verify_with_a_silent_host_judges_the_other_and_its_junit_is_not_green(
     assert {host: one["verdict"] for host, one in answer.document["hosts"].items()} == {"lab1": "PASS", "lab2": "ERROR"}
     assert [one["host"] for one in answer.errors] == ["lab2"]
     suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("6", "0", "1")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("10", "0", "5")
 
 
 def test_plain_pytest_with_a_silent_host_runs_the_other_ones_checks(silent: Checkout, tmp_path: Path) -> None:

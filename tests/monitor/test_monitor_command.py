@@ -16,6 +16,7 @@ from cutover.journal.rundir import RunDir
 from cutover.monitor import monitor
 from cutover.monitor.collector import Collector
 from cutover.monitor.watch import Collect
+from cutover.run.history import HostRun
 from cutover.run.options import Where
 from tests.checkout import ROOT
 from tests.monitor.watches import Hosts
@@ -38,7 +39,7 @@ class Ground:
         self.run: RunDir = success().run(root / ".cutover" / "runs")
         known = SimpleNamespace(
             run=self.run.id, plan=SimpleNamespace(batches=[[name] for name in HOSTS]), plans={}, unfinished=False,
-            entry=lambda _name: None,
+            at=lambda _name: HostRun(),
         )  # fmt: skip
         monkeypatch.setattr(monitor, "connect", lambda _targets: (SimpleNamespace(close=lambda: None), []))
         monkeypatch.setattr(monitor, "known_run", lambda *_: (known, []))

@@ -14,7 +14,7 @@ from cutover.core.errors import ExitCode, UsageError
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read
 from cutover.notify.escalation import TeamRole
-from cutover.run.checklist import ChecklistLine, ask_on_terminal, polling
+from cutover.run.checklist import ask_on_terminal, polling
 from cutover.run.options import Where
 from tests.checkout import ROOT
 from tests.notify.peopling import defaults
@@ -145,9 +145,7 @@ def test_wrong_people_keep_no_rollback_from_going(checkout: Path) -> None:
     assert all(line.startswith("no notices are sent: ") for line in said)
 
 
-LINES = tuple(
-    ChecklistLine(name, "team", name, question=f"Is {name} so?", role="on_call") for name in ("one", "two", "three")
-)
+LINES = {name: f"Is {name} so?" for name in ("one", "two", "three")}
 
 
 def test_the_terminal_asks_for_a_name_once_and_takes_no_other_words(

@@ -1,18 +1,16 @@
 """The go / no-go poll: who answers, what nobody answers for anybody, and what is found before any host is changed."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cutover.core.errors import Refused, UsageError
-from cutover.core.verdict import Verdict
 from cutover.journal.journal import Journal
 from cutover.notify.escalation import TeamRole
-from cutover.plan.gate import Finding
 from cutover.plan.phases import PREPARING
-from cutover.run.checklist import ChecklistAnswer, ChecklistLine, Polling, checklist, found_in, people_polled
+from cutover.run.checklist import ChecklistAnswer, Polling, checklist, found_in
 from tests.timeline.runs import CLOCK, Tape, finding
 
 NOW = "2026-01-02T03:04:05.000Z"
@@ -49,9 +47,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     """Who is asked what on the terminal; each answers with what ALL has."""
     asked: list[tuple[str, list[str]]] = []
 
-    def ask(role: TeamRole, lines: Sequence[ChecklistLine]) -> Mapping[str, ChecklistAnswer]:
-        asked.append((role.title, [line.id for line in lines]))
-        return {line.id: ALL[line.id] for line in lines}
+    def ask(role: TeamRole, questions: Mapping[str, str]) -> Mapping[str, ChecklistAnswer]:
+        asked.append((role.title, list(questions)))
+        return {name: ALL[name] for name in questions}
 
     monkeypatch.setattr("cutover.run.checklist.ask_on_terminal", ask)
     return asked
@@ -66,7 +64,7 @@ def preflight(journal: Journal, *noted: dict[str, object]) -> None:
 
 
 def test_all_answered_is_a_go_and_recorded_by_name(poll: Polling, journal: Journal) -> None:
-    assert replace(poll, given=ALL).people(journal).go
+    replace(poll, given=ALL).people(journal)
     (record,) = journal.of("poll")
     assert (record.data["part"], record.data["go"], record.data["verdict"]) == ("people", True, "PASS")
     said = {line["id"]: (line["answer"], line["by"], line["at"], line["from"]) for line in record.data["lines"]}
@@ -84,10 +82,9 @@ def test_every_line_that_nobody_answers_is_named_before_anything_begins(poll: Po
 def test_where_answers_are_only_shown_open_lines_stay_inconclusive_and_the_run_goes_on(
     poll: Polling, journal: Journal
 ) -> None:
-    found = replace(poll, mode="shown").people(journal)
-    assert found.go
-    assert found.verdict is Verdict.INCONCLUSIVE
-    assert journal.of("poll")[0].data["verdict"] == "INCONCLUSIVE"
+    replace(poll, mode="shown").people(journal)
+    (record,) = journal.of("poll")
+    assert (record.data["go"], record.data["verdict"]) == (True, "INCONCLUSIVE")
 
 
 @pytest.mark.parametrize("mode", ["required", "shown"])
@@ -102,7 +99,8 @@ def test_a_no_is_a_no_go_whatever_is_required(poll: Polling, journal: Journal, m
 def test_who_holds_a_role_is_asked_once_for_all_its_open_lines(
     poll: Polling, journal: Journal, asked: list[tuple[str, list[str]]]
 ) -> None:
-    assert replace(poll, given={"there": YES}, terminal=True).people(journal).go
+    replace(poll, given={"there": YES}, terminal=True).people(journal)
+    assert journal.of("poll")[-1].data["go"]
     assert asked == [("On-call", ["awake"]), ("Lead", ["read"])]
 
 
@@ -111,23 +109,25 @@ def test_what_was_answered_in_a_run_is_not_asked_again_but_a_no_is(
 ) -> None:
     with pytest.raises(Refused):
         replace(poll, given={**ALL, "read": NO}).people(journal)
-    assert replace(poll, terminal=True).people(journal).go
+    replace(poll, terminal=True).people(journal)
     assert asked == [("Lead", ["read"])]
+    assert journal.of("poll")[-1].data["go"]
 
 
 def test_phase_0_proves_the_other_lines(poll: Polling, journal: Journal) -> None:
     replace(poll, given=ALL).people(journal)
     preflight(journal, finding("web1", "preflight.clock", "WARN", CLOCK))
-    whole = poll.machines(journal)
-    assert [(polled.line.id, str(polled.verdict)) for polled in whole.lines] == [
+    poll.machines(journal)
+    whole = journal.of("poll")[-1].data
+    assert [(line["id"], line["verdict"]) for line in whole["lines"]] == [
         ("step", "PASS"),
         ("clock", "WARN"),
         ("there", "PASS"),
         ("awake", "PASS"),
         ("read", "PASS"),
     ]
-    assert "web1: the clock is kept" in whole.lines[1].found
-    assert journal.of("poll")[-1].data["part"] == "all"
+    assert "web1: the clock is kept" in whole["lines"][1]["found"]
+    assert whole["part"] == "all"
 
 
 def test_a_pattern_under_which_nothing_was_found_proves_nothing(poll: Polling, journal: Journal) -> None:
@@ -158,13 +158,14 @@ def test_only_the_last_phase_0_counts() -> None:
     assert "preflight.old" not in {one.name for one in found_in(tape.records)}
 
 
-def test_the_worst_host_decides_a_line(poll: Polling) -> None:
-    findings = [
-        Finding("web1", "preflight.clock", Verdict.PASS, "fine"),
-        Finding("web2", "preflight.clock", Verdict.ERROR, "could not be measured"),
-        Finding("web1", "preflight.check", Verdict.PASS, "fine"),
-        Finding("web1", "preflight.step", Verdict.PASS, "fine"),
-    ]
-    whole = people_polled(poll.checklist, ALL, "required").with_machines(poll.checklist, findings)
-    assert [polled.verdict for polled in whole.against] == [Verdict.ERROR]
-    assert whole.against[0].found == "web2: could not be measured"
+def test_the_worst_host_decides_a_line(poll: Polling, journal: Journal) -> None:
+    preflight(
+        journal,
+        finding("web1", "preflight.clock", "WARN", CLOCK),
+        finding("web2", "preflight.clock", "ERROR", "could not be measured"),
+    )
+    with pytest.raises(Refused) as caught:
+        replace(poll, given=ALL).machines(journal)
+    (problem,) = caught.value.problems
+    assert "web2: could not be measured" in problem.found
+    assert [line["verdict"] for line in journal.of("poll")[-1].data["lines"]][:2] == ["PASS", "ERROR"]

@@ -63,13 +63,13 @@ ENDS = [
     ("success", success(), "went from V1 to V2 (release 2.0.0-cafe)", "on V2"),
     ("prepared", prepared().finish(0, "prepared"), "are prepared for V2", "prepared"),
     ("nothing", created().finish(0, "nothing to do"), "runs this release already", "nothing to do"),
-    ("usage", begun().finish(2, "UsageError", problem("", "", "no such variable")), "before any host was changed", "not started"),
+    ("usage", begun().finish(2, "UsageError", problem("", "", "no such variable")), "no host was changed", "wrong input"),
     ("refused", refused().finish(3, "Refused"), "refused in phase 0", "refused"),
     ("rolled back", rolled_back(), "h1 went back to V1, verified: all hosts are on V1", "rolled back"),
     ("locked", begun().finish(6, "Locked", problem("h1", "", "run x holds it")), "Another run holds a host", "locked"),
-    ("hold", begun().finish(7, "OnHold", problem("", "", "hour 1")), "waits for a person's decision", "on hold"),
+    ("hold", begun().finish(7, "OnHold", problem("", "", "hour 1")), "Waiting for a person's decision", "on hold"),
     ("interrupted", prepared().finish(130, "Interrupted", problem("", "", "x")), "interrupted by a person or a signal", "interrupted"),
-    ("bug", begun().finish(1, "KeyError", problem("", "", "KeyError")), "ended by a bug of this tool", "our own error"),
+    ("bug", begun().finish(1, "KeyError", problem("", "", "KeyError")), "A bug of this tool ended", "our own error"),
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,7 +22,6 @@ from cutover.agent.modules import MODULES
 from cutover.agent.serve import answered
 from cutover.agent.state_dir import StateDir
 from cutover.agent.work import CannotChange, LeftAsItIs, Module, State, Work
-from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError
 from cutover.core.step import Step
 from cutover.core.verdict import Verdict
@@ -46,6 +45,7 @@ from tests.transports import Call, FakeTransport, says
 RUN = "20260102T030405Z-abc123"
 COMMITS = [phase.name for phase in COMMITTING]
 ALL = [phase.name for phase in PHASES]
+TIMES = Times(lease=60, confirm=60, renew=3600, phase=20, rollback_budget=20, bake=0, bake_every=0.01)
 
 
 @dataclass
@@ -140,27 +140,33 @@ class World:
 def host_plan(name: str) -> HostPlan:
     """A plan of one mark a phase, and a way back that takes those of phases 3-5 away."""
 
-    def step(phase: str, kind: str, keys: Sequence[str], *, want: bool, probe: bool = False) -> Step:
+    def step(phase: str, kind: str, keys: Sequence[str], *, want: bool, probe: bool = False) -> tuple[Step]:
         args = {"host": name, "name": phase, "keys": list(keys)}
-        return Step(
-            id=f"{phase}.step",
-            kind=kind,
-            words=f"do {phase}",
-            args=args,
-            desired=dict.fromkeys(keys, want),
-            probe=probe,
-            next="look",
-        )
+        about = {"id": f"{phase}.step", "words": f"do {phase}", "next": "look"}
+        return (Step(**about, kind=kind, args=args, desired=dict.fromkeys(keys, want), probe=probe),)
 
-    steps = {phase.name: (step(phase.name, "mark", [phase.name], want=True),) for phase in PHASES}
-    steps[ROLLBACK.name] = (step(ROLLBACK.name, "unmark", [phase.name for phase in COMMITTING], want=False),)
-    steps["bake"] = (step("bake", "mark", ["activation"], want=True, probe=True),)
+    steps = {phase: step(phase, "mark", [phase], want=True) for phase in ALL}
+    steps[ROLLBACK.name] = step(ROLLBACK.name, "unmark", COMMITS, want=False)
+    steps["bake"] = step("bake", "mark", ["activation"], want=True, probe=True)
     return HostPlan(service=TOY, name=name, address=name, variables={}, facts={}, steps=steps, changes=(), diffs=())
 
 
 def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
     """Checks that all pass."""
     return [Finding(name, f"{phase.name}.checked", Verdict.PASS, "as it should be") for name in hosts]
+
+
+def checks_that_find(phase: str, host: str, verdict: Verdict | None) -> Any:
+    """Checks that find something of a host in a phase; None: that are silent about it."""
+
+    def check(session: Session, now: Phase, hosts: tuple[str, ...]) -> list[Finding]:
+        found = passes(session, now, hosts)
+        if now.name != phase:
+            return found
+        others = [finding for finding in found if finding.host != host]
+        return others if verdict is None else [*others, Finding(host, f"{phase}.checked", verdict, "not so", "look")]
+
+    return check
 
 
 @pytest.fixture
@@ -191,18 +197,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def session_of(world: World, *names: str, bake: float = 0.0, renew: float = 3600.0, phase: float = 20.0) -> Session:
     """A run on hosts of the world."""
     agents = {name: HostAgent(FakeTransport(name, world.host(name).answer), state_dir="/state") for name in names}
-    session = Session(
-        Ask(world.folder, "cutover"), RunOptions(world.folder, "cutover"), targets_of(world.folder, names)
-    )
-    session.times = Times(
-        lease=60, confirm=60, renew=renew, phase=phase, rollback_budget=phase, bake=bake, bake_every=0.01
-    )
+    options = RunOptions(world.folder, "cutover")
+    session = Session(options.ask(), options, targets_of(world.folder, names))
+    session.times = replace(TIMES, renew=renew, phase=phase, rollback_budget=phase, bake=bake)
     session.directory = RunDir(world.folder / RUN)
     session.directory.evidence.mkdir(parents=True, exist_ok=True)
     session.journal = Journal(world.folder / f"{len(list(world.folder.iterdir()))}.jsonl")
     session.fleet = Fleet(agents, Pool(4))
-    session.plan = plan_of(RUN, (names,))
-    session.plans = session.plan.hosts
+    session.take_plan(plan_of(RUN, (names,)), {}, None)
     return session
 
 

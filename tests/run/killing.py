@@ -10,26 +10,22 @@ from typing import Any
 
 import pytest
 
-from cutover.console.ask import Ask
-from cutover.core.errors import CutoverError, ExitCode, Problem, Unreachable
+from cutover.core.errors import CutoverError, ExitCode, Problem
 from cutover.inventory.targets import Targets
 from cutover.journal import rundir
 from cutover.journal.journal import Journal, read
+from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.plan import Plan
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
-from cutover.remote.timeouts import Times
 from cutover.remote.transport import Lost, Result
-from cutover.run import abort, cutover, history, leases, resume, rollback, rollback_check
+from cutover.run import cutover, history, leases, resume, rollback, rollback_check, verify
 from cutover.run import session as sessions
 from cutover.run.options import RunOptions
-from cutover.run.planning import MadePlan
 from cutover.run.session import Session, StopSignal
-from tests.run.fakehosts import ALL, RUN, FakeHost, World, plan_of, targets_of
+from tests.run.fakehosts import ALL, RUN, TIMES, FakeHost, World, plan_of, targets_of
 from tests.transports import Call, FakeTransport
-
-TIMES = Times(lease=60, confirm=60, renew=3600, phase=20, rollback_budget=20, bake=0, bake_every=0.01)
 
 HOSTS = (("a",), ("b",))  # one canary, then the other
 
@@ -79,15 +75,13 @@ class Machine:
     def session(self, command: str, **given: Any) -> Session:
         """What a command begins with."""
         options = self.options(command, **given)
-        return Session(Ask(self.folder, command, json=True, yes=True), options, self.targets, stop=self.stop)
+        return Session(options.ask(yes=True), options, self.targets, stop=self.stop)
 
     def fleet(self, names: Sequence[str]) -> Fleet:
         """Connections from this machine."""
-        agents = {
-            name: HostAgent(FakeTransport(name, self._answer(self.world.host(name))), state_dir="/state")
-            for name in names
-        }
-        return Fleet({name: agent for name, agent in agents.items() if name not in self.silent}, Pool(4))
+        answers = {name: self._answer(self.world.host(name)) for name in names if name not in self.silent}
+        agents = {name: HostAgent(FakeTransport(name, one), state_dir="/state") for name, one in answers.items()}
+        return Fleet(agents, Pool(4))
 
     def _answer(self, host: FakeHost) -> Any:
         def answer(call: Call) -> Result:
@@ -100,6 +94,10 @@ class Machine:
             raise Lost(host.name, "the machine is gone")
 
         return answer
+
+    def begins_anew(self) -> None:
+        """It was killed, and lives again."""
+        self.dead, self.dies_after = False, 10**9
 
     def interrupt(self) -> None:
         """What Ctrl-C does to the command that runs."""
@@ -114,10 +112,8 @@ class Machine:
 
     def is_finished(self) -> tuple[bool, CutoverError | Killed | None]:
         """Whether the run is done and needs nothing, as `cutover --run` asks first; and how that ended, if not well."""
-        session = self.session("cutover", run=self.run)
-        session.directory = RunDir(self.runs.root / self.run)
         said: list[bool] = []
-        end = self._does(lambda: said.append(cutover.is_finished(session)))
+        end = self._does(lambda: said.append(verify.is_finished(self.targets, RunDir(self.runs.root / self.run))))
         return any(said), end
 
     def resume(self, run: str = "", *, only_prepare: bool = False) -> tuple[str, CutoverError | Killed | None]:
@@ -138,17 +134,12 @@ class Machine:
     def abort(self, *, steal: str = "") -> tuple[list[str], CutoverError | Killed | None]:
         """`abort`; gives what it did, host by host, and how it ended, if not well."""
         hosts, end = self.rollback(steal=steal)
-        done = [f"{name} back" for name in hosts]
+        released: dict[str, list[str]] = {}
         if end is None:
             options = self.options("abort", steal=steal)
-            end = self._does(
-                lambda: done.extend(
-                    f"{name} released"
-                    for released in abort.give_up(self.targets, options).values()
-                    for name in released
-                )
-            )
-        return done, end
+            end = self._does(lambda: released.update(rollback.give_up(self.targets, options)))
+        given = [f"{name} released" for names in released.values() for name in names]
+        return [*(f"{name} back" for name in hosts), *given], end
 
     def _does(self, work: Any) -> CutoverError | Killed | None:
         ACTING.machine = self
@@ -158,14 +149,18 @@ class Machine:
             return end
         return None
 
+    @property
+    def written(self) -> list[Record]:
+        """The journal of its run."""
+        return read(RunDir(self.runs.root / self.run).journal_file)
+
     def journal(self) -> list[str]:
         """The kinds of all records, in order."""
-        return [record.kind for record in read(RunDir(self.runs.root / self.run).journal_file)]
+        return [record.kind for record in self.written]
 
     def last_end(self) -> int:
         """The exit code of the last end in the journal."""
-        journal = read(RunDir(self.runs.root / self.run).journal_file)
-        return int([record for record in journal if record.kind == "run.finished"][-1].data["exit_code"])
+        return int([record for record in self.written if record.kind == "run.finished"][-1].data["exit_code"])
 
 
 class _Acting(threading.local):
@@ -205,12 +200,18 @@ def _reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
     yield machine.fleet(targets.names), problems
 
 
-@contextmanager
-def _as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    with _reached(targets) as (fleet, problems):
-        if len(problems) == len(targets.names):
-            raise Unreachable(problems)
-        yield fleet, problems
+def _make_plan(session: Session) -> None:
+    session.take_plan(ACTING.machine.plan(), {}, None)
+    session.plan.save(session.directory.plan_file)
+    plan = session.plan
+    session.record(
+        "plan.made",
+        fingerprint=plan.fingerprint,
+        release=plan.release.id,
+        hosts=list(plan.hosts),
+        batches=plan.batches,
+        already=[],
+    )
 
 
 @dataclass
@@ -224,27 +225,27 @@ class Holders:
 def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     """Everything that a whole command does, but for the network, the release and the inventory."""
     monkeypatch.setattr(rundir, "Journal", Mortal)
-    for module in (history, resume, rollback, abort):
-        monkeypatch.setattr(module, "connected_as_far_as_possible", _as_far_as_possible)
-    for module in (cutover, rollback_check):
+    for module in (history, resume, rollback, verify, rollback_check):
         monkeypatch.setattr(module, "reached", _reached)
-    for module in (sessions, abort):
+    for module in (sessions, rollback):
         monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
     monkeypatch.setattr(sessions, "show_journal", lambda _session: None)
-    monkeypatch.setattr(cutover, "make_plan", lambda *_: MadePlan(ACTING.machine.plan(), {}, Path("artifact"), ()))
+    monkeypatch.setattr(cutover, "make_plan", _make_plan)
     monkeypatch.setattr(resume, "get_release", lambda _session: None)
     holders = Holders()
     monkeypatch.setattr(leases, "is_dead", lambda _process: holders.dead)
     return holders
 
 
-def killed(world: World, folder: Path, phase: str, host: str = "a") -> Machine:
+def killed(
+    world: World, folder: Path, phase: str, host: str = "a", *batches: tuple[str, ...], only_prepare: bool = False
+) -> Machine:
     """A machine that was killed in a phase of its cutover, while a host worked on it, and is about to begin anew."""
-    one = Machine(world, folder, HOSTS)
+    one = Machine(world, folder, batches or HOSTS)
     world.host(host).meanwhile[phase] = lambda: setattr(one, "dead", True)
-    one.begin()
+    one.begin(only_prepare=only_prepare)
     world.host(host).meanwhile.clear()
-    one.dead = False
+    one.begins_anew()
     return one
 
 

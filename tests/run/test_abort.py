@@ -25,22 +25,21 @@ def test_an_idle_abort_does_nothing(world: World, tmp_path: Path) -> None:
     assert world.host("a").asked.count("begin") == 0
 
 
-def test_a_run_that_was_only_prepared_is_given_up(world: World, tmp_path: Path) -> None:
-    one = killed(world, tmp_path, "staging")
+@pytest.mark.parametrize(
+    ("phase", "done"), [("staging", ["a released", "b released"]), ("activation", ["a back", "b released"])]
+)
+def test_a_run_is_given_up_or_rolled_back_where_it_had_stopped_v1(
+    world: World, tmp_path: Path, phase: str, done: list[str]
+) -> None:
+    one = killed(world, tmp_path, phase)
     before = world.host("a").held_by["token"]
-    assert one.abort() == (["a released", "b released"], None)
-    assert world.host("a").held_by["held"] is False
+    assert one.abort() == (done, None)
+    assert is_on_v1(world, "a")
+    assert is_on_v1(world, "b")
     assert world.host("a").held_by["token"] > before  # whoever had it is fenced
     assert one.last_end() == 0
     assert one.resume() == ("", None)
     assert one.abort() == ([], None)
-
-
-def test_a_run_that_had_stopped_v1_is_rolled_back(world: World, tmp_path: Path) -> None:
-    one = killed(world, tmp_path, "activation")
-    assert one.abort() == (["a back", "b released"], None)
-    assert is_on_v1(world, "a")
-    assert is_on_v1(world, "b")
 
 
 @pytest.mark.usefixtures("alive")

@@ -68,7 +68,8 @@ def test_a_way_back_that_is_cut_short_here_names_every_host(world: World, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(rollback, "run_phase", full)
+    session.inherited = ("a", "b")
     with pytest.raises(MixedFleet) as mixed:
-        go_back(session, "a gate said no", ("a", "b"))
+        go_back(session, "a gate said no")
     assert [problem.host for problem in mixed.value.problems] == ["a", "b"]
     assert "No space left" in str(mixed.value)

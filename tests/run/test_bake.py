@@ -1,13 +1,26 @@
 """The bake time of a batch, and what an interrupt does wherever it comes."""
 
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from cutover.agent.work import Module
 from cutover.core.errors import Interrupted, RolledBack
+from cutover.journal.record import Record
+from cutover.run.session import Session
 from tests.run.fakehosts import ALL, COMMITS, World, is_on_v1, run, session_of
+
+
+def when_baking(session: Session, act: Callable[[], object]) -> None:
+    """Have something happen when a bake time begins."""
+
+    def heard(record: Record) -> None:
+        if record.kind == "bake.started":
+            act()
+
+    session.journal.listen(heard)
 
 
 class TestBake:
@@ -15,9 +28,6 @@ class TestBake:
 
     def test_a_process_that_was_restarted_is_noticed(self, world: World) -> None:
         session = session_of(world, "a", bake=30)
-        session.journal.listen(
-            lambda record: setattr(world.host("a"), "invocation", "i2") if record.kind == "bake.started" else None
-        )
         original = world.look
         looks: list[int] = []
 
@@ -36,9 +46,7 @@ class TestBake:
 
     def test_a_value_that_does_not_stay_is_noticed(self, world: World) -> None:
         session = session_of(world, "a", bake=30)
-        session.journal.listen(
-            lambda record: world.host("a").marks.discard("activation") if record.kind == "bake.started" else None
-        )
+        when_baking(session, lambda: world.host("a").marks.discard("activation"))
         end = run(session, ("a",))
         assert isinstance(end, RolledBack)
         assert "activation: found false" in end.problems[0].found
@@ -66,7 +74,6 @@ class TestInterrupted:
     @pytest.mark.parametrize("phase", COMMITS)
     def test_from_phase_3_on_all_go_back(self, world: World, phase: str) -> None:
         session = session_of(world, "a", "b", bake=30)
-        session.journal.listen(lambda _: None)
         world.host("a").meanwhile[phase] = lambda: session.stop._on_signal(signal.SIGTERM, None)
         end = run(session, ("a",), ("b",))
         assert isinstance(end, Interrupted)
@@ -77,9 +84,7 @@ class TestInterrupted:
 
     def test_during_the_bake_time(self, world: World) -> None:
         session = session_of(world, "a", bake=30)
-        session.journal.listen(
-            lambda record: session.stop._on_signal(signal.SIGINT, None) if record.kind == "bake.started" else None
-        )
+        when_baking(session, lambda: session.stop._on_signal(signal.SIGINT, None))
         assert isinstance(run(session, ("a",)), Interrupted)
         assert is_on_v1(world, "a")
 

@@ -21,7 +21,7 @@ def boundaries(world: World, folder: Path, how: str) -> list[tuple[int, str]]:
         if not isinstance(one.begin(), Killed):
             return ends
         last = one.journal()[-1]
-        one.dead, one.dies_after = False, 10**9
+        one.begins_anew()
         if how == "resume":
             one.resume()
         else:
@@ -59,7 +59,7 @@ def test_a_rollback_that_was_killed_at_any_boundary_is_ended_when_it_is_resumed(
         if not isinstance(end, Killed):
             assert after > 8
             return
-        one.dead, one.dies_after = False, 10**9
+        one.begins_anew()
         last = one.journal()[-1]
         settled = one.rollback(resume=True)[1]
         assert settled is None, (after, last)

@@ -18,7 +18,7 @@ from cutover.remote.fleet import Fleet
 from cutover.remote.transport import Lost, Result
 from cutover.run import verify
 from cutover.run.checks import plugin
-from cutover.run.checks.runner import OPTIONS, run_checks
+from cutover.run.checks.runner import run_checks
 from tests.run.fakehosts import host_plan
 
 _names = itertools.count(1)
@@ -27,6 +27,9 @@ def test_it(host):
     """V1 is stopped. If not: stop it."""
     assert host.check_output("systemctl is-active v1") == "inactive"
 '''
+
+
+WARNS = f"import pytest\n@pytest.mark.warn{PASSES}"
 
 
 class Shell:
@@ -62,17 +65,11 @@ class Hosts:
         if text is not None:
             (checks / f"{self.phase.name}.py").write_text(text)
 
-    def unwritten(self) -> Finding:
-        """What is said where a run has no room for its JUnit file."""
-        (self.root / "junit.xml").parent.mkdir(parents=True)
-        (self.root / "junit.xml").symlink_to("/dev/full")
-        return self.check(PASSES)[2]
-
     def check(self, text: str | None) -> list[Finding]:
         """Run checks of this text on both hosts."""
         self.write(text)
-        plans = {name: host_plan(name) for name in self.shells}
-        return run_checks(self.root, "toy", self.phase, self.shells, plans, self.root / "junit.xml")
+        checked = plugin.Checked(self.shells, {name: host_plan(name) for name in self.shells})
+        return run_checks(self.root, "toy", self.phase, checked, self.root / "junit.xml")
 
     def opens(self, findings: list[Finding]) -> bool:
         """Whether the gate would open on it."""
@@ -88,13 +85,26 @@ def verdicts(findings: list[Finding]) -> dict[str, Verdict]:
     return {finding.host: finding.verdict for finding in findings}
 
 
-def test_each_check_is_asked_of_each_host_and_says_what_it_proves(hosts: Hosts) -> None:
-    found = hosts.check(PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
-    assert found[0].message == "V1 is stopped"
-    assert hosts.opens(found)
+@pytest.mark.parametrize(
+    ("checks", "said", "verdict", "message"),
+    [
+        (PASSES, "inactive", Verdict.PASS, "V1 is stopped"),
+        (PASSES, "active", Verdict.FAIL, "not so: V1 is stopped"),
+        (WARNS, "active", Verdict.WARN, "not so: V1 is stopped"),
+        (WARNS, "", Verdict.ERROR, "could not be judged: V1 is stopped"),
+    ],
+)
+def test_each_check_is_asked_once_of_each_host_and_says_what_it_proves(
+    hosts: Hosts, checks: str, said: str, verdict: Verdict, message: str
+) -> None:
+    hosts.shells["b"].said, hosts.shells["b"].lost = f"{said}\n", not said
+    found = hosts.check(checks)
+    assert verdicts(found) == {"a": Verdict.PASS, "b": verdict}
+    assert found[1].message.startswith(message)
+    assert found[1].next == "stop it."
+    assert hosts.opens(found) is verdict.lets_pass
     assert (hosts.root / "junit.xml").read_text().count("<testcase") == 2
-    assert [len(shell.asked) for shell in hosts.shells.values()] == [1, 1]
+    assert len(hosts.shells["a"].asked) == 1
 
 
 def test_a_service_has_checks_of_its_own_beside_the_standard_ones_of_a_phase(hosts: Hosts) -> None:
@@ -116,31 +126,6 @@ def test_a_full_disk_here_keeps_no_check_from_being_judged(hosts: Hosts, answer:
     assert "junit.xml could not be written" in found[2].message
     assert hosts.opens(found) is (answer == "inactive")
     assert not (hosts.root / "junit.xml").is_symlink()  # half of one would prove nothing
-
-
-def test_a_failure_is_of_the_host_where_it_failed_and_says_what_to_do(hosts: Hosts) -> None:
-    hosts.shells["b"].said = "active\n"
-    found = hosts.check(PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.FAIL}
-    failed = found[1]
-    assert failed.message.startswith("not so: V1 is stopped")
-    assert failed.next == "stop it."
-    assert not hosts.opens(found)
-
-
-def test_a_check_that_only_warns_warns(hosts: Hosts) -> None:
-    hosts.shells["b"].said = "active\n"
-    found = hosts.check("import pytest\n@pytest.mark.warn" + PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.WARN}
-    assert hosts.opens(found)
-
-
-def test_a_warning_check_that_could_not_be_asked_is_an_error(hosts: Hosts) -> None:
-    hosts.shells["b"].lost = True
-    found = hosts.check("import pytest\n@pytest.mark.warn" + PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.ERROR}
-    assert "could not be judged" in found[1].message
-    assert not hosts.opens(found)
 
 
 @pytest.mark.parametrize(
@@ -190,54 +175,24 @@ def test_checks_that_do_not_run_are_an_error_of_every_host(hosts: Hosts, text: s
     assert not hosts.opens(found)
 
 
-def test_a_host_that_cannot_be_asked_hides_no_other_and_its_checks_are_errors(hosts: Hosts) -> None:
-    """As plain pytest runs them: the file that a CI reads names every check of that host."""
-    hosts.write(PASSES)
-    plans = {"a": host_plan("a")}
-    checked = plugin.Checked({"a": hosts.shells["a"]}, plans, {"b": "no route to b\n    next: see its cable"})
-
-    class Hand:
-        def pytest_configure(self, config: pytest.Config) -> None:
-            config.stash[plugin.FLEET] = checked
-
-    file = hosts.root / "roles" / "standard" / "checks" / f"{hosts.phase.name}.py"
-    junit = hosts.root / "junit.xml"
-    options = [*OPTIONS, f"--rootdir={hosts.root}", str(file), f"--junit-xml={junit}"]
-    assert pytest.main(options, plugins=[Hand(), plugin]) == pytest.ExitCode.TESTS_FAILED
-    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
-    error = next(suite.iter("error"))
-    assert "no route to b" in (error.get("message") or "")
-
-
-def test_verify_judges_who_answers_and_tells_who_does_not(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The silent host is one finding and one error of the JUnit file."""
+def test_verify_judges_who_answers_and_its_junit_file_has_an_error_for_each_check_of_who_does_not(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hosts.write(PASSES)
     lost = Problem("no route to b", "see its cable", "b")
-    service = SimpleNamespace(name="toy")
-    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")}, plan=SimpleNamespace(service=service))
+    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")})
     fleet = SimpleNamespace(agents={"a": hosts.shells["a"]})
     monkeypatch.setattr(verify, "reached", lambda _targets: nullcontext((fleet, [lost])))
     monkeypatch.setattr(verify, "phase_to_check", lambda _phase: hosts.phase)
     monkeypatch.setattr(verify, "known_run", lambda *_: (known, []))
     junit = hosts.root / "new" / "junit.xml"
-    targets = cast("Targets", SimpleNamespace(root=hosts.root))
+    targets = cast("Targets", SimpleNamespace(root=hosts.root, service="toy"))
     judged = verify.verify(targets, run="", phase=hosts.phase.name, junit=junit)
     assert verdicts(list(judged.findings)) == {"a": Verdict.PASS, "b": Verdict.ERROR}
     assert (judged.run, [str(one.found) for one in judged.problems]) == ("r1", ["no route to b"])
     suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
-    assert [case.get("name") for case in suite.iter("testcase")] == ["test_it[a]", "remote[b]"]
-
-
-def test_without_a_journal_nobody_is_sent_to_one(hosts: Hosts) -> None:
-    (hosts.root / "junit.xml").symlink_to("/dev/full")
-    hosts.write(PASSES)
-    plans = {name: host_plan(name) for name in hosts.shells}
-    junit = hosts.root / "junit.xml"
-    found = run_checks(hosts.root, "toy", hosts.phase, hosts.shells, plans, junit, no_room=verify.NO_JOURNAL)
-    assert found[2].next == verify.NO_JOURNAL
-    assert "journal has" in Hosts(hosts.root / "again").unwritten().next
+    assert "no route to b" in (next(suite.iter("error")).get("message") or "")
 
 
 @pytest.mark.parametrize(("silent", "code"), [([], ExitCode.USAGE), ([Problem("gone", "look", "b")], None)])
@@ -256,17 +211,6 @@ def test_a_run_that_nobody_knows_is_wrong_usage_only_where_everybody_answers(
     assert "it knows no run" in unasked[1].found
 
 
-def test_a_check_that_asks_no_host_speaks_for_none(hosts: Hosts) -> None:
-    found = hosts.check("def test_it():\n    assert True")
-    assert verdicts(found) == {"": Verdict.PASS}
-    assert not hosts.opens(found)
-
-
-def test_a_check_that_ends_the_session_early_leaves_the_others_unjudged(hosts: Hosts) -> None:
-    found = hosts.check("import pytest\ndef test_it(host):\n    pytest.exit('enough', returncode=0)")
-    assert not hosts.opens(found)
-
-
 def test_the_plan_that_a_check_is_held_against_is_that_of_its_host(hosts: Hosts) -> None:
     found = hosts.check("def test_it(host, wanted):\n    assert wanted.name == host.backend.hostname")
     assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
@@ -274,15 +218,18 @@ def test_the_plan_that_a_check_is_held_against_is_that_of_its_host(hosts: Hosts)
     assert verdicts(named) == {"a": Verdict.PASS, "b": Verdict.FAIL}
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["def test_it():\n    assert True", "import pytest\ndef test_it(host):\n    pytest.exit('enough', returncode=0)"],
+    ids=["asks no host", "ends the session"],
+)
+def test_a_host_that_no_check_has_judged_keeps_the_gate_shut(hosts: Hosts, text: str) -> None:
+    assert not hosts.opens(hosts.check(text))
+
+
 def test_settings_of_whoever_runs_it_change_nothing(hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "--collect-only")
-    (hosts.root / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\n")
+    (hosts.root / "pytest.ini").write_text("[pytest]\naddopts = --collect-only\ntimeout = 900\n")
     (hosts.root / "conftest.py").write_text("")
-    found = hosts.check(PASSES)
-    assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
-
-
-def test_no_limit_of_our_own_tests_ends_a_check(hosts: Hosts) -> None:
-    (hosts.root / "pytest.ini").write_text("[pytest]\ntimeout = 900\n")
     found = hosts.check("def test_it(host, request):\n    assert not request.config.pluginmanager.hasplugin('timeout')")
     assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}

@@ -2,12 +2,11 @@
 
 import signal
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from cutover.agent import lease
-from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack, UsageError
+from cutover.core.errors import CutoverError, Locked, MixedFleet, Refused, RolledBack, UsageError
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
@@ -16,7 +15,7 @@ from cutover.run.leases import held
 from cutover.run.rollback import go_back
 from cutover.run.session import Session
 from tests.run import fakehosts
-from tests.run.fakehosts import ALL, COMMITS, World, began, is_on_v1, run, session_of
+from tests.run.fakehosts import ALL, COMMITS, World, began, checks_that_find, is_on_v1, run, session_of
 
 
 def test_all_hosts_go_to_v2_batch_by_batch(world: World) -> None:
@@ -71,7 +70,7 @@ def test_one_no_before_phase_3_and_nothing_of_v1_was_touched_anywhere(
         world.host("b").meanwhile[phase] = gone
     else:
         monkeypatch.setattr(
-            "cutover.run.phase.check_hosts", _checks(phase, "b", Verdict.FAIL if how == "check" else None)
+            "cutover.run.phase.check_hosts", checks_that_find(phase, "b", Verdict.FAIL if how == "check" else None)
         )
     end = run(session, ("a",), ("b",))
     if how == "silent":  # it took effect, and then the host was gone for good
@@ -83,19 +82,6 @@ def test_one_no_before_phase_3_and_nothing_of_v1_was_touched_anywhere(
     assert not world.host("a").marks & set(COMMITS)
     assert not world.host("b").marks & set(COMMITS)
     assert world.host("a").held_by["held"] is False
-
-
-def _checks(phase: str, host: str, verdict: Verdict | None) -> Any:
-    """Checks that find something of a host in a phase; None: that are silent about it."""
-
-    def check(session: Session, now: Phase, hosts: tuple[str, ...]) -> list[Finding]:
-        found = fakehosts.passes(session, now, hosts)
-        if now.name != phase:
-            return found
-        others = [finding for finding in found if finding.host != host]
-        return others if verdict is None else [*others, Finding(host, f"{phase}.checked", verdict, "not so", "look")]
-
-    return check
 
 
 @pytest.mark.parametrize("phase", COMMITS)
@@ -110,12 +96,6 @@ def test_a_failure_in_the_second_batch_takes_back_all_that_were_touched_and_no_o
     assert world.host("a").changes == [*ALL, "rollback"]
     assert "rollback" not in world.host("c").changes
     assert session.journal.of("confirmed") == []
-
-
-def test_a_check_that_fails_after_phase_3_goes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cutover.run.phase.check_hosts", _checks("validation", "a", Verdict.INCONCLUSIVE))
-    assert isinstance(run(session_of(world, "a"), ("a",)), RolledBack)
-    assert is_on_v1(world, "a")
 
 
 def test_an_incomplete_rollback_names_the_hosts_and_the_cause(world: World) -> None:
@@ -139,17 +119,6 @@ def test_an_untouched_host_that_is_gone_does_not_make_a_mixed_fleet(world: World
     assert isinstance(run(session, ("a",), ("b",)), RolledBack)
     assert is_on_v1(world, "a")
     assert [record.host for record in session.journal.of("failed")] == ["b"]
-
-
-def test_a_host_that_is_gone_during_the_way_back_is_named(world: World) -> None:
-    session = session_of(world, "a", "b", phase=0.3)
-    world.host("b").broken.add("activation")
-    world.host("b").meanwhile["activation"] = lambda: setattr(world.host("b"), "silent", True)
-    end = run(session, ("a",), ("b",))
-    assert isinstance(end, MixedFleet)
-    assert {problem.host for problem in end.problems} == {"b"}
-    assert is_on_v1(world, "a")
-    assert world.host("b").armed
 
 
 @pytest.mark.parametrize("lost", [1, 3])
@@ -214,16 +183,24 @@ def test_a_fenced_host_is_not_changed_any_more(world: World) -> None:
     assert host.held_by["run"] == "x"  # and the other run's lease is not given back in its place
 
 
-def test_a_bug_of_ours_goes_back_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_session: Session, phase: Phase, hosts: tuple[str, ...]) -> list[Finding]:
-        if phase.name == "validation":
-            raise ZeroDivisionError
-        return fakehosts.passes(_session, phase, hosts)
+def bug(_session: Session, phase: Phase, hosts: tuple[str, ...]) -> list[Finding]:
+    if phase.name == "validation":
+        raise ZeroDivisionError
+    return fakehosts.passes(_session, phase, hosts)
 
-    monkeypatch.setattr("cutover.run.phase.check_hosts", broken)
+
+@pytest.mark.parametrize(
+    ("checks", "found"),
+    [(checks_that_find("validation", "a", Verdict.INCONCLUSIVE), "not so"), (bug, "ZeroDivisionError")],
+    ids=["check", "bug of ours"],
+)
+def test_whatever_ends_phase_5_goes_back(
+    world: World, monkeypatch: pytest.MonkeyPatch, checks: object, found: str
+) -> None:
+    monkeypatch.setattr("cutover.run.phase.check_hosts", checks)
     end = run(session_of(world, "a"), ("a",))
     assert isinstance(end, RolledBack)
-    assert "ZeroDivisionError" in end.problems[0].found
+    assert found in end.problems[0].found
     assert is_on_v1(world, "a")
 
 
@@ -234,35 +211,36 @@ def test_the_batches_of_another_session_of_the_run_have_other_names(world: World
     assert isinstance(run(first, ("a",)), MixedFleet)
     world.host("a").broken.clear()
     second = session_of(world, "a")
+    second.inherited = ("a",)
     with held(second):
-        assert go_back(second, "by hand", ["a"]) == ("a",)
+        assert go_back(second, "by hand") == ("a",)
     assert is_on_v1(world, "a")
 
 
-def test_a_run_that_takes_longer_than_all_its_phases_may_goes_back(world: World) -> None:
+@pytest.mark.parametrize(("phase", "kind"), [("backup", Refused), ("validation", RolledBack)])
+def test_a_run_that_takes_longer_than_all_its_phases_may_is_refused_or_goes_back(
+    world: World, phase: str, kind: type[CutoverError]
+) -> None:
     session = session_of(world, "a", "b")
-    world.host("a").meanwhile["validation"] = lambda: setattr(session, "ends", 0.0)
+    world.host("a").meanwhile[phase] = lambda: setattr(session, "ends", 0.0)
     end = run(session, ("a",), ("b",))
-    assert isinstance(end, RolledBack)
+    assert isinstance(end, kind)
     assert "longer than all its phases" in end.problems[0].found
     assert is_on_v1(world, "a")
     assert not world.host("b").marks & set(COMMITS)
 
 
-def test_a_run_that_takes_too_long_before_phase_3_is_refused(world: World) -> None:
-    session = session_of(world, "a")
-    world.host("a").meanwhile["backup"] = lambda: setattr(session, "ends", 0.0)
-    assert isinstance(run(session, ("a",)), Refused)
-    assert not world.host("a").marks & set(COMMITS)
-
-
-def test_a_host_that_is_cut_off_in_phases_3_to_5_is_waited_for_no_longer_than_it_waits_itself(world: World) -> None:
+def test_a_host_that_is_cut_off_in_phases_3_to_5_is_waited_for_no_longer_than_it_waits_itself_and_is_named(
+    world: World,
+) -> None:
     session = session_of(world, "a", "b", phase=3600)
     session.times = replace(session.times, confirm=0.05)
     world.host("b").meanwhile["activation"] = lambda: setattr(world.host("b"), "silent", True)
     end = run(session, ("a", "b"))
     assert isinstance(end, MixedFleet)
+    assert {problem.host for problem in end.problems} == {"b"}
     assert is_on_v1(world, "a")
+    assert world.host("b").armed
 
 
 def test_a_full_disk_here_does_not_keep_v1_from_coming_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

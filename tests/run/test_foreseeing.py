@@ -78,31 +78,28 @@ def test_a_host_that_may_be_held_by_a_living_run_ends_it_as_the_real_one_would(
     assert [host.host for host in ahead(one, steal=nonce).back] == ["a"]
 
 
-def test_who_cannot_be_asked_is_named(world: World, tmp_path: Path) -> None:
+@pytest.fixture
+def confirmed(world: World, tmp_path: Path) -> Machine:
+    """A machine whose cutover of both hosts has ended well."""
     one = Machine(world, tmp_path, HOSTS)
-    one.begin()
-    one.silent = {"b"}
-    found = ahead(one)
-    assert [host.host for host in found.back] == ["a"]
-    assert [problem.host for problem in found.unknown] == ["b"]
+    assert one.begin() is None
+    return one
 
 
-def test_a_fleet_of_which_nobody_can_be_asked_is_not_judged(world: World, tmp_path: Path) -> None:
-    one = Machine(world, tmp_path, HOSTS)
-    one.begin()
-    one.silent = {"a", "b"}
+def test_who_cannot_be_asked_is_named(confirmed: Machine) -> None:
+    confirmed.silent = {"b"}
+    found = ahead(confirmed)
+    assert ([host.host for host in found.back], [problem.host for problem in found.unknown]) == (["a"], ["b"])
+    confirmed.silent = {"a", "b"}
     with pytest.raises(Unjudged) as said:
-        ahead(one)
+        ahead(confirmed)
     assert [problem.host for problem in said.value.problems] == ["a", "b"]
 
 
-def test_hosts_of_the_run_that_were_not_chosen_are_named(world: World, tmp_path: Path) -> None:
-    one = Machine(world, tmp_path, HOSTS)
-    one.begin()
-    one.limit = ("a",)
-    found = ahead(one)
-    assert [host.host for host in found.back] == ["a"]
-    assert [problem.host for problem in found.leftover] == ["b"]
+def test_hosts_of_the_run_that_were_not_chosen_are_named(confirmed: Machine) -> None:
+    confirmed.limit = ("a",)
+    found = ahead(confirmed)
+    assert ([host.host for host in found.back], [problem.host for problem in found.leftover]) == (["a"], ["b"])
 
 
 @pytest.mark.parametrize(

@@ -89,33 +89,32 @@ def test_the_reports_of_a_silent_fleet_have_every_host_and_check_with_why(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked(root, judge.validate, capsys)
-    asked(root, judge.shadow, capsys)
     fleet = next((root / ".cutover" / "validations").glob("*/production_validation_report.json"))
     report = json.loads(fleet.read_text())
     assert (report["status"], list(report["checks"])) == ("INCONCLUSIVE", CHECKS)
     host = json.loads((fleet.parent / "hosts" / "a" / fleet.name).read_text())
     assert list(host["checks"]) == CHECKS
-    assert {(check["status"], check["issues"][0]["found"]) for check in host["checks"].values()} == {
-        ("INCONCLUSIVE", "no route to a")
-    }
-    assert host["issues"][0]["next"] == "see the cable of a"
+    assert {check["issues"][0]["found"] for check in host["checks"].values()} == {"no route to a"}
+    asked(root, judge.shadow, capsys)
     compared = json.loads(next((root / ".cutover" / "shadows").glob("*/shadow_report.json")).read_text())
     assert compared["hosts"] == {"a": "INCONCLUSIVE", "b": "INCONCLUSIVE"}
 
 
-@pytest.mark.parametrize("phase", ["", "activation"])
-def test_the_junit_file_has_an_error_for_each_silent_host(
-    root: Path, capsys: pytest.CaptureFixture[str], phase: str
-) -> None:
+def test_the_junit_file_has_only_errors_of_a_silent_fleet(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     junit = root / "out" / "checks.xml"
-    assert asked(root, lambda where: judge.verify(where, phase, str(junit)), capsys)[0] == 10
+    assert asked(root, lambda where: judge.verify(where, "activation", str(junit)), capsys)[0] == 10
     suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
-    assert (suite.get("tests"), suite.get("errors")) == ("2", "2")
-    cases = {case.get("name"): case.find("error") for case in suite.iter("testcase")}
-    assert {name: error.get("message") for name, error in cases.items() if error is not None} == {
-        "remote[a]": "no route to a",
-        "remote[b]": "no route to b",
-    }
+    assert int(suite.get("tests", "0")) == int(suite.get("errors", "0")) > 2
+    assert {case.get("name", "").partition("[")[2] for case in suite.iter("testcase")} == {"a]", "b]"}
+
+
+def test_where_no_phase_is_known_a_junit_file_of_before_is_emptied(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    junit = root / "checks.xml"
+    junit.write_text("<testsuites/>")
+    assert asked(root, lambda where: judge.verify(where, "", str(junit)), capsys)[0] == 10
+    assert junit.read_bytes() == b""  # which no CI takes for green
 
 
 def test_wrong_usage_is_found_before_anybody_is_asked(

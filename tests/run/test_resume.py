@@ -8,32 +8,18 @@ from cutover.agent import lease
 from cutover.agent.durable import read_json
 from cutover.agent.state_dir import StateDir
 from cutover.core.errors import Interrupted, Locked, MixedFleet, RolledBack, Unreachable, UsageError
+from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
-from tests.run.fakehosts import ALL, COMMITS, RUN, World, is_on_v1
-from tests.run.killing import Killed, Machine, code_of, machines, on_v2
+from tests.run.fakehosts import ALL, COMMITS, RUN, World, checks_that_find, is_on_v1
+from tests.run.killing import HOSTS, Killed, Machine, code_of, killed, machines, on_v2
 
 __all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
-HOSTS = (("a",), ("b",))
-
-
-def machine(world: World, folder: Path, *batches: tuple[str, ...], dies_after: int = 10**9) -> Machine:
-    return Machine(world, folder, batches or HOSTS, dies_after)
-
-
-def killed_in(world: World, folder: Path, phase: str, host: str, *batches: tuple[str, ...]) -> Machine:
-    """A machine that was killed while a host worked on a phase."""
-    one = machine(world, folder, *batches)
-    world.host(host).meanwhile[phase] = lambda: setattr(one, "dead", True)
-    one.begin()
-    world.host(host).meanwhile.clear()
-    return one
 
 
 def test_a_run_is_resumed_with_its_own_plan_and_a_higher_token(world: World, tmp_path: Path) -> None:
-    one = killed_in(world, tmp_path, "activation", "a")
+    one = killed(world, tmp_path, "activation", "a")
     before = world.host("a").held_by["token"]
-    one.dead = False
     assert one.resume() == (RUN, None)
     assert world.host("a").held_by["token"] > before
     assert on_v2(world, "a")
@@ -43,25 +29,23 @@ def test_a_run_is_resumed_with_its_own_plan_and_a_higher_token(world: World, tmp
 
 
 def test_the_batch_that_was_under_way_is_done_again_and_those_after_it_follow(world: World, tmp_path: Path) -> None:
-    one = killed_in(world, tmp_path, "shutdown", "b", ("a",), ("b", "c"), ("d",))
-    one.dead = False
+    one = killed(world, tmp_path, "shutdown", "b", ("a",), ("b", "c"), ("d",))
     assert one.resume()[1] is None
     assert all(on_v2(world, name) for name in "abcd")
     assert "rollback" not in [change for name in "abcd" for change in world.host(name).changes]
 
 
 def test_another_machine_goes_on_by_what_the_hosts_hold(world: World, tmp_path: Path) -> None:
-    killed_in(world, tmp_path / "one", "validation", "a")
-    other = machine(world, tmp_path / "other")
+    killed(world, tmp_path / "one", "validation", "a")
+    other = Machine(world, tmp_path / "other", HOSTS)
     assert other.resume() == (RUN, None)
     assert on_v2(world, "a")
     assert on_v2(world, "b")
 
 
 def test_a_host_that_reverted_by_itself_takes_all_back(world: World, tmp_path: Path) -> None:
-    one = killed_in(world, tmp_path, "activation", "b")
+    one = killed(world, tmp_path, "activation", "b")
     world.host("b").goes_back_by_itself()
-    one.dead = False
     _, end = one.resume()
     assert isinstance(end, RolledBack)
     assert end.problems[0].host == "b"
@@ -74,8 +58,7 @@ def test_a_host_that_reverted_by_itself_takes_all_back(world: World, tmp_path: P
 
 
 def test_a_host_that_reverts_just_before_the_lease_is_taken_is_seen(world: World, tmp_path: Path) -> None:
-    one = killed_in(world, tmp_path, "activation", "a")
-    one.dead = False
+    one = killed(world, tmp_path, "activation", "a")
     acquire = lease.acquire
     went: list[int] = []
 
@@ -93,46 +76,43 @@ def test_a_host_that_reverts_just_before_the_lease_is_taken_is_seen(world: World
     assert not world.host("b").marks & set(COMMITS)
 
 
-def test_while_hosts_are_being_confirmed_one_that_reverts_takes_all_back(world: World, tmp_path: Path) -> None:
-    one = machine(world, tmp_path)
-    one.dies_after = _record_of(one, world, "confirming")
+@pytest.fixture
+def confirming(world: World, tmp_path: Path) -> Machine:
+    """A machine that was killed when the hosts were about to be confirmed."""
+    twin = Machine(world, tmp_path / "twin", (("twin-a",), ("twin-b",)))
+    assert twin.begin() is None
+    one = Machine(world, tmp_path, HOSTS, dies_after=twin.journal().index("confirming") + 1)
     assert isinstance(one.begin(), Killed)
+    one.begins_anew()
+    return one
+
+
+def test_while_hosts_are_being_confirmed_one_that_reverts_takes_all_back(world: World, confirming: Machine) -> None:
     world.host("b").goes_back_by_itself()
-    one.dead, one.dies_after = False, 10**9
-    assert code_of(one.resume()[1]) == 4
+    assert code_of(confirming.resume()[1]) == 4
     assert is_on_v1(world, "a")
     assert is_on_v1(world, "b")
 
 
-def test_while_hosts_are_being_confirmed_one_that_is_gone_does_not_take_the_others_back(
-    world: World, tmp_path: Path
+@pytest.mark.parametrize("stays", [True, False])
+def test_while_hosts_are_being_confirmed_one_that_is_gone_is_listed_and_takes_no_other_back(
+    world: World, confirming: Machine, monkeypatch: pytest.MonkeyPatch, stays: bool
 ) -> None:
-    one = machine(world, tmp_path)
-    one.dies_after = _record_of(one, world, "confirming")
-    one.begin()
-    one.dead, one.dies_after, one.silent = False, 10**9, {"b"}
-    end = one.resume()[1]
+    confirming.silent = {"b"}
+    if not stays:
+        monkeypatch.setattr("cutover.run.phase.check_hosts", checks_that_find("validation", "a", Verdict.FAIL))
+    end = confirming.resume()[1]
     assert isinstance(end, MixedFleet)
-    assert [problem.host for problem in end.problems] == ["b"]
-    assert on_v2(world, "a")
-
-
-def _record_of(like: Machine, world: World, kind: str) -> int:
-    """How many records a run has when it writes its first of a kind."""
-    twin = Machine(
-        world, like.folder / "twin", tuple(tuple(f"twin-{name}" for name in names) for names in like.batches)
-    )
-    assert twin.begin() is None
-    return twin.journal().index(kind) + 1
+    assert "b" in {problem.host for problem in end.problems}
+    assert on_v2(world, "a") if stays else is_on_v1(world, "a")
 
 
 def test_a_holder_that_lives_is_named_and_nothing_is_done(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = killed_in(world, tmp_path, "activation", "a")
+    one = killed(world, tmp_path, "activation", "a")
     monkeypatch.setattr("cutover.run.leases.is_dead", lambda _process: False)
     before = list(world.host("a").changes)
-    one.dead = False
     _, end = one.resume()
     assert isinstance(end, Locked)
     assert f"run {RUN}" in end.problems[0].found
@@ -141,8 +121,8 @@ def test_a_holder_that_lives_is_named_and_nothing_is_done(
 
 
 def test_before_phase_3_every_host_is_needed(world: World, tmp_path: Path) -> None:
-    one = killed_in(world, tmp_path, "staging", "a")
-    one.dead, one.silent = False, {"b"}
+    one = killed(world, tmp_path, "staging", "a")
+    one.silent = {"b"}
     _, end = one.resume()
     assert isinstance(end, Unreachable)
     assert [problem.host for problem in end.problems] == ["b"]
@@ -154,32 +134,24 @@ def test_before_phase_3_every_host_is_needed(world: World, tmp_path: Path) -> No
 @pytest.mark.parametrize(("gone", "code"), [("b", 4), ("a", 5)])
 def test_from_phase_3_on_a_host_that_is_gone_takes_all_back(world: World, tmp_path: Path, gone: str, code: int) -> None:
     """With the journal it is known that b was not touched; a is on nobody knows what, and is listed."""
-    one = killed_in(world, tmp_path, "activation", "a", ("a", "c"), ("b",))
-    one.dead, one.silent = False, {gone}
+    one = killed(world, tmp_path, "activation", "a", ("a", "c"), ("b",))
+    one.silent = {gone}
     _, end = one.resume()
     assert code_of(end) == code
     assert gone in {problem.host for problem in end.problems}  # type: ignore[union-attr]
     assert is_on_v1(world, "c")
 
 
-def test_where_nobody_answers_any_more_the_hosts_are_listed(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one = killed_in(world, tmp_path, "activation", "a")
-    one.dead = False
-
-    def nobody(_targets: object) -> object:
-        raise Unreachable([])
-
-    monkeypatch.setattr("cutover.run.resume.connected_as_far_as_possible", nobody)
+def test_where_nobody_answers_any_more_the_hosts_are_listed(world: World, tmp_path: Path) -> None:
+    one = killed(world, tmp_path, "activation", "a")
+    one.silent = {"a", "b"}
     assert isinstance(one.resume()[1], MixedFleet)
 
 
 def test_a_torn_last_line_is_left_out_and_the_chain_goes_on(world: World, tmp_path: Path) -> None:
-    one = killed_in(world, tmp_path, "activation", "a")
+    one = killed(world, tmp_path, "activation", "a")
     with RunDir(one.runs.root / RUN).journal_file.open("a") as file:
         file.write('{"seq": 9')
-    one.dead = False
     assert one.resume() == (RUN, None)
     assert one.journal()[-1] == "run.finished"  # its chain is verified by reading it
 
@@ -187,10 +159,9 @@ def test_a_torn_last_line_is_left_out_and_the_chain_goes_on(world: World, tmp_pa
 def test_a_journal_that_lost_its_end_is_not_gone_on_from_and_set_aside_on_the_way_back(
     world: World, tmp_path: Path
 ) -> None:
-    one = killed_in(world, tmp_path, "activation", "a")
+    one = killed(world, tmp_path, "activation", "a")
     file = RunDir(one.runs.root / RUN).journal_file
     file.write_text("".join(file.read_text().splitlines(keepends=True)[:12]))
-    one.dead = False
     _, end = one.resume()
     assert isinstance(end, UsageError)
     assert "a host knows record" in str(end)
@@ -200,25 +171,21 @@ def test_a_journal_that_lost_its_end_is_not_gone_on_from_and_set_aside_on_the_wa
 
 
 def test_a_run_that_was_only_prepared_is_not_gone_on_with_beyond_that(world: World, tmp_path: Path) -> None:
-    one = machine(world, tmp_path)
-    world.host("a").meanwhile["staging"] = lambda: setattr(one, "dead", True)
-    one.begin(only_prepare=True)
-    one.dead = False
+    one = killed(world, tmp_path, "staging", only_prepare=True)
     assert one.resume(only_prepare=True) == (RUN, None)
     assert world.host("a").marks == set(ALL[:3])
     assert one.resume(only_prepare=True) == ("", None)
 
 
 def test_prepare_does_not_go_on_with_a_run_past_phase_2(world: World, tmp_path: Path) -> None:
-    one = killed_in(world, tmp_path, "activation", "a")
-    one.dead = False
+    one = killed(world, tmp_path, "activation", "a")
     end = one.resume(only_prepare=True)[1]
     assert isinstance(end, UsageError)
     assert "cutover --resume" in str(end)
 
 
 def test_there_is_nothing_to_resume_where_all_has_ended(world: World, tmp_path: Path) -> None:
-    one = machine(world, tmp_path)
+    one = Machine(world, tmp_path, HOSTS)
     assert one.resume() == ("", None)
     assert one.begin() is None
     before = one.journal()
@@ -228,20 +195,19 @@ def test_there_is_nothing_to_resume_where_all_has_ended(world: World, tmp_path: 
 
 
 def test_a_way_back_that_was_cut_off_is_ended_and_not_turned_round(world: World, tmp_path: Path) -> None:
-    one = machine(world, tmp_path)
+    one = Machine(world, tmp_path, HOSTS)
     world.host("a").broken.add("activation")
     world.host("a").meanwhile["rollback"] = lambda: setattr(one, "dead", True)
     one.begin()
     world.host("a").broken.clear()
     world.host("a").meanwhile.clear()
-    one.dead = False
+    one.begins_anew()
     assert isinstance(one.resume()[1], RolledBack)
     assert is_on_v1(world, "a")
 
 
 def test_an_interrupt_while_it_is_resumed_goes_back_first(world: World, tmp_path: Path) -> None:
-    one = killed_in(world, tmp_path, "activation", "a")
-    one.dead = False
+    one = killed(world, tmp_path, "activation", "a")
     world.host("a").meanwhile["validation"] = one.interrupt
     end = one.resume()[1]
     assert isinstance(end, Interrupted)
@@ -252,7 +218,7 @@ def test_that_a_host_reverts_is_written_down_before_it_locks_the_run_out(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who takes the lease while the host is at it must see that it does not go forward any more."""
-    one = killed_in(world, tmp_path, "activation", "a")
+    one = killed(world, tmp_path, "activation", "a")
     seen: list[object] = []
 
     def raise_token(state_dir: StateDir, *, by: str) -> int:
@@ -262,5 +228,4 @@ def test_that_a_host_reverts_is_written_down_before_it_locks_the_run_out(
     monkeypatch.setattr("cutover.agent.revert.raise_token", raise_token)
     world.host("a").goes_back_by_itself()
     assert seen == [False]
-    one.dead = False
     assert isinstance(one.resume()[1], RolledBack)

@@ -12,6 +12,7 @@ import pytest
 from cutover.cli import judge
 from cutover.core.errors import Problem
 from cutover.core.host import Host
+from cutover.core.step import Step
 from cutover.core.verdict import Verdict
 from cutover.inventory.declarations import declarations
 from cutover.inventory.targets import Targets
@@ -30,21 +31,8 @@ ISSUE = {"verdict": "WARN", "found": "a is off by 1e-6", "next": "see the rows"}
 
 
 def document(status: str = "PASS", *issues: dict[str, str]) -> dict[str, Any]:
-    check = {
-        "status": status,
-        "words": "equal on 3 tapes",
-        "n": 3,
-        "values": {},
-        "thresholds": {},
-        "issues": list(issues),
-    }
-    return {
-        "status": status,
-        "timestamp": "2026-01-02T03:04:05Z",
-        "checks": {"a": check},
-        "issues": list(issues),
-        "tapes": [],
-    }
+    check = {"status": status, "words": "equal on 3 tapes", "n": 3, "issues": list(issues)}
+    return {"status": status, "timestamp": "2026-01-02T03:04:05Z", "checks": {"a": check}, "issues": list(issues)}
 
 
 def deployed(home: Path, said: str, where: str = "current") -> None:
@@ -58,13 +46,15 @@ def deployed(home: Path, said: str, where: str = "current") -> None:
 
 
 def variables(name: str, home: Path) -> Variables:
-    settings = {
-        "cutover_service": "abaco",
-        "abaco_environment": "lab",
-        "abaco_connections": [],
-        "abaco_home": str(home),
-    }
-    host = Host(name, "198.18.0.1", "lab", Path("/inventory/lab/known_hosts"), groups=("lab",), variables=settings)
+    settings = {"cutover_service": "abaco", "abaco_environment": "lab", "abaco_connections": []}
+    host = Host(
+        name,
+        "198.18.0.1",
+        "lab",
+        Path("/x/known_hosts"),
+        groups=("lab",),
+        variables=settings | {"abaco_home": str(home)},
+    )
     return resolve(host, declarations(ROOT / "roles", ["standard", "abaco"]))
 
 
@@ -86,26 +76,16 @@ def targets(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ta
     )
 
 
-def test_hosts_that_agree_pass_and_their_documents_are_kept(targets: Targets, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        deployed(tmp_path / name / "home", json.dumps(document()))
-    judged = shadow.shadow(targets, run="")
-    assert judged.verdict is Verdict.PASS
-    assert [(finding.host, finding.name) for finding in judged.findings] == [("a", "shadow.a"), ("b", "shadow.a")]
-    assert {host: next(iter(documents.values()))["status"] for host, documents in judged.documents.items()} == {
-        "a": "PASS",
-        "b": "PASS",
-    }
-
-
-def test_one_host_that_differs_is_named_with_what_to_do(targets: Targets, tmp_path: Path) -> None:
+def test_each_host_is_judged_by_what_it_compared_and_its_document_is_kept(targets: Targets, tmp_path: Path) -> None:
     deployed(tmp_path / "a" / "home", json.dumps(document()))
     deployed(tmp_path / "b" / "home", json.dumps(document("WARN", ISSUE)))
     judged = shadow.shadow(targets, run="")
-    assert judged.verdict is Verdict.WARN
-    assert [(one.host, one.message, one.next) for one in judged.findings if one.verdict is Verdict.WARN] == [
-        ("b", "a is off by 1e-6", "see the rows")
+    assert [(one.host, one.name, one.verdict, one.message, one.next) for one in judged.findings] == [
+        ("a", "shadow.a", Verdict.PASS, "equal on 3 tapes", ""),
+        ("b", "shadow.a", Verdict.WARN, "a is off by 1e-6", "see the rows"),
     ]
+    kept = {host: next(iter(documents.values()))["status"] for host, documents in judged.documents.items()}
+    assert kept == {"a": "PASS", "b": "WARN"}
 
 
 @pytest.mark.parametrize(
@@ -125,7 +105,6 @@ def test_a_host_that_could_not_compare_is_an_error_and_never_silent(
     judged = shadow.shadow(targets, run="")
     assert judged.verdict is Verdict.ERROR
     assert [found in one.message for one in judged.findings if one.host == "b"] == [True]
-    assert judged.documents["b"] == {}
 
 
 def test_a_host_that_does_not_answer_hides_no_other(targets: Targets, world: World, tmp_path: Path) -> None:
@@ -155,7 +134,8 @@ def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hos
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str, code: int
 ) -> None:
     said = document(status, *([] if status == "PASS" else [{**ISSUE, "verdict": status}]))
-    findings = tuple(shadow._of_check("a", "a", said["checks"]["a"]))
+    step = Step(id="role.step", kind="command", words="compare", args={}, desired={})
+    findings = tuple(shadow._compared("a", [step], [{"id": step.id, "after": {"document": said}}]))
     documents = {"a": {"role.step": said}}
     judged = Judged("both", findings, documents)
     monkeypatch.setattr(shadow, "shadow", lambda _targets, *, run: judged)  # noqa: ARG005 - its own name

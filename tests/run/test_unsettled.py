@@ -9,21 +9,15 @@ from cutover.agent import revert
 from cutover.agent.durable import read_json
 from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack, Unreachable
 from cutover.core.verdict import Verdict
-from cutover.journal.journal import read
 from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.run.history import settle_what_is
 from tests.run import fakehosts
-from tests.run.fakehosts import RUN, World, is_on_v1
+from tests.run.fakehosts import RUN, World, checks_that_find, is_on_v1
 from tests.run.killing import HOSTS, Machine, killed, machines
-from tests.run.test_commit import _checks
 
 __all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 LATER = "20260103T030405Z-def456"
-
-
-def machine(world: World, folder: Path) -> Machine:
-    return Machine(world, folder, HOSTS)
 
 
 def lease_ends(world: World, *names: str) -> None:
@@ -72,7 +66,7 @@ def test_a_reverted_host_that_is_not_as_v1_was_is_taken_back_once_more(
 
     def check(session: object, phase: object, hosts: tuple[str, ...]) -> object:
         looks.append("look")
-        shut = _checks("rollback", "a", Verdict.FAIL) if len(looks) == 1 else fakehosts.passes
+        shut = checks_that_find("rollback", "a", Verdict.FAIL) if len(looks) == 1 else fakehosts.passes
         return shut(session, phase, hosts)  # type: ignore[arg-type]
 
     monkeypatch.setattr("cutover.run.phase.check_hosts", check)
@@ -80,20 +74,15 @@ def test_a_reverted_host_that_is_not_as_v1_was_is_taken_back_once_more(
     assert is_on_v1(world, "a")
 
 
-def test_a_host_that_is_about_to_go_back_keeps_new_runs_out(world: World, tmp_path: Path) -> None:
+def test_a_host_that_is_about_to_go_back_or_tried_in_vain_keeps_new_runs_out(world: World, tmp_path: Path) -> None:
     one = killed(world, tmp_path, "activation", "a")
     lease_ends(world, "a", "b")
     end = begins_later(one)
     assert isinstance(end, Refused)
     assert "about to go back by itself" in end.problems[0].found
-
-
-def test_a_host_between_two_versions_keeps_new_runs_out_with_exit_5(world: World, tmp_path: Path) -> None:
-    one = killed(world, tmp_path, "activation", "a")
     world.host("a").broken.add("rollback")
     world.host("a").goes_back_by_itself()  # it tries, and fails
     world.host("a").place.armed.unlink()
-    lease_ends(world, "a", "b")
     end = begins_later(one)
     assert isinstance(end, MixedFleet)
     assert [problem.host for problem in end.problems] == ["a"]
@@ -110,7 +99,7 @@ def test_a_host_that_a_run_holds_is_left_to_the_lock(
 
 def owing(world: World, folder: Path) -> Machine:
     """A run that went back, while a was cut off."""
-    one = machine(world, folder)
+    one = Machine(world, folder, HOSTS)
     world.host("b").broken.add("activation")
     world.host("b").meanwhile["activation"] = lambda: setattr(world.host("a"), "silent", True)
     end = one.begin()
@@ -133,7 +122,7 @@ def test_a_host_that_was_gone_when_the_others_went_back_is_remembered(world: Wor
 
 def test_an_owed_rollback_keeps_new_runs_out_with_exit_5_on_any_machine(world: World, tmp_path: Path) -> None:
     one = owing(world, tmp_path / "one")
-    for other in (one, machine(world, tmp_path / "other")):
+    for other in (one, Machine(world, tmp_path / "other", HOSTS)):
         other.silent = {"a"}
         end = begins_later(other)
         assert isinstance(end, MixedFleet)
@@ -158,7 +147,7 @@ def test_an_owed_rollback_is_settled_by_the_next_rollback_that_reaches_the_host(
 def test_what_is_owed_is_struck_out_where_another_machine_has_settled_it(world: World, tmp_path: Path) -> None:
     one = owing(world, tmp_path / "one")
     world.host("a").silent = False
-    assert machine(world, tmp_path / "other").rollback()[1] is None
+    assert Machine(world, tmp_path / "other", HOSTS).rollback()[1] is None
     assert begins_later(one) is None
     assert pending_rollbacks(one.folder, "lab", "toy").all() == {}
 
@@ -173,7 +162,7 @@ def test_another_service_on_the_same_host_settles_nothing(world: World, tmp_path
 
 
 def test_a_host_that_answers_again_soon_goes_back_with_the_others(world: World, tmp_path: Path) -> None:
-    one = machine(world, tmp_path)
+    one = Machine(world, tmp_path, HOSTS)
     world.host("b").broken.add("activation")
     world.host("b").meanwhile["activation"] = lambda: setattr(world.host("a"), "silent", True)
     world.host("b").meanwhile["rollback"] = lambda: setattr(world.host("a"), "silent", False)
@@ -183,59 +172,38 @@ def test_a_host_that_answers_again_soon_goes_back_with_the_others(world: World, 
 
 
 def test_a_host_that_is_just_not_there_is_unreachable_and_owed_nothing(world: World, tmp_path: Path) -> None:
-    one = machine(world, tmp_path)
+    one = Machine(world, tmp_path, HOSTS)
     one.silent = {"b"}
     assert isinstance(one.begin(), Unreachable)
     assert world.host("a").changes == []
 
 
-def test_what_a_host_did_on_its_own_way_back_is_in_the_journal_once_it_is_settled(world: World, tmp_path: Path) -> None:
-    one = killed(world, tmp_path, "activation", "a")
-    world.host("a").goes_back_by_itself()
-    assert one.rollback() == (("a",), None)
-    records = read(one.runs.root.joinpath(RUN) / "journal.jsonl")
-    (reported,) = [record for record in records if record.kind == "outcome" and record.phase == "rollback"]
-    assert (reported.host, reported.data["id"], reported.data["ok"], reported.data["by"]) == (
-        "a",
-        "rollback.step",
-        True,
-        "the host's own revert",
-    )
-    assert reported.data["words"] == "do rollback"
-
-
-def test_what_a_host_did_on_its_own_way_back_is_told_once(world: World, tmp_path: Path) -> None:
+def test_what_a_host_did_on_its_own_way_back_is_in_the_journal_once(world: World, tmp_path: Path) -> None:
     one = killed(world, tmp_path, "activation", "a")
     world.host("a").goes_back_by_itself()
     one.dies_after = one.records + 7
     one.rollback()
-    one.dead, one.dies_after = False, 10**9
-    one.rollback()
-    reported = [record for record in read(one.runs.root.joinpath(RUN) / "journal.jsonl") if "by" in record.data]
-    assert len([record for record in reported if record.kind == "outcome"]) == 1
+    one.begins_anew()
+    assert one.rollback() == (("a",), None)
+    (reported,) = [record for record in one.written if record.kind == "outcome" and record.phase == "rollback"]
+    by = ("a", "rollback.step", "do rollback", True, "the host's own revert")
+    assert (reported.host, *(reported.data[name] for name in ("id", "words", "ok", "by"))) == by
 
 
-def test_a_host_on_which_the_rest_may_not_be_touched_any_more_is_done_with_its_own_revert(
-    world: World, tmp_path: Path
+@pytest.mark.parametrize("by_itself", [True, False])
+def test_where_the_rest_may_not_be_touched_any_more_the_way_back_ends_settled_and_lists_it(
+    world: World, tmp_path: Path, by_itself: bool
 ) -> None:
     one = killed(world, tmp_path, "activation", "a")
     world.host("a").late.add("rollback")
-    world.host("a").goes_back_by_itself()
-    assert world.host("a").armed is False
-    assert one.rollback() == (("a",), None)
-
-
-def test_a_rollback_of_which_the_rest_may_not_be_touched_any_more_ends_settled_and_lists_it(
-    world: World, tmp_path: Path
-) -> None:
-    one = killed(world, tmp_path, "activation", "a")
-    world.host("a").late.add("rollback")
+    if by_itself:
+        world.host("a").goes_back_by_itself()
+        assert world.host("a").armed is False
     assert one.rollback() == (("a",), None)
     assert world.host("a").armed is False
-    records = read(one.runs.root.joinpath(RUN) / "journal.jsonl")
-    (gate,) = [record for record in records if record.kind == "gate" and record.phase == "rollback"]
-    (finding,) = gate.data["findings"]
-    assert (finding["verdict"], "left unchanged, because" in finding["message"]) == ("WARN", True)
+    gates = [record for record in one.written if record.kind == "gate" and record.phase == "rollback"]
+    left = [one for gate in gates for one in gate.data["findings"] if "left unchanged, because" in one["message"]]
+    assert [finding["verdict"] for finding in left] == ([] if by_itself else ["WARN"])
     assert one.rollback() == ((), None)
 
 
@@ -243,7 +211,7 @@ def test_a_rollback_of_which_the_rest_may_not_be_touched_any_more_ends_settled_a
 def test_a_revert_that_was_ended_as_it_began_leaves_no_failed_unit_behind(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: str
 ) -> None:
-    one, reported = machine(world, tmp_path), []
+    one, reported = Machine(world, tmp_path, HOSTS), []
     monkeypatch.setattr(revert, "systemctl_or_fail", lambda *words, **_: reported.append(words))
     monkeypatch.setattr(revert, "show", lambda *_: {"SubState": ended, "ActiveState": ended})
     assert one.begin() is None  # armed, and disarmed in the end

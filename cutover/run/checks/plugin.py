@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 import pytest
 
 from cutover.plan.plan import HostPlan
-from cutover.remote.testinfra_backend import host_over
 from cutover.remote.transport import Result, Shell
 
 # Ask all hosts at once what their checks will ask: checks run one after another, and during an outage each round trip counts.
@@ -68,6 +67,8 @@ _CHECKED_HOSTS: WeakKeyDictionary[Shell, CheckedHost] = WeakKeyDictionary()
 def checked_host(shell: Shell) -> CheckedHost:
     """A host as its checks see it, made at its first use."""
     if shell not in _CHECKED_HOSTS:
+        from cutover.remote.testinfra_backend import host_over  # not loaded before a check needs it
+
         remembering = Remembering(shell)
         _CHECKED_HOSTS[shell] = CheckedHost(remembering, host_over(remembering))
     return _CHECKED_HOSTS[shell]

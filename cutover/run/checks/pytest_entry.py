@@ -11,8 +11,6 @@ import pytest
 
 from cutover.run.checks import plugin
 
-OPEN = pytest.StashKey[ExitStack]()
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Which hosts, as in all our commands."""
@@ -40,26 +38,19 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(refused)) from refused
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the connections."""
-    if OPEN in config.stash:
-        config.stash[OPEN].close()
-
-
 def _connect(config: pytest.Config) -> None:
     from cutover.inventory.targets import Options, choose
     from cutover.remote.fleet import reached
-    from cutover.run.verify import phase_to_check, run_to_check, unasked_findings
+    from cutover.run.verify import held_against, phase_to_check, run_to_check, unasked_findings
 
     options = config.getoption
     targets = choose(Options(Path(config.rootpath), options("--hosts"), options("--inventory"), options("--limit")))
     phase = phase_to_check(_phase(config.args))
-    config.stash[OPEN] = ExitStack()
-    fleet, unreachable = config.stash[OPEN].enter_context(reached(targets))
+    connections = ExitStack()
+    config.add_cleanup(connections.close)
+    fleet, unreachable = connections.enter_context(reached(targets))
     known, problems = run_to_check(fleet, options("--run"), phase, unreachable)
-    unasked = {one.host: str(one.problem()) for one in unasked_findings("", problems)}
-    plans = {name: known.plans[name] for name in targets.names if name not in unasked} if known else {}
-    config.stash[plugin.FLEET] = plugin.Checked({name: fleet.agents[name] for name in plans}, plans, unasked)
+    config.stash[plugin.FLEET] = held_against(fleet, known, unasked_findings("", problems))
 
 
 def _phase(arguments: list[str]) -> str:

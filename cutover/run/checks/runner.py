@@ -1,11 +1,10 @@
 """The checks of a phase on some hosts, standard ones and the service's, in one pytest session over the connections of the run."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -13,17 +12,14 @@ from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
-from cutover.plan.plan import HostPlan
 from cutover.plan.roles import checks_of
 from cutover.plan.service import load_service
-from cutover.remote.transport import Shell
+from cutover.run.checks import plugin
 from cutover.run.session import Session
-
-# The JUnit file of checks: it must be writable before anybody is asked, and who could not be asked is in it as an error.
 
 
 def refuse_unwritable(path: Path) -> None:
-    """UsageError where the file cannot be written. What it held is gone from here on: it says nothing of the hosts now."""
+    """UsageError where a JUnit file cannot be written. What it held is gone from here on: it says nothing of the hosts now."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
@@ -31,41 +27,6 @@ def refuse_unwritable(path: Path) -> None:
         why = f"{path.parent} is not a directory" if isinstance(refused, FileExistsError) else refused.strerror
         found = f"{path} cannot be written: {why or refused}"
         raise UsageError(Problem(path="--junit", found=found, next="name a file in a directory of yours")) from refused
-
-
-def add_errors(path: Path | None, about: str, findings: Sequence[Finding], no_room: str) -> list[Finding]:
-    """Add a testcase with an error for each finding, so that a CI that reads only this file sees them; a finding where it cannot be."""
-    if path is None or not findings:
-        return []
-    suites = _read(path)
-    suite = suites.find("testsuite")
-    if suite is None:
-        suite = ET.SubElement(suites, "testsuite", {"name": "pytest"})
-    for name in ("tests", "errors"):
-        suite.set(name, str(int(suite.get(name, "0")) + len(findings)))
-    for finding in findings:
-        case = {"classname": f"checks.{about}", "name": f"{finding.name.partition('.')[2]}[{finding.host}]"}
-        error = ET.SubElement(ET.SubElement(suite, "testcase", case), "error", {"message": finding.message})
-        error.text = str(finding.problem())
-    try:
-        ET.ElementTree(suites).write(path, encoding="utf-8", xml_declaration=True)
-    except OSError as refused:
-        return [unwritten(about, path, str(refused), no_room)]
-    return []
-
-
-def unwritten(about: str, path: Path, why: str, advice: str) -> Finding:
-    """That the checks were judged and their file is missing. A full disk here keeps no host from its version."""
-    found = f"the checks were judged, but {path.name} could not be written: {why}"
-    return Finding("", f"{about}.evidence", Verdict.WARN, found, advice)
-
-
-def _read(path: Path) -> ET.Element:
-    """What pytest has written; a new document where it has written none."""
-    try:
-        return ET.parse(path).getroot()  # noqa: S314 - our own file
-    except (OSError, ET.ParseError):
-        return ET.Element("testsuites", {"name": "pytest tests"})
 
 
 # Turns what pytest reports of a check into a finding: passed, failed, could not be asked, left out.
@@ -102,39 +63,22 @@ class Findings:
 
 
 def _finding(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> Finding:
-    host = item.callspec.params.get("host_name", "") if hasattr(item, "callspec") else ""
+    host = str(item.callspec.params.get("host_name", "")) if hasattr(item, "callspec") else ""
     name = f"{item.path.stem}.{getattr(item, 'originalname', item.name).removeprefix('test_')}"
     proves, advice = words_of(item)
     error = call.excinfo.value if call.excinfo is not None else None
-    return Finding(
-        str(host),
-        name,
-        _verdict(item, report, error),
-        _message(report, proves, error),
-        advice,
-        round(report.duration, 4),
-    )
-
-
-def _verdict(item: pytest.Item, report: pytest.TestReport, error: BaseException | None) -> Verdict:
-    if report.passed:
-        return Verdict.PASS
-    if report.skipped:
-        return Verdict.INCONCLUSIVE
-    if isinstance(error, AssertionError):
-        return Verdict.WARN if item.get_closest_marker("warn") else Verdict.FAIL
-    return Verdict.ERROR  # it could not be asked, which is never the host's answer
-
-
-def _message(report: pytest.TestReport, proves: str, error: BaseException | None) -> str:
-    if report.passed:
-        return proves
     reason = str(error).split("\n")[0] if error is not None else str(report.longrepr)
-    return (
-        f"not so: {proves}: {reason}"
-        if isinstance(error, AssertionError)
-        else f"could not be judged: {proves}: {type(error).__name__}: {reason}"
-    )
+    message = f"could not be judged: {proves}: {type(error).__name__}: {reason}"
+    if report.passed:
+        verdict, message = Verdict.PASS, proves
+    elif report.skipped:
+        verdict = Verdict.INCONCLUSIVE
+    elif isinstance(error, AssertionError):
+        verdict = Verdict.WARN if item.get_closest_marker("warn") else Verdict.FAIL
+        message = f"not so: {proves}: {reason}"
+    else:
+        verdict = Verdict.ERROR  # it could not be asked, which is never the host's answer
+    return Finding(host, name, verdict, message, advice, round(report.duration, 4))
 
 
 def words_of(item: pytest.Item) -> tuple[str, str]:
@@ -163,21 +107,13 @@ def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Fi
     """Run the checks of a phase and keep their JUnit file as evidence. Main thread only: pytest is not made for others."""
     number = 1 + len(list(session.directory.evidence.glob(f"checks-*-{phase.name}.xml")))
     junit = session.directory.evidence / f"checks-{number}-{phase.name}.xml"
+    agents = {name: session.fleet.agents[name] for name in hosts}
     plans = {name: session.plans[name] for name in hosts}
-    return run_checks(
-        session.root, session.service, phase, {name: session.fleet.agents[name] for name in hosts}, plans, junit
-    )
+    return run_checks(session.options.root, session.plan.service.name, phase, plugin.Checked(agents, plans), junit)
 
 
-def run_checks(
-    root: Path, service: str, phase: Phase, shells: Mapping[str, Shell], plans: Mapping[str, HostPlan], junit: Path | None,
-    *, no_room: str = "make room on this machine; the journal has the findings",
-) -> list[Finding]:  # fmt: skip
+def run_checks(root: Path, service: str, phase: Phase, checked: plugin.Checked, junit: Path | None) -> list[Finding]:
     """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
-    import pytest
-
-    from cutover.run.checks import plugin
-
     # Without any file, pytest would run all tests that it finds from here; so it is given one that is missing, and says so.
     files = [str(path) for path in checks_of(load_service(root, service), phase.name)]
     files = files or [str(root / "roles" / "standard" / "checks" / f"{phase.name}.py")]
@@ -187,21 +123,19 @@ def run_checks(
         """Hands the hosts to the plugin before it collects."""
 
         def pytest_configure(self, config: pytest.Config) -> None:
-            config.stash[plugin.FLEET] = plugin.Checked(shells, plans)
+            config.stash[plugin.FLEET] = checked
 
     options = [*OPTIONS, f"--rootdir={root}", *files, *([f"--junit-xml={junit}"] if junit else [])]
     with redirect_stdout(said), redirect_stderr(said), _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         code = pytest.main(options, plugins=[Hand(), plugin, results])
-    if results.unwritten and junit is not None:
+    if results.unwritten and junit is not None:  # a full disk here keeps no host from its version
         junit.unlink(missing_ok=True)  # half of one proves nothing
-        results.found.append(unwritten(phase.name, junit, results.unwritten, no_room))
+        found = f"the checks were judged, but {junit.name} could not be written: {results.unwritten}"
+        results.found.append(Finding("", f"{phase.name}.evidence", Verdict.WARN, found, "make room on this machine"))
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or results.broken:
         why = "; ".join(results.broken) or said.getvalue().strip()[-2000:] or f"pytest ended with {int(code)}"
-        found = f"the checks did not run: {why}"
-        not_run = [
-            Finding(name, f"{phase.name}.checks", Verdict.ERROR, found, f"see {', '.join(files)}") for name in plans
-        ]
-        return [*not_run, *add_errors(junit, phase.name, not_run, no_room)]
+        about = (f"{phase.name}.checks", Verdict.ERROR, f"the checks did not run: {why}", f"see {', '.join(files)}")
+        return [Finding(name, *about) for name in checked.plans]
     return results.found
 
 
