@@ -26,38 +26,38 @@ def flip(place: Path) -> str:
     content = bytearray((place / FILE).read_bytes())
     content[100] ^= 1
     (place / FILE).write_bytes(content)
-    return f"{FILE}: changed"
+    return f"{place / FILE}: content changed"
 
 
 def truncate(place: Path) -> str:
     os.truncate(place / FILE, 255)
-    return f"{FILE}: changed"
+    return f"{place / FILE}: content changed"
 
 
 def lose(place: Path) -> str:
     (place / FILE).unlink()
-    return f"{FILE}: missing"
+    return f"{place / FILE}: missing"
 
 
 def link(place: Path) -> str:
     lose(place)
     (place / FILE).symlink_to("/etc/hostname")
-    return f"{FILE}: changed"
+    return f"{place / FILE}: type changed"
 
 
 def add(place: Path) -> str:
     (place / "metrics_backup/extra.json").write_text("x")
-    return "metrics_backup/extra.json: not in the manifest"
+    return f"{place}/metrics_backup/extra.json: unexpected"
 
 
 def add_link(place: Path) -> str:
     (place / "extra").symlink_to("/tmp")
-    return "extra: not in the manifest"
+    return f"{place}/extra: unexpected"
 
 
 def hide(place: Path) -> str:
     (place / ".hidden").write_text("x")
-    return ".hidden: not in the manifest"
+    return f"{place}/.hidden: unexpected"
 
 
 def exchange(place: Path) -> str:
@@ -66,7 +66,7 @@ def exchange(place: Path) -> str:
     shutil.copytree(place, other, symlinks=True)
     (other / FILE).write_bytes(b"of another run")
     shutil.copy2(other / FILE, place / FILE)
-    return f"{FILE}: changed"
+    return f"{place / FILE}: content changed"
 
 
 def say_otherwise(what: str, value: object) -> Callable[[Path], str]:
@@ -76,7 +76,7 @@ def say_otherwise(what: str, value: object) -> Callable[[Path], str]:
         said: dict[str, Any] = json.loads((place / "manifest.json").read_text())
         said["entries"]["metrics"]["files"]["a.json"][what] = value
         (place / "manifest.json").write_text(json.dumps(said))
-        return "manifest.json: changed"
+        return f"{place}/manifest.json: changed"
 
     damage.__name__ = f"manifest_{what}"
     return damage

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import MODULES, restores, units
+from cutover.agent import durable
+from cutover.agent.modules import MODULES, units
 from cutover.agent.work import State, Work, carry_out
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -128,7 +129,7 @@ def test_a_disk_that_fills_up_is_left_as_it_was(
             raise OSError(28, "No space left on device")
         return rename(path, target)
 
-    monkeypatch.setattr(*((Path, "rename", full) if what == "exchange" else (restores, "sync_filesystem", full)))
+    monkeypatch.setattr(*((Path, "rename", full) if what == "exchange" else (durable, "sync_filesystem", full)))
     outcome = rehearse(snapshot) if what == "rehearse" else restore(snapshot, entries=["metrics"])
     assert (outcome["ok"], "No space left" in outcome["error"]) == (False, True)
     assert everything(live / "data/metrics") == before

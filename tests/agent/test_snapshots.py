@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import MODULES, snapshots, units
+from cutover.agent import durable
+from cutover.agent.modules import MODULES, units
 from cutover.agent.work import State, Work, carry_out, look_at
 
 RUN = "20260102T030405Z-abc123"
@@ -65,13 +66,13 @@ def test_it_holds_everything_and_is_read_only(tmp_path: Path, live: Path) -> Non
     assert str((place / "metrics_backup/newest").readlink()) == "a.json"
     assert (place / "metrics_backup/empty").is_dir()
     assert "active" in (place / "status.log").read_text()
-    assert manifest(place)["entries"]["release"]["state"]["target"] == "/opt/v1"
+    assert manifest(place)["entries"]["release"]["files"][""]["link"] == "/opt/v1"
 
 
 def test_absence_is_recorded(tmp_path: Path, live: Path) -> None:
     take(tmp_path / "s", live)
     recorded = manifest(tmp_path / "s")["entries"]
-    assert [recorded[name]["state"] for name in ("v2-unit", "drop-ins")] == [{"exists": False, "type": "absent"}] * 2
+    assert [recorded[name]["files"] for name in ("v2-unit", "drop-ins")] == [{}] * 2
 
 
 def test_a_tree_with_a_manifest_or_hidden_folders_of_its_own_is_copied_whole(tmp_path: Path, live: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_folder_that_is_no_snapshot_is_not_replaced(tmp_path: Path, live: Path
 
 
 def test_what_a_crash_left_half_made_never_counts_and_is_made_anew(tmp_path: Path, live: Path) -> None:
-    torn = tmp_path / ".s.taking"
+    torn = tmp_path / ".s.cutover-new"
     (torn / "metrics_backup").mkdir(parents=True)
     (torn / "metrics_backup/half").write_text("half")
     assert look(tmp_path / "s") == {"exists": False}
@@ -116,7 +117,7 @@ def test_a_disk_that_fills_up_is_left_as_it_was(tmp_path: Path, live: Path, monk
     def full(_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(snapshots, "sync_filesystem", full)
+    monkeypatch.setattr(durable, "sync_filesystem", full)
     outcome = take(tmp_path / "rollback/s", live)
     assert (outcome["ok"], outcome["error"]) == (False, "[Errno 28] No space left on device")
     assert list((tmp_path / "rollback").iterdir()) == []
@@ -168,7 +169,7 @@ def test_one_that_can_be_written_is_seen_to_be(tmp_path: Path, live: Path) -> No
 def test_other_snapshots_of_the_run_may_lie_in_it(tmp_path: Path, live: Path) -> None:
     take(tmp_path / "s", live)
     assert take(tmp_path / "s/final", live, only="metrics")["ok"]
-    (tmp_path / "s/.new_kept.taking").mkdir()
+    (tmp_path / "s/.new_kept.cutover-new").mkdir()
     assert look(tmp_path / "s")["verified"] is True
     _make_writable(tmp_path / "s/final")
     (tmp_path / "s/final/metrics_backup/a.json").write_text("9")
@@ -179,7 +180,7 @@ def test_a_link_where_a_file_should_be_is_refused_and_nothing_is_left(tmp_path: 
     (live / "pipeline.yml").unlink()
     (live / "pipeline.yml").symlink_to("/etc/hostname")
     outcome = take(tmp_path / "s", live)
-    assert (outcome["ok"], "is a link, not a file" in outcome["error"]) == (False, True)
+    assert (outcome["ok"], "is not a file" in outcome["error"]) == (False, True)
     assert not (tmp_path / "s").exists()
 
 
@@ -187,7 +188,7 @@ def test_a_link_where_a_file_should_be_is_refused_and_nothing_is_left(tmp_path: 
 def test_what_vanishes_while_it_is_copied_is_left_out(
     tmp_path: Path, live: Path, victim: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = snapshots.tree
+    listed = durable.tree
 
     def and_then_it_goes(root: Path) -> dict[str, os.stat_result]:
         found = listed(root)
@@ -196,12 +197,13 @@ def test_what_vanishes_while_it_is_copied_is_left_out(
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         return found
 
-    monkeypatch.setattr(snapshots, "tree", and_then_it_goes)
+    monkeypatch.setattr(durable, "tree", and_then_it_goes)
     outcome = take(tmp_path / "s", live)
     assert outcome["ok"], outcome
     files = manifest(tmp_path / "s")["entries"]["metrics"]["files"]
-    assert not [name for name in files if name.startswith(victim)]
-    assert files
+    copied = [name for name, item in files.items() if "sha256" in item or "link" in item]
+    assert copied
+    assert not [name for name in copied if name.startswith(victim)]
 
 
 class TestReuse:

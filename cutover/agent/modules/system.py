@@ -12,7 +12,7 @@ from typing import Any
 
 from cutover.agent import process
 from cutover.agent.clock import SYSTEMCTL_S, boot_id
-from cutover.agent.modules.snapshots import tree
+from cutover.agent.durable import tree
 from cutover.agent.systemd import show, show_each
 from cutover.agent.work import State, Work
 

@@ -53,7 +53,7 @@ def lost(path, kept):
         return ""
     return "" if hashlib.sha256(path.read_bytes()).hexdigest() == kept["sha256"] else "another than it was"
 files = manifest["entries"][sys.argv[4]]["files"]
-print(json.dumps([f"{name}: {why}" for name, kept in sorted(files.items()) if (why := lost(tree / name, kept))][:10]))
+print(json.dumps([f"{name}: {why}" for name, kept in sorted(files.items()) if kept.keys() & {"sha256", "link"} and (why := lost(tree / name, kept))][:10]))
 """
 
 
