@@ -14,7 +14,7 @@ from typing import Any
 
 from cutover.agent import batch, lease, process, revert
 from cutover.agent.clock import boot_id, now
-from cutover.agent.durable import read_json, write_json
+from cutover.agent.durable import make_directory, read_json, write_json
 from cutover.agent.serve import serve
 from cutover.agent.state_dir import Refusal, StateDir, journal_heads, note_head
 from cutover.agent.work import Work, look_at, work_off
@@ -69,8 +69,8 @@ def begin(state_dir: StateDir, request: Request) -> Answer:
         write_json(folder / "plan.json", request["plan"])
     else:
         revert.put_off(state_dir)  # a rollback must not meet the host's own next attempt
-    state_dir.incoming.mkdir(mode=0o700, exist_ok=True)
-    os.chown(state_dir.incoming, int(os.environ.get("SUDO_UID", "0")), -1)  # uploads arrive as the user who logs in
+    # Uploads arrive as the user who logs in.
+    make_directory(state_dir.incoming, mode=0o700, uid=int(os.environ.get("SUDO_UID", "0")))
     state_dir.remove_partial_uploads()
     return {"lease": taken, "reverted": read_json(folder / "reverted.json")}
 
@@ -151,17 +151,9 @@ def plan(state_dir: StateDir, request: Request) -> Answer:
 
 
 VERBS: dict[str, Callable[[StateDir, Request], Answer]] = {
-    "look": look,
-    "measure": measure,
-    "shell": shell,
-    "begin": begin,
-    "renew": renew,
-    "release": release,
-    "arm": arm,
-    "disarm": disarm,
-    "record": record,
-    "status": status,
-    "plan": plan,
+    **{
+        verb.__name__: verb for verb in (look, measure, shell, begin, renew, release, arm, disarm, record, status, plan)
+    },
     "apply": batch.start,
 }
 

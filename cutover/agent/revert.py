@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.agent.clock import ARM_S, now
-from cutover.agent.durable import read_json, write_atomically, write_json
+from cutover.agent.durable import read_json, remove, write_atomically, write_json
 from cutover.agent.lease import check, raise_token
 from cutover.agent.state_dir import StateDir
 from cutover.agent.systemd import reload_systemd, show, show_each, systemctl_or_fail
@@ -149,7 +149,6 @@ def _remove(state_dir: StateDir) -> None:
     timer, service = (UNITS / f"{revert_unit(state_dir.root)}.{kind}" for kind in ("timer", "service"))
     if timer.exists():
         systemctl_or_fail("--no-reload", "disable", "--now", timer.name)
-    for path in (timer, service):
-        path.unlink(missing_ok=True)
-    state_dir.armed.unlink(missing_ok=True)
+    for path in (timer, service, state_dir.armed):
+        remove(path)
     _reload_if_stale(revert_unit(state_dir.root))

@@ -67,7 +67,14 @@ def snapshot(tmp_path: Path, live: Path) -> Path:
 def restore(
     snapshot: Path, *, entries: list[str] | None = None, run: str = RUN, once: bool = False, **more: str
 ) -> State:
-    args = {"directory": str(snapshot), "run": run, "entries": entries or ENTRIES, "once": once, **more}
+    args = {
+        "directory": str(snapshot),
+        "run": run,
+        "entries": entries or ENTRIES,
+        "once": once,
+        "unless": "/nowhere/*",
+        **more,
+    }
     return carry_out(
         MODULES, {"id": "s", "kind": "restore", "args": args, "desired": {"identical": True}, "probe": False}, Work()
     )

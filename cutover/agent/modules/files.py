@@ -5,14 +5,13 @@ from __future__ import annotations
 import grp
 import pwd
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from cutover.agent import durable
-from cutover.agent.work import CannotChange, State, Work
+from cutover.agent.work import Args, CannotChange, State, Work
 
-Args = Mapping[str, Any]
 TEXT_MOST = 1 << 16
 TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from stat import S_ISDIR
-from typing import Any
 
 from cutover.agent import durable, process
 from cutover.agent.clock import COMPILE_S
-from cutover.agent.work import CannotChange, State, Work
+from cutover.agent.work import Args, CannotChange, State, Work
 
-Args = Mapping[str, Any]
 MANIFEST = "manifest.json"
 # Digests of the byte code: the manifest names sources only, and byte code is what runs.
 BYTE_CODE = "byte_code.json"

@@ -5,7 +5,6 @@ Nothing is restored from a snapshot that does not verify or that belongs to anot
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from cutover.agent.clock import now
 from cutover.agent.modules.snapshots import MANIFEST, look_snapshot
 from cutover.agent.modules.units import refuse_while_running
 from cutover.agent.systemd import reload_systemd
-from cutover.agent.work import CannotChange, State, Work
+from cutover.agent.work import Args, CannotChange, State, Work
 
-Args = Mapping[str, Any]
 UNITS = ("/etc/systemd/", "/run/systemd/", "/usr/lib/systemd/", "/lib/systemd/")
 
 
@@ -33,7 +31,9 @@ def look_restored(args: Args, _work: Work) -> State:
         return {"snapshot": str(snapshot), "identical": not differs, "differs": differs[:10]}
     done = durable.read_json(_mark(snapshot))
     if done is None and not snapshot.exists():
-        _refuse_lost(snapshot, args)
+        if begun := sorted(Path("/").glob(args["unless"].lstrip("/"))):
+            what = f"{snapshot} is gone, though it was taken before {begun[0].name} was begun"
+            raise CannotChange(f"{what}: there is nothing to restore from")
         return {"snapshot": "none was taken", "identical": True}
     return {"snapshot": str(snapshot), "identical": done is not None, "restored_at": done["at"] if done else None}
 
@@ -54,15 +54,6 @@ def restore(args: Args, _desired: Args, _before: State, work: Work) -> None:
             raise CannotChange(f"restored, and yet {'; '.join(differs[:3])}")
         _mark(snapshot).parent.mkdir(mode=0o700, exist_ok=True)
         durable.write_json(_mark(snapshot), {"at": now(), "entries": list(args["entries"])})
-
-
-def _refuse_lost(snapshot: Path, args: Args) -> None:
-    """A snapshot that is not there was never taken only where what comes after it was never begun."""
-    pattern = args.get("unless")
-    if pattern and (begun := sorted(Path("/").glob(pattern.lstrip("/")))):
-        raise CannotChange(
-            f"{snapshot} is gone, though it was taken before {begun[0].name} was begun: there is nothing to restore from"
-        )
 
 
 def _mark(snapshot: Path) -> Path:

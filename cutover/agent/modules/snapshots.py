@@ -17,9 +17,8 @@ from typing import Any
 from cutover.agent import durable, process
 from cutover.agent.clock import SMALL_COMMAND_S, now
 from cutover.agent.modules.units import look_unit, refuse_while_running
-from cutover.agent.work import CannotChange, State, Work
+from cutover.agent.work import Args, CannotChange, State, Work
 
-Args = Mapping[str, Any]
 MANIFEST = "manifest.json"
 SCHEMA = 3
 KINDS = {"file": S_ISREG, "link": S_ISLNK, "tree": S_ISDIR}
@@ -32,32 +31,26 @@ def look_snapshot(args: Args, _work: Work) -> State:
     if manifest is None:
         return {"exists": False}
     if manifest["schema"] != SCHEMA:
-        raise CannotChange(
-            f"{directory / MANIFEST} has schema {manifest['schema']}, this version of the tool reads {SCHEMA}"
-        )
+        raise CannotChange(f"{directory} has schema {manifest['schema']}, this version of the tool reads {SCHEMA}")
     entries = manifest["entries"]
     found, items = _own(directory, entries), _items(entries)
-    wrong = (
-        [] if manifest["seal"] == _seal(manifest) else [f"{directory / MANIFEST}: changed"]
-    )  # owners, modes and times
+    # Copies have owners, modes and times of their own: those that are restored stand in the manifest alone.
+    wrong = [f"{directory / MANIFEST}: changed"] if manifest["seal"] != _seal(manifest) else []
     wrong += durable.deviations(
         {name: {key: item[key] for key in ("sha256", "link") if key in item} for name, item in items.items()},
         {name: seen for name, seen in found.items() if name in items or not S_ISDIR(seen.st_mode)},
         directory,
     )
-    single = {name: entry["files"][""] for name, entry in entries.items() if "" in entry.get("files", {})}
     files = [item for item in items.values() if "sha256" in item]
-    writable = [
-        seen for seen in (directory.lstat(), *found.values()) if seen.st_mode & 0o222 and not S_ISLNK(seen.st_mode)
-    ]
+    single = {name: entry["files"].get("", {}) for name, entry in entries.items() if "files" in entry}
+    modes = [seen.st_mode for seen in (directory.lstat(), *found.values()) if not S_ISLNK(seen.st_mode)]
     state = {
         "exists": True,
         "run": manifest["run"],
         "taken_at": manifest["taken_at"],
         "verified": not wrong,
-        "read_only": not writable,
+        "read_only": not any(mode & 0o222 for mode in modes),
         "digests": {name: item["sha256"] for name, item in single.items() if "sha256" in item},
-        "entries": sorted(entries),
         "files": len(files),
         "bytes": sum(item["size"] for item in files),
         "manifest_sha256": durable.sha256_file(directory / MANIFEST),
@@ -72,9 +65,7 @@ def take_snapshot(args: Args, _desired: Args, _before: State, work: Work) -> Non
     """
     directory = Path(args["directory"])
     if durable.status(directory):
-        raise CannotChange(
-            f"{directory} is there and is not the snapshot that it must be; a snapshot is never overwritten"
-        )
+        raise CannotChange(f"{directory} is there and is not what it must be; a snapshot is never overwritten")
     if "not_while" in args and Path(args["reuse"]).exists():
         refuse_while_running(args["not_while"])
     directory.parent.mkdir(parents=True, exist_ok=True)

@@ -47,13 +47,15 @@ LOST = """
 import hashlib, json, pathlib, sys
 manifest, tree, since = json.loads(pathlib.Path(sys.argv[1]).read_bytes()), pathlib.Path(sys.argv[2]), float(sys.argv[3])
 def lost(path, kept):
+    if not kept.keys() & {"sha256", "link"}:
+        return ""  # a directory
     if not (path.is_symlink() or path.exists()):
         return "missing"
     if "sha256" not in kept or path.lstat().st_mtime >= since:
         return ""
     return "" if hashlib.sha256(path.read_bytes()).hexdigest() == kept["sha256"] else "another than it was"
 files = manifest["entries"][sys.argv[4]]["files"]
-print(json.dumps([f"{name}: {why}" for name, kept in sorted(files.items()) if kept.keys() & {"sha256", "link"} and (why := lost(tree / name, kept))][:10]))
+print(json.dumps([f"{name}: {why}" for name, kept in sorted(files.items()) if (why := lost(tree / name, kept))][:10]))
 """
 
 
