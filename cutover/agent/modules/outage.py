@@ -46,9 +46,7 @@ def _last(events: list[tuple[str, float]], names: tuple[str, ...], until: float)
 def life(unit: str) -> list[tuple[str, float]]:
     """What PID 1 logged about a unit, in order: (event, Unix time)."""
     fields = [f"UNIT={unit}", *(f"MESSAGE_ID={message}" for message in EVENTS)]
-    options = ["--no-pager", "-o", "json", "--output-fields=MESSAGE_ID,UNIT", "-n", "200"]
-    done = process.run(["journalctl", *options, "_PID=1", *fields], deadline_s=JOURNALCTL_S)
-    if done.exit_code != 0:
-        raise OSError(f"journalctl: {done.end} {done.exit_code}: {done.stderr.strip()}")
+    options = ["-o", "json", "--output-fields=MESSAGE_ID,UNIT", "-n", "200"]
+    done = process.run_or_fail(["journalctl", *options, "_PID=1", *fields], deadline_s=JOURNALCTL_S)
     entries = [json.loads(line) for line in done.stdout.splitlines()]
     return [(EVENTS[entry["MESSAGE_ID"]], int(entry["__REALTIME_TIMESTAMP"]) / 1e6) for entry in entries]

@@ -75,9 +75,7 @@ def _extract(artifact: Path, scratch: Path) -> None:
 def _compile(scratch: Path, root: Path, deadline_s: float) -> None:
     """Byte code of a release that was built by another Python: nobody may write it later, and each start would take three times as long."""
     options = ["-q", "--invalidation-mode", "unchecked-hash", "-s", str(scratch), "-p", str(root)]
-    done = process.run([sys.executable, "-I", "-m", "compileall", *options, str(scratch)], deadline_s=deadline_s)
-    if done.exit_code != 0:
-        raise CannotChange(f"{root} does not compile: {done.end}: {(done.stdout + done.stderr).strip()[-1500:]}")
+    process.run_or_fail([sys.executable, "-I", "-m", "compileall", *options, str(scratch)], deadline_s=deadline_s)
 
 
 def _is_cached(name: str) -> bool:

@@ -6,7 +6,7 @@ import pwd
 
 from cutover.agent import process
 from cutover.agent.clock import SMALL_COMMAND_S
-from cutover.agent.work import Args, CannotChange, State, Work
+from cutover.agent.work import Args, State, Work
 
 
 def look_user(args: Args, _work: Work) -> State:
@@ -22,6 +22,4 @@ def add_user(args: Args, _desired: Args, _before: State, work: Work) -> None:
     """Add it with a group of its own and no way to log in."""
     options = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
     argv = ["useradd", *options, "--home-dir", args["home"], args["user"]]
-    done = process.run(argv, deadline_s=work.seconds_left(SMALL_COMMAND_S))
-    if done.exit_code != 0:
-        raise CannotChange(f"useradd {args['user']}: {done.stderr.strip()}")
+    process.run_or_fail(argv, deadline_s=work.seconds_left(SMALL_COMMAND_S))
