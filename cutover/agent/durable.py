@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,6 +113,8 @@ def remove(place: Path) -> None:
 def _clear(place: Path) -> None:
     found = status(place)
     if found and S_ISDIR(found.st_mode):
+        import shutil  # here, since it costs 10 ms that most requests need not pay
+
         shutil.rmtree(place)
     elif found:
         place.unlink()

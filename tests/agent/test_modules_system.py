@@ -85,7 +85,7 @@ def test_what_restarts_services_is_named(
     ("kind", "args"), [("restart_risks", {}), ("gap", {"stopped": "v1", "started": "v2"}), ("unit", {"unit": "v1"})]
 )
 def test_a_systemd_that_does_not_answer_is_an_error_and_not_an_absence(
-    kind: str, args: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    kind: str, args: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "run", lambda *_, **__: process.ProcessResult(1, "", "no bus", 0.0))
     assert "no bus" in look(kind, **args)["error"]
