@@ -155,16 +155,17 @@ def about(seen: os.stat_result) -> Item:
 
 
 def copy(source: Path, seen: os.stat_result, target: Path) -> Item:
-    """Copy a file or link, or make the directory; gives its item. Only we may read the copy, until it is dressed."""
+    """Copy a file or link, or make the directory; gives its item. The copy is ours, and nobody else may do more with it than before."""
+    mode = 0o600 | S_IMODE(seen.st_mode) & 0o777
     if S_ISDIR(seen.st_mode):
-        target.mkdir(mode=0o700)
+        target.mkdir(mode=mode | 0o100)
         return about(seen)
     if S_ISLNK(seen.st_mode):
         link = str(source.readlink())
         target.symlink_to(link)
         return about(seen) | {"link": link}
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as old, _create(target) as new:
+    with source.open("rb") as old, _create(target, mode) as new:
         while chunk := old.read(CHUNK):
             digest.update(chunk)
             size += new.write(chunk)
@@ -221,11 +222,11 @@ def _dress(descriptor: int, item: Item) -> None:
         os.utime(descriptor, ns=(item["mtime_ns"], item["mtime_ns"]))
 
 
-def make_read_only(root: Path, folders: int) -> None:
-    """Take from a tree every right to write, and give its directories the mode `folders`, whatever umask they were made under."""
+def make_read_only(root: Path, *, folders: int = 0) -> None:
+    """Take every right to write from a tree; `folders` are rights that its directories get, whatever umask they were made under."""
     for name, seen in tree(root).items():
         if not S_ISLNK(seen.st_mode):
-            (root / name).chmod(folders if S_ISDIR(seen.st_mode) else S_IMODE(seen.st_mode) & ~0o222)
+            (root / name).chmod(seen.st_mode & 0o555 | (folders if S_ISDIR(seen.st_mode) else 0))
 
 
 def deviations(items: Mapping[str, Item], found: Mapping[str, os.stat_result], root: Path) -> list[str]:
@@ -291,6 +292,6 @@ def _opened(path: Path, flags: int = 0) -> Iterator[int]:
         os.close(descriptor)
 
 
-def _create(path: Path) -> IO[bytes]:
-    """A new file that nobody else can read, open for writing."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb")
+def _create(path: Path, mode: int = 0o600) -> IO[bytes]:
+    """A new file, open for writing."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb")

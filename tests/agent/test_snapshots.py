@@ -22,6 +22,7 @@ def live(tmp_path: Path) -> Path:
     (root / "metrics/deep/er").mkdir(parents=True)
     (root / "metrics/empty").mkdir()
     (root / "pipeline.yml").write_text("v1\n")
+    (root / "pipeline.yml").chmod(0o640)
     (root / "metrics/a.json").write_text("1")
     (root / "metrics/deep/er/b.json").write_text("2")
     (root / "metrics/newest").symlink_to("a.json")
@@ -65,6 +66,7 @@ def test_it_holds_everything_and_is_read_only(tmp_path: Path, live: Path) -> Non
     assert outcome["ok"], outcome
     assert not any(path.lstat().st_mode & 0o222 for path in (place, *place.rglob("*")) if not path.is_symlink())
     assert (place / "pipeline_backup.yml").read_text() == "v1\n"
+    assert (place / "pipeline_backup.yml").stat().st_mode & 0o777 == 0o440  # as it was, for who restores by hand
     assert (place / "metrics_backup/deep/er/b.json").read_text() == "2"
     assert str((place / "metrics_backup/newest").readlink()) == "a.json"
     assert (place / "metrics_backup/empty").is_dir()

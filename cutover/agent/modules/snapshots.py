@@ -75,7 +75,7 @@ def take_snapshot(args: Args, _desired: Args, _before: State, work: Work) -> Non
         entries = {entry["name"]: _take(entry, scratch, earlier, work) for entry in args["entries"]}
         manifest = {"schema": SCHEMA, "run": args["run"], "taken_at": now(), "entries": entries}
         durable.write_json(scratch / MANIFEST, manifest | {"seal": _seal(manifest)})
-        durable.make_read_only(scratch, folders=0o500)
+        durable.make_read_only(scratch)
         durable.sync_filesystem(scratch)
 
 
