@@ -8,17 +8,12 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import MODULES
-from cutover.agent.work import State, Work, look_at
+from tests.agent.doing import look
 from tests.agent.test_restores import RUN, everything, live, rehearse, restore, snapshot, v2_was_here
 
 __all__ = ["live", "snapshot"]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 FILE = "metrics_backup/deep/er/b.bin"
-
-
-def look(place: Path) -> State:
-    return look_at(MODULES, {"id": "s", "kind": "snapshot", "args": {"directory": str(place)}}, Work())
 
 
 def flip(path: Path) -> None:
@@ -75,11 +70,11 @@ def test_every_damage_is_named_and_nothing_is_restored_not_even_what_is_whole(
 ) -> None:
     v2_was_here(live)
     now = everything(live)
-    assert look(open_snapshot)["verified"] is True
+    assert look("snapshot", directory=str(open_snapshot))["verified"] is True
     name, act, found = DAMAGES[damage]
     act(open_snapshot / name)
     said = f"{open_snapshot / name}: {found}"
-    seen = look(open_snapshot)
+    seen = look("snapshot", directory=str(open_snapshot))
     assert (seen["verified"], seen["wrong"]) == (False, [said])
     outcome = restore(open_snapshot, entries=["config", "metrics"], once=once)
     assert outcome["ok"] is False

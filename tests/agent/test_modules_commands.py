@@ -11,17 +11,16 @@ import pytest
 
 from cutover.agent import __main__ as agent_main
 from cutover.agent import process
-from cutover.agent.modules import MODULES
 from cutover.agent.state_dir import StateDir
-from cutover.agent.work import State, Work, carry_out
+from cutover.agent.work import State, Work
+from tests.agent.doing import do
 
 
 def run(
     *argv: str, timeout_s: float = 10, work: Work | None = None, desired: dict[str, Any] | None = None, **args: Any
 ) -> State:
     args |= {"name": "s", "argv": argv, "timeout_s": timeout_s}
-    step = {"id": "s", "kind": "command", "args": args, "desired": desired or {"exit_code": 0}, "probe": False}
-    return carry_out(MODULES, step, work or Work())
+    return do("command", args, desired or {"exit_code": 0}, work=work)
 
 
 def gone(pid: int) -> bool:

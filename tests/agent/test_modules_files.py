@@ -9,20 +9,19 @@ from typing import Any
 import pytest
 
 from cutover.agent.durable import write_atomically
-from cutover.agent.modules import MODULES
-from cutover.agent.work import State, Work, carry_out, look_at
+from cutover.agent.work import State, Work
+from tests.agent import doing
 
 TEXT = b"kpi: {}\n"
 DIGEST = hashlib.sha256(TEXT).hexdigest()
 
 
 def do(kind: str, path: Path, desired: dict[str, Any]) -> State:
-    step = {"id": "s", "kind": kind, "args": {"path": str(path)}, "desired": desired, "probe": False}
-    return carry_out(MODULES, step, Work(files={DIGEST: TEXT}))
+    return doing.do(kind, {"path": str(path)}, desired, work=Work(files={DIGEST: TEXT}))
 
 
 def look(kind: str, path: Path) -> State:
-    return look_at(MODULES, {"id": "s", "kind": kind, "args": {"path": str(path)}}, Work())
+    return doing.look(kind, path=str(path))
 
 
 def test_a_file_gets_content_and_mode_and_a_second_time_nothing_is_done(tmp_path: Path) -> None:

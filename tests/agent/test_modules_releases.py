@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import MODULES
-from cutover.agent.work import State, Work, carry_out
+from cutover.agent.work import State
+from tests.agent.doing import do
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root")
 FILES = {"app/kpi.py": b"VERSION = 2\n", "bin/kpi": b"#!/bin/sh\n", "site/numpy/core.py": b"x = 1\n"}
@@ -41,8 +41,7 @@ def pack(tmp_path: Path, *, compiled: bool) -> Path:
 
 def unpack(artifact: Path, **changed: Any) -> State:
     args = {"path": str(release(artifact)), "artifact": str(artifact), "sha256": digest(artifact), **changed}
-    desired = {"present": True, "id": "r1", "verified": True}
-    return carry_out(MODULES, {"id": "s", "kind": "release", "args": args, "desired": desired, "probe": False}, Work())
+    return do("release", args, {"present": True, "id": "r1", "verified": True})
 
 
 def release(artifact: Path) -> Path:

@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 
 from cutover.agent import process
-from cutover.agent.modules import MODULES, outage, system, units
+from cutover.agent.modules import outage, system, units
 from cutover.agent.systemd import PROPERTIES
-from cutover.agent.work import State, Work, look_at
-
-
-def look(kind: str, work: Work | None = None, **args: Any) -> State:
-    return look_at(MODULES, {"id": "s", "kind": kind, "args": args}, work or Work())
+from cutover.agent.work import Work
+from tests.agent.doing import look
 
 
 def test_facts_are_those_of_this_machine() -> None:
@@ -45,7 +42,7 @@ def test_a_disk_on_which_copies_would_not_fit_is_seen(tmp_path: Path) -> None:
 
 
 def test_a_clock_is_compared_with_the_controllers() -> None:
-    assert look("clock", Work(sent_at=time.time() - 100))["offset_s"] == pytest.approx(100, abs=5)
+    assert look("clock", work=Work(sent_at=time.time() - 100))["offset_s"] == pytest.approx(100, abs=5)
     assert look("clock")["offset_s"] is None
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cutover.agent import durable
-from cutover.agent.modules import MODULES, units
-from cutover.agent.work import State, Work, carry_out
+from cutover.agent.modules import units
+from cutover.agent.work import State
+from tests.agent.doing import do
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 RUN = "20260102T030405Z-abc123"
@@ -25,10 +26,6 @@ def everything(root: Path) -> dict[str, Any]:
         what: object = str(path.readlink()) if path.is_symlink() else path.read_bytes() if path.is_file() else None
         found[str(path.relative_to(root))] = (oct(seen.st_mode), seen.st_uid, seen.st_gid, seen.st_mtime_ns, what)
     return found
-
-
-def do(kind: str, args: dict[str, Any], desired: dict[str, Any]) -> State:
-    return carry_out(MODULES, {"id": "s", "kind": kind, "args": args, "desired": desired, "probe": False}, Work())
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from cutover.agent import durable
-from cutover.agent.modules import MODULES, units
-from cutover.agent.work import State, Work, carry_out, look_at
+from cutover.agent.modules import units
+from cutover.agent.work import State
+from tests.agent import doing
 
 RUN = "20260102T030405Z-abc123"
 
@@ -41,18 +42,14 @@ def entries(live: Path) -> list[dict[str, Any]]:
     ]
 
 
-def do(args: dict[str, Any], desired: dict[str, Any]) -> State:
-    return carry_out(MODULES, {"id": "s", "kind": "snapshot", "args": args, "desired": desired, "probe": False}, Work())
-
-
 def take(place: Path, live: Path, *, run: str = RUN, reuse: Path | None = None, only: str = "") -> State:
     wanted = [entry for entry in entries(live) if not only or entry["name"] == only]
     args = {"directory": str(place), "run": run, "entries": wanted, "reuse": str(reuse) if reuse else None}
-    return do(args, {"exists": True, "run": run, "verified": True, "read_only": True})
+    return doing.do("snapshot", args, {"exists": True, "run": run, "verified": True, "read_only": True})
 
 
 def look(place: Path) -> State:
-    return look_at(MODULES, {"id": "s", "kind": "snapshot", "args": {"directory": str(place)}}, Work())
+    return doing.look("snapshot", directory=str(place))
 
 
 def manifest(place: Path) -> dict[str, Any]:
@@ -129,7 +126,7 @@ def test_what_v2_wrote_is_not_kept_once_v1_writes_again(
     if final:
         take(tmp_path / "final", live)
     args = {"directory": str(tmp_path / "kept"), "run": RUN, "entries": [], "reuse": str(tmp_path / "final")}
-    assert do({**args, "not_while": "v1"}, {"exists": True})["ok"] is ok
+    assert doing.do("snapshot", {**args, "not_while": "v1"}, {"exists": True})["ok"] is ok
     assert (tmp_path / "kept").exists() is ok
 
 
