@@ -14,7 +14,7 @@ from typing import Any
 
 from cutover.agent import batch, lease, process, revert
 from cutover.agent.clock import boot_id, now
-from cutover.agent.durable import read_json, write_json
+from cutover.agent.durable import make_directory, read_json, write_json
 from cutover.agent.serve import serve
 from cutover.agent.state_dir import Refusal, StateDir, journal_heads, note_head
 from cutover.agent.work import Work, look_at, work_off
@@ -53,12 +53,11 @@ def shell(_state_dir: StateDir, request: Request) -> Answer:
 def begin(state_dir: StateDir, request: Request) -> Answer:
     """Take the lease for a run and keep the run's plan for this host, so that it can be rolled back from anywhere.
 
-    A run that this host went back from is spent: it may be taken up again (without a plan) to go back once more, not to be applied.
+    Without a plan the run is not applied, but taken up again to go back once more.
     """
     folder = state_dir.run(request["run"])
     if "plan" in request:
-        _refuse_spent(request["run"], folder)
-        _refuse_armed(request["run"], revert.state(state_dir))
+        _refuse_application(state_dir, request["run"], folder)
     taken = lease.acquire(
         state_dir, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"],
         claim=request["claim"],
@@ -69,21 +68,19 @@ def begin(state_dir: StateDir, request: Request) -> Answer:
         write_json(folder / "plan.json", request["plan"])
     else:
         revert.put_off(state_dir)  # a rollback must not meet the host's own next attempt
-    state_dir.incoming.mkdir(mode=0o700, exist_ok=True)
-    os.chown(state_dir.incoming, int(os.environ.get("SUDO_UID", "0")), -1)  # uploads arrive as the user who logs in
+    # Uploads arrive as the user who logs in.
+    make_directory(state_dir.incoming, mode=0o700, uid=int(os.environ.get("SUDO_UID", "0")))
     state_dir.remove_partial_uploads()
     return {"lease": taken, "reverted": read_json(folder / "reverted.json")}
 
 
-def _refuse_spent(run: str, folder: Path) -> None:
+def _refuse_application(state_dir: StateDir, run: str, folder: Path) -> None:
+    """A run that this host went back from is not applied again; nor is any while it is about to go back from another."""
     state, reverted = read_json(folder / "state.json") or {}, read_json(folder / "reverted.json")
     if reverted is not None or state.get("status") == "rollback":
         how, at = ("by itself", reverted["at"]) if reverted is not None else ("by a rollback", state["at"])
         raise Refusal("spent", f"run {run} is spent: this host went back from it {how} at {at}; make a new plan")
-
-
-def _refuse_armed(run: str, armed: Mapping[str, Any]) -> None:
-    """A host that is about to go back from one run is not changed by another."""
+    armed = revert.state(state_dir)
     if armed["armed"] and armed["run"] != run:
         why = f"this host goes back by itself from run {armed['run']}, which was never confirmed; roll that run back first"
         raise Refusal("unsettled", why)
@@ -99,16 +96,6 @@ def renew(state_dir: StateDir, request: Request) -> Answer:
 def release(state_dir: StateDir, request: Request) -> Answer:
     """Give the lease back."""
     return {"lease": lease.release(state_dir, token=request["token"])}
-
-
-def arm(state_dir: StateDir, request: Request) -> Answer:
-    """Arm the host's own revert."""
-    return revert.arm(state_dir, **{key: request[key] for key in ("token", "run", "undo", "confirm_s", "budget_s")})
-
-
-def disarm(state_dir: StateDir, request: Request) -> Answer:
-    """Confirm the cutover on this host."""
-    return revert.disarm(state_dir, token=request["token"])
 
 
 def record(state_dir: StateDir, request: Request) -> Answer:
@@ -151,17 +138,8 @@ def plan(state_dir: StateDir, request: Request) -> Answer:
 
 
 VERBS: dict[str, Callable[[StateDir, Request], Answer]] = {
-    "look": look,
-    "measure": measure,
-    "shell": shell,
-    "begin": begin,
-    "renew": renew,
-    "release": release,
-    "arm": arm,
-    "disarm": disarm,
-    "record": record,
-    "status": status,
-    "plan": plan,
+    **{verb.__name__: verb for verb in (look, measure, shell, begin, renew, release, record, status, plan)},
+    **{verb.__name__: verb for verb in (revert.arm, revert.disarm)},
     "apply": batch.start,
 }
 

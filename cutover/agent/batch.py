@@ -97,7 +97,7 @@ def unit_name(run: str, batch: str) -> str:
 
 def _launch(state_dir: StateDir, unit: str, folder: Path, deadline_s: float) -> None:
     agent = [sys.executable, "-I", "-S", str(state_dir.install())]
-    done = process.run(
+    process.run_or_fail(
         [
             "systemd-run", "--quiet", "--collect", f"--unit={unit}",
             f"--property=RuntimeMaxSec={deadline_s + UNIT_EXTRA_S}", f"--property=TimeoutStopSec={UNIT_EXTRA_S}",
@@ -105,8 +105,6 @@ def _launch(state_dir: StateDir, unit: str, folder: Path, deadline_s: float) -> 
         ],
         deadline_s=SYSTEMCTL_S,
     )  # fmt: skip
-    if done.exit_code != 0:
-        raise CannotChange(f"systemd-run {unit}: {done.end} {done.exit_code}: {done.stderr.strip()}")
 
 
 def _wait(unit: str, result: Path, deadline_s: float) -> None:

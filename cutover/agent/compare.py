@@ -2,7 +2,7 @@
 
 An observed state is a JSON object. What is desired names some of its keys (dots lead into nested objects) and, for each,
 either the value itself or one expectation: {"at_least": n}, {"at_most": n}, {"between": [a, b]}, {"one_of": [...]},
-{"not": value}, {"matches": regular expression}. What was not observed (missing, null, NaN) never meets anything.
+{"not": value}. What was not observed (missing, null, NaN) never meets anything.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ EXPECTATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "between": lambda seen, limits: limits[0] <= _number(seen) <= limits[1],
     "one_of": lambda seen, values: any(_same(seen, value) for value in values),
     "not": lambda seen, value: not _same(seen, value),
-    "matches": lambda seen, pattern: re.fullmatch(pattern, seen) is not None,
 }
 
 

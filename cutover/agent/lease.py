@@ -21,7 +21,7 @@ NO_CLAIM: Mapping[str, Any] = {}
 
 def current(state_dir: StateDir) -> Lease:
     """The lease as it stands, with `held` and `seconds_left`; token 0 where there never was one."""
-    lease: Lease = read_json(state_dir.lease) or {"token": 0, "run": None, "holder": None, "released": True}
+    lease = _read(state_dir)
     left = lease.get("ends", 0.0) - boot_seconds() if lease.get("boot_id") == boot_id() else 0.0
     return {**lease, "held": not lease["released"] and left > 0, "seconds_left": round(max(0.0, left), 1)}
 
@@ -72,7 +72,7 @@ def release(state_dir: StateDir, *, token: int) -> Lease:
 
 def check(state_dir: StateDir, token: int) -> Lease:
     """The lease, if this token still holds it; called before each change, while holding the host or the lease."""
-    lease: Lease = read_json(state_dir.lease) or {"token": 0, "released": True}
+    lease = _read(state_dir)
     if lease["token"] != token or lease["released"]:
         found = f"token {token} no longer holds this host (now {lease['token']}, run {lease.get('run')})"
         raise Refusal("fenced", found, lease=lease)
@@ -82,10 +82,15 @@ def check(state_dir: StateDir, token: int) -> Lease:
 def raise_token(state_dir: StateDir, *, by: str) -> int:
     """Lock every earlier holder out, when the host acts by itself."""
     with state_dir.lease_lock():
-        lease = read_json(state_dir.lease) or {"token": 0, "run": None}
+        lease = _read(state_dir)
         token: int = lease["token"] + 1
         write_json(state_dir.lease, lease | {"token": token, "holder": by, "released": True, "ends": 0.0})
     return token
+
+
+def _read(state_dir: StateDir) -> Lease:
+    lease: Lease | None = read_json(state_dir.lease)
+    return lease or {"token": 0, "run": None, "holder": None, "released": True}
 
 
 def _write(state_dir: StateDir, lease: Lease, seconds: float) -> Lease:

@@ -11,10 +11,10 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from cutover.agent.clock import PIPES_S
+from cutover.agent.work import CannotChange
 
 # Characters kept of each stream, from its end: a document must be whole, of error messages the last ones say enough.
 KEEP_OUT, KEEP_ERR = 8_000_000, 64_000
-
 
 # For the programs that we start: nothing is inherited from the login.
 CLEAN_ENVIRONMENT = {
@@ -69,6 +69,15 @@ def run(
         end = "deadline passed"
     code = process.returncode if end == "exited" else None
     return ProcessResult(code, _text(out, keep_out), _text(err, KEEP_ERR), time.monotonic() - started, end)
+
+
+def run_or_fail(argv: Sequence[str], *, deadline_s: float) -> ProcessResult:
+    """Run a program, and raise CannotChange with its last words where it does not end well."""
+    done = run(argv, deadline_s=deadline_s)
+    if done.exit_code != 0:
+        said = done.stderr.strip() or done.stdout.strip()
+        raise CannotChange(f"{' '.join(argv)}: {done.end} {done.exit_code}: {said[-1500:]}")
+    return done
 
 
 def _kill_session(leader: int) -> None:

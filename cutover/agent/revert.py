@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 from cutover.agent.clock import ARM_S, now
-from cutover.agent.durable import read_json, write_atomically, write_json
+from cutover.agent.durable import read_json, remove, write_atomically, write_json
 from cutover.agent.lease import check, raise_token
 from cutover.agent.state_dir import StateDir
 from cutover.agent.systemd import reload_systemd, show, show_each, systemctl_or_fail
@@ -50,19 +50,20 @@ WantedBy=timers.target
 """
 
 
-def arm(
-    state_dir: StateDir, *, token: int, run: str, undo: Sequence[Mapping[str, Any]], confirm_s: float, budget_s: float
-) -> dict[str, Any]:
-    """Write down how to go back and start the timer (seconds) that does it."""
-    name = revert_unit(state_dir.root)
+def arm(state_dir: StateDir, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Write down how to go back (`undo`) and start the timer that does it after `confirm_s` seconds, for `budget_s` at most."""
+    name, confirm_s = revert_unit(state_dir.root), request["confirm_s"]
     with state_dir.host_lock(ARM_S), state_dir.lease_lock():
-        check(state_dir, token)
-        write_json(
-            state_dir.armed, {"run": run, "token": token, "armed_at": now(), "confirm_s": confirm_s, "undo": list(undo)}
-        )
+        check(state_dir, request["token"])
+        armed = {key: request[key] for key in ("run", "token", "confirm_s", "undo")}
+        write_json(state_dir.armed, {**armed, "armed_at": now()})
         _stop_retry(name)
         service = SERVICE.format(
-            python=sys.executable, agent=state_dir.install(), state=state_dir.root, budget=budget_s, again=confirm_s
+            python=sys.executable,
+            agent=state_dir.install(),
+            state=state_dir.root,
+            budget=request["budget_s"],
+            again=confirm_s,
         )
         timer = TIMER.format(seconds=confirm_s, name=name)
         write_atomically(UNITS / f"{name}.service", service.encode(), mode=0o644)
@@ -83,10 +84,10 @@ def put_off(state_dir: StateDir) -> None:
                 _stop_retry(name)
 
 
-def disarm(state_dir: StateDir, *, token: int) -> dict[str, Any]:
-    """Confirm: remove the revert."""
+def disarm(state_dir: StateDir, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Confirm the cutover on this host: remove the revert."""
     with state_dir.host_lock(ARM_S), state_dir.lease_lock():
-        check(state_dir, token)
+        check(state_dir, request["token"])
         _stop_retry(revert_unit(state_dir.root))
         _remove(state_dir)
     return state(state_dir)
@@ -149,7 +150,6 @@ def _remove(state_dir: StateDir) -> None:
     timer, service = (UNITS / f"{revert_unit(state_dir.root)}.{kind}" for kind in ("timer", "service"))
     if timer.exists():
         systemctl_or_fail("--no-reload", "disable", "--now", timer.name)
-    for path in (timer, service):
-        path.unlink(missing_ok=True)
-    state_dir.armed.unlink(missing_ok=True)
+    for path in (timer, service, state_dir.armed):
+        remove(path)
     _reload_if_stale(revert_unit(state_dir.root))

@@ -99,12 +99,9 @@ def run(tests: str) -> dict[str, Any]:
         options = [
             "-p",
             "no:cacheprovider",
-            "--config-file",
-            os.devnull,
-            "--basetemp",
-            f"{scratch}/t",
-            "--rootdir",
-            tests,
+            f"--config-file={os.devnull}",
+            f"--basetemp={scratch}/t",
+            f"--rootdir={tests}",
         ]
         ended = int(pytest.main([*options, tests], plugins=[counter]))
     document = counter.summary()

@@ -6,9 +6,9 @@ import fcntl
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cutover.agent.clock import FOREVER_S, LEASE_LOCK_S, LOCK_POLL_S
 from cutover.agent.durable import read_json, sha256_bytes, write_atomically, write_json
@@ -71,44 +71,35 @@ class StateDir(NamedTuple):
             if not (shell.isdecimal() and Path("/proc", shell).exists()):
                 part.unlink(missing_ok=True)
 
-    @contextmanager
-    def host_lock(self, patience_s: float = FOREVER_S) -> Iterator[None]:
+    def host_lock(self, patience_s: float = FOREVER_S) -> AbstractContextManager[None]:
         """Hold the host for one piece of work that changes it: a step, arming, the revert. It may take minutes.
 
         Refused as `busy` when another piece of work has not ended in time: who waited longer than its controller does would
         act when nobody expects it any more.
         """
-        with self._locked("work.lock", patience_s):
-            yield
+        return self._locked("work.lock", patience_s)
 
-    @contextmanager
-    def lease_lock(self) -> Iterator[None]:
+    def lease_lock(self) -> AbstractContextManager[None]:
         """Hold the lease's own lock, for moments only: a renewal must not wait for a long step, or the lease would end in it.
 
         Who needs both takes `host_lock` first.
         """
-        with self._locked("lease.lock", LEASE_LOCK_S):
-            yield
+        return self._locked("lease.lock", LEASE_LOCK_S)
 
     @contextmanager
     def _locked(self, name: str, patience_s: float) -> Iterator[None]:
         self.root.mkdir(mode=0o755, parents=True, exist_ok=True)
         end = time.monotonic() + patience_s
         with (self.root / name).open("w") as file:
-            while not _take(file):
-                if time.monotonic() >= end:
-                    raise Refusal("busy", f"other work on this host has not ended after {patience_s:g} s")
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= end:
+                        raise Refusal("busy", f"other work on this host has not ended after {patience_s:g} s") from None
                 time.sleep(LOCK_POLL_S)
             yield
-
-
-def _take(file: IO[str]) -> bool:
-    """Take the lock of a file, if nobody has it."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 class Refusal(Exception):

@@ -27,10 +27,10 @@ def show_each(units: Sequence[str], properties: Sequence[str]) -> dict[str, dict
     """Properties of several units, by unit, in one question."""
     if not units:
         return {}
-    done = systemctl("show", "--timestamp=utc", f"--property={','.join(properties)}", "--", *units)
+    done = systemctl_or_fail("show", "--timestamp=utc", f"--property={','.join(properties)}", "--", *units)
     blocks = [block.splitlines() for block in done.stdout.strip("\n").split("\n\n")]
-    if done.exit_code != 0 or len(blocks) != len(units):
-        raise CannotChange(f"systemctl show {' '.join(units)}: {done.end}, {done.exit_code}: {done.stderr.strip()}")
+    if len(blocks) != len(units):
+        raise CannotChange(f"systemctl show {' '.join(units)}: answers about {len(blocks)} units: {done.stdout[:200]}")
     return {unit: dict(line.split("=", 1) for line in lines if "=" in line) for unit, lines in zip(units, blocks)}
 
 
@@ -43,16 +43,13 @@ def seconds_of(span: str) -> float:
 
 
 def systemctl(*arguments: str, deadline_s: float = SYSTEMCTL_S) -> process.ProcessResult:
-    """Run systemctl without pager, colors or questions."""
-    return process.run(["systemctl", "--no-pager", "--no-ask-password", *arguments], deadline_s=deadline_s)
+    """Run systemctl, which without a terminal neither pages nor asks."""
+    return process.run(["systemctl", *arguments], deadline_s=deadline_s)
 
 
-def systemctl_or_fail(*arguments: str, deadline_s: float = SYSTEMCTL_S) -> None:
+def systemctl_or_fail(*arguments: str, deadline_s: float = SYSTEMCTL_S) -> process.ProcessResult:
     """Run systemctl and raise with its message when it fails."""
-    done = systemctl(*arguments, deadline_s=deadline_s)
-    if done.exit_code != 0:
-        message = done.stderr.strip() or done.stdout.strip()
-        raise CannotChange(f"systemctl {' '.join(arguments)}: {done.end} {done.exit_code}: {message}")
+    return process.run_or_fail(["systemctl", *arguments], deadline_s=deadline_s)
 
 
 def reload_systemd() -> None:
@@ -62,5 +59,6 @@ def reload_systemd() -> None:
 
 def journal_of(unit: str, lines: int) -> str:
     """The end of a unit's journal, for an error message."""
-    command = ["journalctl", "--no-pager", "-o", "cat", "-n", str(lines), "-u", unit]
-    return process.run(command, deadline_s=JOURNALCTL_S).stdout.strip()
+    return process.run(
+        ["journalctl", "-o", "cat", "-n", str(lines), "-u", unit], deadline_s=JOURNALCTL_S
+    ).stdout.strip()

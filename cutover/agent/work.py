@@ -12,6 +12,7 @@ from cutover.agent.clock import now
 from cutover.agent.compare import differences
 
 State = dict[str, Any]
+Args = Mapping[str, Any]
 
 
 class CannotChange(Exception):
@@ -45,8 +46,8 @@ class Work:
         return max(0.0, min(wanted, self.deadline - time.monotonic()))
 
 
-Look = Callable[[Mapping[str, Any], Work], State]
-Change = Callable[[Mapping[str, Any], Mapping[str, Any], State, Work], None]  # args, desired, before, work
+Look = Callable[[Args, Work], State]
+Change = Callable[[Args, Args, State, Work], None]  # args, desired, before, work
 Step = Mapping[str, Any]
 Guard = Callable[[], AbstractContextManager[Any]]
 

@@ -48,8 +48,5 @@ class Secret:
     def __deepcopy__(self, _memo: object) -> "Secret":
         return self  # immutable, and `dataclasses.asdict` copies deeply
 
-    def __getstate__(self) -> NoReturn:
-        raise TypeError("a Secret is not stored: keep str(secret), its digest, instead")
-
     def __reduce_ex__(self, _protocol: object) -> NoReturn:
         raise TypeError("a Secret is not pickled: keep str(secret), its digest, instead")

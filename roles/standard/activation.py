@@ -7,23 +7,17 @@ from cutover.plan.steps import file, http, link, probe, unit_files_read, unit_st
 
 def steps(role: RoleContext) -> list[Step]:
     """Unit, files, release, start, readiness, and how long the service was unavailable."""
-    service, budget = role.service, role["cutover_outage_budget_s"]
-    new, unit_file = service.new, f"{service.unit_dir}/{service.new.unit}"
-    within = new.health.within if new.health else 30.0
-    return [
-        *([file("activation.unit", unit_file, role.render(new.unit_template))] if new.unit_template else []),
-        *(
-            file(
-                f"activation.file-{one.name}",
-                one.path,
-                role.render(one.template),
-                owner=one.owner,
-                group=one.group,
-                mode=one.mode,
-            )
-            for one in service.files
-        ),
-        *([link("activation.release", service.current, role.release_path)] if service.current else []),
+    service, new, health = role.service, role.service.new, role.service.new.health
+    within, budget = health.within if health else 30.0, role["cutover_outage_budget_s"]
+    found = []
+    if new.unit_template:
+        found.append(file("activation.unit", f"{service.unit_dir}/{new.unit}", role.render(new.unit_template)))
+    for one in service.files:
+        owned = one.model_dump(include={"owner", "group", "mode"})
+        found.append(file(f"activation.file-{one.name}", one.path, role.render(one.template), **owned))
+    if service.current:
+        found.append(link("activation.release", service.current, role.release_path))
+    found += [
         unit_files_read("activation.unit-read", [new.unit]),
         unit_started(
             "activation.new",
@@ -31,32 +25,17 @@ def steps(role: RoleContext) -> list[Step]:
             timeout_s=within,
             next=f"{role.new} did not start: its last words are above; journalctl -u {new.unit} has the rest",
         ),
-        *ready(role, "activation.ready", within),
-        probe(
-            "activation.outage",
-            "gap",
-            f"outage (at most {budget:g} s)",
-            {"gap_s": {"between": [0, budget]}},
-            args={"stopped": service.old.unit, "started": new.unit},
-            severity="WARN",
-            next="the report shows what the outage consists of",
-        ),
     ]
-
-
-def ready(role: RoleContext, name: str, wait_s: float) -> list[Step]:
-    """The health check of the new release, waited for so long."""
-    health = role.service.new.health
-    if health is None:
-        return []
-    words = f"health of {role.new} at {health.url}"
-    return [
-        http(
-            name,
-            health.url,
-            role.healthy,
-            wait_s=wait_s,
-            words=words,
-            next=f"{role.new} runs but is not ready: see its answer",
-        )
-    ]
+    if health:
+        words, next_ = f"health of {role.new} at {health.url}", f"{role.new} runs but is not ready: see its answer"
+        found.append(http("activation.ready", health.url, role.healthy, wait_s=within, words=words, next=next_))
+    outage = probe(
+        "activation.outage",
+        "gap",
+        f"outage (at most {budget:g} s)",
+        {"gap_s": {"between": [0, budget]}},
+        args={"stopped": service.old.unit, "started": new.unit},
+        severity="WARN",
+        next="the report shows what the outage consists of",
+    )
+    return [*found, outage]

@@ -1,5 +1,6 @@
 """Phase 0: go or no-go, asked of the host itself. Every line is tried, so that everything that is wrong is reported at once."""
 
+from cutover.agent.compare import differences
 from cutover.core.step import Step
 from cutover.plan.roles import RoleContext
 from cutover.plan.service import PythonArtifact
@@ -37,33 +38,16 @@ def facts(role: RoleContext) -> list[Step]:
 def already(role: RoleContext) -> bool:
     """Whether the host runs this release already, healthy, with the old unit out of service: then there is nothing to do."""
     seen, service = role.facts, role.service
-    in_service = (
-        seen["new"].get("active") == "active"
-        and seen["new"].get("enabled") == "enabled"
-        and seen["old"].get("active") != "active"
-        and seen["old"].get("enabled") != "enabled"  # else both would be started by the next boot
-    )
-    if service.current and seen["current"].get("target") != role.release_path:
+    if seen["new"].get("active") != "active" or seen["new"].get("enabled") != "enabled":
         return False
-    return in_service and _is_healthy(role) and _has_its_files(role)
-
-
-def _is_healthy(role: RoleContext) -> bool:
-    health = role.service.new.health
-    if health is None:
-        return True
-    seen, body = role.facts["new-health"], role.facts["new-health"].get("body")
-    expected = isinstance(body, dict) and all(body.get(key) == value for key, value in health.expect.items())
-    return seen.get("status") == health.status and (expected or not health.expect)
-
-
-def _has_its_files(role: RoleContext) -> bool:
-    """Without an artifact the release is its files; with one the link says which release is in service."""
-    if role.service.current:
-        return True
-    return all(
-        role.facts[f"file-{file.name}"].get("sha256") == role.render(file.template) for file in role.service.files
-    )
+    if seen["old"].get("active") == "active" or seen["old"].get("enabled") == "enabled":
+        return False  # else both would be started by the next boot
+    if service.new.health and differences(seen["new-health"], role.healthy):
+        return False
+    if service.current:
+        return bool(seen["current"].get("target") == role.release_path)
+    # Without an artifact the release is its files.
+    return all(seen[f"file-{file.name}"].get("sha256") == role.render(file.template) for file in service.files)
 
 
 def steps(role: RoleContext) -> list[Step]:
@@ -140,20 +124,13 @@ def _old(role: RoleContext) -> list[Step]:
     old = role.service.old
     found = [
         probe(
-            "preflight.old-installed",
-            "unit",
-            f"unit file of {old.unit}",
-            {"load": "loaded", "need_daemon_reload": False},
-            args={"unit": old.unit},
-            next=f"this host has no {role.old} to take over from: check the unit's name (from.unit) and the pattern",
-        ),
-        probe(
             "preflight.old-in-service",
             "unit",
             f"state of {old.unit}",
-            {"active": "active", "sub": "running", "enabled": "enabled"},
+            {"load": "loaded", "need_daemon_reload": False, "active": "active", "sub": "running", "enabled": "enabled"},
             args={"unit": old.unit},
-            next=f"bring {role.old} into service first (systemctl status {old.unit}), or find out who stopped it",
+            next=f"this host has no {role.old} in service: see systemctl status {old.unit}, or correct the unit's name (from.unit)"
+            " or the pattern",
         ),
     ]
     if old.health:

@@ -41,20 +41,17 @@ def _files_back(role: RoleContext) -> list[Step]:
     """The new release's files and unit are kept, then the old one's files, units and link come back, and systemd reads them."""
     service, place = role.service, role.backup
     old, new = service.old.unit, service.new.unit
-    small: list[dict[str, Any]] = [
-        *(
-            {"name": file.name, "kind": "file", "source": file.path, "as": f"files/{file.name}"}
-            for file in service.files
-        ),
-        {"name": "new-unit", "kind": "file", "source": f"{service.unit_dir}/{new}", "as": new},
+    files = [
+        {"name": file.name, "kind": "file", "source": file.path, "as": f"files/{file.name}"} for file in service.files
     ]
+    unit = {"name": "new-unit", "kind": "file", "source": f"{service.unit_dir}/{new}", "as": new}
     restored = [*(file.name for file in service.files), "old-unit", "old-drop-ins", "new-unit"]
     return [
         snapshot(
             "rollback.keep-files",
             f"{place}/new_kept_files",
             role.run.id,
-            small,
+            [*files, unit],
             needs=NEW_GONE,
             next=f"check the disk: files and unit of {role.new} were not kept; the plan has them",
         ),

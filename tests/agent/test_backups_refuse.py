@@ -2,88 +2,56 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cutover.agent.modules import MODULES
-from cutover.agent.work import State, Work, look_at
-from tests.agent.test_restores import RUN, everything, live, restore, snapshot, v2_was_here
+from tests.agent.doing import look
+from tests.agent.test_restores import RUN, everything, live, rehearse, restore, snapshot, v2_was_here
 
 __all__ = ["live", "snapshot"]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 FILE = "metrics_backup/deep/er/b.bin"
 
 
-def look(place: Path) -> State:
-    return look_at(MODULES, {"id": "s", "kind": "snapshot", "args": {"directory": str(place)}}, Work())
-
-
-def flip(place: Path) -> str:
-    content = bytearray((place / FILE).read_bytes())
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
     content[100] ^= 1
-    (place / FILE).write_bytes(content)
-    return f"{FILE}: changed"
+    path.write_bytes(content)
 
 
-def truncate(place: Path) -> str:
-    os.truncate(place / FILE, 255)
-    return f"{FILE}: changed"
+def relink(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/hostname")
 
 
-def lose(place: Path) -> str:
-    (place / FILE).unlink()
-    return f"{FILE}: missing"
-
-
-def link(place: Path) -> str:
-    lose(place)
-    (place / FILE).symlink_to("/etc/hostname")
-    return f"{FILE}: changed"
-
-
-def add(place: Path) -> str:
-    (place / "metrics_backup/extra.json").write_text("x")
-    return "metrics_backup/extra.json: not in the manifest"
-
-
-def add_link(place: Path) -> str:
-    (place / "extra").symlink_to("/tmp")
-    return "extra: not in the manifest"
-
-
-def hide(place: Path) -> str:
-    (place / ".hidden").write_text("x")
-    return ".hidden: not in the manifest"
-
-
-def exchange(place: Path) -> str:
-    """A file of another run, which had the same name there."""
-    other = place.with_name("20250101T000000Z-000000")
-    shutil.copytree(place, other, symlinks=True)
-    (other / FILE).write_bytes(b"of another run")
-    shutil.copy2(other / FILE, place / FILE)
-    return f"{FILE}: changed"
-
-
-def say_otherwise(what: str, value: object) -> Callable[[Path], str]:
+def rewrite(what: str, value: object) -> Callable[[Path], None]:
     """The manifest says something else of a file than it did."""
 
-    def damage(place: Path) -> str:
-        said: dict[str, Any] = json.loads((place / "manifest.json").read_text())
+    def damage(path: Path) -> None:
+        said: dict[str, Any] = json.loads(path.read_text())
         said["entries"]["metrics"]["files"]["a.json"][what] = value
-        (place / "manifest.json").write_text(json.dumps(said))
-        return "manifest.json: changed"
+        path.write_text(json.dumps(said))
 
-    damage.__name__ = f"manifest_{what}"
     return damage
 
 
-FINDABLE: list[Callable[[Path], str]] = [flip, truncate, lose, link, add, add_link, hide, exchange]
-FINDABLE += [say_otherwise("mode", "0777"), say_otherwise("uid", 7), say_otherwise("mtime_ns", 7)]
+# What is done to which file of the backup, and what is found.
+DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "a flipped bit": (FILE, flip, "content changed"),
+    "truncated": (FILE, lambda path: os.truncate(path, 255), "content changed"),
+    "of another run": (FILE, lambda path: path.write_bytes(b"of another run"), "content changed"),
+    "lost": (FILE, lambda path: path.unlink(), "missing"),
+    "a link": (FILE, relink, "type changed"),
+    "added": ("metrics_backup/extra.json", lambda path: path.write_text("x"), "unexpected"),
+    "an added link": ("extra", lambda path: path.symlink_to("/tmp"), "unexpected"),
+    "hidden": (".hidden", lambda path: path.write_text("x"), "unexpected"),
+    "another mode said": ("manifest.json", rewrite("mode", "0777"), "changed"),
+    "another owner said": ("manifest.json", rewrite("uid", 7), "changed"),
+    "another time said": ("manifest.json", rewrite("mtime_ns", 7), "changed"),
+}
 
 
 @pytest.fixture
@@ -95,28 +63,24 @@ def open_snapshot(snapshot: Path) -> Path:
     return snapshot
 
 
-@pytest.mark.parametrize("damage", FINDABLE)
-def test_every_damage_is_found_and_named(open_snapshot: Path, damage: Callable[[Path], str]) -> None:
-    assert look(open_snapshot)["verified"] is True
-    said = damage(open_snapshot)
-    assert (look(open_snapshot)["verified"], look(open_snapshot)["wrong"]) == (False, [said])
-
-
 @pytest.mark.parametrize("once", [False, True])
-@pytest.mark.parametrize("damage", FINDABLE)
-def test_nothing_is_restored_from_it_not_even_what_is_whole(
-    live: Path,
-    open_snapshot: Path,
-    damage: Callable[[Path], str],
-    once: bool,
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_every_damage_is_named_and_nothing_is_restored_not_even_what_is_whole(
+    live: Path, open_snapshot: Path, damage: str, once: bool
 ) -> None:
     v2_was_here(live)
     now = everything(live)
-    said = damage(open_snapshot)
+    assert look("snapshot", directory=str(open_snapshot))["verified"] is True
+    name, act, found = DAMAGES[damage]
+    act(open_snapshot / name)
+    said = f"{open_snapshot / name}: {found}"
+    seen = look("snapshot", directory=str(open_snapshot))
+    assert (seen["verified"], seen["wrong"]) == (False, [said])
     outcome = restore(open_snapshot, entries=["config", "metrics"], once=once)
     assert outcome["ok"] is False
     assert said in outcome["error"]
     assert everything(live) == now
+    assert rehearse(open_snapshot)["ok"] is False
 
 
 def test_the_backup_of_another_run_is_not_this_runs(live: Path, open_snapshot: Path) -> None:

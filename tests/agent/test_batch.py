@@ -9,7 +9,7 @@ import pytest
 
 from cutover.core.errors import Locked
 from cutover.core.step import State, Step
-from cutover.plan.steps import command, link
+from cutover.plan.steps import command
 from cutover.remote.agent import AgentFailed, Fenced, HostAgent
 from cutover.remote.transport import Lost
 
@@ -174,16 +174,6 @@ def test_a_lease_is_renewed_while_a_long_step_is_at_work(
     real.sh("touch /srv/go")
     thread.join(30)
     assert isinstance(came[0], list)
-
-
-def test_a_lease_that_nobody_renews_ends_and_its_holder_is_fenced(agent: HostAgent, real: "RealHost") -> None:
-    token = int(agent.begin(run="short", holder="tests", nonce="s", lease_s=0.2)["lease"]["token"])
-    real.sh("sleep 0.3")
-    other = int(agent.begin(run="other", holder="somebody", nonce="o", lease_s=60)["lease"]["token"])
-    assert other == token + 1
-    with pytest.raises(Fenced):
-        apply(agent, ("short", token), link("l", "/srv/link", "/v2"))
-    assert real.sh("ls /srv") == ""
 
 
 def test_a_lease_does_not_survive_a_reboot_but_results_do(

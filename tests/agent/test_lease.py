@@ -1,4 +1,4 @@
-"""One run at a time: the token only rises, and a lower one is refused."""
+"""One run at a time: the token only rises, and a lower one is refused. And what else a host keeps of runs."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import pytest
 
 from cutover.agent import lease
 from cutover.agent.durable import read_json
-from cutover.agent.state_dir import Refusal, StateDir
+from cutover.agent.state_dir import Refusal, StateDir, journal_heads, note_head
 
 
 @pytest.fixture
@@ -28,32 +28,27 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return now
 
 
-def take(place: StateDir, run: str = "run-1", nonce: str = "n1", seconds: float = 60) -> int:
-    return int(lease.acquire(place, run=run, holder=f"{run}@here", nonce=nonce, seconds=seconds)["token"])
+def take(place: StateDir, run: str = "run-1", nonce: str = "n1", seconds: float = 60, **claim: object) -> int:
+    taken = lease.acquire(place, run=run, holder=f"{run}@here", nonce=nonce, seconds=seconds, claim=claim)
+    return int(taken["token"])
 
 
 def test_a_host_that_nobody_held_is_free(place: StateDir) -> None:
     assert (lease.current(place)["token"], lease.current(place)["held"]) == (0, False)
     assert not place.root.exists()  # looking leaves nothing
+    for token in (0, 1, 99):
+        with pytest.raises(Refusal):
+            lease.check(place, token)
 
 
 def test_another_run_is_locked_out_and_told_by_whom(place: StateDir, clock: dict[str, Any]) -> None:
-    assert take(place) == 1
-    clock["seconds"] += 20
-    with pytest.raises(Refusal, match=r"run run-1 of run-1@here holds this host for 40.0 s more") as refused:
-        take(place, "run-2")
-    assert refused.value.reason == "locked"
-    assert lease.current(place)["run"] == "run-1"
-
-
-def test_the_same_holder_gets_the_same_token_again(place: StateDir) -> None:
     assert [take(place), take(place)] == [1, 1]
-
-
-def test_the_same_run_of_another_session_is_another_holder(place: StateDir) -> None:
-    take(place)
-    with pytest.raises(Refusal, match="holds this host"):
-        take(place, nonce="n2")
+    clock["seconds"] += 20
+    for run, nonce in (("run-2", "n1"), ("run-1", "n2")):  # the same run of another session is another holder
+        with pytest.raises(Refusal, match=r"run run-1 of run-1@here holds this host for 40.0 s more") as refused:
+            take(place, run, nonce)
+        assert refused.value.reason == "locked"
+    assert lease.current(place)["run"] == "run-1"
 
 
 def test_a_lease_that_has_ended_can_be_taken_and_its_holder_is_then_fenced(
@@ -62,8 +57,7 @@ def test_a_lease_that_has_ended_can_be_taken_and_its_holder_is_then_fenced(
     first = take(place, seconds=60)
     clock["seconds"] += 60
     assert lease.current(place)["held"] is False
-    second = take(place, "run-2")
-    assert second > first
+    assert take(place, "run-2") > first
     acts: list[Callable[[], object]] = [
         lambda: lease.renew(place, token=first, seconds=60),
         lambda: lease.release(place, token=first),
@@ -76,18 +70,14 @@ def test_a_lease_that_has_ended_can_be_taken_and_its_holder_is_then_fenced(
     assert lease.current(place)["run"] == "run-2"
 
 
-def test_a_lease_that_has_ended_can_still_be_renewed_while_nobody_took_it(
-    place: StateDir, clock: dict[str, Any]
+@pytest.mark.parametrize("seconds", [50, 600])
+def test_a_renewal_counts_from_now_also_after_the_end_where_nobody_took_it(
+    place: StateDir, clock: dict[str, Any], seconds: float
 ) -> None:
     token = take(place, seconds=60)
-    clock["seconds"] += 600
-    assert lease.renew(place, token=token, seconds=60)["held"] is True
-
-
-def test_a_renewal_counts_from_now(place: StateDir, clock: dict[str, Any]) -> None:
-    token = take(place, seconds=60)
-    clock["seconds"] += 50
-    assert lease.renew(place, token=token, seconds=60)["seconds_left"] == 60
+    clock["seconds"] += seconds
+    renewed = lease.renew(place, token=token, seconds=60)
+    assert (renewed["held"], renewed["seconds_left"]) == (True, 60)
 
 
 def test_a_lease_of_another_boot_has_ended(place: StateDir, clock: dict[str, Any]) -> None:
@@ -113,12 +103,6 @@ def test_a_host_that_acts_by_itself_locks_its_holder_out(place: StateDir) -> Non
     assert take(place) == token + 2
 
 
-def test_a_token_that_never_was_is_refused(place: StateDir) -> None:
-    for token in (0, 1, 99):
-        with pytest.raises(Refusal):
-            lease.check(place, token)
-
-
 def test_only_one_of_many_at_once_gets_it(place: StateDir) -> None:
     got: list[object] = []
 
@@ -136,16 +120,16 @@ def test_only_one_of_many_at_once_gets_it(place: StateDir) -> None:
     assert sorted(map(str, got)) == ["1", *["locked"] * 7]
 
 
-def test_a_renewal_does_not_wait_for_a_long_step(place: StateDir) -> None:
+def test_a_renewal_does_not_wait_for_a_long_step_but_who_would_change_something_does(place: StateDir) -> None:
     token = take(place)
     with place.host_lock():  # as a step of two minutes does
-        renewal = threading.Thread(
-            target=lease.renew, args=(place,), kwargs={"token": token, "seconds": 600}, daemon=True
-        )
-        renewal.start()
-        renewal.join(10)
-        assert not renewal.is_alive()
+        lease.renew(place, token=token, seconds=600)
+        with pytest.raises(Refusal, match="has not ended") as refused, place.host_lock(0.02):
+            pass
+    assert refused.value.reason == "busy"
     assert lease.current(place)["seconds_left"] > 500
+    with place.host_lock(0.02):
+        assert place.root.is_dir()
 
 
 def test_a_state_directory_of_a_newer_version_is_refused(place: StateDir) -> None:
@@ -162,43 +146,26 @@ def test_it_is_on_disk_for_root_alone(place: StateDir) -> None:
     assert read_json(place.lease)["token"] == 1
 
 
-def claim(place: StateDir, run: str, nonce: str, **claim: object) -> int:
-    return int(lease.acquire(place, run=run, holder="me", nonce=nonce, seconds=60, claim=claim)["token"])
-
-
 def test_a_dead_holder_is_named_by_its_nonce_and_loses_the_lease(place: StateDir) -> None:
     first = take(place)
-    assert claim(place, "run-1", "n2", instead_of="n1") == first + 1
+    assert take(place, nonce="n2", instead_of="n1") == first + 1
     with pytest.raises(Refusal, match="no longer holds"):
         lease.check(place, first)
-
-
-def test_a_nonce_that_is_not_the_holders_takes_nothing(place: StateDir) -> None:
-    take(place)
-    claim(place, "run-1", "n2", instead_of="n1")
     for nonce in ("n1", "", "n3"):  # n1: somebody else was quicker
         with pytest.raises(Refusal, match="holds this host"):
-            claim(place, "run-1", "n4", instead_of=nonce)
+            take(place, nonce="n4", instead_of=nonce)
 
 
 def test_who_had_it_before_gets_it_again_only_where_nobody_else_has_had_it(place: StateDir) -> None:
     first = take(place)
     lease.raise_token(place, by="the host's own revert")
-    again = claim(place, "run-1", "n1", again=True)
+    again = take(place, again=True)
     assert again > first
     lease.release(place, token=again)
-    lease.release(place, token=claim(place, "run-1", "n2"))
+    lease.release(place, token=take(place, nonce="n2"))
     with pytest.raises(Refusal, match="has had this host since") as refused:
-        claim(place, "run-1", "n1", again=True)
+        take(place, again=True)
     assert refused.value.reason == "fenced"
-
-
-def test_who_waits_for_the_host_longer_than_its_controller_does_is_refused(place: StateDir) -> None:
-    with place.host_lock(), pytest.raises(Refusal, match="has not ended") as refused, place.host_lock(0.02):
-        pass
-    assert refused.value.reason == "busy"
-    with place.host_lock(0.02):
-        assert place.root.is_dir()
 
 
 def test_a_lease_is_given_back_on_a_full_disk(place: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,3 +193,14 @@ def test_what_a_killed_upload_left_is_swept_away_and_one_under_way_is_not(place:
         file.write_bytes(b"half")
     place.remove_partial_uploads()
     assert sorted(place.incoming.iterdir()) == sorted([under_way, whole])
+
+
+def test_the_newest_head_of_each_journal_is_kept(tmp_path: Path) -> None:
+    def head(journal: str, seq: int) -> dict[str, object]:
+        return {"journal": journal, "seq": seq, "hash": f"{journal}{seq}"}
+
+    assert journal_heads(tmp_path) == []
+    for journal, seq in (("a", 3), ("b", 9), ("a", 7), ("a", 5)):  # the last comes late
+        note_head(tmp_path, head(journal, seq))
+    note_head(tmp_path, None)
+    assert journal_heads(tmp_path) == [head("a", 7), head("b", 9)]

@@ -3,26 +3,24 @@
 import os
 import pwd
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cutover.agent import __main__ as agent_main
 from cutover.agent import process
-from cutover.agent.modules import MODULES
-from cutover.agent.work import State, Work, carry_out, look_at
+from cutover.agent.state_dir import StateDir
+from cutover.agent.work import State, Work
+from tests.agent.doing import do
 
 
 def run(
     *argv: str, timeout_s: float = 10, work: Work | None = None, desired: dict[str, Any] | None = None, **args: Any
 ) -> State:
-    step = {
-        "id": "s",
-        "kind": "command",
-        "args": {"name": "s", "argv": argv, "timeout_s": timeout_s, **args},
-        "probe": False,
-    }
-    return carry_out(MODULES, step | {"desired": desired or {"ran": True, "exit_code": 0}}, work or Work())
+    args |= {"name": "s", "argv": argv, "timeout_s": timeout_s}
+    return do("command", args, desired or {"exit_code": 0}, work=work)
 
 
 def gone(pid: int) -> bool:
@@ -42,17 +40,10 @@ def test_its_json_document_is_the_measurement() -> None:
     assert (outcome["ok"], outcome["after"]["stderr"], outcome["after"]["output"]) == (True, "words\n", "")
 
 
-def test_output_that_is_no_json_is_no_document_and_meets_nothing() -> None:
-    outcome = run("echo", "all 29 tests passed", desired={"document.passed": 29})
-    assert (outcome["ok"], outcome["after"]["document"], outcome["after"]["output"]) == (
-        False,
-        None,
-        "all 29 tests passed\n",
-    )
-
-
-def test_an_exit_status_of_0_is_not_enough_where_a_document_is_desired() -> None:
-    assert run("true", desired={"exit_code": 0, "document.verdict": "PASS"})["ok"] is False
+@pytest.mark.parametrize("said", ["", "all 29 tests passed"])
+def test_an_exit_status_of_0_is_not_enough_where_a_document_is_desired(said: str) -> None:
+    outcome = run("printf", said, desired={"exit_code": 0, "document.passed": 29})
+    assert (outcome["ok"], outcome["after"]["document"], outcome["after"]["output"]) == (False, None, said)
 
 
 @pytest.mark.parametrize(
@@ -87,31 +78,24 @@ def test_nothing_is_inherited_from_whoever_logged_in(monkeypatch: pytest.MonkeyP
     assert {line.split("=")[0] for line in seen} == {"PATH", "LC_ALL", "TZ", "HOME", "EXTRA"}
 
 
-def test_a_deadline_ends_the_whole_session_with_process_groups_of_their_own(tmp_path: Path) -> None:
+def test_the_deadline_of_the_work_ends_a_whole_session_with_process_groups_of_their_own(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    other_group = (
-        "import os, time; os.setpgid(0, 0); print(os.getpid(), file=open(%r, 'a'), flush=True); time.sleep(60)"
-    )
-    script = f'python3 -c "{other_group % str(pids)}" & echo $$ >> {pids}; sleep 60 & echo $! >> {pids}; '
-    script += f"until [ $(wc -l < {pids}) = 3 ]; do sleep 0.01; done; wait"
-    outcome = run("bash", "-c", script, timeout_s=3)
+    script = f"set -m; sleep 60 & echo $$ $! > {pids}; wait"  # -m: each job is a group of its own
+    outcome = run("bash", "-c", script, timeout_s=30, work=Work(deadline=time.monotonic() + 0.5))
     assert (outcome["ok"], outcome["after"]["end"], outcome["after"]["exit_code"]) == (False, "deadline passed", "none")
     found = [int(pid) for pid in pids.read_text().split()]
-    assert len(found) == 3
-    assert [pid for pid in found if not gone(pid)] == []
+    assert (len(found), [pid for pid in found if not gone(pid)]) == (2, [])
 
 
-def test_a_process_that_leaves_the_session_and_holds_the_output_does_not_hang_us(tmp_path: Path) -> None:
-    script = f"echo said; setsid sh -c 'echo $$ > {tmp_path / 'pid'}; exec sleep 30' & sleep 0.2; exit 0"
+def test_a_process_that_leaves_the_session_and_holds_the_output_does_not_hang_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "PIPES_S", 0.1)
+    script = f"echo said; setsid sh -c 'echo $$ > {tmp_path / 'pid'}; exec sleep 30' & sleep 30"
     ended = process.run(["sh", "-c", script], deadline_s=0.5)
     holder = int((tmp_path / "pid").read_text())
     assert (ended.end, ended.stdout, gone(holder)) == ("deadline passed", "said\n", False)  # nobody waited for it
     os.kill(holder, 9)
-
-
-def test_the_work_as_a_whole_bounds_each_command() -> None:
-    outcome = run("sleep", "30", timeout_s=30, work=Work(deadline=time.monotonic() + 0.3))
-    assert outcome["after"]["end"] == "deadline passed"
 
 
 def test_a_program_that_cannot_be_executed_is_an_error_of_its_step(tmp_path: Path) -> None:
@@ -125,5 +109,7 @@ def test_a_document_is_kept_whole_and_of_long_complaints_the_end() -> None:
     assert (len(ended.stdout), len(ended.stderr), ended.stderr[-8:]) == (200_000, process.KEEP_ERR, "the end\n")
 
 
-def test_before_it_ran_a_result_says_so() -> None:
-    assert look_at(MODULES, {"id": "s", "kind": "result", "args": {"name": "s"}}, Work()) == {"ran": False}
+def test_a_check_sees_all_that_its_shell_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(process, "run", partial(process.run, keep_out=3))  # unless it asks for another end
+    said = agent_main.shell(StateDir(tmp_path), {"script": "echo from beginning to end", "deadline_s": 5})
+    assert said["stdout"] == "from beginning to end\n"

@@ -9,24 +9,19 @@ from typing import Any
 import pytest
 
 from cutover.agent.durable import write_atomically
-from cutover.agent.modules import MODULES
-from cutover.agent.work import State, Work, carry_out, look_at
+from cutover.agent.work import State, Work
+from tests.agent import doing
 
 TEXT = b"kpi: {}\n"
 DIGEST = hashlib.sha256(TEXT).hexdigest()
 
 
-def do(kind: str, path: Path, desired: dict[str, Any], **files: bytes) -> State:
-    contents = {hashlib.sha256(content).hexdigest(): content for content in (TEXT, *files.values())}
-    return carry_out(
-        MODULES,
-        {"id": "s", "kind": kind, "args": {"path": str(path)}, "desired": desired, "probe": False},
-        Work(files=contents),
-    )
+def do(kind: str, path: Path, desired: dict[str, Any]) -> State:
+    return doing.do(kind, {"path": str(path)}, desired, work=Work(files={DIGEST: TEXT}))
 
 
 def look(kind: str, path: Path) -> State:
-    return look_at(MODULES, {"id": "s", "kind": kind, "args": {"path": str(path)}}, Work())
+    return doing.look(kind, path=str(path))
 
 
 def test_a_file_gets_content_and_mode_and_a_second_time_nothing_is_done(tmp_path: Path) -> None:
@@ -65,30 +60,24 @@ def test_a_link_or_directory_in_the_place_of_a_file_is_left_alone(tmp_path: Path
     for path in (link, folder):
         outcome = do("file", path, {"type": "file", "sha256": DIGEST})
         assert (outcome["ok"], "not a file" in outcome["error"]) == (False, True)
+    assert do("link", folder, {"type": "link", "target": "/opt/v2"})["ok"] is False
     assert (target.read_bytes(), link.is_symlink(), folder.is_dir()) == (b"precious", True, True)
 
 
-def test_a_file_that_should_not_exist_is_removed(tmp_path: Path) -> None:
-    path = tmp_path / "f"
-    path.write_bytes(TEXT)
-    assert do("file", path, {"exists": False})["ok"]
-    assert not path.exists()
-    assert do("file", path, {"exists": False})["changed"] is False
-
-
-def test_content_that_did_not_travel_is_an_error_and_nothing_is_written(tmp_path: Path) -> None:
-    outcome = do("file", tmp_path / "f", {"type": "file", "sha256": "0" * 64})
+@pytest.mark.parametrize(
+    ("name", "desired"),
+    [
+        ("f", {"type": "file", "sha256": "0" * 64}),  # content that did not travel
+        ("none/f", {"type": "file", "sha256": DIGEST}),
+        ("f", {"type": "file", "sha256": DIGEST, "owner": "nobody-of-that-name"}),
+    ],
+)
+def test_what_cannot_be_written_as_it_must_be_is_not_written(
+    tmp_path: Path, name: str, desired: dict[str, Any]
+) -> None:
+    outcome = do("file", tmp_path / name, desired)
     assert (outcome["ok"], list(tmp_path.iterdir())) == (False, [])
-
-
-def test_a_missing_directory_is_an_error(tmp_path: Path) -> None:
-    assert do("file", tmp_path / "none" / "f", {"type": "file", "sha256": DIGEST})["ok"] is False
-
-
-def test_an_unknown_owner_is_reported_by_name(tmp_path: Path) -> None:
-    outcome = do("file", tmp_path / "f", {"type": "file", "sha256": DIGEST, "owner": "nobody-of-that-name"})
-    assert "nobody-of-that-name" in outcome["error"]
-    assert list(tmp_path.iterdir()) == []
+    assert desired.get("owner", "") in outcome["error"]
 
 
 def test_a_write_that_breaks_leaves_the_old_file_and_no_scratch(
@@ -104,6 +93,15 @@ def test_a_write_that_breaks_leaves_the_old_file_and_no_scratch(
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, TEXT)
     assert (path.read_bytes(), len(list(tmp_path.iterdir()))) == (b"old", 1)
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_should_not_exist_is_removed(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "it"
+    path.write_bytes(TEXT) if kind == "file" else path.symlink_to("/nowhere")
+    assert do(kind, path, {"exists": False})["ok"]
+    assert list(tmp_path.iterdir()) == []
+    assert do(kind, path, {"exists": False})["changed"] is False
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "directory"])
@@ -138,12 +136,6 @@ def test_a_link_is_switched_atomically_also_over_a_leftover(tmp_path: Path) -> N
         assert do("link", link, {"type": "link", "target": target})["ok"]
         assert str(link.readlink()) == target
     assert [each.name for each in tmp_path.iterdir()] == ["current"]
-
-
-def test_a_directory_in_the_place_of_a_link_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "current" / "release").mkdir(parents=True)
-    assert do("link", tmp_path / "current", {"type": "link", "target": "/opt/v2"})["ok"] is False
-    assert (tmp_path / "current" / "release").is_dir()
 
 
 def test_text_is_read_for_the_diff_whatever_its_bytes(tmp_path: Path) -> None:

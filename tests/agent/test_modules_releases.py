@@ -6,14 +6,15 @@ import io
 import json
 import os
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from stat import S_IMODE
 from typing import Any
 
 import pytest
 
-from cutover.agent.modules import MODULES
-from cutover.agent.work import State, Work, carry_out
+from cutover.agent.work import State
+from tests.agent.doing import do
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a release belongs to root")
 FILES = {"app/kpi.py": b"VERSION = 2\n", "bin/kpi": b"#!/bin/sh\n", "site/numpy/core.py": b"x = 1\n"}
@@ -39,19 +40,12 @@ def pack(tmp_path: Path, *, compiled: bool) -> Path:
 
 
 def unpack(artifact: Path, **changed: Any) -> State:
-    args = {
-        "path": str(artifact.parent.parent / "releases" / "r1"),
-        "artifact": str(artifact),
-        "sha256": digest(artifact),
-    } | changed
-    step = {
-        "id": "s",
-        "kind": "release",
-        "args": args,
-        "desired": {"present": True, "id": "r1", "verified": True},
-        "probe": False,
-    }
-    return carry_out(MODULES, step, Work())
+    args = {"path": str(release(artifact)), "artifact": str(artifact), "sha256": digest(artifact), **changed}
+    return do("release", args, {"present": True, "id": "r1", "verified": True})
+
+
+def release(artifact: Path) -> Path:
+    return artifact.parent.parent / "releases" / "r1"
 
 
 def digest(path: Path) -> str:
@@ -64,7 +58,7 @@ def test_it_is_unpacked_verified_read_only_and_the_artifact_is_cleared_away(arti
         outcome = unpack(artifact)
     finally:
         os.umask(before)
-    root = artifact.parent.parent / "releases" / "r1"
+    root = release(artifact)
     assert (outcome["ok"], outcome["after"]["files"]) == (True, 3)
     modes = {S_IMODE(path.lstat().st_mode) for path in (root, *root.rglob("*"))}
     assert modes == {0o444, 0o555}
@@ -93,79 +87,52 @@ def test_an_artifact_with_another_digest_is_not_unpacked(artifact: Path) -> None
     assert artifact.exists()
 
 
-def test_an_artifact_that_did_not_arrive_is_an_error(artifact: Path) -> None:
-    artifact.unlink()
-    assert "No such file" in unpack(artifact)["error"]
+DAMAGES: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "another": ("app/kpi.py", lambda path: path.write_bytes(b"VERSION = 3\n"), "content changed"),
+    "missing": ("bin/kpi", lambda path: path.unlink(), "missing"),
+    "extra": ("site/extra.py", lambda path: path.write_bytes(b""), "unexpected"),
+    "extra link": ("app/evil", lambda path: path.symlink_to("/tmp"), "unexpected"),
+    "other byte code": (next(iter(COMPILED)), lambda path: path.write_bytes(b"another"), "content changed"),
+    "no byte code": (next(iter(COMPILED)), lambda path: path.unlink(), "missing"),
+    "no list of byte code": ("byte_code.json", lambda path: path.unlink(), "missing"),
+}
 
 
-def _damage(root: Path, how: str) -> str:
-    if how == "flipped":
-        path = root / "app/kpi.py"
-        path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
-        return "app/kpi.py: changed"
-    if how == "missing":
-        (root / "bin/kpi").unlink()
-        return "bin/kpi: missing"
-    if how.startswith("byte code"):
-        path = root / next(iter(COMPILED))
-        path.unlink() if how == "byte code missing" else path.write_bytes(b"another")
-        return f"{path.relative_to(root)}: {how.removeprefix('byte code ')}"
-    if how == "no list of byte code":
-        (root / "byte_code.json").unlink()
-        return "byte_code.json: missing"
-    if how == "extra link":
-        (root / "app/evil").symlink_to("/tmp")
-        return "app/evil: not in the manifest"
-    (root / "site/extra.py").write_bytes(b"")
-    return "site/extra.py: not in the manifest"
-
-
-@pytest.mark.parametrize(
-    "how",
-    ["flipped", "missing", "extra", "extra link", "byte code changed", "byte code missing", "no list of byte code"],
-)
+@pytest.mark.parametrize("how", DAMAGES)
 def test_a_release_that_is_not_as_built_is_found_and_never_repaired(artifact: Path, how: str) -> None:
     copy = artifact.read_bytes()
     unpack(artifact)
-    root = artifact.parent.parent / "releases" / "r1"
-    said = _damage(root, how)
+    name, act, found = DAMAGES[how]
+    act(release(artifact) / name)
     artifact.write_bytes(copy)
     outcome = unpack(artifact)
-    assert outcome["before"] | {"wrong": [said]} == outcome["before"]
+    assert f"{release(artifact) / name}: {found}" in outcome["before"]["wrong"]
     assert (outcome["ok"], outcome["after"]["verified"], artifact.exists()) == (False, False, True)
     assert "never repaired in place" in outcome["error"]
 
 
 def test_byte_code_that_python_wrote_beside_the_code_is_no_deviation(artifact: Path) -> None:
     unpack(artifact)
-    cache = artifact.parent.parent / "releases/r1/app/__pycache__"
+    cache = release(artifact) / "app/__pycache__"
     cache.mkdir()
     (cache / "kpi.cpython-311.pyc").write_bytes(b"code")
     assert unpack(artifact)["before"]["verified"] is True
 
 
 def test_what_a_crash_in_the_middle_left_is_replaced(artifact: Path) -> None:
-    scratch = artifact.parent.parent / "releases" / ".r1.unpacking"
+    scratch = release(artifact).with_name(".r1.cutover-new")
     (scratch / "app").mkdir(parents=True)
     (scratch / "app/half.py").write_bytes(b"half")
     assert unpack(artifact)["ok"]
     assert not scratch.exists()
-    assert not (artifact.parent.parent / "releases/r1/app/half.py").exists()
+    assert not (release(artifact) / "app/half.py").exists()
 
 
 def test_a_manifest_that_cannot_be_read_is_not_taken_for_no_release(artifact: Path) -> None:
     copy = artifact.read_bytes()
     unpack(artifact)
-    manifest = artifact.parent.parent / "releases/r1/manifest.json"
+    manifest = release(artifact) / "manifest.json"
     manifest.write_text(manifest.read_text()[:20])
     artifact.write_bytes(copy)
     outcome = unpack(artifact)
     assert (outcome["ok"], outcome["changed"], "error" in outcome["before"]) == (False, False, True)
-
-
-def test_other_releases_stay_as_they_are(artifact: Path) -> None:
-    other = artifact.parent.parent / "releases" / "v1" / "code.py"
-    other.parent.mkdir(parents=True)
-    other.write_bytes(b"v1")
-    unpack(artifact)
-    assert other.read_bytes() == b"v1"

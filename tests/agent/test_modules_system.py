@@ -3,19 +3,16 @@
 import os
 import platform
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cutover.agent import process
-from cutover.agent.modules import MODULES, outage, system
-from cutover.agent.work import CannotChange, State, Work, look_at
-
-
-def look(kind: str, work: Work | None = None, **args: Any) -> State:
-    return look_at(MODULES, {"id": "s", "kind": kind, "args": args}, work or Work())
+from cutover.agent.modules import outage, system, units
+from cutover.agent.systemd import PROPERTIES
+from cutover.agent.work import Work
+from tests.agent.doing import look
 
 
 def test_facts_are_those_of_this_machine() -> None:
@@ -39,13 +36,13 @@ def test_a_disk_on_which_copies_would_not_fit_is_seen(tmp_path: Path) -> None:
     seen = look("disk", path=str(tmp_path / ".rollback"), room_for=str(tmp_path / "metrics"), times=3)
     assert seen["needed_bytes"] >= 15 * 10**12
     assert seen["left_bytes"] == seen["free_bytes"] - seen["needed_bytes"]
-    assert (seen["left_bytes"] < 0, seen["left_inodes"]) == (True, seen["free_inodes"] - 6)
+    assert (seen["left_bytes"] < 0, seen["left_inodes"]) == (True, seen["free_inodes"] - 9)
     none = look("disk", path=str(tmp_path), room_for=str(tmp_path / "none"), times=3)
     assert (none["needed_bytes"], none["left_bytes"] == none["free_bytes"]) == (0, True)
 
 
 def test_a_clock_is_compared_with_the_controllers() -> None:
-    assert look("clock", Work(sent_at=time.time() - 100))["offset_s"] == pytest.approx(100, abs=5)
+    assert look("clock", work=Work(sent_at=time.time() - 100))["offset_s"] == pytest.approx(100, abs=5)
     assert look("clock")["offset_s"] is None
 
 
@@ -63,35 +60,51 @@ def test_a_place_that_cannot_be_written_says_why(tmp_path: Path, monkeypatch: py
     assert list(tmp_path.iterdir()) == []
 
 
-def test_services_that_restart_others_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    active = {"unattended-upgrades.service"}
-    monkeypatch.setattr(
-        system,
-        "show_each",
-        lambda units, _: {unit: {"ActiveState": "active" if unit in active else "inactive"} for unit in units},
-    )
-    monkeypatch.setattr(system, "NEEDRESTART", ("/nowhere", "/nowhere.d"))
-    assert look("restart_risks") == {"risks": ["unattended-upgrades.service"]}
-
-
-def test_needrestart_in_automatic_mode_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    conf = tmp_path / "needrestart.conf"
-    monkeypatch.setattr(system, "show_each", lambda units, _: {unit: {"ActiveState": "inactive"} for unit in units})
-    monkeypatch.setattr(system, "NEEDRESTART", (str(conf), str(tmp_path / "conf.d")))
-    conf.write_text("#$nrconf{restart} = 'a';\n")
-    assert look("restart_risks") == {"risks": []}
-    conf.write_text("$nrconf{restart} = 'a';\n")
-    assert len(look("restart_risks")["risks"]) == 1
-
-
-def test_a_systemd_that_does_not_answer_is_an_error_and_not_an_absence_of_risks(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("active", "config", "risks"),
+    [
+        ("unattended-upgrades.service", "#$nrconf{restart} = 'a';\n", ["unattended-upgrades.service"]),
+        ("", "$nrconf{restart} = 'a';\n", ["needrestart restarts services automatically ($nrconf{restart} = 'a')"]),
+        ("", "", []),
+    ],
+)
+def test_what_restarts_services_is_named(
+    active: str, config: str, risks: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def silent(units: Sequence[str], _: object) -> dict[str, dict[str, str]]:
-        raise CannotChange(f"systemctl show {' '.join(units)}: exited, 1: no bus")
+    states = {unit: {"ActiveState": "active" if unit == active else "inactive"} for unit in system.UPGRADERS}
+    monkeypatch.setattr(system, "show_each", lambda _units, _properties: states)
+    monkeypatch.setattr(system, "NEEDRESTART", (str(tmp_path / "needrestart.conf"), "/nowhere.d"))
+    (tmp_path / "needrestart.conf").write_text(config)
+    assert look("restart_risks") == {"risks": risks}
 
-    monkeypatch.setattr(system, "show_each", silent)
-    assert "no bus" in look("restart_risks")["error"]
+
+@pytest.mark.parametrize(
+    ("kind", "args"), [("restart_risks", {}), ("gap", {"stopped": "v1", "started": "v2"}), ("unit", {"unit": "v1"})]
+)
+def test_a_systemd_that_does_not_answer_is_an_error_and_not_an_absence(
+    kind: str, args: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "run", lambda *_, **__: process.ProcessResult(1, "", "no bus", 0.0))
+    assert "no bus" in look(kind, **args)["error"]
+
+
+@pytest.mark.parametrize("which", ["v1.service", "v1.service.d/a.conf"])
+def test_a_change_of_a_units_files_is_seen_though_no_path_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    file, drop_in = tmp_path / "v1.service", tmp_path / "v1.service.d/a.conf"
+    drop_in.parent.mkdir()
+    file.write_text("[Service]\n")
+    drop_in.write_text("[Service]\nNice=5\n")
+    shown = dict.fromkeys(PROPERTIES, "") | {"FragmentPath": str(file), "DropInPaths": str(drop_in)}
+    shown |= {"MainPID": "0", "NRestarts": "0", "TimeoutStopUSec": "1min 30s"}
+    monkeypatch.setattr(units, "show", lambda _unit: shown)
+    before = look("unit", unit="v1.service")["files_sha256"]
+    assert look("unit", unit="v1.service")["files_sha256"] == before
+    (tmp_path / which).write_text("# somebody was here\n")
+    changed = look("unit", unit="v1.service")["files_sha256"]
+    (tmp_path / which).unlink()  # systemd still knows it
+    assert len({before, changed, look("unit", unit="v1.service")["files_sha256"]}) == 3
 
 
 # Outage, from what PID 1 logged: (event, time).
@@ -119,8 +132,3 @@ def test_the_outage_is_from_told_to_stop_to_ready(case: str, monkeypatch: pytest
         assert "has not been" in seen["why"]
     else:
         assert seen["stop_s"] + seen["between_s"] + seen["start_s"] == pytest.approx(gap)
-
-
-def test_a_journal_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "run", lambda *_, **__: process.ProcessResult(1, "", "no journal", 0.0))
-    assert "no journal" in look("gap", stopped="v1", started="v2")["error"]

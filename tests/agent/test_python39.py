@@ -10,16 +10,8 @@ from tests.checkout import ROOT
 
 FILES = sorted(path for path in (ROOT / "cutover/agent").rglob("*.py") if path.name != "run_tests.py")
 NEWER = {
-    "UTC",
-    "file_digest",
-    "freedesktop_os_release",
-    "pairwise",
-    "walk_up",
-    "hardlink_to",
-    "StrEnum",
-    "chdir",
-    "aclosing",
-}
+    "UTC", "file_digest", "freedesktop_os_release", "pairwise", "walk_up", "hardlink_to", "StrEnum", "chdir", "aclosing",
+}  # fmt: skip
 
 
 def newer(text: str) -> Iterator[str]:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.modules import MODULES, snapshots, units
-from cutover.agent.work import State, Work, carry_out, look_at
+from cutover.agent import durable
+from cutover.agent.modules import units
+from cutover.agent.work import State
+from tests.agent import doing
 
 RUN = "20260102T030405Z-abc123"
 
@@ -21,6 +23,7 @@ def live(tmp_path: Path) -> Path:
     (root / "metrics/deep/er").mkdir(parents=True)
     (root / "metrics/empty").mkdir()
     (root / "pipeline.yml").write_text("v1\n")
+    (root / "pipeline.yml").chmod(0o640)
     (root / "metrics/a.json").write_text("1")
     (root / "metrics/deep/er/b.json").write_text("2")
     (root / "metrics/newest").symlink_to("a.json")
@@ -42,12 +45,11 @@ def entries(live: Path) -> list[dict[str, Any]]:
 def take(place: Path, live: Path, *, run: str = RUN, reuse: Path | None = None, only: str = "") -> State:
     wanted = [entry for entry in entries(live) if not only or entry["name"] == only]
     args = {"directory": str(place), "run": run, "entries": wanted, "reuse": str(reuse) if reuse else None}
-    desired = {"exists": True, "run": run, "verified": True, "read_only": True}
-    return carry_out(MODULES, {"id": "s", "kind": "snapshot", "args": args, "desired": desired, "probe": False}, Work())
+    return doing.do("snapshot", args, {"exists": True, "run": run, "verified": True, "read_only": True})
 
 
 def look(place: Path) -> State:
-    return look_at(MODULES, {"id": "s", "kind": "snapshot", "args": {"directory": str(place)}}, Work())
+    return doing.look("snapshot", directory=str(place))
 
 
 def manifest(place: Path) -> dict[str, Any]:
@@ -61,17 +63,15 @@ def test_it_holds_everything_and_is_read_only(tmp_path: Path, live: Path) -> Non
     assert outcome["ok"], outcome
     assert not any(path.lstat().st_mode & 0o222 for path in (place, *place.rglob("*")) if not path.is_symlink())
     assert (place / "pipeline_backup.yml").read_text() == "v1\n"
+    assert (place / "pipeline_backup.yml").stat().st_mode & 0o777 == 0o440  # as it was, for who restores by hand
     assert (place / "metrics_backup/deep/er/b.json").read_text() == "2"
     assert str((place / "metrics_backup/newest").readlink()) == "a.json"
     assert (place / "metrics_backup/empty").is_dir()
     assert "active" in (place / "status.log").read_text()
-    assert manifest(place)["entries"]["release"]["state"]["target"] == "/opt/v1"
-
-
-def test_absence_is_recorded(tmp_path: Path, live: Path) -> None:
-    take(tmp_path / "s", live)
-    recorded = manifest(tmp_path / "s")["entries"]
-    assert [recorded[name]["state"] for name in ("v2-unit", "drop-ins")] == [{"exists": False, "type": "absent"}] * 2
+    recorded = manifest(place)["entries"]
+    assert recorded["release"]["files"][""]["link"] == "/opt/v1"
+    # Absence is recorded, too.
+    assert [recorded[name]["files"] for name in ("v2-unit", "drop-ins")] == [{}] * 2
 
 
 def test_a_tree_with_a_manifest_or_hidden_folders_of_its_own_is_copied_whole(tmp_path: Path, live: Path) -> None:
@@ -82,9 +82,8 @@ def test_a_tree_with_a_manifest_or_hidden_folders_of_its_own_is_copied_whole(tmp
     (live / "metrics/.hidden/x").write_text("x")
     outcome = take(tmp_path / "s", live)
     assert outcome["ok"], outcome
-    assert {"run-1/manifest.json", "manifest.json", ".hidden/x"} <= set(
-        manifest(tmp_path / "s")["entries"]["metrics"]["files"]
-    )
+    kept = manifest(tmp_path / "s")["entries"]["metrics"]["files"]
+    assert {"run-1/manifest.json", "manifest.json", ".hidden/x"} <= set(kept)
 
 
 def test_it_is_never_overwritten(tmp_path: Path, live: Path) -> None:
@@ -94,17 +93,14 @@ def test_it_is_never_overwritten(tmp_path: Path, live: Path) -> None:
     outcome = take(tmp_path / "s", live, run="another-run")
     assert (outcome["ok"], "never overwritten" in outcome["error"]) == (False, True)
     assert (tmp_path / "s/pipeline_backup.yml").read_text() == "v1\n"
-
-
-def test_a_folder_that_is_no_snapshot_is_not_replaced(tmp_path: Path, live: Path) -> None:
-    (tmp_path / "s").mkdir()
-    (tmp_path / "s/precious").write_text("x")
-    assert take(tmp_path / "s", live)["ok"] is False
-    assert (tmp_path / "s/precious").read_text() == "x"
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t/precious").write_text("x")  # nor is a folder that is no snapshot
+    assert take(tmp_path / "t", live)["ok"] is False
+    assert (tmp_path / "t/precious").read_text() == "x"
 
 
 def test_what_a_crash_left_half_made_never_counts_and_is_made_anew(tmp_path: Path, live: Path) -> None:
-    torn = tmp_path / ".s.taking"
+    torn = tmp_path / ".s.cutover-new"
     (torn / "metrics_backup").mkdir(parents=True)
     (torn / "metrics_backup/half").write_text("half")
     assert look(tmp_path / "s") == {"exists": False}
@@ -116,7 +112,7 @@ def test_a_disk_that_fills_up_is_left_as_it_was(tmp_path: Path, live: Path, monk
     def full(_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(snapshots, "sync_filesystem", full)
+    monkeypatch.setattr(durable, "sync_filesystem", full)
     outcome = take(tmp_path / "rollback/s", live)
     assert (outcome["ok"], outcome["error"]) == (False, "[Errno 28] No space left on device")
     assert list((tmp_path / "rollback").iterdir()) == []
@@ -130,21 +126,8 @@ def test_what_v2_wrote_is_not_kept_once_v1_writes_again(
     if final:
         take(tmp_path / "final", live)
     args = {"directory": str(tmp_path / "kept"), "run": RUN, "entries": [], "reuse": str(tmp_path / "final")}
-    step = {
-        "id": "s",
-        "kind": "snapshot",
-        "args": {**args, "not_while": "v1"},
-        "desired": {"exists": True},
-        "probe": False,
-    }
-    assert carry_out(MODULES, step, Work())["ok"] is ok
+    assert doing.do("snapshot", {**args, "not_while": "v1"}, {"exists": True})["ok"] is ok
     assert (tmp_path / "kept").exists() is ok
-
-
-def _make_writable(place: Path) -> None:
-    for path in (place, *place.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(path.stat().st_mode | 0o200)
 
 
 def test_a_manifest_that_cannot_be_read_is_an_error_and_not_an_absence(tmp_path: Path, live: Path) -> None:
@@ -168,9 +151,9 @@ def test_one_that_can_be_written_is_seen_to_be(tmp_path: Path, live: Path) -> No
 def test_other_snapshots_of_the_run_may_lie_in_it(tmp_path: Path, live: Path) -> None:
     take(tmp_path / "s", live)
     assert take(tmp_path / "s/final", live, only="metrics")["ok"]
-    (tmp_path / "s/.new_kept.taking").mkdir()
+    (tmp_path / "s/.new_kept.cutover-new").mkdir()
     assert look(tmp_path / "s")["verified"] is True
-    _make_writable(tmp_path / "s/final")
+    (tmp_path / "s/final/metrics_backup/a.json").chmod(0o600)
     (tmp_path / "s/final/metrics_backup/a.json").write_text("9")
     assert (look(tmp_path / "s")["verified"], look(tmp_path / "s/final")["verified"]) == (True, False)
 
@@ -179,7 +162,7 @@ def test_a_link_where_a_file_should_be_is_refused_and_nothing_is_left(tmp_path: 
     (live / "pipeline.yml").unlink()
     (live / "pipeline.yml").symlink_to("/etc/hostname")
     outcome = take(tmp_path / "s", live)
-    assert (outcome["ok"], "is a link, not a file" in outcome["error"]) == (False, True)
+    assert (outcome["ok"], "is not a file" in outcome["error"]) == (False, True)
     assert not (tmp_path / "s").exists()
 
 
@@ -187,7 +170,7 @@ def test_a_link_where_a_file_should_be_is_refused_and_nothing_is_left(tmp_path: 
 def test_what_vanishes_while_it_is_copied_is_left_out(
     tmp_path: Path, live: Path, victim: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = snapshots.tree
+    listed = durable.tree
 
     def and_then_it_goes(root: Path) -> dict[str, os.stat_result]:
         found = listed(root)
@@ -196,12 +179,13 @@ def test_what_vanishes_while_it_is_copied_is_left_out(
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         return found
 
-    monkeypatch.setattr(snapshots, "tree", and_then_it_goes)
+    monkeypatch.setattr(durable, "tree", and_then_it_goes)
     outcome = take(tmp_path / "s", live)
     assert outcome["ok"], outcome
     files = manifest(tmp_path / "s")["entries"]["metrics"]["files"]
-    assert not [name for name in files if name.startswith(victim)]
-    assert files
+    copied = [name for name, item in files.items() if "sha256" in item or "link" in item]
+    assert copied
+    assert not [name for name in copied if name.startswith(victim)]
 
 
 class TestReuse:
@@ -238,10 +222,8 @@ class TestReuse:
             os.utime(path, ns=(10**18, 10**18))
         take(tmp_path / "s/final", live, reuse=tmp_path / "s", only="metrics")
         assert self.linked(tmp_path, "a.json") is False
-        assert (
-            manifest(tmp_path / "s/final")["entries"]["metrics"]["files"]["a.json"]["mode"]
-            == f"{path.stat().st_mode & 0o7777:04o}"
-        )
+        kept = manifest(tmp_path / "s/final")["entries"]["metrics"]["files"]["a.json"]
+        assert kept["mode"] == f"{path.stat().st_mode & 0o7777:04o}"
 
     def test_a_damaged_earlier_copy_does_not_pass_for_a_good_one(self, tmp_path: Path, live: Path) -> None:
         take(tmp_path / "s", live)

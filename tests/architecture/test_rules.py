@@ -16,6 +16,7 @@ BAD = [
     ("one file sends notices", "cutover/run/x.py", "def f():\n    import apprise"),
     ("the agent is standard library", "cutover/agent/x.py", "import yaml"),
     ("the agent is standard library", "cutover/agent/x.py", "from cutover.core import verdict"),
+    ("one file of the agent moves files and gives them away", "cutover/agent/x.py", "import os\nos.chown('f', 0, 0)"),
     ("run_tests needs its release only", "cutover/agent/run_tests.py", "import pytest"),
     ("run_tests needs its release only", "cutover/agent/run_tests.py", "import cutover.agent.clock"),
     ("core, inventory and plan ask nobody", "cutover/plan/x.py", "from time import time"),

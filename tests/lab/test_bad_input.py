@@ -170,7 +170,7 @@ def test_a_disk_with_less_than_5_gb_free(hosts: Hosts, checkout: Checkout) -> No
 def test_a_host_without_v1(hosts: Hosts, checkout: Checkout) -> None:
     hosts.inside("lab1", f"systemctl disable --now {V1} && rm /etc/systemd/system/{V1} && systemctl daemon-reload")
     with hosts.unchanged("lab1"):
-        refused(checkout.yes("cutover", hosts="lab1"), 3, "preflight.old-installed", "no V1", host="lab1")
+        refused(checkout.yes("cutover", hosts="lab1"), 3, "preflight.old-in-service", "no V1", host="lab1")
 
 
 def test_a_v1_that_does_not_run(hosts: Hosts, checkout: Checkout) -> None:

@@ -97,13 +97,12 @@ def test_the_backup_of_the_run_is_read_only_with_a_true_manifest(
             name, f"sudo sh -c 'cd {place} && find . -path ./final -prune -o -type f -exec sha256sum {{}} +'"
         ).splitlines()
         found = {path.removeprefix("./"): digest for digest, path in (line.split("  ", 1) for line in lines)}
-        listed = {entry["as"]: entry["sha256"] for entry in manifest["entries"].values() if "sha256" in entry}
-        for entry in manifest["entries"].values():
-            listed |= {
-                f"{entry['as']}/{file}": said["sha256"]
-                for file, said in entry.get("files", {}).items()
-                if "sha256" in said
-            }
+        listed = {
+            f"{entry['as']}/{file}".rstrip("/"): said["sha256"]
+            for entry in manifest["entries"].values()
+            for file, said in entry.get("files", {}).items()
+            if "sha256" in said
+        }
         assert found.keys() - {"manifest.json"} == listed.keys()
         assert {file: found[file] for file in listed} == listed
         names = " ".join(found)
@@ -111,7 +110,7 @@ def test_the_backup_of_the_run_is_read_only_with_a_true_manifest(
         assert "metrics_backup/" in names
         assert "v1_status_before.log" in names
         config = before[name][CONFIG]
-        assert manifest["entries"]["config"]["sha256"] == config[-1]
+        assert manifest["entries"]["config"]["files"][""]["sha256"] == config[-1]
 
 
 def test_no_host_is_armed_or_held_any_more(done: Answer, machine: Checkout) -> None:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from cutover.agent import process
 from cutover.agent.clock import COMMAND_S
-from cutover.agent.work import State, Work
-
-Args = Mapping[str, Any]
+from cutover.agent.work import Args, State, Work
 
 
 def look_result(args: Args, work: Work) -> State:

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import grp
-import os
 import pwd
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cutover.agent.durable import link_atomically, sha256_file, sync_directory, write_atomically
-from cutover.agent.work import CannotChange, State, Work
+from cutover.agent import durable
+from cutover.agent.work import Args, CannotChange, State, Work
 
-Args = Mapping[str, Any]
 TEXT_MOST = 1 << 16
+TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
 def look_file(args: Args, _work: Work) -> State:
     """What stands at args["path"]: exists, type, sha256, mode (text such as 0644), owner, group."""
     path = Path(args["path"])
-    state = describe(path)
+    state = _describe(path)
     if state["type"] == "file":
-        state["sha256"] = sha256_file(path)
+        state["sha256"] = durable.sha256_file(path)
     return state
 
 
@@ -44,17 +43,16 @@ def change_file(args: Args, desired: Args, before: State, work: Work) -> None:
     if before["type"] not in ("file", "absent"):
         raise CannotChange(f"{path} is a {before['type']}, not a file")
     if desired.get("exists") is False:
-        path.unlink()
-        sync_directory(path.parent)
+        durable.remove(path)
         return
-    uid, gid = owner_ids(desired)
+    uid, gid = _owner_ids(desired)
     content = work.files[desired["sha256"]]
-    write_atomically(path, content, mode=int(desired.get("mode", "0644"), 8), uid=uid, gid=gid)
+    durable.write_atomically(path, content, mode=int(desired.get("mode", "0644"), 8), uid=uid, gid=gid)
 
 
 def look_directory(args: Args, _work: Work) -> State:
     """exists, type, mode, owner and group of args["path"]."""
-    return describe(Path(args["path"]))
+    return _describe(Path(args["path"]))
 
 
 def change_directory(args: Args, desired: Args, before: State, _work: Work) -> None:
@@ -62,16 +60,14 @@ def change_directory(args: Args, desired: Args, before: State, _work: Work) -> N
     path = Path(args["path"])
     if before["type"] not in ("directory", "absent") or desired.get("exists") is False:
         raise CannotChange(f"{path} is a {before['type']}")
-    path.mkdir(parents=True, exist_ok=True)
-    os.chown(path, *owner_ids(desired))
-    path.chmod(int(desired.get("mode", "0755"), 8))
-    sync_directory(path.parent)
+    uid, gid = _owner_ids(desired)
+    durable.make_directory(path, mode=int(desired.get("mode", "0755"), 8), uid=uid, gid=gid)
 
 
 def look_link(args: Args, _work: Work) -> State:
     """exists, type and target of the symbolic link args["path"]."""
     path = Path(args["path"])
-    state = describe(path)
+    state = _describe(path)
     if state["type"] == "link":
         state["target"] = str(path.readlink())
     return state
@@ -83,28 +79,26 @@ def change_link(args: Args, desired: Args, before: State, _work: Work) -> None:
     if before["type"] not in ("link", "absent"):
         raise CannotChange(f"{path} is a {before['type']}, not a symbolic link")
     if desired.get("exists") is False:
-        path.unlink()
-        sync_directory(path.parent)
+        durable.remove(path)
     else:
-        link_atomically(path, desired["target"])
+        durable.link_atomically(path, desired["target"])
 
 
-def describe(path: Path) -> State:
+def _describe(path: Path) -> State:
     """What stands at a path, without following a link: exists, type, mode, owner, group."""
-    try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
+    found = durable.status(path)
+    if found is None:
         return {"exists": False, "type": "absent"}
     return {
         "exists": True,
-        "type": _type(found.st_mode),
+        "type": TYPES.get(stat.S_IFMT(found.st_mode), "special file"),
         "mode": f"{stat.S_IMODE(found.st_mode):04o}",
-        "owner": _user_name(found.st_uid),
-        "group": _group_name(found.st_gid),
+        "owner": _name(pwd.getpwuid, found.st_uid),
+        "group": _name(grp.getgrgid, found.st_gid),
     }
 
 
-def owner_ids(desired: Args) -> tuple[int, int]:
+def _owner_ids(desired: Args) -> tuple[int, int]:
     """User and group id of the desired owner and group names; -1 (leave it) where none is asked for."""
     owner, group = desired.get("owner", "-1"), desired.get("group", "-1")
     try:  # a number stands for an id that has no name
@@ -115,22 +109,9 @@ def owner_ids(desired: Args) -> tuple[int, int]:
     return uid, gid
 
 
-def _type(mode: int) -> str:
-    for name, is_it in (("file", stat.S_ISREG), ("directory", stat.S_ISDIR), ("link", stat.S_ISLNK)):
-        if is_it(mode):
-            return name
-    return "special file"
-
-
-def _user_name(uid: int) -> str:
+def _name(entry_of: Callable[[int], Any], number: int) -> str:
+    """The name of a user or group; its number where it has none."""
     try:
-        return pwd.getpwuid(uid).pw_name
+        return str(entry_of(number)[0])
     except KeyError:
-        return str(uid)
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
+        return str(number)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from cutover.agent.clock import CONNECT_S, HTTP_ANSWER_S, HTTP_POLL_S, LISTENING_S
 from cutover.agent.compare import differences
-from cutover.agent.work import State, Work
-
-Args = Mapping[str, Any]
+from cutover.agent.work import Args, State, Work
 
 
 def look_http(args: Args, _work: Work) -> State:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import math
 
 from cutover.agent import process
 from cutover.agent.clock import JOURNALCTL_S, iso
-from cutover.agent.work import State, Work
-
-Args = Mapping[str, Any]
+from cutover.agent.work import Args, State, Work
 
 # systemd's message ids (systemd/sd-messages.h): what PID 1 logs about a unit's life.
 EVENTS = {
@@ -27,36 +24,29 @@ def look_gap(args: Args, _work: Work) -> State:
 
     stop_s: from the stop request until it was gone; between_s: until the start request of the other; start_s: until it was ready.
     """
-    ups = [event for event in life(args["started"]) if event[0] in ("starting", "started")]
-    ready = next((at for name, at in reversed(ups) if name == "started"), None)
+    ups, downs = life(args["started"]), life(args["stopped"])
+    ready = _last(ups, ("started",), math.inf)
     if ready is None:
         return {"gap_s": None, "why": f"{args['started']} has not been started"}
-    start_at = next((at for name, at in reversed(ups) if name == "starting" and at <= ready), ready)
-    downs = [
-        event
-        for event in life(args["stopped"])
-        if event[1] <= start_at and event[0] in ("stopping", "stopped", "failed")
-    ]
-    gone = next((at for name, at in reversed(downs) if name in ("stopped", "failed")), None)
+    start_at = _last(ups, ("starting",), ready) or ready
+    gone = _last(downs, ("stopped", "failed"), start_at)
     if gone is None:
         return {"gap_s": None, "why": f"{args['stopped']} has not been stopped before"}
-    stop_at = next((at for name, at in reversed(downs) if name == "stopping" and at <= gone), gone)
+    stop_at = _last(downs, ("stopping",), gone) or gone
     parts = {"stop_s": gone - stop_at, "between_s": start_at - gone, "start_s": ready - start_at}
     rounded = {name: round(seconds, 3) for name, seconds in parts.items()}
     return {"gap_s": round(ready - stop_at, 3), "from": iso(stop_at), "until": iso(ready), **rounded}
 
 
+def _last(events: list[tuple[str, float]], names: tuple[str, ...], until: float) -> float | None:
+    """When the last of these events was, until then."""
+    return next((at for name, at in reversed(events) if name in names and at <= until), None)
+
+
 def life(unit: str) -> list[tuple[str, float]]:
     """What PID 1 logged about a unit, in order: (event, Unix time)."""
-    matches = [f"MESSAGE_ID={message}" for message in EVENTS]
-    done = process.run(
-        [
-            "journalctl", "--no-pager", "-o", "json", "--output-fields=MESSAGE_ID,UNIT", "-n", "200",
-            "_PID=1", f"UNIT={unit}", *matches,
-        ],
-        deadline_s=JOURNALCTL_S,
-    )  # fmt: skip
-    if done.exit_code != 0:
-        raise OSError(f"journalctl: {done.end} {done.exit_code}: {done.stderr.strip()}")
+    fields = [f"UNIT={unit}", *(f"MESSAGE_ID={message}" for message in EVENTS)]
+    options = ["-o", "json", "--output-fields=MESSAGE_ID,UNIT", "-n", "200"]
+    done = process.run_or_fail(["journalctl", *options, "_PID=1", *fields], deadline_s=JOURNALCTL_S)
     entries = [json.loads(line) for line in done.stdout.splitlines()]
     return [(EVENTS[entry["MESSAGE_ID"]], int(entry["__REALTIME_TIMESTAMP"]) / 1e6) for entry in entries]

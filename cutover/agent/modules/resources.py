@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from cutover.agent.modules.units import processes_of
 from cutover.agent.systemd import show
-from cutover.agent.work import State, Work
+from cutover.agent.work import Args, State, Work
 
-Args = Mapping[str, Any]
 MB = 1024.0**2
-CGROUPS, PROC = Path("/sys/fs/cgroup"), Path("/proc")
-# Where the figures of a control group are: version 2 alone, version 2 beside 1, version 1; and what the kernel calls them there.
-MEMORY_IN = (
-    ("", "memory.current", ""),
-    ("unified", "memory.current", ""),
-    ("memory", "memory.usage_in_bytes", "total_"),
-)
-CPU_IN = (("", "cpu.stat"), ("unified", "cpu.stat"))
-CPU_V1_IN = ("cpuacct", "cpu,cpuacct")
+CGROUPS, PROC = (
+    Path("/sys/fs/cgroup"),
+    Path("/proc"),
+)  # a host on version 1 of control groups has no figures of this kind
 
 
 def look_resources(args: Args, _work: Work) -> State:
@@ -35,47 +28,34 @@ def look_resources(args: Args, _work: Work) -> State:
 
 def measure(group: str, pids: Sequence[int], cgroups: Path = CGROUPS, proc: Path = PROC) -> State:
     """The same of a control group with these processes, from the files of the kernel."""
-    inside = group.strip("/") if pids else ""  # the root's own figures would be those of the whole host
     processes = [proc / str(pid) for pid in pids]
-    memory, memory_from = _either(_memory_of(cgroups, inside), _sum(map(_resident_bytes, processes)))
-    cpu, cpu_from = _either(_cpu_of(cgroups, inside), _sum(map(_processor_seconds, processes)))
+    memory = cpu = None
+    if group.strip("/") and pids:  # the root's own figures would be those of the whole host
+        memory, cpu = _memory_of(cgroups / group.strip("/")), _cpu_of(cgroups / group.strip("/"))
+    # A group that has processes and used nothing is one that is not accounted, and no measurement.
+    memory_from = "cgroup" if memory else "processes"
+    cpu_from = "cgroup" if cpu else "processes"
+    memory = memory or _sum(map(_resident_bytes, processes))
+    cpu = cpu or _sum(map(_processor_seconds, processes))
     return {
         "memory_mb": None if memory is None else round(memory / MB, 3),
-        "memory_from": memory_from,
+        "memory_from": None if memory is None else memory_from,
         "cpu_seconds": None if cpu is None else round(cpu, 6),
-        "cpu_from": cpu_from,
+        "cpu_from": None if cpu is None else cpu_from,
         "processes": len(pids),
     }
 
 
-def _either(of_group: float | None, of_processes: float | None) -> tuple[float | None, str | None]:
-    """A group that has processes and used nothing is one that is not accounted, and no measurement."""
-    if of_group:
-        return of_group, "cgroup"
-    return of_processes, None if of_processes is None else "processes"
-
-
-def _memory_of(cgroups: Path, group: str) -> float | None:
+def _memory_of(group: Path) -> float | None:
     """Bytes of the group without the cache of files, which the kernel takes back when it needs it and which is not a leak."""
-    for where, usage, prefix in MEMORY_IN if group else ():
-        used = _text(cgroups / where / group / usage).strip()
-        if used.isdecimal():
-            stat = _named(cgroups / where / group / "memory.stat")
-            return float(used) - stat.get(f"{prefix}active_file", 0) - stat.get(f"{prefix}inactive_file", 0)
-    return None
+    used, stat = _text(group / "memory.current").strip(), _named(group / "memory.stat")
+    return float(used) - stat.get("active_file", 0) - stat.get("inactive_file", 0) if used.isdecimal() else None
 
 
-def _cpu_of(cgroups: Path, group: str) -> float | None:
+def _cpu_of(group: Path) -> float | None:
     """Seconds of the group and of all that ever ran in it."""
-    for where in CPU_V1_IN if group else ():
-        used = _text(cgroups / where / group / "cpuacct.usage").strip()
-        if used.isdecimal():
-            return float(used) / 1e9
-    for where, name in CPU_IN if group else ():
-        stat = _named(cgroups / where / group / name)
-        if "usage_usec" in stat:
-            return stat["usage_usec"] / 1e6
-    return None
+    used = _named(group / "cpu.stat").get("usage_usec")
+    return None if used is None else used / 1e6
 
 
 def _resident_bytes(process: Path) -> float | None:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cutover.agent.clock import FOREVER_S, KILLED_S, START_S, STOP_POLL_S, STOP_S
 from cutover.agent.durable import sha256_bytes, sha256_file
 from cutover.agent.systemd import journal_of, reload_systemd, seconds_of, show, show_each, systemctl, systemctl_or_fail
-from cutover.agent.work import CannotChange, LeftAsItIs, State, Work
-
-Args = Mapping[str, Any]
+from cutover.agent.work import Args, CannotChange, LeftAsItIs, State, Work
 
 
 def look_unit(args: Args, _work: Work) -> State:

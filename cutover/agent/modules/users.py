@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import pwd
-from collections.abc import Mapping
-from typing import Any
 
 from cutover.agent import process
 from cutover.agent.clock import SMALL_COMMAND_S
-from cutover.agent.work import CannotChange, State, Work
-
-Args = Mapping[str, Any]
+from cutover.agent.work import Args, State, Work
 
 
 def look_user(args: Args, _work: Work) -> State:
@@ -24,15 +20,6 @@ def look_user(args: Args, _work: Work) -> State:
 
 def add_user(args: Args, _desired: Args, _before: State, work: Work) -> None:
     """Add it with a group of its own and no way to log in."""
-    options = [
-        "--system",
-        "--user-group",
-        "--no-create-home",
-        "--home-dir",
-        args["home"],
-        "--shell",
-        "/usr/sbin/nologin",
-    ]
-    done = process.run(["useradd", *options, args["user"]], deadline_s=work.seconds_left(SMALL_COMMAND_S))
-    if done.exit_code != 0:
-        raise CannotChange(f"useradd {args['user']}: {done.stderr.strip()}")
+    options = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+    argv = ["useradd", *options, "--home-dir", args["home"], args["user"]]
+    process.run_or_fail(argv, deadline_s=work.seconds_left(SMALL_COMMAND_S))

@@ -6,16 +6,10 @@ from typing import Any
 from cutover.plan.plan import HostPlan
 
 
-def planned(wanted: HostPlan, step_id: str) -> Any:
-    """A step of this phase."""
-    return next(step for step in wanted.steps["activation"] if step.id == step_id)
-
-
 def test_new_unit_runs_and_is_enabled(host: Any, wanted: HostPlan) -> None:
     """The new unit runs, has not been restarted, and would come back after a reboot. If not: see journalctl -u of the unit."""
-    shown = host.check_output(
-        "systemctl show -p ActiveState,SubState,UnitFileState,NRestarts %s", wanted.service.new.unit
-    )
+    unit = wanted.service.new.unit
+    shown = host.check_output("systemctl show -p ActiveState,SubState,UnitFileState,NRestarts %s", unit)
     state = dict(line.split("=", 1) for line in shown.splitlines())
     assert state == {"ActiveState": "active", "SubState": "running", "UnitFileState": "enabled", "NRestarts": "0"}
 
@@ -24,7 +18,7 @@ def test_it_runs_from_the_planned_release(host: Any, wanted: HostPlan) -> None:
     """The running process was started from the planned release, and `current` points there. If not: another release runs."""
     if not wanted.service.current:
         return  # the release is its unit and files, which are checked by themselves
-    release = planned(wanted, "activation.release").desired["target"]
+    release = next(step for step in wanted.steps["activation"] if step.id == "activation.release").desired["target"]
     pid = host.check_output("systemctl show -p MainPID --value %s", wanted.service.new.unit)
     environment = host.check_output("tr '\\0' '\\n' < /proc/%s/environ; tr '\\0' ' ' < /proc/%s/cmdline", pid, pid)
     assert release in environment, f"process {pid} does not name {release}"

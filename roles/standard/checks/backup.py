@@ -18,13 +18,13 @@ def manifest(host: Any, directory: str) -> dict[str, Any]:
 
 
 def listed(document: dict[str, Any]) -> dict[str, str]:
-    """Every file that a manifest names, with its digest."""
-    files = {entry["as"]: entry["sha256"] for entry in document["entries"].values() if "sha256" in entry}
-    for entry in document["entries"].values():
-        files |= {
-            f"{entry['as']}/{name}": file["sha256"] for name, file in entry.get("files", {}).items() if "sha256" in file
-        }
-    return files
+    """Every file that a manifest names, with its digest; the file of an entry that is one has no name within it."""
+    return {
+        f"{entry['as']}/{name}".rstrip("/"): item["sha256"]
+        for entry in document["entries"].values()
+        for name, item in entry.get("files", {}).items()
+        if "sha256" in item
+    }
 
 
 def others_in(host: Any, directory: str, document: dict[str, Any]) -> list[str]:
@@ -56,7 +56,7 @@ def test_the_files_are_the_old_releases(host: Any, wanted: HostPlan) -> None:
     entries = manifest(host, place(wanted))["entries"]
     brought = {step.args["path"]: step.content for step in wanted.steps["activation"] if step.content}
     for file in wanted.service.files:
-        saved = entries[file.name]["sha256"]
+        saved = entries[file.name]["files"][""]["sha256"]
         assert saved == wanted.facts[f"file-{file.name}"]["sha256"], file.path
         assert saved != brought[file.path], file.path
 

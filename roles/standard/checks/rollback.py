@@ -47,6 +47,8 @@ LOST = """
 import hashlib, json, pathlib, sys
 manifest, tree, since = json.loads(pathlib.Path(sys.argv[1]).read_bytes()), pathlib.Path(sys.argv[2]), float(sys.argv[3])
 def lost(path, kept):
+    if not kept.keys() & {"sha256", "link"}:
+        return ""  # a directory
     if not (path.is_symlink() or path.exists()):
         return "missing"
     if "sha256" not in kept or path.lstat().st_mtime >= since:

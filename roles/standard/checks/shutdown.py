@@ -22,19 +22,16 @@ def test_no_process_of_the_old_release_is_left(host: Any, wanted: HostPlan) -> N
     if not wanted.service.current:
         return  # the old release has no directory of its own; its unit is proven stopped
     current = wanted.facts["current"]
-    assert current.get("type") == "link", (
-        f"{wanted.service.current} was {current.get('type')} at planning, expected a link"
-    )
+    kind = current.get("type")
+    assert kind == "link", f"{wanted.service.current} was {kind} at planning, expected a link"
     left = host.run("pgrep -f %s", f"^[^ ]*python[^ ]* .*{re.escape(str(current['target']))}/")
     assert left.exit_status == 1, f"processes {left.stdout.split()} run from {current['target']}"
 
 
 def test_old_unit_would_not_come_back(host: Any, wanted: HostPlan) -> None:
     """The old unit is disabled: a reboot does not start it beside the new one. If not: disable it."""
-    assert host.run("systemctl is-enabled %s", wanted.service.old.unit).stdout.strip() in (
-        "disabled",
-        "not-found",
-    )
+    enabled = host.run("systemctl is-enabled %s", wanted.service.old.unit).stdout.strip()
+    assert enabled in ("disabled", "not-found"), enabled
 
 
 def test_its_last_state_is_kept(host: Any, wanted: HostPlan) -> None:
