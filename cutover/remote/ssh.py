@@ -297,13 +297,10 @@ class SshTransport(Transport):
     def _connect(self, until: Deadline) -> Connection:
         for attempt in range(1, CONNECT_TRIES + 1):
             try:
-                with self._access.gate.place(until.left) as free:
-                    if not free:
-                        raise DeadlinePassed(self.name, "too many other connections were being opened all the time")
+                with self._access.place(self._host, until):
                     return self._access.open(self._host, Deadline(min(until.left, CONNECT_S)))
             except Unreachable as error:
-                cause = error.__cause__
-                if attempt == CONNECT_TRIES or not isinstance(cause, Exception) or not is_transient(cause):
+                if attempt == CONNECT_TRIES or not is_transient(error.__cause__):
                     raise
             time.sleep(min(attempt * random.uniform(*RETRY_S), until.left))  # noqa: S311 - no secret
         raise AssertionError("unreachable: the last try returns or raises")

@@ -23,7 +23,6 @@ SESSIONS = 8  # commands on one connection; sshd allows 10 (MaxSessions), and fr
 CONNECT_S = 10.0  # one try: all jump hosts, host keys, authentication
 CONNECT_TRIES = 3  # where the host refused or dropped the connection: sshd restarts, or is past its MaxStartups
 RETRY_S = (0.1, 0.4)  # pause after a try, at random, times its number: hosts that failed together do not retry together
-CONNECT_JITTER_S = 0.02  # a connect that had to wait starts up to this much later, so that eight do not start at once
 DIAL_S = 5.0  # the TCP handshake: three tries of the kernel (after 0, 1 and 3 s)
 MOMENT_S = 0.001  # the least that is given to a call for which 0 means no timeout
 
