@@ -9,7 +9,6 @@ import threading
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from signal import Signals
@@ -46,25 +45,17 @@ sys.exit(main())
 class Fenced(RemoteError):
     """The host no longer accepts this run: another holds the lease, or the host reverted by itself."""
 
-    def __init__(self, host: str, message: str) -> None:
-        next_step = "see which run holds the host with `./invokew status`; this run may not change it any more"
-        super().__init__(host, message, next_step)
+    next_step = "see which run holds the host with `./invokew status`; this run may not change it any more"
 
 
 class AgentFailed(RemoteError):
     """The agent itself failed, or its answer cannot be read."""
 
-    def __init__(self, host: str, message: str) -> None:
-        super().__init__(host, message, "see the log for what the host answered; `./invokew status` asks it again")
-
 
 class HostUnwritable(RemoteError):
     """The host cannot write what it is asked to: a full or a read-only disk."""
 
-    def __init__(self, host: str, verb: str, message: str, path: str) -> None:
-        next_step = f"make it writable, or free space (on the host: `df -h {path}`, `mount`); then run it again"
-        super().__init__(host, f"agent {verb}: {message}", next_step)
-        self.problem = replace(self.problem, path=path)
+    next_step = "make it writable, or free space (`df -h` and `mount` on the host show which); then run it again"
 
 
 class AgentPool:
@@ -256,7 +247,7 @@ class HostAgent:
         if reason == "fenced":
             return Fenced(self.name, message)
         if reason == "unwritable":
-            return HostUnwritable(self.name, verb, message, answer["path"])
+            return HostUnwritable(self.name, f"agent {verb}: {message}", answer["path"])
         if reason in ("failed", "busy"):
             return AgentFailed(self.name, f"agent {verb}: {message}")
         next_step = REFUSED_NEXT.get(reason, "use the version of this tool that fits")

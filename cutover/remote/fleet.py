@@ -115,7 +115,7 @@ class _Round(Generic[H, R]):
 # Plain POSIX; each answer is one line, so that a host which lacks a tool still answers the rest.
 _SCRIPT = """say() { printf '%s=%s\\n' "$1" "$2"; }
 say user "$(id -un)"
-if refused=$(sudo -n -- true 2>&1); then say sudo yes; else say sudo "no: $(printf '%s' "$refused" | tr '\\n' ' ')"; fi
+if refused=$(sudo -n -- true 2>&1); then say sudo yes; else say sudo "no $(printf '%s' "$refused" | tr '\\n' ' ')"; fi
 for candidate in PYTHONS; do
   path=$(command -v "$candidate" 2>/dev/null) || continue
   version=$("$path" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || continue
@@ -125,8 +125,6 @@ for candidate in PYTHONS; do
 done
 say machine "$(uname -m)"
 say hostname "$(uname -n)"
-say boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
-say time "$(date -u +%s)"
 say done yes
 """
 
@@ -136,14 +134,11 @@ class LoginFacts:
     """What a host reports before anything of ours is on it."""
 
     user: str
-    sudo: bool
-    sudo_says: str  # why not; empty where sudo works
+    sudo: str  # "yes", or "no" and what it says
     python_path: str | None
     python_version: tuple[int, ...] | None
     machine: str
     hostname: str
-    boot_id: str
-    time: int  # the host's clock, seconds since 1970 UTC
 
 
 def probe_login(transport: Transport, *, python: str = "python3") -> LoginFacts:
@@ -164,14 +159,11 @@ def probe_login(transport: Transport, *, python: str = "python3") -> LoginFacts:
     version = answers.get("python_version")
     return LoginFacts(
         user=answers["user"],
-        sudo=answers["sudo"] == "yes",
-        sudo_says="" if answers["sudo"] == "yes" else answers["sudo"].removeprefix("no:").strip(),
+        sudo=answers["sudo"],
         python_path=answers.get("python_path"),
         python_version=tuple(int(part) for part in version.split(".")) if version else None,
         machine=answers["machine"],
         hostname=answers["hostname"],
-        boot_id=answers["boot_id"],
-        time=int(answers["time"]),
     )
 
 
@@ -294,8 +286,8 @@ def as_problems(error: BaseException, host: str) -> Sequence[Problem]:
 
 
 def _unusable(name: str, login: LoginFacts) -> list[Problem]:
-    if not login.sudo:
-        return [sudo_problem(name, login.sudo_says)]
+    if login.sudo != "yes":
+        return [sudo_problem(name, login.sudo.removeprefix("no"))]
     if login.python_version is None:
         return [Problem(host=name, found="no Python 3 was found", next=PYTHON_NEXT)]
     if login.python_version[:2] < OLDEST_PYTHON:

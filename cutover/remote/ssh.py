@@ -195,17 +195,14 @@ class SshTransport(Transport):
         self.doubted: Connection | None = None  # one that let a deadline pass: the command may hang, or all of it
         self._host, self._access = host, access
         self._connection: Connection | None = None
-        self._retired: Connection | None = None  # one without room for more sessions, where commands may still run
         self._connecting = threading.Lock()
         self._sessions = threading.BoundedSemaphore(SESSIONS)
 
     def close(self) -> None:
         """End the connection; commands in flight end as Lost."""
-        ended = (self._connection, self._retired)
-        self._connection = self._retired = None
-        for connection in ended:
-            if connection is not None:
-                hang_up(connection)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            hang_up(connection)
 
     def open_channel(
         self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
@@ -273,7 +270,7 @@ class SshTransport(Transport):
                 if until.passed:
                     self.doubted = connection
                     raise DeadlinePassed(self.name, f"no session opened within {until.seconds:.1f} s") from error
-                self._replace(connection, alive=isinstance(error, ChannelException))
+                self._replace(connection)
                 if last:
                     raise Unreachable(_no_session(self.name, error)) from error
         raise AssertionError("unreachable: the second round returns or raises")
@@ -305,18 +302,13 @@ class SshTransport(Transport):
             time.sleep(min(attempt * random.uniform(*RETRY_S), until.left))  # noqa: S311 - no secret
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _replace(self, connection: Connection, *, alive: bool) -> None:
-        """Let the next call connect anew. Where sshd lives and only opens no session, what runs there runs on.
-
-        That is so when commands that were given up still fill MaxSessions: a new connection has room again.
-        """
+    def _replace(self, connection: Connection) -> None:
+        """Let the next call connect anew; what runs on the old connection ends as Lost."""
         with self._connecting:
             if self._connection is not connection:
                 return  # another thread was quicker
             self._connection = None
-            gone, self._retired = (self._retired, connection) if alive else (connection, self._retired)
-        if gone is not None:
-            hang_up(gone)
+        hang_up(connection)
 
 
 def _no_session(host: str, error: Exception) -> Problem:

@@ -75,13 +75,15 @@ class Times:
 
 
 def times_of(targets: "Targets") -> Times:
-    """Read them from the variables; they concern the run, so they must be the same on all hosts, and they must not exclude each other."""
+    """Read them from the variables; they concern the run, so they must be the same on all hosts.
+
+    A host must hear from its controller several times before it gives it up, or one lost renewal would end the run.
+    """
 
     def seconds(name: str) -> float:
         return float(str(targets.shared(name)))
 
-    _must_fit(seconds("cutover_renew_s"), {name: seconds(name) for name in ("cutover_lease_s", "cutover_confirm_s")})
-    return Times(
+    times = Times(
         lease=seconds("cutover_lease_s"),
         confirm=seconds("cutover_confirm_s"),
         renew=seconds("cutover_renew_s"),
@@ -90,18 +92,15 @@ def times_of(targets: "Targets") -> Times:
         bake=seconds("cutover_bake_s"),
         bake_every=seconds("cutover_bake_every_s"),
     )
-
-
-def _must_fit(renew: float, deadlines: dict[str, float]) -> None:
-    """A host must hear from its controller several times before it gives it up, or one lost renewal would end the run."""
     problems = [
         Problem(
             path=name,
-            found=f"cutover_renew_s is {renew:g} and {name} is {seconds:g}: {RENEWALS} x cutover_renew_s may not be more than {name}",
-            next=f"set cutover_renew_s to at most {seconds / RENEWALS:.3g}, or {name} to at least {renew * RENEWALS:g}",
+            found=f"cutover_renew_s is {times.renew:g} and {name} is {limit:g}: {RENEWALS} x cutover_renew_s may not be more than {name}",
+            next=f"set cutover_renew_s to at most {limit / RENEWALS:.3g}, or {name} to at least {times.renew * RENEWALS:g}",
         )
-        for name, seconds in deadlines.items()
-        if RENEWALS * renew > seconds
+        for name, limit in (("cutover_lease_s", times.lease), ("cutover_confirm_s", times.confirm))
+        if RENEWALS * times.renew > limit
     ]
     if problems:
         raise UsageError(problems)
+    return times

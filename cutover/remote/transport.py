@@ -52,32 +52,29 @@ SUDO_REFUSES = re.compile(
 class RemoteError(Exception):
     """Base of what can go wrong once a connection stood; carries the problem to show."""
 
-    def __init__(self, host: str, found: str, next_step: str) -> None:
-        self.problem = Problem(host=host, found=found, next=next_step)
+    next_step = "see the log for what the host answered; `./invokew status` asks it again"
+
+    def __init__(self, host: str, found: str, path: str = "") -> None:
+        self.problem = Problem(found, self.next_step, host, path)
         super().__init__(f"{host}: {found}")
 
 
 class Lost(RemoteError):
     """The connection went away with a command in flight: what it did is unknown until the host is asked."""
 
-    def __init__(self, host: str, found: str) -> None:
-        super().__init__(host, found, "ask the host what was done before repeating anything (`./invokew status`)")
+    next_step = "ask the host what was done before repeating anything (`./invokew status`)"
 
 
 class DeadlinePassed(RemoteError):
     """No answer before the deadline; the remote command may still be running."""
 
-    def __init__(self, host: str, found: str) -> None:
-        super().__init__(
-            host, found, "see what the host is busy with (`./invokew status`, then `systemctl` on the host)"
-        )
+    next_step = "see what the host is busy with (`./invokew status`, then `systemctl` on the host)"
 
 
 class UploadFailed(RemoteError):
     """The file did not arrive whole; the target is as it was before."""
 
-    def __init__(self, host: str, found: str) -> None:
-        super().__init__(host, found, "check space and permissions of the target directory, then run again")
+    next_step = "check space and permissions of the target directory, then run again"
 
 
 @dataclass(frozen=True)
@@ -102,7 +99,7 @@ class ProgramEnded(RemoteError):
     def __init__(self, host: str, result: Result) -> None:
         printed = result.stderr.decode(errors="replace").strip()[-2000:]
         how = f"exit status {result.exit_code}" if result.signal is None else f"signal {result.signal}"
-        super().__init__(host, f"it ended without an answer ({how}): {printed}", "see the log for what it printed")
+        super().__init__(host, f"it ended without an answer ({how}): {printed}")
         self.result = result
 
 
@@ -191,8 +188,9 @@ class Transport(ABC):
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:
         """Run one command; secrets travel in `stdin`, not in `argv`. Unreachable where sudo refuses, before anything has run."""
         result = self._execute(command_line(argv, sudo=sudo), io.BytesIO(stdin), deadline=deadline)
-        if sudo and _sudo_refused(result):
-            raise _no_sudo(self.name, result)
+        ended = why_ended(self.name, result, sudo=sudo)
+        if isinstance(ended, Unreachable):
+            raise ended
         return result
 
     def shell(self, script: str, *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:
@@ -220,15 +218,9 @@ def command_line(argv: Sequence[str], *, sudo: bool) -> str:
 
 def why_ended(host: str, result: Result, *, sudo: bool) -> ProgramEnded | Unreachable:
     """The error for a program that ended instead of answering: sudo may have refused it."""
-    return _no_sudo(host, result) if sudo and _sudo_refused(result) else ProgramEnded(host, result)
-
-
-def _sudo_refused(result: Result) -> bool:
-    return result.exit_code in (1, 127) and not result.stdout and bool(SUDO_REFUSES.search(result.stderr))
-
-
-def _no_sudo(host: str, result: Result) -> Unreachable:
-    return Unreachable(sudo_problem(host, result.stderr.decode(errors="replace")))
+    if sudo and result.exit_code in (1, 127) and not result.stdout and SUDO_REFUSES.search(result.stderr):
+        return Unreachable(sudo_problem(host, result.stderr.decode(errors="replace")))
+    return ProgramEnded(host, result)
 
 
 def sudo_problem(host: str, message: str) -> Problem:

@@ -90,17 +90,12 @@ def test_a_slow_command_ends_by_the_deadline_and_leaves_the_connection_to_others
     assert before[0] in loopback.sessions()
 
 
-def test_a_command_in_flight_outlives_the_lack_of_sessions(over_ssh: SshTransport, tmp_path: Path) -> None:
-    begun, go = tmp_path / "begun", tmp_path / "go"
-    outcome: list[object] = []
-    thread = in_flight(over_ssh, f"touch {begun}; while [ ! -e {go} ]; do sleep 0.02; done; echo done", 60, outcome)
-    wait_until(begun.exists)
-    for _ in range(10):
+def test_commands_given_up_do_not_use_up_the_sessions_of_sshd(over_ssh: SshTransport) -> None:
+    assert over_ssh.run(["true"], deadline=20).succeeded
+    for _ in range(11):
         with pytest.raises(DeadlinePassed):
-            over_ssh.shell("sleep 10", deadline=0.4)
-    assert over_ssh.run(["touch", str(go)], deadline=20).succeeded
-    thread.join(30)
-    assert getattr(outcome[0], "stdout", outcome[0]) == b"done\n"
+            over_ssh.shell("sleep 10", deadline=0.3)
+    assert over_ssh.run(["true"], deadline=20).succeeded
 
 
 def test_eight_threads_open_one_connection(over_ssh: SshTransport) -> None:
@@ -162,7 +157,7 @@ def test_twenty_hosts_at_once_stay_under_the_limit_of_unauthenticated_connection
 
 def test_the_first_questions_are_answered(over_ssh: SshTransport) -> None:
     facts = probe_login(over_ssh, python="/nowhere/python3")
-    assert (facts.user, facts.sudo, facts.sudo_says) == (getpass.getuser(), True, "")
+    assert (facts.user, facts.sudo) == (getpass.getuser(), "yes")
     assert facts.machine == os.uname().machine
     assert facts.hostname == os.uname().nodename
     assert facts.python_version is not None
