@@ -220,8 +220,6 @@ def declarations(roles_dir: Path, roles: Sequence[str]) -> Declarations:
             if other is not entry:
                 found = f"`{entry.name}` is also declared by the role {other.role}, at {other.where}"
                 problems.append(Problem(found, "declare it in one role only", path=entry.where))
-    for entry in entries.values():
-        problems += _bad_references(entry, entries)
     if problems:
         raise UsageError(problems)
     return entries
@@ -253,17 +251,3 @@ def _declaration(
     entry = validate(DeclarationEntry, body, lambda *keys: document.where(name, *keys), problems)
     if entry is not None:
         yield Declaration.model_construct(entry.model_fields_set, name=name, role=role, where=where, **dict(entry))
-
-
-def _bad_references(entry: Declaration, known: Mapping[str, Declaration]) -> Iterator[Problem]:
-    """References of a default to undeclared variables, and Jinja2 that is more than a reference."""
-    for text in texts(entry.default):
-        try:
-            names = [part.name for part in parts(text) if isinstance(part, nodes.Name)]
-        except NotPlainError as error:
-            yield Problem(str(error), PLAIN, path=f"{entry.where}.default")
-            continue
-        for name in names:
-            if name not in known and name not in BUILT_IN:
-                advice = f"{did_you_mean(name, [*known, *BUILT_IN])}declare it, or correct the name"
-                yield Problem(f"refers to `{name}`, which is not declared", advice, path=entry.where)

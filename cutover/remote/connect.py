@@ -26,7 +26,7 @@ from paramiko.common import MSG_CHANNEL_REQUEST
 
 from cutover.core.errors import Problem, Unreachable
 from cutover.core.host import Host
-from cutover.remote.keys import KeyLogin, LockedKey
+from cutover.remote.keys import KeyLogin
 from cutover.remote.known_hosts import KnownHosts, RevokedHostKey, UnknownHostKey, trust_command
 from cutover.remote.ssh_config import ConfigError, Hop, Route, route_to
 from cutover.remote.timeouts import (
@@ -111,8 +111,6 @@ def is_transient(error: BaseException | None) -> bool:
 
 # The first class that fits: what was found, what to do next.
 _MEANINGS: tuple[tuple[type[Exception], str, str], ...] = (
-    (socket.gaierror, "the name of {at} does not resolve", "correct {set_in}, or the resolver of this machine"),
-    (ConnectionRefusedError, "{at} refused the connection", "see that sshd runs there, and that {set_in} is right"),
     (
         BadHostKeyException,
         (
@@ -136,11 +134,6 @@ _MEANINGS: tuple[tuple[type[Exception], str, str], ...] = (
         "compare the fingerprint on its console and pin it with `{trust}`",
     ),
     (
-        LockedKey,
-        "the key file for {hop.user} at {at} is locked by a passphrase: {error.file}",
-        "load it into an agent: `ssh-add {error.quoted}`",
-    ),
-    (
         AuthenticationException,
         "authentication as {hop.user} failed at {at} ({error})",
         "correct {login_in}, or authorize the public key there",
@@ -155,7 +148,11 @@ _MEANINGS: tuple[tuple[type[Exception], str, str], ...] = (
         "no answer from {at} within {seconds:.0f} s",
         "see that it is up and that this machine may reach it there (firewall, VPN, ProxyJump)",
     ),
-    (OSError, "{at} cannot be reached: {error}", "see the network between this machine and {host.name}"),
+    (
+        OSError,
+        "{at} cannot be reached: {error}",
+        "see that sshd runs there, that {set_in} is right, and the network between this machine and {host.name}",
+    ),
     (Exception, "the SSH handshake with {at} failed: {said}", "try `ssh -v -p {hop.port} -l {hop.user} {hop.name}`"),
 )
 

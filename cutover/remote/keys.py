@@ -13,21 +13,12 @@ from paramiko.pkey import PublicBlob
 from cutover.remote.ssh_config import Hop
 
 
-class LockedKey(AuthenticationException):
-    """No other key was accepted, and this key file needs a passphrase."""
-
-    def __init__(self, file: Path) -> None:
-        self.file, self.quoted = file, shlex.quote(str(file))
-        super().__init__(f"{file} is locked by a passphrase")
-
-
 class KeyLogin:
     """What Paramiko calls an authentication strategy: offers the keys of a hop, one after the other."""
 
     def __init__(self, hop: Hop) -> None:
         self._hop = hop
         self._files = [path for path in (file.expanduser() for file in hop.keys) if path.is_file()]
-        self._locked: list[Path] = []
         self._noted: list[str] = []
 
     def authenticate(self, transport: Transport) -> None:
@@ -43,8 +34,6 @@ class KeyLogin:
                 if further:
                     raise AuthenticationException(f"the key is accepted, but {' or '.join(further)} is required too")
                 return
-        if self._locked:
-            raise LockedKey(self._locked[0])
         tried = f"{offered} key{'' if offered == 1 else 's'} offered, none accepted" if offered else "no key to offer"
         raise AuthenticationException("; ".join([tried, *self._noted]))
 
@@ -66,7 +55,8 @@ class KeyLogin:
         try:
             return PKey.from_path(file)
         except TypeError:
-            self._locked.append(file)  # how the library says that a passphrase is needed
+            # How the library says that a passphrase is needed.
+            self._noted.append(f"{file} is locked by a passphrase: `ssh-add {shlex.quote(str(file))}` loads it")
         except Exception as error:  # noqa: BLE001 - any kind, by what the file holds; reported where no other key is accepted
             self._noted.append(f"{file} cannot be read as a key ({type(error).__name__})")
         return None

@@ -4,12 +4,12 @@ import random
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
 from fabric import Connection
-from paramiko import Channel, ChannelException, SSHException
+from paramiko import Channel, SSHException
 
 from cutover.core.errors import Problem, Unreachable
 from cutover.core.host import Host
@@ -22,7 +22,6 @@ from cutover.remote.timeouts import (
     DOUBTED_S,
     EXIT_STATUS_S,
     RETRY_S,
-    SESSIONS,
 )
 from cutover.remote.transport import (
     Deadline,
@@ -45,11 +44,10 @@ BROKEN = (SSHException, OSError, EOFError)
 class ExecChannel:
     """One command on one SSH channel: its input goes in while its output comes out, so that neither waits for the other."""
 
-    def __init__(self, connection: Connection, channel: Channel, free: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, channel: Channel) -> None:
         self.connection = connection
         self.input_error: Exception | None = None  # of the source of the input; the channel's own show on the channel
-        self._channel, self._free = channel, free
-        self._closing = threading.Lock()  # held by who gave the session back
+        self._channel = channel
         self._stdout: list[bytes] = []
         self._stderr: list[bytes] = []
         self._exit_code: int | None = None
@@ -130,9 +128,7 @@ class ExecChannel:
             self._poll(until)
 
     def close(self) -> None:
-        """Close it and give the session back; where even that gets no further, the connection is stuck and is given up."""
-        if self._closing.acquire(blocking=False):
-            self._free()
+        """Close it; where even that gets no further, the connection is stuck and is given up."""
         if not self._channel.closed:
             with guarded(CLOSE_S, lambda: hang_up(self.connection)), suppress(*BROKEN):
                 self._channel.close()
@@ -171,7 +167,7 @@ class SshLineChannel(LineChannel):
         return answer
 
     def close(self) -> None:
-        """End its input, and close the channel, which counts as one of the connection's sessions until then."""
+        """End its input, and close the channel, which counts as one of sshd's sessions until then."""
         if self.alive:
             self._channel.end_input()
         self._channel.close()
@@ -196,7 +192,6 @@ class SshTransport(Transport):
         self._host, self._access = host, access
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
-        self._sessions = threading.BoundedSemaphore(SESSIONS)
 
     def close(self) -> None:
         """End the connection; commands in flight end as Lost."""
@@ -230,7 +225,9 @@ class SshTransport(Transport):
 
     def _start(self, command: str, first: bytes, until: Deadline, *, more: bool) -> ExecChannel:
         """Send a command and the first of its input; from here on it may have run, and is never sent again."""
-        channel = self._session(until)
+        if until.passed:
+            raise DeadlinePassed(self.name, "no time was left to begin")
+        channel = self._open_session(until)
         try:
             with guarded(until.left, channel.close):
                 channel.start(command)
@@ -245,18 +242,6 @@ class SshTransport(Transport):
             raise
         return channel
 
-    def _session(self, until: Deadline) -> ExecChannel:
-        """A new channel, once there is room for one; its `close` gives the session back."""
-        if until.passed:
-            raise DeadlinePassed(self.name, "no time was left to begin")
-        if not self._sessions.acquire(timeout=until.left):
-            raise DeadlinePassed(self.name, f"{SESSIONS} commands were running at once for {until.seconds:.1f} s")
-        try:
-            return self._open_session(until)
-        except BaseException:
-            self._sessions.release()
-            raise
-
     def _open_session(self, until: Deadline) -> ExecChannel:
         """A new channel; nothing has been sent yet, so a dead connection is replaced and tried again, once."""
         for last in (False, True):
@@ -265,14 +250,19 @@ class SshTransport(Transport):
             try:
                 with guarded(patience + CLOSE_S, lambda stuck=connection: hang_up(stuck)):  # type: ignore[misc]
                     channel = connection.transport.open_session(timeout=patience)
-                return ExecChannel(connection, channel, self._sessions.release)
+                return ExecChannel(connection, channel)
             except BROKEN as error:
                 if until.passed:
                     self.doubted = connection
                     raise DeadlinePassed(self.name, f"no session opened within {until.seconds:.1f} s") from error
                 self._replace(connection)
                 if last:
-                    raise Unreachable(_no_session(self.name, error)) from error
+                    problem = Problem(
+                        host=self.name,
+                        found=f"connected, but sshd opens no session: {error}",
+                        next="see MaxSessions in its sshd_config, and `journalctl -u ssh` on the host",
+                    )
+                    raise Unreachable(problem) from error
         raise AssertionError("unreachable: the second round returns or raises")
 
     def _unknown(self, until: Deadline, error: Exception | None = None) -> Lost | DeadlinePassed:
@@ -309,12 +299,3 @@ class SshTransport(Transport):
                 return  # another thread was quicker
             self._connection = None
         hang_up(connection)
-
-
-def _no_session(host: str, error: Exception) -> Problem:
-    refused = isinstance(error, ChannelException)
-    return Problem(
-        host=host,
-        found=f"connected, but sshd opens no session: {error}",
-        next="see MaxSessions in its sshd_config" if refused else "see `journalctl -u ssh` on the host",
-    )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 # At once
 FORKS = 10  # hosts at work
 CONNECTS = 8  # connections being opened; from ten unauthenticated ones on sshd drops at random (MaxStartups 10:30:100)
-SESSIONS = 8  # commands on one connection; sshd allows 10 (MaxSessions), and frees an ended one a moment later
 
 # Connect
 CONNECT_S = 10.0  # one try: all jump hosts, host keys, authentication

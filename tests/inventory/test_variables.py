@@ -96,6 +96,13 @@ def test_a_mistake_of_several_hosts_is_shown_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("default", "found"), [("{{ w }}", "refers to `w`"), ("{{ w | x }}", "more than plain")])
+def test_a_reference_in_a_default_is_checked_as_well(tmp_path: Path, default: str, found: str) -> None:
+    (problem,) = refused(tmp_path, f'v: {{type: string, default: "{default}", doc: d}}')
+    assert problem.path.endswith("role/defaults.yml:1: v")
+    assert found in problem.found
+
+
 def test_a_cycle_is_named_once(tmp_path: Path) -> None:
     (problem,) = refused(tmp_path, abaco_root="{{ abaco_releases }}")
     assert "abaco_root -> abaco_releases -> abaco_root" in problem.found
@@ -133,8 +140,6 @@ def test_a_required_variable_must_be_set(tmp_path: Path) -> None:
         ("v: {type: string, choices: [x], default: x, doc: d}", "v.choices", "`type: choice` needs `choices`"),
         ("v: {type: map, secret: true, default: {env: X}, doc: d}", "v.secret", "a secret of the type map"),
         ("v: {type: string, secret: true, default: s3cret, doc: d}", "v.default", "written in plain text"),
-        ('v: {type: string, default: "{{ w }}", doc: d}', "v", "refers to `w`, which is not declared"),
-        ('v: {type: string, default: "{{ w | x }}", doc: d}', "v.default", "is more than plain"),
         ("V: {type: string, default: x, doc: d}", "V", "not a valid name"),
         ("ansible_v: {type: string, default: x, doc: d}", "ansible_v", "not a valid name"),
         ("- v", "", "expected a map of declarations, found a list"),
