@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import marshal
+import re
 import threading
 import time
 import zipfile
@@ -16,6 +17,7 @@ from typing import Any
 
 from cutover.agent.clock import SILENCE_S
 from cutover.core.errors import Locked, Problem, Refused
+from cutover.core.host import OLDEST_PYTHON
 from cutover.core.step import State, Step
 from cutover.remote.timeouts import ANSWER_S, ARM_S, ASK_S, IDLE_AGENT_S
 from cutover.remote.transport import DeadlinePassed, LineChannel, ProgramEnded, RemoteError, Result, Transport
@@ -31,6 +33,8 @@ REFUSED_NEXT = {
 # A controller that is cut off while it sends the agent sends no end of input either: that silence ends what waits for it, too.
 BOOT = f"""\
 import os, signal, sys
+if sys.version_info < {OLDEST_PYTHON}:
+    sys.exit("Python " + sys.version.split()[0] + " is too old")
 signal.alarm({SILENCE_S})
 size = int(sys.argv.pop(1))
 file = os.memfd_create("cutover-agent")
@@ -41,6 +45,8 @@ from cutover.agent.__main__ import main
 sys.exit(main())
 """
 
+NO_PYTHON = re.compile(rb"^Python \S+ is too old$|: (command )?not found$", re.MULTILINE)
+
 
 class Fenced(RemoteError):
     """The host no longer accepts this run: another holds the lease, or the host reverted by itself."""
@@ -50,6 +56,14 @@ class Fenced(RemoteError):
 
 class AgentFailed(RemoteError):
     """The agent itself failed, or its answer cannot be read."""
+
+
+class NoPython(AgentFailed):
+    """The host has no Python that the agent runs on, where the inventory says that it is."""
+
+    next_step = (
+        f"install python3, {'.'.join(map(str, OLDEST_PYTHON))} or later, or name one with ansible_python_interpreter"
+    )
 
 
 class HostUnwritable(RemoteError):
@@ -227,7 +241,8 @@ class HostAgent:
         try:
             line = self._pool.ask(json.dumps(document).encode(), deadline=deadline_s + ANSWER_S)
         except ProgramEnded as ended:
-            raise AgentFailed(self.name, f"agent {verb}: {ended.problem.found}") from ended
+            kind = NoPython if NO_PYTHON.search(ended.result.stderr) else AgentFailed
+            raise kind(self.name, f"agent {verb}: {ended.problem.found}") from ended
         try:
             answer: State = json.loads(line)
         except ValueError:

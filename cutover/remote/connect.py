@@ -277,11 +277,6 @@ class SshAccess:
             return ProxyCommand(shlex.join(("sh", "-c", f"exec {hop.proxy_command}")))
         return dial(hop.address, hop.port, deadline, hop.family)
 
-    def forget_keys(self) -> None:
-        """Read the known host keys again at next use: more have been pinned."""
-        with self._lock:
-            self._known.clear()
-
     def _known_to(self, host: Host, hop: Hop) -> KnownHosts:
         """The keys pinned in the host's environment, over those that ssh would know."""
         files = (host.known_hosts, *hop.known_hosts)

@@ -219,14 +219,10 @@ def command_line(argv: Sequence[str], *, sudo: bool) -> str:
 def why_ended(host: str, result: Result, *, sudo: bool) -> ProgramEnded | Unreachable:
     """The error for a program that ended instead of answering: sudo may have refused it."""
     if sudo and result.exit_code in (1, 127) and not result.stdout and SUDO_REFUSES.search(result.stderr):
-        return Unreachable(sudo_problem(host, result.stderr.decode(errors="replace")))
+        problem = Problem(
+            host=host,
+            found=f"`sudo -n` is refused: {' '.join(result.stderr.decode(errors='replace').split())}",
+            next="give the login user a sudoers rule with NOPASSWD on that host, or set another `ansible_user`",
+        )
+        return Unreachable(problem)
     return ProgramEnded(host, result)
-
-
-def sudo_problem(host: str, message: str) -> Problem:
-    """What to show where `sudo -n` is refused."""
-    return Problem(
-        host=host,
-        found=f"`sudo -n` is refused: {' '.join(message.split())}",
-        next="give the login user a sudoers rule with NOPASSWD on that host, or set another `ansible_user`",
-    )

@@ -1,9 +1,9 @@
 """What only a real sshd can show of an open connection: losses, hangs, many users at once, and what is built on it."""
 
-import getpass
 import hashlib
 import io
 import os
+import platform
 import signal
 import sys
 import threading
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cutover.remote.agent import HostAgent
+from cutover.remote.agent import HostAgent, NoPython
 from cutover.remote.connect import SshAccess
-from cutover.remote.fleet import Pool, probe_login
+from cutover.remote.fleet import Pool, log_in
 from cutover.remote.ssh import SshTransport
 from cutover.remote.testinfra_backend import host_over
 from cutover.remote.transport import DeadlinePassed, Lost, RemoteError
@@ -155,25 +155,19 @@ def test_twenty_hosts_at_once_stay_under_the_limit_of_unauthenticated_connection
     }
 
 
-def test_the_first_questions_are_answered(over_ssh: SshTransport) -> None:
-    facts = probe_login(over_ssh, python="/nowhere/python3")
-    assert (facts.user, facts.sudo) == (getpass.getuser(), "yes")
-    assert facts.machine == os.uname().machine
-    assert facts.hostname == os.uname().nodename
-    assert facts.python_version is not None
-    assert facts.python_version >= (3,)
+def test_the_first_question_is_answered(over_ssh: SshTransport) -> None:
+    facts = log_in(HostAgent(over_ssh, python=sys.executable, state_dir="/nowhere"))
+    assert facts["python"] == platform.python_version()
+    assert (facts["machine"], facts["hostname"]) == (os.uname().machine, os.uname().nodename)
 
 
-def test_a_host_without_python_answers_too(over_ssh: SshTransport, loopback: sshd.Sshd) -> None:
-    broken = loopback.bin / "python3"
-    broken.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
-    broken.chmod(0o755)
-    try:
-        facts = probe_login(over_ssh, python="/nowhere/python3")
-    finally:
-        broken.unlink()
-    assert (facts.python_path, facts.python_version) == (None, None)
-    assert facts.machine
+def test_a_python_that_is_missing_or_too_old_is_reported(over_ssh: SshTransport, tmp_path: Path) -> None:
+    old = tmp_path / "python"
+    old.write_text("#!/bin/sh\necho 'Python 3.6.8 is too old' >&2\nexit 1\n", encoding="utf-8")
+    old.chmod(0o755)
+    for python, found in (("/nowhere/python3", "not found"), (str(old), "Python 3.6.8 is too old")):
+        with pytest.raises(NoPython, match=found):
+            log_in(HostAgent(over_ssh, python=python, state_dir="/nowhere"))
 
 
 def test_testinfra_asks_the_host_itself(over_ssh: SshTransport, tmp_path: Path) -> None:
