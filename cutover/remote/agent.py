@@ -83,9 +83,7 @@ class AgentPool:
     def ask(self, line: bytes, *, deadline: float) -> bytes:
         """The line that answers this one; the deadline (seconds) covers the start of an agent as well."""
         end = time.monotonic() + deadline
-        channel = self._take() or self._transport.open_channel(
-            self._argv, opening=self._opening, sudo=True, deadline=deadline
-        )
+        channel = self._take() or self._transport.open_channel(self._argv, opening=self._opening, deadline=deadline)
         try:
             answer = channel.ask(line, deadline=end - time.monotonic())
         except BaseException:

@@ -1,4 +1,4 @@
-"""Commands and uploads on a host over SSH: one Fabric connection, opened at first use and kept for the whole run."""
+"""Programs and uploads on a host over SSH: one Fabric connection, opened at first use and kept for the whole run."""
 
 import random
 import select
@@ -30,7 +30,7 @@ from cutover.remote.transport import (
     Lost,
     Result,
     Transport,
-    command_line,
+    as_root,
     guarded,
     why_ended,
 )
@@ -148,8 +148,8 @@ class ExecChannel:
 class SshLineChannel(LineChannel):
     """A program kept running over one SSH channel: what it costs to start is paid once."""
 
-    def __init__(self, transport: "SshTransport", channel: ExecChannel, *, sudo: bool) -> None:
-        self._transport, self._channel, self._sudo = transport, channel, sudo
+    def __init__(self, transport: "SshTransport", channel: ExecChannel) -> None:
+        self._transport, self._channel = transport, channel
 
     @property
     def alive(self) -> bool:
@@ -180,7 +180,7 @@ class SshLineChannel(LineChannel):
         self._channel.wait(Deadline(min(until.left, EXIT_STATUS_S)))
         if not self._channel.complete:
             return Lost(host, "the connection was lost with a question in flight")
-        return why_ended(host, self._channel.result(until.spent), sudo=self._sudo)
+        return why_ended(host, self._channel.result(until.spent))
 
 
 class SshTransport(Transport):
@@ -199,12 +199,9 @@ class SshTransport(Transport):
         if connection is not None:
             hang_up(connection)
 
-    def open_channel(
-        self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
-    ) -> LineChannel:
+    def open_channel(self, argv: Sequence[str], *, opening: bytes = b"", deadline: float) -> LineChannel:
         """Start a program on a channel of its own. Where it ended before it had read the opening, the first question says why."""
-        channel = self._start(command_line(argv, sudo=sudo), opening, Deadline(deadline), more=True)
-        return SshLineChannel(self, channel, sudo=sudo)
+        return SshLineChannel(self, self._start(as_root(argv), opening, Deadline(deadline), more=True))
 
     def _execute(self, command: str, stdin: BinaryIO, *, deadline: float) -> Result:
         until = Deadline(deadline)

@@ -90,7 +90,7 @@ def _made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 def play(call: Call) -> Result:
     """Let this machine's programs play the fake host's: the fake itself knows no command."""
     began = time.monotonic()
-    environment = {"PATH": "/usr/bin:/bin", **({"BY_SUDO": "yes"} if call.sudo else {})}
+    environment = {"PATH": "/usr/bin:/bin", "BY_SUDO": "yes"}
     done = subprocess.run(call.argv, input=call.stdin, capture_output=True, check=False, env=environment)
     seconds = time.monotonic() - began
     if done.returncode < 0:

@@ -18,13 +18,14 @@ from cutover.remote.scan import ScanTarget, scan
 from cutover.remote.ssh import SshTransport
 from cutover.remote.transport import Deadline
 from tests.contract import sshd
+from tests.transports import reaches
 from tests.waiting import wait_until
 
 
 def problem_of(host: Host, access: SshAccess, deadline: float = 20) -> tuple[str, str]:
     transport = SshTransport(host, access)
     with pytest.raises(Unreachable) as caught:
-        transport.run(["true"], deadline=deadline)
+        reaches(transport, deadline=deadline)
     (problem,) = caught.value.problems
     assert problem.host == host.name
     return problem.found, problem.next
@@ -55,7 +56,7 @@ def test_the_pinned_key_counts_more_than_what_the_user_has_accepted(
     known.write_text(f"[127.0.0.1]:{loopback.port} {other[0]} {other[1]}\n", encoding="utf-8")
     (home / ".ssh" / "known_hosts").write_bytes(loopback.known_hosts.read_bytes())
     assert "another host key" in problem_of(loopback.host(known_hosts=known), access)[0]
-    assert SshTransport(loopback.host(known_hosts=tmp_path / "none"), access).run(["true"], deadline=20).succeeded
+    assert reaches(SshTransport(loopback.host(known_hosts=tmp_path / "none"), access))
 
 
 def test_a_key_that_the_user_has_revoked_is_refused_though_it_is_pinned(
@@ -96,8 +97,6 @@ def test_sudo_that_is_refused_is_reported(over_ssh: SshTransport, loopback: sshd
     refuses.touch()
     try:
         with pytest.raises(Unreachable, match="`sudo -n` is refused: sudo: a password is required"):
-            over_ssh.run(["true"], sudo=True, deadline=20)
-        with pytest.raises(Unreachable, match="`sudo -n` is refused: sudo: a password is required"):
             log_in(HostAgent(over_ssh, state_dir="/nowhere"))
     finally:
         refuses.unlink()
@@ -111,7 +110,7 @@ def test_scanned_keys_can_be_pinned_and_let_in(loopback: sshd.Sshd, access: SshA
     expected = (loopback.directory / "host_ed25519.pub").read_text(encoding="utf-8").split()[1]
     assert shown.keys["ssh-ed25519"].get_base64() == expected
     assert len(pin(known, [shown])) == 2
-    assert SshTransport(host, access).run(["true"], deadline=20).succeeded
+    assert reaches(SshTransport(host, access))
 
 
 # --- the way there
@@ -130,7 +129,7 @@ def test_jump_hosts_of_the_ssh_configuration_are_passed(loopback: sshd.Sshd, acc
     others, logins = set(loopback.sessions()), loopback.logins()
     host = loopback.host(address="inner", port=None, user=None, identity_file=None)
     transport = SshTransport(host, access)
-    assert transport.shell("echo through; echo $SSH_CONNECTION", deadline=20).stdout.startswith(b"through\n")
+    assert reaches(transport)
     assert loopback.logins() == logins + 3  # one for each hop
     ours = set(loopback.sessions()) - others
     transport.close()
@@ -159,7 +158,7 @@ def test_a_connection_dropped_in_the_handshake_is_tried_again(
         thread = threading.Thread(target=slam_twice_then_lead_on, args=(door, loopback.port), daemon=True)
         thread.start()
         transport = SshTransport(loopback.host(port=port, known_hosts=known), access)
-        assert transport.run(["echo", "third"], deadline=20).stdout == b"third\n"
+        assert reaches(transport)
         transport.close()
         thread.join(20)
 

@@ -18,13 +18,14 @@ from cutover.remote.ssh import SshTransport
 from cutover.remote.testinfra_backend import host_over
 from cutover.remote.transport import DeadlinePassed, Lost, RemoteError
 from tests.contract import sshd
+from tests.transports import answer, reaches
 from tests.waiting import wait_until
 
 
 def in_flight(transport: SshTransport, script: str, deadline: float, outcome: list[object]) -> threading.Thread:
     def ask() -> None:
         try:
-            outcome.append(transport.shell(script, deadline=deadline))
+            outcome.append(answer(transport, script, deadline=deadline))
         except RemoteError as error:
             outcome.append(error)
 
@@ -46,19 +47,19 @@ def test_a_killed_session_is_lost_and_the_next_command_connects_again(
     loopback.signal_sessions(signal.SIGKILL)
     thread.join(20)
     assert isinstance(outcome[0], Lost)
-    assert over_ssh.run(["echo", "back"], deadline=20).stdout == b"back\n"
+    assert reaches(over_ssh)
     assert counted.read_text(encoding="utf-8") == "once\n"  # what was in flight is never sent again
 
 
 def test_a_hang_ends_by_the_deadline_and_the_next_command_connects_again(
     loopback: sshd.Sshd, over_ssh: SshTransport
 ) -> None:
-    assert over_ssh.run(["true"], deadline=20).succeeded
+    assert reaches(over_ssh)
     loopback.signal_sessions(signal.SIGSTOP)
     try:
         with pytest.raises(DeadlinePassed):
-            over_ssh.run(["true"], deadline=0.5)
-        assert over_ssh.run(["echo", "new"], deadline=20).stdout == b"new\n"
+            reaches(over_ssh, deadline=0.5)
+        assert reaches(over_ssh)
     finally:
         loopback.signal_sessions(signal.SIGCONT)
 
@@ -69,7 +70,7 @@ def test_a_hang_with_input_on_its_way_ends_by_the_deadline(
     begun = tmp_path / "begun"
     source = tmp_path / "source"
     source.write_bytes(bytes(40_000_000))
-    assert over_ssh.run(["true"], deadline=20).succeeded
+    assert reaches(over_ssh)
     loopback.signal_sessions(signal.SIGSTOP)
     try:
         with pytest.raises(DeadlinePassed):
@@ -82,20 +83,20 @@ def test_a_hang_with_input_on_its_way_ends_by_the_deadline(
 def test_a_slow_command_ends_by_the_deadline_and_leaves_the_connection_to_others(
     loopback: sshd.Sshd, over_ssh: SshTransport
 ) -> None:
-    assert over_ssh.run(["true"], deadline=20).succeeded
+    assert reaches(over_ssh)
     before = loopback.sessions()
     with pytest.raises(DeadlinePassed):
-        over_ssh.shell("sleep 2", deadline=0.3)
-    assert over_ssh.run(["true"], deadline=20).succeeded
+        answer(over_ssh, "sleep 2", deadline=0.3)
+    assert reaches(over_ssh)
     assert before[0] in loopback.sessions()
 
 
 def test_commands_given_up_do_not_use_up_the_sessions_of_sshd(over_ssh: SshTransport) -> None:
-    assert over_ssh.run(["true"], deadline=20).succeeded
+    assert reaches(over_ssh)
     for _ in range(11):
         with pytest.raises(DeadlinePassed):
-            over_ssh.shell("sleep 10", deadline=0.3)
-    assert over_ssh.run(["true"], deadline=20).succeeded
+            answer(over_ssh, "sleep 10", deadline=0.3)
+    assert reaches(over_ssh)
 
 
 def test_eight_threads_open_one_connection(over_ssh: SshTransport) -> None:
@@ -103,9 +104,8 @@ def test_eight_threads_open_one_connection(over_ssh: SshTransport) -> None:
     threads = [in_flight(over_ssh, "echo $SSH_CONNECTION", 30, outcomes) for _ in range(8)]
     for thread in threads:
         thread.join(30)
-    said = {getattr(outcome, "stdout", outcome) for outcome in outcomes}
     assert len(outcomes) == 8
-    assert len(said) == 1
+    assert len(set(outcomes)) == 1
 
 
 def test_an_upload_that_is_cut_leaves_the_old_file(loopback: sshd.Sshd, over_ssh: SshTransport, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_source_that_cannot_be_read_is_not_taken_for_the_host(over_ssh: SshTra
 
     with pytest.raises(ZeroDivisionError):
         over_ssh._execute("cat > /dev/null", Failing(bytes(5_000_000)), deadline=60)
-    assert over_ssh.run(["true"], deadline=20).succeeded
+    assert reaches(over_ssh)
 
 
 # --- what is built on it
@@ -147,11 +147,11 @@ def test_twenty_hosts_at_once_stay_under_the_limit_of_unauthenticated_connection
 ) -> None:
     names = [f"host{number}" for number in range(20)]
     transports = {name: SshTransport(loopback.host(name=name), access) for name in names}
-    outcomes = Pool(forks=20).map(lambda one: one.run(["echo", one.name], deadline=60).stdout, transports, deadline=60)
+    outcomes = Pool(forks=20).map(lambda one: answer(one, f"echo {one.name}", deadline=60), transports, deadline=60)
     for transport in transports.values():
         transport.close()
     assert {name: outcome.value for name, outcome in outcomes.items()} == {
-        f"host{number}": b"host%d\n" % number for number in range(20)
+        f"host{number}": b"host%d" % number for number in range(20)
     }
 
 

@@ -18,6 +18,7 @@ from cutover.remote.connect import SshAccess
 from cutover.remote.ssh import SshTransport
 from cutover.run.options import Where
 from tests.contract import sshd
+from tests.transports import reaches
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def host(root: Path, name: str) -> Host:
 
 def refusal(root: Path, name: str) -> tuple[str, str]:
     with pytest.raises(Unreachable) as caught:
-        SshTransport(host(root, name), SshAccess()).run(["true"], deadline=20)
+        reaches(SshTransport(host(root, name), SshAccess()))
     (problem,) = caught.value.problems
     return problem.found, problem.next
 
@@ -54,7 +55,7 @@ def refusal(root: Path, name: str) -> tuple[str, str]:
 def gets_in(root: Path, name: str) -> bool:
     transport = SshTransport(host(root, name), SshAccess())
     try:
-        return transport.run(["true"], deadline=20).succeeded
+        return reaches(transport)
     finally:
         transport.close()
 
@@ -94,7 +95,7 @@ def test_the_command_that_a_refusal_prints_pins_the_key(root: Path) -> None:
 def test_it_works_for_an_inventory_elsewhere_too(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (elsewhere := tmp_path_factory.mktemp("some where") / "real").symlink_to(root / "inventory" / "real")
     with pytest.raises(Unreachable) as caught:
-        SshTransport(load(elsewhere).hosts["near"], SshAccess()).run(["true"], deadline=20)
+        reaches(SshTransport(load(elsewhere).hosts["near"], SshAccess()))
     assert follow(root, printed(caught.value.problems[0].next)) is ExitCode.DONE
     assert gets_in(root, "near")
 
