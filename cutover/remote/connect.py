@@ -222,8 +222,6 @@ class SshAccess:
         self._places = threading.BoundedSemaphore(CONNECTS)  # so that sshd's MaxStartups drops none
         self._known: dict[tuple[Path, ...], KnownHosts] = {}
         self._lock = threading.Lock()
-        # Lazy, so that no ~/.fabric.yml changes what a plan means; Fabric reads no SSH configuration either.
-        self._fabric = Config(lazy=True)
 
     @contextmanager
     def place(self, host: Host, deadline: Deadline) -> Iterator[None]:
@@ -287,8 +285,10 @@ class SshAccess:
 
     def _open_hop(self, hop: Hop, before: Connection | None, host: Host, deadline: Deadline) -> Connection:
         gateway = False if before is None else before  # None would have Fabric look for one by itself
+        # Lazy, so that no ~/.fabric.yml changes what a plan means; of its own, since threads may not share one.
+        config = Config(lazy=True)
         connection = Connection(
-            hop.address, user=hop.user, port=hop.port, gateway=gateway, config=self._fabric, connect_kwargs={}
+            hop.address, user=hop.user, port=hop.port, gateway=gateway, config=config, connect_kwargs={}
         )
         known = self._known_to(host, hop)
         try:

@@ -150,7 +150,7 @@ def test_twenty_hosts_at_once_stay_under_the_limit_of_unauthenticated_connection
     outcomes = Pool(forks=20).map(lambda one: answer(one, f"echo {one.name}", deadline=60), transports, deadline=60)
     for transport in transports.values():
         transport.close()
-    assert {name: outcome.value for name, outcome in outcomes.items()} == {
+    assert {name: outcome.unwrap() for name, outcome in outcomes.items()} == {
         f"host{number}": b"host%d" % number for number in range(20)
     }
 
