@@ -1,4 +1,4 @@
-"""Two more transports, for tests: a host in memory that can be broken in every way, and this machine. The contract suite holds for both."""
+"""Two more transports, for tests: a host in memory, and this machine. The contract suite holds for both."""
 
 import os
 import selectors
@@ -9,18 +9,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from threading import Lock
 from typing import BinaryIO
 
-from cutover.core.errors import Problem, Unreachable
 from cutover.remote.transport import (
-    RECEIVE,
     Deadline,
     DeadlinePassed,
     LineChannel,
     Lost,
     Result,
     Transport,
+    as_root,
     command_line,
     guarded,
     why_ended,
@@ -29,11 +27,10 @@ from cutover.remote.transport import (
 
 @dataclass(frozen=True)
 class Call:
-    """One command as the fake host was asked it."""
+    """A program as the fake host was asked to start it, and what it was given to read."""
 
     argv: tuple[str, ...]
     stdin: bytes = b""
-    sudo: bool = False
 
 
 Answer = Callable[[Call], Result]
@@ -47,94 +44,59 @@ def says(
 
 
 class FakeTransport(Transport):
-    """A host in memory. `calls` and `files` are what reached it; what is broken stays so until `heal`."""
+    """A host in memory. `calls` and `files` are what reached it."""
 
     def __init__(self, name: str, answer: Answer = lambda _: says()) -> None:
         super().__init__(name)
         self.answer = answer
         self.calls: list[Call] = []
         self.files: dict[str, bytes] = {}
-        self.closed = 0
-        self._before: Exception | None = None
-        self._after: Exception | None = None
-        self._lock = Lock()
+        self.lost = False
 
-    def lose(self, *, after: bool = False) -> None:
-        """Lose the connection with a command in flight: before it took effect, or `after` it did."""
-        self._break(Lost(self.name, "the connection was lost with a command in flight"), after=after)
+    def lose(self) -> None:
+        """Lose the connection with a command in flight, before it took effect."""
+        self.lost = True
 
-    def hang(self, *, after: bool = False) -> None:
-        """Never answer; the deadline passes at once, without waiting."""
-        self._break(DeadlinePassed(self.name, "no end of the command in time"), after=after)
-
-    def refuse(self, problem: Problem | None = None) -> None:
-        """Let nobody log in."""
-        refused = Problem(
-            host=self.name, found=f"{self.name}:22 refused the connection", next="see that sshd runs there"
-        )
-        self._break(Unreachable(problem or refused), after=False)
-
-    def heal(self) -> None:
-        """Work again."""
-        self._before = self._after = None
-
-    def open_channel(
-        self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
-    ) -> LineChannel:
+    def open_channel(self, argv: Sequence[str], *, opening: bytes = b"", deadline: float) -> LineChannel:
         """A channel on which the function answers each line; it sees the opening before every one."""
-        self._reach(deadline)
-        return _FakeChannel(self, argv, opening, sudo=sudo)
+        self.reach(deadline)
+        return _FakeChannel(self, argv, opening)
 
     def close(self) -> None:
-        """Count that it was closed."""
-        self.closed += 1
+        """Nothing is kept open."""
+
+    def reach(self, deadline: float) -> None:
+        """Raise what a broken host raises."""
+        if self.lost:
+            raise Lost(self.name, "the connection was lost with a command in flight")
+        if deadline <= 0:
+            raise DeadlinePassed(self.name, f"no end of the command within {deadline:.1f} s")
 
     def _execute(self, command: str, stdin: BinaryIO, *, deadline: float) -> Result:
-        self._reach(deadline)
-        argv = shlex.split(command)[1:]  # without `exec`
-        sudo = argv[:3] == ["sudo", "-n", "--"]
-        call = Call(tuple(argv[3:] if sudo else argv), stdin.read(), sudo)
-        if RECEIVE in argv:
-            result = self._receive(argv[-2], argv[-1], call.stdin)
-        else:
-            with self._lock:
-                self.calls.append(call)
-            result = self.answer(call)
-        if self._after is not None:
-            raise self._after
-        return result
-
-    def _receive(self, target: str, digest: str, content: bytes) -> Result:
+        self.reach(deadline)
+        *_, target, digest = shlex.split(command)
+        content = stdin.read()
         if (found := sha256(content).hexdigest()) != digest:
             return says(exit_code=1, stderr=f"arrived with digest {found} instead of {digest}".encode())
         self.files[target] = content
         return says()
 
-    def _reach(self, deadline: float) -> None:
-        if self._before is not None:
-            raise self._before
-        if deadline <= 0:
-            raise DeadlinePassed(self.name, f"no end of the command within {deadline:.1f} s")
-
-    def _break(self, error: Exception, *, after: bool) -> None:
-        if after:
-            self._after = error
-        else:
-            self._before = error
-
 
 class _FakeChannel(LineChannel):
     alive = True
 
-    def __init__(self, transport: FakeTransport, argv: Sequence[str], opening: bytes, *, sudo: bool) -> None:
-        self._transport, self._argv, self._opening, self._sudo = transport, argv, opening, sudo
+    def __init__(self, transport: FakeTransport, argv: Sequence[str], opening: bytes) -> None:
+        self._transport, self._argv, self._opening = transport, argv, opening
 
     def ask(self, line: bytes, *, deadline: float) -> bytes:
-        result = self._transport.run(self._argv, stdin=self._opening + line + b"\n", sudo=self._sudo, deadline=deadline)
+        self._transport.reach(deadline)
+        call = Call(tuple(self._argv), self._opening + line + b"\n")
+        self._transport.calls.append(call)
+        result = self._transport.answer(call)
         answer, end, _ = result.stdout.partition(b"\n")
         if not end:
             self.alive = False
-            raise why_ended(self._transport.name, result, sudo=self._sudo)
+            raise why_ended(self._transport.name, result)
         return answer
 
     def close(self) -> None:
@@ -148,12 +110,12 @@ class LocalTransport(Transport):
         super().__init__(name)
         self._with_sudo = with_sudo  # without it agents run as whoever runs the tests
 
-    def open_channel(
-        self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
-    ) -> LineChannel:
+    def open_channel(self, argv: Sequence[str], *, opening: bytes = b"", deadline: float) -> LineChannel:
         """Start a program that answers lines."""
-        process = _start(command_line(argv, sudo=sudo and self._with_sudo))
-        channel = _LocalChannel(self.name, process, sudo=sudo)
+        if deadline <= 0:
+            raise DeadlinePassed(self.name, "no time was left to begin")
+        process = _start(as_root(argv) if self._with_sudo else command_line(argv))
+        channel = _LocalChannel(self.name, process)
         try:
             channel.send(opening, Deadline(deadline))
         except BaseException:
@@ -165,8 +127,6 @@ class LocalTransport(Transport):
         """Nothing is kept open here; who opened a channel closes it."""
 
     def _execute(self, command: str, stdin: BinaryIO, *, deadline: float) -> Result:
-        if deadline <= 0:
-            raise DeadlinePassed(self.name, "no time was left to begin")
         until, process = Deadline(deadline), _start(command)
         try:
             stdout, stderr = process.communicate(stdin.read(), timeout=until.left)
@@ -178,8 +138,8 @@ class LocalTransport(Transport):
 
 
 class _LocalChannel(LineChannel):
-    def __init__(self, name: str, process: "subprocess.Popen[bytes]", *, sudo: bool) -> None:
-        self._name, self._process, self._sudo = name, process, sudo
+    def __init__(self, name: str, process: "subprocess.Popen[bytes]") -> None:
+        self._name, self._process = name, process
         self._output = b""
 
     @property
@@ -229,7 +189,21 @@ class _LocalChannel(LineChannel):
             return DeadlinePassed(self._name, f"no answer within {until.seconds:.1f} s")
         stderr = self._process.stderr.read()
         self._process.wait(timeout=until.left)
-        return why_ended(self._name, _result(self._process, self._output, stderr, until), sudo=self._sudo)
+        return why_ended(self._name, _result(self._process, self._output, stderr, until))
+
+
+def answer(transport: Transport, script: str, *, deadline: float = 20) -> bytes:
+    """The line that a script on the host says when it is asked for one."""
+    channel = transport.open_channel(("sh", "-c", f"read -r question; {script}"), deadline=deadline)
+    try:
+        return channel.ask(b"", deadline=deadline)
+    finally:
+        channel.close()
+
+
+def reaches(transport: Transport, *, deadline: float = 20) -> bool:
+    """Whether the host answers; what keeps it from that is raised."""
+    return answer(transport, "echo there", deadline=deadline) == b"there"
 
 
 def _start(command: str) -> "subprocess.Popen[bytes]":

@@ -61,6 +61,7 @@ class _Trusting:
 
     def round(self, targets: "list[ScanTarget]") -> None:
         """Show the keys of these machines; refuse or ask; pin."""
+        from cutover.remote.connect import SshAccess
         from cutover.remote.fleet import raise_all
         from cutover.remote.known_hosts import must_be_pinnable, pin, states
         from cutover.remote.scan import scan
@@ -78,7 +79,7 @@ class _Trusting:
             return
         confirm(self.ask, f"pin these keys in {known_hosts}, compared with each host's own console?")
         self.pinned += pin(known_hosts, shown, replace=self.replace)
-        self.access.forget_keys()
+        self.access = SshAccess()  # which reads them
 
     def _show(self, target: "ScanTarget", keys: "ShownKeys") -> None:
         from cutover.remote.known_hosts import states
@@ -133,14 +134,8 @@ def _ping(where: Where, ask: Ask) -> ExitCode:
     with connected_as_far_as_possible(where.targets()) as (fleet, problems):
         for name in fleet.agents:
             login = fleet.logins[name]
-            python = ".".join(map(str, login.python_version or ()))
-            ask.hosts[name] = {
-                "user": login.user,
-                "python": python,
-                "machine": login.machine,
-                "hostname": login.hostname,
-            }
-            ask.say(f"{name:20} {login.user} with sudo, Python {python} on {login.machine}")
+            ask.hosts[name] = {key: login[key] for key in ("user", "python", "machine", "hostname")}
+            ask.say(f"{name:20} {login['user']} with sudo, Python {login['python']} on {login['machine']}")
     if problems:
         raise Unreachable(problems)
     return ExitCode.DONE

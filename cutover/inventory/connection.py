@@ -94,8 +94,8 @@ def connect(host: str, settings: Mapping[str, Setting], directory: Path, problem
         try:
             filled = _filled(settings[source].value, host, settings)
             values[name] = "" if filled is None else filled  # written and empty is not the same as not written
-        except _ReferenceError as error:
-            refuse(source, *error.args)
+        except NotPlainError as error:
+            refuse(source, str(error), PLAIN)
     try:
         known = Connection.model_validate(values)
     except ValidationError as error:
@@ -115,29 +115,18 @@ def connect(host: str, settings: Mapping[str, Setting], directory: Path, problem
     return {name: value for name, value in fields.items() if value is not None}
 
 
-class _ReferenceError(ValueError):
-    """A reference that cannot be filled in; the arguments say what was found and what to do next."""
-
-
 def _filled(value: object, host: str, settings: Mapping[str, Setting]) -> object:
     """The value with `{{ inventory_hostname }}` and plain variables of the host filled in."""
     if not isinstance(value, str) or "{" not in value:
         return value
-    known = {"inventory_hostname": host} | {key: setting.value for key, setting in settings.items()}
+    known = {"inventory_hostname": host} | {name: setting.value for name, setting in settings.items()}
 
     def lookup(name: str) -> object:
-        if name not in known:
-            raise _ReferenceError(
-                f"refers to `{name}`, which is not set for this host", did_you_mean(name, known) + "set it"
-            )
-        if isinstance(known[name], str) and "{{" in str(known[name]):
-            raise _ReferenceError(f"refers to `{name}`, which is a reference itself", "refer to a plain value")
+        if name not in known or "{{" in str(known[name]):
+            raise NotPlainError(f"refers to `{name}`, which is not set for this host to a plain value")
         return known[name]
 
-    try:
-        return expand(value, lookup)
-    except NotPlainError as error:
-        raise _ReferenceError(str(error), PLAIN) from None
+    return expand(value, lookup)
 
 
 def _instead(name: str) -> str:

@@ -169,25 +169,18 @@ class DeclarationEntry(Schema):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        misfits(self._bounds())
-        misfits(self._presence())
-        misfits(self._values())
+        misfits([*self._contradictions(), *self._values()])
         return self
 
-    def _bounds(self) -> Iterator[tuple[Keys, str, str]]:
-        """Bounds, units and choices where they mean something."""
+    def _contradictions(self) -> Iterator[tuple[Keys, str, str]]:
+        """Keys that do not go together."""
         for key in sorted({"min", "max", "unit"} & self.model_fields_set):
             if self.type not in NUMERIC:
                 yield (key,), f"`{key}` does not go with the type {self.type}", f"remove it; it needs {listed(NUMERIC)}"
-        if self.min is not None and self.max is not None and self.min > self.max:
-            yield ("min",), f"`min` {self.min:g} is greater than `max` {self.max:g}", "swap them"
         if (self.type == "choice") != bool(self.choices):
             yield ("choices",), "`type: choice` needs `choices`, and no other type has them", "add or remove `choices`"
         if self.secret and self.type != "string":
             yield ("secret",), f"a secret of the type {self.type}", "change its type to string"
-
-    def _presence(self) -> Iterator[tuple[Keys, str, str]]:
-        """A default, or required with an example."""
         if self.required == ("default" in self.model_fields_set):
             found = "has both `required: true` and a" if self.required else "has neither `required: true` nor a"
             yield (), f"{found} `default`", "keep or add exactly one of them"
@@ -227,8 +220,6 @@ def declarations(roles_dir: Path, roles: Sequence[str]) -> Declarations:
             if other is not entry:
                 found = f"`{entry.name}` is also declared by the role {other.role}, at {other.where}"
                 problems.append(Problem(found, "declare it in one role only", path=entry.where))
-    for entry in entries.values():
-        problems += _bad_references(entry, entries)
     if problems:
         raise UsageError(problems)
     return entries
@@ -260,17 +251,3 @@ def _declaration(
     entry = validate(DeclarationEntry, body, lambda *keys: document.where(name, *keys), problems)
     if entry is not None:
         yield Declaration.model_construct(entry.model_fields_set, name=name, role=role, where=where, **dict(entry))
-
-
-def _bad_references(entry: Declaration, known: Mapping[str, Declaration]) -> Iterator[Problem]:
-    """References of a default to undeclared variables, and Jinja2 that is more than a reference."""
-    for text in texts(entry.default):
-        try:
-            names = [part.name for part in parts(text) if isinstance(part, nodes.Name)]
-        except NotPlainError as error:
-            yield Problem(str(error), PLAIN, path=f"{entry.where}.default")
-            continue
-        for name in names:
-            if name not in known and name not in BUILT_IN:
-                advice = f"{did_you_mean(name, [*known, *BUILT_IN])}declare it, or correct the name"
-                yield Problem(f"refers to `{name}`, which is not declared", advice, path=entry.where)

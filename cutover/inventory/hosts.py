@@ -6,12 +6,9 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from string import ascii_letters
-from typing import Any
-
-from pydantic import RootModel
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.schema import Schema, named, validate
+from cutover.inventory.schema import did_you_mean, listed, named
 from cutover.inventory.yamlfile import Document, Keys, read, shown
 
 
@@ -161,29 +158,15 @@ def members(draft: Draft) -> dict[str, tuple[str, ...]]:
 
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\Z")
+_SECTIONS = ("hosts", "children", "vars")  # what a group may have
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-class GroupBody(Schema):
-    """What a group of hosts.yml may have."""
-
-    hosts: dict[str, dict[str, Any] | None] | None = None
-    children: dict[str, "GroupBody | None"] | None = None
-    vars: dict[str, Any] | None = None
-
-
-class HostsFile(RootModel[dict[str, GroupBody | None]]):
-    """The groups of a hosts.yml."""
 
 
 def read_hosts_file(draft: Draft) -> None:
     """Fill the draft from hosts.yml of its directory."""
     path = draft.directory / "hosts.yml"
     if not path.is_file():
-        others = [
-            name for name in ("hosts.yaml", "hosts", "hosts.ini", "inventory.yml") if (path.parent / name).exists()
-        ]
-        advice = f"rename {others[0]} to hosts.yml (YAML only)" if others else "write `all:` with `hosts:` into it"
+        advice = "write `all:` with `hosts:` into it (YAML only)"
         draft.refuse(shown(path), "the inventory has no hosts.yml", advice)
         return
     document = read(path, draft.problems)
@@ -193,59 +176,59 @@ def read_hosts_file(draft: Draft) -> None:
         found = f"expected groups, found {named(document.value or None)}"
         draft.refuse(document.name, found, "start with `all:` and `hosts:` below it")
         return
-    groups = dict(document.value)
-    for name in [one for one in groups if one in (*GroupBody.model_fields, "plugin")]:
-        groups.pop(name)
-        if name == "plugin":
-            found, advice = "a dynamic inventory, which is not supported", "write the hosts into hosts.yml"
+    walk = Walk(draft, document)
+    for name, body in document.value.items():
+        if name in (*_SECTIONS, "plugin"):
+            advice = "put hosts below a group, such as `all:`; a dynamic inventory (`plugin:`) is not supported"
+            walk.refuse((name,), f"`{name}:` at the top level", advice)
         else:
-            found, advice = f"`{name}:` at the top level", "put it below a group, such as `all:`"
-        draft.refuse(document.where(name), found, advice)
-    validate(HostsFile, groups, document.where, draft.problems)
-    walk = _Walk(draft, document)
-    for name, body in groups.items():
-        walk.group(name, body, (name,))
+            walk.group(name, body, (name,))
 
 
-def settings(draft: Draft, document: Document, value: object, keys: Keys = ()) -> dict[str, Setting]:
-    """The variables of one map, with their places; names that no template could use are refused."""
-    found: dict[str, Setting] = {}
-    for name, item in _map(value).items():
-        where = document.where(*keys, name)
-        if _VARIABLE.match(name):
-            found[name] = Setting(item, where)
-        else:
-            draft.refuse(where, f"`{name}` is not a valid name of a variable", "use letters, digits and _ only")
-    return found
-
-
-class _Walk:
-    """The walk through the document, in its order, which is the order of the hosts; what has a wrong shape is skipped."""
+class Walk:
+    """The walk through a document of the inventory, in its order, which is the order of the hosts; all mistakes go to the draft."""
 
     def __init__(self, draft: Draft, document: Document) -> None:
         self.draft, self.document = draft, document
 
     def group(self, name: str, body: object, keys: Keys) -> None:
+        """A group with its hosts, variables and children."""
         if not self._name_is_good("group", name, keys):
             return
         group = self.draft.group(name, self.document.where(*keys))
-        for section, value in _map(body).items():
+        for section, value in self._map(body, keys).items():
             below = (*keys, section)
             if section == "vars":
-                self._variables(group, value, below)
+                self._group_variables(group, value, below)
             elif section == "hosts":
-                for entry, variables in _map(value).items():
+                for entry, variables in self._map(value, below).items():
                     self._hosts(group, entry, variables, (*below, entry))
             elif section == "children":
-                for child, content in _map(value).items():
+                for child, content in self._map(value, below).items():
                     if child == "all":
-                        self._refuse((*below, child), "`all` as a child", "remove it; `all` contains every group")
+                        self.refuse((*below, child), "`all` as a child", "remove it; `all` contains every group")
                     else:
                         group.children[child] = None
                         self.group(child, content, (*below, child))
+            else:
+                close = did_you_mean(section, _SECTIONS)
+                self.refuse(below, f"unknown key `{section}`", f"{close}known keys: {listed(_SECTIONS)}")
 
-    def _variables(self, group: Group, value: object, keys: Keys) -> None:
-        found = settings(self.draft, self.document, value, keys)
+    def variables(self, value: object, keys: Keys = ()) -> dict[str, Setting]:
+        """The variables of one map, with their places; names that no template could use are refused."""
+        found = self._map(value, keys)
+        for name in found:
+            if not _VARIABLE.match(name):
+                advice = "use letters, digits and _ only"
+                self.refuse((*keys, name), f"`{name}` is not a valid name of a variable", advice)
+        return {name: Setting(item, self.document.where(*keys, name)) for name, item in found.items()}
+
+    def refuse(self, keys: Keys, found: str, advice: str) -> None:
+        """Note a problem at a place of the document."""
+        self.draft.refuse(self.document.where(*keys), found, advice)
+
+    def _group_variables(self, group: Group, value: object, keys: Keys) -> None:
+        found = self.variables(value, keys)
         priority = found.pop("ansible_group_priority", None)
         if priority is not None and type(priority.value) is int:
             group.priority = priority.value
@@ -258,34 +241,30 @@ class _Walk:
         try:
             names, port = expand(entry)
         except BadRangeError as error:
-            self._refuse(keys, f"invalid host range: {error}", "write it as web[01:10], db[a:c] or node[1:9:2]")
+            self.refuse(keys, f"invalid host range: {error}", "write it as web[01:10], db[a:c] or node[1:9:2]")
             return
-        variables = settings(self.draft, self.document, body, keys)
+        where = self.document.where(*keys)
+        variables = self.variables(body, keys)
         if port is not None:
-            variables.setdefault("ansible_port", Setting(port, self.document.where(*keys)))
+            variables.setdefault("ansible_port", Setting(port, where))
         for name in names:
-            if self._name_is_good("host", name, keys):
-                self._host(group, name, variables, keys)
-
-    def _host(self, group: Group, name: str, variables: dict[str, Setting], keys: Keys) -> None:
-        if name in group.hosts:
-            found = f"duplicate host: {name} is already in the group {group.name}, see {self.draft.hosts[name].where}"
-            self._refuse(keys, found, f"list it once; its variables belong in host_vars/{name}.yml")
-            return
-        group.hosts[name] = None
-        host = self.draft.hosts.setdefault(name, Owner(name, self.document.where(*keys)))
-        self.draft.set_variables(host.inline, variables, f"duplicate host: {name}")
+            if name in group.hosts:
+                first = self.draft.hosts[name].where
+                found = f"duplicate host: {name} is already in the group {group.name}, see {first}"
+                self.refuse(keys, found, f"list it once; its variables belong in host_vars/{name}.yml")
+            elif self._name_is_good("host", name, keys):
+                group.hosts[name] = None
+                host = self.draft.hosts.setdefault(name, Owner(name, where))
+                self.draft.set_variables(host.inline, variables, f"duplicate host: {name}")
 
     def _name_is_good(self, what: str, name: str, keys: Keys) -> bool:
         if _NAME.match(name):
             return True
         advice = "use letters, digits, `.`, `_` and `-`; an address goes into ansible_host"
-        self._refuse(keys, f"`{name}` is not a valid name of a {what}", advice)
+        self.refuse(keys, f"`{name}` is not a valid name of a {what}", advice)
         return False
 
-    def _refuse(self, keys: Keys, found: str, advice: str) -> None:
-        self.draft.refuse(self.document.where(*keys), found, advice)
-
-
-def _map(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
+    def _map(self, value: object, keys: Keys) -> dict[str, object]:
+        if value is not None and not isinstance(value, dict):
+            self.refuse(keys, f"expected a map, found {named(value)}", "write `key: value` lines below it")
+        return value if isinstance(value, dict) else {}

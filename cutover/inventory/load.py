@@ -7,10 +7,9 @@ from pathlib import Path
 from cutover.core.errors import Problem, UsageError
 from cutover.core.host import Host
 from cutover.inventory.connection import connect
-from cutover.inventory.hosts import Draft, Group, Owner, Setting, add_implied_groups, members, read_hosts_file, settings
+from cutover.inventory.hosts import Draft, Group, Owner, Setting, Walk, add_implied_groups, members, read_hosts_file
 from cutover.inventory.patterns import choose, split
 from cutover.inventory.schema import did_you_mean, listed
-from cutover.inventory.schema import named as shown_value
 from cutover.inventory.yamlfile import read, shown
 
 
@@ -86,9 +85,8 @@ class Inventory:
             names = tuple(name for name in names if name in within)
         if not names:
             found = f"--hosts {pattern} and --limit {limit} have no host in common"
-            raise UsageError(
-                Problem(found, "widen one of the two; `./invokew hosts.list` shows the groups", path="--limit")
-            )
+            advice = "widen one of the two; `./invokew hosts.list` shows the groups"
+            raise UsageError(Problem(found, advice, path="--limit"))
         return tuple(self.hosts[name] for name in names)
 
 
@@ -99,33 +97,30 @@ _SUFFIXES = (".yml", ".yaml", ".json")  # as Ansible has it, and no suffix at al
 
 def read_variable_files(draft: Draft) -> None:
     """Add the variables of group_vars/ and host_vars/ to the groups and hosts of the draft."""
-    for name, path in _files(draft, "group", draft.groups, draft.hosts):
+    for name, path in _files(draft, "group", draft.groups).items():
         found = _variables(draft, path)
         if priority := found.pop("ansible_group_priority", None):
             advice = "set it in hosts.yml, below `vars:` of the group; as in Ansible it has no effect here"
             draft.refuse(priority.where, "ansible_group_priority in group_vars/", advice)
         draft.groups[name].files.update(found)
-    for name, path in _files(draft, "host", draft.hosts, draft.groups):
+    for name, path in _files(draft, "host", draft.hosts).items():
         draft.hosts[name].files.update(_variables(draft, path))
 
 
-def _files(draft: Draft, kind: str, known: Iterable[str], others: Iterable[str]) -> list[tuple[str, Path]]:
-    """Each group or host that has variables there, with its file or directory."""
+def _files(draft: Draft, kind: str, known: Iterable[str]) -> dict[str, Path]:
+    """The file or directory of each group or host that has variables there."""
     found: dict[str, Path] = {}
     for path in _readable(draft.directory / f"{kind}_vars"):
         name = path.stem if path.suffix in _SUFFIXES else path.name
         if name in found:
-            found_words, advice = f"{name} also has variables in {found[name].name}", "keep one; Ansible reads only one"
+            also = f"{name} also has variables in {found[name].name}"
+            draft.refuse(shown(path), also, "keep one; Ansible reads only one")
         elif name in known:
             found[name] = path
-            continue
         else:
-            found_words = f"variables of the {kind} `{name}`, which is not in the inventory"
-            other = "group" if kind == "host" else "host"
-            advice = f"{did_you_mean(name, known)}rename or remove it; {kind}s: {listed(known)}"
-            advice = f"{name} is a {other}: move the file to {other}_vars/" if name in others else advice
-        draft.refuse(shown(path), found_words, advice)
-    return list(found.items())
+            advice = f"{did_you_mean(name, known)}rename, move or remove it; {kind}s: {listed(known)}"
+            draft.refuse(shown(path), f"variables of the {kind} `{name}`, which is not in the inventory", advice)
+    return found
 
 
 def _readable(folder: Path) -> list[Path]:
@@ -144,10 +139,7 @@ def _variables(draft: Draft, path: Path) -> dict[str, Setting]:
     if path.is_dir():
         return {name: one for below in _readable(path) for name, one in _variables(draft, below).items()}
     document = read(path, draft.problems)
-    if document and document.value is not None and not isinstance(document.value, dict):
-        found = f"expected variables, found {shown_value(document.value)}"
-        draft.refuse(document.where(), found, "write `name: value` lines")
-    return settings(draft, document, document.value) if document else {}
+    return Walk(draft, document).variables(document.value) if document else {}
 
 
 def load(directory: Path) -> Inventory:

@@ -5,7 +5,7 @@ that was meant to be excluded.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 
@@ -51,25 +51,24 @@ def split(pattern: str) -> tuple[PatternPart, ...]:
 
 def choose(pattern: str, option: str, groups: Mapping[str, tuple[str, ...]], hosts: Iterable[str]) -> tuple[str, ...]:
     """The hosts that a pattern matches, in the order of the inventory; `option` is where it came from, for messages."""
-    matcher = _Matcher(groups, tuple(hosts))
-    parts, problems = split(pattern), list[Problem]()
+    every, parts, problems = tuple(hosts), split(pattern), list[Problem]()
 
     def refuse(word: str, found: str) -> None:
-        close = did_you_mean(word.partition("[")[0], [*groups, *matcher.hosts])
+        close = did_you_mean(word.partition("[")[0], [*groups, *every])
         filled = listed(name for name, inside in groups.items() if inside)
-        problems.append(Problem(found, f"{close}groups: {filled}; hosts: {listed(matcher.hosts)}", path=option))
+        problems.append(Problem(found, f"{close}groups: {filled}; hosts: {listed(every)}", path=option))
 
     def matching(operator: str) -> Iterator[set[str]]:
         for part in parts:
             if part.operator == operator:
                 try:
-                    yield matcher.matching(part)
+                    yield set(_picked(part, groups, every))
                 except _NoMatchError as error:
                     refuse(part.text, f"`{part.text}` {error}")
 
     found = set[str]().union(*matching(""))
     if all(part.operator for part in parts):
-        found = set(matcher.hosts)
+        found = set(every)
     found = found.intersection(*matching("&")).difference(*matching("!"))
     if not parts:
         refuse("", "the pattern is empty")
@@ -77,45 +76,37 @@ def choose(pattern: str, option: str, groups: Mapping[str, tuple[str, ...]], hos
         refuse("", f"the pattern `{pattern}` matches no host")
     if problems:
         raise UsageError(problems)
-    return tuple(host for host in matcher.hosts if host in found)
+    return tuple(host for host in every if host in found)
 
 
 class _NoMatchError(LookupError):
     """A part of a pattern cannot be used; the message says why."""
 
 
-@dataclass(frozen=True)
-class _Matcher:
-    """Matches the parts of patterns against one inventory."""
+def _picked(part: PatternPart, groups: Mapping[str, tuple[str, ...]], hosts: Sequence[str]) -> list[str]:
+    """The hosts that a part names, or those of them that its subscript picks."""
+    named = _named(part, groups, hosts)
+    match = _SUBSCRIPT.match(part.text)
+    if part.text.startswith("~") or match is None:
+        return named
+    if match["one"] is not None:
+        index = int(match["one"])
+        picked = named[index : index + 1 or None]
+    else:
+        picked = named[int(match["first"]) : int(match["last"]) + 1 if match["last"] else None]
+    if not picked:
+        raise _NoMatchError(f"is out of range: `{part.word}` has {len(named)} hosts, counted from 0")
+    return picked
 
-    groups: Mapping[str, tuple[str, ...]]
-    hosts: tuple[str, ...]
 
-    def matching(self, part: PatternPart) -> set[str]:
-        match = _SUBSCRIPT.match(part.text)
-        if part.text.startswith("~") or match is None:
-            return set(self._named(part))
-        named = self._named(part)
-        if match["one"] is not None:
-            index = int(match["one"])
-            picked = named[index : index + 1 or None]
-        else:
-            picked = named[int(match["first"]) : int(match["last"]) + 1 if match["last"] else None]
-        if not picked:
-            raise _NoMatchError(f"is out of range: `{part.word}` has {len(named)} hosts, counted from 0")
-        return set(picked)
-
-    def _named(self, part: PatternPart) -> list[str]:
-        """The hosts of the groups and hosts whose names match, in order; something must, unless it is a mere restriction."""
-        if part.text.startswith("~"):
-            try:
-                regex = re.compile(part.text[1:])
-            except re.error as error:
-                raise _NoMatchError(f"is not a valid regular expression: {error}") from error
-        else:
-            regex = re.compile(translate(part.word))
-        inside = {name for group, hosts in self.groups.items() if regex.match(group) for name in hosts}
-        matched = any(regex.match(name) for name in (*self.groups, *self.hosts))
-        if not matched and (part.is_plain or not part.operator):
-            raise _NoMatchError("matches no group and no host")
-        return [host for host in self.hosts if host in inside or regex.match(host)]
+def _named(part: PatternPart, groups: Mapping[str, tuple[str, ...]], hosts: Sequence[str]) -> list[str]:
+    """The hosts of the groups and hosts whose names match, in order; something must, unless it is a mere restriction."""
+    try:
+        regex = re.compile(part.text[1:] if part.text.startswith("~") else translate(part.word))
+    except re.error as error:
+        raise _NoMatchError(f"is not a valid regular expression: {error}") from error
+    inside = {name for group, members in groups.items() if regex.match(group) for name in members}
+    matched = any(regex.match(name) for name in (*groups, *hosts))
+    if not matched and (part.is_plain or not part.operator):
+        raise _NoMatchError("matches no group and no host")
+    return [host for host in hosts if host in inside or regex.match(host)]

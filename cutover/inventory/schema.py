@@ -1,7 +1,7 @@
 """Checks what people wrote against pydantic models: each misfit is a Problem with its place, what was expected and found."""
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import SequenceMatcher, get_close_matches
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
@@ -24,14 +24,8 @@ _EXPECTED = {  # where pydantic's own words are not a user's
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean web1 or web2? `, with a space behind it, or "" when no known word is close.
-
-    Words with a common prefix are all a little close: only those about as close as the closest are named.
-    """
-    matches = get_close_matches(word, list(known), n=3, cutoff=0.6)
-    ratios = {match: SequenceMatcher(None, match, word).ratio() for match in matches}
-    close = [match for match, ratio in ratios.items() if ratio > max(ratios.values()) - 0.05]
-    return f"did you mean {' or '.join(close)}? " if close else ""
+    """`did you mean web1? `, with a space behind it, or "" when no known word is close."""
+    return "".join(f"did you mean {match}? " for match in get_close_matches(word, list(known), n=1))
 
 
 def listed(words: Iterable[str], at_most: int = 20) -> str:
@@ -143,7 +137,6 @@ def _problem(model: type[BaseModel], error: ErrorDetails, where: Callable[..., s
 
 def _fields(model: type[BaseModel], keys: Keys) -> list[str]:
     """The keys that the model below a key path has."""
-    model = (_model_in(model.model_fields["root"].annotation) or model) if "root" in model.model_fields else model
     for key in keys:
         if key in model.model_fields:
             model = _model_in(model.model_fields[str(key)].annotation) or model

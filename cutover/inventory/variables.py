@@ -23,7 +23,6 @@ from cutover.inventory.declarations import (
 from cutover.inventory.schema import did_you_mean
 
 SecretReader = Callable[[Mapping[str, str], Path], Secret]
-OF_DEFAULT = ".default"  # how the origin of a value ends that the inventory does not set
 
 
 class NoSecretError(LookupError):
@@ -60,10 +59,6 @@ class Variables(dict[str, Any]):
     def __missing__(self, name: str) -> NoReturn:
         advice = f"{did_you_mean(name, self)}declare it there, or correct the role or template that uses it"
         raise UndeclaredError(Problem(f"no role declares `{name}`", advice, self.host, "roles/*/defaults.yml"))
-
-    def is_set(self, name: str) -> bool:
-        """Whether the inventory sets it; otherwise it has the default of its role."""
-        return not self.origins.get(name, "").endswith(OF_DEFAULT)
 
     def masked(self) -> dict[str, Any]:
         """The values as plan and evidence may hold them: each secret as its digest."""
@@ -114,9 +109,7 @@ class _Resolver:
         self._open: list[str] = []
 
     def where(self, name: str) -> str:
-        if name in self.host.variables:
-            return self.host.origins.get(name, "")
-        return f"{self.declared[name].where}{OF_DEFAULT}"
+        return self.host.origins.get(name, "") if name in self.host.variables else self.declared[name].where
 
     def refuse(self, name: str, found: str, advice: str) -> _BrokenError:
         self.problems.append(Problem(found, advice, host=self.host.name, path=self.where(name)))
@@ -140,9 +133,7 @@ class _Resolver:
         elif entry.required:
             places = f"group_vars/{self.host.environment}.yml or below host_vars/"
             advice = f"set it in {places}: {entry.expected}, for example {entry.example}"
-            found = f"`{name}` is required by the role {entry.role} and not set: {entry.doc}"
-            self.problems.append(Problem(found, advice, host=self.host.name, path=entry.where))
-            raise _BrokenError
+            raise self.refuse(name, f"`{name}` is required by the role {entry.role} and not set: {entry.doc}", advice)
         else:
             raw = entry.default
             if not entry.secret and not any("{" in text for text in texts(raw)):

@@ -19,7 +19,7 @@ _SCALARS = {_TAG + "null", _TAG + "bool", _TAG + "int", _TAG + "float"}
 _VAULT = "$ANSIBLE_VAULT"
 # libyaml composes recursively and would overflow the stack, and aliases can multiply without bound; hosts' files are read too.
 _DEEPEST = 100
-_MOST_VALUES = 500_000
+MOST_VALUES = 500_000
 
 
 @dataclass(frozen=True)
@@ -110,20 +110,17 @@ class _Builder:
         self.name, self.problems = name, problems
         self.lines: dict[Keys, int] = {}
         self._built = 0
-        self._open: list[yaml.Node] = []
+        self._depth = 0
         self._scalars = yaml.constructor.SafeConstructor()
 
     def build(self, node: yaml.Node, keys: Keys) -> object:
         self.lines.setdefault(keys, node.start_mark.line + 1)
         self._built += 1
-        if self._built > _MOST_VALUES:
-            raise yaml.YAMLError(f"holds more than {_MOST_VALUES} values, its aliases (`*name`) counted each time")
-        if len(self._open) > _DEEPEST:
+        if self._built > MOST_VALUES:
+            raise yaml.YAMLError(f"holds more than {MOST_VALUES} values, its aliases (`*name`) counted each time")
+        if self._depth > _DEEPEST:
             raise yaml.YAMLError(f"nested more than {_DEEPEST} levels deep by its aliases (`*name`)")
-        if node in self._open:
-            self._refuse(node, keys, "an alias (`*name`) that contains itself", "write the value instead of the alias")
-            return None
-        self._open.append(node)
+        self._depth += 1
         try:
             if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
                 return self._mapping(node, keys)
@@ -131,7 +128,7 @@ class _Builder:
                 return [self.build(item, (*keys, index)) for index, item in enumerate(node.value)]
             return self._scalar(node, keys)
         finally:
-            self._open.pop()
+            self._depth -= 1
 
     def _scalar(self, node: yaml.Node, keys: Keys) -> object:
         if isinstance(node, yaml.ScalarNode):

@@ -117,10 +117,7 @@ def _digest(paths: Sequence[Path], root: Path) -> str:
 
 def _the_one_target(fleet: Fleet) -> tuple[str, str]:
     """Python's minor version and the architecture that all hosts share; Refused where they differ."""
-    targets = {
-        name: (".".join(map(str, (login.python_version or ())[:2])), login.machine)
-        for name, login in fleet.logins.items()
-    }
+    targets = {name: (login["python_minor"], login["machine"]) for name, login in fleet.logins.items()}
     if len(set(targets.values())) == 1:
         return next(iter(targets.values()))
     raise Refused(

@@ -5,11 +5,11 @@ import importlib.util
 import io
 import json
 import marshal
+import re
 import threading
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from signal import Signals
@@ -17,6 +17,7 @@ from typing import Any
 
 from cutover.agent.clock import SILENCE_S
 from cutover.core.errors import Locked, Problem, Refused
+from cutover.core.host import OLDEST_PYTHON
 from cutover.core.step import State, Step
 from cutover.remote.timeouts import ANSWER_S, ARM_S, ASK_S, IDLE_AGENT_S
 from cutover.remote.transport import DeadlinePassed, LineChannel, ProgramEnded, RemoteError, Result, Transport
@@ -32,6 +33,8 @@ REFUSED_NEXT = {
 # A controller that is cut off while it sends the agent sends no end of input either: that silence ends what waits for it, too.
 BOOT = f"""\
 import os, signal, sys
+if sys.version_info < {OLDEST_PYTHON}:
+    sys.exit("Python " + sys.version.split()[0] + " is too old")
 signal.alarm({SILENCE_S})
 size = int(sys.argv.pop(1))
 file = os.memfd_create("cutover-agent")
@@ -42,29 +45,31 @@ from cutover.agent.__main__ import main
 sys.exit(main())
 """
 
+NO_PYTHON = re.compile(rb"^Python \S+ is too old$|: (command )?not found$", re.MULTILINE)
+
 
 class Fenced(RemoteError):
     """The host no longer accepts this run: another holds the lease, or the host reverted by itself."""
 
-    def __init__(self, host: str, message: str) -> None:
-        next_step = "see which run holds the host with `./invokew status`; this run may not change it any more"
-        super().__init__(host, message, next_step)
+    next_step = "see which run holds the host with `./invokew status`; this run may not change it any more"
 
 
 class AgentFailed(RemoteError):
     """The agent itself failed, or its answer cannot be read."""
 
-    def __init__(self, host: str, message: str) -> None:
-        super().__init__(host, message, "see the log for what the host answered; `./invokew status` asks it again")
+
+class NoPython(AgentFailed):
+    """The host has no Python that the agent runs on, where the inventory says that it is."""
+
+    next_step = (
+        f"install python3, {'.'.join(map(str, OLDEST_PYTHON))} or later, or name one with ansible_python_interpreter"
+    )
 
 
 class HostUnwritable(RemoteError):
     """The host cannot write what it is asked to: a full or a read-only disk."""
 
-    def __init__(self, host: str, verb: str, message: str, path: str) -> None:
-        next_step = f"make it writable, or free space (on the host: `df -h {path}`, `mount`); then run it again"
-        super().__init__(host, f"agent {verb}: {message}", next_step)
-        self.problem = replace(self.problem, path=path)
+    next_step = "make it writable, or free space (`df -h` and `mount` on the host show which); then run it again"
 
 
 class AgentPool:
@@ -78,9 +83,7 @@ class AgentPool:
     def ask(self, line: bytes, *, deadline: float) -> bytes:
         """The line that answers this one; the deadline (seconds) covers the start of an agent as well."""
         end = time.monotonic() + deadline
-        channel = self._take() or self._transport.open_channel(
-            self._argv, opening=self._opening, sudo=True, deadline=deadline
-        )
+        channel = self._take() or self._transport.open_channel(self._argv, opening=self._opening, deadline=deadline)
         try:
             answer = channel.ask(line, deadline=end - time.monotonic())
         except BaseException:
@@ -236,7 +239,8 @@ class HostAgent:
         try:
             line = self._pool.ask(json.dumps(document).encode(), deadline=deadline_s + ANSWER_S)
         except ProgramEnded as ended:
-            raise AgentFailed(self.name, f"agent {verb}: {ended.problem.found}") from ended
+            kind = NoPython if NO_PYTHON.search(ended.result.stderr) else AgentFailed
+            raise kind(self.name, f"agent {verb}: {ended.problem.found}") from ended
         try:
             answer: State = json.loads(line)
         except ValueError:
@@ -256,7 +260,7 @@ class HostAgent:
         if reason == "fenced":
             return Fenced(self.name, message)
         if reason == "unwritable":
-            return HostUnwritable(self.name, verb, message, answer["path"])
+            return HostUnwritable(self.name, f"agent {verb}: {message}", answer["path"])
         if reason in ("failed", "busy"):
             return AgentFailed(self.name, f"agent {verb}: {message}")
         next_step = REFUSED_NEXT.get(reason, "use the version of this tool that fits")

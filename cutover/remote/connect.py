@@ -2,15 +2,12 @@
 
 import logging
 import queue
-import random
 import shlex
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +23,14 @@ from paramiko import (
     Transport,
 )
 from paramiko.common import MSG_CHANNEL_REQUEST
-from paramiko.ssh_exception import IncompatiblePeer, ProxyCommandFailure
 
 from cutover.core.errors import Problem, Unreachable
 from cutover.core.host import Host
-from cutover.remote.hop import Hop, Route, SshTarget, jump_hosts
-from cutover.remote.keys import KeyLogin, LockedKey
-from cutover.remote.known_hosts import KnownHosts, UnknownHostKey, trust_command
-from cutover.remote.ssh_config import ConfigError, SshConfig
+from cutover.remote.keys import KeyLogin
+from cutover.remote.known_hosts import KnownHosts, RevokedHostKey, UnknownHostKey, trust_command
+from cutover.remote.ssh_config import ConfigError, Hop, Route, route_to
 from cutover.remote.timeouts import (
     CHANNEL_S,
-    CONNECT_JITTER_S,
     CONNECTS,
     DIAL_S,
     KEEPALIVE_S,
@@ -46,7 +40,7 @@ from cutover.remote.timeouts import (
     TCP_PROBES,
     UNACKNOWLEDGED_S,
 )
-from cutover.remote.transport import Deadline, guarded
+from cutover.remote.transport import Deadline, DeadlinePassed, guarded
 
 # A TCP connection that is quick (no Nagle), notices a dead peer, and never takes longer than it may.
 
@@ -105,49 +99,18 @@ def _resolve(address: str, port: int, deadline: Deadline, family: socket.Address
     return found
 
 
-class ConnectGate:
-    """Lets only a few connections of a run be opened at once, the waiting ones with jitter, so that sshd's MaxStartups drops none."""
-
-    def __init__(self, width: int = CONNECTS, jitter: float = CONNECT_JITTER_S) -> None:
-        self._places = threading.BoundedSemaphore(width)
-        self._jitter = jitter
-
-    @contextmanager
-    def place(self, seconds: float) -> Iterator[bool]:
-        """Hold one place while connecting; yields False where none became free within `seconds`."""
-        waited = not self._places.acquire(blocking=False)
-        if waited and not self._places.acquire(timeout=seconds):
-            yield False
-            return
-        try:
-            if waited:
-                time.sleep(random.uniform(0, self._jitter))  # noqa: S311 - no secret: it only spreads the connects
-            yield True
-        finally:
-            self._places.release()
-
-
 # What a failed connect means to a person, and what to do next.
 
-# What may be different a moment later: sshd restarts, or drops what is past its MaxStartups.
-TRANSIENT = (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)
 
-
-def is_transient(error: Exception) -> bool:
-    """Whether a second try can help: the connection was refused or dropped before the host had proven who it is."""
-    if isinstance(error, TRANSIENT):
+def is_transient(error: BaseException | None) -> bool:
+    """Whether a second try can help: sshd restarts, or drops what is past its MaxStartups, before it has proven who it is."""
+    if isinstance(error, (ConnectionRefusedError, ConnectionResetError, BrokenPipeError, EOFError)):
         return True
     return type(error) is SSHException and not isinstance(error.__cause__, TimeoutError) and "banner" in str(error)
 
 
 # The first class that fits: what was found, what to do next.
 _MEANINGS: tuple[tuple[type[Exception], str, str], ...] = (
-    (socket.gaierror, "the name of {at} does not resolve", "correct {set_in}, or the resolver of this machine"),
-    (
-        ConnectionRefusedError,
-        "{at} refused the connection",
-        "see that sshd runs there, and that its port is right: {port_in}",
-    ),
     (
         BadHostKeyException,
         (
@@ -161,14 +124,14 @@ _MEANINGS: tuple[tuple[type[Exception], str, str], ...] = (
         ),
     ),
     (
+        RevokedHostKey,
+        "the host key that {at} shows is revoked: {error.key.algorithm_name} {error.key.fingerprint}",
+        "give the host a new key; whoever has the revoked one may stand in between: do not continue",
+    ),
+    (
         UnknownHostKey,
         "no host key is pinned for {error.name}{role}; it shows {error.key.algorithm_name} {error.key.fingerprint}",
         "compare the fingerprint on its console and pin it with `{trust}`",
-    ),
-    (
-        LockedKey,
-        "the key file for {hop.user} at {at} is locked by a passphrase: {error.file}",
-        "load it into an agent: `ssh-add {error.quoted}`",
     ),
     (
         AuthenticationException,
@@ -176,35 +139,30 @@ _MEANINGS: tuple[tuple[type[Exception], str, str], ...] = (
         "correct {login_in}, or authorize the public key there",
     ),
     (
-        IncompatiblePeer,
-        "{at} offers no algorithm that is accepted here: {error}",
-        "update sshd there, or its Ciphers, MACs and KexAlgorithms",
-    ),
-    (
         ChannelException,
         "the jump host could not reach {at}: {error.text}",
         "see that {set_in} is right, and that the jump host before it may forward there",
     ),
-    (ProxyCommandFailure, "the ProxyCommand to {at} failed: {error.error}", "run it by hand: {error.command}"),
     (
         TimeoutError,
         "no answer from {at} within {seconds:.0f} s",
         "see that it is up and that this machine may reach it there (firewall, VPN, ProxyJump)",
     ),
-    (EOFError, "{at} closed the connection during the handshake", "see `journalctl -u ssh` there (MaxStartups?)"),
-    (OSError, "{at} cannot be reached: {error}", "see the network between this machine and {host.name}"),
-    (Exception, "the SSH handshake with {at} failed: {said}", "try `{by_hand}`"),
+    (
+        OSError,
+        "{at} cannot be reached: {error}",
+        "see that sshd runs there, that {set_in} is right, and the network between this machine and {host.name}",
+    ),
+    (Exception, "the SSH handshake with {at} failed: {said}", "try `ssh -v -p {hop.port} -l {hop.user} {hop.name}`"),
 )
 
 
 def explain(error: Exception, *, host: Host, hop: Hop, seconds: float) -> Problem:
     """The problem behind `error` for `host`, met at a hop of the route to it: its own, or a jump host before it."""
-    role, port_in = "", f"`ansible_port` of {host.name}"
-    login_in = f"`ansible_user` or `ansible_ssh_private_key_file` of {host.name}"
+    role, address, login_in = "", "ansible_host", f"`ansible_user` or `ansible_ssh_private_key_file` of {host.name}"
     if hop.is_jump:
-        role, port_in = f" (the jump host of {host.name})", hop.set_in
-        login_in = f"{hop.set_in}, or `User` and `IdentityFile` for {hop.name} in ~/.ssh/config"
-    jump = f"-J {hop.jump} " if hop.jump else ""
+        role, address = f" (the jump host of {host.name})", "ansible_ssh_common_args"
+        login_in = f"`User` and `IdentityFile` for {hop.name} in ~/.ssh/config"
     values = {
         "at": hop.at + role,
         "role": role,
@@ -212,54 +170,13 @@ def explain(error: Exception, *, host: Host, hop: Hop, seconds: float) -> Proble
         "said": str(error) or type(error).__name__,
         "hop": hop,
         "host": host,
-        "set_in": hop.set_in,
-        "port_in": port_in,
+        "set_in": f"`{address}` of {host.name} (or what `ssh -G {host.address}` shows)",
         "login_in": login_in,
         "trust": trust_command(host.known_hosts, host.name),
-        "by_hand": f"ssh -v {jump}-p {hop.port} -l {hop.user} {hop.name}",
         "seconds": seconds,
     }
     found, next_step = next(texts for kind, *texts in _MEANINGS if isinstance(error, kind))
     return Problem(host=host.name, found=found.format(**values), next=next_step.format(**values))
-
-
-# The route to a host: which jump hosts are passed, in which order, as ssh itself would go.
-
-
-def route_to(host: Host, config: SshConfig, deadline: Deadline) -> Route:
-    """All hops to `host`, the outermost jump host first; ConfigError where the configuration gives none."""
-    wanted = SshTarget(host.address, host.user, host.port, host.proxy_jump, host.identity_file)
-    own = config.hop(wanted, deadline)
-    own = replace(own, set_in=_where(own, f"`ansible_host` of {host.name}"))
-    written = f"`ansible_ssh_common_args` of {host.name}" if host.proxy_jump else ""
-    return (*_before(own, written, (), config, deadline), own)
-
-
-def _before(hop: Hop, written: str, passed: tuple[str, ...], config: SshConfig, deadline: Deadline) -> Route:
-    """The jump hosts before a hop. Only the first may have a route of its own: ssh reaches the others through the one before."""
-    written = written or f"`ProxyJump` for {hop.name} in the SSH configuration"
-    route: list[Hop] = []
-    for wanted in jump_hosts(hop.jump):
-        jump = config.hop(replace(wanted, jump="none") if route else wanted, deadline)
-        jump = replace(jump, is_jump=True, set_in=_where(jump, written))
-        if route:
-            route.append(replace(jump, jump="", proxy_command=""))
-            continue
-        chain = (*passed, f"{jump.user}@{jump.name}:{jump.port}")
-        if chain[-1] in passed:
-            raise ConfigError(
-                f"the jump hosts go in a circle: {' -> '.join(chain)}",
-                f"write `ProxyJump none` for {jump.name} in the SSH configuration, above what is meant for every host",
-            )
-        route = [*_before(jump, "", chain, config, deadline), jump]
-    return tuple(route)
-
-
-def _where(hop: Hop, written: str) -> str:
-    """Where a person corrects the address of a hop."""
-    if hop.address == hop.name:
-        return written
-    return f"`HostName` for {hop.name} in the SSH configuration (`ssh -G {hop.name}` shows it)"
 
 
 # The SSH transport as this project wants it: quick and safe ciphers, and signals by their names.
@@ -299,16 +216,22 @@ setattr(SignalAware, _HANDLERS, {**getattr(Transport, _HANDLERS), MSG_CHANNEL_RE
 
 
 class SshAccess:
-    """What all connections of a run share: the SSH configuration, the known host keys, and the gate of connects."""
+    """What all connections of a run share: the known host keys, and how many are opened at once."""
 
-    def __init__(self, *, ssh_config: Path | None = None, system: Sequence[Path] | None = None) -> None:
-        self.gate = ConnectGate()
-        self._system = system  # in place of the files that the SSH configuration names
+    def __init__(self) -> None:
+        self._places = threading.BoundedSemaphore(CONNECTS)  # so that sshd's MaxStartups drops none
         self._known: dict[tuple[Path, ...], KnownHosts] = {}
         self._lock = threading.Lock()
-        self._config = SshConfig(ssh_config)
-        # Lazy, so that no ~/.fabric.yml changes what a plan means; Fabric reads no SSH configuration either.
-        self._fabric = Config(lazy=True)
+
+    @contextmanager
+    def place(self, host: Host, deadline: Deadline) -> Iterator[None]:
+        """Hold one of the few places while connecting; DeadlinePassed where none becomes free in time."""
+        if not self._places.acquire(timeout=deadline.left):
+            raise DeadlinePassed(host.name, "too many other connections were being opened all the time")
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def open(self, host: Host, deadline: Deadline) -> Connection:
         """Open a connection to `host`, hop by hop; raises Unreachable, with the reason as the error's cause."""
@@ -325,9 +248,9 @@ class SshAccess:
         return connection
 
     def route(self, host: Host, deadline: Deadline) -> Route:
-        """All hops to a host, the host's own last."""
+        """All hops to a host, the host's own last; Unreachable where the SSH configuration gives none."""
         try:
-            return route_to(host, self._config, deadline)
+            return route_to(host, deadline)
         except ConfigError as error:
             found, next_step = error.args
             raise Unreachable(Problem(host=host.name, found=found, next=next_step)) from error
@@ -352,24 +275,20 @@ class SshAccess:
             return ProxyCommand(shlex.join(("sh", "-c", f"exec {hop.proxy_command}")))
         return dial(hop.address, hop.port, deadline, hop.family)
 
-    def forget_keys(self) -> None:
-        """Read the known host keys again at next use: more have been pinned."""
-        with self._lock:
-            self._known.clear()
-
     def _known_to(self, host: Host, hop: Hop) -> KnownHosts:
         """The keys pinned in the host's environment, over those that ssh would know."""
-        system = tuple(hop.known_hosts if self._system is None else self._system)
-        files = (host.known_hosts, *system)
+        files = (host.known_hosts, *hop.known_hosts)
         with self._lock:
             if files not in self._known:
-                self._known[files] = KnownHosts(host.known_hosts, system)
+                self._known[files] = KnownHosts(host.known_hosts, hop.known_hosts)
             return self._known[files]
 
     def _open_hop(self, hop: Hop, before: Connection | None, host: Host, deadline: Deadline) -> Connection:
         gateway = False if before is None else before  # None would have Fabric look for one by itself
+        # Lazy, so that no ~/.fabric.yml changes what a plan means; of its own, since threads may not share one.
+        config = Config(lazy=True)
         connection = Connection(
-            hop.address, user=hop.user, port=hop.port, gateway=gateway, config=self._fabric, connect_kwargs={}
+            hop.address, user=hop.user, port=hop.port, gateway=gateway, config=config, connect_kwargs={}
         )
         known = self._known_to(host, hop)
         try:

@@ -1,6 +1,5 @@
 """The chosen hosts, connected: one connection and one agent each, and a way to ask them all at once."""
 
-import shlex
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,11 +9,11 @@ from math import ceil
 from typing import Generic, TypeVar
 
 from cutover.core.errors import CutoverError, Problem, Unreachable
-from cutover.core.host import OLDEST_PYTHON
+from cutover.core.step import Step
 from cutover.inventory.targets import Targets
 from cutover.remote.agent import HostAgent, packed
 from cutover.remote.timeouts import FORKS, LOGIN_ALL_S, LOGIN_S
-from cutover.remote.transport import Deadline, DeadlinePassed, RemoteError, Transport, sudo_problem
+from cutover.remote.transport import Deadline, DeadlinePassed, RemoteError
 
 # One thing on many hosts at once: bounded, within a deadline, and with an outcome for every single host.
 
@@ -110,74 +109,13 @@ class _Round(Generic[H, R]):
             self._busy[name].release()
 
 
-# The first questions to a host, with nothing but `sh`: the login user, whether sudo works, which Python.
-
-# Plain POSIX; each answer is one line, so that a host which lacks a tool still answers the rest.
-_SCRIPT = """say() { printf '%s=%s\\n' "$1" "$2"; }
-say user "$(id -un)"
-if refused=$(sudo -n -- true 2>&1); then say sudo yes; else say sudo "no: $(printf '%s' "$refused" | tr '\\n' ' ')"; fi
-for candidate in PYTHONS; do
-  path=$(command -v "$candidate" 2>/dev/null) || continue
-  version=$("$path" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])' 2>/dev/null) || continue
-  say python_path "$path"
-  say python_version "$version"
-  break
-done
-say machine "$(uname -m)"
-say hostname "$(uname -n)"
-say boot_id "$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
-say time "$(date -u +%s)"
-say done yes
-"""
+LOGIN = Step(id="login", kind="facts", words="log in", args={}, desired={}, probe=True)
 
 
-@dataclass(frozen=True)
-class LoginFacts:
-    """What a host reports before anything of ours is on it."""
-
-    user: str
-    sudo: bool
-    sudo_says: str  # why not; empty where sudo works
-    python_path: str | None
-    python_version: tuple[int, ...] | None
-    machine: str
-    hostname: str
-    boot_id: str
-    time: int  # the host's clock, seconds since 1970 UTC
-
-
-def probe_login(transport: Transport, *, python: str = "python3") -> LoginFacts:
-    """Ask once; `python` is where the inventory says that it is, and `python3` of the PATH comes after it."""
-    pythons = " ".join(shlex.quote(path) for path in dict.fromkeys((python, "python3")))
-    result = transport.shell(_SCRIPT.replace("PYTHONS", pythons), deadline=LOGIN_S)
-    lines = result.stdout.decode(errors="replace").splitlines()
-    # A login that prints a greeting of its own must not confuse: only lines of ours count.
-    answers = dict(line.split("=", 1) for line in lines if "=" in line)
-    if not result.succeeded or answers.get("done") != "yes":
-        printed = " ".join((result.stdout + result.stderr).decode(errors="replace").split())[:200] or "no answer"
-        problem = Problem(
-            host=transport.name,
-            found=f"the login works, but its shell does not run a plain POSIX script: {printed}",
-            next="give the login user /bin/sh or bash as its shell, without a forced command",
-        )
-        raise Unreachable(problem)
-    version = answers.get("python_version")
-    return LoginFacts(
-        user=answers["user"],
-        sudo=answers["sudo"] == "yes",
-        sudo_says="" if answers["sudo"] == "yes" else answers["sudo"].removeprefix("no:").strip(),
-        python_path=answers.get("python_path"),
-        python_version=tuple(int(part) for part in version.split(".")) if version else None,
-        machine=answers["machine"],
-        hostname=answers["hostname"],
-        boot_id=answers["boot_id"],
-        time=int(answers["time"]),
-    )
-
-
-PYTHON_NEXT = (
-    f"install python3, {OLDEST_PYTHON[0]}.{OLDEST_PYTHON[1]} or later, or name one with ansible_python_interpreter"
-)
+def log_in(agent: HostAgent) -> dict[str, str]:
+    """The first question to a host, which shows that login, sudo and the agent work: who logs in, and what it is."""
+    facts = agent.look([LOGIN], deadline_s=LOGIN_S)[LOGIN.id]
+    return {key: str(facts[key]) for key in ("user", "python", "python_minor", "machine", "hostname")}
 
 
 @dataclass
@@ -186,7 +124,7 @@ class Fleet:
 
     agents: Mapping[str, HostAgent]
     pool: Pool
-    logins: dict[str, LoginFacts] = field(default_factory=dict)
+    logins: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # what log_in found
 
     def each(
         self, work: Callable[[HostAgent], R], names: Iterable[str] | None = None, *, deadline: float
@@ -244,7 +182,7 @@ def reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
 
 
 def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
-    """Reach every host and ask the first questions. Returns the fleet, and what is wrong with the hosts that cannot be used."""
+    """Log in to every host. Returns the fleet, and what is wrong with the hosts that cannot be used."""
     from cutover.remote.connect import SshAccess
     from cutover.remote.ssh import SshTransport
 
@@ -259,12 +197,9 @@ def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
         for host in targets.hosts
     }
     fleet = Fleet(agents, Pool(targets.options.forks or FORKS))
-    outcomes = fleet.each(lambda agent: probe_login(agent.transport, python=agent.python), deadline=LOGIN_ALL_S)
+    outcomes = fleet.each(log_in, deadline=LOGIN_ALL_S)
     fleet.logins = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
-    problems: list[Problem] = []
-    for name, one in outcomes.items():
-        problems += as_problems(one.error, name) if one.error is not None else _unusable(name, one.unwrap())
-    return fleet, problems
+    return fleet, failures(outcomes)
 
 
 def raise_all(outcomes: Mapping[str, HostOutcome[R]]) -> None:
@@ -291,14 +226,3 @@ def as_problems(error: BaseException, host: str) -> Sequence[Problem]:
     if isinstance(error, RemoteError):
         return (error.problem,)
     return (Problem(host=host, found=f"{type(error).__name__}: {error}", next="this is a bug of ours: see the log"),)
-
-
-def _unusable(name: str, login: LoginFacts) -> list[Problem]:
-    if not login.sudo:
-        return [sudo_problem(name, login.sudo_says)]
-    if login.python_version is None:
-        return [Problem(host=name, found="no Python 3 was found", next=PYTHON_NEXT)]
-    if login.python_version[:2] < OLDEST_PYTHON:
-        found = ".".join(map(str, login.python_version))
-        return [Problem(host=name, path=login.python_path or "", found=f"Python {found} is too old", next=PYTHON_NEXT)]
-    return []

@@ -1,27 +1,16 @@
 """Logs in with a key, in an order that sshd's MaxAuthTries bears: the keys that were named, then what else an agent holds."""
 
-import base64
 import shlex
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paramiko import AuthenticationException, PKey, SSHException, Transport
 from paramiko.agent import AgentSSH
+from paramiko.pkey import PublicBlob
 
-from cutover.remote.hop import Hop
-
-_OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
-_MAGIC = b"openssh-key-v1\0"
-
-
-class LockedKey(AuthenticationException):
-    """No other key was accepted, and this key file needs a passphrase."""
-
-    def __init__(self, file: Path) -> None:
-        self.file, self.quoted = file, shlex.quote(str(file))
-        super().__init__(f"{file} is locked by a passphrase")
+from cutover.remote.ssh_config import Hop
 
 
 class KeyLogin:
@@ -30,7 +19,6 @@ class KeyLogin:
     def __init__(self, hop: Hop) -> None:
         self._hop = hop
         self._files = [path for path in (file.expanduser() for file in hop.keys) if path.is_file()]
-        self._locked: list[Path] = []
         self._noted: list[str] = []
 
     def authenticate(self, transport: Transport) -> None:
@@ -46,8 +34,6 @@ class KeyLogin:
                 if further:
                     raise AuthenticationException(f"the key is accepted, but {' or '.join(further)} is required too")
                 return
-        if self._locked:
-            raise LockedKey(self._locked[0])
         tried = f"{offered} key{'' if offered == 1 else 's'} offered, none accepted" if offered else "no key to offer"
         raise AuthenticationException("; ".join([tried, *self._noted]))
 
@@ -69,7 +55,8 @@ class KeyLogin:
         try:
             return PKey.from_path(file)
         except TypeError:
-            self._locked.append(file)  # how the library says that a passphrase is needed
+            # How the library says that a passphrase is needed.
+            self._noted.append(f"{file} is locked by a passphrase: `ssh-add {shlex.quote(str(file))}` loads it")
         except Exception as error:  # noqa: BLE001 - any kind, by what the file holds; reported where no other key is accepted
             self._noted.append(f"{file} cannot be read as a key ({type(error).__name__})")
         return None
@@ -107,35 +94,8 @@ class _Agent(AgentSSH):
 
 
 def _public(file: Path) -> bytes | None:
-    """The public half of a key, without a passphrase: the file's own where it is one, FILE.pub, or what OpenSSH leaves readable."""
-    texts = [_text(file), _text(file.with_name(f"{file.name}.pub"))]
-    for words in map(str.split, texts):
-        if len(words) >= 2 and words[0].startswith(("ssh-", "ecdsa-", "sk-")):
-            return _decoded(words[1])
-    return _readable_half(texts[0]) if texts[0].startswith(_OPENSSH) else None
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""  # there is none, or not for us: the private half is read next, and that is reported
-
-
-def _readable_half(text: str) -> bytes | None:
-    """Name of the cipher, of the key derivation, its options, the number of keys, then the public key."""
-    body = _decoded("".join(line for line in text.split("\n") if line and not line.startswith("-----")))
-    if body is None or not body.startswith(_MAGIC):
-        return None
-    rest = body[len(_MAGIC) :]
-    for _ in range(3):
-        rest = rest[4 + int.from_bytes(rest[:4], "big") :]
-    rest = rest[4:]
-    return rest[4 : 4 + int.from_bytes(rest[:4], "big")]
-
-
-def _decoded(text: str) -> bytes | None:
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        return None
+    """The public half of a key, without a passphrase: the file's own where it is one, else FILE.pub."""
+    for path in (file, file.with_name(f"{file.name}.pub")):
+        with suppress(OSError, ValueError):  # none, not for us, or the private half: that is read next, and reported
+            return PublicBlob.from_file(path).key_blob
+    return None

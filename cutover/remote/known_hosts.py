@@ -13,7 +13,9 @@ from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
 from cutover.core.errors import Problem, Refused, UsageError
 from cutover.inventory.yamlfile import shown as typed
-from cutover.remote.hop import Hop, entry_name
+from cutover.remote.ssh_config import Hop, entry_name
+
+REVOKED = "@revoked"  # marks a key that is refused, whoever shows it
 
 
 class UnknownHostKey(SSHException):
@@ -24,60 +26,62 @@ class UnknownHostKey(SSHException):
         super().__init__(f"no key is known for {name}")
 
 
+class RevokedHostKey(UnknownHostKey):
+    """The host showed a key that a known_hosts file says is revoked."""
+
+
 class Strict(RejectPolicy):
     """Refuse every host without a known key, and remember the key it showed so that a person can compare it."""
 
-    def __init__(self, entry: str) -> None:
-        self._entry = entry
+    def __init__(self, entry: str, revoked: set[PKey]) -> None:
+        self._entry, self._revoked = entry, revoked
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> NoReturn:  # noqa: ARG002 - theirs
         """Called by Paramiko for a host without a known key."""
-        raise UnknownHostKey(self._entry, key)
+        raise (RevokedHostKey if key in self._revoked else UnknownHostKey)(self._entry, key)
 
 
 class KnownHosts:
     """The pinned keys of one environment over those of the system; read once, shared by all connections."""
 
     def __init__(self, pinned: Path, system: Sequence[Path]) -> None:
-        self._pinned = _read(pinned, strict=True)
-        self._system = [_read(path.expanduser(), strict=False) for path in system]
+        self._revoked: set[PKey] = set()
+        self._pinned = _read(pinned, self._revoked, strict=True)
+        self._system = [_read(path.expanduser(), self._revoked, strict=False) for path in system]
 
     def teach(self, client: SSHClient, hop: Hop) -> None:
         """Make `client` accept just the known keys of a hop: where one is pinned, the system's files do not count."""
-        client.set_missing_host_key_policy(Strict(hop.entry))
+        client.set_missing_host_key_policy(Strict(hop.entry, self._revoked))
         trusted = client.get_host_keys()
         trusted.clear()
-        for keys in (self._pinned, *self._system):
-            known = keys.lookup(hop.entry)
-            if known is not None:
-                for kind in known:
-                    # Under the name that Paramiko looks for, which knows no HostKeyAlias.
-                    trusted.add(entry_name(hop.address, hop.port), kind, known[kind])
-                return
+        known: Mapping[str, PKey] = next(
+            (found for keys in (self._pinned, *self._system) if (found := keys.lookup(hop.entry))), {}
+        )
+        for kind, key in known.items():
+            if key not in self._revoked:
+                # Under the name that Paramiko looks for, which knows no HostKeyAlias.
+                trusted.add(entry_name(hop.address, hop.port), kind, key)
 
 
-def _read(path: Path, *, strict: bool) -> HostKeys:
+def _read(path: Path, revoked: set[PKey], *, strict: bool) -> HostKeys:
     """Read one file; a damaged line is an error in ours (`strict`), and just no key in the system's, as with ssh."""
     keys, problems = HostKeys(), []
-    for number, line in enumerate(_lines(path), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
+    for number, line in enumerate(map(str.strip, _lines(path)), start=1):
+        if not line or line.startswith("#"):
             continue
         try:
-            entry = HostKeyEntry.from_line(line.strip())
+            entry = HostKeyEntry.from_line(line.removeprefix(REVOKED).strip())
         except (InvalidHostKey, SSHException, ValueError):
             entry = None
-        if entry is not None and entry.key is not None:
+        if entry is None or entry.key is None:
+            advice = "restore the file from version control, or remove the line and pin the key again"
+            advice = f"{advice}: `{trust_command(path)}`"
+            problems.append(Problem(f"line {number} is not a host key", advice, path=f"{path}:{number}"))
+        elif line.startswith(REVOKED):
+            revoked.add(entry.key)
+        else:
             for name in entry.hostnames:
                 keys.add(name, entry.key.get_name(), entry.key)
-        else:
-            problems.append(
-                Problem(
-                    found=f"line {number} is not a host key",
-                    path=f"{path}:{number}",
-                    next=f"restore the file from version control, or remove the line and pin the key again:"
-                    f" `{trust_command(path)}`",
-                )
-            )
     if strict and problems:
         raise UsageError(problems)
     return keys
@@ -107,12 +111,6 @@ class ShownKeys:
     host: str
     entry: str
     keys: Mapping[str, PKey]
-    is_jump: bool = False
-
-    @property
-    def label(self) -> str:
-        """Which machine it is, for people."""
-        return f"the jump host {self.entry}" if self.is_jump else self.entry
 
 
 @dataclass(frozen=True)
@@ -132,14 +130,13 @@ class KeyState:
 
     def __str__(self) -> str:
         now = self.shown.fingerprint if self.shown else "not shown any more"
-        if self.word == "changed" and self.pinned is not None:
-            return f"{self.kind:24} {now}  CHANGED, was {self.pinned.fingerprint}"
-        return f"{self.kind:24} {now}  {self.word}"
+        word = f"CHANGED, was {self.pinned.fingerprint}" if self.pinned and self.word == "changed" else self.word
+        return f"{self.kind:24} {now}  {word}"
 
 
 def states(known_hosts: Path, shown: ShownKeys) -> list[KeyState]:
     """Each kind of key against the pinned one, also a pinned one that is not shown any more."""
-    pinned: Mapping[str, PKey] = _read(known_hosts, strict=True).lookup(shown.entry) or {}
+    pinned: Mapping[str, PKey] = _read(known_hosts, set(), strict=True).lookup(shown.entry) or {}
     return [KeyState(kind, shown.keys.get(kind), pinned.get(kind)) for kind in sorted({*shown.keys, *pinned})]
 
 
@@ -147,13 +144,19 @@ def must_be_pinnable(known_hosts: Path, shown: Iterable[ShownKeys], *, replace: 
     """Raise Refused for every host that shows no key, or another than the pinned one where it may not be replaced."""
     problems = []
     for host in shown:
-        changed = [state for state in states(known_hosts, host) if state.word == "changed"]
         if not host.keys:
-            found = f"{host.label} showed no key of a kind that is accepted"
+            found = f"{host.entry} showed no key of a kind that is accepted"
             next_step = "give its sshd an ed25519, ecdsa or rsa host key"
-            problems.append(Problem(host=host.host, path=str(known_hosts), found=found, next=next_step))
-        elif not replace:
-            problems += [_changed(host, known_hosts, state) for state in changed]
+            problems.append(Problem(found, next_step, host.host, str(known_hosts)))
+            continue
+        for state in states(known_hosts, host):
+            if state.word == "changed" and not replace:
+                found = f"{host.entry} shows another key than the pinned one: {state}"
+                next_step = (
+                    "ask the host's owner whether it was reinstalled, and compare on its console; only then"
+                    f" `{trust_command(known_hosts, host.host)} --replace`"
+                )
+                problems.append(Problem(found, next_step, host.host, str(known_hosts)))
     if problems:
         raise Refused(problems)
 
@@ -178,7 +181,7 @@ def pin(known_hosts: Path, shown: Sequence[ShownKeys], *, replace: bool = False)
 def _without(line: str, gone: set[str]) -> str:
     """The line without the names that are replaced, hashed ones included; empty where none is left."""
     fields = line.split()
-    if not fields or fields[0].startswith("#"):
+    if not fields or fields[0].startswith(("#", REVOKED)):
         return line
     names = fields[0].split(",")
     rest = [name for name in names if not any(name in (entry, _hashed(entry, name)) for entry in gone)]
@@ -187,17 +190,6 @@ def _without(line: str, gone: set[str]) -> str:
 
 def _hashed(entry: str, name: str) -> str:
     return HostKeys.hash_host(entry, name) if name.startswith("|1|") else entry
-
-
-def _changed(host: ShownKeys, known_hosts: Path, state: KeyState) -> Problem:
-    now = state.shown.fingerprint if state.shown else "none"
-    return Problem(
-        host=host.host,
-        path=str(known_hosts),
-        found=f"{state.kind} {state.pinned and state.pinned.fingerprint} is pinned for {host.label}, but it shows {now}",
-        next="ask the host's owner whether it was reinstalled, and compare on its console; only then"
-        f" `{trust_command(known_hosts, host.host)} --replace`",
-    )
 
 
 def _write(path: Path, lines: list[str]) -> None:

@@ -10,8 +10,8 @@ from paramiko.ssh_exception import IncompatiblePeer
 from cutover.core.errors import Unreachable
 from cutover.core.host import Host
 from cutover.remote.connect import SshAccess, close_socket, explain, hang_up
-from cutover.remote.hop import Hop, Route
 from cutover.remote.known_hosts import ShownKeys
+from cutover.remote.ssh_config import Hop, Route
 from cutover.remote.timeouts import SCAN_S
 from cutover.remote.transport import Deadline, guarded
 
@@ -39,26 +39,21 @@ class ScanTarget:
 
 def rounds(routes: Mapping[Host, Route]) -> list[list[ScanTarget]]:
     """The targets by how many jump hosts stand before them: those of one round are reached through those of the rounds before."""
-    most = max(map(len, routes.values()))
-    return [
-        _round({host: route for host, route in routes.items() if len(route) > before}, before) for before in range(most)
-    ]
+    return [_round(routes, number) for number in range(max(map(len, routes.values())))]
 
 
-def _round(routes: Mapping[Host, Route], before: int) -> list[ScanTarget]:
-    own = [ScanTarget(route, (host,)) for host, route in routes.items() if len(route) == before + 1]
-    seen = {_machines(target.route) for target in own}
+def _round(routes: Mapping[Host, Route], number: int) -> list[ScanTarget]:
     jumps: dict[tuple[tuple[str, str], ...], ScanTarget] = {}
+    own = []
     for host, route in routes.items():
-        machines = _machines(route[: before + 1])
-        if len(route) > before + 1 and machines not in seen:
+        if len(route) == number + 1:
+            own.append(ScanTarget(route, (host,)))
+        elif len(route) > number:
+            before = route[: number + 1]
+            machines = tuple((hop.entry, hop.at) for hop in before)
             behind = jumps[machines].hosts if machines in jumps else ()
-            jumps[machines] = ScanTarget(route[: before + 1], (*behind, host))
+            jumps[machines] = ScanTarget(before, (*behind, host))
     return [*jumps.values(), *own]
-
-
-def _machines(route: Route) -> tuple[tuple[str, str], ...]:
-    return tuple((hop.entry, hop.at) for hop in route)
 
 
 def scan(target: ScanTarget, access: SshAccess) -> ShownKeys:
@@ -66,11 +61,9 @@ def scan(target: ScanTarget, access: SshAccess) -> ShownKeys:
     until = Deadline(SCAN_S)
     host, hop = target.hosts[0], target.route[-1]
     keys: dict[str, PKey] = {}
-    with access.gate.place(until.left) as free:
-        before = access.open_hops(target.route[:-1], host, until) if free else None
+    with access.place(host, until):
+        before = access.open_hops(target.route[:-1], host, until)
         try:
-            if not free:
-                raise TimeoutError("too many other connections were being opened all the time")
             for kinds in KINDS:
                 key = _ask(hop, before, access, kinds, until)
                 if key is not None:
@@ -80,7 +73,7 @@ def scan(target: ScanTarget, access: SshAccess) -> ShownKeys:
         finally:
             if before is not None:
                 hang_up(before)
-    return ShownKeys(host.name, hop.entry, keys, target.is_jump)
+    return ShownKeys(host.name, hop.entry, keys)
 
 
 def _ask(hop: Hop, before: Connection | None, access: SshAccess, kinds: Sequence[str], until: Deadline) -> PKey | None:

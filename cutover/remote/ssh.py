@@ -1,15 +1,15 @@
-"""Commands and uploads on a host over SSH: one Fabric connection, opened at first use and kept for the whole run."""
+"""Programs and uploads on a host over SSH: one Fabric connection, opened at first use and kept for the whole run."""
 
 import random
 import select
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import BinaryIO
 
 from fabric import Connection
-from paramiko import Channel, ChannelException, SSHException
+from paramiko import Channel, SSHException
 
 from cutover.core.errors import Problem, Unreachable
 from cutover.core.host import Host
@@ -22,7 +22,6 @@ from cutover.remote.timeouts import (
     DOUBTED_S,
     EXIT_STATUS_S,
     RETRY_S,
-    SESSIONS,
 )
 from cutover.remote.transport import (
     Deadline,
@@ -31,7 +30,7 @@ from cutover.remote.transport import (
     Lost,
     Result,
     Transport,
-    command_line,
+    as_root,
     guarded,
     why_ended,
 )
@@ -45,11 +44,10 @@ BROKEN = (SSHException, OSError, EOFError)
 class ExecChannel:
     """One command on one SSH channel: its input goes in while its output comes out, so that neither waits for the other."""
 
-    def __init__(self, connection: Connection, channel: Channel, free: Callable[[], None]) -> None:
+    def __init__(self, connection: Connection, channel: Channel) -> None:
         self.connection = connection
         self.input_error: Exception | None = None  # of the source of the input; the channel's own show on the channel
-        self._channel, self._free = channel, free
-        self._closing = threading.Lock()  # held by who gave the session back
+        self._channel = channel
         self._stdout: list[bytes] = []
         self._stderr: list[bytes] = []
         self._exit_code: int | None = None
@@ -130,9 +128,7 @@ class ExecChannel:
             self._poll(until)
 
     def close(self) -> None:
-        """Close it and give the session back; where even that gets no further, the connection is stuck and is given up."""
-        if self._closing.acquire(blocking=False):
-            self._free()
+        """Close it; where even that gets no further, the connection is stuck and is given up."""
         if not self._channel.closed:
             with guarded(CLOSE_S, lambda: hang_up(self.connection)), suppress(*BROKEN):
                 self._channel.close()
@@ -152,8 +148,8 @@ class ExecChannel:
 class SshLineChannel(LineChannel):
     """A program kept running over one SSH channel: what it costs to start is paid once."""
 
-    def __init__(self, transport: "SshTransport", channel: ExecChannel, *, sudo: bool) -> None:
-        self._transport, self._channel, self._sudo = transport, channel, sudo
+    def __init__(self, transport: "SshTransport", channel: ExecChannel) -> None:
+        self._transport, self._channel = transport, channel
 
     @property
     def alive(self) -> bool:
@@ -171,7 +167,7 @@ class SshLineChannel(LineChannel):
         return answer
 
     def close(self) -> None:
-        """End its input, and close the channel, which counts as one of the connection's sessions until then."""
+        """End its input, and close the channel, which counts as one of sshd's sessions until then."""
         if self.alive:
             self._channel.end_input()
         self._channel.close()
@@ -184,7 +180,7 @@ class SshLineChannel(LineChannel):
         self._channel.wait(Deadline(min(until.left, EXIT_STATUS_S)))
         if not self._channel.complete:
             return Lost(host, "the connection was lost with a question in flight")
-        return why_ended(host, self._channel.result(until.spent), sudo=self._sudo)
+        return why_ended(host, self._channel.result(until.spent))
 
 
 class SshTransport(Transport):
@@ -195,24 +191,17 @@ class SshTransport(Transport):
         self.doubted: Connection | None = None  # one that let a deadline pass: the command may hang, or all of it
         self._host, self._access = host, access
         self._connection: Connection | None = None
-        self._retired: Connection | None = None  # one without room for more sessions, where commands may still run
         self._connecting = threading.Lock()
-        self._sessions = threading.BoundedSemaphore(SESSIONS)
 
     def close(self) -> None:
         """End the connection; commands in flight end as Lost."""
-        ended = (self._connection, self._retired)
-        self._connection = self._retired = None
-        for connection in ended:
-            if connection is not None:
-                hang_up(connection)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            hang_up(connection)
 
-    def open_channel(
-        self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
-    ) -> LineChannel:
+    def open_channel(self, argv: Sequence[str], *, opening: bytes = b"", deadline: float) -> LineChannel:
         """Start a program on a channel of its own. Where it ended before it had read the opening, the first question says why."""
-        channel = self._start(command_line(argv, sudo=sudo), opening, Deadline(deadline), more=True)
-        return SshLineChannel(self, channel, sudo=sudo)
+        return SshLineChannel(self, self._start(as_root(argv), opening, Deadline(deadline), more=True))
 
     def _execute(self, command: str, stdin: BinaryIO, *, deadline: float) -> Result:
         until = Deadline(deadline)
@@ -233,7 +222,9 @@ class SshTransport(Transport):
 
     def _start(self, command: str, first: bytes, until: Deadline, *, more: bool) -> ExecChannel:
         """Send a command and the first of its input; from here on it may have run, and is never sent again."""
-        channel = self._session(until)
+        if until.passed:
+            raise DeadlinePassed(self.name, "no time was left to begin")
+        channel = self._open_session(until)
         try:
             with guarded(until.left, channel.close):
                 channel.start(command)
@@ -248,18 +239,6 @@ class SshTransport(Transport):
             raise
         return channel
 
-    def _session(self, until: Deadline) -> ExecChannel:
-        """A new channel, once there is room for one; its `close` gives the session back."""
-        if until.passed:
-            raise DeadlinePassed(self.name, "no time was left to begin")
-        if not self._sessions.acquire(timeout=until.left):
-            raise DeadlinePassed(self.name, f"{SESSIONS} commands were running at once for {until.seconds:.1f} s")
-        try:
-            return self._open_session(until)
-        except BaseException:
-            self._sessions.release()
-            raise
-
     def _open_session(self, until: Deadline) -> ExecChannel:
         """A new channel; nothing has been sent yet, so a dead connection is replaced and tried again, once."""
         for last in (False, True):
@@ -268,14 +247,19 @@ class SshTransport(Transport):
             try:
                 with guarded(patience + CLOSE_S, lambda stuck=connection: hang_up(stuck)):  # type: ignore[misc]
                     channel = connection.transport.open_session(timeout=patience)
-                return ExecChannel(connection, channel, self._sessions.release)
+                return ExecChannel(connection, channel)
             except BROKEN as error:
                 if until.passed:
                     self.doubted = connection
                     raise DeadlinePassed(self.name, f"no session opened within {until.seconds:.1f} s") from error
-                self._replace(connection, alive=isinstance(error, ChannelException))
+                self._replace(connection)
                 if last:
-                    raise Unreachable(_no_session(self.name, error)) from error
+                    problem = Problem(
+                        host=self.name,
+                        found=f"connected, but sshd opens no session: {error}",
+                        next="see MaxSessions in its sshd_config, and `journalctl -u ssh` on the host",
+                    )
+                    raise Unreachable(problem) from error
         raise AssertionError("unreachable: the second round returns or raises")
 
     def _unknown(self, until: Deadline, error: Exception | None = None) -> Lost | DeadlinePassed:
@@ -297,35 +281,18 @@ class SshTransport(Transport):
     def _connect(self, until: Deadline) -> Connection:
         for attempt in range(1, CONNECT_TRIES + 1):
             try:
-                with self._access.gate.place(until.left) as free:
-                    if not free:
-                        raise DeadlinePassed(self.name, "too many other connections were being opened all the time")
+                with self._access.place(self._host, until):
                     return self._access.open(self._host, Deadline(min(until.left, CONNECT_S)))
             except Unreachable as error:
-                cause = error.__cause__
-                if attempt == CONNECT_TRIES or not isinstance(cause, Exception) or not is_transient(cause):
+                if attempt == CONNECT_TRIES or not is_transient(error.__cause__):
                     raise
             time.sleep(min(attempt * random.uniform(*RETRY_S), until.left))  # noqa: S311 - no secret
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _replace(self, connection: Connection, *, alive: bool) -> None:
-        """Let the next call connect anew. Where sshd lives and only opens no session, what runs there runs on.
-
-        That is so when commands that were given up still fill MaxSessions: a new connection has room again.
-        """
+    def _replace(self, connection: Connection) -> None:
+        """Let the next call connect anew; what runs on the old connection ends as Lost."""
         with self._connecting:
             if self._connection is not connection:
                 return  # another thread was quicker
             self._connection = None
-            gone, self._retired = (self._retired, connection) if alive else (connection, self._retired)
-        if gone is not None:
-            hang_up(gone)
-
-
-def _no_session(host: str, error: Exception) -> Problem:
-    refused = isinstance(error, ChannelException)
-    return Problem(
-        host=host,
-        found=f"connected, but sshd opens no session: {error}",
-        next="see MaxSessions in its sshd_config" if refused else "see `journalctl -u ssh` on the host",
-    )
+        hang_up(connection)

@@ -1,4 +1,4 @@
-"""What the SSH configuration says of a host: OpenSSH itself is asked (`ssh -G`), so that Include, Match and tokens mean what they mean."""
+"""The route to a host: OpenSSH itself is asked for its configuration (`ssh -G`), so that Include, Match and tokens mean what they mean."""
 
 import getpass
 import os
@@ -9,89 +9,21 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cutover.remote.hop import Hop, SshTarget, unconfigured
+from cutover.core.host import Host
 from cutover.remote.transport import Deadline
-
-# Whether a file of the SSH configuration says nothing of the route to a host, as the one that Debian ships: then `ssh -G` need not run.
-
-# What may be set for every host without changing where we go, who logs in, with what, or which host key is trusted.
-_HARMLESS = {
-    "sendenv",
-    "setenv",
-    "hashknownhosts",
-    "gssapiauthentication",
-    "gssapidelegatecredentials",
-    "forwardx11trusted",
-}
-_PLAIN = re.compile(r"(/[A-Za-z0-9_.+-]+)*/[A-Za-z0-9_.+*-]+\Z")  # absolute, and a pattern only as its last part
-_DEPTH = 8
-
-
-def says_nothing(path: Path, depth: int = _DEPTH) -> bool:
-    """Interprets nothing: any option that is not known to be harmless makes it a file that `ssh -G` must read."""
-    if depth == 0:
-        return False
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return True  # there is none; and what cannot be read here, ssh cannot read either
-    lines = (line.strip().replace("=", " ", 1).split() for line in text.splitlines())
-    return all(_is_harmless(line, depth) for line in lines if line and not line[0].startswith("#"))
-
-
-def _is_harmless(line: list[str], depth: int) -> bool:
-    option, *values = line
-    if option.lower() == "include":
-        return all(
-            _PLAIN.match(value) and all(says_nothing(file, depth - 1) for file in _matching(Path(value)))
-            for value in values
-        )
-    return option.lower() in _HARMLESS or [option.lower(), *values] == ["host", "*"]
-
-
-def _matching(pattern: Path) -> list[Path]:
-    """The files of an Include, whose last part may be a pattern."""
-    return list(pattern.parent.glob(pattern.name))
-
-
-# Fills in what `ssh -G` leaves as it is written: the tokens (%h, %r) and variables (${NAME}) of file names and of a ProxyCommand.
-
-_TOKEN = re.compile(r"%(?P<token>.)|\$\{(?P<variable>[^}]*)\}", re.DOTALL)
-
-
-class TokenError(ValueError):
-    """A token that is not known here, or a variable that is not set."""
-
-
-def expand(text: str, tokens: Mapping[str, str], *, variables: bool = True) -> str:
-    """The text with its tokens filled in; without `variables` only the given tokens, as a ProxyCommand has it."""
-    known = {**tokens, "%": "%"}
-    if variables:
-        known |= {"d": str(Path.home()), "i": str(os.getuid()), "l": socket.gethostname(), "u": getpass.getuser()}
-        known["L"] = known["l"].split(".")[0]
-
-    def fill(match: re.Match[str]) -> str:
-        if match["token"] is not None:
-            if match["token"] not in known:
-                raise TokenError(f"`%{match['token']}` in `{text}`")
-            return known[match["token"]]
-        if not variables:
-            return match[0]
-        if match["variable"] not in os.environ:
-            raise TokenError(f"`{match[0]}` in `{text}`: the variable is not set")
-        return os.environ[match["variable"]]
-
-    return _TOKEN.sub(fill, text)
-
 
 USER = Path("~/.ssh/config")
 SYSTEM_WIDE = Path("/etc/ssh/ssh_config")
 # Options that would lead elsewhere, or trust another key, and are not supported; the value that changes nothing.
 _REFUSED = {"proxyusefdpass": "no", "bindaddress": "none", "bindinterface": "none", "revokedhostkeys": "none"}
 _FAMILIES = {"any": socket.AF_UNSPEC, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
+_JUMP = re.compile(r"(?:(?P<user>[^@]+)@)?(?:\[(?P<literal>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>\d+))?\Z")
+_TOKEN = re.compile(r"%(?P<token>.)|\$\{(?P<variable>[^}]*)\}", re.DOTALL)
+
+Answer = Mapping[str, Sequence[str]]  # of `ssh -G`: the values of each option, in lower case
 
 
 class ConfigError(Exception):
@@ -99,59 +31,139 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True)
-class _Source:
-    """The files that say something (none: `ssh -G` need not run), options for `ssh`, and what it reads from its standard input."""
+class SshTarget:
+    """What is asked for before any configuration is read: the arguments of `ssh [-l user] [-p port] [-J jump] name`."""
 
-    files: tuple[Path, ...] = ()
-    options: tuple[str, ...] = ()
-    text: str = ""
+    name: str
+    user: str | None = None
+    port: int | None = None
+    jump: str | None = None
+    own_key: Path | None = None
 
 
-class SshConfig:
-    """The configuration of the user who runs this, over that of the machine; or just the given file."""
+@dataclass(frozen=True)
+class Hop:
+    """A login on a jump host or on the host itself: where, with which keys, and which files know the host key under which name."""
 
-    def __init__(self, given: Path | None = None) -> None:
-        self._source = _source(given)
-        self._answers: dict[tuple[str, ...], Mapping[str, list[str]]] = {}
-
-    def hop(self, target: SshTarget, deadline: Deadline) -> Hop:
-        """How `ssh` would go there; ConfigError where that cannot be known, or not be done here."""
-        if not self._source.files:
-            return unconfigured(target, os.environ.get("SSH_AUTH_SOCK", ""))
-        options = ("-G", "-T", *self._source.options, *_options(target), "--", target.name)
-        if options not in self._answers:
-            self._answers[options] = self._ask(options, target.name, deadline)
-        answer, files = self._answers[options], self._files
-        for option, harmless in _REFUSED.items():
-            if answer.get(option, [harmless]) != [harmless]:
-                found = f"the SSH configuration sets `{option} {' '.join(answer[option])}` for {target.name}"
-                raise ConfigError(f"{found}, which is not supported here", f"remove it for {target.name}: {files}")
-        try:
-            return _read(answer, target)
-        except TokenError as error:
-            found = f"the SSH configuration for {target.name} cannot be filled in: {error}"
-            raise ConfigError(found, f"write it without that: {files}") from error
+    name: str  # as the inventory or a ProxyJump writes it
+    address: str
+    port: int
+    user: str
+    alias: str = ""  # HostKeyAlias
+    keys: tuple[Path, ...] = ()
+    only_these_keys: bool = False
+    agent: str = ""  # the socket of an agent; empty: none
+    known_hosts: tuple[Path, ...] = ()
+    jump: str = ""  # the jump hosts that lead there
+    proxy_command: str = ""
+    family: socket.AddressFamily = socket.AF_UNSPEC
+    is_jump: bool = False
 
     @property
-    def _files(self) -> str:
-        return " and ".join(map(str, self._source.files))
+    def entry(self) -> str:
+        """Its name in known_hosts."""
+        return self.alias or entry_name(self.address, self.port)
 
-    def _ask(self, options: Sequence[str], name: str, deadline: Deadline) -> Mapping[str, list[str]]:
-        program = shutil.which("ssh")
-        if program is None:
+    @property
+    def at(self) -> str:
+        """Address and port, for people."""
+        return f"{self.address}:{self.port}"
+
+
+Route = tuple[Hop, ...]  # the outermost jump host first, the host itself last
+
+
+def entry_name(address: str, port: int) -> str:
+    """How known_hosts names a host: `address`, or `[address]:port` for another port than 22."""
+    return address if port == 22 else f"[{address}]:{port}"
+
+
+def route_to(host: Host, deadline: Deadline) -> Route:
+    """All hops to `host`, as ssh itself would go; ConfigError where the configuration gives none."""
+    own = configured(SshTarget(host.address, host.user, host.port, host.proxy_jump, host.identity_file), deadline)
+    return (*_before(own, (), deadline), own)
+
+
+def _before(hop: Hop, passed: tuple[str, ...], deadline: Deadline) -> Route:
+    """The jump hosts before a hop. Only the first may have a route of its own: ssh reaches the others through the one before."""
+    route: Route = ()
+    for wanted in jump_hosts(hop.jump):
+        if route:
+            jump = configured(replace(wanted, jump="none"), deadline)
+            route = (*route, replace(jump, is_jump=True, jump="", proxy_command=""))
+            continue
+        jump = replace(configured(wanted, deadline), is_jump=True)
+        chain = (*passed, f"{jump.user}@{jump.name}:{jump.port}")
+        if chain[-1] in passed:
             raise ConfigError(
-                f"{self._files} says how hosts are reached, and there is no `ssh` on this machine to read it",
-                "install openssh-client (Debian, Ubuntu) or openssh-clients (Fedora, Red Hat)",
+                f"the jump hosts go in a circle: {' -> '.join(chain)}",
+                f"write `ProxyJump none` for {jump.name} in the SSH configuration, above what is meant for every host",
             )
-        code, stdout, stderr = _run([program, *options], self._source.text, deadline)
-        if code:
-            complaint = " ".join(stderr.split()) or f"exit status {code}"
-            raise ConfigError(f"`ssh -G {name}` refuses the SSH configuration: {complaint}", f"correct {self._files}")
-        answer: dict[str, list[str]] = {}
-        for line in stdout.splitlines():
-            option, _, value = line.partition(" ")
-            answer.setdefault(option, []).append(value)
-        return answer
+        route = (*_before(jump, chain, deadline), jump)
+    return route
+
+
+def jump_hosts(jump: str) -> list[SshTarget]:
+    """The jump hosts of a ProxyJump, in the order in which they are passed; none for `none`."""
+    return [_jump_host(text.strip()) for text in jump.split(",")] if jump.lower() not in ("", "none") else []
+
+
+def _jump_host(text: str) -> SshTarget:
+    match = _JUMP.match(text)
+    assert match is not None  # noqa: S101 - `ssh -G` and the inventory have no other
+    return SshTarget(match["literal"] or match["name"], match["user"], int(match["port"]) if match["port"] else None)
+
+
+def configured(target: SshTarget, deadline: Deadline) -> Hop:
+    """How `ssh` would go there; ConfigError where that cannot be known, or not be done here."""
+    files = [file for file in (USER.expanduser(), SYSTEM_WIDE) if file.is_file()]
+    named = " and ".join(map(str, files))
+    if (program := shutil.which("ssh")) is not None:
+        answer = _ask(program, target, files, deadline)
+    elif not files:
+        answer = _unconfigured(target)
+    else:
+        raise ConfigError(
+            f"{named} says how hosts are reached, and there is no `ssh` on this machine to read it",
+            "install openssh-client (Debian, Ubuntu) or openssh-clients (Fedora, Red Hat)",
+        )
+    for option, harmless in _REFUSED.items():
+        if answer.get(option, [harmless]) != [harmless]:
+            found = f"the SSH configuration sets `{option} {' '.join(answer[option])}` for {target.name}"
+            raise ConfigError(f"{found}, which is not supported here", f"remove it for {target.name}: {named}")
+    return _read(answer, target)
+
+
+def _ask(program: str, target: SshTarget, files: Sequence[Path], deadline: Deadline) -> Answer:
+    options, text = [program, "-G", "-T"], ""
+    if Path.home() != _login_home():
+        # By itself ssh takes `~` from the password file; a user who sets HOME to something else means that.
+        known = Path("~/.ssh/known_hosts").expanduser()
+        text = "".join(f'Include "{file}"\n' for file in files) + f'Host *\n  UserKnownHostsFile "{known}"\n'
+        options += ["-F", "/dev/stdin"]
+    # What stands on the command line overrides the configuration, as with Ansible's variables.
+    options += ["-p", str(target.port)] if target.port else []
+    options += ["-l", target.user] if target.user else []
+    options += ["-o", f"ProxyJump={target.jump}"] if target.jump else []
+    # Stands for the key that the inventory names, so that ssh adds none of its default ones.
+    options += ["-o", "IdentityFile=none"] if target.own_key else []
+    code, stdout, stderr = _run([*options, "--", target.name], text, deadline)
+    if code:
+        complaint = " ".join(stderr.split()) or f"exit status {code}"
+        found = f"`ssh -G {target.name}` refuses the SSH configuration: {complaint}"
+        raise ConfigError(found, f"correct {' and '.join(map(str, files))}")
+    answer: dict[str, list[str]] = {}
+    for line in stdout.splitlines():
+        option, _, value = line.partition(" ")
+        answer.setdefault(option, []).append(value)
+    return answer
+
+
+def _login_home() -> Path | None:
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        return None
 
 
 def _run(argv: Sequence[str], text: str, deadline: Deadline) -> tuple[int, str, str]:
@@ -166,40 +178,24 @@ def _run(argv: Sequence[str], text: str, deadline: Deadline) -> tuple[int, str, 
     return process.returncode, stdout, stderr
 
 
-def _source(given: Path | None) -> _Source:
-    if given is not None:
-        return _Source(() if says_nothing(given) else (given,), ("-F", str(given)))
-    user = USER.expanduser()
-    files = tuple(file for file in (user, SYSTEM_WIDE) if not says_nothing(file))
-    if Path.home() == _login_home():
-        return _Source(files)
-    # By itself ssh takes `~` from the password file; a user who sets HOME to something else means that.
-    text = "".join(f'Include "{file}"\n' for file in (user, SYSTEM_WIDE) if file.is_file())
-    return _Source(files, ("-F", "/dev/stdin"), text)
+def _unconfigured(target: SshTarget) -> Answer:
+    """What `ssh -G` says without any configuration, on a machine that has no `ssh`."""
+    return {
+        "port": [str(target.port or 22)],
+        "user": [target.user or getpass.getuser()],
+        "proxyjump": [target.jump or "none"],
+        "identityfile": [] if target.own_key else [f"~/.ssh/id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")],
+        "userknownhostsfile": ["~/.ssh/known_hosts"],
+        "globalknownhostsfile": ["/etc/ssh/ssh_known_hosts"],
+    }
 
 
-def _login_home() -> Path | None:
-    try:
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:
-        return None
-
-
-def _options(target: SshTarget) -> list[str]:
-    """What stands on the command line overrides the configuration, as with Ansible's variables."""
-    options = ["-p", str(target.port)] if target.port else []
-    options += ["-l", target.user] if target.user else []
-    options += ["-o", f"ProxyJump={target.jump}"] if target.jump else []
-    # Stands for the key that the inventory names, so that ssh adds none of its default ones.
-    return options + (["-o", "IdentityFile=none"] if target.own_key else [])
-
-
-def _read(answer: Mapping[str, list[str]], target: SshTarget) -> Hop:
+def _read(answer: Answer, target: SshTarget) -> Hop:
     def one(option: str, default: str = "") -> str:
         value = answer.get(option, [default])[0]
         return "" if value == "none" else value
 
-    address, port, user = one("hostname", target.name), int(one("port", "22")), one("user")
+    address, port, user = one("hostname", target.name), int(one("port")), one("user")
     tokens = {"h": address, "n": target.name, "p": str(port), "r": user}
     files = (Path(expand(file, tokens)) for file in answer.get("identityfile", []) if file != "none")
     known = f"{one('userknownhostsfile')} {one('globalknownhostsfile')}".split()
@@ -211,8 +207,8 @@ def _read(answer: Mapping[str, list[str]], target: SshTarget) -> Hop:
         alias=one("hostkeyalias"),
         keys=(*((target.own_key,) if target.own_key else ()), *files),
         only_these_keys=one("identitiesonly") == "yes",
-        agent=_agent(answer.get("identityagent", ["SSH_AUTH_SOCK"])[0], tokens),
-        known_hosts=tuple(_at_home(file) for file in known),
+        agent=_agent(one("identityagent", "SSH_AUTH_SOCK"), tokens),
+        known_hosts=tuple(map(Path, known)),
         jump=one("proxyjump"),
         proxy_command=expand(one("proxycommand"), tokens, variables=False),
         family=_FAMILIES[one("addressfamily", "any")],
@@ -220,15 +216,25 @@ def _read(answer: Mapping[str, list[str]], target: SshTarget) -> Hop:
 
 
 def _agent(value: str, tokens: Mapping[str, str]) -> str:
-    if value == "none":
-        return ""
     if value == "SSH_AUTH_SOCK" or value.startswith("$"):
         return os.environ.get(value.lstrip("$").strip("{}"), "")
-    return str(Path(expand(value, tokens)).expanduser())
+    return str(Path(expand(value, tokens)).expanduser()) if value else ""
 
 
-def _at_home(file: str) -> Path:
-    """Put HOME in the place of what ssh has filled in for `~`; see `_source`."""
-    home = _login_home()
-    path = Path(file)
-    return Path("~") / path.relative_to(home) if home and path.is_relative_to(home) else path
+def expand(text: str, tokens: Mapping[str, str], *, variables: bool = True) -> str:
+    """Fill in what `ssh -G` leaves as it is written: tokens (%h) and variables (${NAME}); a ProxyCommand has only the given tokens."""
+    known = {**tokens, "%": "%"}
+    if variables:
+        known |= {"d": str(Path.home()), "i": str(os.getuid()), "l": socket.gethostname(), "u": getpass.getuser()}
+        known["L"] = known["l"].split(".")[0]
+
+    def fill(match: re.Match[str]) -> str:
+        if match["variable"] is not None and not variables:
+            return match[0]
+        values, name = (known, match["token"]) if match["token"] is not None else (os.environ, match["variable"])
+        if name not in values:
+            found = f"the SSH configuration has `{match[0]}` in `{text}`, which cannot be filled in here"
+            raise ConfigError(found, "set the variable, or write it without that")
+        return values[name]
+
+    return _TOKEN.sub(fill, text)

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 # At once
 FORKS = 10  # hosts at work
 CONNECTS = 8  # connections being opened; from ten unauthenticated ones on sshd drops at random (MaxStartups 10:30:100)
-SESSIONS = 8  # commands on one connection; sshd allows 10 (MaxSessions), and frees an ended one a moment later
 
 # Connect
 CONNECT_S = 10.0  # one try: all jump hosts, host keys, authentication
 CONNECT_TRIES = 3  # where the host refused or dropped the connection: sshd restarts, or is past its MaxStartups
 RETRY_S = (0.1, 0.4)  # pause after a try, at random, times its number: hosts that failed together do not retry together
-CONNECT_JITTER_S = 0.02  # a connect that had to wait starts up to this much later, so that eight do not start at once
 DIAL_S = 5.0  # the TCP handshake: three tries of the kernel (after 0, 1 and 3 s)
 MOMENT_S = 0.001  # the least that is given to a call for which 0 means no timeout
 
@@ -76,13 +74,15 @@ class Times:
 
 
 def times_of(targets: "Targets") -> Times:
-    """Read them from the variables; they concern the run, so they must be the same on all hosts, and they must not exclude each other."""
+    """Read them from the variables; they concern the run, so they must be the same on all hosts.
+
+    A host must hear from its controller several times before it gives it up, or one lost renewal would end the run.
+    """
 
     def seconds(name: str) -> float:
         return float(str(targets.shared(name)))
 
-    _must_fit(seconds("cutover_renew_s"), {name: seconds(name) for name in ("cutover_lease_s", "cutover_confirm_s")})
-    return Times(
+    times = Times(
         lease=seconds("cutover_lease_s"),
         confirm=seconds("cutover_confirm_s"),
         renew=seconds("cutover_renew_s"),
@@ -91,18 +91,15 @@ def times_of(targets: "Targets") -> Times:
         bake=seconds("cutover_bake_s"),
         bake_every=seconds("cutover_bake_every_s"),
     )
-
-
-def _must_fit(renew: float, deadlines: dict[str, float]) -> None:
-    """A host must hear from its controller several times before it gives it up, or one lost renewal would end the run."""
     problems = [
         Problem(
             path=name,
-            found=f"cutover_renew_s is {renew:g} and {name} is {seconds:g}: {RENEWALS} x cutover_renew_s may not be more than {name}",
-            next=f"set cutover_renew_s to at most {seconds / RENEWALS:.3g}, or {name} to at least {renew * RENEWALS:g}",
+            found=f"cutover_renew_s is {times.renew:g} and {name} is {limit:g}: {RENEWALS} x cutover_renew_s may not be more than {name}",
+            next=f"set cutover_renew_s to at most {limit / RENEWALS:.3g}, or {name} to at least {times.renew * RENEWALS:g}",
         )
-        for name, seconds in deadlines.items()
-        if RENEWALS * renew > seconds
+        for name, limit in (("cutover_lease_s", times.lease), ("cutover_confirm_s", times.confirm))
+        if RENEWALS * times.renew > limit
     ]
     if problems:
         raise UsageError(problems)
+    return times

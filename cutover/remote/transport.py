@@ -1,4 +1,4 @@
-"""One host over one connection: run a command, run shell text, keep a program open for questions, upload a file.
+"""One host over one connection: keep a program open for questions, upload a file.
 
 How each can fail once the connection stands:
 
@@ -11,7 +11,6 @@ How each can fail once the connection stands:
 A host that cannot be reached at all is `Unreachable` (core/errors): nothing was sent, so nothing is unknown.
 """
 
-import io
 import re
 import shlex
 import threading
@@ -52,32 +51,29 @@ SUDO_REFUSES = re.compile(
 class RemoteError(Exception):
     """Base of what can go wrong once a connection stood; carries the problem to show."""
 
-    def __init__(self, host: str, found: str, next_step: str) -> None:
-        self.problem = Problem(host=host, found=found, next=next_step)
+    next_step = "see the log for what the host answered; `./invokew status` asks it again"
+
+    def __init__(self, host: str, found: str, path: str = "") -> None:
+        self.problem = Problem(found, self.next_step, host, path)
         super().__init__(f"{host}: {found}")
 
 
 class Lost(RemoteError):
     """The connection went away with a command in flight: what it did is unknown until the host is asked."""
 
-    def __init__(self, host: str, found: str) -> None:
-        super().__init__(host, found, "ask the host what was done before repeating anything (`./invokew status`)")
+    next_step = "ask the host what was done before repeating anything (`./invokew status`)"
 
 
 class DeadlinePassed(RemoteError):
     """No answer before the deadline; the remote command may still be running."""
 
-    def __init__(self, host: str, found: str) -> None:
-        super().__init__(
-            host, found, "see what the host is busy with (`./invokew status`, then `systemctl` on the host)"
-        )
+    next_step = "see what the host is busy with (`./invokew status`, then `systemctl` on the host)"
 
 
 class UploadFailed(RemoteError):
     """The file did not arrive whole; the target is as it was before."""
 
-    def __init__(self, host: str, found: str) -> None:
-        super().__init__(host, found, "check space and permissions of the target directory, then run again")
+    next_step = "check space and permissions of the target directory, then run again"
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class ProgramEnded(RemoteError):
     def __init__(self, host: str, result: Result) -> None:
         printed = result.stderr.decode(errors="replace").strip()[-2000:]
         how = f"exit status {result.exit_code}" if result.signal is None else f"signal {result.signal}"
-        super().__init__(host, f"it ended without an answer ({how}): {printed}", "see the log for what it printed")
+        super().__init__(host, f"it ended without an answer ({how}): {printed}")
         self.result = result
 
 
@@ -175,66 +171,44 @@ class Transport(ABC):
         self.name = name  # of the host, in the inventory
 
     @abstractmethod
-    def _execute(self, command: str, stdin: BinaryIO, *, deadline: float) -> Result:
-        """Run shell text with this input, never twice."""
-
-    @abstractmethod
-    def open_channel(
-        self, argv: Sequence[str], *, opening: bytes = b"", sudo: bool = False, deadline: float
-    ) -> LineChannel:
-        """Start a program that answers lines; `opening` is what it reads first, before any line."""
+    def open_channel(self, argv: Sequence[str], *, opening: bytes = b"", deadline: float) -> LineChannel:
+        """Start a program as root that answers lines; `opening` is what it reads first, before any line."""
 
     @abstractmethod
     def close(self) -> None:
         """End the connection; a later call opens a new one."""
 
-    def run(self, argv: Sequence[str], *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:
-        """Run one command; secrets travel in `stdin`, not in `argv`. Unreachable where sudo refuses, before anything has run."""
-        result = self._execute(command_line(argv, sudo=sudo), io.BytesIO(stdin), deadline=deadline)
-        if sudo and _sudo_refused(result):
-            raise _no_sudo(self.name, result)
-        return result
-
-    def shell(self, script: str, *, stdin: bytes = b"", sudo: bool = False, deadline: float) -> Result:
-        """Run shell text with the host's `sh`."""
-        return self.run(("sh", "-c", script), stdin=stdin, sudo=sudo, deadline=deadline)
-
     def upload(self, source: Path, target: str, *, sha256: str, deadline: float) -> None:
         """Put a file at `target` (mode 0600), whole or not at all, verified there by its digest; UploadFailed otherwise."""
         with source.open("rb") as file:
-            command = command_line(("sh", "-c", RECEIVE, "receive", target, sha256), sudo=False)
+            command = command_line(("sh", "-c", RECEIVE, "receive", target, sha256))
             result = self._execute(command, file, deadline=deadline)
         if not result.succeeded:
             why = result.stderr.decode(errors="replace").strip() or f"exit {result.exit_code}, {result.signal}"
             raise UploadFailed(self.name, f"{source.name} did not arrive at {target}: {why}")
 
+    @abstractmethod
+    def _execute(self, command: str, stdin: BinaryIO, *, deadline: float) -> Result:
+        """Run shell text as the login user, with this input; never twice."""
 
-def command_line(argv: Sequence[str], *, sudo: bool) -> str:
+
+def command_line(argv: Sequence[str]) -> str:
     """Turn arguments into shell text, here and nowhere else; `exec` keeps a shell from hiding a signal behind 128 + n."""
-    if not argv:
-        raise ValueError("no command given")
-    if any("\0" in word for word in argv):
-        raise ValueError("a command line cannot carry a NUL byte; send it through stdin")
-    return "exec " + shlex.join([*(("sudo", "-n", "--") if sudo else ()), *argv])
+    return f"exec {shlex.join(argv)}"
 
 
-def why_ended(host: str, result: Result, *, sudo: bool) -> ProgramEnded | Unreachable:
+def as_root(argv: Sequence[str]) -> str:
+    """The same through sudo, which may not ask for a password."""
+    return command_line(("sudo", "-n", "--", *argv))
+
+
+def why_ended(host: str, result: Result) -> ProgramEnded | Unreachable:
     """The error for a program that ended instead of answering: sudo may have refused it."""
-    return _no_sudo(host, result) if sudo and _sudo_refused(result) else ProgramEnded(host, result)
-
-
-def _sudo_refused(result: Result) -> bool:
-    return result.exit_code in (1, 127) and not result.stdout and bool(SUDO_REFUSES.search(result.stderr))
-
-
-def _no_sudo(host: str, result: Result) -> Unreachable:
-    return Unreachable(sudo_problem(host, result.stderr.decode(errors="replace")))
-
-
-def sudo_problem(host: str, message: str) -> Problem:
-    """What to show where `sudo -n` is refused."""
-    return Problem(
-        host=host,
-        found=f"`sudo -n` is refused: {' '.join(message.split())}",
-        next="give the login user a sudoers rule with NOPASSWD on that host, or set another `ansible_user`",
-    )
+    if result.exit_code in (1, 127) and not result.stdout and SUDO_REFUSES.search(result.stderr):
+        problem = Problem(
+            host=host,
+            found=f"`sudo -n` is refused: {' '.join(result.stderr.decode(errors='replace').split())}",
+            next="give the login user a sudoers rule with NOPASSWD on that host, or set another `ansible_user`",
+        )
+        return Unreachable(problem)
+    return ProgramEnded(host, result)

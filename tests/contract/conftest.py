@@ -32,17 +32,19 @@ def loopback(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
 
 
 @pytest.fixture
-def ssh_config(tmp_path: Path) -> Path:
-    """An SSH configuration of the test's own, so that the user's does not count."""
-    path = tmp_path / "ssh_config"
-    path.write_text("", encoding="utf-8")
-    return path
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own, with nothing in its ~/.ssh but what the test writes."""
+    ssh = tmp_path / "home" / ".ssh"
+    ssh.mkdir(parents=True, mode=0o700)
+    monkeypatch.setenv("HOME", str(ssh.parent))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    return ssh.parent
 
 
 @pytest.fixture
-def access(ssh_config: Path) -> SshAccess:
+def access(home: Path) -> SshAccess:  # noqa: ARG001 - set up first
     """What connections share, without any key the user's own files know."""
-    return SshAccess(ssh_config=ssh_config, system=())
+    return SshAccess()
 
 
 @pytest.fixture
@@ -88,7 +90,7 @@ def _made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 def play(call: Call) -> Result:
     """Let this machine's programs play the fake host's: the fake itself knows no command."""
     began = time.monotonic()
-    environment = {"PATH": "/usr/bin:/bin", **({"BY_SUDO": "yes"} if call.sudo else {})}
+    environment = {"PATH": "/usr/bin:/bin", "BY_SUDO": "yes"}
     done = subprocess.run(call.argv, input=call.stdin, capture_output=True, check=False, env=environment)
     seconds = time.monotonic() - began
     if done.returncode < 0:

@@ -4,27 +4,28 @@ import getpass
 import socket
 import threading
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from cutover.core.errors import Unreachable
 from cutover.core.host import Host
+from cutover.remote.agent import HostAgent
 from cutover.remote.connect import SshAccess
-from cutover.remote.fleet import probe_login
+from cutover.remote.fleet import log_in
 from cutover.remote.known_hosts import pin
 from cutover.remote.scan import ScanTarget, scan
 from cutover.remote.ssh import SshTransport
 from cutover.remote.transport import Deadline
 from tests.contract import sshd
+from tests.transports import reaches
 from tests.waiting import wait_until
 
 
 def problem_of(host: Host, access: SshAccess, deadline: float = 20) -> tuple[str, str]:
     transport = SshTransport(host, access)
     with pytest.raises(Unreachable) as caught:
-        transport.run(["true"], deadline=deadline)
+        reaches(transport, deadline=deadline)
     (problem,) = caught.value.problems
     assert problem.host == host.name
     return problem.found, problem.next
@@ -48,14 +49,22 @@ def test_a_wrong_key_is_refused_with_both_fingerprints(loopback: sshd.Sshd, acce
 
 
 def test_the_pinned_key_counts_more_than_what_the_user_has_accepted(
-    loopback: sshd.Sshd, ssh_config: Path, tmp_path: Path
+    loopback: sshd.Sshd, access: SshAccess, home: Path, tmp_path: Path
 ) -> None:
     other = sshd.new_key(tmp_path / "other").with_suffix(".pub").read_text(encoding="utf-8").split()
     known = tmp_path / "known"
     known.write_text(f"[127.0.0.1]:{loopback.port} {other[0]} {other[1]}\n", encoding="utf-8")
-    theirs = SshAccess(ssh_config=ssh_config, system=(loopback.known_hosts,))
-    assert "another host key" in problem_of(loopback.host(known_hosts=known), theirs)[0]
-    assert SshTransport(loopback.host(known_hosts=tmp_path / "none"), theirs).run(["true"], deadline=20).succeeded
+    (home / ".ssh" / "known_hosts").write_bytes(loopback.known_hosts.read_bytes())
+    assert "another host key" in problem_of(loopback.host(known_hosts=known), access)[0]
+    assert reaches(SshTransport(loopback.host(known_hosts=tmp_path / "none"), access))
+
+
+def test_a_key_that_the_user_has_revoked_is_refused_though_it_is_pinned(
+    loopback: sshd.Sshd, access: SshAccess, home: Path
+) -> None:
+    _, kind, key = loopback.known_hosts.read_text(encoding="utf-8").split()
+    (home / ".ssh" / "known_hosts").write_text(f"@revoked * {kind} {key}\n", encoding="utf-8")
+    assert "is revoked" in problem_of(loopback.host(), access)[0]
 
 
 def test_a_wrong_login_key_is_reported(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
@@ -70,11 +79,11 @@ def test_a_missing_key_file_is_reported_before_anything_is_sent(loopback: sshd.S
 
 
 def test_a_port_where_nobody_listens_is_reported(loopback: sshd.Sshd, access: SshAccess) -> None:
-    assert "refused the connection" in problem_of(loopback.host(port=sshd.free_port()), access)[0]
+    assert "Connection refused" in problem_of(loopback.host(port=sshd.free_port()), access)[0]
 
 
 def test_a_name_that_does_not_resolve_is_reported(loopback: sshd.Sshd, access: SshAccess) -> None:
-    assert "does not resolve" in problem_of(loopback.host(address="host.invalid"), access)[0]
+    assert "cannot be reached" in problem_of(loopback.host(address="host.invalid"), access)[0]
 
 
 def test_a_host_that_accepts_and_says_nothing_ends_by_the_deadline(loopback: sshd.Sshd, access: SshAccess) -> None:
@@ -87,12 +96,10 @@ def test_sudo_that_is_refused_is_reported(over_ssh: SshTransport, loopback: sshd
     refuses = loopback.bin / "refuses"
     refuses.touch()
     try:
-        with pytest.raises(Unreachable, match="`sudo -n` is refused"):
-            over_ssh.run(["true"], sudo=True, deadline=20)
-        facts = probe_login(over_ssh)
+        with pytest.raises(Unreachable, match="`sudo -n` is refused: sudo: a password is required"):
+            log_in(HostAgent(over_ssh, state_dir="/nowhere"))
     finally:
         refuses.unlink()
-    assert (facts.sudo, facts.sudo_says) == (False, "sudo: a password is required")
 
 
 def test_scanned_keys_can_be_pinned_and_let_in(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
@@ -103,7 +110,7 @@ def test_scanned_keys_can_be_pinned_and_let_in(loopback: sshd.Sshd, access: SshA
     expected = (loopback.directory / "host_ed25519.pub").read_text(encoding="utf-8").split()[1]
     assert shown.keys["ssh-ed25519"].get_base64() == expected
     assert len(pin(known, [shown])) == 2
-    assert SshTransport(host, access).run(["true"], deadline=20).succeeded
+    assert reaches(SshTransport(host, access))
 
 
 # --- the way there
@@ -116,57 +123,29 @@ def jump_config(loopback: sshd.Sshd, rest: str = "") -> str:
     return "".join(f"Host {name}\n{common}" for name in ("first", "second", "inner")) + rest
 
 
-def test_jump_hosts_of_the_ssh_configuration_are_passed(loopback: sshd.Sshd, ssh_config: Path) -> None:
+def test_jump_hosts_of_the_ssh_configuration_are_passed(loopback: sshd.Sshd, access: SshAccess, home: Path) -> None:
     config = jump_config(loopback, "Host inner\n  ProxyJump first,second\n")
-    ssh_config.write_text(config, encoding="utf-8")
-    access = SshAccess(ssh_config=ssh_config, system=())
+    (home / ".ssh" / "config").write_text(config, encoding="utf-8")
     others, logins = set(loopback.sessions()), loopback.logins()
     host = loopback.host(address="inner", port=None, user=None, identity_file=None)
     transport = SshTransport(host, access)
-    assert transport.shell("echo through; echo $SSH_CONNECTION", deadline=20).stdout.startswith(b"through\n")
+    assert reaches(transport)
     assert loopback.logins() == logins + 3  # one for each hop
     ours = set(loopback.sessions()) - others
     transport.close()
     wait_until(lambda: not ours.intersection(loopback.sessions()))
 
 
-def test_several_jump_hosts_are_passed_in_the_order_in_which_ssh_passes_them(
-    loopback: sshd.Sshd, ssh_config: Path
-) -> None:
-    ssh_config.write_text("", encoding="utf-8")
-    host = replace(loopback.host(), address="target", proxy_jump="outer,middle")
-    route = SshAccess(ssh_config=ssh_config, system=()).route(host, Deadline(20))
-    assert [hop.address for hop in route] == ["outer", "middle", "target"]
-
-
-def test_a_jump_host_needs_a_known_key_too(loopback: sshd.Sshd, ssh_config: Path, tmp_path: Path) -> None:
-    ssh_config.write_text(jump_config(loopback), encoding="utf-8")
-    found, _ = problem_of(
-        loopback.host(proxy_jump="first", known_hosts=tmp_path / "none"), SshAccess(ssh_config=ssh_config, system=())
-    )
+def test_a_jump_host_needs_a_known_key_too(loopback: sshd.Sshd, access: SshAccess, home: Path, tmp_path: Path) -> None:
+    (home / ".ssh" / "config").write_text(jump_config(loopback), encoding="utf-8")
+    found, _ = problem_of(loopback.host(proxy_jump="first", known_hosts=tmp_path / "none"), access)
     assert f"no host key is pinned for [127.0.0.1]:{loopback.port}" in found
 
 
-def test_a_jump_host_that_reaches_nothing_is_reported(loopback: sshd.Sshd, ssh_config: Path) -> None:
-    ssh_config.write_text(jump_config(loopback), encoding="utf-8")
+def test_a_jump_host_that_reaches_nothing_is_reported(loopback: sshd.Sshd, access: SshAccess, home: Path) -> None:
+    (home / ".ssh" / "config").write_text(jump_config(loopback), encoding="utf-8")
     host = loopback.host(proxy_jump="first", port=sshd.free_port())
-    assert "the jump host could not reach" in problem_of(host, SshAccess(ssh_config=ssh_config, system=()))[0]
-
-
-def test_a_proxy_none_goes_straight(loopback: sshd.Sshd, ssh_config: Path) -> None:
-    ssh_config.write_text("Host *\n  ProxyJump nowhere.invalid\n", encoding="utf-8")
-    access = SshAccess(ssh_config=ssh_config, system=())
-    assert SshTransport(loopback.host(proxy_jump="none"), access).run(["true"], deadline=20).succeeded
-
-
-def test_a_proxy_command_is_used(loopback: sshd.Sshd, ssh_config: Path) -> None:
-    logins = loopback.logins()
-    jump = f"ssh -F none -i {loopback.client_key} -o UserKnownHostsFile={loopback.known_hosts} -p {loopback.port}"
-    ssh_config.write_text(f"Host *\n  ProxyCommand {jump} -W %h:%p 127.0.0.1\n", encoding="utf-8")
-    transport = SshTransport(loopback.host(), SshAccess(ssh_config=ssh_config, system=()))
-    assert transport.run(["echo", "through"], deadline=20).stdout == b"through\n"
-    assert loopback.logins() == logins + 2
-    transport.close()
+    assert "the jump host could not reach" in problem_of(host, access)[0]
 
 
 def test_a_connection_dropped_in_the_handshake_is_tried_again(
@@ -179,7 +158,7 @@ def test_a_connection_dropped_in_the_handshake_is_tried_again(
         thread = threading.Thread(target=slam_twice_then_lead_on, args=(door, loopback.port), daemon=True)
         thread.start()
         transport = SshTransport(loopback.host(port=port, known_hosts=known), access)
-        assert transport.run(["echo", "third"], deadline=20).stdout == b"third\n"
+        assert reaches(transport)
         transport.close()
         thread.join(20)
 

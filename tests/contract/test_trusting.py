@@ -11,23 +11,20 @@ from pathlib import Path
 import pytest
 
 from cutover.cli.hosts import trust
-from cutover.core.errors import ExitCode, Unreachable, UsageError
+from cutover.core.errors import ExitCode, Unreachable
 from cutover.core.host import Host
 from cutover.inventory.load import load
 from cutover.remote.connect import SshAccess
 from cutover.remote.ssh import SshTransport
 from cutover.run.options import Where
 from tests.contract import sshd
+from tests.transports import reaches
 
 
 @pytest.fixture
-def root(tmp_path: Path, loopback: sshd.Sshd, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, home: Path, loopback: sshd.Sshd, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with one environment: `near`, and `far` behind a bastion; the same sshd plays them all."""
-    home = tmp_path / "home" / ".ssh"
-    home.mkdir(parents=True)
-    (home / "id_ed25519").symlink_to(loopback.client_key)
-    monkeypatch.setenv("HOME", str(home.parent))
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    (home / ".ssh" / "id_ed25519").symlink_to(loopback.client_key)
     inventory = tmp_path / "inventory" / "real"
     inventory.mkdir(parents=True)
     user = getpass.getuser()
@@ -50,7 +47,7 @@ def host(root: Path, name: str) -> Host:
 
 def refusal(root: Path, name: str) -> tuple[str, str]:
     with pytest.raises(Unreachable) as caught:
-        SshTransport(host(root, name), SshAccess()).run(["true"], deadline=20)
+        reaches(SshTransport(host(root, name), SshAccess()))
     (problem,) = caught.value.problems
     return problem.found, problem.next
 
@@ -58,7 +55,7 @@ def refusal(root: Path, name: str) -> tuple[str, str]:
 def gets_in(root: Path, name: str) -> bool:
     transport = SshTransport(host(root, name), SshAccess())
     try:
-        return transport.run(["true"], deadline=20).succeeded
+        return reaches(transport)
     finally:
         transport.close()
 
@@ -98,7 +95,7 @@ def test_the_command_that_a_refusal_prints_pins_the_key(root: Path) -> None:
 def test_it_works_for_an_inventory_elsewhere_too(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (elsewhere := tmp_path_factory.mktemp("some where") / "real").symlink_to(root / "inventory" / "real")
     with pytest.raises(Unreachable) as caught:
-        SshTransport(load(elsewhere).hosts["near"], SshAccess()).run(["true"], deadline=20)
+        reaches(SshTransport(load(elsewhere).hosts["near"], SshAccess()))
     assert follow(root, printed(caught.value.problems[0].next)) is ExitCode.DONE
     assert gets_in(root, "near")
 
@@ -164,12 +161,3 @@ def test_the_document_has_states_of_hosts_and_jump_hosts(
     assert hosts["far"]["states"] == {"ssh-ed25519": "pinned", "ecdsa-sha2-nistp256": "pinned"}
     assert hosts["far"]["jumps"][f"[localhost]:{loopback.port}"]["states"] == hosts["near"]["states"]
     assert "jumps" not in hosts["near"]
-
-
-def test_a_damaged_line_names_a_command_that_works_once_it_is_gone(root: Path) -> None:
-    pinned_file(root).write_text("nonsense\n", encoding="utf-8")
-    with pytest.raises(UsageError) as caught:
-        SshTransport(host(root, "near"), SshAccess()).run(["true"], deadline=20)
-    pinned_file(root).unlink()
-    assert follow(root, printed(caught.value.problems[0].next)) is ExitCode.DONE
-    assert gets_in(root, "near")

@@ -3,12 +3,16 @@
 import _thread
 import signal
 import threading
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from cutover.remote.connect import ConnectGate
+from cutover.core.host import Host
+from cutover.remote.connect import SshAccess
 from cutover.remote.fleet import Pool
-from cutover.remote.transport import DeadlinePassed
+from cutover.remote.timeouts import CONNECTS
+from cutover.remote.transport import Deadline, DeadlinePassed
 
 
 def hosts(count: int) -> dict[str, str]:
@@ -99,14 +103,12 @@ def test_an_interrupt_comes_through_at_once_and_begins_nothing_new() -> None:
     assert started == ["host0"]
 
 
-def test_a_pool_without_workers_is_a_bug() -> None:
-    with pytest.raises(ValueError, match="worker"):
-        Pool(forks=0)
-
-
-def test_the_gate_lets_in_so_many_and_says_who_waited_in_vain() -> None:
-    gate = ConnectGate(width=2, jitter=0)
-    with gate.place(1) as first, gate.place(1) as second, gate.place(0.01) as third:
-        assert (first, second, third) == (True, True, False)
-    with gate.place(0.01) as after:
-        assert after
+def test_only_a_few_connections_are_opened_at_once() -> None:
+    access, host = SshAccess(), Host("web1", "192.0.2.1", "test", Path())
+    with ExitStack() as taken:
+        for _ in range(CONNECTS):
+            taken.enter_context(access.place(host, Deadline(1)))
+        with pytest.raises(DeadlinePassed, match="too many other connections"), access.place(host, Deadline(0.01)):
+            pass
+    with access.place(host, Deadline(0.01)):
+        pass

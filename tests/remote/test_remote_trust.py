@@ -6,8 +6,8 @@ import pytest
 from paramiko import ECDSAKey, Ed25519Key, HostKeys, PKey, SSHClient
 
 from cutover.core.errors import Refused, UsageError
-from cutover.remote.hop import Hop, entry_name
 from cutover.remote.known_hosts import KnownHosts, ShownKeys, must_be_pinnable, pin, states
+from cutover.remote.ssh_config import Hop, entry_name
 
 
 def key(number: int) -> PKey:
@@ -58,7 +58,7 @@ def test_a_different_key_is_refused_for_all_hosts_of_the_call(tmp_path: Path) ->
 def test_a_pinned_kind_that_is_gone_is_a_conflict_too(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     pin(path, [shown(key(1))])
-    with pytest.raises(Refused, match="shows none"):
+    with pytest.raises(Refused, match="not shown any more"):
         must_be_pinnable(path, [shown(ECDSAKey.generate())])
 
 
@@ -75,7 +75,7 @@ def test_with_replace_it_replaces_just_that_host(tmp_path: Path) -> None:
 def test_a_hashed_name_is_found_and_replaced_too(tmp_path: Path) -> None:
     path = tmp_path / "known_hosts"
     path.write_text(f"{HostKeys.hash_host('198.18.0.1')} {key(1).get_name()} {key(1).get_base64()}\n", encoding="utf-8")
-    with pytest.raises(Refused, match="is pinned"):
+    with pytest.raises(Refused, match="another key than the pinned one"):
         pin(path, [shown(key(2))])
     pin(path, [shown(key(2))], replace=True)
     assert path.read_text(encoding="utf-8") == f"198.18.0.1 {key(2).get_name()} {key(2).get_base64()}\n"

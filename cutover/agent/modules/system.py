@@ -20,10 +20,11 @@ UPGRADERS = (
 
 
 def look_facts(_args: Args, _work: Work) -> State:
-    """What the plan depends on: operating system, kernel, machine, Python, systemd, boot, memory, processors."""
+    """What the plan depends on: who logs in, operating system, kernel, machine, Python, systemd, boot, memory, processors."""
     import platform
 
     return {
+        "user": os.environ.get("SUDO_USER", "root"),
         "hostname": platform.node(),
         "os": _os_name(),
         "kernel": platform.release(),
