@@ -66,7 +66,9 @@ class WatchedRun:
         if self.once:  # samples are as far apart then as rows are, and windows must hold several of them
             settings = settings.looking_every(max(settings.look_s, settings.cadence.every_at(clock.t)))
         judges = Judges(settings.book, self.hosts, settings.look_s)
-        judges.replay(journal.records)
+        for record in journal.records:
+            judges(record)
+        journal.listen(judges)
         if state.started_at:
             journal.write("watch.resumed", t=clock.t, once=self.once, rules=settings.book.digest)
         else:

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from cutover.core.times import written
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.journal import read
 from cutover.journal.record import Record
@@ -109,6 +111,11 @@ class Hold:
         """At which point it was opened; between points a rule opens it."""
         return f"at {self.point.replace('_', ' ')}" if self.point else "between decision points"
 
+    @property
+    def answer(self) -> str:
+        """What was decided, by whom and why."""
+        return f"{self.decision.replace('_', ' ')}, by {self.by}{f': {self.note}' if self.note else ''}"
+
 
 @dataclass
 class WatchState:
@@ -145,6 +152,10 @@ class WatchState:
     def hold(self) -> Hold | None:
         """The hold that is open."""
         return next((hold for hold in reversed(self.holds) if hold.closed is None), None)
+
+    def at(self, t: float) -> str:
+        """A moment of the watch in real time (ISO 8601 UTC)."""
+        return written(datetime.fromtimestamp(self.began + t / self.scale, UTC))
 
     def settled(self, point: str) -> bool:
         """Whether a point has an answer that is not asked again."""

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cutover.inventory.declarations import declarations
-from cutover.monitor.rules.rulebook import cadence, seconds
+from cutover.monitor.rules.rulebook import Cadence, seconds
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
 from cutover.plan.service import thresholds as thresholds_of
@@ -81,7 +81,7 @@ def test_a_row_asks_what_validation_asked() -> None:
 
 
 def test_the_cadence_is_that_of_the_seeds_and_ends_at_day_28() -> None:
-    rows = cadence(role_for()["watch_cadence"], "watch_cadence")
+    rows = Cadence.of({seconds(until): seconds(every) for until, every in role_for()["watch_cadence"].items()})
     hours = [moment / 3600 for moment in rows.between(0, 24 * 3600)]
     assert hours == [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24]
     assert rows.between(24 * 3600, 28 * 86400) == tuple(day * 86400.0 for day in range(2, 29))

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutover.core.errors import UsageError
 from cutover.core.samples import Judgement
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules.points import History, PointState, judge_point
-from cutover.monitor.rules.rulebook import Cadence, DecisionPoint, cadence
+from cutover.monitor.rules.points import History, judge_point
+from cutover.monitor.rules.rulebook import Cadence, DecisionPoint
 from tests.monitor.watch_samples import HOST, Watched, shipped
 
 H = 3600.0
@@ -45,19 +44,6 @@ def test_however_a_watch_is_cut_into_pieces_each_row_comes_once(cuts: list[float
     assert found == sorted(set(found))
 
 
-def test_a_cadence_is_read_and_all_its_mistakes_are_said() -> None:
-    assert cadence({"4h": "30m", "8h": "1h", "16h": "2h", "24h": "4h"}, "watch_cadence") == SEEDS
-    with pytest.raises(UsageError) as error:
-        cadence({"4h": "soon", "8h": "9h", "2h": "10m", "x": "1h"}, "watch_cadence")
-    assert [problem.path for problem in error.value.problems] == [
-        "watch_cadence.4h",
-        "watch_cadence.x",
-        "watch_cadence.8h",
-    ]
-    with pytest.raises(UsageError):
-        cadence({}, "watch_cadence")
-
-
 def point(name: str) -> DecisionPoint:
     return next(one for one in shipped().points if one.name == name)
 
@@ -66,9 +52,9 @@ def said(verdict: Verdict, rule: str = "memory", **more: Any) -> Judgement:
     return Judgement(HOST, rule, verdict, "words", "next", **more)
 
 
-def stands(*judgements: Judgement, **more: Any) -> dict[str, PointState]:
+def stands(*judgements: Judgement, **more: Any) -> dict[str, History]:
     given = {"metrics": METRICS, "marks": {"hour_1": METRICS}, **more}
-    return {HOST: PointState(judgements or (said(Verdict.PASS),), **given)}
+    return {HOST: History(judgements or (said(Verdict.PASS),), **given)}
 
 
 @pytest.mark.parametrize("name", ["hour_1", "hour_8", "hour_24", "day_7", "day_28"])
@@ -98,16 +84,13 @@ def test_a_warning_is_visible_and_goes_on_unless_its_rule_holds() -> None:
 
 
 def test_a_failure_between_two_points_holds_until_it_was_decided_on() -> None:
-    history = History()
+    history = stands()[HOST]
     history.take([said(Verdict.FAIL), said(Verdict.WARN, "cpu")])
-    history.mark("hour_1", METRICS)
-    standing = history.state([said(Verdict.PASS)], METRICS)
-    answer = judge_point(point("hour_8"), {HOST: standing}, shipped())
+    answer = judge_point(point("hour_8"), {HOST: history}, shipped())
     assert (answer.decision, [one.rule for one in answer.reasons]) == ("hold", ["memory"])
     assert answer.reasons[0].words.startswith("failed since the last decision")
     history.decided()
-    standing = history.state([said(Verdict.PASS)], METRICS)
-    assert judge_point(point("hour_8"), {HOST: standing}, shipped()).decision == "go_on"
+    assert judge_point(point("hour_8"), {HOST: history}, shipped()).decision == "go_on"
 
 
 def test_a_row_that_failed_and_was_decided_on_is_not_asked_again_until_it_fails_anew() -> None:
@@ -116,20 +99,20 @@ def test_a_row_that_failed_and_was_decided_on_is_not_asked_again_until_it_fails_
     history.take([failed])
     history.decided()
     history.take([failed])
-    assert history.state([], METRICS).failed == ()
+    assert history.failed == {}
     history.take([said(Verdict.PASS, "validation")])
     history.take([failed])
-    assert history.state([], METRICS).failed == (failed,)
+    assert history.failed == {"validation": failed}
 
 
 def test_no_host_and_no_row_are_unknown() -> None:
     assert judge_point(point("hour_1"), {}, shipped()).decision == "hold"
-    answer = judge_point(point("hour_1"), {HOST: PointState()}, shipped())
+    answer = judge_point(point("hour_1"), {HOST: History()}, shipped())
     assert (answer.decision, answer.verdict) == ("hold", Verdict.INCONCLUSIVE)
 
 
 def test_one_host_of_several_holds_all() -> None:
-    hosts = {**stands(), "web2": replace(stands(said(Verdict.FAIL))[HOST])}
+    hosts = {**stands(), "web2": stands(replace(said(Verdict.FAIL), host="web2"))[HOST]}
     answer = judge_point(point("hour_1"), hosts, shipped())
     assert (answer.decision, [one.host for one in answer.reasons]) == ("hold", ["web2"])
 
@@ -180,8 +163,9 @@ def test_a_service_that_is_well_passes_hour_1_and_hour_8() -> None:
         history.take(judged)
         if t in {H, 8 * H}:
             name = "hour_1" if t == H else "hour_8"
-            answer = judge_point(point(name), {HOST: history.state(judged, host.judge.metrics())}, shipped())
-            history.mark(name, host.judge.metrics())
+            history.row, history.metrics = tuple(judged), host.judge.metrics()
+            answer = judge_point(point(name), {HOST: history}, shipped())
+            history.marks[name] = history.metrics
             assert answer.decision == "go_on", answer.reasons
     assert host.judge.metrics()["latency_ms"] == pytest.approx(20.0)
     assert set(host.judge.metrics()) == {*METRICS, "kpis.CollectionRate"}

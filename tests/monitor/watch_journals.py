@@ -21,9 +21,7 @@ LIMITS: dict[str, dict[str, float]] = {
     "error_rate": {"warn": 0.001, "critical": 0.01, "rollback": 0.05},
     "memory": {"warn": 200, "critical": 500},
     "cpu": {"warn": 50, "critical": 80},
-    "late_tape": {"warn": 60},
-    "audit_silence": {"warn": 3600},
-    "kpi_drift_since_baseline": {"warn": 0.05},
+    "restarts": {"warn": 0},
 }
 FOR_S = {("memory", "critical"): 600.0, ("cpu", "warn"): 600.0}
 RULES = {
@@ -39,55 +37,21 @@ WEIGHS: dict[Level, Verdict] = {
 
 
 class Server:
-    """A made-up host: what it is like now, and counters that go on."""
+    """A made-up host: what it is like now."""
 
     def __init__(self, name: str, number: int) -> None:
-        self.name, self.number = name, number
+        self.name, self.number, self.away = name, number, ""
         self.latency_ms, self.errors, self.memory_mb, self.cpu = 11.0 + number, 0.0, 41.0 + 2 * number, 0.03
         self.kpis = {"PAR30": 2.21 + number / 100, "PAR90": 0.32, "CollectionRate": 11.97, "PortfolioHealth": 10.0}
-        self.invocation, self.away, self.at = "a" * 32, "", 0.0
-        self.processed, self.failed, self.sum_s, self.cpu_s, self.seq = 0.0, 0.0, 0.0, 0.0, 100
 
     def wave(self, t: float) -> float:
         """A little up and down, the same every time."""
         return math.sin(t / 700 + self.number) * math.sin(t / 90 + 2 * self.number)
 
-    def documents(self, t: float, at: float) -> dict[str, Any]:
-        """What a look sees; its counters have gone on since the last, also while nobody looked."""
-        real_s, self.at = at - (self.at or at), at
-        tapes = round(real_s / 2)
-        failed = round(tapes * self.errors)
-        latency = self.latency_ms * (1 + 0.2 * self.wave(t))
-        self.processed, self.failed = self.processed + tapes - failed, self.failed + failed
-        self.sum_s += tapes * latency / 1000
-        self.cpu_s += real_s * self.cpu * (1 + 0.3 * self.wave(t))
-        self.seq += 4 * tapes
+    def documents(self, t: float) -> dict[str, Any]:
+        """What of a sample is shown as it is."""
         return {
-            "unit": {"active": "active", "restarts": 0, "invocation": self.invocation, "main_pid": 77},
-            "resources": {
-                "memory_mb": round(self.memory_mb + 0.4 * self.wave(t), 2),
-                "cpu_seconds": self.cpu_s,
-                "processes": 1,
-            },
-            "health": {"status": 200, "body": {"ready": True}},
-            "figures": {
-                "status": "PASS",
-                "tapes": {"processed": self.processed, "rejected": 0, "failed": self.failed, "duplicate": 0},
-                "latency": {
-                    "count": self.processed + self.failed,
-                    "sum_s": self.sum_s,
-                    "at_hand_s": 0.0,
-                    "waiting_s": 0.4,
-                },
-                "kpis": {name: round(value * (1 + 0.002 * self.wave(t)), 6) for name, value in self.kpis.items()},
-                "audit": {
-                    "events": self.seq,
-                    "production_events": self.seq,
-                    "silence_s": 1.0 + abs(self.wave(t)),
-                    "problems": [],
-                },
-                "stock": {"lost_count": 0, "doubled_count": 0},
-            },
+            "figures": {"kpis": {name: round(kpi * (1 + 0.002 * self.wave(t)), 6) for name, kpi in self.kpis.items()}}
         }
 
     def judged(self, t: float) -> list[Judgement]:
@@ -99,6 +63,7 @@ class Server:
             self.rule("error_rate", share, "share", n, 600),
             self.rule("memory", self.memory_mb, "MB", 1, 0),
             self.rule("cpu", 100 * self.cpu, "% of a core", 1, 600),
+            self.rule("restarts", 0, "restarts", 1, 0),
         ]
 
     def rule(self, rule: str, value: float, unit: str, n: int, window: float) -> Judgement:
@@ -143,13 +108,16 @@ class Watching:
     def look(self, *, row: bool = False) -> "Watching":
         """One look at every host."""
         for one in self.servers:
-            documents = {} if one.away else one.documents(self.t, self.now.timestamp())
+            documents = {} if one.away else one.documents(self.t)
             self.write("sample", **Sample(one.name, self.now.timestamp(), self.t, documents, row, one.away).as_json())
         for one in self.servers:
             said = [self.unseen(one)] if one.away else one.judged(self.t)
             verdict = worst(judged.verdict for judged in said)
             kept = [judged.as_json() for judged in said if row or judged.verdict is not Verdict.PASS]
-            self.write("judged", host=one.name, t=self.t, row=row, verdict=str(verdict), judgements=kept)
+            figures = {judged.rule: judged.value for judged in said if judged.value is not None}
+            self.write(
+                "judged", host=one.name, t=self.t, row=row, verdict=str(verdict), judgements=kept, figures=figures
+            )
         return self
 
     @staticmethod
@@ -182,12 +150,10 @@ class Watching:
 
     def pause(self, seconds: float, why: str) -> "Watching":
         """Nobody looks for a while."""
-        start, since = self.t, self.now
+        start = self.t
         self.t += seconds
         self.write("watch.resumed", by="ann@desk (process 9)")
-        return self.write(
-            "watch.gap", from_t=start, to_t=self.t, from_at=since.timestamp(), to_at=self.now.timestamp(), why=why
-        )
+        return self.write("watch.gap", from_t=start, to_t=self.t, why=why)
 
     def finish(self, verdict: str, code: int) -> "Watching":
         """The end of it."""

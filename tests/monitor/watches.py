@@ -123,9 +123,11 @@ class Reel:
         """Take the watch up where its journal is."""
         journal = self.journal()
         judges = Judges(self.settings.book, self.hosts, self.settings.look_s)
-        judges.replay(journal.records)
+        for record in journal.records:
+            judges(record)
         state = WatchState.of(journal.records)
         journal.listen(state)
+        journal.listen(judges)
         if not state.started_at:
             journal.write("watch.started", began=BEGAN, hosts=list(self.hosts), **self.settings.as_json())
         watch = Watch(

@@ -448,12 +448,8 @@ def growth(signal: Signal) -> Measure:
     return _of_number(signal, _Growth(signal).take)
 
 
-_MEASURES: Mapping[Kind, Callable[[Signal], Measure]] = {
+# Each gives a new measure of a signal; there is none for `looks` and `values`, which the judge reads by itself.
+MEASURES: Mapping[Kind, Callable[[Signal], Measure]] = {
     "value": value, "count": count, "differs": differs, "verdict": verdict, "stuck": stuck, "without": without, "fell": fell,
     "drift": drift, "mean": mean, "share": share, "increase": increase, "busy": busy, "restarts": restarts, "growth": growth,
 }  # fmt: skip
-
-
-def measure(signal: Signal) -> Measure:
-    """A new measure of a signal; there is none for `looks` and `values`, which the judge reads by itself."""
-    return _MEASURES[signal.kind](signal)
