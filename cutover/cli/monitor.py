@@ -25,10 +25,11 @@ def signoff(where: Where, role: str, name: str, decision: str, point: str, note:
 
     def work(ask: Ask) -> ExitCode:
         from cutover.cli.results import write_all
-        from cutover.monitor.signoff import SignoffRequest, sign_off
+        from cutover.monitor.signoff import sign_off
+        from cutover.monitor.state import Signoff
 
-        request = SignoffRequest(role, name, decision, point, note)
-        directory, signed = sign_off(where.targets(), where.runs, where.run, request)
+        signed = Signoff(role, name.strip(), decision, point, note)
+        directory = sign_off(where.targets(), where.runs, where.run, signed)
         ask.run_id = directory.id
         about = signed.point or "what the watch waits for"
         ask.say(f"{signed.name} ({signed.role}) has decided on {about}: {signed.decision}; run {directory.id}")

@@ -89,6 +89,7 @@ def settings_of(targets: Targets) -> Settings:
         raise UsageError(problems)
     hold = known.watch_hold
     settings = Settings(
-        0.0, Cadence.of(known.watch_cadence), known.watch_live, known.watch_scale, hold.deadline, hold.default, hold.roles, known.watch_points, book
+        look_s=0.0, cadence=Cadence.of(known.watch_cadence), live_s=known.watch_live, scale=known.watch_scale, hold_s=hold.deadline,
+        hold_default=hold.default, deciders=hold.roles, signers=known.watch_points, book=book,
     )  # fmt: skip
     return settings.looking_every(known.watch_look_s * known.watch_scale)

@@ -36,13 +36,9 @@ class WatchClock:
         """A moment of real time (Unix seconds) on the watch's clock."""
         return (at - self.began) * self.scale
 
-    def at_real(self, t: float) -> float:
-        """A moment of the watch in real time (Unix seconds)."""
-        return self.began + t / self.scale
-
     def real_seconds_until(self, t: float) -> float:
         """How long to wait for a moment of the watch; 0 where it has come."""
-        return max(0.0, self.at_real(t) - self.now())
+        return max(0.0, (t - self.t) / self.scale)
 
 
 @dataclass(frozen=True)
@@ -53,14 +49,17 @@ class Signoff:
     name: str
     decision: str
     point: str
-    at: str
     note: str = ""
+    at: str = ""  # ISO 8601 UTC
+
+    def as_json(self) -> dict[str, str]:
+        """As the journal of the run keeps it; when is the record's own."""
+        return {name: value for name, value in vars(self).items() if name != "at"}
 
     @classmethod
     def of(cls, record: Record) -> "Signoff":
         """From the journal of the run."""
-        data = record.data
-        return cls(data["role"], data["name"], data["decision"], data["point"], record.at, data.get("note", ""))
+        return cls(**{name: record.data[name] for name in ("role", "name", "decision", "point", "note")}, at=record.at)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,7 @@ class ShownSignal(ReportModel):
 
 
 class WatchDisplay(ReportModel):
-    """The whole of it. `values` is where in a sample the service's own named values lie (a mapping)."""
+    """The whole of it. `values` is where in a sample the service's own named values lie (a mapping), for the report."""
 
     signals: tuple[ShownSignal, ...] = ()
     values: str = ""
-    values_format: str = ".4g"
-    values_most: int = Field(default=4, description="how many of them the live view shows")

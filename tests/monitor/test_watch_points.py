@@ -30,12 +30,6 @@ def test_the_cadence_of_the_seeds_has_its_rows() -> None:
     assert SEEDS.between(24 * H, 99 * H) == ()
 
 
-def test_the_next_row() -> None:
-    assert SEEDS.next_after(0.0) == 0.5 * H
-    assert SEEDS.next_after(4 * H) == 5 * H
-    assert SEEDS.next_after(24 * H) is None
-
-
 @given(st.lists(st.floats(0.0, 24 * H), min_size=0, max_size=30))
 def test_however_a_watch_is_cut_into_pieces_each_row_comes_once(cuts: list[float]) -> None:
     moments = [0.0, *sorted(cuts), 24 * H]

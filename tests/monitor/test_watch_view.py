@@ -29,7 +29,7 @@ def reported(watch: Watching) -> WatchStory:
 
 def drawn(watch: Watching, width: int, height: int | None = None) -> str:
     stream = io.StringIO()
-    rich_console(stream, width).print(dashboard(reported(watch), watch.now, width, height))
+    rich_console(stream, width).print(dashboard(reported(watch), watch.now, height))
     return clean(stream.getvalue())
 
 
@@ -111,7 +111,6 @@ def test_the_live_view_fits_its_terminal(width: int) -> None:
         "web1", "web2", "web3", "latency", "errors", "memory", "CPU", "restarts",
     ):  # fmt: skip
         assert words in text
-    assert ("PAR30" in text and "PortfolioHealth" in text) is (width == 160)
     assert "…" not in text
 
 

@@ -37,7 +37,7 @@ def quarter_hourly(reel: Reel) -> None:
 
 
 def said(decision: str, point: str = "", name: str = "Ana Example") -> Signoff:
-    return Signoff("engineering_lead", name, decision, point, "9", "seen")
+    return Signoff("engineering_lead", name, decision, point, "seen", "9")
 
 
 def test_an_undisturbed_day_is_over_with_every_row_and_every_point(reel: Reel) -> None:

@@ -67,10 +67,6 @@ class Cadence:
         """The moments of recorded rows in (after, until]. The baseline at 0 belongs to no stretch: take it first."""
         return tuple(moment for moment in self._moments() if after + _ALMOST < moment <= until + _ALMOST)
 
-    def next_after(self, after: float) -> float | None:
-        """The next row after a moment; None when the cadence has ended."""
-        return next((moment for moment in self._moments() if moment > after + _ALMOST), None)
-
     def every_at(self, t: float) -> float:
         """How far apart rows are at a moment; after the end as in the last stretch."""
         return next((every for until, every in self.stretches if t < until), self.stretches[-1][1])
@@ -188,7 +184,6 @@ class Rule:
 
     name: str
     signal: Signal
-    row: str
     below: bool
     limits: tuple[Threshold, ...]
     least: int
@@ -219,7 +214,6 @@ class DecisionPoint:
 
     name: str
     at: float
-    words: str
     steady_since: str = ""
     steady: float = 0.0
     below: tuple[tuple[str, float], ...] = ()

@@ -309,7 +309,7 @@ class _Draft:
         floor = min(_levels(self.table[one.floor]).values()) if one.floor else 0.0
         limits = _thresholds(one, _row_of(one, self.signals[one.signal].kind, self.table))
         return Rule(
-            name, self.signal(one, floor), one.row, one.over == "below", limits, one.least, bool(one.bound),
+            name, self.signal(one, floor), one.over == "below", limits, one.least, bool(one.bound),
             one.fail_after, bool(one.at_points), one.words, one.next,
         )  # fmt: skip
 
@@ -318,7 +318,7 @@ class _Draft:
         one = self.points[name]
         below = tuple((metric, self._limit(written)) for metric, written in one.below.items())
         steady = self._limit(one.steady) if one.steady else 0.0
-        return DecisionPoint(name, one.at, one.words, one.steady_since, steady, below, one.otherwise, one.by)
+        return DecisionPoint(name, one.at, one.steady_since, steady, below, one.otherwise, one.by)
 
     def _limit(self, written: str) -> float:
         name, _, level = written.partition(".")
@@ -327,7 +327,7 @@ class _Draft:
 
 def _row_of(rule: _Rule, kind: Kind, table: Mapping[str, Any]) -> dict[str, float]:
     """The limits by level: those of the rule's row; a state is exceeded where it is one at all."""
-    return {level: 0.0 for level in LEVELS} if kind in STATES else _levels(table.get(rule.row))
+    return dict.fromkeys(LEVELS, 0.0) if kind in STATES else _levels(table.get(rule.row))
 
 
 def _thresholds(rule: _Rule, row: Mapping[str, float]) -> tuple[Threshold, ...]:

@@ -1,5 +1,6 @@
 """Shows a watch while it goes: a dashboard on a terminal, one line a row and host anywhere else. Listens to the watch's journal."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TextIO
@@ -54,7 +55,7 @@ class WatchConsole(LiveView):
         """The view; the last one has a line for each host, however many."""
         with self._lock:
             height = None if self._live is None else self._out.height
-            return dashboard(self.story, self._now(), self._out.width, height)
+            return dashboard(self.story, self._now(), height)
 
 
 # A watch as plain lines: one for each row and host, one for each event. For pipes, CI logs and the log file.
@@ -81,10 +82,9 @@ def _findings_in_lines(record: Record, fresh: Sequence[RuleFinding]) -> Iterator
 # The dashboard: fleet, a hold in a band, what is not as it should be, which never leaves the screen, and one line a host.
 
 FEWEST = 3  # hosts that are shown however low the screen is
-WIDE = 120
 
 
-def dashboard(story: WatchStory, now: datetime, width: int, height: int | None = None) -> "RenderableType":
+def dashboard(story: WatchStory, now: datetime, height: int | None = None) -> "RenderableType":
     """The whole view. With a height, hosts that are well give their lines to what was found."""
     from rich.console import Group
 
@@ -99,7 +99,7 @@ def dashboard(story: WatchStory, now: datetime, width: int, height: int | None =
     if left_out:
         hosts = sorted(hosts, key=lambda host: -host.verdict.severity)[:room]
     below = [text(f"and {count(left_out, 'host')} more, none of them worse", "dim")] if left_out else []
-    return Group(joined(head), *band, *above, text(""), _table(story, hosts, width), *below)
+    return Group(joined(head), *band, *above, text(""), _table(story, hosts), *below)
 
 
 def _fleet(story: WatchStory, now: datetime) -> list["Text"]:
@@ -119,9 +119,9 @@ def _next(story: WatchStory, t: float) -> Iterator[str]:
         done = "rollback is NOT complete" if story.back_code else "rolled back"
         yield "rolling back" if story.back is None else done
     else:
-        row, point = story.cadence.next_after(t) if story.cadence else None, next_point(story.due, t)
-        if row is not None:
-            yield f"row in {span(story.real_s(row - t))}"
+        rows, point = story.cadence.between(t, math.inf) if story.cadence else (), next_point(story.due, t)
+        if rows:
+            yield f"row in {span(story.real_s(rows[0] - t))}"
         if point is not None:
             yield f"{called(point[0])} decides in {span(story.real_s(point[1] - t))}"
     yield f"a sample every {span(story.look_s)}"
@@ -141,23 +141,18 @@ def _band(story: WatchStory, hold: Hold, now: datetime) -> "RenderableType":
     return Panel(joined(lines), title=title, title_align="left", border_style="bold yellow", padding=(0, 1))
 
 
-def _table(story: WatchStory, hosts: Sequence[HostWatch], width: int) -> "Table":
-    """A line for each host: its verdict, its figures and, where there is room, the service's own values."""
+def _table(story: WatchStory, hosts: Sequence[HostWatch]) -> "Table":
+    """A line for each host: its verdict and its figures."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold dim")
-    signals, shown = [signal for signal in story.shown.signals if signal.live], story.shown
-    named = list(dict.fromkeys(name for host in story.hosts.values() for name in host.values))
-    named = named[: shown.values_most] if width >= WIDE else []
+    signals = [signal for signal in story.shown.signals if signal.live]
     for head in ("host", "verdict"):
         table.add_column(head, no_wrap=True, overflow="ellipsis")
-    for head in (*(signal.short for signal in signals), *named):
-        table.add_column(head, no_wrap=True, overflow="ellipsis", justify="right")
+    for signal in signals:
+        table.add_column(signal.short, no_wrap=True, overflow="ellipsis", justify="right")
     for host in hosts:
-        values = [host.values.get(name) for name in named]
-        cells = [figure(signal, host.figure(signal)) for signal in signals]
-        cells += ["-" if value is None else format(value, shown.values_format) for value in values]
-        table.add_row(text(host.name), _verdict(host), *map(text, cells))
+        table.add_row(text(host.name), _verdict(host), *(text(figure(one, host.figure(one))) for one in signals))
     return table
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from cutover.console.text import names
 from cutover.console.values import follow
-from cutover.core.numbers import is_number
 from cutover.core.samples import Judgement, Sample
 from cutover.core.times import moment
 from cutover.core.verdict import Verdict, worst
@@ -52,13 +51,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Decision:
-    """A decision point that was reached, or a hold: what it came to, what was decided, why."""
+    """A decision point that was reached: what it came to, and what was decided."""
 
     when: When
     name: str
     verdict: Verdict
     answer: str
-    reasons: tuple[str, ...]
 
 
 @dataclass
@@ -96,12 +94,13 @@ class Trigger:
 
 @dataclass(frozen=True)
 class HostRow:
-    """What was recorded of one host: the verdict, and every judgement."""
+    """What was recorded of one host: the verdict, and every judgement; `notes` are for people."""
 
     host: str
     when: When
     verdict: Verdict
     judgements: tuple[Judgement, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def figure(self, signal: ShownSignal) -> tuple[float | None, int | None]:
         """A figure in the unit in which it is shown, and on how many events it rests where that is counted."""
@@ -132,10 +131,9 @@ class HostWatch:
     judged_at: When | None = None
     # By rule, each sample's (t, figure in the unit in which it is shown); None where it was not measured, so that a line breaks there.
     series: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
-    values: dict[str, float | None] = field(default_factory=dict)  # the newest of the service's own named values
     stretches: list[VerdictSpan] = field(default_factory=list)
     open: dict[str, RuleFinding] = field(default_factory=dict)  # by rule
-    # The documents of the first sample, and of the newest, that had named values.
+    # The documents of the first sample, and of the newest, that had the service's own named values.
     first: Mapping[str, Any] | None = None
     last: Mapping[str, Any] | None = None
 
@@ -144,10 +142,7 @@ class HostWatch:
         self.samples += 1
         self.missed += bool(sample.error)
         self.error = sample.error
-        named = follow(sample.documents, self.shown.values.split(".")) if self.shown.values else None
-        known = {name: value for name, value in named.items() if is_number(value)} if isinstance(named, dict) else {}
-        self.values = {**dict.fromkeys(self.values), **known}
-        if known:
+        if self.shown.values and follow(sample.documents, self.shown.values.split(".")):
             self.first, self.last = self.first or sample.documents, sample.documents
 
     def judge(
@@ -309,11 +304,10 @@ class WatchStory(WatchState):
 
     def _point(self, when: When, data: Data) -> None:
         super()._point(when, data)
-        reasons = tuple(f"{one['host']}: {one['words']}" for one in data["reasons"])
-        point = Decision(when, called(data["name"]), Verdict(data["verdict"]), called(data["answer"]), reasons)
+        point = Decision(when, called(data["name"]), Verdict(data["verdict"]), called(data["answer"]))
         self.decided.append(point)
-        why = f": {'; '.join(reasons)}" if reasons else ""
-        self._tell(when, point.verdict, f"decision point {point.name}: {point.answer}{why}")
+        why = "; ".join(f"{one['host']}: {one['words']}" for one in data["reasons"])
+        self._tell(when, point.verdict, f"decision point {point.name}: {point.answer}{why and f': {why}'}")
 
     def _hold_opened(self, when: When, data: Data) -> None:
         super()._hold_opened(when, data)

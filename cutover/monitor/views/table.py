@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from cutover.console.text import markdown_text
@@ -42,25 +42,16 @@ def write_table(directory: Path, story: WatchStory) -> tuple[Path, Path]:
     return directory / MARKDOWN, directory / CSV
 
 
-@dataclass(frozen=True)
-class TableLine:
-    """One line of the table: a host's row, or the fleet's, with its notes."""
-
-    row: HostRow
-    notes: tuple[str, ...]
-
-
-def table_lines(story: WatchStory) -> Iterator[TableLine]:
-    """The table, row by row."""
+def table_lines(story: WatchStory) -> Iterator[HostRow]:
+    """The table, row by row, with its notes."""
     before = -1.0
     for group in story.groups:
         for row in group.rows.values():
-            yield TableLine(row, tuple(_of_host(story, row, before)))
-        yield TableLine(_fleet_row(group), tuple(_of_fleet(story, before, group.when.t)))
+            yield replace(row, notes=tuple(_of_host(story, row, before)))
+        yield replace(_fleet_row(group), notes=tuple(_of_fleet(story, before, group.when.t)))
         before = group.when.t
     if after := tuple(_of_fleet(story, before, float("inf"))):
-        verdict = story.final if story.finished else story.fleet
-        yield TableLine(HostRow("after the last row", story.now, verdict), after)
+        yield HostRow("after the last row", story.now, story.final if story.finished else story.fleet, notes=after)
 
 
 def _fleet_row(group: FleetRow) -> HostRow:
@@ -92,7 +83,7 @@ def _shown(story: WatchStory) -> list[ShownSignal]:
     return [signal for signal in story.shown.signals if signal.table]
 
 
-def _csv(story: WatchStory, lines: Sequence[TableLine]) -> str:
+def _csv(story: WatchStory, lines: Sequence[HostRow]) -> str:
     """Every figure with all its digits, an empty cell where there is none."""
     out = io.StringIO()
     sheet = csv.writer(out, lineterminator="\n")
@@ -102,13 +93,12 @@ def _csv(story: WatchStory, lines: Sequence[TableLine]) -> str:
         for head in (_column(signal), *([f"{signal.rule}_n"] if signal.counted else []))
     ]
     sheet.writerow(["time_utc", "hour", "host", *heads, "status", "notes"])
-    for line in lines:
-        row = line.row
+    for row in lines:
         cells: list[object] = []
         for signal in _shown(story):
             value, n = row.figure(signal)
             cells += ["" if value is None else repr(value), *([n] if signal.counted else [])]
-        sheet.writerow([row.when.at, repr(row.when.t / HOUR), row.host, *cells, row.verdict, " | ".join(line.notes)])
+        sheet.writerow([row.when.at, repr(row.when.t / HOUR), row.host, *cells, row.verdict, " | ".join(row.notes)])
     return out.getvalue()
 
 
@@ -117,7 +107,7 @@ def _column(signal: ShownSignal) -> str:
     return f"{signal.rule}_{unit}" if unit else signal.rule
 
 
-def _markdown(story: WatchStory, lines: Sequence[TableLine]) -> str:
+def _markdown(story: WatchStory, lines: Sequence[HostRow]) -> str:
     """The same for reading."""
     signals = _shown(story)
     heads = [f"{one.label}{f' ({one.unit})' if one.unit else ''}" for one in signals]
@@ -128,11 +118,11 @@ def _markdown(story: WatchStory, lines: Sequence[TableLine]) -> str:
     out = [f"# Watch of run {story.run}, {story.environment}", "", f"{state}. All times in UTC.", ""]
     out.append(_joined(["time (UTC)", "hour", "host", *heads, "status", "notes"]))
     out.append(_joined(["---", "---:", "---", *("---:" for _ in signals), "---", "---"]))
-    for line in lines:
-        row, at = line.row, line.row.when.at
+    for row in lines:
+        at = row.when.at
         host = markdown_text(row.host) if row.host in story.hosts else f"**{markdown_text(row.host)}**"
         cells = [f"{at[:10]} {at[11:19]}", f"{row.when.t / HOUR:.2f}", host, *(_cell(one, row) for one in signals)]
-        out.append(_joined([*cells, row.verdict, "<br>".join(map(markdown_text, line.notes))]))
+        out.append(_joined([*cells, row.verdict, "<br>".join(map(markdown_text, row.notes))]))
     return "\n".join(out) + "\n"
 
 

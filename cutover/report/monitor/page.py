@@ -8,10 +8,9 @@ from typing import Any
 from cutover.console.values import follow
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
-from cutover.monitor.state import Hold
-from cutover.monitor.views.story import Decision, RuleFinding, WatchStory, read_watch
+from cutover.monitor.views.story import RuleFinding, WatchStory, read_watch
 from cutover.monitor.views.table import table_lines
-from cutover.monitor.views.text import called, hour, span
+from cutover.monitor.views.text import hour, span
 from cutover.plan.plan import Plan
 from cutover.release.wheels import digest_file
 from cutover.report.monitor.charts import colour, limits_of, scale_of, signal_chart, timeline_chart
@@ -47,7 +46,6 @@ def watch_page(run: RunDir, story: Timeline, shown: Presentation, plan: Plan | N
         "colours": [(colour(number), name) for number, name in enumerate(watch.hosts)],
         "found": [one for one in found if one["verdict"] is not Verdict.INCONCLUSIVE],
         "unsure": [one for one in found if one["verdict"] is Verdict.INCONCLUSIVE],
-        "decisions": sorted([*watch.decided, *map(_of_hold, watch.holds)], key=lambda one: one.when.t),
         "notices": sorted([*_data(story, "notice"), *watch.notices], key=lambda one: str(one["at"])),
         "signoffs": _data(story, "signoff"),
         "detection": detection(watch),
@@ -128,16 +126,6 @@ def _grouped(story: WatchStory) -> list[dict[str, Any]]:
         words, next_ = longest.worst.words, longest.worst.next
         found.append({"verdict": verdict, "rule": rule, "hosts": hosts, "words": words, "next": next_, "when": when})
     return sorted(found, key=lambda one: -one["verdict"].severity)
-
-
-def _of_hold(hold: Hold) -> Decision:
-    """A hold among the decisions; it stands below the point that opened it, which has its reasons."""
-    verdict = Verdict.WARN if hold.closed else Verdict.INCONCLUSIVE
-    if hold.closed is None:
-        answer = f"nobody has decided; at its deadline ({hour(hold.deadline_t)}): {called(hold.default)}"
-    else:
-        answer = f"after {span(hold.closed.t - hold.when.t)}: {hold.answer}"
-    return Decision(hold.when, f"hold {hold.where}", verdict, answer, () if hold.point else hold.reasons)
 
 
 def _data(run: Timeline, kind: str) -> list[Mapping[str, Any]]:
