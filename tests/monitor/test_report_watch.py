@@ -49,13 +49,13 @@ def broken_back() -> Watching:
 
 CALM = "1 host was watched for 24 h (h1): hour 1, hour 8, hour 24 passed. 49 samples, all succeeded. Findings: 1 INCONCLUSIVE."
 HELD = "The watch is on hold at hour 8 and waits for a person: h2: memory grew by 24 % an hour"
-BACK = "It was detected within 30.0 s and the fleet was back on V1 6.5 s after that, 36.5 s in all."
+BACK = "It was detected within 60.0 s and the fleet was back on V1 6.5 s after that, 66.5 s in all."
 ENDS = [
     ("calm", calm("h1", look_s=1800), "watch: PASS", CALM),
     ("held", held(look_s=600, hosts=NAMES), "watch: on hold", HELD),
     ("gone on", held_and_gone_on(look_s=600, hosts=NAMES), "watch: WARN", "hour 8 was FAIL (hold: go, by Ann Example, operations_lead"),
     ("under way", left(calm(look_s=1800)), "watch: under way", "The watch is at hour 24; the newest verdict of the fleet is PASS."),
-    ("rolled back", rolled_back(look_s=15, hosts=NAMES), "watch: rolled back", BACK),
+    ("rolled back", rolled_back(look_s=30, hosts=NAMES), "watch: rolled back", BACK),
     ("not back", broken_back(), "watch: a person is needed", "and the rollback is not complete"),
     ("altered", altered(), "watch: not to be trusted", "the chain is broken"),
 ]  # fmt: skip
@@ -81,12 +81,12 @@ def test_a_watch_that_was_left_ended_with_the_rollback_of_another_command(tmp_pa
 
 
 def test_detection_and_time_back_are_told(tmp_path: Path) -> None:
-    text = plain(page(rolled_back(look_s=15, hosts=NAMES), tmp_path))
+    text = plain(page(rolled_back(look_s=30, hosts=NAMES), tmp_path))
     assert "FAIL h2: error_rate: 0.3 share" in text
     assert "last good sample 06:30:00.000 UTC" in text
-    assert "first sign 06:30:15.000 UTC, 15.0 s before the trigger" in text
-    assert "06:30:30.000 UTC: detected within 30.0 s of the last good sample" in text
-    assert "06:30:36.500 UTC: 6.5 s after the trigger, 36.5 s after the last good sample" in text
+    assert "first sign 06:30:30.000 UTC, 30.0 s before the trigger" in text
+    assert "06:31:00.000 UTC: detected within 60.0 s of the last good sample" in text
+    assert "06:31:06.500 UTC: 6.5 s after the trigger, 66.5 s after the last good sample" in text
     assert "trigger to V1 in service 6.5 s" in text
 
 

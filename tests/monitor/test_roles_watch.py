@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from cutover.inventory.declarations import declarations
 from cutover.monitor.rules.rulebook import Cadence, seconds
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
@@ -93,25 +92,3 @@ def test_who_signs_is_a_known_role_at_a_known_point() -> None:
     assert set(role["watch_points"]) <= {point.name for point in book.points}
     for roles in role["watch_points"].values():
         assert set(roles) <= set(role["people_roles"])
-
-
-def test_a_hold_ends_by_its_deadline_in_one_of_three_ways() -> None:
-    hold = role_for()["watch_hold"]
-    assert (seconds(hold["deadline"]), hold["default"]) == (3600.0, "stay")
-
-
-def test_every_variable_is_told_in_words() -> None:
-    declared = {
-        name: entry for name, entry in declarations(ROOT / "roles", ["standard"]).items() if name.startswith("watch_")
-    }
-    assert set(declared) == {
-        "watch_look_s",
-        "watch_scale",
-        "watch_cadence",
-        "watch_live",
-        "watch_points",
-        "watch_hold",
-        "watch_rules",
-        "watch_thresholds",
-    }
-    assert all(entry.doc.endswith(".") for entry in declared.values())

@@ -13,7 +13,7 @@ from cutover.cli import judge
 from cutover.console.text import rich_console
 from cutover.core.errors import Problem
 from cutover.inventory.targets import Targets
-from cutover.journal.journal import Journal, is_held
+from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir
 from cutover.monitor import status
 from cutover.monitor.status import WatchStatus, watch_status, watch_status_view
@@ -54,17 +54,17 @@ def words(root: Path, watch: Watching, after_s: float = 12.0) -> str:
 
 
 def test_a_watch_that_somebody_is_at_says_how_far_it_is(tmp_path: Path) -> None:
-    watch = Watching(*HOSTS).look(row=True).until(3.2 * HOUR)
+    watch = Watching(*HOSTS).look(row=True).until(3.5 * HOUR)
     journal = Journal(kept(tmp_path, watch).watch_file)
     try:
         text = words(tmp_path, watch)
         found = standing(tmp_path, watch)
     finally:
         journal.close()
-    assert text == f"watch of run {RUN}: hour 3.2 of 24, last sample 12s ago: PASS; next point hour 8 at hour 8\n"
+    assert text == f"watch of run {RUN}: hour 3.5 of 24, last sample 12s ago: PASS; next point hour 8 at hour 8\n"
     assert found is not None
     assert found.as_json("h1") == {
-        "run": RUN, "hour": 3.2, "verdict": "PASS", "looked_at": watch.records[-1].at, "hold": None, "watched": True, "over": False,
+        "run": RUN, "hour": 3.5, "verdict": "PASS", "looked_at": watch.records[-1].at, "hold": None, "watched": True, "over": False,
         "broken": None,
     }  # fmt: skip
     assert found.as_json("h9") is None
@@ -167,15 +167,6 @@ def test_a_journal_that_cannot_be_read_ends_no_status_and_is_told(tmp_path: Path
     run = kept(tmp_path, watch)
     run.watch_file.write_text(run.watch_file.read_text().replace('{"seq":1', '{"odd":1'))
     assert "cannot be read: a line in it is not a record" in words(tmp_path, watch)
-
-
-def test_who_holds_a_journal_is_seen_and_looking_holds_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "journal.jsonl"
-    journal = Journal(path)
-    assert is_held(path)
-    journal.close()
-    assert not is_held(path)
-    Journal(path).close()
 
 
 def test_status_tells_it_to_people_and_scripts(

@@ -21,15 +21,6 @@ METRICS: dict[str, float | None] = {
 }  # fmt: skip
 
 
-def test_the_cadence_of_the_seeds_has_its_rows() -> None:
-    assert len(SEEDS.between(0.0, 4 * H)) == 8
-    assert len(SEEDS.between(4 * H, 8 * H)) == 4
-    assert len(SEEDS.between(8 * H, 16 * H)) == 4
-    assert len(SEEDS.between(16 * H, 24 * H)) == 2
-    assert SEEDS.between(0.0, 2 * H) == (0.5 * H, H, 1.5 * H, 2 * H)
-    assert SEEDS.between(24 * H, 99 * H) == ()
-
-
 @given(st.lists(st.floats(0.0, 24 * H), min_size=0, max_size=30))
 def test_however_a_watch_is_cut_into_pieces_each_row_comes_once(cuts: list[float]) -> None:
     moments = [0.0, *sorted(cuts), 24 * H]

@@ -181,7 +181,7 @@ def test_an_earlier_part_of_the_watch_is_known_and_not_shown_again() -> None:
     console = WatchConsole(stream, SHOWN, history=watch.records)
     console(watch.look().records[-2])
     assert stream.getvalue() == ""
-    assert console.story.hosts["web1"].samples == 32
+    assert console.story.hosts["web1"].samples == 8
 
 
 def test_on_a_terminal_the_view_is_left_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
