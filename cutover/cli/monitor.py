@@ -43,8 +43,6 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     from cutover.cli.announce import announcer_for
     from cutover.cli.results import show_end
     from cutover.monitor.monitor import watched_run
-    from cutover.monitor.notices import WatchNotices
-    from cutover.notify.escalation import NoticeFacts
     from cutover.run.options import RunOptions
     from cutover.run.session import Session, StopSignal
 
@@ -65,16 +63,10 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     )
     back = Session(ask, options, targets, announcer, stop)
     try:
-        with stop.watching(), watched_run(targets, where.runs, where.run, once=once) as run:
+        with stop.watching(), watched_run(targets, where.runs, where.run, announcer, stop, once=once) as run:
             output.follow(run)
-            release = run.directory.plan().release.id if run.directory.plan_file.exists() else ""
-            about = NoticeFacts(targets.environment, "", run.directory.id, release, targets.names)
-            notices = WatchNotices(announcer, run.journal, run.state, about)
-            try:
-                ended = run.run(notices, stop, stays=sys.stdin.isatty() and not once)
-                return run.finish(ended, notices, back)
-            finally:
-                notices.close()
+            ended = run.run(stays=sys.stdin.isatty() and not once)
+            return run.finish(ended, back)
     except Unjudged as nobody:
         ask.hosts = {one.host: {"verdict": "ERROR", "hour": None, "findings": []} for one in nobody.problems}
         raise
@@ -104,9 +96,10 @@ class WatchOutput:
 
         self.run, self.ask.run_id = run, run.directory.id
         shown, live = presentation(self.ask.root, run.targets.service).watch, False if self.ask.json else None
-        self.console = WatchConsole(self.ask.stream, shown, live=live, history=run.journal.records)
+        journal = run.watch.journal
+        self.console = WatchConsole(self.ask.stream, shown, live=live, history=journal.records)
         for listener in (self.console, Tables(run.directory.path, self.console.story), self._newest):
-            run.journal.listen(listener)
+            journal.listen(listener)
 
     def close(self, run: "WatchedRun") -> None:
         """Close the view, write what stays, and print where it is."""
