@@ -1,13 +1,14 @@
 """Loads rules.yml into a rule book; everything that is wrong with it, with the thresholds or with the overrides is reported at once."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from json import dumps
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.samples import LEVELS, Level
@@ -30,7 +31,6 @@ from cutover.monitor.rules.rulebook import (
     Threshold,
     belongs,
 )
-from cutover.monitor.rules.signals import number
 from cutover.plan.service import ServiceRole, thresholds
 
 FILE = "rules.yml"
@@ -91,6 +91,12 @@ class _Point(Schema):
             yield ("steady",), "`steady` and `steady_since` belong together", next_
 
 
+class _Row(RootModel[Annotated[dict[Literal["warn", "critical", "rollback"], float], Field(min_length=1)]]):
+    """A row of the table of thresholds: some levels, each with its limit."""
+
+    model_config = ConfigDict(strict=True)
+
+
 class _File(Schema):
     thresholds: dict[str, Any] = Field(default_factory=dict)
     epoch: Text
@@ -127,18 +133,24 @@ def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> 
         name: _merged(rule, checked.defaults, overrides.get(name)) for name, rule in checked.rules.items()
     }
 
+    sections = {**written, TABLE: table}
+
     def entries(section: str, model: type[ModelT]) -> dict[str, ModelT]:
         """Those of a section that fit: one that does not hides no mistake of another."""
         found = {
             name: validate(model, entry, lambda *keys, name=name: where(section, name, *keys), problems)
-            for name, entry in written[section].items()
+            for name, entry in sections[section].items()
         }
         return {name: one for name, one in found.items() if one is not None}
 
     draft = _Draft(
-        {section: list(found) for section, found in written.items()},
-        table, entries("signals", SignalEntry), entries("rules", _Rule), entries("metrics", _Metric), entries("points", _Point),
-    )  # fmt: skip
+        names={section: list(found) for section, found in sections.items()},
+        table={name: dict(row.root) for name, row in entries(TABLE, _Row).items()},
+        signals=entries("signals", SignalEntry),
+        rules=entries("rules", _Rule),
+        metrics=entries("metrics", _Metric),
+        points=entries("points", _Point),
+    )
     problems += [Problem(found, next_, path=where(*keys)) for keys, found, next_ in draft.refusals()]
     if problems:
         raise UsageError(problems)
@@ -187,13 +199,6 @@ def _merged(rule: Any, defaults: Mapping[str, Any], changes: Any) -> Any:
     return merged
 
 
-def _levels(row: object) -> dict[str, float]:
-    """A row of the table of thresholds; empty where it is not made of levels with numbers."""
-    found = {level: number(limit) for level, limit in row.items()} if isinstance(row, dict) else {}
-    good = {level: float(limit) for level, limit in found.items() if limit is not None and level in LEVELS}
-    return good if len(good) == len(found) else {}
-
-
 def _keys_of(kind: Kind) -> tuple[set[str], set[str]]:
     """Which keys a rule over this kind of signal needs, and which it may have besides."""
     needed = {"window"} if kind in WINDOWED else set()
@@ -204,15 +209,21 @@ def _keys_of(kind: Kind) -> tuple[set[str], set[str]]:
     return needed, allowed
 
 
+@dataclass(frozen=True)
 class _Draft:
     """The entries that fit the schema: what is wrong between them, and what they come to."""
 
-    def __init__(
-        self, names: Mapping[str, list[str]], table: Mapping[str, Any], signals: Mapping[str, SignalEntry], rules: Mapping[str, _Rule],
-        metrics: Mapping[str, _Metric], points: Mapping[str, _Point],
-    ) -> None:  # fmt: skip
-        self.names = names  # by section, also of the entries that were refused
-        self.table, self.signals, self.rules, self.metrics, self.points = table, signals, rules, metrics, points
+    names: Mapping[str, list[str]]  # by section, also of the entries that were refused
+    table: Mapping[str, Mapping[str, float]]
+    signals: Mapping[str, SignalEntry]
+    rules: Mapping[str, _Rule]
+    metrics: Mapping[str, _Metric]
+    points: Mapping[str, _Point]
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Each limit of the table, as `row.level` names it."""
+        return {f"{name}.{level}": limit for name, row in self.table.items() for level, limit in row.items()}
 
     def refusals(self) -> Refusals:
         """What the schema cannot say: references between entries, and what belongs to which kind of signal."""
@@ -231,19 +242,6 @@ class _Draft:
         if word not in known:
             yield keys, f"there is no {what} `{word}`", f"{did_you_mean(word, known)}there are {listed(known, 40)}"
 
-    def _row(self, keys: Keys, name: str) -> Refusals:
-        yield from self._known(keys, name, self.table, f"row of {TABLE}")
-        if name in self.table and not _levels(self.table[name]):
-            found = f"{TABLE}.{name} is {self.table[name]!r}, not levels with numbers"
-            yield keys, found, f"write some of {listed(LEVELS)}, each with a number"
-
-    def _level(self, keys: Keys, written: str) -> Refusals:
-        """`row.level` names a limit."""
-        name, _, level = written.partition(".")
-        yield from self._row(keys, name)
-        if row := _levels(self.table.get(name)):
-            yield from self._known(keys, level, row, "level")
-
     def _rule(self, keys: Keys, rule: _Rule) -> Refusals:
         yield from self._known((*keys, "signal"), rule.signal, self.names["signals"], "signal")
         signal = self.signals.get(rule.signal)
@@ -258,11 +256,10 @@ class _Draft:
             yield (*keys, *key), found, next_
         if rule.for_ and signal.at_rows:
             yield (*keys, "for"), "rows are too far apart for a hold time", "remove it"
-        if rule.floor:
-            yield from self._row((*keys, "floor"), rule.floor)
-        if rule.row:
-            yield from self._row((*keys, "row"), rule.row)
-        yield from self._limits(keys, rule, _row_of(rule, kind, self.table))
+        for word, row in (("floor", rule.floor), ("row", rule.row)):
+            if row:
+                yield from self._known((*keys, word), row, self.names[TABLE], f"row of {TABLE}")
+        yield from self._limits(keys, rule, self._row(rule, kind))
 
     def _limits(self, keys: Keys, rule: _Rule, row: Mapping[str, float]) -> Refusals:
         """Each level that the rule names has a limit, and the graver ones lie beyond the milder."""
@@ -289,13 +286,13 @@ class _Draft:
     def _point(self, keys: Keys, point: _Point) -> Refusals:
         if point.steady_since and point.steady:
             yield from self._known((*keys, "steady_since"), point.steady_since, self.names["points"], "point")
-            yield from self._level((*keys, "steady"), point.steady)
+            yield from self._known((*keys, "steady"), point.steady, self.limits, "limit")
             earlier = self.points.get(point.steady_since)
             if earlier and earlier.at >= point.at:
                 yield (*keys, "steady_since"), f"`{point.steady_since}` is not earlier", "name an earlier point"
         for metric, level in point.below.items():
             yield from self._known((*keys, "below", metric), metric, self.names["metrics"], "metric")
-            yield from self._level((*keys, "below", metric), level)
+            yield from self._known((*keys, "below", metric), level, self.limits, "limit")
 
     # What was checked, as values of the book.
 
@@ -306,8 +303,8 @@ class _Draft:
     def rule(self, name: str) -> Rule:
         """A rule with its limits."""
         one = self.rules[name]
-        floor = min(_levels(self.table[one.floor]).values()) if one.floor else 0.0
-        limits = _thresholds(one, _row_of(one, self.signals[one.signal].kind, self.table))
+        floor = min(self.table[one.floor].values()) if one.floor else 0.0
+        limits = _thresholds(one, self._row(one, self.signals[one.signal].kind))
         return Rule(
             name, self.signal(one, floor), one.over == "below", limits, one.least, bool(one.bound),
             one.fail_after, bool(one.at_points), one.words, one.next,
@@ -316,18 +313,13 @@ class _Draft:
     def point(self, name: str) -> DecisionPoint:
         """A decision point with its limits."""
         one = self.points[name]
-        below = tuple((metric, self._limit(written)) for metric, written in one.below.items())
-        steady = self._limit(one.steady) if one.steady else 0.0
+        below = tuple((metric, self.limits[written]) for metric, written in one.below.items())
+        steady = self.limits[one.steady] if one.steady else 0.0
         return DecisionPoint(name, one.at, one.steady_since, steady, below, one.otherwise, one.by)
 
-    def _limit(self, written: str) -> float:
-        name, _, level = written.partition(".")
-        return float(self.table[name][level])
-
-
-def _row_of(rule: _Rule, kind: Kind, table: Mapping[str, Any]) -> dict[str, float]:
-    """The limits by level: those of the rule's row; a state is exceeded where it is one at all."""
-    return dict.fromkeys(LEVELS, 0.0) if kind in STATES else _levels(table.get(rule.row))
+    def _row(self, rule: _Rule, kind: Kind) -> Mapping[str, float]:
+        """The limits by level: those of the rule's row; a state is exceeded where it is one at all."""
+        return dict.fromkeys(LEVELS, 0.0) if kind in STATES else self.table.get(rule.row, {})
 
 
 def _thresholds(rule: _Rule, row: Mapping[str, float]) -> tuple[Threshold, ...]:
