@@ -76,10 +76,10 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
         day.looks += 1
         _note(day, book, results, history, t)
         if t in points:
-            judged = [judgement(HOST, rule, one, t) for rule, one in zip(book.rules, results, strict=True)]
-            point = points[t]
-            day.points[point.name] = judge_point(point, {HOST: history.state(judged, judge.metrics())}, book)
-            history.mark(point.name, judge.metrics())
+            history.row = [judgement(HOST, rule, one, t) for rule, one in zip(book.rules, results, strict=True)]
+            point, history.metrics = points[t], judge.metrics()
+            day.points[point.name] = judge_point(point, {HOST: history}, book)
+            history.marks[point.name] = history.metrics
             history.decided()
         if regression and not slow and day.seen_at(regression) is not None:
             break

@@ -25,10 +25,11 @@ def signoff(where: Where, role: str, name: str, decision: str, point: str, note:
 
     def work(ask: Ask) -> ExitCode:
         from cutover.cli.results import write_all
-        from cutover.monitor.signoff import SignoffRequest, sign_off
+        from cutover.monitor.signoff import sign_off
+        from cutover.monitor.state import Signoff
 
-        request = SignoffRequest(role, name, decision, point, note)
-        directory, signed = sign_off(where.targets(), where.runs, where.run, request)
+        signed = Signoff(role, name.strip(), decision, point, note)
+        directory = sign_off(where.targets(), where.runs, where.run, signed)
         ask.run_id = directory.id
         about = signed.point or "what the watch waits for"
         ask.say(f"{signed.name} ({signed.role}) has decided on {about}: {signed.decision}; run {directory.id}")
@@ -42,8 +43,6 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     from cutover.cli.announce import announcer_for
     from cutover.cli.results import show_end
     from cutover.monitor.monitor import watched_run
-    from cutover.monitor.notices import WatchNotices
-    from cutover.notify.escalation import NoticeFacts
     from cutover.run.options import RunOptions
     from cutover.run.session import Session, StopSignal
 
@@ -64,16 +63,10 @@ def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
     )
     back = Session(ask, options, targets, announcer, stop)
     try:
-        with stop.watching(), watched_run(targets, where.runs, where.run, once=once) as run:
+        with stop.watching(), watched_run(targets, where.runs, where.run, announcer, stop, once=once) as run:
             output.follow(run)
-            release = run.directory.plan().release.id if run.directory.plan_file.exists() else ""
-            about = NoticeFacts(targets.environment, "", run.directory.id, release, targets.names)
-            notices = WatchNotices(announcer, run.journal, run.state, about)
-            try:
-                ended = run.run(notices, stop, stays=sys.stdin.isatty() and not once)
-                return run.finish(ended, notices, back)
-            finally:
-                notices.close()
+            ended = run.run(stays=sys.stdin.isatty() and not once)
+            return run.finish(ended, back)
     except Unjudged as nobody:
         ask.hosts = {one.host: {"verdict": "ERROR", "hour": None, "findings": []} for one in nobody.problems}
         raise
@@ -103,9 +96,10 @@ class WatchOutput:
 
         self.run, self.ask.run_id = run, run.directory.id
         shown, live = presentation(self.ask.root, run.targets.service).watch, False if self.ask.json else None
-        self.console = WatchConsole(self.ask.stream, shown, live=live, history=run.journal.records)
+        journal = run.watch.journal
+        self.console = WatchConsole(self.ask.stream, shown, live=live, history=journal.records)
         for listener in (self.console, Tables(run.directory.path, self.console.story), self._newest):
-            run.journal.listen(listener)
+            journal.listen(listener)
 
     def close(self, run: "WatchedRun") -> None:
         """Close the view, write what stays, and print where it is."""

@@ -21,9 +21,12 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal, head_of
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.monitor.collector import Collector
-from cutover.monitor.settings import Settings, settings_of
+from cutover.monitor.notices import WatchNotices
+from cutover.monitor.settings import settings_of
 from cutover.monitor.state import Responses, WatchClock, WatchState
-from cutover.monitor.watch import EndReason, Judges, Notify, Watch, WatchEnd
+from cutover.monitor.watch import EndReason, Judges, Watch, WatchEnd
+from cutover.notify.escalation import NoticeFacts
+from cutover.notify.listener import Announcer
 from cutover.plan.phases import COMMITTING
 from cutover.plan.roles import RunFacts
 from cutover.remote.fleet import connect
@@ -34,52 +37,30 @@ from cutover.run.session import Session, StopSignal
 
 @dataclass(frozen=True)
 class WatchedRun:
-    """A run that is to be watched, connected to its hosts, with the journal of its watch open and `state` following it."""
+    """A run that is to be watched, connected to its hosts, with the journal of its watch open; state and judges follow it."""
 
     targets: Targets
-    runs: RunDirs
-    settings: Settings
-    once: bool
-    hosts: tuple[str, ...]
     directory: RunDir
-    heads: Mapping[str, Any]  # the journal heads that the hosts keep
-    collector: Collector
-    journal: Journal
-    state: WatchState
+    watch: Watch
+    started: Mapping[str, Any]  # what the journal keeps of a watch that begins
+    once: bool
 
-    def run(self, notify: Notify, stop: StopSignal, *, stays: bool) -> WatchEnd:
+    def run(self, *, stays: bool) -> WatchEnd:
         """Watch until there is an end; Interrupted where a person stops it, which the journal notes."""
-        watch = self._watch(notify, stop)
+        watch = self.watch
+        if watch.state.started_at:
+            watch.journal.write("watch.resumed", t=watch.clock.t, once=self.once, rules=watch.settings.book.digest)
+        else:
+            watch.journal.write("watch.started", began=watch.clock.began, once=self.once, **self.started)
         try:
             return watch.run(once=self.once, stays=stays)
         except Interrupted:
-            self.journal.write("watch.left", t=self.state.look_t, why="interrupted")
+            watch.journal.write("watch.left", t=watch.state.look_t, why="interrupted")
             found = "the watch was left: nobody watches the triggers now"
             next_ = "`./invokew monitor` goes on in the same window; the gap is listed"
             raise Interrupted(Problem(found=found, next=next_)) from None
 
-    def _watch(self, notify: Notify, stop: StopSignal) -> Watch:
-        """The watch as its journal leaves it, or a new one."""
-        settings, state, journal = self.settings, self.state, self.journal
-        clock = WatchClock(state.began if state.started_at else time.time(), settings.scale)
-        lasting = settings.as_json()
-        if self.once:  # samples are as far apart then as rows are, and windows must hold several of them
-            settings = settings.looking_every(max(settings.look_s, settings.cadence.every_at(clock.t)))
-        judges = Judges(settings.book, self.hosts, settings.look_s)
-        judges.replay(journal.records)
-        if state.started_at:
-            journal.write("watch.resumed", t=clock.t, once=self.once, rules=settings.book.digest)
-        else:
-            journal.write(
-                "watch.started", run=self.directory.id, environment=self.directory.environment(), hosts=list(self.hosts),
-                began=clock.began, once=self.once, head=head_of(self.directory.journal_file), heads=self.heads, **lasting,
-            )  # fmt: skip
-        return Watch(
-            settings, self.hosts, journal, state, judges, clock, self.collector.collect, notify,
-            lambda since: Responses.since(self.directory, since), stop.wait,
-        )  # fmt: skip
-
-    def finish(self, ended: WatchEnd, notify: Notify, back: Session) -> ExitCode:
+    def finish(self, ended: WatchEnd, back: Session) -> ExitCode:
         """What follows from the end. Raises OnHold, RolledBack, MixedFleet; the code is that of the verdict with `once`.
 
         `back` is the session of a rollback, where there is one.
@@ -95,14 +76,14 @@ class WatchedRun:
             next_ = f"{go_on}, `./invokew abort {hosts}` rolls back; `./invokew monitor {hosts}` keeps the triggers armed meanwhile"
             raise OnHold([Problem(found=reason, next=next_) for reason in ended.reasons])
         if ended.end is EndReason.OVER:
-            notify("success", ())
+            self.watch.notify("success", ())
             self._close(ended, ExitCode.DONE)
         return ExitCode.of(ended.verdict) if self.once else ExitCode.DONE
 
     def _roll_back(self, ended: WatchEnd, back: Session) -> None:
         """The same path as `rollback`, which notifies people as well; raises RolledBack, or what the rollback raises."""
         reason = "; ".join(ended.reasons)
-        self.journal.write("rollback.started", reasons=list(ended.reasons), t=self.state.look_t)
+        self.watch.journal.write("rollback.started", reasons=list(ended.reasons), t=self.watch.state.look_t)
         code = ExitCode.BUG
         try:
             back.options = replace(back.options, run=self.directory.id, reason=f"the watch: {reason}")
@@ -112,18 +93,21 @@ class WatchedRun:
             code = failed.exit_code
             raise
         finally:
-            self.journal.write("rollback.finished", exit_code=int(code))
+            self.watch.journal.write("rollback.finished", exit_code=int(code))
             self._close(ended, code)
         raise RolledBack(
             [Problem(found=f"rolled back by the watch: {reason}", next="see the report and the incident record")]
         )
 
     def _close(self, ended: WatchEnd, code: ExitCode) -> None:
-        self.journal.write("watch.finished", verdict=str(ended.verdict), end=ended.end.value, exit_code=int(code))
+        verdict, end = str(ended.verdict), ended.end.value
+        self.watch.journal.write("watch.finished", verdict=verdict, end=end, exit_code=int(code))
 
 
 @contextmanager
-def watched_run(targets: Targets, runs: RunDirs, run: str, *, once: bool) -> Iterator[WatchedRun]:
+def watched_run(
+    targets: Targets, runs: RunDirs, run: str, announcer: Announcer, stop: StopSignal, *, once: bool
+) -> Iterator[WatchedRun]:
     """The run to watch: the one named, else the newest that its hosts are on. UsageError, Unreachable or Unjudged where there is none."""
     settings = settings_of(targets)
     with ExitStack() as open_things:
@@ -135,19 +119,37 @@ def watched_run(targets: Targets, runs: RunDirs, run: str, *, once: bool) -> Ite
         if known is None and (unreachable or silent):
             raise _unreachable([*unreachable, *silent], once=once)
         known = _in_service(targets, known)
-        hosts = _all_hosts(known)
-        directory = directory_of(runs, known)
+        hosts, directory = _all_hosts(known), directory_of(runs, known)
         journal = Journal(directory.watch_file)
         open_things.callback(journal.close)
-        heads = {name: list(known.at(name).heads) for name in hosts}
-        collector = Collector.of(targets, fleet, RunFacts(directory.id, directory.id[:16]))
         state = WatchState.of(journal.records)
         if state.started_at and settings.scale != state.scale:
             found = f"it is {settings.scale:g}, and the watch of run {directory.id} was begun with {state.scale:g}"
             next_ = f"set it to {state.scale:g}: the clock of a watch is fixed when it begins"
             raise UsageError(Problem(path="watch_scale", found=found, next=next_))
+        heads = {name: list(known.at(name).heads) for name in hosts}
+        started = {
+            "run": directory.id, "environment": directory.environment(), "hosts": list(hosts), "head": head_of(directory.journal_file),
+            "heads": heads, **settings.as_json(),
+        }  # fmt: skip
+        clock = WatchClock(state.began if state.started_at else time.time(), settings.scale)
+        if once:  # samples are as far apart then as rows are, and windows must hold several of them
+            settings = settings.looking_every(max(settings.look_s, settings.cadence.every_at(clock.t)))
+        judges = Judges(settings.book, hosts, settings.look_s)
+        for record in journal.records:
+            judges(record)
         journal.listen(state)
-        yield WatchedRun(targets, runs, settings, once, hosts, directory, heads, collector, journal, state)
+        journal.listen(judges)
+        release = directory.plan().release.id if directory.plan_file.exists() else ""
+        notices = WatchNotices(
+            announcer, journal, state, NoticeFacts(targets.environment, "", directory.id, release, hosts)
+        )
+        open_things.callback(notices.close)
+        collect = Collector.of(targets, fleet, RunFacts(directory.id, directory.id[:16])).collect
+        watch = Watch(
+            settings, hosts, journal, state, judges, clock, collect, notices, lambda since: Responses.since(directory, since), stop.wait
+        )  # fmt: skip
+        yield WatchedRun(targets, directory, watch, started, once)
 
 
 def _all_hosts(known: Known) -> tuple[str, ...]:

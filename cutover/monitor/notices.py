@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from cutover.journal.journal import Journal
-from cutover.monitor.state import HOUR, WatchClock, WatchState
+from cutover.monitor.state import HOUR, WatchState
 from cutover.notify.escalation import NoticeFacts
 from cutover.notify.listener import Announcer, Notice
 
@@ -58,17 +57,13 @@ class WatchNotices:
     def _facts(self, reasons: Sequence[str]) -> NoticeFacts:
         state, hold = self.state, self.state.hold
         facts = replace(
-            self.about, at=self._stamp(state.look_t), verdict=str(state.verdict), reasons=tuple(reasons[:REASONS]),
+            self.about, at=state.at(state.look_t), verdict=str(state.verdict), reasons=tuple(reasons[:REASONS]),
             figures=(("hour of the watch", f"{state.look_t / HOUR:.1f}"),),
         )  # fmt: skip
         if hold is None:
             return facts
-        return replace(facts, point=hold.point, until=self._stamp(hold.deadline_t), default=hold.default, next=NEXT)
+        return replace(facts, point=hold.point, until=state.at(hold.deadline_t), default=hold.default, next=NEXT)
 
     def _record(self, records: Sequence[dict[str, object]]) -> None:
         for record in records:
             self.journal.write("notice", **record)
-
-    def _stamp(self, t: float) -> str:
-        at = WatchClock(self.state.began, self.state.scale).at_real(t)
-        return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -1,16 +1,17 @@
 """The settings of a watch, from the variables (roles/standard/defaults.yml has each default)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import AfterValidator
 
 from cutover.core.errors import Problem, UsageError
+from cutover.inventory.schema import Names, Schema, validate
 from cutover.inventory.targets import Targets
 from cutover.inventory.yamlfile import dotted
-from cutover.monitor.rules.rulebook import Cadence, RuleBook, cadence, paced
-from cutover.monitor.rules.rules import Duration, StrictModel, load_for, schema_problems
+from cutover.monitor.rules.rulebook import Cadence, Duration, RuleBook, paced
+from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
 
 
@@ -46,59 +47,49 @@ class Settings:
         }
 
 
-class _Hold(StrictModel):
+def _cadence(rows: dict[float, float]) -> dict[float, float]:
+    Cadence.of(rows)
+    return rows
+
+
+class _Hold(Schema):
     deadline: Duration
     default: Literal["stay", "rollback", "go_on"]
-    roles: list[str]
+    roles: Names
 
 
-class _Variables(StrictModel):
+class _Variables(Schema):
     watch_look_s: float
     watch_scale: float
+    watch_cadence: Annotated[dict[Duration, Duration], AfterValidator(_cadence)]
     watch_live: Duration
     watch_hold: _Hold
-    watch_points: dict[str, list[str]]
+    watch_points: dict[str, Names]
 
 
 def settings_of(targets: Targets) -> Settings:
     """Read them; they concern the watch as a whole, so they must be the same on all hosts. All that is wrong at once (UsageError)."""
-    shared, problems = SharedVariables(targets), list[Problem]()
-    rows = book = known = None
-    try:
-        rows = cadence(shared["watch_cadence"], "watch_cadence")
-    except UsageError as wrong:
-        problems += wrong.problems
+    shared: dict[str, Any] = {
+        name: targets.shared(name) for name in (*_Variables.model_fields, "watch_thresholds", "watch_rules")
+    }
+    problems: list[Problem] = []
+    known = validate(
+        _Variables, {name: shared[name] for name in _Variables.model_fields}, lambda *keys: dotted(keys), problems
+    )
     try:
         book = load_for(load_service(targets.root, targets.service), shared)
-        points = [point.name for point in book.points]
-        unknown = [f"watch_points.{name}" for name in shared["watch_points"] if name not in points]
-        next_ = f"name one of {', '.join(points)}"
-        problems += [Problem(path=path, found="there is no such point", next=next_) for path in unknown]
     except UsageError as wrong:
-        problems += wrong.problems
-    try:
-        known = _Variables.model_validate({name: shared[name] for name in _Variables.model_fields})
-    except ValidationError as wrong:
-        problems += schema_problems(wrong, lambda *keys: dotted(keys), lambda _: _Hold)
-    if problems or rows is None or book is None or known is None:
+        raise UsageError([*problems, *wrong.problems]) from wrong
+    points = [point.name for point in book.points]
+    for name in shared["watch_points"]:
+        if name not in points:
+            next_ = f"name one of {', '.join(points)}"
+            problems.append(Problem(path=f"watch_points.{name}", found="there is no such point", next=next_))
+    if problems or known is None:
         raise UsageError(problems)
-    signers, hold = {point: tuple(roles) for point, roles in known.watch_points.items()}, known.watch_hold
-    scale, deciders = known.watch_scale, tuple(hold.roles)
-    settings = Settings(0.0, rows, known.watch_live, scale, hold.deadline, hold.default, deciders, signers, book)
-    return settings.looking_every(known.watch_look_s * scale)
-
-
-@dataclass(frozen=True)
-class SharedVariables(Mapping[str, Any]):
-    """The variables of the hosts as one: what is asked for must be the same on all of them."""
-
-    targets: Targets
-
-    def __getitem__(self, name: str) -> Any:
-        return self.targets.shared(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.targets.variables[self.targets.names[0]])
-
-    def __len__(self) -> int:
-        return len(self.targets.variables[self.targets.names[0]])
+    hold = known.watch_hold
+    settings = Settings(
+        look_s=0.0, cadence=Cadence.of(known.watch_cadence), live_s=known.watch_live, scale=known.watch_scale, hold_s=hold.deadline,
+        hold_default=hold.default, deciders=hold.roles, signers=known.watch_points, book=book,
+    )  # fmt: skip
+    return settings.looking_every(known.watch_look_s * known.watch_scale)

@@ -1,7 +1,5 @@
 """`signoff`: a person, by name and role, decides what a watch waits for, or signs one of its points. It connects to no host."""
 
-from dataclasses import dataclass
-
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.targets import Targets
@@ -13,17 +11,6 @@ from cutover.notify.listener import people_of
 from cutover.run.leases import holder
 
 DECISIONS = (GO_ON, ROLL_BACK)
-
-
-@dataclass(frozen=True)
-class SignoffRequest:
-    """What somebody wants to sign; `point` is empty where it is about what the watch waits for."""
-
-    role: str
-    name: str
-    decision: str
-    point: str
-    note: str
 
 
 def run_with_watch(targets: Targets, runs: RunDirs, run: str) -> tuple[RunDir, WatchState]:
@@ -43,7 +30,7 @@ def run_with_watch(targets: Targets, runs: RunDirs, run: str) -> tuple[RunDir, W
     return candidates[0], WatchState.of(read(candidates[0].watch_file))
 
 
-def sign_off(targets: Targets, runs: RunDirs, run: str, request: SignoffRequest) -> tuple[RunDir, Signoff]:
+def sign_off(targets: Targets, runs: RunDirs, run: str, request: Signoff) -> RunDir:
     """Write it into the run's journal, where the watch reads it with its next sample. UsageError with all that does not fit."""
     directory, state = run_with_watch(targets, runs, run)
     problems = [*_unsuitable(targets, request, settings_of(targets)), *_untimely(state, request)]
@@ -51,16 +38,13 @@ def sign_off(targets: Targets, runs: RunDirs, run: str, request: SignoffRequest)
         raise UsageError(problems)
     journal = directory.journal()
     try:
-        journal.write(
-            "signoff", role=request.role, name=request.name.strip(), decision=request.decision, point=request.point,
-            note=request.note, by=holder(), head=head_of(directory.watch_file),
-        )  # fmt: skip
-        return directory, Signoff.of(journal.records[-1])
+        journal.write("signoff", **request.as_json(), by=holder(), head=head_of(directory.watch_file))
     finally:
         journal.close()
+    return directory
 
 
-def _unsuitable(targets: Targets, request: SignoffRequest, settings: Settings) -> list[Problem]:
+def _unsuitable(targets: Targets, request: Signoff, settings: Settings) -> list[Problem]:
     roles = people_of(targets).roles
     points = [point.name for point in settings.book.points]
     deciders = settings.signers.get(request.point, settings.deciders)
@@ -73,12 +57,12 @@ def _unsuitable(targets: Targets, request: SignoffRequest, settings: Settings) -
         where = "watch_points" if request.point in settings.signers else "watch_hold"
         found = f"{request.role} does not decide on {about}"
         problems.append(Problem(path="--role", found=found, next=f"one of {listed(deciders)} does ({where})"))
-    elif roles[request.role].names and request.name.strip() not in roles[request.role].names:
+    elif roles[request.role].names and request.name not in roles[request.role].names:
         found = f"`{request.name}` does not have this role: {', '.join(roles[request.role].names)}"
         problems.append(
             Problem(path=f"--role {request.role}", found=found, next="have one of them sign, or correct people_roles")
         )
-    if not request.name.strip():
+    if not request.name:
         problems.append(Problem(path="--name", found="it is empty", next="give the name of the person who decides"))
     if request.decision not in DECISIONS:
         found = f"`{request.decision}` is not a decision"
@@ -89,15 +73,12 @@ def _unsuitable(targets: Targets, request: SignoffRequest, settings: Settings) -
     return problems
 
 
-def _untimely(state: WatchState, request: SignoffRequest) -> list[Problem]:
+def _untimely(state: WatchState, request: Signoff) -> list[Problem]:
     """A decision about nothing, or a signature before its time, is worth nothing to a reviewer."""
     waits = state.hold is not None and request.point in ("", state.hold.point)
     if request.decision == ROLL_BACK and not waits:
-        found, next_ = (
-            "the watch does not wait for that decision",
-            "`./invokew rollback` rolls the fleet back at any time",
-        )
-        return [Problem(path="--decision", found=found, next=next_)]
+        found = "the watch does not wait for that decision"
+        return [Problem(path="--decision", found=found, next="`./invokew rollback` rolls the fleet back at any time")]
     if not request.point:
         next_ = "nothing is to be decided; sign a point that was passed with --point"
         return [] if state.hold else [Problem(path="--point", found="the watch waits for nobody", next=next_)]

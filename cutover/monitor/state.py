@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from cutover.core.times import written
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.journal import read
 from cutover.journal.record import Record
@@ -34,13 +36,9 @@ class WatchClock:
         """A moment of real time (Unix seconds) on the watch's clock."""
         return (at - self.began) * self.scale
 
-    def at_real(self, t: float) -> float:
-        """A moment of the watch in real time (Unix seconds)."""
-        return self.began + t / self.scale
-
     def real_seconds_until(self, t: float) -> float:
         """How long to wait for a moment of the watch; 0 where it has come."""
-        return max(0.0, self.at_real(t) - self.now())
+        return max(0.0, (t - self.t) / self.scale)
 
 
 @dataclass(frozen=True)
@@ -51,14 +49,17 @@ class Signoff:
     name: str
     decision: str
     point: str
-    at: str
     note: str = ""
+    at: str = ""  # ISO 8601 UTC
+
+    def as_json(self) -> dict[str, str]:
+        """As the journal of the run keeps it; when is the record's own."""
+        return {name: value for name, value in vars(self).items() if name != "at"}
 
     @classmethod
     def of(cls, record: Record) -> "Signoff":
         """From the journal of the run."""
-        data = record.data
-        return cls(data["role"], data["name"], data["decision"], data["point"], record.at, data.get("note", ""))
+        return cls(**{name: record.data[name] for name in ("role", "name", "decision", "point", "note")}, at=record.at)
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ class Hold:
         """At which point it was opened; between points a rule opens it."""
         return f"at {self.point.replace('_', ' ')}" if self.point else "between decision points"
 
+    @property
+    def answer(self) -> str:
+        """What was decided, by whom and why."""
+        return f"{self.decision.replace('_', ' ')}, by {self.by}{f': {self.note}' if self.note else ''}"
+
 
 @dataclass
 class WatchState:
@@ -145,6 +151,10 @@ class WatchState:
     def hold(self) -> Hold | None:
         """The hold that is open."""
         return next((hold for hold in reversed(self.holds) if hold.closed is None), None)
+
+    def at(self, t: float) -> str:
+        """A moment of the watch in real time (ISO 8601 UTC)."""
+        return written(datetime.fromtimestamp(self.began + t / self.scale, UTC))
 
     def settled(self, point: str) -> bool:
         """Whether a point has an answer that is not asked again."""

@@ -1,9 +1,6 @@
 """What `status` reports: what each host runs, and how the watch of the environment is going, by the journals of this machine."""
 
 import json
-import re
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from cutover.console.text import MARKS, ago, count, joined, one_line, text
 from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.core.step import State
-from cutover.core.verdict import Verdict, worst
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import is_held, read
 from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.monitor.collector import sample_twice, steps_outside_watch
-from cutover.monitor.rules.rulebook import Cadence
-from cutover.monitor.state import HOUR, Hold, Responses, WatchClock, WatchState
+from cutover.monitor.state import HOUR, Hold, Responses
+from cutover.monitor.views.story import WatchStory
 from cutover.monitor.views.text import called, hour, next_point
 from cutover.plan.phases import READS_FACTS
 from cutover.plan.roles import RunFacts, contexts, steps_of
@@ -66,68 +62,78 @@ COMMITS, GOES_BACK = "batch.started", "rollback.started"
 
 @dataclass(frozen=True)
 class WatchStatus:
-    """The watch of a run. Times are ISO 8601 UTC, those with `_t` seconds on the watch's clock."""
+    """The watch of a run, as its journal has it."""
 
     run: str
-    hosts: tuple[str, ...]
+    story: WatchStory
     watched: bool  # whether a process is at it now
-    state: WatchState
-    clock: WatchClock
-    verdicts: Mapping[str, Verdict]  # of the last samples, by host
-    looked_at: str = ""
-    live_s: float = 0.0  # how long it lasts
-    points: tuple[tuple[str, float], ...] = ()  # that have no answer yet, and when they come
-    hold: Hold | None = None
     late: bool = False  # nobody is at it, and no single sample came in time
-    finished: Mapping[str, Any] | None = None  # how it ended, and when (`at`)
+    ended: Record | None = None  # how it ended
     went_back: bool = False  # another command rolled the run back
     broken: str = ""  # why its journal cannot be read
 
     @property
-    def verdict(self) -> Verdict:
-        """Of the fleet, at the last samples."""
-        return worst(self.verdicts.values())
+    def hold(self) -> Hold | None:
+        """What it waits for, also where that was opened after it had ended."""
+        hold = self.story.hold
+        return hold if hold is not None and (self.ended is None or hold.when.at > self.ended.at) else None
 
     @property
     def over(self) -> bool:
         """Whether there is nothing left to watch."""
-        return self.went_back or (self.hold is None and self.finished is not None)
+        return self.went_back or (self.hold is None and self.ended is not None)
 
-    def until(self, hold: Hold) -> str:
-        """When the default of a hold follows."""
-        at = datetime.fromtimestamp(self.clock.at_real(hold.deadline_t), UTC)
-        return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    @property
+    def looked_at(self) -> str:
+        """When the last sample was taken (ISO 8601 UTC)."""
+        return self.story.at(self.story.look_t)
+
+    @property
+    def next_point(self) -> tuple[str, float] | None:
+        """The next decision point that has no answer yet, and when it comes on the watch's clock."""
+        story = self.story
+        times = [(name, story.moved.get(name, at)) for name, at in story.due if not story.settled(name)]
+        return next_point(times, story.look_t)
 
     def as_json(self, host: str) -> dict[str, Any] | None:
         """What `status --json` reports for a host; None where it has no part in the watch."""
-        if host not in self.hosts:
+        story, hold = self.story, self.hold
+        if story.hosts and host not in story.hosts:
             return None
-        hold = self.hold
         return {
             "run": self.run,
-            "hour": self.state.look_t / HOUR,
-            "verdict": str(self.verdicts[host]) if host in self.verdicts else None,
-            "looked_at": self.looked_at or None,
+            "hour": story.look_t / HOUR,
+            "verdict": str(story.hosts[host].verdict) if story.looks else None,
+            "looked_at": self.looked_at if story.looks else None,
             "hold": hold
-            and {"since": hold.when.at, "reasons": list(hold.reasons), "until": self.until(hold), "then": hold.default},
+            and {
+                "since": hold.when.at, "reasons": list(hold.reasons), "until": story.at(hold.deadline_t), "then": hold.default,
+            },
             "watched": self.watched,
             "over": self.over,
             "broken": self.broken or None,
-        }
+        }  # fmt: skip
 
 
-def watch_status(targets: Targets, now: float | None = None) -> WatchStatus | None:
+def watch_status(targets: Targets, now: datetime | None = None) -> WatchStatus | None:
     """The watch of the newest run that these hosts are on, as far as this machine has it; None where there is none."""
-    directory = _watched_run(targets)
-    if directory is None:
+    run = _watched_run(targets)
+    if run is None:
         return None
-    watched = is_held(directory.watch_file)
+    story, watched = WatchStory(), is_held(run.watch_file)
     try:
-        records = without_samples(directory.watch_file)
-        return _status(directory, records, time.time() if now is None else now, watched=watched)
+        records = without_samples(run.watch_file)
+        for record in records:
+            story(record)
+        if not story.started_at:  # it broke off before its first record
+            return None
+        went_back = Responses.since(run, story.started_at).went_back
     except UsageError as unreadable:
-        found = unreadable.problems[0].found
-        return WatchStatus(directory.id, targets.names, watched, WatchState(), WatchClock(0.0), {}, broken=found)
+        return WatchStatus(run.id, story, watched, broken=unreadable.problems[0].found)
+    ended = next((record for record in reversed(records) if record.kind == "watch.finished"), None)
+    since = story.clock(now or datetime.now(UTC)) - story.look_t
+    in_time = story.once and story.cadence is not None and since <= LATE * story.cadence.every_at(story.look_t)
+    return WatchStatus(run.id, story, watched, not (watched or in_time), ended, went_back)
 
 
 def _watched_run(targets: Targets) -> RunDir | None:
@@ -139,11 +145,9 @@ def _watched_run(targets: Targets) -> RunDir | None:
             records = read(run.journal_file) if run.journal_file.exists() else []
         except UsageError:  # altered: what it says is not believed any more, and its watch stands for itself
             records = []
-        created = next((record for record in records if record.kind == "run.created"), None)
-        if created is not None and (created.data["environment"], created.data["service"]) != (
-            targets.environment,
-            targets.service,
-        ):
+        created = next((record.data for record in records if record.kind == "run.created"), None)
+        about = (targets.environment, targets.service)
+        if created is not None and (created["environment"], created["service"]) != about:
             continue
         if run.watch_file.exists():
             return run
@@ -152,67 +156,20 @@ def _watched_run(targets: Targets) -> RunDir | None:
     return None
 
 
-def _status(directory: RunDir, records: list[Record], now: float, *, watched: bool) -> WatchStatus | None:
-    begun = [record for record in records if record.kind in ("watch.started", "watch.resumed")]
-    if not begun:  # it broke off before its first record
-        return None
-    start, state = begun[0].data, WatchState.of(records)
-    clock = WatchClock(start["began"], start["scale"], lambda: now)
-    last = [record for record in records if record.kind == "judged" and record.data["t"] == state.look_t]
-    every = Cadence(tuple((until, each) for until, each in start["cadence"])).every_at(state.look_t)
-    in_time = (
-        bool(begun[-1].data.get("once")) and clock.t - state.look_t <= LATE * every
-    )  # single samples, as from cron
-    end = next((record for record in reversed(records) if record.kind == "watch.finished"), None)
-    return WatchStatus(
-        directory.id,
-        tuple(start["hosts"]),
-        watched,
-        state,
-        clock,
-        {record.data["host"]: Verdict(record.data["verdict"]) for record in last},
-        last[-1].at if last else state.started_at,
-        start["live_s"],
-        tuple(
-            (point["name"], state.moved.get(point["name"], point["at"]))
-            for point in start["points"]
-            if not state.settled(point["name"])
-        ),
-        state.hold if end is None or (state.hold is not None and state.hold.when.at > end.at) else None,
-        late=not (watched or in_time),
-        finished=None if end is None else {"at": end.at, **end.data},
-        went_back=Responses.since(directory, state.started_at).went_back,
-    )
-
-
-# Most of a watch's journal are samples, and a day of them takes seconds to verify. Nothing is decided by what is read here: who
-# acts on a journal opens it whole, its chain verified (journal.py).
-
-KIND = re.compile(rb'\{"seq":\d+,"at":"[^"]*","kind":"([^"]*)"')
-
-
 def without_samples(path: Path) -> list[Record]:
-    """The records of a watch without its samples; of what was judged only the newest, one after the other."""
-    kept: list[bytes] = []
-    judged: list[bytes] = []
-    follows = False
+    """The records of a watch without its samples, which are most of it; its chain is not verified, which would take seconds for a day.
+
+    Nothing is decided by what is read here: who acts on a journal opens it whole, its chain verified (journal.py).
+    """
     with path.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):  # torn while it was written
-                break
-            found = KIND.match(line)
-            kind = found.group(1) if found else b""
-            if kind == b"judged":
-                judged = [*judged, line] if follows else [line]
-            elif kind != b"sample":
-                kept.append(line)
-            follows = kind == b"judged"
+        lines = [
+            line for line in file if b'"kind":"sample"' not in line[:80] and line.endswith(b"\n")
+        ]  # the last may be torn
     try:
-        records = [Record(**json.loads(line)) for line in (*kept, *judged)]
+        return [Record(**json.loads(line)) for line in lines]
     except (ValueError, TypeError) as unreadable:
         next_ = "the journal was altered: compare it with the copies on the hosts before going on"
         raise UsageError(Problem(path=str(path), found="a line in it is not a record", next=next_)) from unreadable
-    return sorted(records, key=lambda record: record.seq)
 
 
 THEN = {"stay": "it goes on waiting", "rollback": "the fleet is rolled back", "go_on": "it goes on"}
@@ -227,46 +184,44 @@ def watch_status_view(watch: WatchStatus, named: str, now: datetime | None = Non
         return _over(watch, named, now)
     lines = [_progress(watch, now)]
     if watch.hold is not None:
-        lines.append(_held(watch, watch.hold, named))
+        lines.append(_held(watch.story, watch.hold, named))
     if watch.late:
-        since = f"{watch.looked_at[:19].replace('T', ' ')}Z"
-        lines.append(text(f"NOBODY WATCHES since {since}: `./invokew monitor {named}`", "bold red"))
+        lines.append(text(f"NOBODY WATCHES since {_utc(watch.looked_at)}: `./invokew monitor {named}`", "bold red"))
     return joined(lines)
+
+
+def _utc(at: str) -> str:
+    return f"{at[:19].replace('T', ' ')}Z"
 
 
 def _progress(watch: WatchStatus, now: datetime | None) -> "Text":
     """How far it is, what it saw last, and what comes next."""
-    said = f"watch of run {watch.run}: hour {watch.state.look_t / HOUR:.1f} of {watch.live_s / HOUR:.4g}"
-    if not watch.verdicts:
+    story, coming = watch.story, watch.next_point
+    said = f"watch of run {watch.run}: hour {story.look_t / HOUR:.1f} of {story.live_s / HOUR:.4g}"
+    if not story.looks:
         return text(f"{said}; no sample yet", "yellow")
-    coming = next_point(watch.points, watch.state.look_t)
-    after = f"; next point {called(coming[0])}" if coming else ""
-    if coming and called(coming[0]) != hour(coming[1]):  # it was put off
-        after += f" at {hour(coming[1])}"
-    return text(f"{said}, last sample {ago(watch.looked_at, now)}: {watch.verdict}{after}", MARKS[watch.verdict][1])
+    after = f"; next point {called(coming[0])} at {hour(coming[1])}" if coming else ""
+    return text(f"{said}, last sample {ago(watch.looked_at, now)}: {story.verdict}{after}", MARKS[story.verdict][1])
 
 
-def _held(watch: WatchStatus, hold: Hold, named: str) -> "Text":
-    first = one_line(hold.reasons[0]) if hold.reasons else "no reason is recorded"
+def _held(story: WatchStory, hold: Hold, named: str) -> "Text":
     more = f" (and {count(len(hold.reasons) - 1, 'reason')} more)" if len(hold.reasons) > 1 else ""
     decide = f"`./invokew signoff {named} --role ROLE --name NAME --decision go_on --note WHY`"
-    until = f"until {watch.until(hold)[:19].replace('T', ' ')}Z: then {THEN.get(hold.default, hold.default)}"
-    since = f"{hold.when.at[:19].replace('T', ' ')}Z"
-    return text(
-        f"ON HOLD since {since}: {first}{more}; decide with {decide} (or --decision rollback) {until}", "bold yellow"
-    )
+    until = f"until {_utc(story.at(hold.deadline_t))}: then {THEN[hold.default]}"
+    why = f"ON HOLD since {_utc(hold.when.at)}: {one_line(hold.reasons[0])}{more}"
+    return text(f"{why}; decide with {decide} (or --decision rollback) {until}", "bold yellow")
 
 
 def _over(watch: WatchStatus, named: str, now: datetime | None) -> "Text":
     """One quiet line; a loud one where its rollback is not complete."""
-    over = f"the watch of run {watch.run} is over"
-    if watch.finished is None:
+    over, ended = f"the watch of run {watch.run} is over", watch.ended
+    if ended is None:
         return text(f"{over}: another command rolled the run back", "dim")
-    at, code = ago(str(watch.finished["at"]), now), ExitCode(int(watch.finished["exit_code"]))
+    at, code = ago(ended.at, now), ExitCode(ended.data["exit_code"])
     if code is ExitCode.ROLLED_BACK:
         return text(f"{over}, {at}: it rolled the fleet back", "dim")
     if code is not ExitCode.DONE:
         return text(f"{over}, {at}: its rollback is NOT complete: `./invokew rollback {named}`", "bold red")
-    later = next_point(watch.points, watch.state.look_t)
+    later = watch.next_point
     then = f"; {called(later[0])} is decided by `./invokew monitor {named} --once`" if later else ""
-    return text(f"{over}, {at}: {watch.finished['verdict']}{then}", "dim")
+    return text(f"{over}, {at}: {ended.data['verdict']}{then}", "dim")

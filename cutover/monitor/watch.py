@@ -1,7 +1,7 @@
 """The loop of a watch: sample, judge, decide, notify, wait; until its time is over, a trigger fires, or a person is needed."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Protocol
@@ -11,7 +11,7 @@ from cutover.core.verdict import Verdict, worst
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record
 from cutover.monitor.rules.judge import HostJudge
-from cutover.monitor.rules.points import History, PointAnswer, Reason, judge_point
+from cutover.monitor.rules.points import History, PointAnswer, judge_point
 from cutover.monitor.rules.rulebook import DecisionPoint, RuleBook
 from cutover.monitor.settings import Settings
 from cutover.monitor.state import GO_ON, HOUR, ROLL_BACK, Responses, WatchClock, WatchState
@@ -29,53 +29,35 @@ class Collect(Protocol):
 
 
 class Judges:
-    """The judge and the history of each host, fed sample by sample; after a restart of the controller they are fed the journal."""
+    """The judge and the history of each host. They follow the watch's journal, so they are the same after a restart of the controller."""
 
     def __init__(self, book: RuleBook, hosts: Sequence[str], look_s: float) -> None:
         self.book = book
+        self.latest: dict[str, Judgements] = {}  # by host
         self._hosts = {host: (HostJudge(book, host, look_s), History()) for host in hosts}
-        self._rows: dict[str, Judgements] = {}
 
-    def take(self, samples: Iterable[Sample]) -> dict[str, Judgements]:
-        """What the rules say of each host after these samples."""
-        found = {}
-        for sample in samples:
-            judge, history = self._hosts[sample.host]
-            found[sample.host] = judgements = judge.take(sample)
-            history.take(judgements)
-            if sample.row:
-                self._rows[sample.host] = judgements
-        return found
+    def __call__(self, record: Record) -> None:
+        """Take in one record."""
+        if record.kind == "sample":
+            self._take(Sample.from_json(record.data))
+        elif record.kind == "point":
+            for _, history in self._hosts.values():
+                history.marks[record.data["name"]] = history.metrics
+        if record.kind == "hold.closed" or (record.kind == "point" and record.data["answer"] != "hold"):
+            for _, history in self._hosts.values():
+                history.decided()
+
+    def _take(self, sample: Sample) -> None:
+        judge, history = self._hosts[sample.host]
+        self.latest[sample.host] = judgements = judge.take(sample)
+        history.take(judgements)
+        history.metrics = judge.metrics()
+        if sample.row:
+            history.row = judgements
 
     def at_point(self, point: DecisionPoint) -> PointAnswer:
         """What the hosts' newest rows, and everything since the last decision, come to at a point."""
-        states = {
-            host: history.state(self._rows.get(host, ()), judge.metrics())
-            for host, (judge, history) in self._hosts.items()
-        }
-        return judge_point(point, states, self.book)
-
-    def mark(self, point: str) -> None:
-        """Keep how the hosts are at a point, for later ones."""
-        for judge, history in self._hosts.values():
-            history.mark(point, judge.metrics())
-
-    def decided(self) -> None:
-        """What failed so far was decided on, and is not asked again."""
-        for _, history in self._hosts.values():
-            history.decided()
-
-    def replay(self, records: Iterable[Record]) -> None:
-        """Take in what a journal says, as if it had been seen just now."""
-        for record in records:
-            if record.kind == "sample":
-                self.take([Sample.from_json(record.data)])
-            elif record.kind == "point":
-                self.mark(record.data["name"])
-                if record.data["answer"] != "hold":
-                    self.decided()
-            elif record.kind == "hold.closed":
-                self.decided()
+        return judge_point(point, {host: history for host, (_, history) in self._hosts.items()}, self.book)
 
 
 AGAIN, AGAIN_S = 5, 15.0  # samples of `once` at most, and the real seconds between them
@@ -106,7 +88,7 @@ class WatchEnd:
 
 @dataclass(frozen=True)
 class Watch:
-    """A watch of some hosts; `state` follows its journal. A test brings hosts, people and a clock of its own."""
+    """A watch of some hosts; `state` and `judges` follow its journal. A test brings hosts, people and a clock of its own."""
 
     settings: Settings
     hosts: tuple[str, ...]
@@ -149,10 +131,10 @@ class Watch:
         row = row or row_t is None or bool(self.settings.cadence.between(row_t, t)) or bool(self._due(t))
         samples = self.collect(self.clock, self.hosts, row=row)
         self.journal.write_all("sample", [sample.as_json() for sample in samples])
-        judged = self.judges.take(samples)
-        self.journal.write_all("judged", [self._kept(host, found, t, row=row) for host, found in judged.items()])
+        judged = self.judges.latest
+        self.journal.write_all("judged", [self._kept(host, judged[host], t, row=row) for host in self.hosts])
         self.notify("looked", ())
-        together = [one for found in judged.values() for one in found]
+        together = [one for host in self.hosts for one in judged[host]]
         if row:
             self.notify(
                 "hourly",
@@ -161,18 +143,17 @@ class Watch:
         return together
 
     def _kept(self, host: str, found: Judgements, t: float, *, row: bool) -> dict[str, object]:
-        """A row keeps all judgements, a sample in between those that are not PASS."""
+        """A row keeps all judgements, a sample in between those that are not PASS; the figures of all rules are there to be drawn."""
         kept = [one.as_json() for one in found if row or one.verdict is not Verdict.PASS]
+        figures = {one.rule: float(f"{one.value:.6g}") for one in found if one.value is not None}
         verdict = str(worst(one.verdict for one in found))
-        return {"host": host, "t": t, "row": row, "verdict": verdict, "judgements": kept}
+        return {"host": host, "t": t, "row": row, "verdict": verdict, "judgements": kept, "figures": figures}
 
     def _note_gap(self) -> None:
         last, now = self.state.look_t, self.clock.t
         if self.state.looks and now - last > GAP * self.settings.look_s:
-            self.journal.write(
-                "watch.gap", from_t=last, to_t=now, from_at=self.clock.at_real(last), to_at=self.clock.now(),
-                why="no samples: the controller was off, asleep, or could not reach the hosts in time",
-            )  # fmt: skip
+            why = "no samples: the controller was off, asleep, or could not reach the hosts in time"
+            self.journal.write("watch.gap", from_t=last, to_t=now, why=why)
 
     def _points(self) -> None:
         """Judge every decision point that has come; one that holds or extends is asked again later."""
@@ -184,11 +165,9 @@ class Watch:
                 self._postpone(point, self.state.look_t + self.settings.look_s, answer.reasons[0].words)
                 continue
             self.journal.write("point", name=point.name, t=self.state.look_t, **answer.as_json())
-            self.judges.mark(point.name)
             if answer.decision == "hold":
                 self._open_hold(point.name, answer.reasons)
                 continue
-            self.judges.decided()
             if answer.decision == "extend":
                 self.journal.write("watch.extended", point=point.name, until_t=self.state.look_t + answer.by)
                 self.notify("extended", _in_words(answer.reasons))
@@ -233,7 +212,7 @@ class Watch:
         if failed:
             self._open_hold("", failed)
 
-    def _open_hold(self, point: str, reasons: Sequence[Judgement | Reason]) -> None:
+    def _open_hold(self, point: str, reasons: Sequence[Judgement]) -> None:
         """Open one; what comes while one is open is added to the report, not to the wait."""
         if self.state.hold is not None:
             return
@@ -246,7 +225,6 @@ class Watch:
 
     def _close_hold(self, by: str, decision: str, note: str) -> None:
         self.journal.write("hold.closed", by=by, decision=decision, note=note, t=self.state.look_t)
-        self.judges.decided()
 
     def _respond(self, verdict: Verdict) -> WatchEnd | None:
         """What people have decided meanwhile, and what was to happen where they did not."""
@@ -274,5 +252,5 @@ class Watch:
         return WatchEnd(EndReason.TRIGGERED, verdict, tuple(_in_words(triggers)))
 
 
-def _in_words(reasons: Sequence[Judgement | Reason]) -> list[str]:
+def _in_words(reasons: Sequence[Judgement]) -> list[str]:
     return [f"{one.host}: {one.words}" for one in reasons]

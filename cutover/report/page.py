@@ -13,7 +13,7 @@ from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
-from cutover.monitor.views.text import figure, hour, span
+from cutover.monitor.views.text import figure, hour
 from cutover.plan.diff import KeyChange
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import FileDiff, Plan
@@ -45,7 +45,7 @@ def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
         lstrip_blocks=True,
     )
     environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "size": size}
-    environment.filters |= {"hour": hour, "span": span, "figure": figure}
+    environment.filters |= {"hour": hour, "figure": figure}
     page = environment.get_template("report.html.j2").render(
         _context(run, timeline, plan, presentation(root, run.service()))
     )

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from cutover.inventory.declarations import declarations
-from cutover.monitor.rules.rulebook import cadence, seconds
+from cutover.monitor.rules.rulebook import Cadence, seconds
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
 from cutover.plan.service import thresholds as thresholds_of
@@ -81,7 +80,7 @@ def test_a_row_asks_what_validation_asked() -> None:
 
 
 def test_the_cadence_is_that_of_the_seeds_and_ends_at_day_28() -> None:
-    rows = cadence(role_for()["watch_cadence"], "watch_cadence")
+    rows = Cadence.of({seconds(until): seconds(every) for until, every in role_for()["watch_cadence"].items()})
     hours = [moment / 3600 for moment in rows.between(0, 24 * 3600)]
     assert hours == [0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24]
     assert rows.between(24 * 3600, 28 * 86400) == tuple(day * 86400.0 for day in range(2, 29))
@@ -93,25 +92,3 @@ def test_who_signs_is_a_known_role_at_a_known_point() -> None:
     assert set(role["watch_points"]) <= {point.name for point in book.points}
     for roles in role["watch_points"].values():
         assert set(roles) <= set(role["people_roles"])
-
-
-def test_a_hold_ends_by_its_deadline_in_one_of_three_ways() -> None:
-    hold = role_for()["watch_hold"]
-    assert (seconds(hold["deadline"]), hold["default"]) == (3600.0, "stay")
-
-
-def test_every_variable_is_told_in_words() -> None:
-    declared = {
-        name: entry for name, entry in declarations(ROOT / "roles", ["standard"]).items() if name.startswith("watch_")
-    }
-    assert set(declared) == {
-        "watch_look_s",
-        "watch_scale",
-        "watch_cadence",
-        "watch_live",
-        "watch_points",
-        "watch_hold",
-        "watch_rules",
-        "watch_thresholds",
-    }
-    assert all(entry.doc.endswith(".") for entry in declared.values())

@@ -3,11 +3,10 @@
 from cutover.core.samples import Judgement, Sample
 from cutover.monitor.rules.judge import HostJudge
 from cutover.monitor.rules.rulebook import SAMPLES, paced
-from cutover.monitor.rules.rules import load
-from tests.checkout import ROOT
-from tests.monitor.watches import BEGAN, HOUR, healthy, thresholds
+from tests.monitor.watch_samples import shipped
+from tests.monitor.watches import BEGAN, HOUR, healthy
 
-BOOK = load(ROOT / "roles" / "abaco" / "rules.yml", thresholds(), {})
+BOOK = shipped()
 DAY = 24 * HOUR
 
 
@@ -17,7 +16,7 @@ def judged(rule: str, look_s: float, errors_a_look: int, restarts_a_look: int = 
     said: dict[str, Judgement] = {}
     for number in range(12):
         t = number * look_s
-        documents = healthy(t, row=True)
+        documents = healthy(t)
         documents["figures"]["tapes"]["failed"] = number * errors_a_look
         documents["unit"]["restarts"] = number * restarts_a_look
         said = {one.rule: one for one in judge.take(Sample("web1", BEGAN + t, t, documents, row=True))}

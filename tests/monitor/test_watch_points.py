@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cutover.core.errors import UsageError
 from cutover.core.samples import Judgement
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules.points import History, PointState, judge_point
-from cutover.monitor.rules.rulebook import Cadence, DecisionPoint, cadence
+from cutover.monitor.rules.points import History, judge_point
+from cutover.monitor.rules.rulebook import Cadence, DecisionPoint
 from tests.monitor.watch_samples import HOST, Watched, shipped
 
 H = 3600.0
@@ -20,21 +19,6 @@ SEEDS = Cadence(((4 * H, H / 2), (8 * H, H), (16 * H, 2 * H), (24 * H, 4 * H)))
 METRICS: dict[str, float | None] = {
     "latency_ms": 20.0, "error_rate": 0.0, "memory_mb": 46.0, "cpu_percent": 2.0, "kpis.PAR30": 2.0, "error_rate_of_all": 0.0,
 }  # fmt: skip
-
-
-def test_the_cadence_of_the_seeds_has_its_rows() -> None:
-    assert len(SEEDS.between(0.0, 4 * H)) == 8
-    assert len(SEEDS.between(4 * H, 8 * H)) == 4
-    assert len(SEEDS.between(8 * H, 16 * H)) == 4
-    assert len(SEEDS.between(16 * H, 24 * H)) == 2
-    assert SEEDS.between(0.0, 2 * H) == (0.5 * H, H, 1.5 * H, 2 * H)
-    assert SEEDS.between(24 * H, 99 * H) == ()
-
-
-def test_the_next_row() -> None:
-    assert SEEDS.next_after(0.0) == 0.5 * H
-    assert SEEDS.next_after(4 * H) == 5 * H
-    assert SEEDS.next_after(24 * H) is None
 
 
 @given(st.lists(st.floats(0.0, 24 * H), min_size=0, max_size=30))
@@ -45,19 +29,6 @@ def test_however_a_watch_is_cut_into_pieces_each_row_comes_once(cuts: list[float
     assert found == sorted(set(found))
 
 
-def test_a_cadence_is_read_and_all_its_mistakes_are_said() -> None:
-    assert cadence({"4h": "30m", "8h": "1h", "16h": "2h", "24h": "4h"}, "watch_cadence") == SEEDS
-    with pytest.raises(UsageError) as error:
-        cadence({"4h": "soon", "8h": "9h", "2h": "10m", "x": "1h"}, "watch_cadence")
-    assert [problem.path for problem in error.value.problems] == [
-        "watch_cadence.4h",
-        "watch_cadence.x",
-        "watch_cadence.8h",
-    ]
-    with pytest.raises(UsageError):
-        cadence({}, "watch_cadence")
-
-
 def point(name: str) -> DecisionPoint:
     return next(one for one in shipped().points if one.name == name)
 
@@ -66,9 +37,9 @@ def said(verdict: Verdict, rule: str = "memory", **more: Any) -> Judgement:
     return Judgement(HOST, rule, verdict, "words", "next", **more)
 
 
-def stands(*judgements: Judgement, **more: Any) -> dict[str, PointState]:
+def stands(*judgements: Judgement, **more: Any) -> dict[str, History]:
     given = {"metrics": METRICS, "marks": {"hour_1": METRICS}, **more}
-    return {HOST: PointState(judgements or (said(Verdict.PASS),), **given)}
+    return {HOST: History(judgements or (said(Verdict.PASS),), **given)}
 
 
 @pytest.mark.parametrize("name", ["hour_1", "hour_8", "hour_24", "day_7", "day_28"])
@@ -98,16 +69,13 @@ def test_a_warning_is_visible_and_goes_on_unless_its_rule_holds() -> None:
 
 
 def test_a_failure_between_two_points_holds_until_it_was_decided_on() -> None:
-    history = History()
+    history = stands()[HOST]
     history.take([said(Verdict.FAIL), said(Verdict.WARN, "cpu")])
-    history.mark("hour_1", METRICS)
-    standing = history.state([said(Verdict.PASS)], METRICS)
-    answer = judge_point(point("hour_8"), {HOST: standing}, shipped())
+    answer = judge_point(point("hour_8"), {HOST: history}, shipped())
     assert (answer.decision, [one.rule for one in answer.reasons]) == ("hold", ["memory"])
     assert answer.reasons[0].words.startswith("failed since the last decision")
     history.decided()
-    standing = history.state([said(Verdict.PASS)], METRICS)
-    assert judge_point(point("hour_8"), {HOST: standing}, shipped()).decision == "go_on"
+    assert judge_point(point("hour_8"), {HOST: history}, shipped()).decision == "go_on"
 
 
 def test_a_row_that_failed_and_was_decided_on_is_not_asked_again_until_it_fails_anew() -> None:
@@ -116,20 +84,20 @@ def test_a_row_that_failed_and_was_decided_on_is_not_asked_again_until_it_fails_
     history.take([failed])
     history.decided()
     history.take([failed])
-    assert history.state([], METRICS).failed == ()
+    assert history.failed == {}
     history.take([said(Verdict.PASS, "validation")])
     history.take([failed])
-    assert history.state([], METRICS).failed == (failed,)
+    assert history.failed == {"validation": failed}
 
 
 def test_no_host_and_no_row_are_unknown() -> None:
     assert judge_point(point("hour_1"), {}, shipped()).decision == "hold"
-    answer = judge_point(point("hour_1"), {HOST: PointState()}, shipped())
+    answer = judge_point(point("hour_1"), {HOST: History()}, shipped())
     assert (answer.decision, answer.verdict) == ("hold", Verdict.INCONCLUSIVE)
 
 
 def test_one_host_of_several_holds_all() -> None:
-    hosts = {**stands(), "web2": replace(stands(said(Verdict.FAIL))[HOST])}
+    hosts = {**stands(), "web2": stands(replace(said(Verdict.FAIL), host="web2"))[HOST]}
     answer = judge_point(point("hour_1"), hosts, shipped())
     assert (answer.decision, [one.host for one in answer.reasons]) == ("hold", ["web2"])
 
@@ -180,8 +148,9 @@ def test_a_service_that_is_well_passes_hour_1_and_hour_8() -> None:
         history.take(judged)
         if t in {H, 8 * H}:
             name = "hour_1" if t == H else "hour_8"
-            answer = judge_point(point(name), {HOST: history.state(judged, host.judge.metrics())}, shipped())
-            history.mark(name, host.judge.metrics())
+            history.row, history.metrics = tuple(judged), host.judge.metrics()
+            answer = judge_point(point(name), {HOST: history}, shipped())
+            history.marks[name] = history.metrics
             assert answer.decision == "go_on", answer.reasons
     assert host.judge.metrics()["latency_ms"] == pytest.approx(20.0)
     assert set(host.judge.metrics()) == {*METRICS, "kpis.CollectionRate"}

@@ -41,4 +41,4 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 def test_points_that_there_are_not_and_roles_that_are_no_list_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         settings_of(targets(tmp_path, watch_points={"hour_99": ["on_call"], "hour_24": "on_call"}))
-    assert [problem.path for problem in caught.value.problems] == ["watch_points.hour_99", "watch_points.hour_24"]
+    assert [problem.path for problem in caught.value.problems] == ["watch_points.hour_24", "watch_points.hour_99"]

@@ -7,7 +7,7 @@ import pytest
 
 from bench.watch import parameters
 from bench.watch.book import book
-from bench.watch.counting import Alarms, Detection, quantile
+from bench.watch.counting import Alarms, Detection
 from bench.watch.day import SimulatedDay, watch
 from bench.watch.page import origins_of, page
 from bench.watch.parameters import Parameters
@@ -87,10 +87,3 @@ def test_every_parameter_says_where_it_is_from() -> None:
     origins = origins_of(Path(parameters.__file__).read_text(encoding="utf-8"))
     assert set(Parameters.__dataclass_fields__) == set(origins)
     assert {words[:2] for words in origins.values()} == {"M:", "A:"}
-
-
-def test_a_quantile_is_the_value_that_so_many_do_not_exceed() -> None:
-    values = [float(number) for number in range(1, 21)]
-    assert quantile(values, 0.95) == 19.0
-    assert quantile(values, 1.0) == 20.0
-    assert quantile([4.0], 0.95) == 4.0

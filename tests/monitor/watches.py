@@ -1,21 +1,17 @@
 """A watch in fast motion: hosts that are made up, the real rules, a clock that jumps; the journal is a real one."""
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cutover.core.samples import Sample
-from cutover.journal.journal import Journal, utc_now
+from cutover.journal.journal import Journal
 from cutover.monitor.rules.rulebook import Cadence, paced
-from cutover.monitor.rules.rules import load
 from cutover.monitor.settings import Settings
 from cutover.monitor.state import Responses, Signoff, WatchClock, WatchState
 from cutover.monitor.watch import Judges, Watch, WatchEnd
-from cutover.plan.service import load_service
-from cutover.plan.service import thresholds as thresholds_of
-from tests.checkout import ROOT
+from tests.monitor.watch_samples import documents, shipped
 
 HOUR = 3600.0
 SEEDS = Cadence(((4 * HOUR, 0.5 * HOUR), (8 * HOUR, HOUR), (16 * HOUR, 2 * HOUR), (24 * HOUR, 4 * HOUR)))
@@ -23,15 +19,7 @@ SEEDS_AND_DAYS = Cadence((*SEEDS.stretches, (28 * 24 * HOUR, 24 * HOUR)))
 BEGAN = 1_800_000_000.0
 TAPES_AN_HOUR = 1200
 
-MEASURED = {"throughput_rows_per_second": 2e6, "kpi_latency_ms": 20.0}
-
 Disturb = Callable[[str, float, dict[str, Any]], None]  # host, watch seconds, the documents of a look
-
-
-def thresholds() -> dict[str, Any]:
-    """The table as its role declares it."""
-    table: dict[str, Any] = thresholds_of(load_service(ROOT, "abaco"), {})
-    return table
 
 
 def settings(**changed: Any) -> Settings:
@@ -39,7 +27,7 @@ def settings(**changed: Any) -> Settings:
     known = {
         "look_s": 300.0, "cadence": SEEDS, "live_s": 24 * HOUR, "scale": 1.0, "hold_s": HOUR, "hold_default": "stay",
         "deciders": ("engineering_lead",),
-        "signers": {"hour_24": ("engineering_lead",)}, "book": paced(load(ROOT / "roles" / "abaco" / "rules.yml", thresholds(), {}), 300.0),
+        "signers": {"hour_24": ("engineering_lead",)}, "book": paced(shipped(), 300.0),
     }  # fmt: skip
     return Settings(**{**known, **changed})
 
@@ -61,43 +49,15 @@ class Hosts:
         t = clock.t
         if self.silent(host, t):
             return Sample(host, clock.now(), t, row=row, error="no route to host")
-        documents = healthy(t, row=row, scale=clock.scale)
-        self.disturb(host, t, documents)
-        return Sample(host, clock.now(), t, documents, row)
+        found = healthy(t, clock.scale)
+        self.disturb(host, t, found)
+        return Sample(host, clock.now(), t, found, row)
 
 
-def healthy(t: float, *, row: bool, scale: float = 1.0) -> dict[str, Any]:
+def healthy(t: float, scale: float = 1.0) -> dict[str, Any]:
     """What a look at a sound service finds after so many seconds."""
     tapes = int(t / HOUR * TAPES_AN_HOUR) + 1
-    documents: dict[str, Any] = {
-        "unit": {"active": "active", "sub": "running", "restarts": 0, "invocation": "a1", "main_pid": 7, "enabled": "enabled"},
-        "resources": {"memory_mb": 46.0, "memory_from": "processes", "cpu_seconds": 0.02 * tapes / scale, "processes": 1},
-        "health": {"status": 200, "body": {"ready": True}},
-        "figures": {
-            "status": "PASS", "release": "r2", "pid": 7,
-            "tapes": {"processed": tapes, "rejected": 0, "failed": 0, "duplicate": 0},
-            "canaries": {"processed": 0, "rejected": 0, "failed": 0, "duplicate": 0},
-            "errors": 0, "rows": {"read": 1000 * tapes, "used": 1000 * tapes, "quarantined": 0},
-            "latency": {"count": tapes, "sum_s": 0.02 * tapes, "at_hand_s": 0.0, "waiting_s": 0.0},
-            "kpis": {"PAR30": 2.21, "PAR90": 0.32, "CollectionRate": 11.97, "PortfolioHealth": 10.0},
-            "audit": {
-                "events": 6 * tapes, "production_events": 6 * tapes, "runs": tapes, "silence_s": 1.0, "problems": [],
-                "last_event_at": utc_now(),
-            },
-            "stock": {
-                "arrivals": tapes, "done": tapes, "rejected": 0, "duplicates": 0, "in_flight": 0, "lost": [], "lost_count": 0,
-                "doubled": [], "doubled_count": 0, "late_count": 0,
-            },
-            "outputs": {"missing": [], "newest_age_s": 1.0, "stale": []},
-            "errors_found": [],
-        },
-    }  # fmt: skip
-    if row:
-        documents |= {
-            "validate": {"status": "PASS", "checks": {"performance": {"status": "PASS", "values": MEASURED}}},
-            "log_review": {"status": "PASS", "values": {"errors_per_hour": 0.0, "audit_events_per_hour": 7200.0}},
-        }  # fmt: skip
-    return deepcopy(documents)
+    return documents(tapes, 0.02 * tapes / scale)
 
 
 @dataclass
@@ -123,9 +83,11 @@ class Reel:
         """Take the watch up where its journal is."""
         journal = self.journal()
         judges = Judges(self.settings.book, self.hosts, self.settings.look_s)
-        judges.replay(journal.records)
+        for record in journal.records:
+            judges(record)
         state = WatchState.of(journal.records)
         journal.listen(state)
+        journal.listen(judges)
         if not state.started_at:
             journal.write("watch.started", began=BEGAN, hosts=list(self.hosts), **self.settings.as_json())
         watch = Watch(

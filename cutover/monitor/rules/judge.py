@@ -5,17 +5,8 @@ from typing import NamedTuple
 from cutover.core.samples import Judgement, Level, Sample
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules import bounds, rulebook
-from cutover.monitor.rules.rulebook import STATES, Rule, RuleBook, Signal
-from cutover.monitor.rules.signals import (
-    Measure,
-    SeenSample,
-    SignalValue,
-    getter,
-    measure,
-    missing,
-    numbers,
-    too_little,
-)
+from cutover.monitor.rules.rulebook import STATES, Rule, RuleBook
+from cutover.monitor.rules.signals import MEASURES, SeenSample, SignalValue, getter, missing, numbers, too_little
 
 LEVEL_VERDICT = {"": Verdict.PASS, "warn": Verdict.WARN, "critical": Verdict.FAIL, "rollback": Verdict.FAIL}
 VERDICT_LEVEL: dict[str, Level] = {"PASS": "", "WARN": "warn", "FAIL": "critical"}
@@ -57,6 +48,8 @@ class RuleState:
 
     def judge(self, measured: SignalValue, t: float, error: str = "") -> RuleResult:
         """The result for a measurement at this moment; `error` is why the sample failed, which a rule of its own judges."""
+        if self._rule.signal.kind == "looks":
+            return self._answered(error)
         if error:
             return RuleResult(Verdict.INCONCLUSIVE, missing(error), limit=self._first)
         passed = self._passed
@@ -69,10 +62,17 @@ class RuleState:
         self._misses = 0
         if not self._limits:  # it is a verdict already
             return RuleResult(Verdict(measured.why), measured, VERDICT_LEVEL.get(measured.why, ""))
-        if not self._over(value, self._limits[0].limit):  # mild limits come first
-            self._start_anew()
-            return self._within(measured)
-        return self._exceeded(measured, value, t)
+        over = self._over(value, self._limits[0].limit)  # mild limits come first
+        return self._exceeded(measured, value, t) if over else self._within(measured)
+
+    def _answered(self, error: str) -> RuleResult:
+        """The rule over the samples themselves: one that failed is a finding, several in a row are a failure."""
+        self._misses = self._misses + 1 if error else 0
+        measured = SignalValue(float(self._misses), why=error)
+        if not error:
+            return RuleResult(Verdict.PASS, measured)
+        verdict = Verdict.FAIL if self._misses >= self._rule.fail_after else Verdict.WARN
+        return RuleResult(verdict, measured, VERDICT_LEVEL[verdict], misses=self._misses)
 
     def _over(self, value: float, limit: float) -> bool:
         return value < limit if self._below else value > limit
@@ -85,6 +85,7 @@ class RuleState:
 
     def _within(self, measured: SignalValue) -> RuleResult:
         """Within all limits. What can only become more has not passed before its window was seen as a whole."""
+        self._start_anew()
         if not measured.full and not self._below:
             return RuleResult(Verdict.INCONCLUSIVE, measured, limit=self._first)
         bound = None
@@ -122,24 +123,6 @@ class RuleState:
         )  # fmt: skip
 
 
-class SamplesState:
-    """The rule over the samples themselves: one that failed is a finding, several in a row are a failure."""
-
-    def __init__(self, rule: Rule) -> None:
-        self._rule, self._misses = rule, 0
-
-    def judge(self, _measured: SignalValue, _t: float, error: str = "") -> RuleResult:
-        """The result for a sample, by whether it failed."""
-        self._misses = self._misses + 1 if error else 0
-        measured = SignalValue(float(self._misses), why=error)
-        if not error:
-            return RuleResult(Verdict.PASS, measured)
-        late = self._misses >= self._rule.fail_after
-        return RuleResult(
-            Verdict.FAIL if late else Verdict.WARN, measured, "critical" if late else "warn", misses=self._misses
-        )
-
-
 _NO_ROW, _NO_SAMPLE = too_little("no row was recorded yet"), too_little("no sample yet")
 _NOTHING = RuleResult(Verdict.INCONCLUSIVE, _NO_SAMPLE)
 
@@ -154,83 +137,65 @@ class HostJudge:
 
     def __init__(self, book: RuleBook, host: str, look_s: float) -> None:
         self.book, self.host = book, host
-        gap = book.gap_looks * look_s + 1e-6
         self._epoch = getter(book.epoch)
-        self._measures: list[tuple[Measure, bool]] = []
-        self._latest: list[SignalValue] = []  # of each measure
-        places: dict[tuple[str, float, float], int] = {}
-        self._states: list[tuple[RuleState | SamplesState, int, bool]] = [
-            (SamplesState(rule), self._place(None, places), False)
-            if rule.signal.kind == "looks"
-            else (RuleState(rule, gap), self._place(rule.signal, places), rule.signal.rows)
-            for rule in book.rules
+        self._states = [RuleState(rule, book.gap_looks * look_s + 1e-6) for rule in book.rules]
+        # Rules and metrics that ask for the same signal over the same window share one measure.
+        signals = {one.key: one for one in [rule.signal for rule in book.rules] + [one.signal for one in book.metrics]}
+        self._measures = [
+            (key, MEASURES[one.kind](one), one.entry.at_rows) for key, one in signals.items() if one.kind in MEASURES
         ]
-        self._of_rows: list[RuleResult | None] = [None] * len(book.rules)
-        self._before: list[RuleResult] = [_NOTHING] * len(book.rules)
-        self._judgements = [judgement(host, rule, _NOTHING, 0.0) for rule in book.rules]
-        self._metrics = [
-            (metric, self._place(None if metric.signal.kind == "values" else metric.signal, places))
-            for metric in book.metrics
-        ]
+        self._latest = {key: _NO_ROW if one.entry.at_rows else _NO_SAMPLE for key, one in signals.items()}
         self._maps = {one.name: getter(one.signal.entry.at) for one in book.metrics if one.signal.kind == "values"}
         self._values: dict[str, dict[str, float]] = {name: {} for name in self._maps}
-
-    def _place(self, signal: Signal | None, places: dict[tuple[str, float, float], int]) -> int:
-        """Rules and metrics that ask for the same signal over the same window share one measure; -1 for what needs none."""
-        if signal is None:
-            return -1
-        if signal.key not in places:
-            places[signal.key] = len(self._measures)
-            self._measures.append((measure(signal), signal.rows))
-            self._latest.append(_NO_ROW if signal.rows else _NO_SAMPLE)
-        return places[signal.key]
+        self._keys = [rule.signal.key for rule in book.rules]
+        self._at_rows = [rule.signal.entry.at_rows for rule in book.rules]
+        self._before: list[RuleResult] = [_NOTHING] * len(book.rules)
+        self._judgements = [judgement(host, rule, _NOTHING, 0.0) for rule in book.rules]
 
     def take(self, sample: Sample) -> tuple[Judgement, ...]:
         """One Judgement for each rule of the book, in its order."""
-        results = self.weigh(sample)
-        for index, (result, before) in enumerate(zip(results, self._before, strict=True)):
-            if result is not before or result.pending:
+        before = self._before
+        for index, (result, was) in enumerate(zip(self.weigh(sample), before, strict=True)):
+            if result is not was or result.pending:
                 self._judgements[index] = judgement(self.host, self.book.rules[index], result, sample.t)
-        self._before = results
         return tuple(self._judgements)
 
     def weigh(self, sample: Sample) -> list[RuleResult]:
         """The same in figures only, for who judges millions of samples and words none of them."""
         if not sample.error:
             self._measure(sample)
-        return [self._result(index, sample) for index in range(len(self._states))]
+        self._before = [self._result(index, sample) for index in range(len(self._states))]
+        return self._before
+
+    def _result(self, index: int, sample: Sample) -> RuleResult:
+        latest = self._latest[self._keys[index]]
+        if sample.row or not self._at_rows[index]:
+            return self._states[index].judge(latest, sample.t, sample.error)
+        before = self._before[index]  # as the last row left it
+        return self._states[index].judge(latest, sample.t) if before is _NOTHING else before
 
     def metrics(self) -> dict[str, float | None]:
         """The metrics that points compare, as of the last sample; a map has one for each of its values. None: unknown."""
         found: dict[str, float | None] = {}
-        for metric, place in self._metrics:
-            if place < 0:
-                values = self._values[metric.name]
-                known: dict[str, float | None] = {f"{metric.name}.{name}": value for name, value in values.items()}
+        for metric in self.book.metrics:
+            if metric.name in self._maps:
+                known: dict[str, float | None] = {
+                    f"{metric.name}.{name}": one for name, one in self._values[metric.name].items()
+                }
                 found |= known or {metric.name: None}
             else:
-                measured = self._latest[place]
+                measured = self._latest[metric.signal.key]
                 found[metric.name] = measured.value if measured.n is None or measured.n >= metric.least else None
         return found
 
     def _measure(self, sample: Sample) -> None:
         documents = sample.documents
         seen = SeenSample(documents, sample.t, sample.at, self._epoch(documents))
-        for place, (one, rows) in enumerate(self._measures):
-            if sample.row or not rows:
-                self._latest[place] = one(seen)
+        for key, measure, at_rows in self._measures:
+            if sample.row or not at_rows:
+                self._latest[key] = measure(seen)
         for name, get in self._maps.items():
             self._values[name] = numbers(get(documents))
-
-    def _result(self, index: int, sample: Sample) -> RuleResult:
-        state, place, rows = self._states[index]
-        latest = self._latest[place] if place >= 0 else _NO_SAMPLE
-        if rows and not sample.row:  # as the last row left it
-            return self._of_rows[index] or state.judge(latest, sample.t)
-        result = state.judge(latest, sample.t, sample.error)
-        if rows:
-            self._of_rows[index] = result
-        return result
 
 
 def judgement(host: str, rule: Rule, result: RuleResult, t: float) -> Judgement:

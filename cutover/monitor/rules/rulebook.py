@@ -4,31 +4,32 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from cutover.core.errors import Problem, UsageError
 from cutover.core.numbers import is_number
 from cutover.core.samples import Level
+from cutover.inventory.schema import Schema, Text, misfit, misfits
+from cutover.inventory.yamlfile import Keys
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-HOW = "write a number and one of s, m, h, d, w, for instance 15s, 30m, 4h, 7d or 1h30m"
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 
 
-class DurationError(ValueError):
-    """What was written is not a duration; says what was found."""
-
-
 def seconds(written: object) -> float:
-    """The seconds of a duration as people write it: 15s, 1h30m, 7d, or a number of seconds; DurationError otherwise."""
+    """The seconds of a duration as people write it: 15s, 1h30m, 7d, or a number of seconds; ValueError otherwise."""
     if is_number(written) and math.isfinite(written) and written >= 0:
         return float(written)
     parts = _PART.findall(written) if isinstance(written, str) else []
     if not parts or "".join(number + unit for number, unit in parts) != str(written).strip():
-        raise DurationError(f"`{written}` is not a duration")
+        how = "write a number and one of s, m, h, d, w, for instance 15s, 30m, 4h, 7d or 1h30m"
+        raise misfit(f"`{written}` is not a duration", how)
     return math.fsum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
 
 
 def words(duration: float) -> str:
@@ -50,13 +51,21 @@ class Cadence:
 
     stretches: tuple[tuple[float, float], ...]
 
+    @classmethod
+    def of(cls, written: Mapping[float, float]) -> "Cadence":
+        """From until when: how often; ValueError where a stretch has no row."""
+        if not written:
+            raise misfit("it is empty", "write {24h: 30m}")
+        stretches = sorted(written.items())  # a map has no order that could be relied on
+        for (start, _), (until, every) in pairwise([(0.0, 0.0), *stretches]):
+            if every <= 0 or every > until - start + _ALMOST:
+                found = f"from {words(start)} until {words(until)} every {words(every)} has no row in it"
+                raise misfit(found, "let each stretch last for a row at least")
+        return cls(tuple(stretches))
+
     def between(self, after: float, until: float) -> tuple[float, ...]:
         """The moments of recorded rows in (after, until]. The baseline at 0 belongs to no stretch: take it first."""
         return tuple(moment for moment in self._moments() if after + _ALMOST < moment <= until + _ALMOST)
-
-    def next_after(self, after: float) -> float | None:
-        """The next row after a moment; None when the cadence has ended."""
-        return next((moment for moment in self._moments() if moment > after + _ALMOST), None)
 
     def every_at(self, t: float) -> float:
         """How far apart rows are at a moment; after the end as in the last stretch."""
@@ -70,31 +79,6 @@ class Cadence:
             start = until
 
 
-def cadence(written: Mapping[str, Any], path: str) -> Cadence:
-    """`{4h: 30m, 8h: 1h}` (until when: how often) as a Cadence; UsageError with all that is wrong, `path` says where it is written."""
-    problems: list[Problem] = []
-    read: list[tuple[float, float, str]] = []
-    for key, value in written.items():
-        try:
-            read.append((seconds(key), seconds(value), f"{path}.{key}"))
-        except DurationError as error:
-            problems.append(Problem(str(error), HOW, path=f"{path}.{key}"))
-    stretches: list[tuple[float, float]] = []
-    start = 0.0
-    for until, every, where in sorted(read):  # a map has no order that could be relied on
-        if every <= 0 or every > until - start + _ALMOST:
-            found = f"from {words(start)} until {words(until)} every {words(every)} has no row in it"
-            problems.append(Problem(found, "let each stretch last for a row at least", path=where))
-        else:
-            stretches.append((until, every))
-            start = until
-    if not stretches and not problems:
-        problems.append(Problem("it is empty", "write {24h: 30m}", path=path))
-    if problems:
-        raise UsageError(problems)
-    return Cadence(tuple(stretches))
-
-
 Kind = Literal[
     "value", "values", "count", "differs", "verdict", "mean", "share", "increase", "busy", "restarts", "growth", "drift",
     "stuck", "without", "fell", "looks",
@@ -105,12 +89,25 @@ WINDOWED: frozenset[Kind] = frozenset(
 COUNTED: frozenset[Kind] = frozenset({"mean", "share", "growth"})  # those whose n may be too small
 UNLIMITED: frozenset[Kind] = frozenset({"verdict", "looks"})  # they are verdicts themselves
 STATES: frozenset[Kind] = frozenset({"differs"})  # yes or no: the rule itself says of which level a yes is
+NEEDS: Mapping[Kind, tuple[str, ...]] = {  # the keys of a signal of this kind, beside unit, scale, rows and words
+    "value": ("at",), "values": ("at",), "count": ("of",), "differs": ("at", "from"), "verdict": ("at",), "mean": ("of", "per"),
+    "share": ("of", "per"), "increase": ("of",), "busy": ("at",), "restarts": ("at",), "growth": ("at",), "drift": ("at", "against"),
+    "stuck": ("at", "per"), "without": ("of", "per"), "fell": ("at",), "looks": (),
+}  # fmt: skip
+Refusals = Iterator[tuple[Keys, str, str]]  # key path, what was found, what to do
 
 
-class SignalEntry(BaseModel):
+def belongs(kind: Kind, given: Mapping[str, object], needed: set[str], allowed: set[str]) -> Refusals:
+    """The keys of an entry that its kind of signal lacks, and those that have no meaning for it."""
+    for word, value in given.items():
+        if word in needed and not value:
+            yield (word,), f"`{word}` is missing", f"the kind {kind} needs it"
+        elif value and word not in needed | allowed:
+            yield (word,), f"`{word}` does not belong to the kind {kind}", "remove it"
+
+
+class SignalEntry(Schema):
     """One entry of `signals`: how a figure is measured from the samples."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     kind: Kind
     unit: str = ""
@@ -121,7 +118,29 @@ class SignalEntry(BaseModel):
     against: Literal["previous", "first", ""] = ""
     scale: float = 1.0
     rows: bool = False
-    words: str = Field(min_length=1)
+    words: Text
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        misfits(self._refusals())
+        return self
+
+    @property
+    def at_rows(self) -> bool:
+        """Whether only recorded rows have it."""
+        return self.rows or self.kind == "drift"
+
+    def _refusals(self) -> Refusals:
+        given = {"at": self.at, "of": self.of, "per": self.per, "from": self.from_, "against": self.against}
+        yield from belongs(self.kind, given, set(NEEDS[self.kind]), set())
+        for key, paths in (("at", [self.at] if self.at else []), ("of", self.of), ("per", self.per)):
+            for path in paths:
+                if "." not in path or not all(path.split(".")):
+                    yield (
+                        (key,),
+                        f"`{path}` is not a path into a document",
+                        "write document.key, such as resources.memory_mb",
+                    )
 
 
 @dataclass(frozen=True)
@@ -149,11 +168,6 @@ class Signal:
         """What two uses of a signal have in common that can share one measurement."""
         return self.name, self.window, self.floor
 
-    @property
-    def rows(self) -> bool:
-        """Whether only recorded rows have it."""
-        return self.entry.rows or self.entry.kind == "drift"
-
 
 @dataclass(frozen=True)
 class Threshold:
@@ -170,7 +184,6 @@ class Rule:
 
     name: str
     signal: Signal
-    row: str
     below: bool
     limits: tuple[Threshold, ...]
     least: int
@@ -201,7 +214,6 @@ class DecisionPoint:
 
     name: str
     at: float
-    words: str
     steady_since: str = ""
     steady: float = 0.0
     below: tuple[tuple[str, float], ...] = ()

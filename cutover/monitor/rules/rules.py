@@ -1,36 +1,36 @@
 """Loads rules.yml into a rule book; everything that is wrong with it, with the thresholds or with the overrides is reported at once."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field, RootModel, model_validator
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.samples import LEVELS, Level
-from cutover.inventory.schema import did_you_mean, listed
-from cutover.inventory.yamlfile import dotted, read
+from cutover.inventory.schema import ModelT, Schema, Text, did_you_mean, listed, misfits, validate
+from cutover.inventory.yamlfile import Keys, dotted, read
 from cutover.monitor.rules.rulebook import (
     COUNTED,
-    HOW,
     STATES,
     UNLIMITED,
     WINDOWED,
     DecisionPoint,
-    DurationError,
+    Duration,
+    Kind,
     Metric,
+    Refusals,
     Rule,
     RuleBook,
     Signal,
     SignalEntry,
     Threshold,
-    seconds,
+    belongs,
 )
-from cutover.monitor.rules.signals import number
 from cutover.plan.service import ServiceRole, thresholds
 
 FILE = "rules.yml"
@@ -42,30 +42,14 @@ def load_for(service: ServiceRole, variables: Mapping[str, Any]) -> RuleBook:
     return load(service.file(FILE), thresholds(service, variables["watch_thresholds"]), variables[OVERRIDES])
 
 
-# The schema: what each entry may hold. Paths and references are checked below, since they need the other entries.
+# The schema: what each entry may hold. What needs the other entries is checked below.
 
 
-def _duration(written: object) -> float:
-    try:
-        return seconds(written)
-    except DurationError as error:
-        raise PydanticCustomError("duration", "{found}", {"found": str(error), "next": HOW}) from error
-
-
-Duration = Annotated[float, BeforeValidator(_duration)]
-
-
-class StrictModel(BaseModel):
-    """Refuses keys that it does not know, and text where a number belongs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class _Rule(StrictModel):
+class _Rule(Schema):
     signal: str
     row: str = ""
     over: Literal["above", "below"] = "above"
-    window: Duration | None = None
+    window: Duration = 0.0
     least: int = Field(default=0, ge=0)
     bound: Literal["lower", ""] = ""
     floor: str = ""
@@ -73,63 +57,58 @@ class _Rule(StrictModel):
     levels: list[str] = Field(default_factory=list)
     fail_after: int = Field(ge=1)
     at_points: Literal["hold", ""] = ""
-    words: str = Field(min_length=1)
-    next: str = Field(min_length=1)
+    words: Text
+    next: Text
 
 
-class _Metric(StrictModel):
+class _Metric(Schema):
     signal: str
-    window: Duration | None = None
+    window: Duration = 0.0
     least: int = Field(default=0, ge=0)
     floor: float | None = Field(default=None, ge=0)
 
 
-class _Point(StrictModel):
+class _Point(Schema):
     at: Duration
     steady_since: str = ""
     steady: str = ""
     below: dict[str, str] = Field(default_factory=dict)
     otherwise: Literal["hold", "extend"] = "hold"
     by: Duration = 0.0
-    words: str = Field(min_length=1)
+    words: Text
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        misfits(self._refusals())
+        return self
+
+    def _refusals(self) -> Refusals:
+        if (self.otherwise == "extend") != (self.by > 0):
+            next_ = "write otherwise: extend and by: 6h, or neither"
+            yield ("by",), "`by` says by how much a watch is extended", next_
+        if bool(self.steady) != bool(self.steady_since):
+            next_ = "write both: a limit of the table, and an earlier point"
+            yield ("steady",), "`steady` and `steady_since` belong together", next_
 
 
-class _File(StrictModel):
+class _Row(RootModel[Annotated[dict[Literal["warn", "critical", "rollback"], float], Field(min_length=1)]]):
+    """A row of the table of thresholds: some levels, each with its limit."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _File(Schema):
     thresholds: dict[str, Any] = Field(default_factory=dict)
-    epoch: str = Field(min_length=1)
+    epoch: Text
     gap_looks: int = Field(ge=1)
     defaults: dict[str, Any] = Field(default_factory=dict)
-    signals: dict[str, SignalEntry] = Field(min_length=1)
-    rules: dict[str, _Rule] = Field(min_length=1)
-    metrics: dict[str, _Metric] = Field(min_length=1)
-    points: dict[str, _Point] = Field(min_length=1)
+    signals: dict[str, Any] = Field(min_length=1)
+    rules: dict[str, Any] = Field(min_length=1)
+    metrics: dict[str, Any] = Field(min_length=1)
+    points: dict[str, Any] = Field(min_length=1)
 
 
-_ENTRIES: Mapping[str, type[BaseModel]] = {"signals": SignalEntry, "rules": _Rule, "metrics": _Metric, "points": _Point}
-Keys = tuple[str | int, ...]
-
-
-def schema_problems(
-    error: ValidationError, where: Callable[..., str], model: Callable[[Keys], type[BaseModel]]
-) -> list[Problem]:
-    """Pydantic's errors as problems: `where` gives the place of a key path, `model` what an entry there may hold."""
-    problems = []
-    for one in error.errors():
-        keys = tuple(key for key in one["loc"] if key not in {"str", "int", "float"})  # of a choice of types: noise
-        name, context = str(keys[-1]) if keys else "", one.get("ctx", {})
-        found, next_ = f"{one['input']!r} does not fit", f"correct it: {one['msg'][0].lower()}{one['msg'][1:]}"
-        if one["type"] == "extra_forbidden":
-            known = [field.alias or key for key, field in model(keys).model_fields.items()]
-            found, next_ = f"unknown key `{name}`", f"{did_you_mean(name, known)}known: {listed(known)}"
-        elif one["type"] == "missing":
-            found, next_ = f"`{name}` is missing", f"write `{name}: ...`"
-        elif one["type"] == "literal_error":
-            choices = [word for word in str(context["expected"]).replace(" or ", ", ").split(", ") if word != "''"]
-            next_ = f"{did_you_mean(str(one['input']), [word.strip(chr(39)) for word in choices])}write one of {', '.join(choices)}"
-        elif "next" in context:
-            found, next_ = one["msg"], context["next"]
-        problems.append(Problem(found, next_, path=where(*keys)))
-    return problems
+SECTIONS = ("signals", "rules", "metrics", "points")
 
 
 def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> RuleBook:
@@ -138,10 +117,6 @@ def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> 
     document = read(file, problems)
     if document is None:
         raise UsageError(problems)
-    if not isinstance(document.value, dict):
-        next_ = f"write a map of {listed(_File.model_fields)}"
-        raise UsageError(Problem("it holds no rules", next_, path=document.name))
-    rules = document.value.get("rules") or {}
 
     def where(*keys: str | int) -> str:
         """The line in the file, or the variable where that is what counts."""
@@ -149,24 +124,57 @@ def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> 
             return dotted((OVERRIDES, *keys[1:]))
         return document.where(*keys)
 
-    written = {**document.value, "rules": _merged(document.value, overrides)}
-    for name, changes in overrides.items():
-        if name not in rules:
-            next_ = f"{did_you_mean(name, rules)}rules: {listed(rules, 40)}"
-            problems.append(Problem(f"there is no rule `{name}`", next_, path=f"{OVERRIDES}.{name}"))
-        elif not isinstance(changes, dict):
-            problems.append(
-                Problem(f"{changes!r} is not a map of changes", "write {window: 5m}", path=f"{OVERRIDES}.{name}")
-            )
-    checked = _valid(written, where, problems)
-    problems += [
-        Problem(found, next_, path=where(*keys)) for keys, found, next_ in _Checks(checked, table, written).all()
-    ]
+    checked = validate(_File, document.value, document.where, problems)
+    if checked is None:
+        raise UsageError(problems)
+    problems += _misplaced(checked.rules, overrides)
+    written = {section: getattr(checked, section) for section in SECTIONS}
+    written["rules"] = {
+        name: _merged(rule, checked.defaults, overrides.get(name)) for name, rule in checked.rules.items()
+    }
+
+    sections = {**written, TABLE: table}
+
+    def entries(section: str, model: type[ModelT]) -> dict[str, ModelT]:
+        """Those of a section that fit: one that does not hides no mistake of another."""
+        found = {
+            name: validate(model, entry, lambda *keys, name=name: where(section, name, *keys), problems)
+            for name, entry in sections[section].items()
+        }
+        return {name: one for name, one in found.items() if one is not None}
+
+    draft = _Draft(
+        names={section: list(found) for section, found in sections.items()},
+        table={name: dict(row.root) for name, row in entries(TABLE, _Row).items()},
+        signals=entries("signals", SignalEntry),
+        rules=entries("rules", _Rule),
+        metrics=entries("metrics", _Metric),
+        points=entries("points", _Point),
+    )
+    problems += [Problem(found, next_, path=where(*keys)) for keys, found, next_ in draft.refusals()]
     if problems:
         raise UsageError(problems)
-    judged_by = [{section: written[section] for section in _ENTRIES}, table]
-    digest = sha256(dumps(judged_by, sort_keys=True, default=str).encode()).hexdigest()
-    return _assembled(checked, table, document.name, digest)
+    judged_by = dumps([written, table], sort_keys=True, default=str)
+    return RuleBook(
+        source=document.name,
+        epoch=checked.epoch,
+        gap_looks=checked.gap_looks,
+        rules=tuple(draft.rule(name) for name in draft.rules),
+        metrics=tuple(Metric(name, draft.signal(one), one.least, one.floor) for name, one in draft.metrics.items()),
+        points=tuple(sorted((draft.point(name) for name in draft.points), key=lambda one: one.at)),
+        digest=sha256(judged_by.encode()).hexdigest(),
+    )
+
+
+def _misplaced(rules: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[Problem]:
+    """Overrides of no rule, and those that are no changes."""
+    for name, changes in overrides.items():
+        path = f"{OVERRIDES}.{name}"
+        if name not in rules:
+            next_ = f"{did_you_mean(name, rules)}rules: {listed(rules, 40)}"
+            yield Problem(f"there is no rule `{name}`", next_, path=path)
+        elif not isinstance(changes, dict):
+            yield Problem(f"{changes!r} is not a map of changes", "write {window: 5m}", path=path)
 
 
 def _overridden(overrides: Any, keys: Keys) -> bool:
@@ -180,259 +188,141 @@ def _overridden(overrides: Any, keys: Keys) -> bool:
     return len(keys) > 1
 
 
-def _merged(written: Mapping[str, Any], overrides: Mapping[str, Any]) -> Any:
-    """The rules with the defaults below and the overrides above; of `for` each level by itself."""
-    rules, common = written.get("rules"), written.get("defaults", {})
-    if not isinstance(rules, dict) or not isinstance(common, dict):
-        return rules
-    merged = {}
-    for name, rule in rules.items():
-        changes = overrides.get(name)
-        if isinstance(rule, dict) and isinstance(changes, dict):
-            merged[name] = {**common, **rule, **changes}
-            if isinstance(rule.get("for"), dict) and isinstance(changes.get("for"), dict):
-                merged[name]["for"] = {**rule["for"], **changes["for"]}
-        else:
-            merged[name] = {**common, **rule} if isinstance(rule, dict) else rule
+def _merged(rule: Any, defaults: Mapping[str, Any], changes: Any) -> Any:
+    """A rule with the defaults below and its changes above; of `for` each level by itself."""
+    if not isinstance(rule, dict):
+        return rule
+    changes = changes if isinstance(changes, dict) else {}
+    merged = {**defaults, **rule, **changes}
+    if isinstance(rule.get("for"), dict) and isinstance(changes.get("for"), dict):
+        merged["for"] = {**rule["for"], **changes["for"]}
     return merged
 
 
-def _valid(written: dict[str, Any], where: Callable[..., str], problems: list[Problem]) -> _File:
-    """What fits the schema. An entry that does not is reported and left out, so that it hides no mistake of another."""
-    try:
-        return _File.model_validate(written)
-    except ValidationError as error:
-        problems += schema_problems(error, where, lambda keys: _ENTRIES[str(keys[0])] if len(keys) > 2 else _File)
-        wrong = {one["loc"][:2] for one in error.errors()}
-    rest = {
-        section: {name: entry for name, entry in held.items() if (section, name) not in wrong} if section in _ENTRIES else held
-        for section, held in written.items()
-        if (section,) not in wrong
-    }  # fmt: skip
-    try:
-        return _File.model_validate(rest)
-    except ValidationError:
-        raise UsageError(problems) from None
+def _keys_of(kind: Kind) -> tuple[set[str], set[str]]:
+    """Which keys a rule over this kind of signal needs, and which it may have besides."""
+    needed = {"window"} if kind in WINDOWED else set()
+    needed |= {"least"} if kind in COUNTED else set()
+    needed |= {"levels"} if kind in STATES else set() if kind in UNLIMITED else {"row"}
+    allowed = set() if kind in UNLIMITED else {"levels", "for"}
+    allowed |= {"bound"} if kind == "share" else {"floor"} if kind == "drift" else set()
+    return needed, allowed
 
 
-def _levels(row: object) -> dict[str, float]:
-    """A row of the table of thresholds; empty where it is not made of levels with numbers."""
-    found = {level: number(limit) for level, limit in row.items()} if isinstance(row, dict) else {}
-    good = {level: float(limit) for level, limit in found.items() if limit is not None and level in LEVELS}
-    return good if len(good) == len(found) else {}
+@dataclass(frozen=True)
+class _Draft:
+    """The entries that fit the schema: what is wrong between them, and what they come to."""
 
+    names: Mapping[str, list[str]]  # by section, also of the entries that were refused
+    table: Mapping[str, Mapping[str, float]]
+    signals: Mapping[str, SignalEntry]
+    rules: Mapping[str, _Rule]
+    metrics: Mapping[str, _Metric]
+    points: Mapping[str, _Point]
 
-# Which kinds of signals need a key; no other kind has it.
-NEEDED_BY = {
-    "at": ["value", "values", "differs", "verdict", "busy", "restarts", "growth", "drift", "stuck", "fell"],
-    "of": ["count", "mean", "share", "increase", "without"],
-    "per": ["mean", "share", "stuck", "without"],
-    "from_": ["differs"],
-    "against": ["drift"],
-}
-Refusals = Iterator[tuple[Keys, str, str]]  # key path, what was found, what to do
+    @property
+    def limits(self) -> dict[str, float]:
+        """Each limit of the table, as `row.level` names it."""
+        return {f"{name}.{level}": limit for name, row in self.table.items() for level, limit in row.items()}
 
-
-class _Checks:
-    """What the schema cannot say: references between entries, and what belongs to which kind of signal."""
-
-    def __init__(self, file: _File, table: Mapping[str, Any], written: Mapping[str, Any]) -> None:
-        self.file, self.table = file, table
-        self.names = {section: list(written[section]) for section in _ENTRIES}  # also of entries that were refused
-
-    def all(self) -> Refusals:
-        """Every refusal."""
-        for name, signal in self.file.signals.items():
-            yield from self._signal(("signals", name), name, signal)
-        for name, rule in self.file.rules.items():
+    def refusals(self) -> Refusals:
+        """What the schema cannot say: references between entries, and what belongs to which kind of signal."""
+        used = {rule.signal for rule in self.rules.values()} | {metric.signal for metric in self.metrics.values()}
+        for name in self.signals:
+            if name not in used:
+                yield ("signals", name), "no rule and no metric uses it", "remove it, or write the rule that was meant"
+        for name, rule in self.rules.items():
             yield from self._rule(("rules", name), rule)
-        for name, metric in self.file.metrics.items():
+        for name, metric in self.metrics.items():
             yield from self._metric(("metrics", name), metric)
-        for name, point in self.file.points.items():
+        for name, point in self.points.items():
             yield from self._point(("points", name), point)
-
-    def _signal(self, keys: Keys, name: str, signal: SignalEntry) -> Refusals:
-        for key, kinds in NEEDED_BY.items():
-            given, needed, word = getattr(signal, key), signal.kind in kinds, key.rstrip("_")
-            if needed and not given:
-                yield (*keys, word), f"`{word}` is missing", f"a signal of kind {signal.kind} needs it"
-            elif given and not needed:
-                yield (*keys, word), f"`{word}` does not belong to the kind {signal.kind}", "remove it"
-        for key, paths in (("at", [signal.at] if signal.at else []), ("of", signal.of), ("per", signal.per)):
-            for path in paths:
-                if "." not in path or not all(path.split(".")):
-                    yield (
-                        (*keys, key),
-                        f"`{path}` is not a path into a document",
-                        "write document.key, such as resources.memory_mb",
-                    )
-        users: list[_Rule | _Metric] = [*self.file.rules.values(), *self.file.metrics.values()]
-        if all(user.signal != name for user in users):
-            yield keys, "no rule and no metric uses it", "remove it, or write the rule that was meant"
 
     def _known(self, keys: Keys, word: str, known: Collection[str], what: str) -> Refusals:
         if word not in known:
             yield keys, f"there is no {what} `{word}`", f"{did_you_mean(word, known)}there are {listed(known, 40)}"
 
-    def _window(self, keys: Keys, user: _Rule | _Metric) -> Refusals:
-        """The signal is known, and has a window where it needs one."""
-        yield from self._known((*keys, "signal"), user.signal, self.names["signals"], "signal")
-        signal = self.file.signals.get(user.signal)
-        if signal is None:
-            return
-        keys = (*keys, "window")
-        if signal.kind in WINDOWED and user.window is None:
-            yield keys, "`window` is missing", f"the kind {signal.kind} looks back: write window: 10m"
-        elif signal.kind not in WINDOWED and user.window is not None:
-            yield keys, f"a window has no meaning for the kind {signal.kind}", "remove it"
-        elif signal.kind in WINDOWED and not user.window:
-            yield keys, "a window of no length", HOW
-
-    def _row(self, keys: Keys, name: str) -> Refusals:
-        row = self.table.get(name)
-        if row is None:
-            found = f"{TABLE} has no row `{name}`" if name else "`row` is missing"
-            yield keys, found, f"{did_you_mean(name, self.table)}rows: {listed(self.table, 40)}"
-        elif not _levels(row):
-            yield (
-                keys,
-                f"{TABLE}.{name} is {row!r}, not levels with numbers",
-                f"write some of {listed(LEVELS)}, each with a number",
-            )
-
-    def _level(self, keys: Keys, written: str) -> Refusals:
-        """`row.level` names a limit."""
-        name, _, level = written.partition(".")
-        yield from self._row(keys, name)
-        row = _levels(self.table.get(name))
-        if row and level not in row:
-            yield keys, f"the row `{name}` has no level `{level}`", f"{did_you_mean(level, row)}levels: {listed(row)}"
-
     def _rule(self, keys: Keys, rule: _Rule) -> Refusals:
-        yield from self._window(keys, rule)
-        signal = self.file.signals.get(rule.signal)
-        if rule.floor:
-            yield from self._row((*keys, "floor"), rule.floor)
-            if len(row := _levels(self.table.get(rule.floor))) > 1:
-                yield (*keys, "floor"), f"the row `{rule.floor}` has {len(row)} levels", "name a row with one"
+        yield from self._known((*keys, "signal"), rule.signal, self.names["signals"], "signal")
+        signal = self.signals.get(rule.signal)
         if signal is None:
             return
-        if signal.kind in UNLIMITED:
-            for word, given in (("row", rule.row), ("for", rule.for_), ("levels", rule.levels)):
-                if given:
-                    yield (
-                        (*keys, word),
-                        f"`{word}` does not belong to the kind {signal.kind}",
-                        "remove it: it is a verdict already",
-                    )
-        else:
-            yield from self._state(keys, rule) if signal.kind in STATES else self._limits(keys, rule)
-        misfits = (
-            ("least", signal.kind in COUNTED and not rule.least, "a rule over events needs a least number of them", "write least: 10"),
-            ("least", signal.kind not in COUNTED and rule.least, f"the kind {signal.kind} counts no events", "remove it"),
-            ("bound", rule.bound and signal.kind != "share", "only a share has a bound", "remove it"),
-            ("floor", rule.floor and signal.kind != "drift", "only a drift has a floor", "remove it"),
-            ("for", rule.for_ and (signal.rows or signal.kind == "drift"), "rows are too far apart for a hold time", "remove it"),
-            ("signal", signal.kind == "values", "a rule judges one figure, and this signal has many", "name another signal"),
-        )  # fmt: skip
-        for word, wrong, found, next_ in misfits:
-            if wrong:
-                yield (*keys, word), found, next_
+        kind = signal.kind
+        if kind == "values":
+            yield (*keys, "signal"), "a rule judges one figure, and this signal has many", "name another signal"
+        needed, allowed = _keys_of(kind)
+        given = {word: getattr(rule, word) for word in ("window", "least", "row", "levels", "bound", "floor")}
+        for key, found, next_ in belongs(kind, {**given, "for": rule.for_}, needed, allowed):
+            yield (*keys, *key), found, next_
+        if rule.for_ and signal.at_rows:
+            yield (*keys, "for"), "rows are too far apart for a hold time", "remove it"
+        for word, row in (("floor", rule.floor), ("row", rule.row)):
+            if row:
+                yield from self._known((*keys, word), row, self.names[TABLE], f"row of {TABLE}")
+        yield from self._limits(keys, rule, self._row(rule, kind))
 
-    def _state(self, keys: Keys, rule: _Rule) -> Refusals:
-        if rule.row:
-            yield (*keys, "row"), "a state has no number and so no row", "remove it, and write levels: [critical]"
-        if not rule.levels or not set(rule.levels) <= set(LEVELS):
-            yield (
-                (*keys, "levels"),
-                f"levels are {listed(rule.levels)}",
-                f"write how grave it is, by one of {listed(LEVELS)}",
-            )
-        for level in set(rule.for_) - set(rule.levels):
-            yield (*keys, "for", level), f"the rule has no level `{level}`", f"levels: {listed(rule.levels)}"
-
-    def _limits(self, keys: Keys, rule: _Rule) -> Refusals:
-        yield from self._row((*keys, "row"), rule.row)
-        row = _levels(self.table.get(rule.row))
-        if not row:
-            return
-        for where, level in [((*keys, "levels"), one) for one in rule.levels] + [
-            ((*keys, "for", one), one) for one in rule.for_
-        ]:
-            if level not in row:
-                found = f"the row `{rule.row}` has no level `{level}`: it would never be reached"
-                yield where, found, f"{did_you_mean(level, row)}levels of the row: {listed(row)}"
+    def _limits(self, keys: Keys, rule: _Rule, row: Mapping[str, float]) -> Refusals:
+        """Each level that the rule names has a limit, and the graver ones lie beyond the milder."""
+        for level in rule.levels if row else ():
+            yield from self._known((*keys, "levels"), level, row, "level")
+        for level in rule.for_ if row else ():
+            yield from self._known((*keys, "for", level), level, rule.levels or row, "level")
         for mild, grave in pairwise(_thresholds(rule, row)):
             if (grave.limit > mild.limit) if rule.over == "below" else (grave.limit < mild.limit):
                 found = f"{mild.level} ({mild.limit:g}) lies beyond {grave.level} ({grave.limit:g}): it is never reached alone"
                 yield (*keys, "row"), found, f"correct {TABLE}.{rule.row}, or `over` of the rule"
 
     def _metric(self, keys: Keys, metric: _Metric) -> Refusals:
-        yield from self._window(keys, metric)
-        signal = self.file.signals.get(metric.signal)
-        if signal and (signal.kind in UNLIMITED or signal.rows or signal.kind == "drift"):
+        yield from self._known((*keys, "signal"), metric.signal, self.names["signals"], "signal")
+        signal = self.signals.get(metric.signal)
+        if signal is None:
+            return
+        if signal.kind in UNLIMITED or signal.at_rows:
             yield (*keys, "signal"), f"`{metric.signal}` has no figure in every sample", "name a signal with one"
+        needed = _keys_of(signal.kind)[0] & {"window"}
+        for key, found, next_ in belongs(signal.kind, {"window": metric.window}, needed, set()):
+            yield (*keys, *key), found, next_
 
     def _point(self, keys: Keys, point: _Point) -> Refusals:
-        if (point.otherwise == "extend") != (point.by > 0):
-            yield (
-                (*keys, "by"),
-                "`by` says by how much a watch is extended",
-                "write otherwise: extend and by: 6h, or neither",
-            )
-        if bool(point.steady) != bool(point.steady_since):
-            yield (
-                (*keys, "steady"),
-                "`steady` and `steady_since` belong together",
-                "write both: a limit of the table, and an earlier point",
-            )
-        if point.steady_since:
+        if point.steady_since and point.steady:
             yield from self._known((*keys, "steady_since"), point.steady_since, self.names["points"], "point")
-            yield from self._level((*keys, "steady"), point.steady)
-            earlier = self.file.points.get(point.steady_since)
+            yield from self._known((*keys, "steady"), point.steady, self.limits, "limit")
+            earlier = self.points.get(point.steady_since)
             if earlier and earlier.at >= point.at:
                 yield (*keys, "steady_since"), f"`{point.steady_since}` is not earlier", "name an earlier point"
         for metric, level in point.below.items():
             yield from self._known((*keys, "below", metric), metric, self.names["metrics"], "metric")
-            yield from self._level((*keys, "below", metric), level)
+            yield from self._known((*keys, "below", metric), level, self.limits, "limit")
+
+    # What was checked, as values of the book.
+
+    def signal(self, user: _Rule | _Metric, floor: float = 0.0) -> Signal:
+        """The signal as a rule or a metric uses it."""
+        return Signal(user.signal, self.signals[user.signal], user.window, floor)
+
+    def rule(self, name: str) -> Rule:
+        """A rule with its limits."""
+        one = self.rules[name]
+        floor = min(self.table[one.floor].values()) if one.floor else 0.0
+        limits = _thresholds(one, self._row(one, self.signals[one.signal].kind))
+        return Rule(
+            name, self.signal(one, floor), one.over == "below", limits, one.least, bool(one.bound),
+            one.fail_after, bool(one.at_points), one.words, one.next,
+        )  # fmt: skip
+
+    def point(self, name: str) -> DecisionPoint:
+        """A decision point with its limits."""
+        one = self.points[name]
+        below = tuple((metric, self.limits[written]) for metric, written in one.below.items())
+        steady = self.limits[one.steady] if one.steady else 0.0
+        return DecisionPoint(name, one.at, one.steady_since, steady, below, one.otherwise, one.by)
+
+    def _row(self, rule: _Rule, kind: Kind) -> Mapping[str, float]:
+        """The limits by level: those of the rule's row; a state is exceeded where it is one at all."""
+        return dict.fromkeys(LEVELS, 0.0) if kind in STATES else self.table.get(rule.row, {})
 
 
 def _thresholds(rule: _Rule, row: Mapping[str, float]) -> tuple[Threshold, ...]:
     """The limits of a rule: all levels of its row, or those that it names, the mildest first."""
     named: Iterable[Level] = (level for level in LEVELS if level in row and (not rule.levels or level in rule.levels))
     return tuple(Threshold(level, row[level], rule.for_.get(level, 0.0)) for level in named)
-
-
-def _assembled(file: _File, table: Mapping[str, Any], source: str, digest: str) -> RuleBook:
-    """The book of what was checked."""
-
-    def level(written: str) -> float:
-        name, _, level = written.partition(".")
-        return float(table[name][level])
-
-    def signal(user: _Rule | _Metric, floor: float = 0.0) -> Signal:
-        return Signal(user.signal, file.signals[user.signal], user.window or 0.0, floor)
-
-    def rule(name: str, one: _Rule) -> Rule:
-        floor = next(iter(_levels(table[one.floor]).values())) if one.floor else 0.0
-        kind = file.signals[one.signal].kind
-        row = dict.fromkeys(one.levels, 0.0) if kind in STATES else {} if kind in UNLIMITED else _levels(table[one.row])
-        return Rule(
-            name, signal(one, floor), one.row, one.over == "below", _thresholds(one, row), one.least, bool(one.bound), one.fail_after,
-            bool(one.at_points), one.words, one.next,
-        )  # fmt: skip
-
-    def point(name: str, one: _Point) -> DecisionPoint:
-        below = tuple((metric, level(written)) for metric, written in one.below.items())
-        steady = level(one.steady) if one.steady else 0.0
-        return DecisionPoint(name, one.at, one.words, one.steady_since, steady, below, one.otherwise, one.by)
-
-    return RuleBook(
-        source=source,
-        epoch=file.epoch,
-        gap_looks=file.gap_looks,
-        rules=tuple(rule(name, one) for name, one in file.rules.items()),
-        metrics=tuple(Metric(name, signal(one), one.least, one.floor) for name, one in file.metrics.items()),
-        points=tuple(sorted((point(name, one) for name, one in file.points.items()), key=lambda one: one.at)),
-        digest=digest,
-    )

@@ -91,33 +91,49 @@ def summed(paths: Sequence[str]) -> Callable[[Documents], float | None]:
     return add
 
 
-class SeenSample:
-    """What a signal is measured from: a sample's documents, both clocks, the service's life."""
+class SeenSample(NamedTuple):
+    """One sample that did not fail: documents, the watch's clock, real time, the service's life."""
 
-    __slots__ = ("at", "documents", "epoch", "t")
-
-    def __init__(self, documents: Documents, t: float, at: float, epoch: object) -> None:
-        self.documents, self.t, self.at, self.epoch = documents, t, at, epoch
+    documents: Documents
+    t: float
+    at: float
+    epoch: object
 
 
 Measure = Callable[[SeenSample], SignalValue]
 
 
-def _of_number(signal: Signal, measured: Callable[[float, SeenSample], SignalValue]) -> Measure:
-    """Measures from the number at one path; missing where there is none."""
-    get, absent = getter(signal.entry.at), missing(f"{signal.entry.at} is not there")
+def _sum(paths: Sequence[str], measured: Callable[[float, SeenSample], SignalValue]) -> Measure:
+    """Measures from the sum of the numbers at these paths; missing where one of them is not there."""
+    get, absent = summed(paths), _absent(paths)
 
     def take(seen: SeenSample) -> SignalValue:
-        found = number(get(seen.documents))
+        found = get(seen.documents)
         return absent if found is None else measured(found, seen)
 
     return take
 
 
+def _two(signal: Signal, measured: Callable[[float, float, SeenSample], SignalValue]) -> Measure:
+    """The same from two sums, those of `of` and of `per`."""
+    get_of, get_per = summed(signal.entry.of), summed(signal.entry.per)
+    absent = _absent((*signal.entry.of, *signal.entry.per))
+
+    def take(seen: SeenSample) -> SignalValue:
+        of, per = get_of(seen.documents), get_per(seen.documents)
+        return absent if of is None or per is None else measured(of, per, seen)
+
+    return take
+
+
+def _absent(paths: Sequence[str]) -> SignalValue:
+    return missing(f"{'one of ' if len(paths) > 1 else ''}{', '.join(paths)} is not there")
+
+
 def value(signal: Signal) -> Measure:
     """The figure as it stands there."""
     scale = signal.entry.scale
-    return _of_number(signal, lambda found, _seen: SignalValue(found * scale))
+    return _sum([signal.entry.at], lambda found, _seen: SignalValue(found * scale))
 
 
 def fell(signal: Signal) -> Measure:
@@ -129,7 +145,7 @@ def fell(signal: Signal) -> Measure:
         highest = max(highest, found)
         return SignalValue(highest - found)
 
-    return _of_number(signal, below)
+    return _sum([signal.entry.at], below)
 
 
 def count(signal: Signal) -> Measure:
@@ -289,16 +305,11 @@ BUCKETS = 12  # of the window of a growth
 
 def without(signal: Signal) -> Measure:
     """By how much one thing grew since another, which should go with it, last moved."""
-    get_of, get_by = summed(signal.entry.of), summed(signal.entry.per)
-    absent = missing(f"one of {', '.join((*signal.entry.of, *signal.entry.per))} is not there")
     total = 0.0
     last: tuple[float, float] | None = None
 
-    def take(seen: SeenSample) -> SignalValue:
+    def since(of: float, by: float, _seen: SeenSample) -> SignalValue:
         nonlocal total, last
-        of, by = get_of(seen.documents), get_by(seen.documents)
-        if of is None or by is None:
-            return absent
         if last is not None:
             # A counter that fell has started anew: what it shows now has grown since.
             grown = of - last[0] if of >= last[0] else of
@@ -306,39 +317,30 @@ def without(signal: Signal) -> Measure:
         last = (of, by)
         return SignalValue(total)
 
-    return take
+    return _two(signal, since)
 
 
 def increase(signal: Signal) -> Measure:
     """How much counters grew within the window. Until it has been seen as a whole, that can only become more."""
-    get, absent = summed(signal.entry.of), missing(f"one of {', '.join(signal.entry.of)} is not there")
     counter, window = ResettingCounter(), Window(signal.window)
     enough = min(COVERED * signal.window, signal.window - signal.slack)
 
-    def take(seen: SeenSample) -> SignalValue:
-        found = get(seen.documents)
-        if found is None:
-            return absent
-        grown, _, covered = window.take(seen.t, counter.take(found, seen.epoch))
-        return SignalValue(grown * signal.share, full=covered >= enough)
+    def grown(found: float, seen: SeenSample) -> SignalValue:
+        growth, _, covered = window.take(seen.t, counter.take(found, seen.epoch))
+        return SignalValue(growth * signal.share, full=covered >= enough)
 
-    return take
+    return _sum(signal.entry.of, grown)
 
 
 def _ratio(signal: Signal, ratio: Callable[[float, float], SignalValue]) -> Measure:
     """One group of counters over another, by how much each grew within the window."""
-    get_of, get_per = summed(signal.entry.of), summed(signal.entry.per)
-    absent = missing(f"one of {', '.join((*signal.entry.of, *signal.entry.per))} is not there")
     first, second, window = ResettingCounter(), ResettingCounter(), Window(signal.window)
 
-    def take(seen: SeenSample) -> SignalValue:
-        of, per, epoch = get_of(seen.documents), get_per(seen.documents), seen.epoch
-        if of is None or per is None:
-            return absent
-        part, whole, _ = window.take(seen.t, first.take(of, epoch), second.take(per, epoch))
+    def take(of: float, per: float, seen: SeenSample) -> SignalValue:
+        part, whole, _ = window.take(seen.t, first.take(of, seen.epoch), second.take(per, seen.epoch))
         return ratio(part, whole)
 
-    return take
+    return _two(signal, take)
 
 
 def mean(signal: Signal) -> Measure:
@@ -358,10 +360,9 @@ def share(signal: Signal) -> Measure:
         part, whole = round(of), round(per)
         if whole <= 0:
             return too_little("nothing happened", 0)
+        impossible = part > whole
         return (
-            missing(f"{part} of {whole} is impossible")
-            if part > whole
-            else SignalValue(part / whole, n=whole, part=part)
+            missing(f"{part} of {whole} is impossible") if impossible else SignalValue(part / whole, n=whole, part=part)
         )
 
     return _ratio(signal, ratio)
@@ -375,7 +376,7 @@ def busy(signal: Signal) -> Measure:
         seconds, real, _ = window.take(seen.t, counter.take(found, seen.epoch), seen.at)
         return SignalValue(seconds / real * 100.0) if real > 0 else too_little("one sample only")
 
-    return _of_number(signal, used)
+    return _sum([signal.entry.at], used)
 
 
 def restarts(signal: Signal) -> Measure:
@@ -397,7 +398,7 @@ def restarts(signal: Signal) -> Measure:
             starts.popleft()
         return SignalValue(sum(number for _, number in starts) * signal.share)
 
-    return _of_number(signal, take)
+    return _sum([signal.entry.at], take)
 
 
 class _Growth:
@@ -445,15 +446,11 @@ def growth(signal: Signal) -> Measure:
     The window is cut into buckets and each stands for its median: peaks and single steps of an allocator do not move it.
     A new life of the service starts it anew. `n` is the number of buckets.
     """
-    return _of_number(signal, _Growth(signal).take)
+    return _sum([signal.entry.at], _Growth(signal).take)
 
 
-_MEASURES: Mapping[Kind, Callable[[Signal], Measure]] = {
+# Each gives a new measure of a signal; there is none for `looks` and `values`, which the judge reads by itself.
+MEASURES: Mapping[Kind, Callable[[Signal], Measure]] = {
     "value": value, "count": count, "differs": differs, "verdict": verdict, "stuck": stuck, "without": without, "fell": fell,
     "drift": drift, "mean": mean, "share": share, "increase": increase, "busy": busy, "restarts": restarts, "growth": growth,
 }  # fmt: skip
-
-
-def measure(signal: Signal) -> Measure:
-    """A new measure of a signal; there is none for `looks` and `values`, which the judge reads by itself."""
-    return _MEASURES[signal.kind](signal)

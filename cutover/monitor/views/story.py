@@ -1,90 +1,24 @@
 """A watch as its journal has it, record by record: live, as the journal is written, or from the file afterwards."""
 
-import math
-from array import array
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from cutover.console.text import names
 from cutover.console.values import follow
-from cutover.core.numbers import is_number
 from cutover.core.samples import Judgement, Sample
-from cutover.core.times import moment, written
+from cutover.core.times import moment
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import BrokenChain, Record, parse
 from cutover.monitor.rules.rulebook import Cadence
-from cutover.monitor.rules.signals import ResettingCounter, getter, summed
 from cutover.monitor.state import Hold, WatchState, When
-from cutover.monitor.views.text import called
-from cutover.timeline.presented import Raw, ShownSignal, WatchDisplay
+from cutover.monitor.views.text import called, hour, span
+from cutover.timeline.presented import ShownSignal, WatchDisplay
 from cutover.timeline.timeline import Integrity
 
 Data = dict[str, Any]
-
-
-class Series:
-    """A figure over the watch's clock. What was not measured is NaN, so that a line breaks there."""
-
-    def __init__(self) -> None:
-        self.times = array("d")
-        self.values = array("d")
-
-    def add(self, t: float, value: float | None) -> None:
-        """One more moment."""
-        self.times.append(t)
-        self.values.append(math.nan if value is None else value)
-
-    def __iter__(self) -> Iterator[tuple[float, float]]:
-        return iter(zip(self.times, self.values, strict=True))
-
-    @property
-    def latest(self) -> float | None:
-        """The newest value; None where the newest sample did not measure it."""
-        return self.values[-1] if self.values and not math.isnan(self.values[-1]) else None
-
-
-class Gauge:
-    """Turns samples into one figure, as its description says. Counters that begin anew (a restart) go on from where they were."""
-
-    def __init__(self, raw: Raw) -> None:
-        self._raw, self._at, self._of = raw, summed(raw.at), summed(raw.of)
-        self._first, self._second = ResettingCounter(), ResettingCounter()
-        self._known: deque[tuple[float, float, float]] = deque()  # (t, at, of), the oldest before the window first
-        self._value: Any = None
-        self._changes = -1
-
-    def take(self, documents: Mapping[str, Any], at: float, t: float) -> float | None:
-        """The figure at this sample; None where it cannot be measured."""
-        if self._raw.how == "changes":
-            found = getter(self._raw.at[0])(documents)
-            if found in (None, ""):
-                return None
-            self._changes += found != self._value
-            self._value = found
-            return float(self._changes)
-        value, whole = self._at(documents), self._of(documents)
-        if value is None or whole is None:
-            return None
-        if self._raw.how == "value":
-            return self._raw.times * value
-        place = at if self._raw.how == "busy" else self._second.take(whole, None)
-        self._known.append((t, self._first.take(value, None), place))
-        while len(self._known) > 2 and self._known[1][0] <= t - self._raw.window_s:
-            self._known.popleft()
-        _, first, begin = self._known[0]
-        return self._raw.times * (self._first.total - first) / (place - begin) if place > begin else None
-
-
-class JudgedValue(NamedTuple):
-    """A judged value: when, how much in the signal's own unit, the verdict, whether in a recorded row."""
-
-    t: float
-    value: float
-    verdict: Verdict
-    row: bool
 
 
 @dataclass
@@ -102,52 +36,27 @@ class Gap:
 
     start: float
     end: float
-    from_at: str
-    to_at: str
     why: str
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that happened, as live view, table and report say it; `what` is one word, or a verdict."""
+
+    when: When
+    what: str
+    words: str
+    host: str = ""
+
+
+@dataclass(frozen=True)
 class Decision:
-    """A decision point that was reached, or a hold: what it came to, what was decided, why."""
+    """A decision point that was reached: what it came to, and what was decided."""
 
     when: When
     name: str
     verdict: Verdict
     answer: str
-    reasons: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class NoticeEntry:
-    """A notice, over which channels it went out, and why not over others."""
-
-    when: When
-    event: str
-    severity: str
-    roles: tuple[str, ...]
-    sent: tuple[str, ...]
-    unsent: tuple[tuple[str, str], ...]
-    subject: str
-    why: str  # why nobody was notified at all; empty where somebody was
-
-    @classmethod
-    def of(cls, when: When, data: Data) -> "NoticeEntry":
-        """As a journal keeps it."""
-        return cls(
-            when, called(str(data["event"])), str(data.get("severity", "")), tuple(data.get("roles", ())),
-            tuple(data.get("sent", ())), tuple(data.get("failed", {}).items()), str(data.get("subject", "")), str(data.get("why", "")),
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Trigger:
-    """A rule that rolled the fleet back."""
-
-    when: When
-    host: str
-    rule: str
-    words: str
 
 
 @dataclass
@@ -171,29 +80,41 @@ class RuleFinding:
 
 
 @dataclass(frozen=True)
+class Trigger:
+    """A rule that rolled the fleet back."""
+
+    when: When
+    finding: RuleFinding
+
+    @property
+    def words(self) -> str:
+        """Where and what it was."""
+        return f"{self.finding.host}: {self.finding.rule}: {self.finding.latest.words}"
+
+
+@dataclass(frozen=True)
 class HostRow:
-    """What was recorded of one host: verdict, the figures by the signal's name, every judgement."""
+    """What was recorded of one host: the verdict, and every judgement; `notes` are for people."""
 
     host: str
     when: When
     verdict: Verdict
-    figures: dict[str, float | None]
-    ns: dict[str, int | None]
     judgements: tuple[Judgement, ...] = ()
-    error: str = ""
+    notes: tuple[str, ...] = ()
 
-    @property
-    def status(self) -> Verdict:
-        """The verdict; INCONCLUSIVE for a host that did not answer."""
-        return Verdict.INCONCLUSIVE if self.error else self.verdict
+    def figure(self, signal: ShownSignal) -> tuple[float | None, int | None]:
+        """A figure in the unit in which it is shown, and on how many events it rests where that is counted."""
+        judged = next((one for one in self.judgements if one.rule == signal.rule and one.value is not None), None)
+        if judged is None or judged.value is None:
+            return None, None
+        return judged.value * signal.times, judged.n if signal.counted else None
 
 
 @dataclass
 class FleetRow:
-    """One recorded row of the fleet: the hosts that were sampled together (`look_t` says when)."""
+    """One recorded row of the fleet: the hosts that were sampled together."""
 
     when: When
-    look_t: float
     rows: dict[str, HostRow] = field(default_factory=dict)
 
 
@@ -206,95 +127,64 @@ class HostWatch:
     samples: int = 0
     missed: int = 0
     error: str = ""  # why the newest sample failed; empty where it did not
-    verdict: Verdict | None = None
-    series: dict[str, Series] = field(default_factory=dict)
-    values: dict[str, float | None] = field(default_factory=dict)  # the newest of the service's own named values
-    points: dict[str, list[JudgedValue]] = field(default_factory=dict)  # by the name of the signal
-    stretches: list[VerdictSpan] = field(default_factory=list)
-    judged: dict[str, tuple[float, Judgement]] = field(default_factory=dict)  # the newest of each rule, and when
+    verdict: Verdict = Verdict.INCONCLUSIVE  # the newest
     judged_at: When | None = None
+    # By rule, each sample's (t, figure in the unit in which it is shown); None where it was not measured, so that a line breaks there.
+    series: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
+    stretches: list[VerdictSpan] = field(default_factory=list)
     open: dict[str, RuleFinding] = field(default_factory=dict)  # by rule
-    first: Mapping[str, Any] | None = (
-        None  # the documents of the first sample, and of the newest, that had named values
-    )
+    # The documents of the first sample, and of the newest, that had the service's own named values.
+    first: Mapping[str, Any] | None = None
     last: Mapping[str, Any] | None = None
-    gauges: dict[str, Gauge] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for signal in self.shown.signals:
-            self.series[signal.name], self.points[signal.name] = Series(), []
-            if signal.raw is not None:
-                self.gauges[signal.name] = Gauge(signal.raw)
-
-    @property
-    def status(self) -> Verdict:
-        """The newest verdict; INCONCLUSIVE for a host that did not answer."""
-        return Verdict.INCONCLUSIVE if self.error or self.verdict is None else self.verdict
 
     def sample(self, sample: Sample) -> None:
-        """Take a sample in. One that failed measured nothing, and says so in every series."""
+        """Take a sample in."""
         self.samples += 1
         self.missed += bool(sample.error)
         self.error = sample.error
-        for name, gauge in self.gauges.items():
-            self.series[name].add(sample.t, None if sample.error else gauge.take(sample.documents, sample.at, sample.t))
-        named = follow(sample.documents, self.shown.values.split(".")) if self.shown.values else None
-        known = {name: value for name, value in named.items() if is_number(value)} if isinstance(named, dict) else {}
-        self.values = {**dict.fromkeys(self.values), **known}
-        if known:
+        if self.shown.values and follow(sample.documents, self.shown.values.split(".")):
             self.first, self.last = self.first or sample.documents, sample.documents
 
-    def judge(self, when: When, verdict: Verdict, judgements: Sequence[Judgement], *, row: bool) -> list[RuleFinding]:
+    def judge(
+        self, when: When, verdict: Verdict, judgements: Sequence[Judgement], figures: Mapping[str, float]
+    ) -> list[RuleFinding]:
         """Take what the rules said; gives the findings that are new. What is not named in a sample is PASS."""
         before, self.judged_at, self.verdict = self.judged_at, when, verdict
         self._stretch(when.t, verdict)
-        named = {one.rule: one for one in judgements}
-        self.judged |= {rule: (when.t, one) for rule, one in named.items()}
         for signal in self.shown.signals:
-            judged = named.get(signal.rule)
-            if judged is not None and judged.value is not None:
-                self.points[signal.name].append(JudgedValue(when.t, _in_unit(signal, judged), judged.verdict, row))
-        fresh = [self._found(when, one, before) for one in judgements if one.verdict is not Verdict.PASS]
-        for rule in [rule for rule in self.open if rule not in named or named[rule].verdict is Verdict.PASS]:
+            figure = figures.get(signal.rule)
+            self.series.setdefault(signal.rule, []).append((when.t, None if figure is None else figure * signal.times))
+        bad = {one.rule: one for one in judgements if one.verdict is not Verdict.PASS}
+        for rule in self.open.keys() - bad.keys():
             self.open.pop(rule).over = when
-        return [finding for finding in fresh if finding is not None]
+        fresh = [
+            RuleFinding(self.name, rule, when, when, one, one, before)
+            for rule, one in bad.items()
+            if rule not in self.open
+        ]
+        for rule, known in self.open.items():
+            known.last, known.latest, known.looks = when, bad[rule], known.looks + 1
+            known.worst = max(known.worst, bad[rule], key=lambda one: one.verdict.severity)
+        self.open |= {one.rule: one for one in fresh}
+        return fresh
 
     def gap(self, start: float, end: float) -> None:
         """No samples in between: no line is drawn across, and no verdict stands there."""
         for series in self.series.values():
-            series.add(max(start, series.times[-1] if series.times else start), None)
+            series.append((start, None))
         if self.samples:
             self._stretch(start, None)
             self._stretch(end, None)
 
-    def figure(self, signal: ShownSignal) -> tuple[float | None, int | None]:
-        """The newest value of a signal and on how much it rests: as it was judged just now, else as measured, else as judged before."""
-        t, judged = self.judged.get(signal.rule, (0.0, None))
-        value = None if judged is None or judged.value is None else _in_unit(signal, judged)
-        if judged is not None and value is not None and self.judged_at is not None and t == self.judged_at.t:
-            return value, judged.n if signal.counted else None
-        return (self.series[signal.name].latest if signal.raw is not None else value), None
-
-    def _found(self, when: When, judged: Judgement, before: When | None) -> RuleFinding | None:
-        known = self.open.get(judged.rule)
-        if known is None:
-            self.open[judged.rule] = RuleFinding(self.name, judged.rule, when, when, judged, judged, before)
-            return self.open[judged.rule]
-        known.last, known.latest, known.looks = when, judged, known.looks + 1
-        if judged.verdict.severity > known.worst.verdict.severity:
-            known.worst = judged
-        return None
+    def figure(self, signal: ShownSignal) -> float | None:
+        """The newest value of a signal."""
+        return self.series[signal.rule][-1][1] if signal.rule in self.series else None
 
     def _stretch(self, t: float, verdict: Verdict | None) -> None:
         if self.stretches:
             self.stretches[-1].end = max(t, self.stretches[-1].end)
         if not self.stretches or self.stretches[-1].verdict is not verdict:
             self.stretches.append(VerdictSpan(t, t, verdict))
-
-
-def _in_unit(signal: ShownSignal, judged: Judgement) -> float:
-    """A judgement's value in the unit of the signal."""
-    return (judged.value or 0.0) * signal.units.get(judged.unit, 1.0)
 
 
 @dataclass
@@ -308,159 +198,175 @@ class WatchStory(WatchState):
     cadence: Cadence | None = None
     due: tuple[tuple[str, float], ...] = ()  # the decision points that were declared
     look_s: float = 0.0
-    limits: Mapping[str, Mapping[str, Mapping[str, float]]] = field(
-        default_factory=dict
-    )  # rule -> level -> limit, for_s
-    now: When | None = None  # the newest record
+    live_s: float = 0.0  # how long it lasts
+    once: bool = False  # whether it goes on by single samples
+    # Of each rule and level: limit, for_s.
+    limits: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    now: When = field(default_factory=lambda: When("", 0.0))  # the newest record
     groups: list[FleetRow] = field(default_factory=list)
     findings: list[RuleFinding] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
-    notices: list[NoticeEntry] = field(default_factory=list)
+    notices: list[Data] = field(default_factory=list)  # with when (`at`)
     triggers: list[Trigger] = field(default_factory=list)
     rollback: When | None = None
     reasons: tuple[str, ...] = ()  # why it rolled the fleet back
     back: When | None = None  # the rollback has ended
     back_code: int | None = None
     finished: When | None = None
-    final: Verdict | None = None  # of its last samples, once it has ended
+    final: Verdict = Verdict.INCONCLUSIVE  # of its last samples, once it has ended
     end_word: str = ""  # why it ended
     exit_code: int | None = None
-    odd: list[str] = field(default_factory=list)  # records that could not be read
 
-    def take(self, record: Record) -> list[RuleFinding]:
-        """Take one more record in; gives the findings that it began. One that is not as expected is noted, and ends nothing."""
-        known = len(self.findings)
-        try:
-            self.now = self.when(record)
-            self(record)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as odd:
-            self.odd.append(f"record {record.seq} ({record.kind}) cannot be shown: {odd!r}")
-        return self.findings[known:]
+    def __call__(self, record: Record) -> None:
+        """Take in one record."""
+        self.now = self.when(record)
+        super().__call__(record)
 
     @property
     def waiting(self) -> Hold | None:
         """The hold that a person is waited for in."""
-        return self.hold if self.rollback is None and self.end_word in ("", "held") else None
+        return self.hold if self.rollback is None and self.finished is None else None
 
     @property
     def fleet(self) -> Verdict:
         """The worst of the newest verdicts."""
-        return worst(host.status for host in self.hosts.values())
+        return worst(host.verdict for host in self.hosts.values())
 
     @property
     def end(self) -> float:
         """How far it has come, on its own clock."""
-        return self.now.t if self.now else 0.0
+        return self.now.t
 
     def clock(self, now: datetime) -> float:
         """The watch's clock at a real moment, from the newest record on."""
-        if self.now is None:
-            return 0.0
-        if self.finished is not None:
-            return self.finished.t
+        if self.finished is not None or not self.now.at:
+            return self.now.t
         return self.now.t + max(0.0, (now - moment(self.now.at)).total_seconds()) * self.scale
 
     def real_s(self, seconds: float) -> float:
         """Seconds of the watch's clock as seconds of real time."""
-        return seconds / (self.scale or 1.0)
-
-    def host(self, name: str) -> HostWatch:
-        """A host by name; one that the start did not name is added."""
-        return self.hosts.setdefault(name, HostWatch(name, self.shown))
+        return seconds / self.scale
 
     def when(self, record: Record) -> When:
         """Both times of a record. One without a time of the watch has that which the clock showed then."""
-        t = record.data.get("t", record.data.get("look_t"))
-        return When(record.at, float(t) if isinstance(t, int | float) else self.clock(moment(record.at)))
+        t = record.data.get("t")
+        return When(record.at, self.clock(moment(record.at)) if t is None else float(t))
+
+    def _tell(self, when: When, what: str, words: str, host: str = "") -> None:
+        self.events.append(Event(when, what, words, host))
 
     def _watch_started(self, when: When, data: Data) -> None:
         super()._watch_started(when, data)
-        self.run, self.environment = str(data["run"]), str(data["environment"])
-        for name in data["hosts"]:
-            self.host(name)
-        self.cadence = Cadence(tuple((float(until), float(every)) for until, every in data["cadence"]))
-        self.due = tuple((called(one["name"]), float(one["at"])) for one in data["points"])
-        self.limits, self.look_s = data["rules"]["rules"], float(data["look_s"])
+        self.run, self.environment = data["run"], data["environment"]
+        self.hosts = {name: HostWatch(name, self.shown) for name in data["hosts"]}
+        self.cadence = Cadence(tuple((until, every) for until, every in data["cadence"]))
+        self.due = tuple((one["name"], one["at"]) for one in data["points"])
+        self.limits, self.look_s, self.live_s = data["rules"]["rules"], data["look_s"], data["live_s"]
+        self.once = bool(data.get("once"))
+        ends = f"to {hour(self.due[-1][1])}" if self.due else "without a decision point"
+        faster = "" if self.scale == 1 else f", its clock {self.scale:g} times as fast"
+        self._tell(when, "watch", f"of {names(self.hosts)} begins, a sample every {span(self.look_s)}, {ends}{faster}")
 
-    def _watch_resumed(self, _when: When, _data: Data) -> None:
-        self.finished, self.final, self.exit_code, self.end_word = None, None, None, ""
+    def _watch_resumed(self, when: When, data: Data) -> None:
+        self.finished, self.exit_code, self.end_word, self.once = None, None, "", bool(data.get("once"))
+        self._tell(when, "resumed", "the watch goes on in the same window")
 
     def _watch_gap(self, when: When, data: Data) -> None:
         super()._watch_gap(when, data)
-        ends = (float(data["from_t"]), float(data["to_t"]))
-        self.gaps.append(Gap(*ends, _iso(data["from_at"]), _iso(data["to_at"]), str(data["why"])))
+        gap = Gap(data["from_t"], data["to_t"], data["why"])
+        self.gaps.append(gap)
         for host in self.hosts.values():
-            host.gap(*ends)
+            host.gap(gap.start, gap.end)
+        self._tell(when, "gap", f"no samples for {span(gap.end - gap.start)}: {gap.why}")
+
+    def _watch_left(self, when: When, data: Data) -> None:
+        self._tell(when, "left", f"nobody watches the triggers now: {data['why']}")
+
+    def _watch_extended(self, when: When, data: Data) -> None:
+        super()._watch_extended(when, data)
+        self._tell(when, "extended", f"the watch goes on to {hour(data['until_t'])}")
 
     def _sample(self, _when: When, data: Data) -> None:
         sample = Sample.from_json(data)
-        self.host(sample.host).sample(sample)
+        self.hosts[sample.host].sample(sample)
 
     def _judged(self, when: When, data: Data) -> None:
         super()._judged(when, data)
-        host = self.host(data["host"])
+        host, verdict = self.hosts[data["host"]], Verdict(data["verdict"])
         judgements = tuple(Judgement.from_json(one) for one in data["judgements"])
-        self.findings += host.judge(when, Verdict(data["verdict"]), judgements, row=bool(data["row"]))
-        if not data["row"]:
-            return
-        found = {signal.name: host.figure(signal) for signal in self.shown.signals}
-        figures, ns = {name: value for name, (value, _) in found.items()}, {name: n for name, (_, n) in found.items()}
-        row = HostRow(host.name, when, Verdict(data["verdict"]), figures, ns, judgements, host.error)
-        look_t = float(data.get("look_t", when.t))
-        if not self.groups or host.name in self.groups[-1].rows or look_t != self.groups[-1].look_t:
-            self.groups.append(FleetRow(when, look_t))
-        self.groups[-1].rows[host.name] = row
+        self.findings += host.judge(when, verdict, judgements, data["figures"])
+        if data["row"]:
+            if not self.groups or when.t != self.groups[-1].when.t:
+                self.groups.append(FleetRow(when))
+            self.groups[-1].rows[host.name] = HostRow(host.name, when, verdict, judgements)
 
     def _point(self, when: When, data: Data) -> None:
         super()._point(when, data)
-        reasons = tuple(
-            f"{one['host']}: {one['words']}" if isinstance(one, dict) else str(one) for one in data["reasons"]
-        )
-        decision = Decision(when, called(data["name"]), Verdict(data["verdict"]), called(data["answer"]), reasons)
-        self.decided.append(decision)
+        point = Decision(when, called(data["name"]), Verdict(data["verdict"]), called(data["answer"]))
+        self.decided.append(point)
+        why = "; ".join(f"{one['host']}: {one['words']}" for one in data["reasons"])
+        self._tell(when, point.verdict, f"decision point {point.name}: {point.answer}{why and f': {why}'}")
+
+    def _hold_opened(self, when: When, data: Data) -> None:
+        super()._hold_opened(when, data)
+        hold = self.holds[-1]
+        left, default = span(self.real_s(hold.deadline_t - when.t)), called(hold.default)
+        why = "; ".join(hold.reasons)
+        self._tell(when, "HOLD", f"{hold.where}: {why}; a person decides within {left}, else: {default}")
+
+    def _hold_closed(self, when: When, data: Data) -> None:
+        hold = self.hold
+        super()._hold_closed(when, data)
+        if hold is not None:
+            self._tell(when, "decided", hold.answer)
 
     def _notice(self, when: When, data: Data) -> None:
-        self.notices.append(NoticeEntry.of(when, data))
+        self.notices.append({"at": when.at, **data})
+        if "why" in data:  # there was nobody to notify, which was said once
+            return
+        event, failed = called(data["event"]), bool(data["failed"])
+        self._tell(
+            when, Verdict.WARN if failed else "notice", f"{event}{': not sent to everybody' if failed else ' sent'}"
+        )
 
     def _trigger(self, when: When, data: Data) -> None:
-        self.triggers.append(Trigger(when, str(data["host"]), str(data["rule"]), str(data["words"])))
+        trigger = Trigger(when, self.hosts[data["host"]].open[data["rule"]])
+        self.triggers.append(trigger)
+        self._tell(when, "TRIGGER", f"{data['rule']}: {data['words']}: rolling back", data["host"])
 
     def _rollback_started(self, when: When, data: Data) -> None:
-        self.rollback, self.reasons = when, tuple(str(reason) for reason in data.get("reasons", ()))
+        self.rollback, self.reasons = when, tuple(data.get("reasons", ()))
+        self._tell(when, "rollback", "the fleet is rolled back")
 
     def _rollback_finished(self, when: When, data: Data) -> None:
-        self.back, self.back_code = when, int(data["exit_code"])
+        self.back, self.back_code = when, data["exit_code"]
+        self._tell(when, "rollback", f"ended with exit code {self.back_code}")
 
     def _watch_finished(self, when: When, data: Data) -> None:
-        self.finished, self.final, self.exit_code = when, Verdict(data["verdict"]), int(data["exit_code"])
+        self.finished, self.final, self.exit_code = when, Verdict(data["verdict"]), data["exit_code"]
         self.end_word = str(data.get("end", ""))
-
-
-def _iso(at: object) -> str:
-    """A time as ISO 8601, also where it was kept as Unix seconds."""
-    return written(datetime.fromtimestamp(at, UTC)) if isinstance(at, int | float) else str(at)
+        self._tell(when, self.final, f"the watch ends after {span(when.t)}, exit code {self.exit_code}")
 
 
 def read_watch(path: Path, shown: WatchDisplay) -> tuple[WatchStory, Integrity] | None:
     """The watch of a run and whether its journal can be trusted; None where there was no watch."""
     if not path.exists():
         return None
-    story, count, head, broken = WatchStory(shown=shown), 0, "", ""
+    story, number, head, broken = WatchStory(shown=shown), 0, "", ""
     with path.open(newline="\n") as file:
         try:
             for record in parse(file, path.name):
-                story.take(record)
-                count, head = record.seq, record.hash
+                story(record)
+                number, head = record.seq, record.hash
         except BrokenChain as found:
             broken = str(found)
-    return story, Integrity(count, head, broken, _torn(path))
+    return story, Integrity(number, head, broken, _torn(path))
 
 
 def _torn(path: Path) -> bool:
     """Whether the last line was cut off while it was written."""
     with path.open("rb") as file:
-        if not file.seek(0, 2):
-            return False
-        file.seek(-1, 2)
-        return file.read(1) != b"\n"
+        file.seek(max(0, file.seek(0, 2) - 1))
+        return file.read() not in (b"", b"\n")

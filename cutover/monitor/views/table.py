@@ -4,20 +4,20 @@ import csv
 import io
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from cutover.console.text import markdown_text
+from cutover.core.samples import Judgement
 from cutover.core.verdict import worst
 from cutover.journal.record import Record
 from cutover.monitor.state import HOUR
 from cutover.monitor.views.story import FleetRow, HostRow, WatchStory
-from cutover.monitor.views.text import NOT_MEASURED, called, figure, hour, in_short, span
+from cutover.monitor.views.text import figure, hour, in_short, span
 from cutover.timeline.presented import ShownSignal
 
 FLEET = "fleet"
 MARKDOWN, CSV = "watch.md", "watch.csv"
-_NOTED = {"point", "hold.opened", "hold.closed", "watch.gap", "trigger", "rollback.finished", "watch.finished"}
 
 
 class Tables:
@@ -28,7 +28,7 @@ class Tables:
 
     def __call__(self, record: Record) -> None:
         """Write anew where a row was recorded, or something that stands in its notes."""
-        if (record.kind == "judged" and record.data.get("row")) or record.kind in _NOTED:
+        if record.data.get("row") if record.kind == "judged" else record.kind != "sample":
             write_table(self._directory, self._story)
 
 
@@ -42,50 +42,29 @@ def write_table(directory: Path, story: WatchStory) -> tuple[Path, Path]:
     return directory / MARKDOWN, directory / CSV
 
 
-@dataclass(frozen=True)
-class TableLine:
-    """One line of the table: a host's row, or the fleet's, with its notes."""
-
-    row: HostRow
-    notes: tuple[str, ...]
-
-
-def table_lines(story: WatchStory) -> Iterator[TableLine]:
-    """The table, row by row."""
+def table_lines(story: WatchStory) -> Iterator[HostRow]:
+    """The table, row by row, with its notes."""
     before = -1.0
     for group in story.groups:
         for row in group.rows.values():
-            yield TableLine(row, tuple(_of_host(story, row, before)))
-        yield TableLine(_fleet_row(story, group), tuple(_of_fleet(story, before, group.when.t)))
+            yield replace(row, notes=tuple(_of_host(story, row, before)))
+        yield replace(_fleet_row(group), notes=tuple(_of_fleet(story, before, group.when.t)))
         before = group.when.t
-    after = tuple(_of_fleet(story, before, max(story.end, before) + 1))
-    if after and story.now is not None:
-        yield TableLine(HostRow("after the last row", story.now, story.final or story.fleet, {}, {}), after)
+    if after := tuple(_of_fleet(story, before, float("inf"))):
+        yield HostRow("after the last row", story.now, story.final if story.finished else story.fleet, notes=after)
 
 
-def _fleet_row(story: WatchStory, group: FleetRow) -> HostRow:
-    """The fleet at a row: for each signal the most, the sum or the pooled figure of its hosts; the worst verdict."""
-    rows = list(group.rows.values())
-    pooled = {signal.name: _pooled(signal, rows) for signal in story.shown.signals}
-    figures, ns = {name: value for name, (value, _) in pooled.items()}, {name: n for name, (_, n) in pooled.items()}
-    return HostRow(FLEET, group.when, worst(row.status for row in rows), figures, ns)
-
-
-def _pooled(signal: ShownSignal, rows: Sequence[HostRow]) -> tuple[float | None, int | None]:
-    known = [(value, row.ns[signal.name]) for row in rows if (value := row.figures[signal.name]) is not None]
-    if not known:
-        return None, None
-    values, counted = [value for value, _ in known], [n for _, n in known if n is not None]
-    n = sum(counted) if len(counted) == len(known) else None
-    if signal.fleet == "pooled" and n:
-        return sum(value * (each or 0) for value, each in known) / n, n
-    return sum(values) if signal.fleet == "sum" else max(values), n
+def _fleet_row(group: FleetRow) -> HostRow:
+    """The fleet at a row: the worst verdict, and of each figure the most that a host has."""
+    most: dict[str, Judgement] = {}
+    rows = group.rows.values()
+    for judged in (judged for row in rows for judged in row.judgements if judged.value is not None):
+        most[judged.rule] = max(most.get(judged.rule, judged), judged, key=lambda one: one.value or 0.0)
+    return HostRow(FLEET, group.when, worst(row.verdict for row in rows), tuple(most.values()))
 
 
 def _of_host(story: WatchStory, row: HostRow, before: float) -> Iterator[str]:
     """What was found of a host at its row, and what came and went since the row before."""
-    if row.error:
-        yield f"no answer: {row.error}"
     yield from (f"{verdict} {words}" for verdict, words, _ in in_short(row.judgements))
     for one in story.findings:
         if one.host == row.host and one.over and before < one.first.t and one.over.t <= row.when.t:
@@ -94,53 +73,43 @@ def _of_host(story: WatchStory, row: HostRow, before: float) -> Iterator[str]:
 
 
 def _of_fleet(story: WatchStory, after: float, until: float) -> Iterator[str]:
-    """Gaps, decisions and their like in (after, until], in order."""
-    notes = [
-        (gap.end, f"gap of {span(gap.end - gap.start)} ({gap.from_at[11:19]} to {gap.to_at[11:19]}): {gap.why}")
-        for gap in story.gaps
-    ]
-    notes += [(one.when.t, f"decision {one.name}: {one.verdict}, {one.answer}") for one in story.decided]
-    for hold in story.holds:
-        notes.append((hold.when.t, f"on hold {hold.where}: {'; '.join(hold.reasons)}"))
-        if hold.closed:
-            note = f": {hold.note}" if hold.note else ""
-            notes.append((hold.closed.t, f"{called(hold.decision)}, by {hold.by}{note}"))
-    notes += [(one.when.t, f"TRIGGER on {one.host}: {one.rule}: {one.words}") for one in story.triggers]
-    if story.back:
-        notes.append((story.back.t, f"rolled back, exit code {story.back_code}"))
-    yield from (words for t, words in sorted(notes, key=lambda one: one[0]) if after < t <= until)
+    """What happened in (after, until]: gaps, decisions, notices and their like."""
+    for one in story.events:
+        if after < one.when.t <= until:
+            yield f"{one.what}{f' {one.host}' if one.host else ''}: {one.words}"
 
 
-def _csv(story: WatchStory, lines: Sequence[TableLine]) -> str:
+def _shown(story: WatchStory) -> list[ShownSignal]:
+    return [signal for signal in story.shown.signals if signal.table]
+
+
+def _csv(story: WatchStory, lines: Sequence[HostRow]) -> str:
     """Every figure with all its digits, an empty cell where there is none."""
-    signals = [signal for signal in story.shown.signals if signal.table]
     out = io.StringIO()
     sheet = csv.writer(out, lineterminator="\n")
-    heads = [part for signal in signals for part in (_column(signal), *_counted(signal, f"{signal.name}_n"))]
+    heads = [
+        head
+        for signal in _shown(story)
+        for head in (_column(signal), *([f"{signal.rule}_n"] if signal.counted else []))
+    ]
     sheet.writerow(["time_utc", "hour", "host", *heads, "status", "notes"])
-    for line in lines:
-        row = line.row
+    for row in lines:
         cells: list[object] = []
-        for signal in signals:
-            value, n = row.figures.get(signal.name), row.ns.get(signal.name)
-            cells += ["" if value is None else repr(value), *_counted(signal, "" if n is None else n)]
-        sheet.writerow([row.when.at, repr(row.when.t / HOUR), row.host, *cells, row.status, " | ".join(line.notes)])
+        for signal in _shown(story):
+            value, n = row.figure(signal)
+            cells += ["" if value is None else repr(value), *([n] if signal.counted else [])]
+        sheet.writerow([row.when.at, repr(row.when.t / HOUR), row.host, *cells, row.verdict, " | ".join(row.notes)])
     return out.getvalue()
-
-
-def _counted(signal: ShownSignal, cell: object) -> list[object]:
-    """The cell for the number of events, where the signal has one."""
-    return [cell] if signal.counted else []
 
 
 def _column(signal: ShownSignal) -> str:
     unit = {"%": "percent"}.get(signal.unit, signal.unit.replace("/", "_per_").replace(" ", "_"))
-    return f"{signal.name}_{unit}" if unit else signal.name
+    return f"{signal.rule}_{unit}" if unit else signal.rule
 
 
-def _markdown(story: WatchStory, lines: Sequence[TableLine]) -> str:
+def _markdown(story: WatchStory, lines: Sequence[HostRow]) -> str:
     """The same for reading."""
-    signals = [signal for signal in story.shown.signals if signal.table]
+    signals = _shown(story)
     heads = [f"{one.label}{f' ({one.unit})' if one.unit else ''}" for one in signals]
     if story.finished is not None:
         state = f"The watch ended with {story.final} after {span(story.end)} (exit code {story.exit_code})"
@@ -149,23 +118,18 @@ def _markdown(story: WatchStory, lines: Sequence[TableLine]) -> str:
     out = [f"# Watch of run {story.run}, {story.environment}", "", f"{state}. All times in UTC.", ""]
     out.append(_joined(["time (UTC)", "hour", "host", *heads, "status", "notes"]))
     out.append(_joined(["---", "---:", "---", *("---:" for _ in signals), "---", "---"]))
-    for line in lines:
-        row, when = line.row, line.row.when
+    for row in lines:
+        at = row.when.at
         host = markdown_text(row.host) if row.host in story.hosts else f"**{markdown_text(row.host)}**"
-        cells = [
-            f"{when.at[:10]} {when.at[11:19]}",
-            f"{when.t / HOUR:.2f}",
-            host,
-            *(_cell(signal, row) for signal in signals),
-        ]
-        out.append(_joined([*cells, row.status, "<br>".join(map(markdown_text, line.notes))]))
+        cells = [f"{at[:10]} {at[11:19]}", f"{row.when.t / HOUR:.2f}", host, *(_cell(one, row) for one in signals)]
+        out.append(_joined([*cells, row.verdict, "<br>".join(map(markdown_text, row.notes))]))
     return "\n".join(out) + "\n"
 
 
 def _cell(signal: ShownSignal, row: HostRow) -> str:
-    value, n = row.figures.get(signal.name), row.ns.get(signal.name)
+    value, n = row.figure(signal)
     words = figure(signal, value, unit=signal.unit == "s")
-    return words if n is None or words == NOT_MEASURED else f"{words} (n {n})"
+    return words if n is None or value is None else f"{words} (n {n})"
 
 
 def _joined(cells: Sequence[str]) -> str:

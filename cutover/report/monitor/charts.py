@@ -1,15 +1,15 @@
 """The charts of a watch, as SVG: verdicts and events over time, and each signal that has a limit."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from cutover.core.samples import LEVELS
-from cutover.core.verdict import Verdict
+from cutover.core.verdict import Verdict, worst
 from cutover.monitor.state import HOUR
-from cutover.monitor.views.story import HostWatch, JudgedValue, Series, VerdictSpan, WatchStory
+from cutover.monitor.views.story import VerdictSpan, WatchStory
 from cutover.monitor.views.text import hour, span
 from cutover.report.charts import LEFT, ROW, WIDTH, Scale, host_name, svg
 from cutover.timeline.presented import ShownSignal
@@ -64,13 +64,8 @@ def _box(css: str, scale: Scale, across: tuple[float, float], down: tuple[float,
 def _marks(story: WatchStory, scale: Scale, top: float, bottom: float) -> Iterator[str]:
     """Before the figures: decision points, triggers, the moment at which the fleet was back."""
     marks = [("mark", one.when.t, f"{one.name}: {one.verdict}, {one.answer}") for one in story.decided]
-    for trigger in story.triggers:
-        title = f"{hour(trigger.when.t)}: trigger on {trigger.host}: {trigger.rule}: {trigger.words}"
-        marks.append(("mark back", trigger.when.t, title))
-        arrow = f"M{scale.x(trigger.when.t) - 5} {top - 8}h10l-5 8z"
-        yield f'<path class="pulled" d="{arrow}"><title>{escape(title)}</title></path>'
-    if story.back:
-        marks.append(("mark limit", story.back.t, f"{hour(story.back.t)}: the rollback had ended"))
+    marks += [("mark back", one.when.t, f"{hour(one.when.t)}: trigger on {one.words}") for one in story.triggers]
+    marks += [("mark limit", story.back.t, f"{hour(story.back.t)}: the rollback had ended")] if story.back else []
     for css, t, title in marks:
         x = scale.x(t)
         yield f'<line class="{css}" x1="{x}" x2="{x}" y1="{top}" y2="{bottom}"><title>{escape(title)}</title></line>'
@@ -102,26 +97,23 @@ def timeline_chart(story: WatchStory, scale: Scale) -> Markup:
     return svg(body, bottom + 24, words)
 
 
-def _together(stretches: Sequence[VerdictSpan], least: float) -> Iterator[VerdictSpan]:
+def _together(stretches: Sequence[VerdictSpan], least: float) -> list[VerdictSpan]:
     """Stretches long enough to be seen; short ones side by side as one, with the worst verdict among them."""
-    waiting: VerdictSpan | None = None
-    for stretch in stretches:
-        if waiting is not None and max(waiting.end - waiting.start, stretch.end - stretch.start) < least:
-            known = [one for one in (waiting.verdict, stretch.verdict) if one is not None]
-            worse = max(known, key=lambda verdict: verdict.severity, default=None)
-            waiting = VerdictSpan(waiting.start, stretch.end, worse)
-            continue
-        if waiting is not None:
-            yield waiting
-        waiting = VerdictSpan(stretch.start, stretch.end, stretch.verdict)
-    if waiting is not None:
-        yield waiting
+    drawn: list[VerdictSpan] = []
+    for one in stretches:
+        last = drawn[-1] if drawn else one
+        if drawn and max(last.end - last.start, one.end - one.start) < least:
+            known = [verdict for verdict in (last.verdict, one.verdict) if verdict is not None]
+            drawn[-1] = VerdictSpan(last.start, one.end, worst(known) if known else None)
+        else:
+            drawn.append(one)
+    return drawn
 
 
 def _names(story: WatchStory, scale: Scale) -> Iterator[str]:
     """The decision points and triggers by name, on two lines so that neighbours do not cover each other."""
     named = [(one.when.t, f"{one.name}: {one.verdict}", "marked") for one in story.decided]
-    named += [(one.when.t, f"trigger: {one.rule}", "marked pull") for one in story.triggers]
+    named += [(one.when.t, f"trigger: {one.finding.rule}", "marked pull") for one in story.triggers]
     for number, (t, words, css) in enumerate(sorted(named)):
         x, lower = scale.x(t), 18 * (number % 2)
         anchor = "end" if x > scale.right - 130 else "start"
@@ -130,24 +122,12 @@ def _names(story: WatchStory, scale: Scale) -> Iterator[str]:
         yield f'<line class="lead" x1="{x}" x2="{x}" y1="{6 + lower}" y2="{HEAD - 8}"/>'
 
 
-# One signal: a line a host, what was judged as dots on it, the limits.
+# One signal: a line a host, the limits.
 
 TOP, BOTTOM, LABEL = 26, 176, 193
 BINS, POINTS = 160, 2400  # how finely a line is drawn; how many points a chart may have in all
 MOST_VALUES = 4  # that stand on the axis
-NEAREST, NEAR = (
-    6.0,
-    2.5,
-)  # the lowest limit, and others, are drawn in up to so many times what was measured; else only named
-
-
-@dataclass(frozen=True)
-class DrawnLimit:
-    """A limit to draw: its words and value in the unit of the chart, and its level."""
-
-    words: str
-    value: float
-    level: str
+NEAR = 2.5  # a limit is drawn in up to so many times what was measured, else only named
 
 
 @dataclass(frozen=True)
@@ -163,49 +143,33 @@ class Upward:
         return round(BOTTOM - min(1.0, max(0.0, share)) * (BOTTOM - TOP), 1)
 
 
-def limits_of(story: WatchStory, signal: ShownSignal) -> list[DrawnLimit]:
-    """The limits of the signal's rule as the watch was begun with them, the lowest first."""
-    known = story.limits.get(signal.rule, {})
-    values = {level: known[level]["limit"] * signal.limits_times for level in LEVELS if level in known}
-    found = [DrawnLimit(f"{level} {value:g}", value, level) for level, value in values.items()]
-    return sorted(found, key=lambda limit: limit.value)
+def limits_of(story: WatchStory, signal: ShownSignal) -> list[tuple[str, float]]:
+    """Level and limit of the signal's rule as the watch was begun with them, the lowest first."""
+    limits = story.limits.get(signal.rule, {})
+    return sorted(
+        ((level, limits[level]["limit"] * signal.times) for level in LEVELS if level in limits), key=lambda one: one[1]
+    )
 
 
 def signal_chart(story: WatchStory, signal: ShownSignal, scale: Scale) -> Markup | None:
-    """The chart of a signal; None where it has no limit, or nothing was measured or judged."""
-    limits, lines = limits_of(story, signal), {host.name: _line(host, signal) for host in story.hosts.values()}
-    dots = {host.name: host.points[signal.name] for host in story.hosts.values()}
-    seen = [value for line in lines.values() for _, value in line if not math.isnan(value)]
-    seen += [point.value for points in dots.values() for point in points]
+    """The chart of a signal; None where it has no limit, or nothing was measured."""
+    limits, lines = (
+        limits_of(story, signal),
+        {one.name: one.series.get(signal.rule, []) for one in story.hosts.values()},
+    )
+    seen = [value for line in lines.values() for _, value in line if value is not None]
     if not seen or not limits:
         return None
-    upward = Upward(min(0.0, *seen), _top(max(seen), limits))
+    near = [value for _, value in limits if value <= NEAR * max(seen)]
+    upward = Upward(min(0.0, *seen), 1.12 * max([*seen, *near]) or 1.12 * limits[0][1] or 1.0)
     body = [*_frame(story, scale, TOP, BOTTOM, LABEL), *_values(upward, signal.unit), *_limits(limits, upward, scale)]
-    bins = max(12, min(BINS, POINTS // max(1, len(lines))))
+    bins = max(12, min(BINS, POINTS // len(lines)))
     for number, (name, series) in enumerate(lines.items()):
         if path := _path(series, scale, upward, bins):
             body.append(f'<path class="curve {colour(number)}" d="{path}"><title>{escape(name)}</title></path>')
-    body += [*_dots(dots, scale, upward), *_marks(story, scale, TOP, BOTTOM)]
+    body += _marks(story, scale, TOP, BOTTOM)
     label = f"{signal.label} of {len(lines)} hosts over the watch; at most {max(seen):.4g} {signal.unit}".strip()
     return svg(body, LABEL + 6, label)
-
-
-def _line(host: HostWatch, signal: ShownSignal) -> Series:
-    """What was measured by each sample; where a signal is only judged, that."""
-    if signal.raw is not None:
-        return host.series[signal.name]
-    judged = Series()
-    for point in host.points[signal.name]:
-        judged.add(point.t, point.value)
-    return judged
-
-
-def _top(most: float, limits: Sequence[DrawnLimit]) -> float:
-    """How high the chart goes: over what was measured, and over the limits that are near enough."""
-    if most <= 0:
-        return 1.12 * limits[0].value or 1.0
-    near = [limit.value for number, limit in enumerate(limits) if limit.value <= (NEAR if number else NEAREST) * most]
-    return 1.12 * max([most, *near])
 
 
 def _values(upward: Upward, unit: str) -> Iterator[str]:
@@ -219,25 +183,27 @@ def _values(upward: Upward, unit: str) -> Iterator[str]:
         yield f'<text class="tick" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{number * step:g} {escape(unit)}</text>'
 
 
-def _limits(limits: Sequence[DrawnLimit], upward: Upward, scale: Scale) -> Iterator[str]:
+def _limits(limits: Sequence[tuple[str, float]], upward: Upward, scale: Scale) -> Iterator[str]:
     """Lines at the limits, named at the right; what lies above the chart is named at its top."""
-    place = BOTTOM + 9.0
-    for limit in limits:
-        if limit.value <= upward.high:
-            y = upward.y(limit.value)
-            place = min(y - 4, place - 13)  # names do not cover each other
-            yield f'<line class="threshold {limit.level}" x1="{LEFT}" x2="{scale.right}" y1="{y}" y2="{y}"/>'
-            yield f'<text class="threshold {limit.level}" x="{scale.right}" y="{place}" text-anchor="end">{escape(limit.words)}</text>'
-    if above := ", ".join(limit.words for limit in limits if limit.value > upward.high):
-        yield f'<text class="tick" x="{scale.right}" y="{TOP - 9}" text-anchor="end">{escape(above)} ↑</text>'
+    place, above = BOTTOM + 9.0, []
+    for level, value in limits:
+        if value > upward.high:
+            above.append(f"{level} {value:g}")
+            continue
+        y = upward.y(value)
+        place = min(y - 4, place - 13)  # names do not cover each other
+        yield f'<line class="threshold {level}" x1="{LEFT}" x2="{scale.right}" y1="{y}" y2="{y}"/>'
+        yield f'<text class="threshold {level}" x="{scale.right}" y="{place}" text-anchor="end">{level} {value:g}</text>'
+    if above:
+        yield f'<text class="tick" x="{scale.right}" y="{TOP - 9}" text-anchor="end">{", ".join(above)} ↑</text>'
 
 
-def _path(series: Series, scale: Scale, upward: Upward, bins: int) -> str:
+def _path(series: Sequence[tuple[float, float | None]], scale: Scale, upward: Upward, bins: int) -> str:
     """A line through the least and the most of each part of the time, so that no peak is lost; broken where nothing was measured."""
     width, piece = ((scale.last - scale.first) or 1.0) / bins, 0
     parts: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for t, value in series:
-        if math.isnan(value):
+        if value is None:
             piece += 1
         else:
             parts.setdefault((piece, int((t - scale.first) / width)), []).append((t, value))
@@ -249,19 +215,3 @@ def _path(series: Series, scale: Scale, upward: Upward, bins: int) -> str:
                 path += f"{'M' if piece != drawn else 'L'}{place[0]:g} {place[1]:g}"
             drawn, last = piece, place
     return path
-
-
-def _dots(dots: Mapping[str, Sequence[JudgedValue]], scale: Scale, upward: Upward) -> Iterator[str]:
-    """What was judged, a dot each, by verdict; between the rows the worst of each part of the time."""
-    found: dict[str, dict[tuple[float, float], None]] = {}
-    for points in dots.values():
-        worst: dict[tuple[bool, float], JudgedValue] = {}
-        for point in points:
-            place = (point.row, point.t if point.row else int(scale.x(point.t) / 6))
-            if place not in worst or worst[place].verdict.severity < point.verdict.severity:
-                worst[place] = point
-        for point in worst.values():
-            found.setdefault(TONES[point.verdict], {})[scale.x(point.t), upward.y(point.value)] = None
-    for tone in ("good", "unsure", "warn", "bad"):
-        if tone in found:
-            yield f'<path class="dots {tone}" d="{"".join(f"M{x:g} {y:g}h0" for x, y in found[tone])}"/>'

@@ -1,10 +1,11 @@
 """The verdict of a watch in two plain sentences, for somebody who was not there; and how fast a fault was noticed and undone."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from cutover.core.times import between
 from cutover.core.verdict import Verdict
-from cutover.monitor.views.story import Decision, Trigger, WatchStory
+from cutover.monitor.views.story import Trigger, WatchStory
 from cutover.monitor.views.text import called, hour, span
 from cutover.timeline.endings import Ending, listed
 from cutover.timeline.timeline import Integrity
@@ -17,7 +18,7 @@ class TriggerDetection:
     """How a trigger fired, in real time (ISO 8601 UTC), and how long each part took in seconds; None where it is not known."""
 
     trigger: Trigger
-    last_good: str | None  # the last sample at which the rule was well
+    last_good: str | None  # the last sample at which its rule was well
     first_sign: str  # the first sample of those in a row at which it was not
     back: str | None  # the rollback had ended
 
@@ -47,16 +48,9 @@ def detection(story: WatchStory) -> TriggerDetection | None:
     if not story.triggers:
         return None
     trigger = story.triggers[0]
-    signs = [
-        one
-        for one in story.findings
-        if one.host == trigger.host and one.rule == trigger.rule and one.first.t <= trigger.when.t <= one.last.t + 1e-6
-    ]
-    sign = signs[-1] if signs else None
-    back = story.back.at if story.back else None
-    return TriggerDetection(
-        trigger, sign.before.at if sign and sign.before else None, sign.first.at if sign else trigger.when.at, back
-    )
+    before, back = trigger.finding.before, story.back
+    first = trigger.finding.first.at
+    return TriggerDetection(trigger, before.at if before else None, first, back.at if back else None)
 
 
 def watch_ending(story: WatchStory, integrity: Integrity, old: str, *, rolled_back: bool = False) -> Ending:
@@ -82,28 +76,24 @@ def watch_ending(story: WatchStory, integrity: Integrity, old: str, *, rolled_ba
     if story.finished is None:
         first = f"The watch is at {hour(story.end)}; the newest verdict of the fleet is {story.fleet}."
         return Ending("watch: under way", "quiet" if story.fleet.lets_pass else "bad", first, second)
-    verdict = story.final or Verdict.INCONCLUSIVE
     were = "host was" if len(story.hosts) == 1 else "hosts were"
     first = f"{len(story.hosts)} {were} watched for {span(story.end)} ({listed(story.hosts)}): {_sum(story)}."
-    return Ending(f"watch: {verdict}", TONE.get(verdict, "bad"), first, second)
+    return Ending(f"watch: {story.final}", TONE.get(story.final, "bad"), first, second)
 
 
 def _sum(story: WatchStory) -> str:
-    """The decision points in words."""
+    """The decision points in words; of one that was not passed, who opened it after all."""
     if not story.decided:
         return f"{story.final}, without a decision point"
-    good = list(dict.fromkeys(one.name for one in story.decided if one.verdict.lets_pass))
-    bad = [_shut(story, one) for one in story.decided if not one.verdict.lets_pass]
-    return "; ".join([*([f"{listed(good)} passed"] if good else []), *bad])
-
-
-def _shut(story: WatchStory, point: Decision) -> str:
-    """A point that was not passed, and who opened it after all."""
-    hold = next(
-        (hold for hold in story.holds if called(hold.point) == point.name and hold.when.t >= point.when.t), None
-    )
-    said = f": {called(hold.decision)}, by {hold.by}" if hold and hold.closed else ""
-    return f"{point.name} was {point.verdict} ({point.answer}{said})"
+    passed = list(dict.fromkeys(one.name for one in story.decided if one.verdict.lets_pass))
+    words = [f"{listed(passed)} passed"] if passed else []
+    for point in story.decided:
+        if not point.verdict.lets_pass:
+            holds = (one for one in story.holds if called(one.point) == point.name and one.when.t >= point.when.t)
+            hold = next(holds, None)
+            said = f": {hold.answer}" if hold and hold.closed else ""
+            words.append(f"{point.name} was {point.verdict} ({point.answer}{said})")
+    return "; ".join(words)
 
 
 def _second(story: WatchStory) -> str:
@@ -112,17 +102,15 @@ def _second(story: WatchStory) -> str:
     failed = f"{missed} failed" if missed else "all succeeded"
     gone = sum(gap.end - gap.start for gap in story.gaps)
     gaps = f"; no samples for {span(gone)}" if story.gaps else ""
-    by = {verdict: sum(1 for one in story.findings if one.verdict is verdict) for verdict in Verdict}
-    found = [
-        f"{number} {verdict}" for verdict, number in reversed(by.items()) if number and verdict is not Verdict.PASS
-    ]
+    by = Counter(one.verdict for one in story.findings)
+    found = [f"{by[verdict]} {verdict}" for verdict in reversed(Verdict) if by[verdict]]
     findings = f"Findings: {', '.join(found)}." if found else "No findings."
     return f"{f'{samples:,}'.replace(',', ' ')} samples, {failed}{gaps}. {findings}"
 
 
 def _back(story: WatchStory, old: str) -> Ending:
     found = detection(story)
-    by = f"{found.trigger.host}: {found.trigger.words}" if found else "; ".join(story.reasons) or "a person decided it"
+    by = found.trigger.words if found else "; ".join(story.reasons) or "a person decided it"
     by = by.rstrip(".")
     if story.back is None or story.back_code not in (0, 4):
         first = f"The watch rolled the fleet back to {old} ({by}), and the rollback is not complete."
@@ -132,9 +120,5 @@ def _back(story: WatchStory, old: str) -> Ending:
         return Ending("watch: rolled back", "bad", first, _second(story))
     seen = "at the first sample" if found.detected_within_s is None else f"within {found.detected_within_s:.1f} s"
     whole = f", {found.whole_s:.1f} s in all" if found.whole_s is not None else ""
-    after = (
-        "is not known to be back"
-        if found.back_after_s is None
-        else f"was back on {old} {found.back_after_s:.1f} s after that"
-    )
-    return Ending("watch: rolled back", "bad", first, f"It was detected {seen} and the fleet {after}{whole}.")
+    second = f"It was detected {seen} and the fleet was back on {old} {found.back_after_s:.1f} s after that{whole}."
+    return Ending("watch: rolled back", "bad", first, second)

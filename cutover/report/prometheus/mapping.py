@@ -5,18 +5,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.schema import did_you_mean, listed
-from cutover.inventory.yamlfile import read
-from cutover.monitor.rules.rulebook import COUNTED, STATES, UNLIMITED, WINDOWED, RuleBook, Signal
-from cutover.monitor.rules.rules import Keys, Refusals, StrictModel, schema_problems
+from cutover.inventory.schema import Schema, did_you_mean, listed, validate
+from cutover.inventory.yamlfile import Keys, read
+from cutover.monitor.rules.rulebook import COUNTED, STATES, UNLIMITED, WINDOWED, Refusals, RuleBook, Signal
 
 RATIOS = frozenset({"mean", "share"})  # the kinds that are one thing over another
 
 
-class Query(StrictModel):
+class Query(Schema):
     """The PromQL of one signal: a value, with what it rests on where that is counted; or one thing over another."""
 
     value: str = ""
@@ -26,7 +25,7 @@ class Query(StrictModel):
     words: str = ""  # of a state: what Prometheus can say of it
 
 
-class PromQL(StrictModel):
+class PromQL(Schema):
     """The whole file."""
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$")
@@ -57,13 +56,9 @@ def load_mapping(file: Path, book: RuleBook) -> PromQL:
     document = read(file, problems)
     if document is None:
         raise UsageError(problems)
-    try:
-        mapping = PromQL.model_validate(document.value)
-    except ValidationError as error:
-        problems = schema_problems(
-            error, document.where, lambda keys: Query if len(keys) > 2 and keys[0] == "signals" else PromQL
-        )
-        raise UsageError(problems) from error
+    mapping = validate(PromQL, document.value, document.where, problems)
+    if mapping is None:
+        raise UsageError(problems)
     refusals = _refusals(mapping, signals_of(book))
     if problems := [Problem(found, next_, path=document.where(*keys)) for keys, found, next_ in refusals]:
         raise UsageError(problems)
