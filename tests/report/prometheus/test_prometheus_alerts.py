@@ -8,16 +8,17 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
+from cutover.report.prometheus import rules_file
 from tests.checkout import ROOT
 from tests.kpi.conftest import serving
 from tests.monitor.watch_samples import table
 from tests.report.prometheus.prometheus_cases import SHORT, cases, document, flat, steps
-from tests.report.prometheus.promtool import RULES, alerts, needs_promtool, own, promtool, rules, tried
+from tests.report.prometheus.promtool import alerts, needs_promtool, own, promtool, rules, tried
 
 
 @needs_promtool
 def test_promtool_takes_the_rules() -> None:
-    promtool("check", "rules", "--lint-fatal", str(ROOT / RULES))
+    promtool("check", "rules", "--lint-fatal", str(ROOT / rules_file("abaco")))
 
 
 def test_every_alert_has_cases_on_both_sides_of_its_limit() -> None:

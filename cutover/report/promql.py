@@ -1,4 +1,4 @@
-"""Reads prometheus.yml of a service, how Prometheus has each signal; everything that is wrong with it is reported at once."""
+"""Reads prometheus.yml of a service: how Prometheus has each signal of the watch's rules. Everything wrong with it is reported at once."""
 
 import re
 from collections.abc import Iterable
@@ -36,83 +36,75 @@ class PromQL(StrictModel):
     signals: dict[str, Query]
     unseen: dict[str, str]
     always: list[str] = Field(min_length=1)
-    units: dict[str, str]
 
 
 def signals_of(book: RuleBook) -> dict[str, list[Signal]]:
-    """The signals of a book as its rules use them; as its metrics do, where no rule does."""
-    found: dict[str, list[Signal]] = {}
-    for signal in [rule.signal for rule in book.rules]:
-        uses = found.setdefault(signal.name, [])
-        if all(signal.key != use.key for use in uses):
-            uses.append(signal)
-    for signal in [metric.signal for metric in book.metrics]:
-        found.setdefault(signal.name, [signal])
-    return found
+    """The signals of the rules by name; one that rules use over several windows has an entry for each."""
+    found: dict[str, dict[object, Signal]] = {}
+    for rule in book.rules:
+        found.setdefault(rule.signal.name, {}).setdefault(rule.signal.key, rule.signal)
+    return {name: list(uses.values()) for name, uses in found.items()}
 
 
-def load_mapping(file: Path, book: RuleBook) -> PromQL:
-    """The file, checked against the book; UsageError with all problems."""
+def load_promql(file: Path, book: RuleBook) -> PromQL:
+    """The file, checked against the rules; UsageError with all problems."""
     problems: list[Problem] = []
     document = read(file, problems)
     if document is None:
         raise UsageError(problems)
     try:
-        mapping = PromQL.model_validate(document.value)
+        promql = PromQL.model_validate(document.value)
     except ValidationError as error:
         problems = schema_problems(
             error, document.where, lambda keys: Query if len(keys) > 2 and keys[0] == "signals" else PromQL
         )
         raise UsageError(problems) from error
-    refusals = _refusals(mapping, signals_of(book))
+    refusals = _refusals(promql, signals_of(book))
     if problems := [Problem(found, next_, path=document.where(*keys)) for keys, found, next_ in refusals]:
         raise UsageError(problems)
-    return mapping
+    return promql
 
 
-def _refusals(mapping: PromQL, signals: dict[str, list[Signal]]) -> Refusals:
+def _refusals(promql: PromQL, signals: dict[str, list[Signal]]) -> Refusals:
     """What the schema cannot say: each signal has a query or is unseen, and each query fits the kind of its signal."""
-    for section, names in (("signals", mapping.signals), ("unseen", mapping.unseen)):
-        for name in names:
-            if name not in signals:
-                advice = f"{did_you_mean(name, signals)}signals: {listed(signals, 40)}"
-                yield (section, name), f"there is no signal `{name}`", advice
-    for name in sorted(mapping.signals.keys() & mapping.unseen.keys()):
+    for section, names in (("signals", promql.signals), ("unseen", promql.unseen)):
+        for name in sorted(names.keys() - signals.keys()):
+            advice = f"{did_you_mean(name, signals)}signals: {listed(signals, 40)}"
+            yield (section, name), f"no rule has a signal `{name}`", advice
+    for name in sorted(promql.signals.keys() & promql.unseen.keys()):
         yield ("unseen", name), f"`{name}` has a query and is called unseen", "remove one of the two"
-    for name in sorted(signals.keys() - mapping.signals.keys() - mapping.unseen.keys()):
+    for name in sorted(signals.keys() - promql.signals.keys() - promql.unseen.keys()):
         yield ("signals",), f"the signal `{name}` is missing", "write its PromQL, or why it is unseen"
-    for name, query in mapping.signals.items():
-        if name in signals:
-            yield from _of_query(("signals", name), query, signals[name], mapping)
-    yield from _placeholders(("lower",), mapping.lower, ["of", "per"], needed=["of", "per"])
-    for name, text in mapping.helpers.items():
+    for name in promql.signals.keys() & signals.keys():
+        yield from _of_query(("signals", name), promql.signals[name], signals[name][0], promql.helpers)
+    yield from _placeholders(("lower",), promql.lower, ["of", "per"], needed=["of", "per"])
+    texts = [*promql.helpers.values(), *(text for query in promql.signals.values() for _, text in query)]
+    for name, text in promql.helpers.items():
         yield from _placeholders(("helpers", name), text, ["job"])
-    yield from _unused(mapping, signals)
+        if not any(f"${name}" in other for other in texts):
+            yield ("helpers", name), "no query uses it", "remove it"
+    metrics = {word for text in texts for word in re.findall(r"\w+", text)}
+    for at, metric in enumerate(promql.always):
+        if metric not in metrics:
+            advice = f"{did_you_mean(metric, metrics)}write one that a signal uses"
+            yield ("always", at), f"no query uses `{metric}`", advice
 
 
-def _of_query(keys: Keys, query: Query, uses: list[Signal], mapping: PromQL) -> Refusals:
-    kind = uses[0].kind
+def _of_query(keys: Keys, query: Query, signal: Signal, helpers: Iterable[str]) -> Refusals:
+    kind = signal.kind
     if kind in UNLIMITED - {"looks"}:
         yield keys, f"`{keys[-1]}` is a verdict and has no figure", "write under `unseen` where it is found"
         return
     needed = {"of", "per"} if kind in RATIOS else {"value", "n"} if kind in COUNTED else {"value"}
     needed |= {"words"} if kind in STATES | UNLIMITED else set()
     window = ["window"] if kind in WINDOWED else []
-    known = [
-        "job",
-        *window,
-        *(["scrapes"] if window else []),
-        *(["floor"] if kind == "drift" else []),
-        *mapping.helpers,
-    ]
+    known = ["job", *window, *(["scrapes"] if window else []), *(["floor"] if kind == "drift" else []), *helpers]
     for key, text in query:
         if bool(text) != (key in needed):
             found = f"`{key}` is missing" if key in needed else f"`{key}` does not belong to the kind {kind}"
             yield (*keys, key), found, f"the kind {kind} is written by {listed(sorted(needed))}"
         elif text and key != "words":
             yield from _placeholders((*keys, key), text, known, needed=window)
-    for unit in sorted({signal.entry.unit for signal in uses} - {"", *mapping.units}):
-        yield ("units",), f"the unit `{unit}` of `{keys[-1]}` is missing", "write Grafana's name of it"
 
 
 def _placeholders(keys: Keys, text: str, known: list[str], needed: Iterable[str] = ()) -> Refusals:
@@ -127,24 +119,3 @@ def _placeholders(keys: Keys, text: str, known: list[str], needed: Iterable[str]
     for name in needed:
         if name not in written:
             yield keys, f"${name} is missing", f"the query has to depend on ${name}"
-
-
-def _unused(mapping: PromQL, signals: dict[str, list[Signal]]) -> Refusals:
-    """What nothing uses is a mistake."""
-    texts = [text for query in mapping.signals.values() for _, text in query]
-    words = {word for text in [*texts, *mapping.helpers.values()] for word in re.findall(r"[$\w]+", text)}
-    for at, metric in enumerate(mapping.always):
-        if metric not in words:
-            yield (
-                ("always", at),
-                f"no query uses `{metric}`",
-                f"{did_you_mean(metric, words)}write one that a signal uses",
-            )
-    for name in mapping.helpers:
-        if name in signals:
-            yield ("helpers", name), f"`{name}` is a signal", "give the helper another name"
-        if f"${name}" not in words:
-            yield ("helpers", name), "no query uses it", "remove it"
-    units = {signal.entry.unit for uses in signals.values() for signal in uses}
-    for unit in sorted(mapping.units.keys() - units):
-        yield ("units", unit), f"no signal has the unit `{unit}`", f"units: {listed(sorted(units - {''}))}"
