@@ -43,9 +43,7 @@ def test_the_page_opens_without_a_complaint_and_asks_for_nothing(browser: str, t
     assert complaints == []
     assert asked == set()
     assert "watch: rolled back" in dom
-    assert (
-        dom.count('<svg class="chart"') == 1 + 6 + 4 + 1 + 1
-    )  # course of the watch, figures, values, time away, course of the run
+    assert dom.count('<svg class="chart"') == 1 + 6 + 4 + 1  # course of the watch, figures, values, course of the run
     assert dom.rstrip().endswith("</html>")
 
 

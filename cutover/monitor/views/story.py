@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cutover.console.values import follow
+from cutover.agent.compare import dig
 from cutover.core.numbers import is_number
 from cutover.core.samples import Judgement, Sample
 from cutover.core.times import moment, written
@@ -238,7 +238,7 @@ class HostWatch:
         self.error = sample.error
         for name, gauge in self.gauges.items():
             self.series[name].add(sample.t, None if sample.error else gauge.take(sample.documents, sample.at, sample.t))
-        named = follow(sample.documents, self.shown.values.split(".")) if self.shown.values else None
+        named = dig(sample.documents, self.shown.values) if self.shown.values else None
         known = {name: value for name, value in named.items() if is_number(value)} if isinstance(named, dict) else {}
         self.values = {**dict.fromkeys(self.values), **known}
         if known:

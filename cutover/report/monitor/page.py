@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cutover.console.values import follow
+from cutover.agent.compare import dig
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from cutover.monitor.state import Hold, When
@@ -98,7 +98,7 @@ def measured_later(run: RunDir, page: WatchPage | None, values: str) -> dict[tup
         if host.first is None or host.last is None:
             continue
         found[host.name, "watch.latest"] = host.last
-        before, after = (follow(documents, values.split(".")) for documents in (host.first, host.last))
+        before, after = (dig(documents, values) for documents in (host.first, host.last))
         found[host.name, "watch.moved"] = {
             name: after[name] / before[name] - 1 for name in before if after.get(name) and before[name]
         }
