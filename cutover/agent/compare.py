@@ -50,7 +50,7 @@ def dig(state: Any, key: str) -> Any:
     """
     if isinstance(state, list):
         first, _, rest = key.partition(".")
-        if not first.lstrip("-").isdigit() or not -len(state) <= int(first) < len(state):
+        if not re.fullmatch(r"-?[0-9]+", first) or not -len(state) <= int(first) < len(state):
             return None
         return dig(state[int(first)], rest) if rest else state[int(first)]
     if not isinstance(state, Mapping):

@@ -5,7 +5,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Self, TextIO
+from typing import ClassVar, Self, TextIO
+
+from rich.console import RenderableType
+from rich.live import Live
 
 from cutover.console.events import Detail, lines_of
 from cutover.console.progress import Progress, progress_of
@@ -14,10 +17,7 @@ from cutover.console.text import rich_console, short, text
 from cutover.core.times import between, moment
 from cutover.journal.record import Record
 
-if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
-    from rich.console import RenderableType
-    from rich.live import Live
+NARROWEST = 80  # columns of a terminal; below, lines are easier to read than a table
 
 
 def now() -> datetime:
@@ -34,8 +34,8 @@ class LiveView(ABC):
     a_second: ClassVar[int]  # refreshes
 
     def __init__(self, stream: TextIO, *, live: bool | None, width: int | None, now: Callable[[], datetime]) -> None:
-        self._out: RichConsole = rich_console(stream, width)
-        terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+        self._out = rich_console(stream, width)
+        terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and self._out.width >= NARROWEST
         self._wants_live = terminal if live is None else live
         self._live: Live | None = None
         # Never held while printing: rich has a lock of its own, and asks for a drawing while it holds it.
@@ -43,7 +43,7 @@ class LiveView(ABC):
         self._now = now
 
     @abstractmethod
-    def _draw(self) -> "RenderableType":
+    def _draw(self) -> RenderableType:
         """The drawing of this moment. The last one, when the live view is given up (`_live` is None), is whole."""
 
     def say(self, words: str) -> None:
@@ -53,7 +53,7 @@ class LiveView(ABC):
         """
         threading.Thread(target=lambda: self.show(text(words, "bold yellow")), name="console-say", daemon=True).start()
 
-    def show(self, renderable: "RenderableType") -> None:
+    def show(self, renderable: RenderableType) -> None:
         """Print something whole: plan, summary, status."""
         self._out.print(renderable)
 
@@ -76,8 +76,6 @@ class LiveView(ABC):
         self.close()
 
     def _open(self) -> None:
-        from rich.live import Live
-
         if self._live is None:
             self._live = Live(
                 console=self._out, get_renderable=self._draw, refresh_per_second=self.a_second, vertical_overflow="ellipsis",
@@ -126,7 +124,7 @@ class Console(LiveView):
         for line in lines_of(record, self._detail, width):
             self._out.print(text(line), soft_wrap=True)
 
-    def _draw(self) -> "RenderableType":
+    def _draw(self) -> RenderableType:
         """The table; the last one has a row for each host."""
         with self._lock:
             progress, now = self._progress, self._clock()

@@ -77,12 +77,14 @@ def test_between_is_at_least_and_at_most(seen: float, low: float, high: float) -
         ("nothing", None),
         ("document.by_file.test_kpi_base.py", {"passed": 9}),
         ("", None),
+        ("document.list.-1.a", 2),
+        ("document.list.2.a", None),
+        ("document.list.x", None),
     ],
 )
 def test_dotted_keys_lead_into_objects_and_may_have_dots_themselves(key: str, value: Any) -> None:
-    state = {
-        "document": {"passed": 29, "by_file": {"test_kpi_base.py": {"passed": 9}}, "a.b": "a key with a dot of its own"}
-    }
+    document = {"passed": 29, "by_file": {"test_kpi_base.py": {"passed": 9}}, "a.b": "a key with a dot of its own"}
+    state = {"document": {**document, "list": [{"a": 1}, {"a": 2}]}}
     assert dig(state, key) == value
 
 
