@@ -35,7 +35,7 @@ HELP = {
     "answers": "file with a person's answers to the checklist: {LINE: {answer: yes, by: NAME}}",
     "watch": "stay with the fleet when the cutover has ended: go on as `monitor`",
     "bundle": "sign all evidence of the run into one file",
-    "key": "SSH key to sign with (default: git's, ssh-agent's first, ~/.ssh/id_ed25519)",
+    "key": "SSH key to sign with (default: ssh-agent's first, ~/.ssh/id_ed25519)",
     "verify": "judge this bundle instead, offline",
     "signers": "allowed_signers file (default: inventory/<env>/allowed_signers)",
     "once": "look a single time, for cron; ends with the verdict, or with 7 while it waits for a person",
