@@ -108,8 +108,8 @@ class Announcer:
 
         Gives what was sent, to be asked about next time; None where nobody is due.
         """
-        due = self.people.due(notice.event, notice.severity, waited_s, notice.level + 1)
-        return self.notify(notice.event, facts, notice.level + 1) if due else None
+        later = self.people.levels(notice.event, notice.severity)[notice.level + 1 :]
+        return self.notify(notice.event, facts, notice.level + 1) if later and later[0].after_s <= waited_s else None
 
     def preview(self, event: str, facts: NoticeFacts, level: int = 0) -> Notice:
         """What would be sent to whom; sends nothing."""

@@ -43,20 +43,6 @@ def test_an_event_s_own_entry_wins_unless_its_verdict_made_it_graver() -> None:
     assert failed == escalation.matrix["decision"]
 
 
-def test_the_next_level_is_due_when_nobody_has_reacted_for_so_long() -> None:
-    escalation = known()
-    hold = escalation.severity("hold")
-
-    def due(waited_s: float, reported: int) -> list[tuple[str, ...]]:
-        return [level.roles for level in escalation.due("hold", hold, waited_s, reported)]
-
-    assert due(0, 0) == [("on_call", "operations_lead")]
-    assert due(899.9, 1) == []
-    assert due(900, 1) == [("engineering_lead", "data_owner")]
-    assert due(2700, 1) == [("engineering_lead", "data_owner"), ("management",)]
-    assert due(1e6, 3) == []
-
-
 def test_a_channel_is_told_once_whoever_shares_it() -> None:
     assert known().channels_of(["on_call", "operations_lead", "management"]) == ("chat", "mail")
 
