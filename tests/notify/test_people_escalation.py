@@ -34,13 +34,9 @@ def test_a_verdict_makes_an_event_graver_and_never_milder() -> None:
     assert escalation.severity("hourly", "FAIL") == "decision"
     assert escalation.severity("rollback", "PASS") == "critical"
 
-
-def test_an_event_s_own_entry_wins_unless_its_verdict_made_it_graver() -> None:
-    escalation = known()
-    success = escalation.levels("success", escalation.severity("success"))
-    assert "stakeholders" in success[0].roles
-    failed = escalation.levels("success", escalation.severity("success", "FAIL"))
-    assert failed == escalation.matrix["decision"]
+    own = escalation.levels("success", escalation.severity("success"))
+    assert "stakeholders" in own[0].roles  # its own entry, unless its verdict made it graver
+    assert escalation.levels("success", escalation.severity("success", "FAIL")) == escalation.matrix["decision"]
 
 
 def test_a_channel_is_told_once_whoever_shares_it() -> None:
@@ -90,13 +86,11 @@ def test_everything_that_does_not_fit_together_comes_at_once_with_its_place() ->
     ("level", "found"),
     [
         ([], "has no level"),
-        ({"roles": ["on_call"]}, "expected a list, found a map"),
         ([{"after_s": 5, "roles": ["on_call"]}], "the first level waits 5 s"),
         ([{"roles": ["on_call"]}, {"roles": ["management"]}], "not later than the one before"),
         ([{"roles": ["on_call"]}, {"after_s": -1, "roles": ["management"]}], "expected greater than or equal to 0"),
         ([{"roles": ["on_call"]}, {"after_s": float("nan"), "roles": ["management"]}], "expected a finite number"),
         ([{"roles": []}], "reaches nobody"),
-        ([{}], "`roles` is missing"),
         ([{"roles": ["on_call", "on_call"]}], "lists `on_call` more than once"),
     ],
 )
