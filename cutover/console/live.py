@@ -33,8 +33,8 @@ class LiveView(ABC):
 
     a_second: ClassVar[int]  # refreshes
 
-    def __init__(self, stream: TextIO, *, live: bool | None, width: int | None, now: Callable[[], datetime]) -> None:
-        self._out = rich_console(stream, width)
+    def __init__(self, stream: TextIO, *, live: bool | None, now: Callable[[], datetime]) -> None:
+        self._out = rich_console(stream)
         terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and self._out.width >= NARROWEST
         self._wants_live = terminal if live is None else live
         self._live: Live | None = None
@@ -97,10 +97,10 @@ class Console(LiveView):
     a_second = 8
 
     def __init__(
-        self, stream: TextIO, *, live: bool | None = None, verbose: bool = False, history: Sequence[Record] = (), width: int | None = None,
+        self, stream: TextIO, *, live: bool | None = None, verbose: bool = False, history: Sequence[Record] = (),
         now: Callable[[], datetime] = now,
     ) -> None:  # fmt: skip
-        super().__init__(stream, live=live, width=width, now=now)
+        super().__init__(stream, live=live, now=now)
         self._detail = Detail.VERBOSE if verbose else Detail.ALWAYS
         self._progress: Progress = progress_of(history)
         self._since = ""

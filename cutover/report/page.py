@@ -11,6 +11,7 @@ from cutover.console.progress import progress_of
 from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
 from cutover.core.numbers import is_number
+from cutover.core.templates import environment
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from cutover.monitor.views.text import figure, hour, span
@@ -33,18 +34,13 @@ TONES = {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCL
 
 def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
     """Write the page of a run, whatever state the run is in, and give its path. What came from a host is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     timeline = read_timeline(run.journal_file)
     plan = run.plan() if run.plan_file.exists() else None
-    environment = Environment(
-        loader=FileSystemLoader(root / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+    templates = environment(
+        root / "templates", html=True, pretty=pretty, tidy=tidy, tone=tone, size=size, hour=hour, span=span, figure=figure
     )  # fmt: skip
-    environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "size": size}
-    environment.filters |= {"hour": hour, "span": span, "figure": figure}
-    context = _context(run, timeline, plan, presentation(root, run.service()))
-    run.report.write_text(environment.get_template("report.html.j2").render(context))
+    template = templates.get_template("report.html.j2")
+    run.report.write_text(template.render(_context(run, timeline, plan, presentation(root, run.service()))))
     return run.report
 
 
