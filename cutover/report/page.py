@@ -3,8 +3,11 @@
 import hashlib
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+from jinja2 import Template
 
 from cutover.console.events import time_line
 from cutover.console.progress import progress_of
@@ -36,12 +39,18 @@ def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
     """Write the page of a run, whatever state the run is in, and give its path. What came from a host is escaped."""
     timeline = read_timeline(run.journal_file)
     plan = run.plan() if run.plan_file.exists() else None
+    context = _context(run, timeline, plan, presentation(root, run.service()))
+    run.report.write_text(_template(root).render(context))
+    return run.report
+
+
+@cache
+def _template(root: Path) -> Template:
+    """The template, which takes longer to compile than to render."""
     templates = environment(
         root / "templates", html=True, pretty=pretty, tidy=tidy, tone=tone, size=size, hour=hour, span=span, figure=figure
     )  # fmt: skip
-    template = templates.get_template("report.html.j2")
-    run.report.write_text(template.render(_context(run, timeline, plan, presentation(root, run.service()))))
-    return run.report
+    return templates.get_template("report.html.j2")
 
 
 def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
