@@ -51,6 +51,10 @@ def test_an_alert_says_what_the_rule_says_and_holds_the_number_of_the_table() ->
     assert alert["annotations"]["summary"] == "{{ $labels.instance }}: " + rule.words
     assert alert["annotations"]["next"] == rule.next
     assert "more than 500 ms, for 10m" in alert["annotations"]["description"]
+    growth = next(one for one in alerts() if one["labels"]["rule"] == "memory_growth")
+    assert growth["annotations"]["description"].endswith(
+        "$value | humanizePercentage }} an hour, more than 10% an hour"
+    )
     assert {one["labels"]["severity"] for one in alerts() if "unwatched" in one["annotations"]} == {"rollback"}
 
 
