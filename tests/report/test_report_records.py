@@ -21,13 +21,7 @@ def test_the_fleet_report_has_the_shape_of_the_seeds(tmp_path: Path) -> None:
     assert path == run.path / "production_validation_report.json"
     fleet = json.loads(path.read_text())
     assert fleet["status"] == "PASS"
-    assert sorted(fleet["checks"]) == [
-        "audit_trail",
-        "data_integrity",
-        "error_handling",
-        "kpi_calculations",
-        "performance",
-    ]
+    assert set(fleet["checks"]) == set(SHOWN.checks)
     assert fleet["timestamp"] == "2026-01-02T03:05:00Z"
     assert fleet["issues"] == []
     assert fleet["checks"]["performance"]["hosts"]["h2"]["values"] == {"ms": 1.5}
