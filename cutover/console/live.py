@@ -125,26 +125,16 @@ class Console(LiveView):
             self._out.print(text(line), soft_wrap=True)
 
     def _draw(self) -> RenderableType:
-        """The table; the last one has a row for each host."""
+        """The table; the last one has a row for each host. A finished run stands still at its end."""
         with self._lock:
-            progress, now = self._progress, self._clock()
-            final = self._live is None
-            if self._planning:
-                return text(f"run {progress.run}: reading the hosts and making a plan ({self._elapsed(now)})", "dim")
-            return board(progress, now, self._elapsed(now), self._out.width, None if final else self._out.height)
-
-    @property
-    def _planning(self) -> bool:
-        return not self._progress.applying and not self._progress.finished
+            progress, height = self._progress, None if self._live is None else self._out.height
+            now = moment(progress.finished.at) if progress.finished else self._now()
+            elapsed = short(between(self._since or now.isoformat(), now.isoformat()))
+            if self._leaves_nothing:
+                return text(f"run {progress.run}: reading the hosts and making a plan ({elapsed})", "dim")
+            return board(progress, now, elapsed, self._out.width, height)
 
     @property
     def _leaves_nothing(self) -> bool:
-        return self._planning
-
-    def _clock(self) -> datetime:
-        """Now; a finished run stands still at its end."""
-        finished = self._progress.finished
-        return moment(finished.at) if finished else self._now()
-
-    def _elapsed(self, now: datetime) -> str:
-        return short(between(self._since, now.isoformat())) if self._since else short(0)
+        """While a plan is made there is no table yet."""
+        return not self._progress.applying and not self._progress.finished

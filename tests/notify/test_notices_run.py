@@ -94,7 +94,7 @@ def test_a_cutover_tells_each_phase_once_and_its_success(run: Run) -> None:
 
 def test_without_earlier_runs_no_time_is_promised(run: Run) -> None:
     reported = [notice["body"] for notice in run.play(success(), earlier=[]) if notice["event"] == "in_progress"]
-    assert ["no earlier run to measure by" in body for body in reported] == [True] * 6
+    assert ["no earlier run of as many batches" in body for body in reported] == [True] * 6
 
 
 def test_a_rollback_is_told_when_it_begins_and_when_it_has_ended(run: Run) -> None:
