@@ -107,23 +107,12 @@ def restarts(count: int) -> Series:
 
 
 def growing(an_hour: float, until: int) -> Series:
-    """Memory that grows by a constant share an hour, as least squares see it over two hours, or what there is; of one life."""
-    width = steps(min(until, 2 * HOUR)) + 1
-
-    def seen(rate: float) -> float:
-        values = [math.exp(rate * at * STEP / HOUR) for at in range(width)]
-        middle = (width - 1) / 2
-        slope = sum((at - middle) * value for at, value in enumerate(values)) / sum(
-            (at - middle) ** 2 for at in range(width)
-        )
-        return slope * HOUR / STEP  # of 1.0 at first
-
-    low, high = 0.0, an_hour
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if seen(middle) < an_hour else (low, middle)
-    values = " ".join(f"{50e6 * math.exp(low * at * STEP / HOUR):.9g}" for at in range(steps(until) + 1))
-    return {"process_resident_memory_bytes": values, "process_start_time_seconds": flat(1, until=until)}
+    """Memory of one life that grows evenly: by such a share an hour of what it was two hours before the end, or at first."""
+    slope = an_hour * 50e6 / (1 - an_hour * max(0.0, until / HOUR - 2))
+    return {
+        "process_resident_memory_bytes": ramp(slope, 50e6, until),
+        "process_start_time_seconds": flat(1, until=until),
+    }
 
 
 def silence(value: float) -> Series:
@@ -191,6 +180,7 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
         *whole("tape_doubled", "rollback", 0, lambda doubled: {"abaco_tapes_doubled": flat(doubled)}),
         Case("audit_events_per_hour", "warn", "past", {"abaco_audit_production_events_total": ramp(99)}, fires=True),
         Case("audit_events_per_hour", "warn", "short", {"abaco_audit_production_events_total": ramp(100)}, fires=False),
+        Case("audit_events_per_hour", "warn", "fresh", {"abaco_audit_production_events_total": f"_x{steps(900)} {ramp(9)}"}, fires=False),
         Case("kpi_drift", "warn", "past", kpi(10, 10.501), fires=True),
         Case("kpi_drift", "warn", "short", kpi(10, 10.499), fires=False),
         Case("kpi_drift", "warn", "floor", kpi(1, 1.0999), fires=False),
