@@ -52,7 +52,7 @@ Deliver = Callable[[Secret, Message], str]  # gives why it failed, or "" where i
 class Sending:
     """One message on its way over one channel. Only one thread may ask for its outcome."""
 
-    def __init__(self, channel: str, address: Secret, message: Message, deadline_s: float) -> None:
+    def __init__(self, channel: str, address: Secret | str, message: Message, deadline_s: float) -> None:
         self.channel, self._address, self._message, self._deadline_s = channel, address, message, deadline_s
         self._began = time.monotonic()
         self._future: Future[DeliveryOutcome] = Future()
@@ -61,11 +61,15 @@ class Sending:
     def run(self, deliver: Deliver) -> None:
         """Send it, unless it was given up before its turn came."""
         if self._future.set_running_or_notify_cancel():
-            try:
-                why = deliver(self._address, self._message)
-            except Exception as error:  # noqa: BLE001 - whatever a notifier does wrong is its outcome, and ends no run
-                why = redacted(f"{type(error).__name__}: {error}", self._address)
-            self._future.set_result(self._ended(why))
+            self._future.set_result(self._ended(self._delivered(deliver)))
+
+    def _delivered(self, deliver: Deliver) -> str:
+        if isinstance(self._address, str):
+            return self._address
+        try:
+            return deliver(self._address, self._message)
+        except Exception as error:  # noqa: BLE001 - whatever a notifier does wrong is its outcome, and ends no run
+            return redacted(f"{type(error).__name__}: {error}", self._address)
 
     def outcome(self) -> DeliveryOutcome | None:
         """How it went; None while it is on its way."""
@@ -97,8 +101,8 @@ class Sender:
         self._deadline_s, self._deliver = deadline_s, deliver or over_apprise
         self._queues: dict[str, SimpleQueue[Sending]] = {}
 
-    def send(self, channel: str, address: Secret, message: Message) -> Sending:
-        """Queue a message and return at once."""
+    def send(self, channel: str, address: Secret | str, message: Message) -> Sending:
+        """Queue a message and return at once. In place of an address there may be the reason why there is none."""
         sending = Sending(channel, address, message, self._deadline_s)
         if channel not in self._queues:
             # Not a ThreadPoolExecutor: Python joins its threads at exit, and a mail server that hangs would keep us here.

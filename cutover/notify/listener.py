@@ -12,7 +12,7 @@ from cutover.inventory.targets import Targets
 from cutover.inventory.variables import NoSecretError, read_secret
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record
-from cutover.notify.channels import DeliveryOutcome, Message, Sender, Sending, unusable
+from cutover.notify.channels import Message, Sender, Sending, unusable
 from cutover.notify.escalation import VARIABLES, NoticeFacts, People, people
 from cutover.notify.eta import RunDurations, eta
 from cutover.plan.phases import COMMITTING, PHASES, phase_named
@@ -55,13 +55,11 @@ class Notice:
     text: Message
     about: dict[str, str]
     sendings: list[Sending] = field(default_factory=list)
-    failed: list[DeliveryOutcome] = field(default_factory=list)  # on channels without an address
 
     def record(self) -> dict[str, Any] | None:
         """The notice as a journal keeps it; None while it is on its way. Where nobody was notified, `why` has the reason."""
-        ended = [*self.failed, *(sending.outcome() for sending in self.sendings)]
-        outcomes = [one for one in ended if one is not None]
-        if len(outcomes) < len(ended):
+        outcomes = [one for sending in self.sendings if (one := sending.outcome()) is not None]
+        if len(outcomes) < len(self.sendings):
             return None
         return {
             "event": self.event, "severity": self.severity, "level": self.level, "roles": list(self.roles),
@@ -92,11 +90,7 @@ class Announcer:
         """Notify the roles of a level; returns at once."""
         notice = self.preview(event, facts, level)
         for channel in notice.channels:
-            address = self._addresses[channel]
-            if isinstance(address, Secret):
-                notice.sendings.append(self._sender.send(channel, address, notice.text))
-            else:
-                notice.failed.append(DeliveryOutcome(channel, ok=False, why=address))
+            notice.sendings.append(self._sender.send(channel, self._addresses[channel], notice.text))
         self._open.append(notice)
         if not notice.channels and not self._said_nobody:
             self._said_nobody = True

@@ -1,6 +1,5 @@
 """report.html: one page that says what a run did, to somebody who was not there. It only reads plan, journal and evidence."""
 
-import hashlib
 import json
 from dataclasses import replace
 from functools import cache
@@ -11,6 +10,7 @@ from jinja2 import Template
 
 from cutover.console.events import time_line
 from cutover.console.progress import progress_of
+from cutover.console.text import size
 from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
 from cutover.core.numbers import is_number
@@ -20,6 +20,7 @@ from cutover.journal.rundir import RunDir
 from cutover.monitor.views.text import figure, hour, span
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import Plan
+from cutover.release.wheels import digest_file
 from cutover.report.charts import timeline_chart
 from cutover.report.checks import verified
 from cutover.report.monitor.page import bundles, measured_later, watch_page
@@ -127,10 +128,7 @@ def _diffs(plan: Plan) -> list[dict[str, Any]]:
 def evidence(run: RunDir) -> list[tuple[str, int, str]]:
     """The files beside the journal: name, size, digest."""
     files = sorted(path for path in run.evidence.rglob("*") if path.is_file()) if run.evidence.is_dir() else []
-    return [
-        (str(path.relative_to(run.evidence)), path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in files
-    ]
+    return [(str(path.relative_to(run.evidence)), path.stat().st_size, digest_file(path)) for path in files]
 
 
 def pretty(value: Any) -> str:
@@ -154,8 +152,3 @@ def tidy(value: Any) -> str:
 def tone(verdict: Verdict | str | None) -> str:
     """The color of a verdict; its word is always shown too."""
     return TONES.get(str(verdict), "quiet")
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB" if count >= 1e3 else f"{count} B"
