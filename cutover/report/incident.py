@@ -46,7 +46,7 @@ def write_incident(run: RunDir, root: Path = CHECKOUT) -> Path | None:
 
 def _facts(run: str, timeline: Timeline, plan: Plan | None, began: Record, root: Path) -> Facts:
     """What is known of the last rollback of a run."""
-    labels, events = labels_of(plan), time_line(timeline)
+    labels = labels_of(plan)
     ended = next((one for one in timeline.of("rollback.finished") if one.seq > began.seq), None)
     back, failed = (ended.data["hosts"], ended.data["failed"]) if ended else ([], [])
     shown = presentation(root, str(timeline.records[0].data.get("service", "")))
@@ -75,7 +75,7 @@ def _facts(run: str, timeline: Timeline, plan: Plan | None, began: Record, root:
             for verdict, problem in problems_of(timeline)
             if not verdict.lets_pass
         ],
-        "timeline": [{"at": event["at"], "what": event["text"]} for event in events],
+        "timeline": time_line(timeline),
     }
 
 
