@@ -295,7 +295,7 @@ def runbook(_c: Context) -> None:
 
 @command("prometheus")
 def prometheus(_c: Context) -> None:
-    """Write each service's prometheus/ anew: alerts and a Grafana dashboard from the rules of the watch."""
+    """Write each service's prometheus/rules.yml anew: alerts from the rules of the watch."""
     from cutover.cli.develop import prometheus as run
 
     end_with(run(ROOT))

@@ -76,9 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for tool in item.iter_markers("tool"):
             if not any(map(shutil.which, tool.args)):
                 found = f"none of {', '.join(tool.args)} is installed here"
-                next_ = (
-                    "tests/unpack-tools, as root, gets sshd, promtool and prometheus; a browser is this machine's own"
-                )
+                next_ = "tests/unpack-tools, as root, gets sshd, promtool and prometheus"
                 item.add_marker(pytest.mark.skip(reason=f"{found}; {next_}"))
         mark = next((mark for mark in LONGER if item.get_closest_marker(mark)), None)
         if mark and not item.get_closest_marker("timeout"):

@@ -43,7 +43,15 @@ def differences(observed: State, desired: State) -> list[Difference]:
 
 
 def dig(state: Any, key: str) -> Any:
-    """Follow a dotted key into nested objects; a key that has dots itself is found as well. None where the way ends."""
+    """Follow a dotted key into nested objects; a key that has dots itself is found as well. None where the way ends.
+
+    A number picks an item of a list, -1 the last one.
+    """
+    if isinstance(state, list):
+        first, _, rest = key.partition(".")
+        if not re.fullmatch(r"-?[0-9]+", first) or not -len(state) <= int(first) < len(state):
+            return None
+        return dig(state[int(first)], rest) if rest else state[int(first)]
     if not isinstance(state, Mapping):
         return None
     if key in state:

@@ -35,7 +35,7 @@ HELP = {
     "answers": "file with a person's answers to the checklist: {LINE: {answer: yes, by: NAME}}",
     "watch": "stay with the fleet when the cutover has ended: go on as `monitor`",
     "bundle": "sign all evidence of the run into one file",
-    "key": "SSH key to sign with (default: git's, ssh-agent's first, ~/.ssh/id_ed25519)",
+    "key": "SSH key to sign with (default: ssh-agent's first, ~/.ssh/id_ed25519)",
     "verify": "judge this bundle instead, offline",
     "signers": "allowed_signers file (default: inventory/<env>/allowed_signers)",
     "once": "look a single time, for cron; ends with the verdict, or with 7 while it waits for a person",
@@ -61,7 +61,7 @@ HELP = {
     "only": "one half of the bench (default: both; any other word lists them)",
     "against": "a git revision to measure in turn with this code",
     "k": "only tests whose name matches, as in pytest",
-    "unit": "only tests that need no lab, no sshd and no browser: the quick loop",
+    "unit": "only tests that need no lab and no sshd: the quick loop",
     "faults": "the whole fault suite and the long watches instead, more than an hour; writes docs/faults.md",
     "seed": "of the fault suite, to make the same choices again",
 }

@@ -127,10 +127,12 @@ def runbook(root: Path, commands: Iterable[Command]) -> ExitCode:
 
 
 def prometheus(root: Path) -> ExitCode:
-    """Regenerate the alerts and the dashboard of each service."""
+    """Regenerate the alerting rules of each service."""
     from cutover.plan.service import services
-    from cutover.report.prometheus import write
+    from cutover.report.prometheus import generate, rules_file
 
     for service in services(root):
-        write(service, root)
+        file = root / rules_file(service)
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(generate(service, root))
     return ExitCode.DONE

@@ -104,7 +104,7 @@ MEANING = {
 
 def _show(ask: Ask, verified: "VerifiedBundle") -> None:
     """A verification in a few lines: the verdict first, who signed what. Its problems are shown as those of every command."""
-    from cutover.console.text import clean, count
+    from cutover.console.text import clean, count, size
 
     manifest = verified.manifest
     lines = [f"{verified.verdict}  {verified.bundle.name}: {MEANING[verified.verdict]}"]
@@ -114,15 +114,10 @@ def _show(ask: Ask, verified: "VerifiedBundle") -> None:
             f"  signer       {who}",
             f"  run          {manifest.run} of {manifest.service} on {manifest.environment}",
             f"  bundled      {manifest.made_at} by {manifest.engineer}",
-            f"  holds        {count(len(manifest.files), 'file')}, {_size(sum(entry.size for entry in manifest.files))}",
+            f"  holds        {count(len(manifest.files), 'file')}, {size(sum(entry.size for entry in manifest.files))}",
         ]
         for path, head in sorted(manifest.heads.items()):
             lines.append(f"  {path:12} {count(head.seq, 'record')}, ends with {head.hash[:16]}")
         if manifest.fingerprint is not None:
             lines.append(f"  plan         {manifest.fingerprint[:16]}")
     ask.say("\n".join(clean(line) for line in lines))
-
-
-def _size(count_of_bytes: int) -> str:
-    """Bytes for people."""
-    return f"{count_of_bytes / 1e6:.1f} MB" if count_of_bytes >= 1e6 else f"{count_of_bytes / 1e3:.1f} kB"

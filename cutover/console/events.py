@@ -54,9 +54,9 @@ def events_of(record: Record) -> list[RunEvent]:
 
 
 def time_line(timeline: Timeline) -> list[dict[str, str]]:
-    """The events of a run in words: record number, time, text."""
+    """The events of a run in words: time, text."""
     return [
-        {"seq": str(record.seq), "at": record.at, "text": f"{TITLES.get(record.phase, record.phase)} {event}".strip()}
+        {"at": record.at, "text": f"{TITLES.get(record.phase, record.phase)} {event}".strip()}
         for record in timeline.records
         if record.kind not in IN_TABLES
         for event in events_of(record)

@@ -5,7 +5,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar, Self, TextIO
+from typing import ClassVar, Self, TextIO
+
+from rich.console import RenderableType
+from rich.live import Live
 
 from cutover.console.events import Detail, lines_of
 from cutover.console.progress import Progress, progress_of
@@ -14,10 +17,7 @@ from cutover.console.text import rich_console, short, text
 from cutover.core.times import between, moment
 from cutover.journal.record import Record
 
-if TYPE_CHECKING:
-    from rich.console import Console as RichConsole
-    from rich.console import RenderableType
-    from rich.live import Live
+NARROWEST = 80  # columns of a terminal; below, lines are easier to read than a table
 
 
 def now() -> datetime:
@@ -33,9 +33,9 @@ class LiveView(ABC):
 
     a_second: ClassVar[int]  # refreshes
 
-    def __init__(self, stream: TextIO, *, live: bool | None, width: int | None, now: Callable[[], datetime]) -> None:
-        self._out: RichConsole = rich_console(stream, width)
-        terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+    def __init__(self, stream: TextIO, *, live: bool | None, now: Callable[[], datetime]) -> None:
+        self._out = rich_console(stream)
+        terminal = stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb") and self._out.width >= NARROWEST
         self._wants_live = terminal if live is None else live
         self._live: Live | None = None
         # Never held while printing: rich has a lock of its own, and asks for a drawing while it holds it.
@@ -43,7 +43,7 @@ class LiveView(ABC):
         self._now = now
 
     @abstractmethod
-    def _draw(self) -> "RenderableType":
+    def _draw(self) -> RenderableType:
         """The drawing of this moment. The last one, when the live view is given up (`_live` is None), is whole."""
 
     def say(self, words: str) -> None:
@@ -53,7 +53,7 @@ class LiveView(ABC):
         """
         threading.Thread(target=lambda: self.show(text(words, "bold yellow")), name="console-say", daemon=True).start()
 
-    def show(self, renderable: "RenderableType") -> None:
+    def show(self, renderable: RenderableType) -> None:
         """Print something whole: plan, summary, status."""
         self._out.print(renderable)
 
@@ -76,8 +76,6 @@ class LiveView(ABC):
         self.close()
 
     def _open(self) -> None:
-        from rich.live import Live
-
         if self._live is None:
             self._live = Live(
                 console=self._out, get_renderable=self._draw, refresh_per_second=self.a_second, vertical_overflow="ellipsis",
@@ -99,10 +97,10 @@ class Console(LiveView):
     a_second = 8
 
     def __init__(
-        self, stream: TextIO, *, live: bool | None = None, verbose: bool = False, history: Sequence[Record] = (), width: int | None = None,
+        self, stream: TextIO, *, live: bool | None = None, verbose: bool = False, history: Sequence[Record] = (),
         now: Callable[[], datetime] = now,
     ) -> None:  # fmt: skip
-        super().__init__(stream, live=live, width=width, now=now)
+        super().__init__(stream, live=live, now=now)
         self._detail = Detail.VERBOSE if verbose else Detail.ALWAYS
         self._progress: Progress = progress_of(history)
         self._since = ""
@@ -126,27 +124,17 @@ class Console(LiveView):
         for line in lines_of(record, self._detail, width):
             self._out.print(text(line), soft_wrap=True)
 
-    def _draw(self) -> "RenderableType":
-        """The table; the last one has a row for each host."""
+    def _draw(self) -> RenderableType:
+        """The table; the last one has a row for each host. A finished run stands still at its end."""
         with self._lock:
-            progress, now = self._progress, self._clock()
-            final = self._live is None
-            if self._planning:
-                return text(f"run {progress.run}: reading the hosts and making a plan ({self._elapsed(now)})", "dim")
-            return board(progress, now, self._elapsed(now), self._out.width, None if final else self._out.height)
-
-    @property
-    def _planning(self) -> bool:
-        return not self._progress.applying and not self._progress.finished
+            progress, height = self._progress, None if self._live is None else self._out.height
+            now = moment(progress.finished.at) if progress.finished else self._now()
+            elapsed = short(between(self._since or now.isoformat(), now.isoformat()))
+            if self._leaves_nothing:
+                return text(f"run {progress.run}: reading the hosts and making a plan ({elapsed})", "dim")
+            return board(progress, now, elapsed, self._out.width, height)
 
     @property
     def _leaves_nothing(self) -> bool:
-        return self._planning
-
-    def _clock(self) -> datetime:
-        """Now; a finished run stands still at its end."""
-        finished = self._progress.finished
-        return moment(finished.at) if finished else self._now()
-
-    def _elapsed(self, now: datetime) -> str:
-        return short(between(self._since, now.isoformat())) if self._since else short(0)
+        """While a plan is made there is no table yet."""
+        return not self._progress.applying and not self._progress.finished

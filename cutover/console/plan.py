@@ -3,59 +3,49 @@
 Hosts with the same plan are shown once. Differences in figures only (a process id) do not count.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
-from cutover.console.progress import TITLES, alike
-from cutover.console.text import clean, count, joined, names, plain_table, text
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+
+from cutover.console.progress import alike
+from cutover.console.text import clean, count, joined, names, text
 from cutover.core.step import Step
 from cutover.plan.gate import differences_of
 from cutover.plan.phases import PHASES, ROLLBACK, Phase
 from cutover.plan.plan import FileDiff, HostPlan, Plan
 from cutover.timeline.problems import without_host
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-
-
-OK, WRONG, TODO, DONE, LATER = "ok", "wrong", "to do", "done", "later"
-MARKS = {OK: ("=", "green"), WRONG: ("!", "bold yellow"), TODO: ("+", "cyan"), DONE: ("=", "dim"), LATER: ("?", "dim")}
+STYLES = {"=": "dim", "!": "bold yellow", "+": "cyan", "?": "dim"}
 LEGEND = "+ to do   = ok, or done already   ? checked in its phase   ! wrong now"
 DIFF = {"+": "green", "-": "red", "@": "cyan", "~": "yellow"}
 
 
-def plan_view(plan: Plan, *, diff: bool) -> "RenderableType":
+def plan_view(plan: Plan, *, diff: bool) -> RenderableType:
     """The whole plan; with diff, every file that is written as diff by keys and by lines."""
-    from rich.console import Group
-
-    groups = alike(list(plan.hosts), lambda name: _looks(plan.hosts[name]))
     parts: list[RenderableType] = []
-    for hosts in groups:
+    for hosts in alike(list(plan.hosts), lambda name: _looks(plan.hosts[name])):
         parts += _hosts(plan, hosts, diff=diff)
-    return Group(*parts, _matrix(plan, groups), text(f"\n{LEGEND}", "dim"), text(""), _approve(plan, diff=diff))
+    return Group(*parts, text(LEGEND, "dim"), text(""), _approve(plan, diff=diff))
 
 
-def state(phase: Phase, step: Step, found: Sequence[str]) -> str:
-    """What a step will have to do, by what was found on the host at planning."""
-    if step.probe:
-        return (WRONG if found else OK) if phase.gathers else LATER
-    return TODO if found else DONE
+def _mark(phase: Phase, step: Step, found: Sequence[str]) -> str:
+    """What a step will have to do (see LEGEND), by what was found on the host at planning."""
+    if step.probe and not phase.gathers:
+        return "?"
+    return ("!" if step.probe else "+") if found else "="
 
 
 def _looks(host: HostPlan) -> object:
-    words = ((without_host(step.words, host.name), state(phase, step, found)) for phase, step, found in _steps(host))
+    """What hosts of the same plan have in common."""
+    changes = {change.step: change.differences for change in host.changes}
+    steps = ((phase, step) for phase in PHASES for step in host.of(phase))
+    words = ((without_host(one.words, host.name), _mark(phase, one, changes.get(one.id, ()))) for phase, one in steps)
     return tuple(words), tuple((file.path, file.lines) for file in host.diffs)
 
 
-def _steps(host: HostPlan) -> Iterator[tuple[Phase, Step, tuple[str, ...]]]:
-    changes = {change.step: change.differences for change in host.changes}
-    for phase in PHASES:
-        for step in host.of(phase):
-            yield phase, step, changes.get(step.id, ())
-
-
-def _hosts(plan: Plan, hosts: Sequence[str], *, diff: bool) -> list["RenderableType"]:
+def _hosts(plan: Plan, hosts: Sequence[str], *, diff: bool) -> list[RenderableType]:
     """What is done on hosts that have the same plan."""
     first = plan.hosts[hosts[0]]
     found = {name: {change.step: change.differences for change in plan.hosts[name].changes} for name in hosts}
@@ -77,20 +67,16 @@ def _of_all(steps: Sequence[Step], hosts: Sequence[str]) -> list[Step]:
     return [step.model_copy(update={"words": without_host(step.words, known)}) for step in steps]
 
 
-def _table(phase: Phase, steps: Sequence[Step], found: Sequence[Mapping[str, Sequence[str]]]) -> "Table":
-    from rich.table import Table
-
+def _table(phase: Phase, steps: Sequence[Step], found: Sequence[Mapping[str, Sequence[str]]]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1, 0, 1), pad_edge=True)
     table.add_column("mark", no_wrap=True)
     table.add_column("words", overflow="fold")
     for step in steps:
         differences = [tuple(host.get(step.id, ())) for host in found]
-        now = state(phase, step, differences[0])
-        mark, style = MARKS[now]
-        words = step.words
-        if now == WRONG:
+        mark, words = _mark(phase, step, differences[0]), step.words
+        if mark == "!":
             words += f": {_difference(step, differences)}" + ("" if step.severity == "FAIL" else " (a warning)")
-        table.add_row(text(mark, style), text(words, "" if now in (TODO, WRONG) else "dim"))
+        table.add_row(text(mark, STYLES[mark]), text(words, "" if mark in "+!" else "dim"))
     return table
 
 
@@ -102,9 +88,7 @@ def _difference(step: Step, found: Sequence[tuple[str, ...]]) -> str:
     return f"{', '.join(keys)} (differs between hosts)"
 
 
-def _file(file: FileDiff, *, diff: bool) -> list["RenderableType"]:
-    from rich.padding import Padding
-
+def _file(file: FileDiff, *, diff: bool) -> list[RenderableType]:
     lines = file.lines.splitlines()[2:]  # without the two names
     added, gone = (sum(line.startswith(sign) for line in lines) for sign in "+-")
     if not lines:
@@ -118,20 +102,7 @@ def _file(file: FileDiff, *, diff: bool) -> list["RenderableType"]:
     return [head, *(Padding(text(line or " ", DIFF.get(line[:1], "")), (0, 0, 0, 6)) for line in shown)]
 
 
-def _matrix(plan: Plan, groups: Sequence[Sequence[str]]) -> "Table":
-    """Phases x hosts: how much there is to do."""
-    table = plain_table("host", *(TITLES[phase.name] for phase in PHASES), gap=1)
-    for hosts in groups:
-        cells = []
-        for phase in PHASES:
-            states = [state(phase, step, found) for of, step, found in _steps(plan.hosts[hosts[0]]) if of is phase]
-            counts = [text(f"{states.count(name)} {name}", MARKS[name][1]) for name in MARKS if name in states]
-            cells.append(joined(counts))
-        table.add_row(text(names(hosts, 4)), *cells)
-    return table
-
-
-def _approve(plan: Plan, *, diff: bool) -> "RenderableType":
+def _approve(plan: Plan, *, diff: bool) -> RenderableType:
     """What a yes means."""
     facts = {
         "run": f"{plan.run}, by {plan.created_by}",

@@ -1,8 +1,10 @@
 """Errors and findings for people: all at once, the same of many hosts as one, each with what to do next."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 
 from cutover.console.text import clean, count, joined, names, rich_console, text, verdict_text
 from cutover.core.errors import CutoverError, Problem
@@ -10,12 +12,7 @@ from cutover.core.verdict import Verdict, worst
 from cutover.plan.gate import Finding
 from cutover.timeline.problems import Grouped, grouped
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-
-MOST_LINES = 6
-NAMES_AN_ERROR = re.compile(r"\b\w+(Error|Exception): ")
+MOST_LINES = 6  # of a finding in a summary; the report has all of it
 
 
 def show_error(error: CutoverError, stream: TextIO) -> None:
@@ -29,33 +26,23 @@ def show_error(error: CutoverError, stream: TextIO) -> None:
     out.print(problems_view(error.problems))
 
 
-def problems_view(problems: Iterable[Problem], *, whole: bool = True) -> "RenderableType":
-    """Every problem with hosts, place, cause and next step; long findings are cut unless `whole`."""
-    from rich.console import Group
-
+def problems_view(problems: Iterable[Problem], *, whole: bool = True) -> RenderableType:
+    """Every problem with hosts, place, cause and next step; long findings are cut in the middle unless `whole`."""
     groups = grouped((Verdict.ERROR, one) for one in problems)
     return Group(*(part for group in groups for part in _block(group, whole=whole)))
 
 
-def _block(group: Grouped, *, whole: bool) -> list["RenderableType"]:
-    from rich.padding import Padding
-
+def _block(group: Grouped, *, whole: bool) -> list[RenderableType]:
     title = ": ".join(part for part in (names(group.hosts, 8), group.problem.path) if part)
     every = clean(group.problem.found).rstrip().splitlines()
     found = [line for line in every if not set(line) <= set(" ^~")]  # without a traceback's pointers
-    lines = [text(line) for line in (found if whole else _cut(found))]
+    if not whole and len(found) > MOST_LINES:  # what went wrong is said first, or last
+        found = [found[0], f"... {len(found) - MOST_LINES + 1} lines more in the report", *found[2 - MOST_LINES :]]
+    lines = [text(line) for line in found]
     if group.left_out:
         lines.append(text(f"({count(group.left_out, 'step')} left out because of it)", "dim"))
     lines.append(text(f"next: {group.problem.next}", "cyan"))
     return [*([text(title, "bold")] if title else []), *(Padding(line, (0, 0, 0, 4)) for line in lines)]
-
-
-def _cut(lines: Sequence[str]) -> list[str]:
-    """The first line, the last ones, and what names an error in between: that is what went wrong."""
-    if len(lines) <= MOST_LINES:
-        return list(lines)
-    named = [line for line in lines[1:-2] if NAMES_AN_ERROR.search(line)][-1:]
-    return [lines[0], f"... {len(lines) - 3 - len(named)} lines more in the report", *named, *lines[-2:]]
 
 
 def show_judged(
@@ -66,19 +53,19 @@ def show_judged(
     Gives the `hosts` of `--json`.
     """
     say(f"{title}\n")
+    order = list(dict.fromkeys(finding.name for finding in findings))
     same: dict[tuple[str, str], list[Finding]] = {}
-    for name in dict.fromkeys(finding.name for finding in findings):
-        for finding in (finding for finding in findings if finding.name == name):
-            same.setdefault((name, finding.message), []).append(finding)
+    by_host: dict[str, list[Finding]] = {}
+    for finding in sorted(findings, key=lambda one: order.index(one.name)):
+        same.setdefault((finding.name, finding.message), []).append(finding)
     for (name, message), alike in same.items():
         hosts = ", ".join(finding.host for finding in alike)
         say(f"  {alike[0].verdict:12} {hosts:24} {name.partition('.')[2]}: {message}")
         if alike[0].verdict is not Verdict.PASS and alike[0].next:
             say(f"  {'':12} {'':24} next: {alike[0].next}")
-    say(f"\n{verdict}: {len(findings)} judged on {len({finding.host for finding in findings} - {''})} hosts")
-    by_host: dict[str, list[Finding]] = {}
     for finding in findings:
         by_host.setdefault(finding.host, []).append(finding)
+    say(f"\n{verdict}: {len(findings)} judged on {len(by_host.keys() - {''})} hosts")
     return {
         host: {"verdict": str(worst(one.verdict for one in own)), "findings": [one.as_json() for one in own]}
         for host, own in by_host.items()

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cutover.console.text import count, one_line
 from cutover.core.errors import Problem
 from cutover.core.times import between
 from cutover.core.verdict import Verdict, worst
@@ -20,27 +19,19 @@ from cutover.timeline.timeline import BAKE
 COLUMNS = (*(phase.name for phase in PHASES), BAKE)
 TITLES = {phase.name: f"{phase.number} {phase.name}" for phase in PHASES} | {BAKE: BAKE, ROLLBACK.name: ROLLBACK.name}
 
-DOING: dict[str, Callable[[dict[str, Any]], str]] = {  # what a host does after a record of this kind
-    "intent": lambda data: f"at work on {count(len(data['steps']), 'step')}",
-    "batch.done": lambda _: "done, waits for the others",
-    "failed": lambda data: one_line(data["found"]),
-    "connection.lost": lambda _: "connection lost, being asked again",
-}
-
 
 @dataclass
 class PhaseCell:
-    """One phase on one host: when it began, how long the host itself took, what it does, how it was judged."""
+    """One phase on one host: when it began, how long the host itself took, how it was judged."""
 
     started_at: str
     seconds: float | None = None  # its own work and checks; None while it works
-    doing: str = "preparing"
     verdict: Verdict | None = None
     lasts: float | None = None  # how long it is going to take, where that is known (the bake time)
 
     def judged(self, verdict: Verdict, at: str) -> None:
         """Close the cell."""
-        self.verdict, self.doing = verdict, ""
+        self.verdict = verdict
         self.seconds = between(self.started_at, at) if self.seconds is None else self.seconds
 
 
@@ -90,11 +81,6 @@ class Progress:
         """How a phase goes on a host; None where it was not begun."""
         return self.cells.get((host, phase))
 
-    def doing(self, host: str) -> str:
-        """What a host does in the phase that it is in."""
-        cells = (cell for (name, _), cell in self.cells.items() if name == host and cell.verdict is None)
-        return next((cell.doing for cell in cells), "")
-
     def in_state(self, matches: Callable[[HostState], bool]) -> list[str]:
         """The hosts in some state, as far as the journal knows."""
         return [host for host in self.hosts if matches(self.states.of(host))]
@@ -123,27 +109,17 @@ class Progress:
 
     def _take_cells(self, kind: str, record: Record, data: dict[str, Any]) -> None:
         """What moves the cells until they are judged."""
-        cell = self.cell(record.host, record.phase)
         if kind == "phase.started":
             self.cells |= {(host, record.phase): PhaseCell(record.at) for host in data["hosts"]}
         elif kind == "bake.started":
-            doing, lasts = "watched before its batch counts as good", data["seconds"]
-            self.cells |= {(host, BAKE): PhaseCell(record.at, doing=doing, lasts=lasts) for host in data["hosts"]}
+            self.cells |= {(host, BAKE): PhaseCell(record.at, lasts=data["seconds"]) for host in data["hosts"]}
+        elif kind == "batch.done":
+            if (cell := self.cell(record.host, record.phase)) and cell.verdict is None:
+                cell.seconds = between(cell.started_at, record.at)
         elif kind == "checks":
             for finding in data["findings"]:
                 if (checked := self.cell(finding["host"], record.phase)) and checked.seconds is not None:
                     checked.seconds += finding["seconds"]
-        elif kind in DOING and cell is not None and cell.verdict is None:
-            cell.doing = DOING[kind](data)
-            if kind == "batch.done":
-                cell.seconds = between(cell.started_at, record.at)
-                self._all_done(record.phase)
-
-    def _all_done(self, phase: str) -> None:
-        together = [cell for (_, name), cell in self.cells.items() if name == phase and cell.verdict is None]
-        if all(cell.seconds is not None for cell in together):
-            for cell in together:
-                cell.doing = "being checked"
 
     def _verdicts(self, kind: str, record: Record, data: dict[str, Any]) -> dict[tuple[str, str], Verdict]:
         """The cells that a record closes. What was cut off in the middle was not judged, and must not look as if it still ran."""

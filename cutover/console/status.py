@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
 
 from cutover.console.text import ago, joined, plain_table, short, text
-
-if TYPE_CHECKING:
-    from rich.table import Table
-    from rich.text import Text
 
 State = Mapping[str, Any]
 
 
-def status_view(statuses: Mapping[str, State], silent: Sequence[str] = (), now: datetime | None = None) -> "Table":
+def status_view(statuses: Mapping[str, State], silent: Sequence[str] = (), now: datetime | None = None) -> Table:
     """One row a host, also of those that could not be asked.
 
     Each status is the agent's (lease, revert, runs) with `facts`, where units and links are among what was read, and `labels`:
@@ -29,7 +28,7 @@ def status_view(statuses: Mapping[str, State], silent: Sequence[str] = (), now: 
     return table
 
 
-def _service(facts: Mapping[str, State], labels: Mapping[str, str]) -> "Text":
+def _service(facts: Mapping[str, State], labels: Mapping[str, str]) -> Text:
     """The active release first; then the state of each unit, so that an enabled one that is not active is seen."""
     units = {labels.get(name, name): fact for name, fact in facts.items() if "unit" in fact}
     active = [name for name, fact in units.items() if fact.get("active") == "active"]
@@ -42,7 +41,7 @@ def _service(facts: Mapping[str, State], labels: Mapping[str, str]) -> "Text":
     return joined([*lines, *(text(f"{name}: {to.rpartition('/')[2]}", "dim") for name, to in links.items())])
 
 
-def _lease(lease: State, now: datetime) -> "Text":
+def _lease(lease: State, now: datetime) -> Text:
     if lease["held"]:
         since = f"since {ago(lease['taken_at'], now)}, ends in {short(lease['seconds_left'])}"
         return text(f"{lease['holder']}\nrun {lease['run']}\n{since}\nnonce {lease['nonce']}", "yellow")
@@ -50,14 +49,14 @@ def _lease(lease: State, now: datetime) -> "Text":
     return text(f"nobody: the lease of run {lease['run']} expired" if expired else "nobody", "dim")
 
 
-def _revert(revert: State, now: datetime) -> "Text":
+def _revert(revert: State, now: datetime) -> Text:
     if not revert["armed"]:
         return text("none", "dim")
     armed = f"ARMED by run {revert['run']} {ago(revert['armed_at'], now)}"
     return text(f"{armed}: reverts after {revert['confirm_s']:g} s without the run", "bold yellow")
 
 
-def _last_run(status: State, now: datetime) -> "Text":
+def _last_run(status: State, now: datetime) -> Text:
     if not status["runs"]:
         return text("none", "dim")
     newest = status["runs"][0]

@@ -1,7 +1,11 @@
 """The end of a run in the terminal: the verdict in one line, each host, the problems, where to read on, what to do next."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from cutover.console.problems import problems_view
 from cutover.console.progress import Progress, progress_of
@@ -15,18 +19,9 @@ from cutover.timeline.presentation import OutageSteps
 from cutover.timeline.problems import WHERE_IT_ENDED, grouped
 from cutover.timeline.timeline import timeline_of
 
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-    from rich.table import Table
-    from rich.text import Text
 
-
-def summary(
-    records: Sequence[Record], shown: OutageSteps, labels: Labels, places: Mapping[str, str]
-) -> "RenderableType":
+def summary(records: Sequence[Record], shown: OutageSteps, labels: Labels, places: Mapping[str, str]) -> RenderableType:
     """Of a run whose journal is given; `shown` says which steps measured outages, `places` are report, log and the like, by name."""
-    from rich.console import Group
-
     progress, away = progress_of(records), outages(timeline_of(records), shown, labels)
     parts: list[RenderableType] = [_verdict_line(progress, away, labels)]
     if progress.hosts or progress.already:
@@ -66,7 +61,7 @@ def _code(progress: Progress) -> ExitCode:
     return ExitCode(progress.finished.data["exit_code"]) if progress.finished else ExitCode.BUG
 
 
-def _verdict_line(progress: Progress, away: list[Outage], labels: Labels) -> "Text":
+def _verdict_line(progress: Progress, away: list[Outage], labels: Labels) -> Text:
     """How it ended, in one line."""
     code = _code(progress)
     mark, style = MARKS[code.shown_as]
@@ -94,7 +89,7 @@ def _new(progress: Progress, labels: Labels) -> str:
     return f"{progress.release} ({labels.new})" if progress.release else labels.new
 
 
-def _hosts(progress: Progress, away: Sequence[Outage], labels: Labels, heads: Sequence[str]) -> "Table":
+def _hosts(progress: Progress, away: Sequence[Outage], labels: Labels, heads: Sequence[str]) -> Table:
     """Release in service and outage of each host, with what it consists of."""
     has_outages = any(outage.intervals for outage in away)
     table = plain_table("host", "in service", *(["outage"] if has_outages else []), gap=1)
@@ -117,14 +112,14 @@ def _row(interval: Interval) -> tuple[str, dict[str, str]]:
     return interval.why, {name: f"{seconds:.2f} s" for name, seconds in figures.items()}
 
 
-def _release(progress: Progress, host: str, labels: Labels) -> "Text":
+def _release(progress: Progress, host: str, labels: Labels) -> Text:
     state = progress.states.of(host)
     if state in (HostState.UNKNOWN, HostState.FAILED):
         return text("unknown: see below", "bold red")
     return text(_new(progress, labels) if state.on_new else labels.old)
 
 
-def _warnings(progress: Progress) -> "Text | None":
+def _warnings(progress: Progress) -> Text | None:
     lines = []
     for note in grouped(one for one in progress.problems if one[0] is Verdict.WARN):
         found = text(f"{names(note.hosts)}: {one_line(note.problem.found)}")

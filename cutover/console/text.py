@@ -122,6 +122,11 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
+def size(number: int) -> str:
+    """Bytes for people."""
+    return f"{number / 1e6:.1f} MB" if number >= 1e6 else f"{number / 1e3:.1f} kB" if number >= 1e3 else f"{number} B"
+
+
 def verdict_text(verdict: Verdict) -> "Text":
     """A verdict as mark, color and word."""
     from rich.text import Text

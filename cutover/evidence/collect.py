@@ -1,6 +1,5 @@
 """Evidence of a run: collect it into one signed bundle, and verify such a bundle offline."""
 
-import getpass
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,8 +19,7 @@ from cutover.evidence.manifest import NAME, SIGNATURE, BundledFile, JournalHead,
 from cutover.journal.journal import utc_now
 from cutover.journal.rundir import RunDir
 
-# Other bundles, what is rebuilt from the journals, and files that are just being written.
-LEFT_OUT = ("evidence-*.tar", "*.sqlite", "*.sqlite-*", ".*")
+LEFT_OUT = ("evidence-*.tar", ".*")  # other bundles, and files that are just being written
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def make_bundle(
     """
     if not run.journal_file.exists():
         raise UsageError(Problem("this run has no journal to bundle", "name another with --run", path=str(run.path)))
-    chosen = signing.choose(key, root)
+    chosen = signing.choose(key)
     known = signers or signers_of(root, run.environment())
     files, heads = _collect(run.path)
     plan: dict[str, str] = {}
@@ -58,7 +56,7 @@ def make_bundle(
             service=run.service(),
             environment=run.environment(),
             made_at=now(),
-            engineer=signing.engineer_of(chosen, known, root) or getpass.getuser(),
+            engineer=signing.engineer_of(chosen, known),
             public_key=chosen.public,
             fingerprint=plan.get("digest"),
             heads=heads,

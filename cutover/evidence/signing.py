@@ -4,13 +4,13 @@ ssh-keygen itself asks for a passphrase, on the terminal. Without a terminal not
 """
 
 import base64
+import getpass
 import hashlib
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +20,9 @@ from cutover.evidence.manifest import PUBLIC_KEY, SIGNATURE, Manifest
 
 NAMESPACE = "cutover-evidence@v1"  # a signature for another purpose (a commit, a mail) is none for a bundle
 SIGNERS, REVOKED = "allowed_signers", "revoked_keys"  # in inventory/<env>/; the second may be missing
+USUAL = "~/.ssh/id_ed25519"
 PERSON_S, ALONE_S = 120.0, 20.0  # to type a passphrase or touch a token; where nobody is there, to say no
-CONFIGURE = (
-    "name a key with --key, or `git config gpg.format ssh` and `git config user.signingkey PATH`, or `ssh-add PATH`,"
-    " or make one: `ssh-keygen -t ed25519`"
-)
+CONFIGURE = "name a key with --key, or `ssh-add PATH`, or make one: `ssh-keygen -t ed25519`"
 PUBLIC_LINE = re.compile(rf"({PUBLIC_KEY})(\s|$)")
 
 
@@ -37,18 +35,11 @@ class SigningKey:
     path: Path | None = None
 
 
-def choose(option: str, root: Path) -> SigningKey:
-    """The key to sign with: --key, else git's, else the first of ssh-agent, else ~/.ssh/id_ed25519; UsageError where there is none."""
-    source, named = "--key", option
-    if not named and _run("git", "-C", str(root), "config", "gpg.format").stdout == "ssh":
-        source, named = "git config user.signingkey", _run("git", "-C", str(root), "config", "user.signingkey").stdout
-    if not named:
-        source, named = "ssh-agent", next(iter(_run("ssh-add", "-L").stdout.splitlines()), "")
-    if line := PUBLIC_LINE.match(named.removeprefix("key::")):
-        return SigningKey(source, line[1])
-    if not option and source == "ssh-agent":
-        source, named = "~/.ssh/id_ed25519", "~/.ssh/id_ed25519"
-    path = ((Path() if option else root) / Path(named).expanduser()).resolve()
+def choose(option: str) -> SigningKey:
+    """The key to sign with: --key, else the first of ssh-agent, else ~/.ssh/id_ed25519; UsageError where there is none."""
+    if not option and (line := PUBLIC_LINE.match(_run("ssh-add", "-L").stdout)):
+        return SigningKey("ssh-agent", line[1])
+    source, path = "--key" if option else USUAL, Path(option or USUAL).expanduser().resolve()
     if not path.is_file():
         raise UsageError(Problem(f"no SSH key to sign with at {path}", CONFIGURE, path=source))
     public = path if path.suffix == ".pub" else path.with_name(f"{path.name}.pub")
@@ -60,13 +51,13 @@ def choose(option: str, root: Path) -> SigningKey:
     raise UsageError(Problem(f"no public key in {public}", next_, path=source))
 
 
-def engineer_of(key: SigningKey, signers: Path | None, root: Path) -> str:
-    """Who signs: the first name that allowed_signers gives the key, else git's user.email; empty where neither has one."""
+def engineer_of(key: SigningKey, signers: Path | None) -> str:
+    """Who signs: the first name that allowed_signers gives the key, else the login."""
     for line in signers.read_text(errors="replace").splitlines() if signers is not None else ():
         if key.public.split()[1] in line.split() and not line.startswith("#"):
             names = line.split()[0].strip('"').split(",")
-            return next((name for name in names if not set(name) & set("*?!")), "")
-    return _run("git", "-C", str(root), "config", "user.email").stdout
+            return next((name for name in names if not set(name) & set("*?!")), getpass.getuser())
+    return getpass.getuser()
 
 
 def fingerprint(public: str) -> str:
@@ -99,41 +90,36 @@ def sign(payload: bytes, key: SigningKey) -> bytes:
 
 def judge(payload: bytes, signature: bytes, manifest: Manifest, signers: Path | None) -> list[Problem]:
     """What is wrong with a signature: by its own key, and where there is a list (with revoked_keys beside it), by the list."""
+    name, key = manifest.engineer, fingerprint(manifest.public_key)
     if not _is_canonical(signature, manifest.public_key):
-        found = f"not a signature for {NAMESPACE} by {fingerprint(manifest.public_key)}, in the form of ssh-keygen"
+        found = f"not a signature for {NAMESPACE} by {key}, in the form of ssh-keygen"
         return [Problem(found, ALTERED, path=SIGNATURE)]
     with tempfile.TemporaryDirectory(prefix="cutover-verify-") as folder:
         file = Path(folder, "signature")
         file.write_bytes(signature)
-
-        def ask(verb: str, *options: str) -> subprocess.CompletedProcess[str]:
-            return _run("ssh-keygen", "-Y", verb, "-s", str(file), "-n", NAMESPACE, *options, stdin=payload)
-
-        good = ask("check-novalidate")
+        asked = ("-s", str(file), "-n", NAMESPACE)
+        good = _run("ssh-keygen", "-Y", "check-novalidate", *asked, stdin=payload)
         if good.returncode:
             return [Problem(f"not a signature of this manifest: {good.stderr}", ALTERED, path=SIGNATURE)]
-        return _judge_by_list(ask, manifest, signers) if signers is not None else []
-
-
-def _judge_by_list(
-    ask: Callable[..., subprocess.CompletedProcess[str]], manifest: Manifest, signers: Path
-) -> list[Problem]:
-    name, key = manifest.engineer, fingerprint(manifest.public_key)
-    at = "".join(re.findall(r"\d", manifest.made_at))[:14]  # UTC, as is TZ in _run
-    by = ("-f", str(signers.resolve()), f"-Overify-time={at}", "-I", name)
-    said = ask("verify", *by)
-    if not said.returncode:
+        if signers is None:
+            return []
+        at = "".join(re.findall(r"\d", manifest.made_at))[:14]  # UTC, as is TZ in _run
+        by = ("-f", str(signers.resolve()), f"-Overify-time={at}", "-I", name)
+        allowed = _run("ssh-keygen", "-Y", "verify", *asked, *by, stdin=payload)
+        if allowed.returncode:
+            found = f"{name} may not sign with the key {key} as of {manifest.made_at} ({allowed.stderr})"
+            line = f'{name} namespaces="{NAMESPACE}" {manifest.public_key}'
+            next_ = (
+                f"have it signed by someone who may, or, once you know whose key it is, add this line by review: {line}"
+            )
+            return [Problem(found, next_, path=str(signers))]
         revoked = signers.resolve().with_name(REVOKED)
-        if revoked.exists() and ask("verify", *by, "-r", str(revoked)).returncode:
+        if (
+            revoked.exists()
+            and _run("ssh-keygen", "-Y", "verify", *asked, *by, "-r", str(revoked), stdin=payload).returncode
+        ):
             return [Problem(f"the key {key} is revoked", "have it signed with a key that is not", path=str(revoked))]
-        return []
-    found = f"{name} may not sign with the key {key} as of {manifest.made_at} ({said.stderr})"
-    others = ask("find-principals", *by).stdout.replace(",", "\n").splitlines()
-    if others and name not in others:
-        found = f"the key {key} belongs to {', '.join(others)}; the manifest names {name}"
-    line = f'{name} namespaces="{NAMESPACE}" {manifest.public_key}'
-    next_ = f"have it signed by someone who may, or, once you know whose key it is, add this line by review: {line}"
-    return [Problem(found, next_, path=str(signers))]
+    return []
 
 
 def _is_canonical(signature: bytes, public: str) -> bool:
@@ -154,28 +140,20 @@ def _is_canonical(signature: bytes, public: str) -> bool:
 
 
 def _run(*argv: str, stdin: bytes = b"", person: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run a program. Its streams are files, so that nothing that it leaves behind can hold us up after the deadline."""
+    """Run a program of OpenSSH; what it said. One that hangs is ended at its deadline."""
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC"} | ({} if person else {"SSH_ASKPASS_REQUIRE": "never"})
     deadline = PERSON_S if person else ALONE_S
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        given.write(stdin)
-        given.seek(0)
-        try:
-            code = subprocess.run(  # a session of its own has no terminal to wait at
-                argv, stdin=None if person else given, stdout=out, stderr=err, env=environment,
-                timeout=deadline, start_new_session=not person, check=False,
-            ).returncode  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return subprocess.CompletedProcess(argv, -1, "", f"{argv[0]} did not end within {deadline:.0f} s")
-        except FileNotFoundError as missing:
-            if argv[0] == "ssh-keygen":
-                next_ = "install OpenSSH's client (openssh-client)"
-                raise Unjudged(Problem("no ssh-keygen on this machine", next_)) from missing
-            return subprocess.CompletedProcess(argv, -1, "", str(missing))
-        for stream in (out, err):
-            stream.seek(0)
-        printed, errors = (stream.read().decode(errors="backslashreplace").strip() for stream in (out, err))
-    # A failing ssh-keygen prints its reason to either.
-    return subprocess.CompletedProcess(
-        argv, code, "" if code else printed, f"{errors} {printed if code else ''}".strip()
-    )
+    try:
+        done = subprocess.run(  # a session of its own has no terminal to wait at
+            argv, input=None if person else stdin, capture_output=True, env=environment, timeout=deadline,
+            start_new_session=not person, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(argv, -1, "", f"{argv[0]} did not end within {deadline:.0f} s")
+    except FileNotFoundError as missing:
+        next_ = "install OpenSSH's client (openssh-client)"
+        raise Unjudged(Problem(f"no {argv[0]} on this machine", next_)) from missing
+    printed, errors = (stream.decode(errors="backslashreplace").strip() for stream in (done.stdout, done.stderr))
+    if done.returncode:  # a failing ssh-keygen prints its reason to either
+        return subprocess.CompletedProcess(argv, done.returncode, "", f"{errors} {printed}".strip())
+    return subprocess.CompletedProcess(argv, 0, printed, errors)

@@ -1,17 +1,17 @@
 """Sends notices through Apprise, in the background: the sender never waits for a mail server, and learns how each went.
 
-Each channel has a thread and a bounded queue of its own, so that a slow one delays no other. An address holds tokens:
+Each channel has a thread and a queue of its own, so that a slow one delays no other. An address holds tokens:
 no log line, outcome or error shows any part of one.
 """
 
-import concurrent.futures
 import logging
 import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
-from queue import Full, Queue
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import apprise
 
 Kind = Literal["info", "success", "warning", "failure"]
-QUEUED = 50  # notices that may wait on one channel
 NOISY = ("urllib3", "requests", "requests_oauthlib", "oauthlib", "markdown")  # loggers of what Apprise brings
 OPEN = ("smtp", "mode", "format")  # settings of an address that hold no token
 SHORTEST_TOKEN = 4
@@ -53,40 +52,40 @@ Deliver = Callable[[Secret, Message], str]  # gives why it failed, or "" where i
 class Sending:
     """One message on its way over one channel. Only one thread may ask for its outcome."""
 
-    def __init__(self, channel: str, address: Secret, message: Message, deadline_s: float) -> None:
+    def __init__(self, channel: str, address: Secret | str, message: Message, deadline_s: float) -> None:
         self.channel, self._address, self._message, self._deadline_s = channel, address, message, deadline_s
         self._began = time.monotonic()
-        self._future: concurrent.futures.Future[DeliveryOutcome] = concurrent.futures.Future()
+        self._future: Future[DeliveryOutcome] = Future()
         self._outcome: DeliveryOutcome | None = None
 
     def run(self, deliver: Deliver) -> None:
         """Send it, unless it was given up before its turn came."""
         if self._future.set_running_or_notify_cancel():
-            try:
-                why = deliver(self._address, self._message)
-            except Exception as error:  # noqa: BLE001 - whatever a notifier does wrong is its outcome, and ends no run
-                why = redacted(f"{type(error).__name__}: {error}", self._address)
-            self._future.set_result(self._ended(why))
+            self._future.set_result(self._ended(self._delivered(deliver)))
 
-    def fail(self, why: str) -> None:
-        """Note that it is not sent."""
-        self._outcome = self._ended(why)
+    def _delivered(self, deliver: Deliver) -> str:
+        if isinstance(self._address, str):
+            return self._address
+        try:
+            return deliver(self._address, self._message)
+        except Exception as error:  # noqa: BLE001 - whatever a notifier does wrong is its outcome, and ends no run
+            return redacted(f"{type(error).__name__}: {error}", self._address)
 
     def outcome(self) -> DeliveryOutcome | None:
-        """How it went; None while it is on its way. After its deadline it is given up."""
-        if self._outcome is None and self._future.done():
-            self._outcome = self._future.result()
-        elif self._outcome is None and self._left() <= 0:
-            waiting = self._future.cancel()
-            why = "the channel was busy and it was not sent" if waiting else "no answer"
-            self.fail(f"{why} within {self._deadline_s:g} s{'' if waiting else '; it may still arrive'}")
-        return self._outcome
+        """How it went; None while it is on its way."""
+        return self.wait() if self._future.done() or self._left() <= 0 else None
 
     def wait(self) -> DeliveryOutcome:
-        """Wait for its outcome, no longer than its deadline."""
-        while (outcome := self.outcome()) is None:
-            concurrent.futures.wait([self._future], max(0.0, self._left()))
-        return outcome
+        """Wait for its outcome; at its deadline it is given up."""
+        if self._outcome is None:
+            try:
+                self._outcome = self._future.result(max(0.0, self._left()))
+            except TimeoutError:
+                waiting = self._future.cancel()
+                why = "the channel was busy and it was not sent" if waiting else "no answer"
+                after = "" if waiting else "; it may still arrive"
+                self._outcome = self._ended(f"{why} within {self._deadline_s:g} s{after}")
+        return self._outcome
 
     def _left(self) -> float:
         return self._began + self._deadline_s - time.monotonic()
@@ -98,26 +97,21 @@ class Sending:
 class Sender:
     """Sends over channels; `deliver` does the work, one call at a time on each channel."""
 
-    def __init__(self, deadline_s: float, deliver: "Deliver | None" = None) -> None:
+    def __init__(self, deadline_s: float, deliver: Deliver | None = None) -> None:
         self._deadline_s, self._deliver = deadline_s, deliver or over_apprise
-        self._queues: dict[str, Queue[Sending]] = {}
+        self._queues: dict[str, SimpleQueue[Sending]] = {}
 
-    def send(self, channel: str, address: Secret, message: Message) -> Sending:
-        """Queue a message and return at once."""
+    def send(self, channel: str, address: Secret | str, message: Message) -> Sending:
+        """Queue a message and return at once. In place of an address there may be the reason why there is none."""
         sending = Sending(channel, address, message, self._deadline_s)
         if channel not in self._queues:
             # Not a ThreadPoolExecutor: Python joins its threads at exit, and a mail server that hangs would keep us here.
-            self._queues[channel] = Queue(QUEUED)
-            threading.Thread(
-                target=self._work, args=(self._queues[channel],), name=f"notices-{channel}", daemon=True
-            ).start()
-        try:
-            self._queues[channel].put_nowait(sending)
-        except Full:
-            sending.fail(f"{QUEUED} earlier notices already wait on this channel")
+            queue = self._queues[channel] = SimpleQueue()
+            threading.Thread(target=self._work, args=(queue,), name=f"notices-{channel}", daemon=True).start()
+        self._queues[channel].put(sending)
         return sending
 
-    def _work(self, queue: "Queue[Sending]") -> None:
+    def _work(self, queue: "SimpleQueue[Sending]") -> None:
         while True:
             queue.get().run(self._deliver)
 

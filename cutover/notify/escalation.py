@@ -127,10 +127,6 @@ class People(Schema):
         """Who is notified: by the event's own entry, unless a verdict has raised its severity."""
         return self.matrix[event if event in self.matrix and severity == self.severity(event) else severity]
 
-    def due(self, event: str, severity: str, waited_s: float, notified: int) -> tuple[Level, ...]:
-        """The levels after the first `notified` whose time has come, `waited_s` after the event."""
-        return tuple(level for level in self.levels(event, severity)[notified:] if level.after_s <= waited_s)
-
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         misfits(self._gaps())

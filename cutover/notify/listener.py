@@ -12,7 +12,7 @@ from cutover.inventory.targets import Targets
 from cutover.inventory.variables import NoSecretError, read_secret
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record
-from cutover.notify.channels import DeliveryOutcome, Message, Sender, Sending, unusable
+from cutover.notify.channels import Message, Sender, Sending, unusable
 from cutover.notify.escalation import VARIABLES, NoticeFacts, People, people
 from cutover.notify.eta import RunDurations, eta
 from cutover.plan.phases import COMMITTING, PHASES, phase_named
@@ -55,13 +55,11 @@ class Notice:
     text: Message
     about: dict[str, str]
     sendings: list[Sending] = field(default_factory=list)
-    failed: list[DeliveryOutcome] = field(default_factory=list)  # on channels without an address
 
     def record(self) -> dict[str, Any] | None:
         """The notice as a journal keeps it; None while it is on its way. Where nobody was notified, `why` has the reason."""
-        ended = [*self.failed, *(sending.outcome() for sending in self.sendings)]
-        outcomes = [one for one in ended if one is not None]
-        if len(outcomes) < len(ended):
+        outcomes = [one for sending in self.sendings if (one := sending.outcome()) is not None]
+        if len(outcomes) < len(self.sendings):
             return None
         return {
             "event": self.event, "severity": self.severity, "level": self.level, "roles": list(self.roles),
@@ -92,11 +90,7 @@ class Announcer:
         """Notify the roles of a level; returns at once."""
         notice = self.preview(event, facts, level)
         for channel in notice.channels:
-            address = self._addresses[channel]
-            if isinstance(address, Secret):
-                notice.sendings.append(self._sender.send(channel, address, notice.text))
-            else:
-                notice.failed.append(DeliveryOutcome(channel, ok=False, why=address))
+            notice.sendings.append(self._sender.send(channel, self._addresses[channel], notice.text))
         self._open.append(notice)
         if not notice.channels and not self._said_nobody:
             self._said_nobody = True
@@ -108,8 +102,8 @@ class Announcer:
 
         Gives what was sent, to be asked about next time; None where nobody is due.
         """
-        due = self.people.due(notice.event, notice.severity, waited_s, notice.level + 1)
-        return self.notify(notice.event, facts, notice.level + 1) if due else None
+        later = self.people.levels(notice.event, notice.severity)[notice.level + 1 :]
+        return self.notify(notice.event, facts, notice.level + 1) if later and later[0].after_s <= waited_s else None
 
     def preview(self, event: str, facts: NoticeFacts, level: int = 0) -> Notice:
         """What would be sent to whom; sends nothing."""
@@ -147,80 +141,72 @@ class Notices:
     def __init__(
         self, announcer: Announcer, journal: Journal, environment: str, earlier: Sequence[RunDurations]
     ) -> None:
-        self._announcer, self._journal, self._earlier = announcer, journal, earlier
-        self._about: dict[str, Any] = {"environment": environment}
-        self._batches = 1
-        self._announced: set[str] = set()  # titles of the phases that were announced
-        self._cutting = self._confirmed = False
-        self._began = self._rollback_began = ""
-        self._away: dict[str, float] = {}  # by host, how long it was without service when it changed over
-        for record in journal.records:
-            self._learn(record)
-            if record.kind == "notice" and record.data["event"] == "in_progress":
-                self._announced.add(record.data["phase"])
+        self._announcer, self._journal, self._environment, self._earlier = announcer, journal, environment, earlier
+        sent = (record.data for record in journal.of("notice"))
+        self._announced = {data["phase"] for data in sent if data["event"] == "in_progress"}  # titles
 
     def __call__(self, record: Record) -> None:
         """Take a record in."""
         if record.kind == "notice":
             return
-        self._learn(record)
         if record.kind == "phase.started":
             self._phase(record)
         elif record.kind == "rollback.started":
-            self._rollback_began = record.at
             self._notify("rollback", record, hosts=tuple(record.data["hosts"]), reasons=(record.data["cause"],))
         elif record.kind == "run.finished":
             self._finished(record)
         for one in self._announcer.drain() if record.kind == "run.finished" else self._announcer.settled():
             self._journal.write("notice", **one)
 
-    def _notify(self, event: str, record: Record, **more: Any) -> None:
-        self._announcer.notify(event, NoticeFacts(at=record.at, **{**self._about, **more}))
+    def _newest(self, kind: str) -> Record | None:
+        return next(iter(reversed(self._journal.of(kind))), None)
 
-    def _learn(self, record: Record) -> None:
-        """What later notices are about."""
-        data = record.data
-        if record.kind == "run.created":
-            self._about["run"] = data["run"]
-        elif record.kind == "plan.made":
-            self._about |= {"release": data["release"], "hosts": tuple(data["hosts"])}
-            self._batches = len(data["batches"])
-        elif record.kind == "approved":
-            self._cutting = data.get("purpose") == "cutover"
-        elif record.kind == "run.started":
-            self._rollback_began, self._began = "", record.at
-            self._cutting = self._cutting and "purpose" not in data
-        elif record.kind == "confirmed":
-            self._confirmed = True
-        elif record.kind == "outcome" and record.phase in _COMMITTING:
-            gap = (data["after"] or {}).get("gap_s")
-            self._away |= {record.host: gap} if isinstance(gap, float) else {}
+    def _notify(self, event: str, record: Record, **more: Any) -> None:
+        about: dict[str, Any] = {"environment": self._environment, "at": record.at}
+        if created := self._newest("run.created"):
+            about["run"] = created.data["run"]
+        if plan := self._newest("plan.made"):
+            about |= {"release": plan.data["release"], "hosts": tuple(plan.data["hosts"])}
+        self._announcer.notify(event, NoticeFacts(**{**about, **more}))
+
+    def _is_cutover(self) -> bool:
+        """Whether what goes on is a cutover, and not its preparation, its rollback or its end."""
+        approved, started = self._newest("approved"), self._newest("run.started")
+        other = started is not None and "purpose" in started.data
+        return approved is not None and approved.data.get("purpose") == "cutover" and not other
 
     def _phase(self, record: Record) -> None:
         """Once a phase, whichever batch or host began it first."""
         phase = phase_named(record.phase)
-        if self._cutting and phase in PHASES and phase.title not in self._announced:
+        if phase in PHASES and phase.title not in self._announced and self._is_cutover():
             self._announced.add(phase.title)
-            left = eta(self._earlier, phase.name, self._batches)
+            plan = self._newest("plan.made")
+            left = eta(self._earlier, phase.name, len(plan.data["batches"]) if plan else 1)
             self._notify("in_progress", record, phase=phase.number, phases=len(PHASES), title=phase.title, eta=left)
 
     def _finished(self, record: Record) -> None:
         code, problems = record.data["exit_code"], record.data.get("problems", ())
         reasons = tuple(": ".join(filter(None, [one["host"], one["found"]])) for one in problems[:REASONS])
+        started, back = self._newest("run.started"), self._newest("rollback.started")
         if code == ExitCode.MIXED:
             self._notify("incident", record, reasons=reasons, next=tuple(one["next"] for one in problems[:1]))
-        elif self._rollback_began:
-            figures = (("rolled back in", f"{between(self._rollback_began, record.at):.0f} s"),)
+        elif back and (started is None or back.seq > started.seq):
+            figures = (("rolled back in", f"{between(back.at, record.at):.0f} s"),)
             self._notify("rollback", record, reasons=reasons, finished=True, figures=figures)
-        elif self._cutting and code == ExitCode.DONE and self._confirmed:
-            self._notify("success", record, figures=self._took(record))
-        elif self._cutting and code != ExitCode.DONE and self._announced:
+        elif self._is_cutover() and code == ExitCode.DONE and self._newest("confirmed"):
+            self._notify("success", record, figures=self._took(started, record))
+        elif self._is_cutover() and code != ExitCode.DONE and self._announced:
             self._notify("stopped", record, reasons=reasons)
 
-    def _took(self, record: Record) -> tuple[tuple[str, str], ...]:
+    def _took(self, started: Record | None, ended: Record) -> tuple[tuple[str, str], ...]:
         """What was measured of the change itself."""
-        took = [("the run took", f"{between(self._began, record.at):.0f} s")] if self._began else []
-        if self._away:
-            host = max(self._away, key=lambda name: self._away[name])
-            took.append(("longest time without service", f"{self._away[host]:.1f} s, on {host}"))
+        took = [("the run took", f"{between(started.at, ended.at):.0f} s")] if started else []
+        away = {
+            one.host: gap
+            for one in self._journal.of("outcome")
+            if one.phase in _COMMITTING and isinstance(gap := (one.data["after"] or {}).get("gap_s"), float)
+        }
+        if away:
+            host = max(away, key=lambda name: away[name])
+            took.append(("longest time without service", f"{away[host]:.1f} s, on {host}"))
         return tuple(took)

@@ -3,17 +3,16 @@
 from collections.abc import Mapping
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from jinja2 import TemplateError
 
 from cutover.console.text import clean, one_line
 from cutover.core.errors import Problem, UsageError
+from cutover.core.templates import environment
 from cutover.core.times import moment
 from cutover.notify.channels import Kind, Message
 from cutover.notify.escalation import EVENTS, Eta, NoticeFacts, TeamRole
 from cutover.timeline.presentation import presentation
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 SUBJECT = "Subject: "
 KINDS: Mapping[str, Kind] = {"success": "success", "hold": "warning", "rollback": "failure", "incident": "failure"}
@@ -30,7 +29,7 @@ class Texts:
     """Composes the text of an event; UsageError with all that is wrong with the templates when it is made."""
 
     def __init__(self, root: Path, service: str, roles: Mapping[str, TeamRole]) -> None:
-        self._environment = _environment(root / "templates" / "notices")
+        self._environment = environment(root / "templates" / "notices", utc=utc, about=about, said=said)
         self._service = presentation(root, service).service
         self._titles = {name: role.title for name, role in roles.items()}
         self._check()
@@ -48,8 +47,6 @@ class Texts:
 
     def _check(self) -> None:
         """Compose every event with many and with few facts: a mistake must not show for the first time in a run."""
-        from jinja2 import TemplateError
-
         problems = []
         for event in EVENTS:
             place = f"templates/notices/{event}.j2"
@@ -62,16 +59,6 @@ class Texts:
                 problems.append(Problem(found, "correct the template", path=place))
         if problems:
             raise UsageError(problems)
-
-
-def _environment(directory: Path) -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(  # noqa: S701 - plain text; Apprise escapes it where a channel wants HTML
-        loader=FileSystemLoader(directory), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {"utc": utc, "about": about, "said": said}
-    return environment
 
 
 def utc(at: str) -> str:

@@ -1,12 +1,11 @@
 """What was verified in each phase: every step and every check, what was found and what was expected, equal hosts together."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from cutover.agent.compare import describe, dig, unit_of
-from cutover.console.values import ValuesTable, document, step_tables
 from cutover.core.step import Step
 from cutover.core.verdict import Verdict, worst
 from cutover.plan.phases import PHASES, ROLLBACK, Phase
@@ -29,22 +28,13 @@ class SameOnHosts:
 
 
 @dataclass(frozen=True)
-class StepMeasurement:
-    """A measurement of a step on one host: the tables that are made of it, and the whole document."""
-
-    host: str
-    tables: tuple[ValuesTable, ...]
-    document: Any
-
-
-@dataclass(frozen=True)
 class Item:
-    """One step or check of a phase over all its hosts."""
+    """One step or check of a phase over all its hosts; of a step that ran a command, what it measured on each host."""
 
     name: str
     words: str
     found: tuple[SameOnHosts, ...]
-    measured: tuple[StepMeasurement, ...] = ()
+    documents: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -89,12 +79,12 @@ def _step(timeline: Timeline, shown: Presentation, on_hosts: dict[str, Step]) ->
         (host, *_judged(on_hosts[host], outcome), float(outcome["seconds"]) if outcome else 0.0)
         for host, outcome in outcomes.items()
     )
-    documents = {host: document(timeline, host, first.id) for host in on_hosts}
-    measured = tuple(
-        StepMeasurement(host, tuple(step_tables(timeline, shown.tables, host, first.id)), one)
-        for host, one in documents.items()
-        if first.kind == "command" and first.id != shown.validation.step and one is not None
-    )
+    if (
+        first.kind != "command" or first.id == shown.validation.step
+    ):  # the page has the validation in a section of its own
+        return Item(first.id, first.words, found)
+    documents = {host: timeline.document(host, first.id) for host in on_hosts}
+    measured = {host: document for host, document in documents.items() if document is not None}
     return Item(first.id, first.words, found, measured)
 
 

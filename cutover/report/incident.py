@@ -9,7 +9,7 @@ from typing import Any
 from cutover.console.events import time_line
 from cutover.console.text import markdown_text
 from cutover.core.checkout import CHECKOUT
-from cutover.core.step import Step
+from cutover.core.templates import environment
 from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir
 from cutover.plan.phases import ROLLBACK
@@ -35,7 +35,8 @@ def write_incident(run: RunDir, root: Path = CHECKOUT) -> Path | None:
         return None
     plan = run.plan() if run.plan_file.exists() else None
     facts = _facts(run.id, timeline, plan, began, root)
-    text = _page(facts, root)
+    template = environment(root / "templates", line=markdown_text).get_template("incident.md.j2")
+    text = template.render(facts)
     page = _page_path(run.path, text)
     page.write_text(text)
     document = facts | {"page": page.name, "page_sha256": _digest(text)}
@@ -45,7 +46,7 @@ def write_incident(run: RunDir, root: Path = CHECKOUT) -> Path | None:
 
 def _facts(run: str, timeline: Timeline, plan: Plan | None, began: Record, root: Path) -> Facts:
     """What is known of the last rollback of a run."""
-    labels, events = labels_of(plan), time_line(timeline)
+    labels = labels_of(plan)
     ended = next((one for one in timeline.of("rollback.finished") if one.seq > began.seq), None)
     back, failed = (ended.data["hosts"], ended.data["failed"]) if ended else ([], [])
     shown = presentation(root, str(timeline.records[0].data.get("service", "")))
@@ -74,19 +75,15 @@ def _facts(run: str, timeline: Timeline, plan: Plan | None, began: Record, root:
             for verdict, problem in problems_of(timeline)
             if not verdict.lets_pass
         ],
-        "timeline": [{"at": event["at"], "what": event["text"]} for event in events],
-        "rollback": [{"at": one["at"], "what": one["text"]} for one in events if int(one["seq"]) >= began.seq],
+        "timeline": time_line(timeline),
     }
 
 
 def _host(timeline: Timeline, plan: Plan | None, host: str) -> Facts:
-    """One host: how long it was without the old release, what is kept of the new one, what was restored."""
+    """One host: what is kept of the new release, and what was restored."""
     planned = plan.hosts[host].of(ROLLBACK) if plan and host in plan.hosts else ()
     done = [(step, timeline.outcomes[host, step.id]) for step in planned if (host, step.id) in timeline.outcomes]
     return {
-        "old_away_s": next(
-            ((found["after"] or {}).get("gap_s") for step, found in done if _from_stop_to_start(step)), None
-        ),
         "kept": [_kept(step.args["directory"], found) for step, found in done if step.kind == "snapshot"],
         "restored": [
             {"what": step.words, "ok": found["ok"], "left": found.get("left", False), "found": _restored(found)}
@@ -94,11 +91,6 @@ def _host(timeline: Timeline, plan: Plan | None, host: str) -> Facts:
             if step.kind == "restore"
         ],
     }
-
-
-def _from_stop_to_start(step: Step) -> bool:
-    """Whether a step measured from a unit's stop to the start of that same unit."""
-    return step.kind == "gap" and step.args.get("stopped") == step.args.get("started")
 
 
 def _kept(directory: str, outcome: Facts) -> Facts:
@@ -116,20 +108,6 @@ def _restored(outcome: Facts) -> str:
     if "none" in str((outcome["after"] or {}).get("snapshot", "")).split():
         return "nothing to restore: no such snapshot was taken, because the new release had not been started"
     return "identical, byte for byte" + ("" if outcome["changed"] else " (already before)")
-
-
-def _page(facts: Facts, root: Path) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(  # noqa: S701 - Markdown, not HTML; `line` keeps what a host said on one line
-        loader=FileSystemLoader(root / "templates"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["line"] = markdown_text
-    return environment.get_template("incident.md.j2").render(facts)
 
 
 def _page_path(folder: Path, text: str) -> Path:

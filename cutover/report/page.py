@@ -1,26 +1,31 @@
 """report.html: one page that says what a run did, to somebody who was not there. It only reads plan, journal and evidence."""
 
-import hashlib
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Template
+
 from cutover.console.events import time_line
 from cutover.console.progress import progress_of
-from cutover.console.values import fleet_table
+from cutover.console.text import size
 from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
+from cutover.core.numbers import is_number
+from cutover.core.templates import environment
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from cutover.monitor.views.text import figure, hour
-from cutover.plan.diff import KeyChange
 from cutover.plan.phases import PHASES, ROLLBACK
-from cutover.plan.plan import FileDiff, Plan
-from cutover.report.charts import outage_chart, timeline_chart
+from cutover.plan.plan import Plan
+from cutover.release.wheels import digest_file
+from cutover.report.charts import timeline_chart
 from cutover.report.checks import verified
 from cutover.report.monitor.page import bundles, measured_later, watch_page
 from cutover.report.validation import fleet_document, host_documents
+from cutover.report.values import fleet_table
 from cutover.timeline.endings import ending
 from cutover.timeline.host_state import Labels, labels_of
 from cutover.timeline.outages import Outage, longest, outages
@@ -33,24 +38,20 @@ TONES = {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCL
 
 def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
     """Write the page of a run, whatever state the run is in, and give its path. What came from a host is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     timeline = read_timeline(run.journal_file)
     plan = run.plan() if run.plan_file.exists() else None
-    environment = Environment(
-        loader=FileSystemLoader(root / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"pretty": pretty, "tidy": tidy, "tone": tone, "size": size}
-    environment.filters |= {"hour": hour, "figure": figure}
-    page = environment.get_template("report.html.j2").render(
-        _context(run, timeline, plan, presentation(root, run.service()))
-    )
-    run.report.write_text(page)
+    context = _context(run, timeline, plan, presentation(root, run.service()))
+    run.report.write_text(_template(root).render(context))
     return run.report
+
+
+@cache
+def _template(root: Path) -> Template:
+    """The template, which takes longer to compile than to render."""
+    templates = environment(
+        root / "templates", html=True, pretty=pretty, tidy=tidy, tone=tone, size=size, hour=hour, figure=figure
+    )
+    return templates.get_template("report.html.j2")
 
 
 def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
@@ -59,6 +60,8 @@ def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presenta
     problems = grouped(problems_of(timeline))
     watch = watch_page(run, timeline, shown, plan)
     measured = replace(timeline, outcomes=timeline.outcomes | measured_later(run, watch, shown.watch.values))
+    budgets = [host.variables.get(shown.outage.budget_variable) for host in plan.hosts.values()] if plan else []
+    sessions = [one for one in timeline.sessions if any(one[0] <= span.start <= one[1] for span in timeline.spans)]
     return {
         "run": run.id,
         "timeline": timeline,
@@ -72,6 +75,9 @@ def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presenta
         "warnings": [item for item in problems if item.verdict.lets_pass],
         "values": fleet_table(measured, shown.values, timeline.hosts) if shown.values else None,
         "checks": fleet_document(host_documents(timeline, shown.validation)),
+        "away": away,
+        "budget": next((float(budget) for budget in budgets if is_number(budget)), None),
+        "time_lines": [(session, timeline_chart(timeline, away, session)) for session in sessions],
         "columns": [phase.label for phase in PHASES] + ["Bake", ROLLBACK.title],
         "matrix": _matrix(timeline, labels),
         "verified": verified(timeline, plan, shown) if plan else [],
@@ -80,7 +86,6 @@ def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presenta
         "evidence": evidence(run),
         "watch": watch,
         "bundles": bundles(run),
-        **_charts(timeline, plan, shown, away),
     }
 
 
@@ -92,21 +97,6 @@ def _matrix(timeline: Timeline, labels: Labels) -> list[tuple[str, list[Any], st
         (host, [progress.cell(host, column) for column in columns], timeline.state(host).text(labels))
         for host in timeline.hosts
     ]
-
-
-def _charts(timeline: Timeline, plan: Plan | None, shown: Presentation, away: list[Outage]) -> dict[str, Any]:
-    """The charts, where there is something to draw."""
-    values = [host.variables.get(shown.outage.budget_variable) for host in plan.hosts.values()] if plan else []
-    budget = next((float(value) for value in values if isinstance(value, int | float)), None)
-    baseline, parts = shown.outage.baseline, list(shown.outage.parts.values())
-    drawn = any(outage.intervals for outage in away)
-    sessions = [one for one in timeline.sessions if any(one[0] <= span.start <= one[1] for span in timeline.spans)]
-    return {
-        "away": away,
-        "budget": budget,
-        "outage_chart": outage_chart(away, budget, baseline, parts) if drawn else None,
-        "time_lines": [(session, timeline_chart(timeline, away, session)) for session in sessions],
-    }
 
 
 def _tiles(timeline: Timeline, away: list[Outage]) -> list[tuple[str, str]]:
@@ -129,32 +119,16 @@ def _diffs(plan: Plan) -> list[dict[str, Any]]:
     found: dict[tuple[str, str], dict[str, Any]] = {}
     for host, planned in plan.hosts.items():
         for diff in planned.diffs:
-            fresh = {"path": diff.path, "new": diff.against == "nothing", "keys": _keys(diff), "hosts": []}
+            fresh = {"path": diff.path, "new": diff.against == "nothing", "keys": diff.keys, "hosts": []}
             entry = found.setdefault((diff.path, diff.lines), fresh | {"lines": diff.lines.splitlines()})
             entry["hosts"].append(host)
     return list(found.values())
 
 
-def _keys(diff: FileDiff) -> list[KeyChange]:
-    """The key-wise differences, taken apart again: the plan keeps each as one line (see KeyChange.__str__)."""
-    changes: list[KeyChange] = []
-    for line in diff.keys:
-        path, _, rest = line[2:].partition(": ")
-        if line[0] == "~":
-            before, _, after = rest.partition(" -> ")
-            changes.append(KeyChange(path, "changed", before, after))
-        else:
-            changes.append(KeyChange(path, "added", "", rest) if line[0] == "+" else KeyChange(path, "removed", rest))
-    return changes
-
-
 def evidence(run: RunDir) -> list[tuple[str, int, str]]:
     """The files beside the journal: name, size, digest."""
     files = sorted(path for path in run.evidence.rglob("*") if path.is_file()) if run.evidence.is_dir() else []
-    return [
-        (str(path.relative_to(run.evidence)), path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
-        for path in files
-    ]
+    return [(str(path.relative_to(run.evidence)), path.stat().st_size, digest_file(path)) for path in files]
 
 
 def pretty(value: Any) -> str:
@@ -178,8 +152,3 @@ def tidy(value: Any) -> str:
 def tone(verdict: Verdict | str | None) -> str:
     """The color of a verdict; its word is always shown too."""
     return TONES.get(str(verdict), "quiet")
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB" if count >= 1e3 else f"{count} B"

@@ -15,6 +15,7 @@ from cutover.core.errors import ExitCode
 from cutover.core.host import Host
 from cutover.core.secret import Secret
 from cutover.core.step import Step
+from cutover.core.templates import environment
 from cutover.inventory.declarations import declarations
 from cutover.inventory.targets import SERVICE, STANDARD
 from cutover.inventory.variables import Variables, resolve
@@ -56,40 +57,9 @@ class RunbookEntry:
     is_check: bool = False
 
 
-COMMON = (
-    RunbookEntry(
-        "<phase>.remote",
-        "no connection, a lost connection or a deadline, in place of the phase's steps",
-        "what the host did is unknown here; before phase 3 the run is refused, after it every touched host is rolled back",
-        "`./invokew hosts.ping`; on the host `systemctl list-units 'cutover-*'` shows work that still runs; its result is kept",
-    ),
-    RunbookEntry(
-        "<phase>.checks",
-        '"the checks did not run", or "no check ran on this host"',
-        "nothing was judged, which is never a pass",
-        "see roles/*/checks/<phase>.py and the log; `./invokew verify --phase <phase>` runs the checks alone",
-    ),
-    RunbookEntry(
-        "preflight.since-plan.<fact>",
-        "a fact differs from the one in the plan",
-        "the host has changed since the plan was made; this run changed nothing",
-        "find out who changed it, then plan again",
-    ),
-)
-
-
 def generate(service: str, root: Path = CHECKOUT) -> str:
     """The text of a service's runbook; what is the service's alone comes from its troubleshooting.md.j2, where it has one."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(  # noqa: S701 - Markdown from our own sources
-        loader=FileSystemLoader([root / "templates", root / "roles" / service]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"sentence": sentence, "cell": cell}
+    templates = environment(root / "templates", root / "roles" / service, sentence=sentence, cell=cell)
     phases = [(phase, entries_of(root, service, phase)) for phase in (*PHASES, ROLLBACK)]
     variables = example_variables(root, service)
     role = RoleContext(load_service(root, service), variables, RUN, RELEASE)
@@ -100,15 +70,14 @@ def generate(service: str, root: Path = CHECKOUT) -> str:
         "old": role.old,
         "new": role.new,
         "phases": phases,
-        "common": COMMON,
         "codes": list(ExitCode),
         "revert_unit": revert_unit(role.state_dir),
         "backups": Path(role.backup).parent,
         "written": [*(entry.path for entry in role.service.state), *(file.path for file in role.service.files)],
         "stamp": RUN.stamp,
-        "own": environment.get_template(TROUBLESHOOTING).render({**variables}) if own.exists() else "",
+        "own": templates.get_template(TROUBLESHOOTING).render({**variables}) if own.exists() else "",
     }
-    return environment.get_template("runbook.md.j2").render({**variables, **context})
+    return templates.get_template("runbook.md.j2").render({**variables, **context})
 
 
 @cache

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cutover.console.values import document
 from cutover.core.errors import Problem
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.rundir import RunDir
@@ -37,7 +36,7 @@ def write_reports(directory: Path, documents: Mapping[str, Document], about: Doc
 
 def host_documents(timeline: Timeline, shown: Validation) -> dict[str, Document]:
     """The document of every host that phases 3-5 were begun on, completed where the host gave none. Empty where no host did."""
-    documents = {host: judging(document(timeline, host, shown.step)) for host in timeline.touched()}
+    documents = {host: judging(timeline.document(host, shown.step)) for host in timeline.touched()}
     if not any(documents.values()):
         return {}
     return completed(documents, shown.checks, dict.fromkeys(documents, IN_A_RUN))

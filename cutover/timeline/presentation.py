@@ -16,13 +16,6 @@ from cutover.timeline.presented import ReportModel, WatchDisplay
 FILE = "report.yml"
 
 
-class Baseline(ReportModel):
-    """A figure to hold the outage against."""
-
-    seconds: float
-    words: str
-
-
 class OutageSteps(ReportModel):
     """The steps that measured the outage, and what its parts are called."""
 
@@ -30,7 +23,7 @@ class OutageSteps(ReportModel):
     back: str
     whole: str
     budget_variable: str
-    baseline: Baseline | None = None
+    baseline: str = Field(default="", description="an outage to compare with, in words")
     parts: dict[str, str]
 
 
@@ -47,15 +40,13 @@ class Column(ReportModel):
 
 
 class ValueTable(ReportModel):
-    """A table a host with one row for each key of the mapping at `rows`; with `each`, one table for each item of that list."""
+    """A table with one row for each host and each key of the mapping at `rows` of the step's document."""
 
     title: str
     words: str = ""
     step: str
     rows: str
     columns: tuple[Column, ...]
-    each: str = ""
-    name: str = ""
     unit: str = ""
 
 
@@ -101,7 +92,6 @@ class Presentation(ReportModel):
     outage: OutageSteps
     validation: Validation
     values: ValueTable | None = None
-    tables: tuple[ValueTable, ...] = ()
     watch: WatchDisplay = WatchDisplay()
     real_time: dict[str, RealTimeFigure] = Field(
         default_factory=dict, description="what `status --json` has of the service"

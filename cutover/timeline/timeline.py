@@ -76,6 +76,11 @@ class Timeline:
             named.update({record.host: None} if record.host else {})
         return tuple(named)
 
+    def document(self, host: str, step: str) -> Any:
+        """The JSON document that a step measured on a host; None where it did not."""
+        outcome = self.outcomes.get((host, step))
+        return (outcome["after"] or {}).get("document") if outcome else None
+
     @property
     def finish(self) -> Record | None:
         """The record that ends the run; None where the run is unfinished (or went on after an earlier end)."""

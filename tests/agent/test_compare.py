@@ -54,11 +54,15 @@ def test_expectations(seen: Any, desired: Any, met: bool) -> None:
         ("document.passed.more", None),
         ("nothing", None),
         ("", None),
+        ("document.list.-1.a", 2),
+        ("document.list.2.a", None),
+        ("document.list.x", None),
     ],
 )
 def test_dotted_keys_lead_into_objects_and_may_have_dots_themselves(key: str, value: Any) -> None:
-    by_file = {"test_kpi_base.py": {"passed": 9}}
-    assert dig({"document": {"passed": 29, "by_file": by_file, "a.b": "a key with a dot of its own"}}, key) == value
+    document = {"passed": 29, "by_file": {"test_kpi_base.py": {"passed": 9}}, "a.b": "a key with a dot of its own"}
+    state = {"document": {**document, "list": [{"a": 1}, {"a": 2}]}}
+    assert dig(state, key) == value
 
 
 @given(some.lists(some.text(alphabet="ab.", min_size=1), min_size=1, max_size=4), some.integers())

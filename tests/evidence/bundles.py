@@ -142,7 +142,7 @@ def manifest_of(parts: Members) -> Manifest:
 def signed(parts: Members, by: Path, **changed: Any) -> bytes:
     """What somebody makes who knows the format: manifest made again over the files as they are, signed by a key."""
     files = sorted((name, content) for name, content in parts if name not in (NAME, SIGNATURE))
-    mine = choose(str(by), by.parent)
+    mine = choose(str(by))
     entries = [{"path": name, "size": len(content), "sha256": sha256_bytes(content)} for name, content in files]
     fields = {**json.loads(dict(parts)[NAME]), "files": entries, "public_key": mine.public, **changed}
     text = (json.dumps(fields, indent=1, sort_keys=True) + "\n").encode()

@@ -58,19 +58,11 @@ def test_made_twice_it_is_the_same_byte_for_byte(ground: Ground) -> None:
     first = ground.bundle(ground.run)
     os.utime(ground.run.report, (1, 1))
     ground.run.report.chmod(0o666)
-    (ground.run.path / "watch.sqlite").write_bytes(b"an index is rebuilt from what is in it")
+    (ground.run.path / ".half-written").write_bytes(b"x")
     with (ground.run.path / "watch.jsonl").open("ab") as file:
         file.write(b'{"seq":4,')  # half a record that is being written stays out
     assert ground.bundle(ground.run) == first
     assert str(ground.root).encode() not in first
-
-
-def test_verifying_writes_nothing_beside_the_bundle(ground: Ground) -> None:
-    bundle = ground.root / "it.tar"
-    bundle.write_bytes(ground.bundle(ground.run))
-    before = sorted(ground.root.rglob("*"))
-    assert verify_bundle(bundle, None, ground.root, NOW).verdict is Verdict.PASS
-    assert sorted(ground.root.rglob("*")) == before
 
 
 def test_without_a_list_the_signer_is_not_known_and_an_alteration_is_still_one(ground: Ground) -> None:
@@ -88,11 +80,11 @@ def test_without_a_list_the_signer_is_not_known_and_an_alteration_is_still_one(g
     ("names", "options", "whose", "words"),
     [
         (BOB, "", "bob", "may not sign"),
-        (BOB, "", "ann", f"belongs to {BOB}"),
+        (BOB, "", "ann", "may not sign"),
         (ANN, 'namespaces="git"', "ann", "not permitted for use in signature namespace"),
         (ANN, 'valid-before="20260101"', "ann", "expired"),
         (ANN, 'valid-after="20260104"', "ann", "not yet valid"),
-        ("garbage", "nonsense", "ann", "may not sign"),
+        ("# nobody", "", "ann", "may not sign"),
     ],
 )
 def test_a_key_that_may_not_sign_fails(ground: Ground, names: str, options: str, whose: str, words: str) -> None:
@@ -114,11 +106,6 @@ def test_a_key_that_was_valid_when_it_signed_passes_until_it_is_revoked(ground: 
     revoked.write_text((ground.root / "ann.pub").read_text())
     verified = ground.judge(content, signers)
     assert (verified.verdict, "revoked" in verified.problems[0].found) == (Verdict.FAIL, True)
-
-
-def test_an_empty_list_allows_nobody(ground: Ground) -> None:
-    (ground.root / "list").write_text("")
-    assert ground.judge(ground.bundle(ground.run), ground.root / "list").verdict is Verdict.FAIL
 
 
 def test_who_may_not_sign_leaves_no_bundle(ground: Ground) -> None:
@@ -193,16 +180,11 @@ def test_a_manifest_that_leads_elsewhere_finds_no_list(ground: Ground) -> None:
     assert (verified.verdict, verified.manifest) == (Verdict.FAIL, None)
 
 
-def test_no_file_no_bundle(ground: Ground) -> None:
+def test_what_is_not_a_bundle_fails(ground: Ground) -> None:
+    for content in (b"", b"\0" * 1024, b"hello", b"\xff" * 5000):
+        assert ground.judge(content).verdict is Verdict.FAIL
     with pytest.raises(UsageError, match="no such file"):
         verify_bundle(ground.root / "none.tar", ground.signers)
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\0" * 1024, b"hello", b"\xff" * 5000], ids=["empty", "zeros", "text", "ones"]
-)
-def test_what_is_not_a_bundle_fails(ground: Ground, content: bytes) -> None:
-    assert ground.judge(content).verdict is Verdict.FAIL
 
 
 def test_a_key_of_another_kind_signs_too(ground: Ground) -> None:

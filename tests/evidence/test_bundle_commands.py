@@ -55,18 +55,16 @@ def test_an_altered_bundle_exits_9_and_reports_all(ground: Ground, capsys: pytes
     assert said.err.count("next: ") >= 2
 
 
-def test_an_unknown_signer_exits_10(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
-    file = bundled(ground)
-    ground.signers.unlink()
-    assert report(where(ground), EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_UNKNOWN
-    assert "--signers" in capsys.readouterr().err
-
-
-def test_the_list_that_is_given_decides(ground: Ground) -> None:
+def test_the_list_decides_the_given_one_before_that_of_the_environment(
+    ground: Ground, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = bundled(ground)
     other = allow(ground.root / "list", ("bob@example.org", "", ground.bob))
     assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(other))) == ExitCode.JUDGED_FAIL
     assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(ground.root / "none"))) == ExitCode.USAGE
+    ground.signers.unlink()
+    assert report(where(ground), EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_UNKNOWN
+    assert "--signers" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("hosts", ["stage", ""])

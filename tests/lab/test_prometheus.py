@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from cutover.report.prometheus import files
+from cutover.report.prometheus import generate
 from cutover.report.runbook import example_variables
 from lab.system import until
 from tests.checkout import ROOT
@@ -93,9 +93,8 @@ def tunnel(fleet: Hosts, name: str, port: int) -> list[str]:
 
 def configured(folder: Path, ports: dict[str, int]) -> Path:
     """Its config: the hosts by their names, and the rules of this checkout, hurried."""
-    variables = example_variables(ROOT, "abaco")
-    for name, text in files("abaco", ROOT, {**variables, **HURRIED, "watch_thresholds": BUSY}).items():
-        (folder / name.name).write_text(text)
+    variables = {**example_variables(ROOT, "abaco"), **HURRIED, "watch_thresholds": BUSY}
+    (folder / "rules.yml").write_text(generate("abaco", ROOT, variables))
     hosts = [
         {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name, "environment": "lab"}}
         for name, port in ports.items()

@@ -98,36 +98,26 @@ def test_check_only_shows(checkout: Path, capsys: pytest.CaptureFixture[str]) ->
     assert not (checkout / ".cutover" / RECORDED).exists()
 
 
-@pytest.mark.parametrize(("typed", "code", "posts"), [("yes\n", ExitCode.DONE, 1), ("no\n", ExitCode.USAGE, 0)])
-def test_it_asks_before_it_sends(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch, typed: str, code: ExitCode, posts: int
-) -> None:
-    roles = defaults()["people_roles"]
-    for role in roles.values():
-        role["channels"] = ["hook"]
-    variables(checkout, people_channels={"hook": {"file": "hook"}}, people_roles=roles)
-    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+def test_it_asks_before_it_sends(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with web_server() as server:
-        (checkout / "inventory" / "prod" / "hook").write_text(f"json://{server.place}/\n")
-        assert announce(where(checkout), "announcement", TOMORROW, "", yes=False) == code
-    assert len(server.posts) == posts
+        for name in ("hook", "dead"):
+            (checkout / "inventory" / "prod" / name).write_text(f"json://{server.place}/\n")
+        for typed, code, posts in (("no\n", ExitCode.USAGE, 0), ("yes\n", ExitCode.DONE, 2)):
+            monkeypatch.setattr(sys, "stdin", Terminal(typed))
+            assert announce(where(checkout), "announcement", TOMORROW, "", yes=False) == code
+            assert len(server.posts) == posts
 
 
-@pytest.mark.parametrize(
-    ("event", "at", "found"),
-    [
+def test_wrong_usage_sends_nothing(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for event, at, found in (
         ("anouncement", TOMORROW, "did you mean announcement?"),
         ("announcement", "", "the start time is missing"),
         ("announcement", "tomorrow", "is not a time"),
         ("announcement", "2030-11-23T22:00", "has no time zone"),
         ("announcement", "2020-01-01T00:00Z", "is in the past"),
-    ],
-)
-def test_wrong_usage_sends_nothing(
-    checkout: Path, capsys: pytest.CaptureFixture[str], event: str, at: str, found: str
-) -> None:
-    assert announce(where(checkout), event, at, "", yes=True) == ExitCode.USAGE
-    assert found in capsys.readouterr().err
+    ):
+        assert announce(where(checkout), event, at, "", yes=True) == ExitCode.USAGE
+        assert found in capsys.readouterr().err
 
 
 def test_an_announcement_that_reaches_nobody_is_refused(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,17 +150,13 @@ def test_the_terminal_asks_for_a_name_once_and_takes_no_other_words(
     asked = capsys.readouterr().err
     assert asked.count("Your name") == 1
     assert asked.count("Is one so?") == 2
-
-
-def test_without_a_name_nothing_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", Terminal("\nyes\nyes\n"))
+    monkeypatch.setattr(sys, "stdin", Terminal("\nyes\nyes\n"))  # without a name nothing is answered
     assert ask_on_terminal(TeamRole(title="On-call"), LINES) == {}
 
 
 @pytest.mark.parametrize(
     ("typed", "yes", "mode", "asks"),
     [
-        ("x", False, "required", True),
         ("x", True, "required", True),
         ("x", False, "shown", True),
         ("x", True, "shown", False),

@@ -89,23 +89,23 @@ more: 1
     ]
 
 
-def test_a_line_that_no_finding_proves_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="names no finding"):
-        small(tmp_path, SMALL.replace('["preflight.disk-*"]', "[]"))
-
-
-@pytest.mark.parametrize("text", ["", "lines: {}\ngroups: {a: A}\n", "[1]"])
-def test_an_empty_checklist_is_refused(tmp_path: Path, text: str) -> None:
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (SMALL.replace('["preflight.disk-*"]', "[]"), "names no finding"),
+        (SMALL + "  disk: {group: team, words: again, machine: [x]}\n", "duplicate key"),
+        ("", "checklist.yml"),
+        ("lines: {}\ngroups: {a: A}\n", "lines"),
+    ],
+)
+def test_a_checklist_that_asks_nothing_or_twice_is_refused(tmp_path: Path, text: str, found: str) -> None:
+    with pytest.raises(UsageError, match=found):
         small(tmp_path, text)
 
 
-def test_a_line_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="duplicate key"):
-        small(tmp_path, SMALL + "  disk: {group: team, words: again, machine: [x]}\n")
-
-
 def test_answers_are_read_with_who_gave_them(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        answers(tmp_path / "none.yml", small(tmp_path), NOW)
     (tmp_path / "answers.yml").write_text(
         "on-call: {answer: yes, by: Ana Example}\nread: {answer: no, by: Bo, note: not yet}\n"
     )
@@ -134,8 +134,3 @@ read: {answer: yes, nte: x}
         "answers.yml:5: read.by: `by` is missing",
         "answers.yml:5: read.nte: unknown key `nte`",
     ]
-
-
-def test_a_file_of_answers_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
-        answers(tmp_path / "none.yml", small(tmp_path), NOW)

@@ -34,27 +34,9 @@ def test_a_verdict_makes_an_event_graver_and_never_milder() -> None:
     assert escalation.severity("hourly", "FAIL") == "decision"
     assert escalation.severity("rollback", "PASS") == "critical"
 
-
-def test_an_event_s_own_entry_wins_unless_its_verdict_made_it_graver() -> None:
-    escalation = known()
-    success = escalation.levels("success", escalation.severity("success"))
-    assert "stakeholders" in success[0].roles
-    failed = escalation.levels("success", escalation.severity("success", "FAIL"))
-    assert failed == escalation.matrix["decision"]
-
-
-def test_the_next_level_is_due_when_nobody_has_reacted_for_so_long() -> None:
-    escalation = known()
-    hold = escalation.severity("hold")
-
-    def due(waited_s: float, reported: int) -> list[tuple[str, ...]]:
-        return [level.roles for level in escalation.due("hold", hold, waited_s, reported)]
-
-    assert due(0, 0) == [("on_call", "operations_lead")]
-    assert due(899.9, 1) == []
-    assert due(900, 1) == [("engineering_lead", "data_owner")]
-    assert due(2700, 1) == [("engineering_lead", "data_owner"), ("management",)]
-    assert due(1e6, 3) == []
+    own = escalation.levels("success", escalation.severity("success"))
+    assert "stakeholders" in own[0].roles  # its own entry, unless its verdict made it graver
+    assert escalation.levels("success", escalation.severity("success", "FAIL")) == escalation.matrix["decision"]
 
 
 def test_a_channel_is_told_once_whoever_shares_it() -> None:
@@ -104,13 +86,11 @@ def test_everything_that_does_not_fit_together_comes_at_once_with_its_place() ->
     ("level", "found"),
     [
         ([], "has no level"),
-        ({"roles": ["on_call"]}, "expected a list, found a map"),
         ([{"after_s": 5, "roles": ["on_call"]}], "the first level waits 5 s"),
         ([{"roles": ["on_call"]}, {"roles": ["management"]}], "not later than the one before"),
         ([{"roles": ["on_call"]}, {"after_s": -1, "roles": ["management"]}], "expected greater than or equal to 0"),
         ([{"roles": ["on_call"]}, {"after_s": float("nan"), "roles": ["management"]}], "expected a finite number"),
         ([{"roles": []}], "reaches nobody"),
-        ([{}], "`roles` is missing"),
         ([{"roles": ["on_call", "on_call"]}], "lists `on_call` more than once"),
     ],
 )

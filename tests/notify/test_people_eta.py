@@ -14,37 +14,20 @@ from tests.timeline.runs import Tape, failing, rolled_back, success
 TWICE = [run for run in (measured(success().records),) if run]
 
 
-def test_what_a_run_took_is_read_from_its_journal() -> None:
-    (run,) = TWICE
-    assert run.preparing == {"preflight": 1.0, "backup": 1.0, "staging": 1.0}
-    assert run.batch == 6.0
-    assert run.into == {"shutdown": 0.0, "activation": 1.0, "validation": 2.0}
-
-
-@pytest.mark.parametrize(
-    ("phase", "batches", "seconds"),
-    [("preflight", 2, 15), ("staging", 2, 13), ("shutdown", 2, 12), ("validation", 2, 10), ("preflight", 4, 27)],
-)
-def test_the_rest_is_counted_from_the_start_of_a_phase_and_by_batches(phase: str, batches: int, seconds: float) -> None:
-    assert eta(TWICE, phase, batches) == Eta(seconds, 1)
-
-
-def test_the_median_of_several_runs_is_taken() -> None:
-    slow = success()
-    slow.wait(100).write("confirmed", hosts=[])
-    run = measured(slow.records)
-    assert run is not None
-    found = eta([*TWICE, *TWICE, run], "shutdown", 2)
-    assert found == Eta(12, 3)
+def test_the_rest_is_counted_from_the_first_start_of_a_phase_by_the_median_of_runs_with_as_many_batches() -> None:
+    assert [eta(TWICE, phase, 2) for phase in ("preflight", "staging", "shutdown", "validation")] == [
+        Eta(15, 1), Eta(13, 1), Eta(12, 1), Eta(10, 1)
+    ]  # fmt: skip
+    slow = measured(success().wait(100).write("confirmed", hosts=[]).records)
+    assert slow is not None
+    assert eta([*TWICE, *TWICE, slow], "shutdown", 2) == Eta(12, 3)
+    assert eta(TWICE, "preflight", 4) is None
+    assert eta([], "preflight", 2) is None
 
 
 @pytest.mark.parametrize("tape", [Tape().begin(["web1"]), failing(), rolled_back(), success().write("resumed", by="x")])
 def test_a_run_that_did_not_go_through_measures_nothing(tape: Tape) -> None:
     assert measured(tape.records) is None
-
-
-def test_without_an_earlier_run_nothing_is_said() -> None:
-    assert eta([], "preflight", 1) is None
 
 
 def kept(root: Path, name: str, tape: Tape) -> Path:

@@ -44,7 +44,7 @@ class Balance(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        """Hold it against the last that was opened."""
+        """Compare it with the last that was opened."""
         if not self.open or self.open.pop() != tag:
             self.wrong.append(tag)
 
@@ -59,69 +59,65 @@ def refused() -> Tape:
     return begun().phase("preflight", HOSTS, finding("h1", "p.x", "FAIL", "no"))
 
 
-ENDS = [
-    ("success", success(), "went from V1 to V2 (release 2.0.0-cafe)", "on V2"),
-    ("prepared", prepared().finish(0, "prepared"), "are prepared for V2", "prepared"),
-    ("nothing", created().finish(0, "nothing to do"), "runs this release already", "nothing to do"),
-    ("usage", begun().finish(2, "UsageError", problem("", "", "no such variable")), "no host was changed", "wrong input"),
-    ("refused", refused().finish(3, "Refused"), "refused in phase 0", "refused"),
-    ("rolled back", rolled_back(), "h1 went back to V1, verified: all hosts are on V1", "rolled back"),
-    ("locked", begun().finish(6, "Locked", problem("h1", "", "run x holds it")), "Another run holds a host", "locked"),
-    ("hold", begun().finish(7, "OnHold", problem("", "", "hour 1")), "Waiting for a person's decision", "on hold"),
-    ("interrupted", prepared().finish(130, "Interrupted", problem("", "", "x")), "interrupted by a person or a signal", "interrupted"),
-    ("bug", begun().finish(1, "KeyError", problem("", "", "KeyError")), "A bug of this tool ended", "our own error"),
-]  # fmt: skip
+def planned() -> Tape:
+    """A plan and nothing more."""
+    made = {"fingerprint": "f" * 64, "release": "r2", "hosts": ["h1"], "batches": [["h1"]], "already": []}
+    return created().write("plan.made", **made)
 
 
-@pytest.mark.parametrize(("story", "words", "badge"), [end[1:] for end in ENDS], ids=[end[0] for end in ENDS])
-def test_each_end_comes_first(story: Tape, words: str, badge: str, tmp_path: Path) -> None:
+def mixed() -> Tape:
+    """A rollback that fails."""
+    story = prepared().phase("shutdown", ["h1"]).write("rollback.started", hosts=["h1"], cause="x")
+    story.write("rollback.finished", hosts=[], failed=["h1"], cause="x")
+    return story.finish(5, "MixedFleet", problem("h1", "rollback.old", "V1 did not start"))
+
+
+ENDS = {
+    "on V2": (success(), "went from V1 to V2 (release 2.0.0-cafe)"),
+    "prepared": (prepared().finish(0, "prepared"), "are prepared for V2"),
+    "nothing to do": (created().finish(0, "nothing to do"), "runs this release already"),
+    "wrong input": (
+        begun().finish(2, "UsageError", problem("", "", "no such variable")),
+        "or plan are wrong",
+    ),
+    "refused": (refused().finish(3, "Refused"), "refused in phase 0"),
+    "rolled back": (rolled_back(), "h1 went back to V1, verified: all hosts are on V1"),
+    "a person is needed": (mixed(), "h1 needs a person, now. Cause: V1 did not start (h1: rollback.old)"),
+    "locked": (begun().finish(6, "Locked", problem("h1", "", "run x holds it")), "Another run holds a host"),
+    "on hold": (begun().finish(7, "OnHold", problem("", "", "hour 1")), "Waiting for a person's decision"),
+    "interrupted": (prepared().finish(130, "Interrupted", problem("", "", "x")), "interrupted by a person or a signal"),
+    "our own error": (begun().finish(1, "KeyError", problem("", "", "KeyError")), "A bug of this tool ended"),
+    "planned": (planned(), "A plan was made; no host was changed"),
+    "unfinished": (prepared().phase("shutdown", ["h1"]), "Phases 3-5 had begun on h1"),
+}
+
+
+@pytest.mark.parametrize("badge", ENDS)
+def test_each_end_comes_first(badge: str, tmp_path: Path) -> None:
+    story, words = ENDS[badge]
     html = page(story, tmp_path)
     assert words in plain(html).split("All times", 1)[0]
     assert re.search(f'<span class="badge (good|warn|bad|quiet)">{badge}</span>', html)
 
 
-def test_a_mixed_fleet_names_the_hosts_that_need_a_person(tmp_path: Path) -> None:
-    story = prepared().phase("shutdown", ["h1"]).write("rollback.started", hosts=["h1"], cause="x")
-    story.write("rollback.finished", hosts=[], failed=["h1"], cause="x").finish(
-        5, "MixedFleet", problem("h1", "rollback.old", "V1 did not start")
-    )
-    text = plain(page(story, tmp_path))
-    assert "The rollback is incomplete: h1 needs a person, now" in text
-    assert "V1 did not start (h1: rollback.old)" in text
-    assert "not over on 1" in text
-    assert "needs a person" in text
-
-
 def test_a_rollback_later_on_is_a_session_of_its_own(tmp_path: Path) -> None:
-    story = (
-        success()
-        .write("run.started", hosts=list(HOSTS), purpose="rollback")
-        .write("rollback.started", hosts=list(HOSTS), cause="figures look odd")
-    )
-    story.phase("rollback").write("rollback.finished", hosts=list(HOSTS), failed=[], cause="figures look odd").finish(
-        0, "on V1"
-    )
-    html = page(story, tmp_path)
+    about = {"hosts": list(HOSTS), "cause": "figures look odd"}
+    story = success().write("run.started", hosts=list(HOSTS), purpose="rollback").write("rollback.started", **about)
+    html = page(story.phase("rollback").write("rollback.finished", failed=[], **about).finish(0, "on V1"), tmp_path)
     assert "Reason given: figures look odd." in plain(html)
     assert html.count('aria-label="Time line of the run') == 2
 
 
-def test_an_unfinished_run_says_so(tmp_path: Path) -> None:
-    text = plain(page(prepared().phase("shutdown", ["h1"]), tmp_path))
-    assert "This run is unfinished" in text
-    assert "Phases 3-5 had begun on h1" in text
+def test_an_unfinished_run_names_its_last_record(tmp_path: Path) -> None:
+    story = prepared().write("phase.started", phase="shutdown", title="x", hosts=["h1"])
+    story.write("intent", host="h1", phase="shutdown", batch="shutdown-1", steps=["a", "b"])
+    text = plain(page(story, tmp_path))
+    assert "with the record `intent` of h1" in text
     assert "none: the journal does not say how the run ended" in text
 
 
-def test_the_last_record_of_an_unfinished_run_is_named(tmp_path: Path) -> None:
-    story = prepared().write("phase.started", phase="shutdown", title="x", hosts=["h1"])
-    story.write("intent", host="h1", phase="shutdown", batch="shutdown-1", steps=["a", "b"])
-    assert "with the record `intent` of h1" in plain(page(story, tmp_path))
-
-
 def test_a_record_of_another_version_does_not_stop_the_page(tmp_path: Path) -> None:
-    text = plain(page(prepared().write("armed", somebody="else"), tmp_path))
-    assert 'armed: {"somebody": "else"}' in text
+    assert 'armed: {"somebody": "else"}' in plain(page(prepared().write("armed", somebody="else"), tmp_path))
 
 
 def test_a_torn_last_line_is_noted_and_ignored(tmp_path: Path) -> None:
@@ -139,28 +135,12 @@ def test_an_altered_journal_is_not_believed(tmp_path: Path) -> None:
     assert "went from V1 to V2" not in text
 
 
-def test_a_run_that_is_only_planned_is_not_unfinished(tmp_path: Path) -> None:
-    story = created().write("plan.made", fingerprint="f" * 64, release="r2", hosts=["h1"], batches=[["h1"]], already=[])
-    text = plain(page(story, tmp_path))
-    assert "A plan was made; no host was changed" in text
-    assert "unfinished" not in text
-
-
 def test_what_a_host_says_is_text_and_never_markup(tmp_path: Path) -> None:
-    bad = finding("h1", f"p.{EVIL}", "FAIL", EVIL, EVIL)
-    story = (
-        Tape()
-        .begin()
-        .outcome(
-            "h1",
-            "staging.values",
-            {"document": {EVIL: EVIL, "tapes": [{"tape": EVIL, "against_v1": {EVIL: {"v1": EVIL}}}]}},
-        )
-    )
+    tapes = [{"tape": EVIL, "against_v1": {EVIL: {"v1": EVIL}}}]
+    story = Tape().begin().outcome("h1", "staging.values", {"document": {EVIL: EVIL, "tapes": tapes}})
     story.outcome("h1", "preflight.disk", {"free_bytes": EVIL}, ok=False, differences=[EVIL], error=EVIL)
-    story.phase("preflight", HOSTS, bad).phase("staging").write("strange", words=EVIL).write(
-        "failed", host="h1", phase="staging", found=EVIL, next=EVIL
-    )
+    story.phase("preflight", HOSTS, finding("h1", f"p.{EVIL}", "FAIL", EVIL, EVIL)).phase("staging")
+    story.write("strange", words=EVIL).write("failed", host="h1", phase="staging", found=EVIL, next=EVIL)
     html = page(story.finish(3, "Refused", problem("h1", EVIL, EVIL)), tmp_path)
     assert "&lt;script&gt;alert(1)" in html
     assert "<script" not in html
@@ -169,110 +149,74 @@ def test_what_a_host_says_is_text_and_never_markup(tmp_path: Path) -> None:
 
 def test_every_problem_of_the_journal_is_on_the_page(tmp_path: Path) -> None:
     story = begun().write("connection.lost", host="h1", phase="backup", found="found 1")
-    story.write("failed", host="h2", phase="backup", found="found 2", next="next 2").write(
-        "lease.lost", host="h1", found="found 3"
-    )
-    story.write("lease.not_renewed", host="h2", found="found 4").phase(
-        "backup", HOSTS, finding("h1", "b.x", "WARN", "found 5", "next 5")
-    )
-    story.write("bake.started", hosts=["h1"], seconds=1).write(
-        "bake.failed", problems=[problem("h1", "bake.new", "found 6")]
-    )
-    story.write("lease.released", hosts=["h1"], failed={"h2": "found 7"}).finish(
-        4, "RolledBack", problem("h2", "", "found 8")
-    )
+    story.write("failed", host="h2", phase="backup", found="found 2", next="next 2")
+    story.write("lease.lost", host="h1", found="found 3").write("lease.not_renewed", host="h2", found="found 4")
+    story.phase("backup", HOSTS, finding("h1", "b.x", "WARN", "found 5", "next 5"))
+    story.write("bake.started", hosts=["h1"], seconds=1)
+    story.write("bake.failed", problems=[problem("h1", "bake.new", "found 6")])
+    story.write("lease.released", hosts=["h1"], failed={"h2": "found 7"})
+    story.finish(4, "RolledBack", problem("h2", "", "found 8"))
     text = plain(page(story, tmp_path))
-    for number in range(1, 9):
-        assert f"found {number}" in text, number
-    assert "next 2" in text
-    assert "next 5" in text
+    wanted = [*(f"found {number}" for number in range(1, 9)), "next 2", "next 5"]
+    assert [words for words in wanted if words not in text] == []
     found = problems_of(read_timeline(story.run(tmp_path).journal_file))
     assert [verdict for verdict, _ in found if verdict is Verdict.WARN] == [Verdict.WARN] * 5
 
 
-def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
-    html = page(success(), tmp_path)
-    assert [
-        target for target in re.findall(r"(?:src|href)\s*=\s*[\"']?([^\s>\"']+)", html) if not target.startswith("#")
-    ] == []
+@pytest.mark.parametrize("story", [success(), rolled_back()], ids=["success", "rolled back"])
+def test_the_page_is_well_formed_and_needs_nothing_from_elsewhere(story: Tape, tmp_path: Path) -> None:
+    html, balance = page(story, tmp_path), Balance()
+    balance.feed(html)
+    assert (balance.wrong, balance.open) == ([], [])
+    targets = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\s>\"']+)", html)
+    assert [target for target in targets if not target.startswith("#")] == []
     assert re.findall(r"url\((?!#)|@import|<script|<link|https?://", html) == []
 
 
-@pytest.mark.parametrize("story", [success(), rolled_back()], ids=["success", "rolled back"])
-def test_the_page_is_well_formed(story: Tape, tmp_path: Path) -> None:
-    balance = Balance()
-    balance.feed(page(story, tmp_path))
-    assert (balance.wrong, balance.open) == ([], [])
-
-
-def test_values_before_and_after_stand_before_everything_else(tmp_path: Path) -> None:
-    html = page(success(), tmp_path)
-    assert "h1 Share (%) 2.5 2.4999 0.0e+00 PASS" in plain(html)
-    assert html.index("Share (%)") < html.index('id="away"') < html.index('id="timeline"')
-
-
-def test_the_outage_shows_its_parts_budget_and_baseline(tmp_path: Path) -> None:
-    text = plain(page(success(), tmp_path))
-    assert "The outage was 3.00 s on h2, where it took longest." in text
-    assert "0.200 s 1.500 s 0.300 s 2.000 s" in text
-    assert "budget 30 s →" in text
-    assert "the original's 4 s" in text
-
-
-def test_a_host_that_was_never_measured_is_not_shown_as_zero(tmp_path: Path) -> None:
-    story = prepared().phase("shutdown", ["h1"]).finish(4, "RolledBack", problem("h1", "", "x"))
-    text = plain(page(story, tmp_path))
-    assert "longest outage" in text
-    assert "not measured: the run did not come that far" in text
-    assert "0.000 s" not in text
-
-
-def test_hosts_that_found_the_same_share_a_line_and_others_do_not(tmp_path: Path) -> None:
-    story = begun()
-    for host, free in (("h1", 9_000_000), ("h2", 3)):
-        story.outcome(
-            host,
-            "preflight.disk",
-            {"free_bytes": free},
-            ok=free > 5,
-            differences=[] if free > 5 else ["free_bytes: found 3 bytes, expected at least 5 bytes"],
-        )
-    text = plain(page(story.phase("preflight", HOSTS, finding("h2", "preflight.disk", "FAIL", "x")), tmp_path))
-    assert "free_bytes: 9 000 000 at least 5" in text
-    assert "free_bytes: found 3 bytes, expected at least 5 bytes" in text
-
-
-def test_a_phase_that_was_not_run_is_not_a_pass(tmp_path: Path) -> None:
-    html = page(prepared().phase("shutdown", ["h1"]), tmp_path)
-    row = re.search(r'<tr><th scope="row">h2</th>(.*?)</tr>', html.split('id="matrix"')[1], re.DOTALL)
-    assert row is not None
-    assert row.group(1).count("PASS") == 3
-    assert row.group(1).count("not run") == 5
-    assert "on V1, untouched" in row.group(1)
-
-
-def test_config_diff_plan_and_journal_are_there(tmp_path: Path) -> None:
+def test_values_outage_configuration_plan_and_journal_of_a_success(tmp_path: Path) -> None:
     run = success().run(tmp_path)
     (run.evidence / "checks-1-backup.xml").write_text("<x/>")
-    text = plain(write_report(run).read_text())
-    for words in (
-        "port changed 1 2",
-        "new added true",
+    html = write_report(run).read_text()
+    text, head = plain(html), read_timeline(run.journal_file).integrity
+    words = (
+        "h1 Share (%) 2.5 2.4999 0.0e+00 PASS",
+        "The outage was 3.00 s on h2, where it took longest.",
+        "0.200 s 1.500 s 0.300 s 2.000 s",
+        "Budget: 30 s. To compare: the original's 4 s.",
+        "~ port: 1 -> 2",
+        "+ new: true",
         "+port: 2",
         run.plan().fingerprint,
         RELEASE,
         "1: h1; 2: h2",
         "by somebody",
         "checks-1-backup.xml",
-    ):
-        assert words in text
-    head = read_timeline(run.journal_file).integrity
-    assert f"{head.records} records, each chained to the one before" in text
-    assert head.head in text
+        f"{head.records} records, each chained to the one before",
+        head.head,
+    )
+    assert [one for one in words if one not in text] == []
+    assert html.index("Share (%)") < html.index('id="away"') < html.index('id="timeline"')
+
+
+def test_what_was_never_measured_or_run_is_neither_zero_nor_a_pass(tmp_path: Path) -> None:
+    html = page(prepared().phase("shutdown", ["h1"]).finish(4, "RolledBack", problem("h1", "", "x")), tmp_path)
+    assert "not measured: the run did not come that far" in plain(html)
+    assert "0.000 s" not in html
+    row = re.search(r'<tr><th scope="row">h2</th>(.*?)</tr>', html.split('id="matrix"')[1], re.DOTALL)
+    assert row is not None
+    assert (row.group(1).count("PASS"), row.group(1).count("not run")) == (3, 5)
+    assert "on V1, untouched" in row.group(1)
+
+
+def test_what_was_found_stands_beside_what_was_expected(tmp_path: Path) -> None:
+    wrong = "free_bytes: found 3 bytes, expected at least 5 bytes"
+    story = begun().outcome("h1", "preflight.disk", {"free_bytes": 9_000_000})
+    story.outcome("h2", "preflight.disk", {"free_bytes": 3}, ok=False, differences=[wrong])
+    text = plain(page(story.phase("preflight", HOSTS, finding("h2", "preflight.disk", "FAIL", "x")), tmp_path))
+    assert "free_bytes: 9 000 000 at least 5" in text
+    assert wrong in text
 
 
 def test_a_report_without_a_plan_can_be_written(tmp_path: Path) -> None:
-    run = rolled_back().run(tmp_path, planned=False)
-    assert "The run ended before a plan was made, or its plan is on another machine" in plain(
-        write_report(run).read_text()
-    )
+    text = plain(page(rolled_back(), tmp_path, planned=False))
+    assert "The run ended before a plan was made, or its plan is on another machine" in text

@@ -26,10 +26,10 @@ class WatchConsole(LiveView):
     a_second = 2  # figures change once a sample
 
     def __init__(
-        self, stream: TextIO, shown: WatchDisplay, *, live: bool | None = None, history: Sequence[Record] = (), width: int | None = None,
+        self, stream: TextIO, shown: WatchDisplay, *, live: bool | None = None, history: Sequence[Record] = (),
         now: Callable[[], datetime] = now,
     ) -> None:  # fmt: skip
-        super().__init__(stream, live=live, width=width, now=now)
+        super().__init__(stream, live=live, now=now)
         self.story = WatchStory(shown=shown)
         for record in history:
             self.story(record)

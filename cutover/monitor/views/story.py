@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cutover.agent.compare import dig
 from cutover.console.text import names
-from cutover.console.values import follow
 from cutover.core.samples import Judgement, Sample
 from cutover.core.times import moment
 from cutover.core.verdict import Verdict, worst
@@ -142,7 +142,7 @@ class HostWatch:
         self.samples += 1
         self.missed += bool(sample.error)
         self.error = sample.error
-        if self.shown.values and follow(sample.documents, self.shown.values.split(".")):
+        if self.shown.values and dig(sample.documents, self.shown.values):
             self.first, self.last = self.first or sample.documents, sample.documents
 
     def judge(

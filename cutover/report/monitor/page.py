@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cutover.console.values import follow
+from cutover.agent.compare import dig
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from cutover.monitor.views.story import RuleFinding, WatchStory, read_watch
@@ -60,7 +60,7 @@ def measured_later(run: RunDir, page: Page | None, values: str) -> dict[tuple[st
         if host.first is None or host.last is None:
             continue
         found[host.name, "watch.latest"] = host.last
-        before, after = (follow(documents, values.split(".")) for documents in (host.first, host.last))
+        before, after = (dig(documents, values) for documents in (host.first, host.last))
         found[host.name, "watch.moved"] = {
             name: after[name] / before[name] - 1 for name in before if after.get(name) and before[name]
         }

@@ -64,9 +64,9 @@ def boundary(limit: float, least: int) -> tuple[int, int]:
     raise AssertionError(f"no boundary at {limit}")
 
 
-def gauge(metric: str, times: float = 1.0) -> Callable[[float, float], Series]:
-    """A figure as it stands there; good before `since`."""
-    return lambda value, since: {metric: flat(value * times, 0.0, since)}
+def gauge(metric: str, times: float = 1.0) -> Callable[[float], Series]:
+    """A figure as it stands there."""
+    return lambda value: {metric: flat(value * times)}
 
 
 def tapes(counts: dict[str, int], when: float = SHORT - 300) -> Series:
@@ -74,12 +74,9 @@ def tapes(counts: dict[str, int], when: float = SHORT - 300) -> Series:
     return {f'abaco_tapes_total{{outcome="{kind}"}}': flat(counts.get(kind, 0), 0, when) for kind in OUTCOMES}
 
 
-def latency(value: float, since: float) -> Series:
-    """A tape every 15 s, each as long as that (ms); before `since` they took no time."""
-    grown = value / 1000
-    total = (
-        f"0+0x{steps(since) - 1} 0+{grown:.12g}x{steps(SHORT - since)}" if since else f"0+{grown:.12g}x{steps(SHORT)}"
-    )
+def latency(value: float) -> Series:
+    """A tape every 15 s, each as long as that (ms)."""
+    total = f"0+{value / 1000:.12g}x{steps(SHORT)}"
     return {"abaco_tape_latency_seconds_sum": total, "abaco_tape_latency_seconds_count": f"0+1x{steps(SHORT)}"}
 
 
@@ -89,11 +86,9 @@ def one_tape(value: float) -> Series:
     return {metric: flat(size, 0, SHORT - 300) for metric, size in grown.items()}
 
 
-def cpu(value: float, since: float) -> Series:
-    """Per cent of a core; before `since` none."""
-    grown = value / 100 * STEP
-    busy = f"0+{grown:.12g}x{steps(SHORT - since)}"
-    return {"process_cpu_seconds_total": f"0+0x{steps(since) - 1} {busy}" if since else busy}
+def cpu(value: float) -> Series:
+    """Per cent of a core."""
+    return {"process_cpu_seconds_total": f"0+{value / 100 * STEP:.12g}x{steps(SHORT)}"}
 
 
 def standstill(idle: float, waiting: float) -> Series:
@@ -112,23 +107,12 @@ def restarts(count: int) -> Series:
 
 
 def growing(an_hour: float, until: int) -> Series:
-    """Memory that grows by a constant share an hour, as least squares see it over two hours, or what there is; of one life."""
-    width = steps(min(until, 2 * HOUR)) + 1
-
-    def seen(rate: float) -> float:
-        values = [math.exp(rate * at * STEP / HOUR) for at in range(width)]
-        middle = (width - 1) / 2
-        slope = sum((at - middle) * value for at, value in enumerate(values)) / sum(
-            (at - middle) ** 2 for at in range(width)
-        )
-        return slope * HOUR / STEP  # of 1.0 at first
-
-    low, high = 0.0, an_hour
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if seen(middle) < an_hour else (low, middle)
-    values = " ".join(f"{50e6 * math.exp(low * at * STEP / HOUR):.9g}" for at in range(steps(until) + 1))
-    return {"process_resident_memory_bytes": values, "process_start_time_seconds": flat(1, until=until)}
+    """Memory of one life that grows evenly: by such a share an hour of what it was two hours before the end, or at first."""
+    slope = an_hour * 50e6 / (1 - an_hour * max(0.0, until / HOUR - 2))
+    return {
+        "process_resident_memory_bytes": ramp(slope, 50e6, until),
+        "process_start_time_seconds": flat(1, until=until),
+    }
 
 
 def silence(value: float) -> Series:
@@ -150,14 +134,10 @@ def share(rule: str, level: str, limit: float, least: int) -> Iterator[Case]:
     yield Case(rule, level, "few", tapes({"failed": least - 1}), fires=False)
 
 
-def figure(
-    rule: str, level: str, limit: float, made: Callable[[float, float], Series], hold: float = 0.0
-) -> Iterator[Case]:
-    """A figure a thousandth past its limit, a thousandth short of it, and far past it for half of its hold time."""
-    yield Case(rule, level, "past", made(limit * 1.001, 0.0), fires=True)
-    yield Case(rule, level, "short", made(limit * 0.999, 0.0), fires=False)
-    if hold:
-        yield Case(rule, level, "young", made(limit * 20, SHORT - hold / 2), fires=False)
+def figure(rule: str, level: str, limit: float, made: Callable[[float], Series]) -> Iterator[Case]:
+    """A figure a thousandth past its limit, and a thousandth short of it."""
+    yield Case(rule, level, "past", made(limit * 1.001), fires=True)
+    yield Case(rule, level, "short", made(limit * 0.999), fires=False)
 
 
 def whole(rule: str, level: str, most: int, made: Callable[[int], Series]) -> Iterator[Case]:
@@ -173,10 +153,8 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
     found: list[Case] = [
         *whole("running", "critical", 0, lambda bad: {"up": flat(1 - bad)}),
         *whole("ready", "critical", 0, lambda bad: {"abaco_ready": flat(1 - bad)}),
-        Case("running", "critical", "young", {"up": flat(0, 1, SHORT - STEP)}, fires=False),
-        Case("ready", "critical", "young", {"abaco_ready": flat(0, 1, SHORT - 30)}, fires=False),
         *figure("latency", "warn", ms["warn"], latency),
-        *figure("latency", "critical", ms["critical"], latency, 600),
+        *figure("latency", "critical", ms["critical"], latency),
         *figure("latency", "rollback", ms["rollback"], latency),
         *(Case("latency", level, "few", one_tape(ms[level] * 2), fires=False) for level in ms),
         *figure("tape_at_hand", "rollback", ms["rollback"], gauge("abaco_tape_at_hand_seconds", 0.001)),
@@ -190,23 +168,19 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
         *whole("errors_per_hour", "warn", limits["errors_per_hour"]["warn"], lambda n: tapes({"failed": n})),
         *quarantined(limits["quarantined_share"]["critical"]),
         *figure("memory", "warn", limits["memory_mb"]["warn"], memory),
-        *figure("memory", "critical", limits["memory_mb"]["critical"], memory, 600),
-        *figure("cpu", "warn", busy["warn"], cpu, 600),
-        *figure("cpu", "critical", busy["critical"], cpu, 600),
+        *figure("memory", "critical", limits["memory_mb"]["critical"], memory),
+        *figure("cpu", "warn", busy["warn"], cpu),
+        *figure("cpu", "critical", busy["critical"], cpu),
         *whole("restarts", "warn", limits["restarts"]["warn"], restarts),
         *whole("crash_loop", "rollback", limits["crash_loop_restarts"]["rollback"], restarts),
-        *figure("audit_silence", "warn", limits["audit_silence_seconds"]["warn"], lambda value, _: silence(value)),
+        *figure("audit_silence", "warn", limits["audit_silence_seconds"]["warn"], silence),
         *whole("audit_cut", "rollback", 0, lambda gone: {"abaco_audit_events_total": flat(500 - gone, 500, SHORT - 120)}),
         *whole("tapes_without_audit", "rollback", 0, unrecorded),
-        Case("tapes_without_audit", "rollback", "young", unrecorded(1, SHORT - 45), fires=False),
-        Case("audit_cut", "rollback", "young", {"abaco_audit_events_total": flat(499, 500, SHORT)}, fires=False),
-        Case("tape_lost", "rollback", "young", {"abaco_tapes_lost": flat(1, 0, SHORT)}, fires=False),
-        Case("tape_doubled", "rollback", "young", {"abaco_tapes_doubled": flat(1, 0, SHORT)}, fires=False),
         *whole("tape_lost", "rollback", 0, lambda lost: {"abaco_tapes_lost": flat(lost)}),
         *whole("tape_doubled", "rollback", 0, lambda doubled: {"abaco_tapes_doubled": flat(doubled)}),
         Case("audit_events_per_hour", "warn", "past", {"abaco_audit_production_events_total": ramp(99)}, fires=True),
         Case("audit_events_per_hour", "warn", "short", {"abaco_audit_production_events_total": ramp(100)}, fires=False),
-        Case("audit_events_per_hour", "warn", "young", {"abaco_audit_production_events_total": f"_x{steps(900)} {ramp(9)}"}, fires=False),
+        Case("audit_events_per_hour", "warn", "fresh", {"abaco_audit_production_events_total": f"_x{steps(900)} {ramp(9)}"}, fires=False),
         Case("kpi_drift", "warn", "past", kpi(10, 10.501), fires=True),
         Case("kpi_drift", "warn", "short", kpi(10, 10.499), fires=False),
         Case("kpi_drift", "warn", "floor", kpi(1, 1.0999), fires=False),
@@ -218,7 +192,6 @@ def cases(limits: dict[str, dict[str, Any]]) -> list[Case]:
         brief = dict.fromkeys(growing(growth[level], at), f"_x{steps(at - 2700)} {ramp(9e7, 50e6, 2700)}")
         brief["process_start_time_seconds"] = flat(1, until=at)
         found.append(Case("memory_growth", level, "few", brief, fires=False, at=at))
-    found.append(Case("memory_growth", "critical", "young", growing(growth["critical"] * 1.01, SHORT), fires=False))
     return found
 
 
@@ -231,10 +204,10 @@ def quarantined(limit: float) -> Iterator[Case]:
         yield Case("quarantined_rows", "critical", name, series, fires=name == "past")
 
 
-def unrecorded(bad: int, since: float = STEP) -> Series:
+def unrecorded(bad: int) -> Series:
     """Tapes in every quarter of a minute, and an audit trail that says so or not."""
     return {
-        'abaco_tapes_total{outcome="processed"}': f"0+0x{steps(since) - 1} 0+1x{steps(SHORT - since)}",
+        'abaco_tapes_total{outcome="processed"}': f"0+0x0 0+1x{steps(SHORT - STEP)}",
         "abaco_audit_production_events_total": flat(9) if bad else ramp(960),
     }
 

@@ -9,19 +9,18 @@ from typing import Any
 import pytest
 import yaml
 
-from cutover.report.prometheus import files
+from cutover.report.prometheus import generate
 from tests.checkout import ROOT
 from tests.monitor.watch_samples import shipped
 from tests.report.prometheus.prometheus_cases import STEP
 
-RULES, DASHBOARD = (Path("roles", "abaco", "prometheus", name) for name in ("rules.yml", "dashboard.json"))
 needs_promtool = pytest.mark.tool("promtool")
 
 
 @cache
 def rules() -> list[dict[str, Any]]:
     """What rules.yml of the service's Prometheus files holds."""
-    (group,) = yaml.safe_load(files("abaco", ROOT)[RULES])["groups"]
+    (group,) = yaml.safe_load(generate("abaco", ROOT))["groups"]
     assert group["interval"] == f"{STEP}s"
     found: list[dict[str, Any]] = group["rules"]
     return found

@@ -1,0 +1,195 @@
+"""roles/<service>/prometheus/rules.yml: what Prometheus records, and an alert for each level of each rule of the watch that it can judge.
+
+Made from the rules of the watch and prometheus.yml of the service (promql.py). Never written by hand.
+"""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import yaml
+
+from cutover.core.checkout import CHECKOUT
+from cutover.monitor.rules.rulebook import COUNTED, STATES, UNITS, Rule, RuleBook, Signal, Threshold
+from cutover.monitor.rules.rules import load_for
+from cutover.plan.service import load_service
+from cutover.report.promql import PromQL, Query, load_promql, signals_of
+from cutover.report.runbook import example_variables
+
+PROMQL = "prometheus.yml"  # of the service
+LOOK = "watch_look_s"  # the variable that says how often hosts are looked at; Prometheus scrapes as often
+HEAD = """\
+Written by `./invokew prometheus` from rules.yml and prometheus.yml of the service. Do not edit:
+change those and run it again.
+
+`severity`: warn and critical notify people; rollback is what the watch rolls back by itself, which Prometheus never does."""
+OTHERS = "Rules that Prometheus cannot judge, since their signal is not on /metrics:"
+UNWATCHED = "It is the watch that rolls back. Where none is running any more (`./invokew status`), nobody has: `./invokew rollback`."
+
+Entry = dict[str, Any]
+
+
+def rules_file(service: str) -> Path:
+    """Where the rules of a service are, below the root of a checkout."""
+    return Path("roles", service, "prometheus", "rules.yml")
+
+
+def generate(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> str:
+    """The text of the file; by default, or with the variables of an environment. UsageError with all problems."""
+    known = example_variables(root, service) if variables is None else variables
+    role = load_service(root, service)
+    book = load_for(role, known)
+    queries = Queries(book, load_promql(role.file(PROMQL), book), float(known[LOOK]))
+    return queries.text()
+
+
+@dataclass(frozen=True)
+class Queries:
+    """The rules of a watch and their PromQL; hosts are scraped every `look_s` seconds."""
+
+    book: RuleBook
+    promql: PromQL
+    look_s: float
+
+    def text(self) -> str:
+        """The whole file: one group, which Prometheus evaluates in this order."""
+        rules = [rule for rule in self.book.rules if rule.signal.name in self.promql.signals]
+        recorded = [{"record": series, "expr": expr} for series, expr in self._records(rules)]
+        alerts = [self._alert(rule, limit) for rule in rules for limit in self._limits(rule)]
+        missing = [self._not_measured(metric, max(rule.fail_after for rule in rules)) for metric in self.promql.always]
+        group = {"name": self.promql.name, "interval": duration(self.look_s), "rules": [*recorded, *alerts, *missing]}
+        body = yaml.dump({"groups": [group]}, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=1000)
+        return f"{self._comment()}\n{body}"
+
+    def _comment(self) -> str:
+        lines = [*HEAD.splitlines(), "", OTHERS]
+        for rule in self.book.rules:
+            if why := self.promql.unseen.get(rule.signal.name):
+                lines += textwrap.wrap(f"{rule.name}: {why}.", 130, initial_indent="  ", subsequent_indent="    ")
+        return "\n".join(f"# {line}".rstrip() for line in lines)
+
+    def _records(self, rules: list[Rule]) -> Iterator[tuple[str, str]]:
+        """Name and PromQL of everything that is recorded, in an order in which each needs only earlier ones."""
+        for name, text in self.promql.helpers.items():
+            yield f"{self.promql.name}:{name}", self._filled(text)
+        bounded = {rule.signal.key for rule in rules if rule.bound}
+        signals = signals_of(self.book)
+        for name, query in self.promql.signals.items():
+            for signal in signals[name]:
+                yield from self._recorded(query, signal, bound=signal.key in bounded)
+
+    def _recorded(self, query: Query, signal: Signal, *, bound: bool) -> Iterator[tuple[str, str]]:
+        known = {"window": duration(signal.window), "floor": f"{signal.floor:g}"}
+        known["scrapes"] = f"{signal.window / self.look_s:g}"
+        of, n, times = self._series(signal, "of"), self._series(signal, "n"), signal.entry.scale
+        scaled = "" if times == 1.0 else f" * {times:g}"
+        if query.of:
+            yield of, self._filled(query.of, **known)
+            yield n, self._filled(query.per, **known)
+            yield self._series(signal), f"{of} / {n}{scaled}"
+        else:
+            value = self._filled(query.value, **known)
+            yield self._series(signal), f"({value}){scaled}" if scaled else value
+            if signal.kind in COUNTED:
+                yield n, self._filled(query.n, **known)
+        if bound:
+            yield self._series(signal, "lower"), Template(self.promql.lower).substitute(of=of, per=n)
+
+    def _series(self, signal: Signal, part: str = "") -> str:
+        """The name under which a signal is recorded: `name:latency:9m`; what it rests on is `name:latency:n_9m`."""
+        ends = [part, duration(signal.window) if signal.window else ""]
+        return ":".join(filter(None, [self.promql.name, signal.name, "_".join(filter(None, ends))]))
+
+    def _filled(self, text: str, **known: str) -> str:
+        helpers = {name: f"{self.promql.name}:{name}" for name in self.promql.helpers}
+        return Template(text).substitute({**helpers, "job": self.promql.job, **known})
+
+    def _limits(self, rule: Rule) -> tuple[Threshold, ...]:
+        """The limits of a rule; one that judges the samples themselves has the number that may fail."""
+        return rule.limits or (Threshold("critical", 0.0, rule.fail_after * self.look_s),)
+
+    def _alert(self, rule: Rule, limit: Threshold) -> Entry:
+        judged = self._series(rule.signal, "lower" if rule.bound else "")
+        expr = f"{judged} {'<' if rule.below else '>'} {limit.limit:.12g}"
+        if rule.least:
+            expr += f" and {self._series(rule.signal, 'n')} >= {rule.least}"
+        where = "" if rule.signal.kind == "looks" else "{{ $labels.instance }}: "
+        annotations = {
+            "summary": where + _plain(rule.words),
+            "description": self._description(rule, limit),
+            "next": _plain(rule.next),
+        }
+        if limit.level == "rollback":
+            annotations["unwatched"] = UNWATCHED
+        return {
+            "alert": camel(f"{self.promql.name}_{rule.name}"),
+            "expr": expr,
+            **({"for": duration(limit.hold)} if limit.hold else {}),
+            "labels": {"severity": limit.level, "rule": rule.name, "service": self.promql.name},
+            "annotations": annotations,
+        }
+
+    def _description(self, rule: Rule, limit: Threshold) -> str:
+        held = [f"for {duration(limit.hold)}"] if limit.hold else []
+        if rule.signal.kind in STATES or not rule.limits:
+            seen = self.promql.signals[rule.signal.name].words
+        else:
+            over = f" over {duration(rule.signal.window)}" if rule.signal.window else ""
+            bound = "at least (lower 95 % bound) " if rule.bound else ""
+            value, most = _figures(rule.signal.entry.unit, limit.limit)
+            side = "less" if rule.below else "more"
+            seen = f"{_plain(rule.signal.entry.words)}{over}: {bound}{value}, {side} than {most}"
+        return ", ".join([seen, *held])
+
+    def _not_measured(self, metric: str, samples: int) -> Entry:
+        """A figure that is missing fires no alert of its own, so that it is missing is one."""
+        hold = duration(samples * self.look_s)
+        return {
+            "alert": camel(f"{self.promql.name}_not_measured"),
+            "expr": f"up{{{self.promql.job}}} == 1 unless on (job, instance) {metric}",
+            "for": hold,
+            "labels": {"severity": "critical", "metric": metric, "service": self.promql.name},
+            "annotations": {
+                "summary": f"{{{{ $labels.instance }}}}: The service answers, and {metric} is missing.",
+                "description": f"not measured is never PASS: what {metric} is needed for is not judged, for {hold}",
+                "next": "Read the service's journal on the host; compare its release with the one that these rules were written for.",
+            },
+        }
+
+
+def _figures(unit: str, limit: float) -> tuple[str, str]:
+    """A template for the value, and the limit, with their unit; shares in per cent."""
+    if unit in ("share", "share/h"):
+        rest = " an hour" if unit.endswith("/h") else ""
+        return f"{{{{ $value | humanizePercentage }}}}{rest}", f"{limit * 100:g}%{rest}"
+    return f'{{{{ $value | printf "%.4g" }}}} {unit}'.rstrip(), f"{limit:g} {unit}".rstrip()
+
+
+def camel(name: str) -> str:
+    """A rule's name as alerts are called: error_rate -> ErrorRate."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def duration(seconds: float) -> str:
+    """A duration as Prometheus writes it: 9m, 1h30m, 500ms; 0s for none."""
+    left, text = round(seconds * 1000), ""
+    for unit, size in [*sorted(UNITS.items(), key=lambda entry: -entry[1]), ("ms", 0.001)]:
+        whole, left = divmod(left, round(size * 1000))
+        text += f"{whole}{unit}" if whole else ""
+    return text or "0s"
+
+
+def _plain(words: str) -> str:
+    """Words of ours that are not to be taken for a template."""
+    return words.replace("{{", '{{ "{{" }}')
+
+
+class _Readable(yaml.SafeDumper):
+    """YAML as people write it: lists stand in from the key that they belong to."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - the name and arguments are PyYAML's
+        """Lists too."""
+        super().increase_indent(flow, indentless=False)
