@@ -185,13 +185,8 @@ def put_back(items: Mapping[str, Item], copies: Path, place: Path) -> None:
     with building(place, replaces=True) as scratch:
         made = []
         for name, item in sorted(items.items()):
-            seen = standing.get(name)
-            if (
-                seen
-                and "sha256" in item
-                and seen.st_mtime_ns == item["mtime_ns"]
-                and not changes(item, seen, place / name)
-            ):
+            seen, at = standing.get(name), item["mtime_ns"]
+            if seen and "sha256" in item and seen.st_mtime_ns == at and not changes(item, seen, place / name):
                 os.link(place / name, scratch / name)
             else:
                 copy(copies / name, (copies / name).lstat(), scratch / name)
