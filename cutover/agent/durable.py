@@ -1,4 +1,4 @@
-"""The files of a host: how they are read, written, copied, compared and removed. No other part of the agent changes one.
+"""The files of a host: only here does the agent copy, compare, replace, restore them and give them away.
 
 A crash leaves either the old or the new one, on disk, never a half: whatever is made is built beside its place, flushed, and
 renamed into it. An item says what a file, link or directory is: mode (text such as 0644), uid, gid, mtime_ns; of a file
@@ -36,7 +36,7 @@ def building(place: Path, *, replaces: bool = False) -> Iterator[Path]:
         try:
             scratch.rename(place)
         except OSError:  # it takes two renames where either is a directory
-            if not replaces:
+            if not replaces or status(place) is None:
                 raise
             _exchange(scratch, place, old)
     except BaseException:  # a half one on a full disk would keep it full, for the service as well
@@ -185,13 +185,8 @@ def put_back(items: Mapping[str, Item], copies: Path, place: Path) -> None:
     with building(place, replaces=True) as scratch:
         made = []
         for name, item in sorted(items.items()):
-            seen = standing.get(name)
-            if (
-                seen
-                and "sha256" in item
-                and seen.st_mtime_ns == item["mtime_ns"]
-                and not changes(item, seen, place / name)
-            ):
+            seen, at = standing.get(name), item["mtime_ns"]
+            if seen and "sha256" in item and seen.st_mtime_ns == at and not changes(item, seen, place / name):
                 os.link(place / name, scratch / name)
             else:
                 copy(copies / name, (copies / name).lstat(), scratch / name)
