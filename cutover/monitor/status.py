@@ -51,9 +51,8 @@ def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
         **owed_by_marks(states, targets.names),
         **still_owed(pending_rollbacks(targets.root, targets.environment, targets.service), states),
     }
-    states = {
-        name: {**state, "owed": owed[name].problem().found if name in owed else None} for name, state in states.items()
-    }
+    for name, state in states.items():
+        state["owed"] = owed[name].problem().found if name in owed else None
     unasked = [owed[one.host].problem() if one.host in owed else one for one in (*problems, *failures(outcomes))]
     return states, unasked
 
