@@ -49,9 +49,8 @@ def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
     states = {name: one.unwrap() for name, one in outcomes.items() if one.error is None}
     book = pending_rollbacks(targets.root, targets.environment, targets.service)
     pending = {host: one.problem() for host, one in owed(book, states, targets.names).items()}
-    states = {
-        name: {**state, "owed": pending[name].found if name in pending else None} for name, state in states.items()
-    }
+    for name, state in states.items():
+        state["owed"] = pending[name].found if name in pending else None
     unasked = [pending.get(one.host, one) for one in (*problems, *failures(outcomes))]
     return states, unasked
 

@@ -105,12 +105,6 @@ def test_decisions_sign_offs_and_notices_are_there(tmp_path: Path) -> None:
     assert "hold high operations lead hold of stage WARN sent over mail NOT sent over chat: connection refused" in text
 
 
-def test_without_sign_offs_and_notices_the_page_says_so(tmp_path: Path) -> None:
-    text = plain(page(Watching("h1").look(row=True), tmp_path))
-    for words in ("No sign-off so far.", "No notice was sent."):
-        assert words in text
-
-
 def test_charts_show_hosts_limits_decisions_holds_and_gaps(tmp_path: Path) -> None:
     html = page(held_and_gone_on(look_s=600, hosts=NAMES), tmp_path)
     memory = html.split("<h3>Memory, MB</h3>")[1].split("</svg>")[0]

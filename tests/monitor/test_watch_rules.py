@@ -4,8 +4,12 @@ from typing import Any
 
 import pytest
 
+from cutover.core.samples import Judgement, Sample
 from cutover.core.verdict import Verdict
+from cutover.monitor.rules.judge import HostJudge
+from cutover.monitor.rules.rulebook import SAMPLES, paced
 from tests.monitor.watch_samples import HOST, shipped, watched
+from tests.monitor.watches import BEGAN, HOUR, healthy
 
 PASS, WARN, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.INCONCLUSIVE
 
@@ -144,8 +148,42 @@ def test_only_triggers_roll_back() -> None:
     }  # fmt: skip
 
 
-def test_a_judge_that_is_fed_the_same_samples_says_the_same() -> None:
-    """What makes a watch resumable."""
-    one, other = watched(200), watched(200)
-    assert one.last == other.last
-    assert one.judge.metrics() == other.judge.metrics()
+# Rules fitted to how often a watch samples: windows hold enough samples, and what is counted stands for the rule's own window.
+
+DAY = 24 * HOUR
+
+
+def judged(rule: str, look_s: float, errors_a_look: int, restarts_a_look: int = 0) -> Judgement:
+    """What a rule says after a dozen looks so far apart."""
+    judge = HostJudge(paced(shipped(), look_s), "web1", look_s)
+    said: dict[str, Judgement] = {}
+    for number in range(12):
+        t = number * look_s
+        documents = healthy(t)
+        documents["figures"]["tapes"]["failed"] = number * errors_a_look
+        documents["unit"]["restarts"] = number * restarts_a_look
+        said = {one.rule: one for one in judge.take(Sample("web1", BEGAN + t, t, documents, row=True))}
+    return said[rule]
+
+
+def test_at_the_pace_that_the_rules_were_written_for_nothing_is_widened() -> None:
+    windows = {rule.name: rule.signal.window for rule in shipped().rules}
+    close = {rule.name: rule.signal.window for rule in paced(shipped(), 1.0).rules}
+    assert close == windows
+
+
+def test_a_window_holds_enough_looks_however_far_apart_they_are() -> None:
+    for rule in paced(shipped(), DAY).rules:
+        assert rule.signal.window == 0.0 or rule.signal.window >= SAMPLES * DAY
+
+
+def test_errors_of_days_are_not_taken_for_errors_of_an_hour() -> None:
+    few, many = judged("errors_per_hour", DAY, errors_a_look=24), judged("errors_per_hour", DAY, errors_a_look=24 * 6)
+    assert (str(few.verdict), str(many.verdict)) == ("PASS", "WARN")
+    assert few.value is not None
+    assert 0.8 < few.value <= 1.0
+
+
+def test_a_restart_a_day_is_no_crash_loop() -> None:
+    assert not judged("crash_loop", DAY, 0, restarts_a_look=1).rolls_back
+    assert judged("crash_loop", 60.0, 0, restarts_a_look=1).rolls_back

@@ -8,6 +8,7 @@ import pytest
 from cutover.core.verdict import Verdict
 from cutover.monitor.state import Signoff
 from cutover.monitor.watch import EndReason
+from tests.monitor.watch_samples import only
 from tests.monitor.watches import BEGAN, HOUR, SEEDS_AND_DAYS, TAPES_AN_HOUR, Hosts, Reel, settings
 
 
@@ -36,8 +37,9 @@ def leaking(seconds: float, mb: float) -> float:
 
 
 def quarter_hourly(reel: Reel) -> None:
-    """One host with fewer samples, for watches that are opened again and again: each reads its journal as a whole."""
-    reel.hosts, reel.settings = ("web1",), settings(cadence=SEEDS_AND_DAYS).looking_every(900.0)
+    """One host with fewer samples and rules, for watches that are opened again and again: each reads its journal as a whole."""
+    book = only("tape_lost", "errors_per_hour", "memory", "memory_growth", "kpi_drift")
+    reel.hosts, reel.settings = ("web1",), settings(cadence=SEEDS_AND_DAYS, book=book).looking_every(900.0)
 
 
 def said(decision: str, point: str = "", name: str = "Ana Example") -> Signoff:

@@ -146,7 +146,7 @@ def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> 
     draft = _Draft(
         names={section: list(found) for section, found in sections.items()},
         table={
-            name: {str(level): value for level, value in row.root.items()} for name, row in entries(TABLE, _Row).items()
+            name: {str(level): limit for level, limit in row.root.items()} for name, row in entries(TABLE, _Row).items()
         },
         signals=entries("signals", SignalEntry),
         rules=entries("rules", _Rule),
