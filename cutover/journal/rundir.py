@@ -66,8 +66,9 @@ class RunDir:
         first = _json(self.journal_file, lines=True).get("data")
         about = first if isinstance(first, dict) and "environment" in first else _json(self.plan_file)
         service = about.get("service", "")
-        known = {name: str(about.get(name, "")) for name in ("environment", "pattern", "inventory")}
-        return Created(**known, service=str(service.get("name", "") if isinstance(service, dict) else service))
+        name = service.get("name", "") if isinstance(service, dict) else service
+        environment, pattern, inventory = (str(about.get(key, "")) for key in ("environment", "pattern", "inventory"))
+        return Created(environment, pattern, inventory, str(name))
 
     def environment(self) -> str:
         """The environment that the run is about."""

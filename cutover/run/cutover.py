@@ -6,6 +6,7 @@ from cutover.console.ask import confirm
 from cutover.console.plan import plan_view
 from cutover.core.errors import CutoverError, Interrupted, MixedFleet, Problem, Refused, RolledBack, UsageError
 from cutover.journal.journal import utc_now
+from cutover.plan.gate import Answer
 from cutover.plan.phases import BAKES, COMMITTING, PREPARING, Phase
 from cutover.plan.plan import Plan
 from cutover.release.build import release_of
@@ -17,7 +18,7 @@ from cutover.run.leases import holder, take_leases
 from cutover.run.phase import arm, bake, recheck, run_phase
 from cutover.run.planning import contents_for, make_plan
 from cutover.run.rollback import go_back
-from cutover.run.session import Reached, Session, follow, open_journal
+from cutover.run.session import Session, follow, open_journal
 
 
 def plan(session: Session) -> None:
@@ -168,11 +169,12 @@ def commit_or_go_back(session: Session) -> None:
 def commit(session: Session) -> None:
     """Take batch after batch to the new release; raises GateShut or Interrupted.
 
-    A run that is taken up where its controller died: what was done before is armed and judged once more.
+    A run that is taken up where its controller died: what was done before is armed under the token that rules now, and judged once more.
     """
-    at = session.reached or Reached()
-    if session.reached is not None:
-        _take_up(session, [host for hosts in session.batches[: at.batch] for host in hosts])
+    at = session.reached
+    if done := [host for hosts in session.batches[: at.batch] for host in hosts]:
+        _arm(session, done)
+        _pass(recheck(session, BAKES, done))
     for number, hosts in enumerate(session.batches[at.batch :], start=at.batch):
         session.check()
         session.record("batch.started", number=number + 1, of=len(session.batches), hosts=list(hosts))
@@ -180,9 +182,7 @@ def commit(session: Session) -> None:
         for phase in COMMITTING[at.phase if number == at.batch else 0 :]:
             session.check()
             _still_ours(session)
-            answer = run_phase(session, phase, hosts)
-            if not answer.opens:
-                raise GateShut(answer.problems)
+            _pass(run_phase(session, phase, hosts))
         bake(session, hosts)
         _still_ours(session)
 
@@ -200,19 +200,14 @@ def confirm_hosts(session: Session) -> None:
     session.record("confirmed", hosts=list(session.hosts))
 
 
-def _take_up(session: Session, done: Sequence[str]) -> None:
-    """Hosts that an earlier controller brought to the new release: armed under the token that rules now, and still as they were left."""
-    if not done:
-        return
-    _arm(session, done)
-    answer = recheck(session, BAKES, done)
-    if not answer.opens:
-        raise GateShut(answer.problems)
-
-
 def _arm(session: Session, hosts: Sequence[str]) -> None:
     if unarmed := arm(session, hosts):
         raise GateShut(unarmed)
+
+
+def _pass(answer: Answer) -> None:
+    if not answer.opens:
+        raise GateShut(answer.problems)
 
 
 def _still_ours(session: Session) -> None:

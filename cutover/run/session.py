@@ -129,7 +129,7 @@ class Session:
     lost: tuple[Problem, ...] = ()  # hosts that could not be asked
     inherited: Sequence[str] = ()  # hosts on which an earlier controller of this run began phases 3-5
     already: Sequence[str] = ()  # those of them that are back, by themselves or by an earlier rollback
-    reached: Reached | None = None  # None: nothing of phases 3-5 was begun before
+    reached: Reached = Reached()
 
     # Leases. `dead`: by host, the nonce of a dead holder whose lease is taken over; `had`: hosts whose lease this session had once.
     tokens: dict[str, int] = field(default_factory=dict)

@@ -4,8 +4,9 @@ testinfra's own plugin stays off (`-p no:pytest11.testinfra`): without a host it
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -33,13 +34,12 @@ class Remembering:
         self._shell = shell
         self._answers: dict[str, deque[Result]] = defaultdict(deque)
 
-    def gather(self) -> None:
-        """Begin anew: forget what nobody asked for, and keep what is answered from now on."""
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Begin anew: forget what nobody asked for, keep what is answered meanwhile, and give that out afterwards."""
         self._answers.clear()
         self._gathering = True
-
-    def give_out(self) -> None:
-        """From now on give out what was kept."""
+        yield
         self._gathering = False
 
     def shell(self, script: str, *, deadline: float) -> Result:
@@ -91,14 +91,12 @@ def gather(items: Iterable[pytest.Item], hosts: Mapping[str, CheckedHost], wante
 
 def _go_through(checks: Sequence[pytest.Function], host: CheckedHost, wanted: Any) -> None:
     given = {"host": host.host, "wanted": wanted}
-    host.shell.gather()
-    for check in checks:
-        names = check.obj.__code__.co_varnames[: check.obj.__code__.co_argcount]
-        try:
-            check.obj(**{name: given[name] for name in names})
-        except BaseException:  # noqa: BLE001, S112 - nothing is judged here: pytest runs the same check again and judges it
-            continue
-    host.shell.give_out()
+    with host.shell.gathering():
+        for check in checks:
+            names = check.obj.__code__.co_varnames[: check.obj.__code__.co_argcount]
+            # Nothing is judged here: pytest runs the same check again and judges it.
+            with suppress(BaseException):
+                check.obj(**{name: given[name] for name in names})
 
 
 @dataclass(frozen=True)
