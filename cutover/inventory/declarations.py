@@ -25,45 +25,30 @@ class NotPlainError(ValueError):
     """A value holds Jinja2 that is more than `{{ name }}`, or a reference that cannot stand inside text."""
 
 
-def parts(text: str) -> Iterator[nodes.TemplateData | nodes.Name]:
-    """The text cut into literal pieces and references; anything else of Jinja2 raises NotPlainError."""
-    if not any(mark in text for mark in ("{{", "{%", "{#")):
-        yield nodes.TemplateData(text)
-        return
-    try:
-        body = _JINJA.parse(text).body
-    except TemplateSyntaxError as error:
-        raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
-    for output in body:
-        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            if not isinstance(node, nodes.TemplateData | nodes.Name):
-                raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
-            yield node
-
-
 def expand(text: str, lookup: Callable[[str], object]) -> object:
     """The text with its references filled in; a lone `{{ name }}` keeps the type of what it names.
 
     Text that takes in a secret becomes a Secret.
     """
-    pieces = list(parts(text))
-    values = [lookup(piece.name) if isinstance(piece, nodes.Name) else piece.data for piece in pieces]
-    if len(pieces) == 1:
+    if not any(mark in text for mark in ("{{", "{%", "{#")):
+        return text
+    try:
+        body = _JINJA.parse(text).body
+    except TemplateSyntaxError as error:
+        raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
+    values: list[object] = []
+    for output in body:
+        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+            if not isinstance(node, nodes.TemplateData | nodes.Name):
+                raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
+            values.append(lookup(node.name) if isinstance(node, nodes.Name) else node.data)
+    if len(values) == 1:
         return values[0]
     for value in values:
         if isinstance(value, bool) or not isinstance(value, str | int | float | Secret):
             raise NotPlainError(f"`{text}` puts a {type(value).__name__} into text; only text and numbers fit there")
     whole = "".join(value.reveal() if isinstance(value, Secret) else str(value) for value in values)
     return Secret(whole) if any(isinstance(value, Secret) for value in values) else whole
-
-
-def texts(value: object) -> Iterator[str]:
-    """Every text inside a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from texts(item)
 
 
 def mask(value: object) -> Any:

@@ -149,7 +149,7 @@ class HostAgent:
             raise AgentFailed(self.name, f"agent shell: {done['stderr']}")
         signal = Signals(int(number)).name.removeprefix("SIG") if how == "signal" else None
         stdout, stderr = done["stdout"].encode(), done["stderr"].encode()
-        return Result(done["exit_code"], stdout, stderr, done["seconds"], signal=signal)
+        return Result(done["exit_code"], stdout, stderr, signal)
 
     def begin(
         self,

@@ -61,6 +61,11 @@ CASES: dict[str, tuple[str | dict[str, str], str, str]] = {
         "hosts.yml:2: x",
         "x -> y -> z -> x",
     ),
+    "environment without a host": (
+        "all: {hosts: {a: , b: }, children: {prod: {hosts: {a: }}}}",
+        "hosts.yml:1: all.children.prod",
+        "the group prod must contain the whole environment and lacks b",
+    ),
     "host and group": (ONE + "a: {hosts: {b: }}", "hosts.yml:1: all.hosts.a", "of a host and of a group"),
     "priority": (
         "all: {hosts: {a: }, vars: {ansible_group_priority: x}}",
