@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from cutover.core.errors import Problem, UsageError
-from cutover.core.verdict import Verdict
 from cutover.inventory import yamlfile
 from cutover.inventory.load import load
-from cutover.timeline.problems import grouped
 
 
 def problems(directory: Path, files: dict[str, str]) -> list[Problem]:
@@ -138,14 +136,6 @@ def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
         "group_vars/web.yml",
         "host_vars/a.yml:2:1",
     }
-
-
-def test_a_mistake_in_a_group_is_shown_once_with_its_hosts(tmp_path: Path) -> None:
-    found = problems(tmp_path, {"hosts.yml": "all: {vars: {ansible_port: x}, hosts: {web1: , web2: }}"})
-    (group,) = grouped((Verdict.ERROR, one) for one in found)
-    assert group.hosts == ("web1", "web2")
-    assert group.problem.path == "hosts.yml:1: all.vars.ansible_port"
-    assert group.problem.found == "`ansible_port: x`: expected a port from 1 to 65535"
 
 
 def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:

@@ -142,14 +142,14 @@ def test_a_required_variable_must_be_set(tmp_path: Path) -> None:
         ("v: {type: string, secret: true, default: s3cret, doc: d}", "v.default", "written in plain text"),
         ("V: {type: string, default: x, doc: d}", "V", "not a valid name"),
         ("ansible_v: {type: string, default: x, doc: d}", "ansible_v", "not a valid name"),
-        ("- v", "", "expected a map of declarations, found a list"),
+        ("- v", "", "expected a map, found a list"),
     ],
 )
 def test_a_wrong_declaration_is_refused(tmp_path: Path, text: str, path: str, found: str) -> None:
     with pytest.raises(UsageError) as caught:
         declared(tmp_path, role=text)
     (problem,) = caught.value.problems
-    assert problem.path == f"{tmp_path}/role/defaults.yml" + (f":1: {path}" if path else "")
+    assert problem.path == f"{tmp_path}/role/defaults.yml:1" + (f": {path}" if path else "")
     assert found in problem.found
 
 
