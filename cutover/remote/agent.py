@@ -122,7 +122,6 @@ class HostAgent:
         self.transport = transport
         self.name = transport.name
         self.state_dir = state_dir
-        self.python = python
         # -S: it needs nothing that was installed there, and finding out what was takes a third of Python's start.
         argv = [python, "-I", "-S", "-c", BOOT, str(len(packed())), "serve"]
         self._pool = AgentPool(transport, argv, packed())
