@@ -72,11 +72,10 @@ def test_a_missing_key_file_is_reported_before_anything_is_sent(loopback: sshd.S
     assert "ansible_ssh_private_key_file" in then
 
 
-def test_a_port_where_nobody_listens_is_reported(loopback: sshd.Sshd, access: SshAccess) -> None:
+def test_a_port_where_nobody_listens_and_a_name_that_does_not_resolve_are_reported(
+    loopback: sshd.Sshd, access: SshAccess
+) -> None:
     assert "Connection refused" in problem_of(loopback.host(port=sshd.free_port()), access)[0]
-
-
-def test_a_name_that_does_not_resolve_is_reported(loopback: sshd.Sshd, access: SshAccess) -> None:
     assert "cannot be reached" in problem_of(loopback.host(address="host.invalid"), access)[0]
 
 

@@ -1,6 +1,5 @@
 """What an inventory may not be: each mistake with its file, line, what was found and what to do next."""
 
-import importlib.util
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory import yamlfile
 from cutover.inventory.load import load
+from tests.checkout import ROOT
 
 
 def problems(directory: Path, files: dict[str, str]) -> list[Problem]:
@@ -167,10 +167,7 @@ def test_a_document_that_would_exhaust_stack_or_memory_is_refused(
 
 @pytest.mark.parametrize("environment", ["prod", "staging"])
 def test_the_documented_examples_load(environment: str) -> None:
-    spec = importlib.util.find_spec("cutover")
-    assert spec is not None
-    assert spec.origin is not None
-    inventory = load(Path(spec.origin).parents[1] / "inventory" / environment)
+    inventory = load(ROOT / "inventory" / environment)
     assert inventory.groups[environment] == inventory.groups["all"]
     assert len(inventory.hosts) >= 2
     assert inventory.known_hosts.is_file()
