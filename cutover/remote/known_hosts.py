@@ -93,11 +93,7 @@ def _lines(path: Path) -> list[str]:
 def trust_command(known_hosts: Path, host: str = "") -> str:
     """The command that pins the keys of a host, or of all in the environment of that file; it works as it is printed."""
     directory = known_hosts.absolute().parent
-    environment, where = directory.name, typed(directory)
-    if where == f"inventory/{environment}":
-        hosts = f"'{environment}:&{host}'" if host else environment
-        return f"./invokew hosts.trust --hosts {hosts}"
-    return f"./invokew hosts.trust --inventory {shlex.quote(where)} --hosts {host or environment}"
+    return f"./invokew hosts.trust --inventory {shlex.quote(typed(directory))} --hosts {host or directory.name}"
 
 
 # Pinning: known_hosts of an environment, committed with its inventory.
