@@ -40,7 +40,7 @@ def says(
     stdout: bytes | str = b"", exit_code: int | None = 0, stderr: bytes = b"", signal: str | None = None
 ) -> Result:
     """A Result for an answer, without naming what does not matter."""
-    return Result(exit_code, stdout.encode() if isinstance(stdout, str) else stdout, stderr, 0.0, signal)
+    return Result(exit_code, stdout.encode() if isinstance(stdout, str) else stdout, stderr, signal)
 
 
 class FakeTransport(Transport):
@@ -134,7 +134,7 @@ class LocalTransport(Transport):
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             raise DeadlinePassed(self.name, f"no end of the command within {deadline:.1f} s") from error
-        return _result(process, stdout, stderr, until)
+        return result_of(process.returncode, stdout, stderr)
 
 
 class _LocalChannel(LineChannel):
@@ -189,7 +189,7 @@ class _LocalChannel(LineChannel):
             return DeadlinePassed(self._name, f"no answer within {until.seconds:.1f} s")
         stderr = self._process.stderr.read()
         self._process.wait(timeout=until.left)
-        return why_ended(self._name, _result(self._process, self._output, stderr, until))
+        return why_ended(self._name, result_of(self._process.returncode, self._output, stderr))
 
 
 def answer(transport: Transport, script: str, *, deadline: float = 20) -> bytes:
@@ -211,8 +211,8 @@ def _start(command: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(("/bin/sh", "-c", command), stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
 
 
-def _result(process: "subprocess.Popen[bytes]", stdout: bytes, stderr: bytes, until: Deadline) -> Result:
-    if process.returncode < 0:
-        name = signal.Signals(-process.returncode).name.removeprefix("SIG")
-        return Result(None, stdout, stderr, until.spent, name)
-    return Result(process.returncode, stdout, stderr, until.spent)
+def result_of(returncode: int, stdout: bytes, stderr: bytes) -> Result:
+    """The Result of a process of this machine."""
+    if returncode < 0:
+        return Result(None, stdout, stderr, signal.Signals(-returncode).name.removeprefix("SIG"))
+    return Result(returncode, stdout, stderr)

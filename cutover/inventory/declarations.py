@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, RootModel, TypeAdapter, ValidationError, model_validator
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.host import Host
 from cutover.core.secret import Secret
-from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfits, named, one_of, validate
-from cutover.inventory.yamlfile import Document, Keys, dotted, read, shown
+from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfit, misfits, named, one_of, validate
+from cutover.inventory.yamlfile import Keys, dotted, read, shown
 
 # Values may hold plain `{{ name }}` references, as Ansible's users write them; no filters, tests or logic.
 
@@ -25,45 +25,30 @@ class NotPlainError(ValueError):
     """A value holds Jinja2 that is more than `{{ name }}`, or a reference that cannot stand inside text."""
 
 
-def parts(text: str) -> Iterator[nodes.TemplateData | nodes.Name]:
-    """The text cut into literal pieces and references; anything else of Jinja2 raises NotPlainError."""
-    if not any(mark in text for mark in ("{{", "{%", "{#")):
-        yield nodes.TemplateData(text)
-        return
-    try:
-        body = _JINJA.parse(text).body
-    except TemplateSyntaxError as error:
-        raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
-    for output in body:
-        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            if not isinstance(node, nodes.TemplateData | nodes.Name):
-                raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
-            yield node
-
-
 def expand(text: str, lookup: Callable[[str], object]) -> object:
     """The text with its references filled in; a lone `{{ name }}` keeps the type of what it names.
 
     Text that takes in a secret becomes a Secret.
     """
-    pieces = list(parts(text))
-    values = [lookup(piece.name) if isinstance(piece, nodes.Name) else piece.data for piece in pieces]
-    if len(pieces) == 1:
+    if not any(mark in text for mark in ("{{", "{%", "{#")):
+        return text
+    try:
+        body = _JINJA.parse(text).body
+    except TemplateSyntaxError as error:
+        raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
+    values: list[object] = []
+    for output in body:
+        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+            if not isinstance(node, nodes.TemplateData | nodes.Name):
+                raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
+            values.append(lookup(node.name) if isinstance(node, nodes.Name) else node.data)
+    if len(values) == 1:
         return values[0]
     for value in values:
         if isinstance(value, bool) or not isinstance(value, str | int | float | Secret):
             raise NotPlainError(f"`{text}` puts a {type(value).__name__} into text; only text and numbers fit there")
     whole = "".join(value.reveal() if isinstance(value, Secret) else str(value) for value in values)
     return Secret(whole) if any(isinstance(value, Secret) for value in values) else whole
-
-
-def texts(value: object) -> Iterator[str]:
-    """Every text inside a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from texts(item)
 
 
 def mask(value: object) -> Any:
@@ -199,6 +184,17 @@ class DeclarationEntry(Schema):
                 yield (key,), f"`{key}`: {reason}", "correct the value"
 
 
+def _variable_name(name: str) -> str:
+    if not _NAME.match(name):
+        advice = "use lower case letters, digits and _, and do not start with ansible_"
+        raise misfit(f"`{name}` is not a valid name of a variable", advice)
+    return name
+
+
+class DefaultsFile(RootModel[dict[Annotated[str, AfterValidator(_variable_name)], DeclarationEntry]]):
+    """A defaults.yml: each variable of a role, by its name."""
+
+
 class Declaration(DeclarationEntry):
     """A variable: its entry, its name, the role that declares it, and where."""
 
@@ -233,21 +229,8 @@ def _of_role(roles_dir: Path, role: str, problems: list[Problem]) -> Iterator[De
         advice = f"{did_you_mean(role, there)}roles: {listed(there)}"
         problems.append(Problem(f"the role `{role}` does not exist", advice, path=shown(folder)))
     elif path.exists() and (document := read(path, problems)) and document.value is not None:  # optional
-        if isinstance(document.value, dict):
-            for name, body in document.value.items():
-                yield from _declaration(role, name, body, document, problems)
-        else:
-            found = f"expected a map of declarations, found {named(document.value)}"
-            problems.append(Problem(found, "write `name: {type: ..., default: ..., doc: ...}`", path=document.name))
-
-
-def _declaration(
-    role: str, name: str, body: object, document: Document, problems: list[Problem]
-) -> Iterator[Declaration]:
-    where = document.where(name)
-    if not _NAME.match(name):
-        advice = "use lower case letters, digits and _, and do not start with ansible_"
-        problems.append(Problem(f"`{name}` is not a valid name of a variable", advice, path=where))
-    entry = validate(DeclarationEntry, body, lambda *keys: document.where(name, *keys), problems)
-    if entry is not None:
-        yield Declaration.model_construct(entry.model_fields_set, name=name, role=role, where=where, **dict(entry))
+        defaults = validate(DefaultsFile, document.value, document.where, problems)
+        for name, entry in defaults.root.items() if defaults else ():
+            yield Declaration.model_construct(
+                entry.model_fields_set, name=name, role=role, where=document.where(name), **dict(entry)
+            )

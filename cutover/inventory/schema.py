@@ -137,6 +137,7 @@ def _problem(model: type[BaseModel], error: ErrorDetails, where: Callable[..., s
 
 def _fields(model: type[BaseModel], keys: Keys) -> list[str]:
     """The keys that the model below a key path has."""
+    model = (_model_in(model.model_fields["root"].annotation) or model) if "root" in model.model_fields else model
     for key in keys:
         if key in model.model_fields:
             model = _model_in(model.model_fields[str(key)].annotation) or model

@@ -83,11 +83,8 @@ class Targets:
         values = {str(self.variables[name][variable]): name for name in self.names}
         if len(values) > 1:
             said = ", ".join(f"{value} on {name}" for value, name in values.items())
-            raise UsageError(
-                Problem(
-                    path=variable, found=f"it differs between hosts: {said}", next="set it once, for the whole group"
-                )
-            )
+            advice = "set it once, for the whole group"
+            raise UsageError(Problem(f"it differs between hosts: {said}", advice, path=variable))
         value: object = self.variables[self.names[0]][variable]
         return value
 

@@ -18,7 +18,6 @@ from cutover.inventory.declarations import (
     expand,
     is_source,
     mask,
-    texts,
 )
 from cutover.inventory.schema import did_you_mean
 
@@ -136,8 +135,6 @@ class _Resolver:
             raise self.refuse(name, f"`{name}` is required by the role {entry.role} and not set: {entry.doc}", advice)
         else:
             raw = entry.default
-            if not entry.secret and not any("{" in text for text in texts(raw)):
-                return raw  # checked when it was declared
         if entry.secret:
             return self._secret(entry, raw)
         value = self._filled(name, raw)

@@ -122,7 +122,6 @@ class HostAgent:
         self.transport = transport
         self.name = transport.name
         self.state_dir = state_dir
-        self.python = python
         # -S: it needs nothing that was installed there, and finding out what was takes a third of Python's start.
         argv = [python, "-I", "-S", "-c", BOOT, str(len(packed())), "serve"]
         self._pool = AgentPool(transport, argv, packed())
@@ -149,7 +148,7 @@ class HostAgent:
             raise AgentFailed(self.name, f"agent shell: {done['stderr']}")
         signal = Signals(int(number)).name.removeprefix("SIG") if how == "signal" else None
         stdout, stderr = done["stdout"].encode(), done["stderr"].encode()
-        return Result(done["exit_code"], stdout, stderr, done["seconds"], signal=signal)
+        return Result(done["exit_code"], stdout, stderr, signal)
 
     def begin(
         self,

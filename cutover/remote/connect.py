@@ -243,9 +243,8 @@ class SshAccess:
                 next="correct `ansible_ssh_private_key_file` of the host, or put the key there",
             )
             raise Unreachable(problem)
-        connection = self.open_hops(self.route(host, deadline), host, deadline)
-        assert connection is not None  # noqa: S101 - a route has at least the host's own hop
-        return connection
+        *jumps, own = self.route(host, deadline)
+        return self._open_hop(own, self.open_hops(jumps, host, deadline), host, deadline)
 
     def route(self, host: Host, deadline: Deadline) -> Route:
         """All hops to a host, the host's own last; Unreachable where the SSH configuration gives none."""
@@ -254,9 +253,6 @@ class SshAccess:
         except ConfigError as error:
             found, next_step = error.args
             raise Unreachable(Problem(host=host.name, found=found, next=next_step)) from error
-        except TimeoutError as error:
-            problem = Problem(host=host.name, found=str(error), next="see what it waits for in the SSH configuration")
-            raise Unreachable(problem) from error
 
     def open_hops(self, hops: Sequence[Hop], host: Host, deadline: Deadline) -> Connection | None:
         """Log in on one hop after the other; returns the last one's connection. None where there is no hop."""

@@ -1,8 +1,6 @@
 """Which host keys are trusted: those pinned with the inventory, else those that the system already knows. And how keys are pinned."""
 
-import os
 import shlex
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import NoReturn
 from paramiko import HostKeys, PKey, RejectPolicy, SSHClient, SSHException
 from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 
+from cutover.agent.durable import write_atomically
 from cutover.core.errors import Problem, Refused, UsageError
 from cutover.inventory.yamlfile import shown as typed
 from cutover.remote.ssh_config import Hop, entry_name
@@ -94,11 +93,7 @@ def _lines(path: Path) -> list[str]:
 def trust_command(known_hosts: Path, host: str = "") -> str:
     """The command that pins the keys of a host, or of all in the environment of that file; it works as it is printed."""
     directory = known_hosts.absolute().parent
-    environment, where = directory.name, typed(directory)
-    if where == f"inventory/{environment}":
-        hosts = f"'{environment}:&{host}'" if host else environment
-        return f"./invokew hosts.trust --hosts {hosts}"
-    return f"./invokew hosts.trust --inventory {shlex.quote(where)} --hosts {host or environment}"
+    return f"./invokew hosts.trust --inventory {shlex.quote(typed(directory))} --hosts {host or directory.name}"
 
 
 # Pinning: known_hosts of an environment, committed with its inventory.
@@ -174,7 +169,9 @@ def pin(known_hosts: Path, shown: Sequence[ShownKeys], *, replace: bool = False)
         if state.shown and (state.word == "new" or entry in gone)
     ]
     if new:
-        _write(known_hosts, [*kept, *new])
+        content = "".join(f"{line}\n" for line in (*kept, *new)).encode(errors="surrogateescape")
+        known_hosts.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(known_hosts, content, mode=0o644)
     return new
 
 
@@ -190,16 +187,3 @@ def _without(line: str, gone: set[str]) -> str:
 
 def _hashed(entry: str, name: str) -> str:
     return HostKeys.hash_host(entry, name) if name.startswith("|1|") else entry
-
-
-def _write(path: Path, lines: list[str]) -> None:
-    """Replace the file as a whole, so that a reader sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".known_hosts.")
-    with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write("".join(f"{line}\n" for line in lines))
-        file.flush()
-        os.fsync(file.fileno())
-    part = Path(name)
-    part.chmod(0o644)
-    part.replace(path)

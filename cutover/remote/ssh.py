@@ -35,7 +35,6 @@ from cutover.remote.transport import (
     why_ended,
 )
 
-INLINE = 32 * 1024  # input up to here fits in the first window of any sshd, so that sending it cannot block
 CHUNK = 32 * 1024 - 64  # what fills one packet of OpenSSH
 ALL = 16 * 1024 * 1024  # take all output there is: Paramiko's buffer is slow to cut in pieces
 BROKEN = (SSHException, OSError, EOFError)
@@ -58,14 +57,11 @@ class ExecChannel:
         """Whether the channel still stands, as far as is known."""
         return not (self._channel.closed or self._channel.eof_received)
 
-    @property
-    def complete(self) -> bool:
-        """Whether all output and how the command ended are known."""
-        return bool(self._channel.eof_received) and (self._exit_code is not None or self._signal is not None)
-
-    def result(self, seconds: float) -> Result:
-        """What is known once it is complete."""
-        return Result(self._exit_code, b"".join(self._stdout), b"".join(self._stderr), seconds, self._signal)
+    def result(self) -> Result | None:
+        """What came of the command; None where its output or how it ended is not known."""
+        if not self._channel.eof_received or (self._exit_code is None and self._signal is None):
+            return None
+        return Result(self._exit_code, b"".join(self._stdout), b"".join(self._stderr), self._signal)
 
     def start(self, command: str) -> None:
         """Send the command."""
@@ -178,9 +174,8 @@ class SshLineChannel(LineChannel):
             self._transport.doubted = self._channel.connection
             return DeadlinePassed(host, f"no answer within {until.seconds:.1f} s")
         self._channel.wait(Deadline(min(until.left, EXIT_STATUS_S)))
-        if not self._channel.complete:
-            return Lost(host, "the connection was lost with a question in flight")
-        return why_ended(host, self._channel.result(until.spent))
+        result = self._channel.result()
+        return why_ended(host, result) if result else Lost(host, "the connection was lost with a question in flight")
 
 
 class SshTransport(Transport):
@@ -201,26 +196,25 @@ class SshTransport(Transport):
 
     def open_channel(self, argv: Sequence[str], *, opening: bytes = b"", deadline: float) -> LineChannel:
         """Start a program on a channel of its own. Where it ended before it had read the opening, the first question says why."""
-        return SshLineChannel(self, self._start(as_root(argv), opening, Deadline(deadline), more=True))
+        return SshLineChannel(self, self._start(as_root(argv), opening, Deadline(deadline)))
 
     def _execute(self, command: str, stdin: BinaryIO, *, deadline: float) -> Result:
         until = Deadline(deadline)
-        first = stdin.read(INLINE)
-        channel = self._start(command, first, until, more=len(first) == INLINE)
+        channel = self._start(command, b"", until)
         try:
-            if len(first) == INLINE:
-                threading.Thread(target=channel.feed, args=(stdin,), name="ssh-input", daemon=True).start()
+            threading.Thread(target=channel.feed, args=(stdin,), name="ssh-input", daemon=True).start()
             channel.wait(until)
         finally:
             channel.close()
-        self.doubted = None if channel.complete else channel.connection
+        result = channel.result()
+        self.doubted = None if result is not None else channel.connection
         if channel.input_error is not None:
             raise channel.input_error
-        if not channel.complete:
+        if result is None:
             raise self._unknown(until)
-        return channel.result(until.spent)
+        return result
 
-    def _start(self, command: str, first: bytes, until: Deadline, *, more: bool) -> ExecChannel:
+    def _start(self, command: str, first: bytes, until: Deadline) -> ExecChannel:
         """Send a command and the first of its input; from here on it may have run, and is never sent again."""
         if until.passed:
             raise DeadlinePassed(self.name, "no time was left to begin")
@@ -228,8 +222,7 @@ class SshTransport(Transport):
         try:
             with guarded(until.left, channel.close):
                 channel.start(command)
-                if channel.send(first) and not more:
-                    channel.end_input()
+                channel.send(first)
         except BROKEN as error:
             channel.close()
             self.doubted = channel.connection

@@ -174,7 +174,8 @@ def _run(argv: Sequence[str], text: str, deadline: Deadline) -> tuple[int, str, 
             stdout, stderr = process.communicate(text, timeout=deadline.left)
         except subprocess.TimeoutExpired as error:
             os.killpg(process.pid, signal.SIGKILL)
-            raise TimeoutError(f"`{' '.join(argv)}` did not end (a `Match exec`, or the resolver)") from error
+            found = f"`{' '.join(argv)}` did not end (a `Match exec`, or the resolver)"
+            raise ConfigError(found, "see what it waits for in the SSH configuration") from error
     return process.returncode, stdout, stderr
 
 

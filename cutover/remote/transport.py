@@ -83,7 +83,6 @@ class Result:
     exit_code: int | None
     stdout: bytes
     stderr: bytes
-    seconds: float
     signal: str | None = None
 
     @property

@@ -1,7 +1,6 @@
 """The ways to a host that the contract holds for: in memory, this machine, real sshd on loopback, a host of the lab."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from cutover.remote.ssh import SshTransport
 from cutover.remote.transport import Result, Transport
 from tests.contract import sshd
 from tests.realhost import RealHost
-from tests.transports import Call, FakeTransport, LocalTransport
+from tests.transports import Call, FakeTransport, LocalTransport, result_of
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -89,11 +88,6 @@ def _made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def play(call: Call) -> Result:
     """Let this machine's programs play the fake host's: the fake itself knows no command."""
-    began = time.monotonic()
     environment = {"PATH": "/usr/bin:/bin", "BY_SUDO": "yes"}
     done = subprocess.run(call.argv, input=call.stdin, capture_output=True, check=False, env=environment)
-    seconds = time.monotonic() - began
-    if done.returncode < 0:
-        names = {9: "KILL", 15: "TERM"}
-        return Result(None, done.stdout, done.stderr, seconds, names[-done.returncode])
-    return Result(done.returncode, done.stdout, done.stderr, seconds)
+    return result_of(done.returncode, done.stdout, done.stderr)

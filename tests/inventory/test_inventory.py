@@ -7,7 +7,7 @@ import pytest
 from cutover.core.errors import UsageError
 from cutover.inventory.load import Inventory, load
 
-HOSTS = """
+GOOD = """
 all:
   vars: {colour: all, ansible_user: deploy}
   hosts:
@@ -16,7 +16,6 @@ all:
     web:
       hosts:
         web[01:03]: {ansible_port: 2222}
-        web02: {ansible_host: 192.0.2.2}
       vars: {colour: web}
     db:
       children: {primary: , replica: }
@@ -39,35 +38,13 @@ def of(directory: Path, **files: str) -> Inventory:
     return load(write(directory, **files))
 
 
-def refusals(directory: Path, **files: str) -> list[str]:
-    """Each problem as `file:line: path | found | next`, the file below the environment."""
-    with pytest.raises(UsageError) as caught:
-        of(directory, **files)
-    return [
-        f"{problem.path.removeprefix(f'{directory}/prod/')} | {problem.found} | {problem.next}"
-        for problem in caught.value.problems
-    ]
-
-
-GOOD = HOSTS.replace("        web02: {ansible_host: 192.0.2.2}\n", "")
-
-
-def test_hosts_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_hosts_and_groups_come_in_the_order_of_the_file_and_hold_what_is_below_them(tmp_path: Path) -> None:
     inventory = of(tmp_path, hosts=GOOD)
     assert list(inventory.hosts) == ["lone.example.internal", "web01", "web02", "web03", "db-a", "db-b", "db-c"]
-
-
-def test_groups_hold_the_hosts_of_their_children(tmp_path: Path) -> None:
-    groups = of(tmp_path, hosts=GOOD).groups
-    assert groups["db"] == ("db-a", "db-b", "db-c")
-    assert groups["ungrouped"] == ("lone.example.internal",)
-    assert len(groups["all"]) == 7
-
-
-def test_the_environment_is_a_group_with_every_host(tmp_path: Path) -> None:
-    inventory = of(tmp_path, hosts=GOOD)
+    assert inventory.groups["db"] == ("db-a", "db-b", "db-c")
+    assert inventory.groups["ungrouped"] == ("lone.example.internal",)
     assert inventory.environment == "prod"
-    assert inventory.groups["prod"] == inventory.groups["all"]
+    assert inventory.groups["prod"] == inventory.groups["all"] == tuple(inventory.hosts)
     assert inventory.hosts["db-a"].groups == ("prod", "db", "primary")
 
 
@@ -75,11 +52,6 @@ def test_an_environment_group_that_is_written_but_empty_is_filled(tmp_path: Path
     inventory = of(tmp_path, hosts="all: {hosts: {a: , b: }}\nprod: {vars: {x: 1}}\n")
     assert inventory.groups["prod"] == ("a", "b")
     assert inventory.hosts["a"].variables == {"x": 1}
-
-
-def test_an_environment_group_that_lacks_hosts_is_refused(tmp_path: Path) -> None:
-    (found,) = refusals(tmp_path, hosts="all:\n  hosts: {a: , b: }\n  children: {prod: {hosts: {a: }}}\n")
-    assert "the group prod must contain the whole environment and lacks b" in found
 
 
 def test_groups_at_the_top_level_are_children_of_all(tmp_path: Path) -> None:

@@ -1,16 +1,14 @@
 """What an inventory may not be: each mistake with its file, line, what was found and what to do next."""
 
-import importlib.util
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from cutover.core.errors import Problem, UsageError
-from cutover.core.verdict import Verdict
 from cutover.inventory import yamlfile
 from cutover.inventory.load import load
-from cutover.timeline.problems import grouped
+from tests.checkout import ROOT
 
 
 def problems(directory: Path, files: dict[str, str]) -> list[Problem]:
@@ -60,6 +58,11 @@ CASES: dict[str, tuple[str | dict[str, str], str, str]] = {
         ONE + "x: {children: {y: }}\ny: {children: {z: }}\nz: {children: {x: }}\n",
         "hosts.yml:2: x",
         "x -> y -> z -> x",
+    ),
+    "environment without a host": (
+        "all: {hosts: {a: , b: }, children: {prod: {hosts: {a: }}}}",
+        "hosts.yml:1: all.children.prod",
+        "the group prod must contain the whole environment and lacks b",
     ),
     "host and group": (ONE + "a: {hosts: {b: }}", "hosts.yml:1: all.hosts.a", "of a host and of a group"),
     "priority": (
@@ -135,14 +138,6 @@ def test_all_mistakes_come_at_once(tmp_path: Path) -> None:
     }
 
 
-def test_a_mistake_in_a_group_is_shown_once_with_its_hosts(tmp_path: Path) -> None:
-    found = problems(tmp_path, {"hosts.yml": "all: {vars: {ansible_port: x}, hosts: {web1: , web2: }}"})
-    (group,) = grouped((Verdict.ERROR, one) for one in found)
-    assert group.hosts == ("web1", "web2")
-    assert group.problem.path == "hosts.yml:1: all.vars.ansible_port"
-    assert group.problem.found == "`ansible_port: x`: expected a port from 1 to 65535"
-
-
 def test_bytes_that_are_not_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "prod").mkdir()
     (tmp_path / "prod" / "hosts.yml").write_bytes(b"all: \xff\xfe")
@@ -172,10 +167,7 @@ def test_a_document_that_would_exhaust_stack_or_memory_is_refused(
 
 @pytest.mark.parametrize("environment", ["prod", "staging"])
 def test_the_documented_examples_load(environment: str) -> None:
-    spec = importlib.util.find_spec("cutover")
-    assert spec is not None
-    assert spec.origin is not None
-    inventory = load(Path(spec.origin).parents[1] / "inventory" / environment)
+    inventory = load(ROOT / "inventory" / environment)
     assert inventory.groups[environment] == inventory.groups["all"]
     assert len(inventory.hosts) >= 2
     assert inventory.known_hosts.is_file()

@@ -7,7 +7,7 @@ from paramiko import ECDSAKey, Ed25519Key, HostKeys, PKey, SSHClient
 
 from cutover.core.errors import Refused, UsageError
 from cutover.remote.known_hosts import KnownHosts, ShownKeys, must_be_pinnable, pin, states
-from cutover.remote.ssh_config import Hop, entry_name
+from cutover.remote.ssh_config import Hop
 
 
 def key(number: int) -> PKey:
@@ -84,11 +84,6 @@ def test_a_hashed_name_is_found_and_replaced_too(tmp_path: Path) -> None:
 def test_a_host_that_showed_nothing_is_never_pinned(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="showed no key"):
         pin(tmp_path / "known_hosts", [shown()], replace=True)
-
-
-def test_the_name_of_an_entry_carries_another_port() -> None:
-    assert entry_name("198.18.0.1", 22) == "198.18.0.1"
-    assert entry_name("198.18.0.1", 2222) == "[198.18.0.1]:2222"
 
 
 def test_where_a_key_is_pinned_the_system_does_not_count(tmp_path: Path) -> None:
