@@ -1,12 +1,12 @@
-"""`hosts.list`, `hosts.ping`."""
+"""`hosts.list`, `hosts.ping`, `hosts.trust`."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cutover.cli.app import end
+from cutover.cli.app import with_ask
 from cutover.console.ask import Ask, confirm
 from cutover.core.errors import ExitCode
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 
 if TYPE_CHECKING:
     from cutover.inventory.load import Inventory
@@ -16,15 +16,9 @@ if TYPE_CHECKING:
     from cutover.remote.scan import ScanTarget
 
 
-# `hosts.trust`: shows the keys of hosts and of the jump hosts before them, and pins them after a yes.
-
-
-def trust(where: Where, *, replace: bool, yes: bool) -> ExitCode:
-    """Pin the host keys of a pattern, after a yes."""
-    return end(where.ask(yes=yes), lambda ask: _trust(where, ask, replace=replace))
-
-
-def _trust(where: Where, ask: Ask, *, replace: bool) -> ExitCode:
+@with_ask
+def trust(ask: Ask, options: RunOptions, *, replace: bool) -> ExitCode:
+    """Show the keys of hosts and of the jump hosts before them, and pin them after a yes."""
     from cutover.inventory.load import load
     from cutover.remote.connect import SshAccess
     from cutover.remote.fleet import Pool, raise_all
@@ -32,9 +26,9 @@ def _trust(where: Where, ask: Ask, *, replace: bool) -> ExitCode:
     from cutover.remote.timeouts import FORKS, LOGIN_ALL_S
     from cutover.remote.transport import Deadline
 
-    inventory = load(where.environment)
-    hosts = inventory.select(where.hosts or inventory.environment, where.limit)
-    access, pool = SshAccess(), Pool(where.forks or FORKS)
+    inventory = load(options.environment)
+    hosts = inventory.select(options.hosts or inventory.environment, options.limit)
+    access, pool = SshAccess(), Pool(options.forks or FORKS)
     routes = pool.map(
         lambda host: access.route(host, Deadline(LOGIN_ALL_S)),
         {host.name: host for host in hosts},
@@ -99,21 +93,13 @@ class _Trusting:
             self.ask.say(f"{keys.entry + ' (jump host)' if target.is_jump else target.name:20} {state}")
 
 
-def listing(where: Where) -> ExitCode:
+@with_ask
+def listing(ask: Ask, options: RunOptions) -> ExitCode:
     """List the hosts of a pattern, without connecting to them."""
-    return end(where.ask(), lambda ask: _list(where, ask))
-
-
-def ping(where: Where) -> ExitCode:
-    """Log in to each host."""
-    return end(where.ask(), lambda ask: _ping(where, ask))
-
-
-def _list(where: Where, ask: Ask) -> ExitCode:
     from cutover.inventory.load import load
 
-    inventory = load(where.environment)
-    for host in inventory.select(where.hosts or inventory.environment, where.limit):
+    inventory = load(options.environment)
+    for host in inventory.select(options.hosts or inventory.environment, options.limit):
         ask.hosts[host.name] = {
             "address": host.address,
             "port": host.port,
@@ -126,11 +112,13 @@ def _list(where: Where, ask: Ask) -> ExitCode:
     return ExitCode.DONE
 
 
-def _ping(where: Where, ask: Ask) -> ExitCode:
+@with_ask
+def ping(ask: Ask, options: RunOptions) -> ExitCode:
+    """Log in to each host."""
     from cutover.core.errors import Unreachable
     from cutover.remote.fleet import connected_as_far_as_possible
 
-    with connected_as_far_as_possible(where.targets()) as (fleet, problems):
+    with connected_as_far_as_possible(options.targets()) as (fleet, problems):
         for name in fleet.agents:
             login = fleet.logins[name]
             python = ".".join(map(str, login.python_version or ()))

@@ -21,7 +21,7 @@ def give_up(targets: Targets, options: RunOptions) -> dict[str, list[str]]:
 
     Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
     """
-    run, steal = options.run, options.steal
+    run, steal = options.run, options.steal_lock
     with connected_as_far_as_possible(targets) as (fleet, unreachable):
         statuses, silent = ask(fleet)
         left = left_held(statuses, run)

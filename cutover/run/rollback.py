@@ -67,12 +67,12 @@ def find_run_or_end(session: Session) -> bool:
     known, silent = known_run(session.fleet, options.run, lambda candidate: wants_back(options, candidate))
     session.lost = tuple(_unknown(problem) for problem in (*unreachable, *silent))
     statuses = known.statuses if known is not None else ask(session.fleet)[0]
-    refuse_wrong_nonce(statuses, options.steal)
+    refuse_wrong_nonce(statuses, options.steal_lock)
     settle_what_is(pending_rollbacks(targets.root, targets.environment, targets.service), statuses)
     if known is not None and wants_back(options, known):
         session.known = known
         return False
-    refuse_living_holders(statuses, options.steal)
+    refuse_living_holders(statuses, options.steal_lock)
     if session.lost:
         raise MixedFleet(session.lost)
     return True
@@ -118,7 +118,7 @@ def open_found_journal(session: Session) -> None:
         journal = directory.journal()
         journal.refuse_cut([head for host in known.plans for head in (known.entry(host) or {}).get("heads", ())])
     except (UsageError, Locked) as unusable:
-        if isinstance(unusable, Locked) and not options.steal:
+        if isinstance(unusable, Locked) and not options.steal_lock:
             raise
         aside = directory.journal_file.with_name(f"journal-set-aside-{utc_now()}.jsonl")
         directory.journal_file.rename(aside)
@@ -135,7 +135,7 @@ def open_found_journal(session: Session) -> None:
     hosts = known.owed
     session.plan, session.plans = known.plan, {name: known.plans[name] for name in hosts}
     session.fleet = replace(session.fleet, agents={name: session.fleet.agents[name] for name in hosts})
-    session.dead = dead_holders(known.run, known.statuses, options.steal)
+    session.dead = dead_holders(known.run, known.statuses, options.steal_lock)
     session.record("run.started", hosts=list(hosts), purpose="rollback")
 
 

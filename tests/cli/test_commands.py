@@ -8,7 +8,6 @@ import pytest
 from invoke.config import Config
 from invoke.context import Context
 from invoke.exceptions import Exit
-from invoke.tasks import Task
 
 from cutover.cli.commands import LEAST, Command
 from tasks import namespace
@@ -26,7 +25,7 @@ DRY = Context(Config(overrides={"run": {"dry": True}}))
 def called(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """What any command's own function is called with: it is not run."""
     calls: list[dict[str, object]] = []
-    monkeypatch.setattr(Task, "__call__", lambda _task, *_, **given: calls.append(given))
+    monkeypatch.setattr(Command, "run", lambda _command, _context, given: calls.append(given))
     return calls
 
 
@@ -66,7 +65,7 @@ def test_the_words_of_the_command_line_reach_it(called: list[dict[str, object]])
     assert called[2]["forks"] is None
 
 
-NUMBERS = [(name, option) for name, task in EVERY.items() for option in task._numbers]
+NUMBERS = [(name, option) for name, task in EVERY.items() for option in task.numbers]
 
 
 @pytest.mark.parametrize(("name", "option"), NUMBERS, ids=str)

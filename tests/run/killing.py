@@ -130,7 +130,7 @@ class Machine:
         self, *, steal: str = "", resume: bool = False
     ) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
         """`rollback`; gives the hosts that were settled and how it ended, if not well."""
-        session = self.session("rollback", reason="by hand", resume=resume, steal=steal)
+        session = self.session("rollback", reason="by hand", resume=resume, steal_lock=steal)
         hosts: list[str] = []
         end = self._does(lambda: hosts.extend(rollback.rollback(session)))
         return tuple(hosts), end
@@ -140,7 +140,7 @@ class Machine:
         hosts, end = self.rollback(steal=steal)
         done = [f"{name} back" for name in hosts]
         if end is None:
-            options = self.options("abort", steal=steal)
+            options = self.options("abort", steal_lock=steal)
             end = self._does(
                 lambda: done.extend(
                     f"{name} released"
