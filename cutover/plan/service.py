@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -41,6 +41,12 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\-]+\.service$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 Mode = Annotated[str, Field(pattern=r"^0[0-7]{3}$")]
+# Names in a release: parts of its file's name, commands in its bin/, and what its launchers set in a shell.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$")]
+PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+CommandName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+VariableName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+UnquotedValue = Annotated[str, Field(pattern=r"^[\w./:,+-]*$")]
 
 
 class _Part(BaseModel):
@@ -98,16 +104,24 @@ class PythonArtifact(_Part):
     """A Python release: code, locked dependencies, its own tests; built for the hosts' Python and architecture."""
 
     kind: Literal["python"]
-    name: str
-    version: str
-    code: dict[str, Path]
+    name: FileName
+    version: FileName
+    code: dict[PackageName, Path]
     tests: Path
     runtime_lock: Path
     testing_lock: Path
-    launchers: dict[str, str]
-    environment: dict[str, str] = {}
+    launchers: dict[CommandName, str]  # command in bin/ -> module that `python -m` runs
+    environment: dict[VariableName, UnquotedValue] = {}  # of every program in bin/
     into: AbsolutePath
     current: AbsolutePath
+
+    @model_validator(mode="after")
+    def _launchers_run_code(self) -> Self:
+        if unknown := [module for module in self.launchers.values() if module.split(".")[0] not in self.code]:
+            raise ValueError(f"launchers run {listed(unknown)} (expected: modules of {listed(self.code)})")
+        if "run-tests" in self.launchers:
+            raise ValueError("a launcher is called run-tests, which every release has")
+        return self
 
 
 class ManagedFile(_Part):
@@ -163,7 +177,7 @@ class Service(_Part):
     log_lines: Annotated[int, Field(ge=10)] = 1000
 
     @model_validator(mode="after")
-    def _distinct(self) -> "Service":
+    def _distinct(self) -> Self:
         """Two units, and no two files or directories of one name."""
         if self.old.unit == self.new.unit:
             raise ValueError("from.unit and to.unit are the same unit; `switch: stop-start` needs two")
@@ -332,6 +346,8 @@ def _value(names: tuple[str, ...], known: Mapping[str, Any]) -> object:
 
 def _problem(document: Document, error: Any, host: str) -> Problem:
     """One finding of pydantic's, with its line in the file."""
-    keys = tuple(key for key in error["loc"] if key not in ("none", "python"))  # the artifact's kind, which is no key
+    keys = tuple(
+        key for key in error["loc"] if key not in ("none", "python", "[key]")
+    )  # pydantic's own, which are no keys
     given = "" if isinstance(error["input"], dict) else f" (found {error['input']!r})"
     return Problem(f"{error['msg'].removeprefix('Value error, ')}{given}", NEXT, host, document.where(*keys))
