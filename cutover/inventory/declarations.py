@@ -36,9 +36,12 @@ def parts(text: str) -> Iterator[nodes.TemplateData | nodes.Name]:
         raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
     for output in body:
         for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            if not isinstance(node, nodes.TemplateData | nodes.Name):
+            if isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
+                yield nodes.Name(f"{node.node.name}.{node.attr}", "load")
+            elif isinstance(node, nodes.TemplateData | nodes.Name):
+                yield node
+            else:
                 raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
-            yield node
 
 
 def expand(text: str, lookup: Callable[[str], object]) -> object:

@@ -39,28 +39,14 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\d+)(\.\d+)?(e[+-]\d+)?')
 
 
-def write(value: object, indent: int = 2, sort: bool = False) -> str:
-    """The value as JSON that YAML reads alike, without a line end; keys keep their order unless sorted.
+def write(value: object, indent: int = 2) -> str:
+    """The value as JSON that YAML reads alike, without a line end; keys keep their order.
 
     Plain JSON is not enough: YAML 1.1 takes `1e-09` for text and does not allow some characters unescaped.
     """
-    _check_keys(value)
-    document = json.dumps(
-        value, indent=indent or None, sort_keys=sort, ensure_ascii=False, allow_nan=False, default=_inside
-    )
+    document = json.dumps(value, indent=indent or None, ensure_ascii=False, allow_nan=False, default=_inside)
     document = _STRING_OR_NUMBER.sub(lambda one: f"{one[1]}.0{one[3]}" if one[3] and not one[2] else one[0], document)
     return _ESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", document)
-
-
-def _check_keys(value: object) -> None:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is not text")
-            _check_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _check_keys(item)
 
 
 def _inside(value: object) -> str:
@@ -70,7 +56,6 @@ def _inside(value: object) -> str:
 
 
 _ONLY = "a secret can only be printed, tested with `if`, or written by to_json"
-_RANDOM = ("random",), ("lipsum",)  # filters, globals: the same plan must come out twice
 
 
 @dataclass(frozen=True)
@@ -145,10 +130,7 @@ def _environment(search: tuple[Path, ...]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in _RANDOM[0]:
-        del environment.filters[name]
-    for name in _RANDOM[1]:
-        del environment.globals[name]
+    del environment.filters["random"], environment.globals["lipsum"]  # the same plan must come out twice
     environment.filters["to_json"] = write
     return environment
 

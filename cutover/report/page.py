@@ -140,11 +140,8 @@ def _keys(diff: FileDiff) -> list[KeyChange]:
     changes: list[KeyChange] = []
     for line in diff.keys:
         path, _, rest = line[2:].partition(": ")
-        if line[0] == "~":
-            before, _, after = rest.partition(" -> ")
-            changes.append(KeyChange(path, "changed", before, after))
-        else:
-            changes.append(KeyChange(path, "added", "", rest) if line[0] == "+" else KeyChange(path, "removed", rest))
+        before, _, after = rest.partition(" -> ") if line[0] == "~" else (rest, "", "")
+        changes.append(KeyChange(path, "", rest) if line[0] == "+" else KeyChange(path, before, after))
     return changes
 
 

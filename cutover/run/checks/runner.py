@@ -14,7 +14,6 @@ from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
 from cutover.plan.plan import HostPlan
-from cutover.plan.roles import checks_of
 from cutover.plan.service import load_service
 from cutover.remote.transport import Shell
 from cutover.run.session import Session
@@ -179,7 +178,7 @@ def run_checks(
     from cutover.run.checks import plugin
 
     # Without any file, pytest would run all tests that it finds from here; so it is given one that is missing, and says so.
-    files = [str(path) for path in checks_of(load_service(root, service), phase.name)]
+    files = [str(path) for path in load_service(root, service).files(f"checks/{phase.name}.py")]
     files = files or [str(root / "roles" / "standard" / "checks" / f"{phase.name}.py")]
     results, said = Findings(), StringIO()
 
