@@ -1,6 +1,6 @@
 """`hosts.list`, `hosts.ping`, `hosts.trust`."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cutover.cli.app import with_ask
@@ -9,10 +9,7 @@ from cutover.core.errors import ExitCode
 from cutover.run.options import RunOptions
 
 if TYPE_CHECKING:
-    from cutover.inventory.load import Inventory
-    from cutover.remote.connect import SshAccess
-    from cutover.remote.fleet import Pool
-    from cutover.remote.known_hosts import ShownKeys
+    from cutover.remote.known_hosts import KeyState, ShownKeys
     from cutover.remote.scan import ScanTarget
 
 
@@ -22,75 +19,51 @@ def trust(ask: Ask, options: RunOptions, *, replace: bool) -> ExitCode:
     from cutover.inventory.load import load
     from cutover.remote.connect import SshAccess
     from cutover.remote.fleet import Pool, raise_all
-    from cutover.remote.scan import rounds
+    from cutover.remote.known_hosts import must_be_pinnable, pin, states
+    from cutover.remote.scan import rounds, scan
     from cutover.remote.timeouts import FORKS, LOGIN_ALL_S
     from cutover.remote.transport import Deadline
 
     inventory = load(options.environment)
-    hosts = inventory.select(options.hosts or inventory.environment, options.limit)
-    access, pool = SshAccess(), Pool(options.forks or FORKS)
-    routes = pool.map(
-        lambda host: access.route(host, Deadline(LOGIN_ALL_S)),
-        {host.name: host for host in hosts},
-        deadline=LOGIN_ALL_S,
-    )
+    hosts = {host.name: host for host in inventory.select(options.hosts or inventory.environment, options.limit)}
+    access, pool, known_hosts = SshAccess(), Pool(options.forks or FORKS), inventory.known_hosts
+    routes = pool.map(lambda host: access.route(host, Deadline(LOGIN_ALL_S)), hosts, deadline=LOGIN_ALL_S)
     raise_all(routes)
-    trusting = _Trusting(ask, inventory, access, pool, replace)
-    for scanned in rounds({host: routes[host.name].unwrap() for host in hosts}):
-        trusting.round(scanned)
-    ask.say(f"pinned: {', '.join(trusting.pinned) or 'nothing new'}")
+    pinned: list[str] = []
+    # Round by round: nobody logs in on a jump host before a person has said yes to its key.
+    for targets in rounds({host: routes[name].unwrap() for name, host in hosts.items()}):
+        outcomes = pool.map(
+            lambda target: scan(target, access), {one.name: one for one in targets}, deadline=LOGIN_ALL_S
+        )
+        raise_all(outcomes)
+        shown = [outcomes[target.name].unwrap() for target in targets]
+        found = [states(known_hosts, keys) for keys in shown]
+        for target, keys, its_states in zip(targets, shown, found, strict=True):
+            _show_keys(ask, target, keys, its_states)
+        must_be_pinnable(known_hosts, shown, replace=replace)
+        if all(state.word == "pinned" for its_states in found for state in its_states):
+            continue
+        confirm(ask, f"pin these keys in {known_hosts}, compared with each host's own console?")
+        pinned += pin(known_hosts, shown, replace=replace)
+        access.forget_keys()
+    ask.say(f"pinned: {', '.join(pinned) or 'nothing new'}")
     return ExitCode.DONE
 
 
-@dataclass
-class _Trusting:
-    """Round by round: nobody logs in on a jump host before a person has said yes to its key."""
-
-    ask: Ask
-    inventory: "Inventory"
-    access: "SshAccess"
-    pool: "Pool"
-    replace: bool
-    pinned: list[str] = field(default_factory=list)
-
-    def round(self, targets: "list[ScanTarget]") -> None:
-        """Show the keys of these machines; refuse or ask; pin."""
-        from cutover.remote.fleet import raise_all
-        from cutover.remote.known_hosts import must_be_pinnable, pin, states
-        from cutover.remote.scan import scan
-        from cutover.remote.timeouts import LOGIN_ALL_S
-
-        known_hosts = self.inventory.known_hosts
-        by_name = {target.name: target for target in targets}
-        outcomes = self.pool.map(lambda target: scan(target, self.access), by_name, deadline=LOGIN_ALL_S)
-        raise_all(outcomes)
-        shown = [outcomes[target.name].unwrap() for target in targets]
-        for target, keys in zip(targets, shown, strict=True):
-            self._show(target, keys)
-        must_be_pinnable(known_hosts, shown, replace=self.replace)
-        if all(state.word == "pinned" for keys in shown for state in states(known_hosts, keys)):
-            return
-        confirm(self.ask, f"pin these keys in {known_hosts}, compared with each host's own console?")
-        self.pinned += pin(known_hosts, shown, replace=self.replace)
-        self.access.forget_keys()
-
-    def _show(self, target: "ScanTarget", keys: "ShownKeys") -> None:
-        from cutover.remote.known_hosts import states
-
-        found = states(self.inventory.known_hosts, keys)
-        document = {
-            "fingerprints": {state.kind: state.shown.fingerprint for state in found if state.shown},
-            "states": {state.kind: state.word for state in found},
-            "was": {state.kind: state.pinned.fingerprint for state in found if state.pinned},
-        }
-        for host in target.hosts:
-            shown = self.ask.hosts.setdefault(host.name, {})
-            if target.is_jump:
-                shown.setdefault("jumps", {})[keys.entry] = document
-            else:
-                shown.update(document)
-        for state in found:
-            self.ask.say(f"{keys.entry + ' (jump host)' if target.is_jump else target.name:20} {state}")
+def _show_keys(ask: Ask, target: "ScanTarget", keys: "ShownKeys", found: "Sequence[KeyState]") -> None:
+    document = {
+        "fingerprints": {state.kind: state.shown.fingerprint for state in found if state.shown},
+        "states": {state.kind: state.word for state in found},
+        "was": {state.kind: state.pinned.fingerprint for state in found if state.pinned},
+    }
+    for host in target.hosts:
+        shown = ask.hosts.setdefault(host.name, {})
+        if target.is_jump:
+            shown.setdefault("jumps", {})[keys.entry] = document
+        else:
+            shown.update(document)
+    for state in found:
+        ask.say(f"{keys.entry + ' (jump host)' if target.is_jump else target.name:20} {state}")
 
 
 @with_ask

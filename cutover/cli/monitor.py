@@ -99,10 +99,9 @@ class WatchOutput:
         if self.console is not None:
             self.console.close()
         written = write_all(self.ask.root, run.directory)
-        self.ask.files.update(written.files)
-        for name, path in written.paths.items():
-            if path is not None:
-                self.ask.say(f"{name}: {path}")
+        self.ask.files.update(written)
+        for name, path in written.items():
+            self.ask.say(f"{name.replace('_', ' ')}: {path}")
         try:
             signers = run.targets.inventory.directory / SIGNERS
             made = make_bundle(run.directory, self.ask.root, signers=signers if signers.is_file() else None)

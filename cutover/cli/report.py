@@ -38,7 +38,7 @@ def _draw(ask: Ask, options: RunOptions, key: str, *, bundle: bool) -> ExitCode:
 
     directory = options.the_run()
     ask.run_id = directory.id
-    ask.files.update(write_all(options.root, directory).files)
+    ask.files.update(write_all(options.root, directory))
     if not bundle:
         ask.say(str(directory.report))
         return ExitCode.DONE
@@ -97,15 +97,10 @@ def _show(ask: Ask, verified: "VerifiedBundle") -> None:
             f"  signer       {who}",
             f"  run          {manifest.run} of {manifest.service} on {manifest.environment}",
             f"  bundled      {manifest.made_at} by {manifest.engineer}",
-            f"  holds        {count(len(manifest.files), 'file')}, {_size(sum(entry.size for entry in manifest.files))}",
+            f"  holds        {count(len(manifest.files), 'file')}, {sum(entry.size for entry in manifest.files) / 1e6:.2f} MB",
         ]
         for path, head in sorted(manifest.heads.items()):
             lines.append(f"  {path:12} {count(head.seq, 'record')}, ends with {head.hash[:16]}")
         if manifest.fingerprint is not None:
             lines.append(f"  plan         {manifest.fingerprint[:16]}")
     ask.say("\n".join(clean(line) for line in lines))
-
-
-def _size(count_of_bytes: int) -> str:
-    """Bytes for people."""
-    return f"{count_of_bytes / 1e6:.1f} MB" if count_of_bytes >= 1e6 else f"{count_of_bytes / 1e3:.1f} kB"

@@ -242,21 +242,22 @@ def load_service(root: Path, name: str) -> ServiceRole:
         raise UsageError(
             Problem(f"there is no service `{name}`: {path} does not exist", advice, path="cutover_service")
         )
-    return ServiceRole(name, root, _map_in(path))
+    document, _ = _map_in(path)
+    return ServiceRole(name, root, document)
 
 
-def _map_in(path: Path) -> Document:
+def _map_in(path: Path) -> tuple[Document, dict[str, Any]]:
     problems: list[Problem] = []
     document = read(path, problems)
     if document is not None and isinstance(document.value, dict):
-        return document
+        return document, document.value
     raise UsageError(problems or Problem("holds no map of keys", NEXT, path=str(path)))
 
 
 def thresholds(service: ServiceRole, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The service's table of thresholds (rules.yml) with an environment's changes to rows (the variable watch_thresholds)."""
-    document = _map_in(service.file("rules.yml"))
-    table = document.value.get("thresholds")
+    document, rules = _map_in(service.file("rules.yml"))
+    table = rules.get("thresholds")
     if not isinstance(table, dict):
         next_ = "write `thresholds: {ROW: {LEVEL: LIMIT}}`"
         raise UsageError(Problem("has no table of `thresholds`", next_, path=document.name))
