@@ -21,7 +21,6 @@ from jinja2 import (
     StrictUndefined,
     TemplateError,
     TemplateNotFound,
-    TemplateSyntaxError,
     Undefined,
     UndefinedError,
     meta,
@@ -79,7 +78,7 @@ def render(template: str, variables: Variables, extra: Mapping[str, Any], search
     return Rendered(text, masked, hashlib.sha256(text.encode()).hexdigest(), secrets=text != masked)
 
 
-class _SecretMisusedError(Exception):
+class SecretMisusedError(Exception):
     """A template does something with a secret that the mask could not follow."""
 
 
@@ -97,10 +96,10 @@ class _Guarded:
     def __getattribute__(self, name: str) -> object:
         if name.startswith("__"):
             return object.__getattribute__(self, name)
-        raise _SecretMisusedError(_ONLY)
+        raise SecretMisusedError(_ONLY)
 
     def _refuse(self, *_arguments: object) -> NoReturn:
-        raise _SecretMisusedError(_ONLY)
+        raise SecretMisusedError(_ONLY)
 
     __str__ = __repr__ = __format__ = __eq__ = __iter__ = __len__ = __getitem__ = __add__ = __radd__ = __mod__ = _refuse
     __lt__ = __gt__ = __le__ = __ge__ = __contains__ = __hash__ = __html__ = _refuse
@@ -145,16 +144,20 @@ def _once(
         return environment.get_template(template).render(guarded)
     except UndefinedError as error:
         raise UsageError(_undefined(environment, template, context, host, search, error)) from None
-    except TemplateSyntaxError as error:
-        place = f"{shown(Path(error.filename or template))}:{error.lineno}"
-        advice = "correct the template"
-        raise UsageError(Problem(f"the template is not valid: {error.message}", advice, host, place)) from error
     except TemplateNotFound as error:
-        raise UsageError(_not_found(environment, str(error.name), host, search)) from error
-    except _SecretMisusedError as error:
-        place = _line(error.__traceback__, search) or template
-        raise UsageError(Problem(str(error), "print it unchanged", host, place)) from None
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        there = environment.list_templates()
+        found = f"no template `{error.name}` in {' and '.join(shown(path) for path in search)}"
+        advice = f"{did_you_mean(str(error.name), there)}templates: {listed(there)}"
+        raise UsageError(Problem(found, advice, host, str(error.name))) from error
+    except (
+        TemplateError,
+        SecretMisusedError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+    ) as error:
         place = _line(error.__traceback__, search)
         if not place:
             raise
@@ -189,13 +192,6 @@ def _undefined(
         return [problems[place] for place in sorted(problems)]
     place = _line(error.__traceback__, search) or template
     return [Problem(f"undefined: {error.message}", advice, host, place)]
-
-
-def _not_found(environment: Environment, name: str, host: str, search: Sequence[Path]) -> Problem:
-    there = environment.list_templates()
-    places = " and ".join(shown(path) for path in search)
-    advice = f"{did_you_mean(name, there)}templates: {listed(there)}"
-    return Problem(f"no template `{name}` in {places}", advice, host, name)
 
 
 def _line(trace: TracebackType | None, search: Sequence[Path]) -> str:
