@@ -1,29 +1,25 @@
 """The test hosts' part of the Invoke surface: `lab.up` and the like."""
 
-from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 
 from invoke.collection import Collection
-from invoke.context import Context
 
 import lab
 from cutover.cli.app import end
-from cutover.cli.commands import command, end_with
+from cutover.cli.commands import command
 from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, Refused
+from cutover.run.options import RunOptions
 
-ROOT = Path(__file__).parents[1]
 
-
-@command("lab.up")
-def up(_c: Context, count: int = 3, json: bool = False) -> None:
+@command("lab.up", "json")
+def up(options: RunOptions, count: int = 3) -> ExitCode:
     """Make test hosts (root, Linux), put V1 in service on them, write inventory/lab."""
-    _run("lab.up", json, lambda ask: make_and_show(ask, count))
+    return end(options.ask(), lambda ask: make_and_show(ask, count))
 
 
-@command("lab.down")
-def down(_c: Context, purge: bool = False, json: bool = False) -> None:
+@command("lab.down", "json")
+def down(options: RunOptions, purge: bool = False) -> ExitCode:
     """Remove the test hosts and everything that was made for them."""
 
     def work(ask: Ask) -> ExitCode:
@@ -31,44 +27,40 @@ def down(_c: Context, purge: bool = False, json: bool = False) -> None:
         ask.say(f"removed: {', '.join(names) or 'nothing, there was no lab'}")
         return ExitCode.DONE
 
-    _run("lab.down", json, work)
+    return end(options.ask(), work)
 
 
-@command("lab.status", looks=True)
-def status(_c: Context, json: bool = False) -> None:
+@command("lab.status", "json", looks=True)
+def status(options: RunOptions) -> ExitCode:
     """The test hosts and how they are."""
-    _run("lab.status", json, lambda ask: show(ask, *lab.status()))
+    return end(options.ask(), lambda ask: show(ask, *lab.status()))
 
 
-@command("lab.cut")
-def cut(_c: Context, host: str, json: bool = False) -> None:
+@command("lab.cut", "json")
+def cut(options: RunOptions, host: str) -> ExitCode:
     """Cut a test host's cable."""
-    _run("lab.cut", json, lambda ask: show(ask, lab.cut(host)))
+    return end(options.ask(), lambda ask: show(ask, lab.cut(host)))
 
 
-@command("lab.heal")
-def heal(_c: Context, host: str, json: bool = False) -> None:
+@command("lab.heal", "json")
+def heal(options: RunOptions, host: str) -> ExitCode:
     """Plug a test host's cable in again, and empty its disk."""
-    _run("lab.heal", json, lambda ask: show(ask, lab.heal(host)))
+    return end(options.ask(), lambda ask: show(ask, lab.heal(host)))
 
 
-@command("lab.reboot")
-def reboot(_c: Context, host: str, json: bool = False) -> None:
+@command("lab.reboot", "json")
+def reboot(options: RunOptions, host: str) -> ExitCode:
     """Reboot a test host and wait for it."""
-    _run("lab.reboot", json, lambda ask: show(ask, lab.reboot(host)))
+    return end(options.ask(), lambda ask: show(ask, lab.reboot(host)))
 
 
-@command("lab.fill")
-def fill(_c: Context, host: str, leave_mb: int = 100, json: bool = False) -> None:
+@command("lab.fill", "json")
+def fill(options: RunOptions, host: str, leave_mb: int = 100) -> ExitCode:
     """Fill a test host's disk."""
-    _run("lab.fill", json, lambda ask: show(ask, lab.fill(host, leave_mb=leave_mb)))
+    return end(options.ask(), lambda ask: show(ask, lab.fill(host, leave_mb=leave_mb)))
 
 
 LAB = Collection("lab", up, down, status, cut, heal, reboot, fill)
-
-
-def _run(name: str, json: bool, work: Callable[[Ask], ExitCode]) -> None:
-    end_with(end(Ask(ROOT, name, json), work))
 
 
 def make_and_show(ask: Ask, count: int) -> ExitCode:

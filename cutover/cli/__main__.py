@@ -34,7 +34,6 @@ def _usage(wrong: Exception, argv: Sequence[str]) -> Exit:
     """End with 2; with --json on the line there is a document as well, though nobody has parsed it."""
     words = [word for word in argv[1:] if not word.startswith("-")]
     ask = Ask(Path(), words[0] if words else "", json="--json" in argv)
-
     return Exit(code=int(conclude(ask, UsageError(Problem(str(wrong), "see --list, or --help COMMAND")))))
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cutover.cli.app import end
+from cutover.cli.app import with_ask
 from cutover.console.ask import Ask, confirm
 from cutover.core.errors import ExitCode, Problem, Unjudged, UsageError
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 
 if TYPE_CHECKING:
     from cutover.inventory.targets import Targets
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 
 ANNOUNCEMENT = "announcement"
 RECORDED = "announcements.jsonl"  # below .cutover: what was announced by hand, chained like the journal of a run
-
-
-def announce(where: Where, event: str, at: str, message: str, yes: bool, check: bool = False) -> ExitCode:
-    """Notify people of an event by hand: show text and receivers, ask, send, report how it went."""
-    return end(where.ask(yes=yes), lambda ask: _announce(ask, where, event or ANNOUNCEMENT, at, message, check=check))
 
 
 def announcer_for(targets: "Targets", say: Callable[[str], None]) -> "Announcer":
@@ -46,14 +41,17 @@ def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "An
         return None
 
 
-def _announce(ask: Ask, where: Where, event: str, at: str, message: str, *, check: bool) -> ExitCode:
+@with_ask
+def announce(ask: Ask, options: RunOptions, event: str, at: str, message: str) -> ExitCode:
+    """Notify people of an event by hand: show text and receivers, ask, send, report how it went."""
+    event = event or ANNOUNCEMENT
     _check_event(event)
-    targets = where.targets()
+    targets = options.targets()
     announcer = announcer_for(targets, ask.progress)
-    facts = _facts(ask, where, targets, event, _moment(event, at), message)
+    facts = _facts(ask, options, targets, event, _moment(event, at), message)
     notice = announcer.preview(event, facts)
     _show(ask, announcer, notice)
-    if check:
+    if options.check:
         return ExitCode.DONE
     if not notice.channels:
         found = f"no role that is notified of `{event}` has a channel"
@@ -62,7 +60,7 @@ def _announce(ask: Ask, where: Where, event: str, at: str, message: str, *, chec
         )
     confirm(ask, f"send this to {', '.join(notice.channels)}?")
     announcer.notify(event, facts)
-    return _report(ask, where, targets.environment, announcer)
+    return _report(ask, options, targets.environment, announcer)
 
 
 def _check_event(event: str) -> None:
@@ -92,7 +90,7 @@ def _moment(event: str, at: str) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, message: str) -> "NoticeFacts":
+def _facts(ask: Ask, options: RunOptions, targets: "Targets", event: str, at: str, message: str) -> "NoticeFacts":
     """For an announcement, how long earlier runs took; for any other event, the last run."""
     from cutover.notify.escalation import NoticeFacts
     from cutover.notify.eta import earlier_runs, eta
@@ -103,9 +101,9 @@ def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, mess
     if event == ANNOUNCEMENT:
         count = len(batches(targets.names, targets.options.serial or str(targets.shared("cutover_serial"))))
         return replace(
-            facts, eta=eta(earlier_runs(where.runs, targets.environment, targets.service), READS_FACTS.name, count)
+            facts, eta=eta(earlier_runs(options.runs, targets.environment, targets.service), READS_FACTS.name, count)
         )
-    run = where.runs.last(targets.environment, targets.service)
+    run = options.runs.last(targets.environment, targets.service)
     if run is None or not run.plan_file.exists():
         return facts
     ask.progress(f"using run {run.id}, the last of {targets.environment}")
@@ -113,7 +111,7 @@ def _facts(ask: Ask, where: Where, targets: "Targets", event: str, at: str, mess
 
 
 def _show(ask: Ask, announcer: "Announcer", notice: "Notice") -> None:
-    """The text, and who gets it where."""
+    """The text, and who gets it options."""
     ask.say(f"Subject: {notice.text.subject}\n\n{notice.text.body}")
     for name in notice.roles:
         role = announcer.people.roles[name]
@@ -123,12 +121,12 @@ def _show(ask: Ask, announcer: "Announcer", notice: "Notice") -> None:
         ask.say(f"channel {channel} cannot be used: {why}")
 
 
-def _report(ask: Ask, where: Where, environment: str, announcer: "Announcer") -> ExitCode:
+def _report(ask: Ask, options: RunOptions, environment: str, announcer: "Announcer") -> ExitCode:
     """Report how it went on each channel, and record it."""
     from cutover.journal.journal import Journal
 
     (record,) = announcer.drain()
-    journal = Journal(where.root / ".cutover" / RECORDED)
+    journal = Journal(options.root / ".cutover" / RECORDED)
     try:
         journal.write("notice", environment=environment, **record)
     finally:

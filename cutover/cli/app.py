@@ -6,11 +6,15 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import Concatenate, ParamSpec
 
 from cutover.console.ask import Ask, write
 from cutover.core.errors import CutoverError, ExitCode, Interrupted, Problem
 from cutover.journal.journal import utc_now
+from cutover.run.options import RunOptions
 
+P = ParamSpec("P")
 SCHEMA = 1  # of the document of `--json`
 
 
@@ -48,12 +52,11 @@ def read_as_far_as_wanted() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@contextmanager
-def ending(ask: Ask) -> Iterator[None]:
-    """Whatever ends the work of a command, `ask.code` is its exit code, and every problem is shown."""
+def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
+    """Do the work of a command; gives its exit code. Whatever ends it, every problem is shown."""
     ended: CutoverError | None = None
     try:
-        yield
+        ask.code = work(ask)
     except CutoverError as error:
         ended = error
     except KeyboardInterrupt:
@@ -63,14 +66,19 @@ def ending(ask: Ask) -> Iterator[None]:
     except Exception as bug:  # noqa: BLE001 - the last line of defence: a bug must end with its own code, and say where
         traceback.print_exc()
         ended = _with_bug(bug)
-    conclude(ask, ended)
+    return conclude(ask, ended)
 
 
-def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
-    """Do the work of a command; gives its exit code."""
-    with ending(ask):
-        ask.code = work(ask)
-    return ask.code
+def with_ask(
+    work: Callable[Concatenate[Ask, RunOptions, P], ExitCode],
+) -> Callable[Concatenate[RunOptions, P], ExitCode]:
+    """Make a function a command: it is given an Ask for its options, and ends as `end` says."""
+
+    @wraps(work)
+    def command(options: RunOptions, /, *args: P.args, **more: P.kwargs) -> ExitCode:
+        return end(options.ask(), lambda ask: work(ask, options, *args, **more))
+
+    return command
 
 
 def _with_bug(bug: BaseException) -> CutoverError:

@@ -1,4 +1,4 @@
-"""What all commands share on their way in: what their options mean, whole numbers that are checked, and `--dry`, which is `--check`.
+"""What all commands share on their way in: options that many have, whole numbers that are checked, and `--dry`, which is `--check`.
 
 Invoke's own `--dry` promises that nothing is done, and a task that knows nothing of it would break that promise. So a command
 says what it is: it has a `--check`, which `--dry` then sets; or it only looks, and runs as it is; any other is refused.
@@ -8,13 +8,19 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task
 
-from cutover.core.errors import Problem, UsageError
+from cutover.cli.app import conclude
+from cutover.console.ask import Ask
+from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.remote.timeouts import FORKS
+from cutover.run.options import RunOptions
+
+ROOT = Path(__file__).parents[2]
 
 # What each option means, worded once; Invoke shows it with `--help`.
 HELP = {
@@ -66,72 +72,83 @@ HELP = {
     "seed": "of the fault suite, to make the same choices again",
 }
 LEAST = {"leave_mb": 0}  # of numbers; any other is 1 at least
-Body = Callable[..., None]
+Body = Callable[..., ExitCode]
 Number = int | None  # an option that is a number, and may be omitted
 WHOLE = re.compile(r"-?[0-9]+\Z")
 
 
 class Command(Task[Body]):
-    """A task by its full name. `looks`: it changes no host, and needs no dry run."""
+    """A task by its full name. `looks`: it changes no host, and needs no dry run.
 
-    def __init__(self, body: Body, full: str, *, looks: bool) -> None:
-        self.full, self.looks = full, looks
-        self.options = dict(list(inspect.signature(body).parameters.items())[1:])
-        words = help_of(*(name.replace("_", "-") for name in self.options))
+    Its options are those of `shared`, which it is given as one RunOptions, and the parameters of its own function. Without shared
+    ones that function is given Invoke's context.
+    """
+
+    def __init__(self, body: Body, full: str, shared: str, *, looks: bool) -> None:
+        self.full, self.looks, self.shared = full, looks, shared.split()
+        self.options = {name: _shared(name) for name in self.shared}
+        self.options.update(list(inspect.signature(body).parameters.items())[1:])
+        words = {name: HELP[name] for name in (option.replace("_", "-") for option in self.options)}
         super().__init__(body, name=full.rpartition(".")[2], auto_shortflags=False, help=words)
+
+    def argspec(self, body: Body) -> inspect.Signature:
+        """The options, as Invoke wants to have them."""
+        options = [option.replace(kind=inspect.Parameter.KEYWORD_ONLY) for option in self.options.values()]
+        return inspect.signature(body).replace(parameters=options)
 
     def arg_opts(self, name: str, default: object, taken_names: set[str]) -> dict[str, Any]:
         """Invoke's own, but for numbers: what is none is kept as it was written, for us to refuse rather than for Invoke to break at."""
         opts: dict[str, Any] = super().arg_opts(name, default, taken_names)  # type: ignore[arg-type]  # Invoke says str, and passes any
-        return opts | {"kind": number} if name in self._numbers else opts
+        return opts | {"kind": number} if name in self.numbers else opts
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Run it, unless its numbers or its dry run are refused."""
-        wrong = [*self._no_numbers(kwargs)]
-        if args and args[0].config.run.dry:
+    def __call__(self, *args: Any, **given: Any) -> Any:
+        """Run it, unless its numbers or its dry run are refused, and end with its exit code."""
+        (context,) = args
+        wrong = [*self._no_numbers(given)]
+        if context.config.run.dry:
             if "check" in self.options:
-                kwargs["check"] = True
+                given["check"] = True
             elif not self.looks:
                 next_ = "read --help; run it without --dry to have it done"
                 wrong.append(Problem(f"`{self.full}` has no dry run, and nothing was done", next_, path="--dry"))
-        if wrong:
-            self._refuse(wrong, json=bool(kwargs.get("json")))
-        return super().__call__(*args, **kwargs)
+        ask = Ask(ROOT, self.full, bool(given.get("json")))
+        code = conclude(ask, UsageError(wrong)) if wrong else self.run(context, given)
+        if code:
+            raise Exit(code=int(code))
+
+    def run(self, context: Context, given: dict[str, Any]) -> ExitCode:
+        """Run its function with the options that were given."""
+        if not self.shared:
+            return ExitCode(self.body(context, **given))
+        if short := given.pop("i", ""):
+            given["inventory"] = given["inventory"] or short
+        shared = {name: value for name in self.shared if (value := given.pop(name, None)) is not None}
+        return ExitCode(self.body(RunOptions(ROOT, self.full, **shared), **given))
 
     @property
-    def _numbers(self) -> list[str]:
+    def numbers(self) -> list[str]:
+        """Which of its options are numbers."""
         return [name for name, option in self.options.items() if option.annotation in (int, Number)]
 
     def _no_numbers(self, given: Mapping[str, object]) -> Iterator[Problem]:
-        for name in self._numbers:
+        for name in self.numbers:
             value, least = given.get(name), LEAST.get(name, 1)
             if isinstance(value, str) or (isinstance(value, int) and value < least):
                 option = f"--{name.replace('_', '-')}"
                 yield Problem(f"`{value}` is out of range", f"give a whole number, {least} or more", path=option)
 
-    def _refuse(self, wrong: list[Problem], *, json: bool) -> NoReturn:
-        from cutover.cli.app import conclude
-        from cutover.console.ask import Ask
 
-        raise Exit(code=int(conclude(Ask(Path(), self.full, json), UsageError(wrong))))
-
-
-def command(full: str, *, looks: bool = False) -> Callable[[Body], Command]:
+def command(full: str, shared: str = "", *, looks: bool = False) -> Callable[[Body], Command]:
     """Make a function a command of this full name, such as hosts.list; its parameters are its options."""
-    return lambda body: Command(body, full, looks=looks)
+    return lambda body: Command(body, full, shared, looks=looks)
 
 
-def end_with(code: int) -> None:
-    """End with a code from the one table (cutover/core/errors.py)."""
-    if code:
-        raise Exit(code=int(code))
+def _shared(name: str) -> inspect.Parameter:
+    """An option of RunOptions, with its type and default there; a number that is not given is None."""
+    option = inspect.signature(RunOptions).parameters["inventory" if name == "i" else name]
+    return option.replace(name=name, default=None if option.annotation is int else option.default)
 
 
 def number(written: str) -> int | str:
     """A whole number; anything else stays as it is."""
     return int(written) if WHOLE.match(written) else written
-
-
-def help_of(*names: str) -> dict[str, str]:
-    """Help texts of a task's options."""
-    return {name: HELP[name] for name in names}

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cutover.cli.announce import announcer_for
-from cutover.cli.app import ending
+from cutover.cli.app import end, with_ask
 from cutover.console.ask import Ask
 from cutover.console.plan import plan_view
 from cutover.console.text import rich_console
@@ -24,31 +24,35 @@ NOTHING_TO_DO = "nothing to do: every host runs this release already, healthy"
 NOTHING_TO_RESUME = "nothing to resume: no run of these hosts was left in the middle"
 
 
-def plan(options: RunOptions) -> ExitCode:
+@with_ask
+def plan(ask: Ask, options: RunOptions) -> ExitCode:
     """Make a plan (or take that of `--run`) and show it: `plan`, and `--check`, which ends there."""
-    with ending(ask := options.ask(verbose=options.verbose)):
-        session = _session(options, ask)
-        if options.run:
-            session.plan = story.plan_of(session)
-        else:
-            story.plan(session)
-        _show_plan(session)
-    return ask.code
+    session = _session(options, ask)
+    if options.run:
+        session.plan = story.plan_of(session)
+    else:
+        story.plan(session)
+    _show_plan(session)
+    return ExitCode.DONE
 
 
 def cutover(options: RunOptions) -> ExitCode:
     """Prepare, or prepare and commit; with `--watch`, go on as `monitor`."""
-    with ending(ask := options.ask(yes=options.yes, verbose=options.verbose)):
-        session = _session(options, ask)
-        if options.run and not options.resume and is_finished(session.targets, session.directory):
-            from cutover.cli.results import show_finished
+    if options.check:
+        return plan(options)
+    code = end(ask := options.ask(), lambda ask: _cutover(ask, options))
+    return _watch(options, ask.run_id) if options.watch and code is ExitCode.DONE else code
 
-            show_finished(session)
-        else:
-            _run(session)
-    if options.watch and ask.code is ExitCode.DONE:
-        return _watch(options, ask.run_id)
-    return ask.code
+
+def _cutover(ask: Ask, options: RunOptions) -> ExitCode:
+    session = _session(options, ask)
+    if options.run and not options.resume and is_finished(session.targets, session.directory):
+        from cutover.cli.results import show_finished
+
+        show_finished(session)
+    else:
+        _run(session)
+    return ExitCode.DONE
 
 
 def _session(options: RunOptions, ask: Ask) -> Session:

@@ -1,120 +1,78 @@
-"""`hosts.list`, `hosts.ping`."""
+"""`hosts.list`, `hosts.ping`, `hosts.trust`."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from cutover.cli.app import end
+from cutover.cli.app import with_ask
 from cutover.console.ask import Ask, confirm
 from cutover.core.errors import ExitCode
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 
 if TYPE_CHECKING:
-    from cutover.inventory.load import Inventory
-    from cutover.remote.connect import SshAccess
-    from cutover.remote.fleet import Pool
-    from cutover.remote.known_hosts import ShownKeys
+    from cutover.remote.known_hosts import KeyState, ShownKeys
     from cutover.remote.scan import ScanTarget
 
 
-# `hosts.trust`: shows the keys of hosts and of the jump hosts before them, and pins them after a yes.
-
-
-def trust(where: Where, *, replace: bool, yes: bool) -> ExitCode:
-    """Pin the host keys of a pattern, after a yes."""
-    return end(where.ask(yes=yes), lambda ask: _trust(where, ask, replace=replace))
-
-
-def _trust(where: Where, ask: Ask, *, replace: bool) -> ExitCode:
+@with_ask
+def trust(ask: Ask, options: RunOptions, *, replace: bool) -> ExitCode:
+    """Show the keys of hosts and of the jump hosts before them, and pin them after a yes."""
     from cutover.inventory.load import load
     from cutover.remote.connect import SshAccess
     from cutover.remote.fleet import Pool, raise_all
-    from cutover.remote.scan import rounds
+    from cutover.remote.known_hosts import must_be_pinnable, pin, states
+    from cutover.remote.scan import rounds, scan
     from cutover.remote.timeouts import FORKS, LOGIN_ALL_S
     from cutover.remote.transport import Deadline
 
-    inventory = load(where.environment)
-    hosts = inventory.select(where.hosts or inventory.environment, where.limit)
-    access, pool = SshAccess(), Pool(where.forks or FORKS)
-    routes = pool.map(
-        lambda host: access.route(host, Deadline(LOGIN_ALL_S)),
-        {host.name: host for host in hosts},
-        deadline=LOGIN_ALL_S,
-    )
+    inventory = load(options.environment)
+    hosts = {host.name: host for host in inventory.select(options.hosts or inventory.environment, options.limit)}
+    access, pool, known_hosts = SshAccess(), Pool(options.forks or FORKS), inventory.known_hosts
+    routes = pool.map(lambda host: access.route(host, Deadline(LOGIN_ALL_S)), hosts, deadline=LOGIN_ALL_S)
     raise_all(routes)
-    trusting = _Trusting(ask, inventory, access, pool, replace)
-    for scanned in rounds({host: routes[host.name].unwrap() for host in hosts}):
-        trusting.round(scanned)
-    ask.say(f"pinned: {', '.join(trusting.pinned) or 'nothing new'}")
+    pinned: list[str] = []
+    # Round by round: nobody logs in on a jump host before a person has said yes to its key.
+    for targets in rounds({host: routes[name].unwrap() for name, host in hosts.items()}):
+        by_name = {target.name: target for target in targets}
+        outcomes = pool.map(partial(scan, access=access), by_name, deadline=LOGIN_ALL_S)
+        raise_all(outcomes)
+        shown = [outcomes[target.name].unwrap() for target in targets]
+        found = [states(known_hosts, keys) for keys in shown]
+        for target, keys, its_states in zip(targets, shown, found, strict=True):
+            _show_keys(ask, target, keys, its_states)
+        must_be_pinnable(known_hosts, shown, replace=replace)
+        if all(state.word == "pinned" for its_states in found for state in its_states):
+            continue
+        confirm(ask, f"pin these keys in {known_hosts}, compared with each host's own console?")
+        pinned += pin(known_hosts, shown, replace=replace)
+        access = SshAccess()  # which reads them
+    ask.say(f"pinned: {', '.join(pinned) or 'nothing new'}")
     return ExitCode.DONE
 
 
-@dataclass
-class _Trusting:
-    """Round by round: nobody logs in on a jump host before a person has said yes to its key."""
-
-    ask: Ask
-    inventory: "Inventory"
-    access: "SshAccess"
-    pool: "Pool"
-    replace: bool
-    pinned: list[str] = field(default_factory=list)
-
-    def round(self, targets: "list[ScanTarget]") -> None:
-        """Show the keys of these machines; refuse or ask; pin."""
-        from cutover.remote.connect import SshAccess
-        from cutover.remote.fleet import raise_all
-        from cutover.remote.known_hosts import must_be_pinnable, pin, states
-        from cutover.remote.scan import scan
-        from cutover.remote.timeouts import LOGIN_ALL_S
-
-        known_hosts = self.inventory.known_hosts
-        by_name = {target.name: target for target in targets}
-        outcomes = self.pool.map(lambda target: scan(target, self.access), by_name, deadline=LOGIN_ALL_S)
-        raise_all(outcomes)
-        shown = [outcomes[target.name].unwrap() for target in targets]
-        for target, keys in zip(targets, shown, strict=True):
-            self._show(target, keys)
-        must_be_pinnable(known_hosts, shown, replace=self.replace)
-        if all(state.word == "pinned" for keys in shown for state in states(known_hosts, keys)):
-            return
-        confirm(self.ask, f"pin these keys in {known_hosts}, compared with each host's own console?")
-        self.pinned += pin(known_hosts, shown, replace=self.replace)
-        self.access = SshAccess()  # which reads them
-
-    def _show(self, target: "ScanTarget", keys: "ShownKeys") -> None:
-        from cutover.remote.known_hosts import states
-
-        found = states(self.inventory.known_hosts, keys)
-        document = {
-            "fingerprints": {state.kind: state.shown.fingerprint for state in found if state.shown},
-            "states": {state.kind: state.word for state in found},
-            "was": {state.kind: state.pinned.fingerprint for state in found if state.pinned},
-        }
-        for host in target.hosts:
-            shown = self.ask.hosts.setdefault(host.name, {})
-            if target.is_jump:
-                shown.setdefault("jumps", {})[keys.entry] = document
-            else:
-                shown.update(document)
-        for state in found:
-            self.ask.say(f"{keys.entry + ' (jump host)' if target.is_jump else target.name:20} {state}")
+def _show_keys(ask: Ask, target: "ScanTarget", keys: "ShownKeys", found: "Sequence[KeyState]") -> None:
+    document = {
+        "fingerprints": {state.kind: state.shown.fingerprint for state in found if state.shown},
+        "states": {state.kind: state.word for state in found},
+        "was": {state.kind: state.pinned.fingerprint for state in found if state.pinned},
+    }
+    for host in target.hosts:
+        shown = ask.hosts.setdefault(host.name, {})
+        if target.is_jump:
+            shown.setdefault("jumps", {})[keys.entry] = document
+        else:
+            shown.update(document)
+    for state in found:
+        ask.say(f"{keys.entry + ' (jump host)' if target.is_jump else target.name:20} {state}")
 
 
-def listing(where: Where) -> ExitCode:
+@with_ask
+def listing(ask: Ask, options: RunOptions) -> ExitCode:
     """List the hosts of a pattern, without connecting to them."""
-    return end(where.ask(), lambda ask: _list(where, ask))
-
-
-def ping(where: Where) -> ExitCode:
-    """Log in to each host."""
-    return end(where.ask(), lambda ask: _ping(where, ask))
-
-
-def _list(where: Where, ask: Ask) -> ExitCode:
     from cutover.inventory.load import load
 
-    inventory = load(where.environment)
-    for host in inventory.select(where.hosts or inventory.environment, where.limit):
+    inventory = load(options.environment)
+    for host in inventory.select(options.hosts or inventory.environment, options.limit):
         ask.hosts[host.name] = {
             "address": host.address,
             "port": host.port,
@@ -127,11 +85,13 @@ def _list(where: Where, ask: Ask) -> ExitCode:
     return ExitCode.DONE
 
 
-def _ping(where: Where, ask: Ask) -> ExitCode:
+@with_ask
+def ping(ask: Ask, options: RunOptions) -> ExitCode:
+    """Log in to each host."""
     from cutover.core.errors import Unreachable
     from cutover.remote.fleet import connected_as_far_as_possible
 
-    with connected_as_far_as_possible(where.targets()) as (fleet, problems):
+    with connected_as_far_as_possible(options.targets()) as (fleet, problems):
         for name in fleet.agents:
             login = fleet.logins[name]
             ask.hosts[name] = {key: login[key] for key in ("user", "python", "machine", "hostname")}

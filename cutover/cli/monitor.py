@@ -1,13 +1,13 @@
 """`monitor` and `signoff`: the watch after a cutover, and what people decide in it."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cutover.cli.app import end
+from cutover.cli.app import with_ask
 from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError, ExitCode, Unjudged
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 
 if TYPE_CHECKING:
     from cutover.journal.record import Record
@@ -15,55 +15,38 @@ if TYPE_CHECKING:
     from cutover.monitor.views.live import WatchConsole
 
 
-def monitor(where: Where, *, once: bool) -> ExitCode:
-    """Watch the new release until hour 24; with `once` sample a single time."""
-    return end(where.ask(), lambda ask: _monitor(where, ask, once=once))
-
-
-def signoff(where: Where, role: str, name: str, decision: str, point: str, note: str) -> ExitCode:
+@with_ask
+def signoff(ask: Ask, options: RunOptions, role: str, name: str, decision: str, point: str, note: str) -> ExitCode:
     """Decide what the watch waits for, or sign one of its points."""
+    from cutover.cli.results import write_all
+    from cutover.monitor.signoff import sign_off
+    from cutover.monitor.state import Signoff
 
-    def work(ask: Ask) -> ExitCode:
-        from cutover.cli.results import write_all
-        from cutover.monitor.signoff import sign_off
-        from cutover.monitor.state import Signoff
-
-        signed = Signoff(role, name.strip(), decision, point, note)
-        directory = sign_off(where.targets(), where.runs, where.run, signed)
-        ask.run_id = directory.id
-        about = signed.point or "what the watch waits for"
-        ask.say(f"{signed.name} ({signed.role}) has decided on {about}: {signed.decision}; run {directory.id}")
-        write_all(where.root, directory)
-        return ExitCode.DONE
-
-    return end(where.ask(), work)
+    signed = Signoff(role, name.strip(), decision, point, note)
+    directory = sign_off(options.targets(), options.runs, options.run, signed)
+    ask.run_id = directory.id
+    about = signed.point or "what the watch waits for"
+    ask.say(f"{signed.name} ({signed.role}) has decided on {about}: {signed.decision}; run {directory.id}")
+    write_all(options.root, directory)
+    return ExitCode.DONE
 
 
-def _monitor(where: Where, ask: Ask, *, once: bool) -> ExitCode:
+@with_ask
+def monitor(ask: Ask, options: RunOptions, *, once: bool) -> ExitCode:
+    """Watch the new release until hour 24; with `once` sample a single time."""
     from cutover.cli.announce import announcer_for
     from cutover.cli.results import show_end
     from cutover.monitor.monitor import watched_run
-    from cutover.run.options import RunOptions
     from cutover.run.session import Session, StopSignal
 
-    targets = where.targets()
+    targets = options.targets()
     announcer = announcer_for(targets, ask.progress)
     output = WatchOutput(ask)
     stop = StopSignal(output.say)
-    options = RunOptions(
-        where.root,
-        where.command,
-        where.hosts,
-        where.inventory,
-        where.limit,
-        where.forks,
-        where.json,
-        service=targets.service,
-        yes=True,
-    )
-    back = Session(ask, options, targets, announcer, stop)
+    goes_back = replace(options, run="", service=targets.service, yes=True)
+    back = Session(ask, goes_back, targets, announcer, stop)
     try:
-        with stop.watching(), watched_run(targets, where.runs, where.run, announcer, stop, once=once) as run:
+        with stop.watching(), watched_run(targets, options.runs, options.run, announcer, stop, once=once) as run:
             output.follow(run)
             ended = run.run(stays=sys.stdin.isatty() and not once)
             return run.finish(ended, back)
@@ -110,10 +93,9 @@ class WatchOutput:
         if self.console is not None:
             self.console.close()
         written = write_all(self.ask.root, run.directory)
-        self.ask.files.update(written.files)
-        for name, path in written.paths.items():
-            if path is not None:
-                self.ask.say(f"{name}: {path}")
+        self.ask.files.update(written)
+        for name, path in written.items():
+            self.ask.say(f"{name.replace('_', ' ')}: {path}")
         try:
             signers = run.targets.inventory.directory / SIGNERS
             made = make_bundle(run.directory, self.ask.root, signers=signers if signers.is_file() else None)

@@ -1,10 +1,9 @@
 """What is written and shown when a run has ended: reports, incident record, summary."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.console.summary import hosts_as_json, summary
+from cutover.inventory.yamlfile import shown as shown_path
 from cutover.journal.journal import read, utc_stamp
 from cutover.journal.rundir import RunDir
 from cutover.report.incident import write_incident
@@ -15,26 +14,15 @@ from cutover.run.verify import Judged
 from cutover.timeline.host_state import labels_of
 from cutover.timeline.presentation import presentation
 
-# What stays of a run: the report, the validation reports, the incident record of a rollback.
 
-
-@dataclass(frozen=True)
-class Written:
-    """The files that were written, by what they are; None for what does not apply to the run."""
-
-    paths: Mapping[str, Path | None]
-
-    @property
-    def files(self) -> dict[str, str]:
-        """The same for --json."""
-        return {name.replace(" ", "_"): str(path) for name, path in self.paths.items() if path is not None}
-
-
-def write_all(root: Path, run: RunDir) -> Written:
-    """Write everything anew from plan, journal and evidence; safe to repeat."""
-    incident = write_incident(run, root)
-    validation = write_validation_reports(run, presentation(root, run.service()).validation)
-    return Written({"report": write_report(run, root), "incident record": incident, "validation": validation})
+def write_all(root: Path, run: RunDir) -> dict[str, str]:
+    """Write what stays of a run anew from plan, journal and evidence; gives the files, by what they are. Safe to repeat."""
+    written = {
+        "report": write_report(run, root),
+        "incident_record": write_incident(run, root),
+        "validation": write_validation_reports(run, presentation(root, run.service()).validation),
+    }
+    return {name: str(path) for name, path in written.items() if path is not None}
 
 
 def write_validation(root: Path, service: str, judged: Judged) -> Path:
@@ -74,12 +62,9 @@ def show_end(session: Session) -> None:
     labels = labels_of(plan)
     ask.hosts = hosts_as_json(records, shown, labels)
     ask.fingerprint = plan.fingerprint
-    written = write_all(ask.root, run)
-    ask.files = {**written.files, "log": str(session.log.path)}
-    places = {**written.paths, "log": session.log.path}
-    console.show(
-        summary(records, shown, labels, {name: _short(path) for name, path in places.items() if path is not None})
-    )
+    ask.files = {**write_all(ask.root, run), "log": str(session.log.path)}
+    places = {name.replace("_", " "): shown_path(Path(path)) for name, path in ask.files.items()}
+    console.show(summary(records, shown, labels, places))
     ask.shown = True
 
 
@@ -90,9 +75,3 @@ def show_finished(session: Session) -> None:
     ask.hosts = hosts_as_json(read(run.journal_file), presentation(ask.root, run.service()).outage, labels_of(plan))
     on = f"{', '.join(plan.hosts)}: on {plan.release.id} ({plan.service.new}), healthy"
     ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")
-
-
-def _short(path: Path) -> str:
-    """A path as a person types it from here."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

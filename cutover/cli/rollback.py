@@ -1,10 +1,11 @@
 """`rollback` and `abort`."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cutover.cli.announce import announcer_if_possible
-from cutover.cli.app import ending
+from cutover.cli.app import with_ask
 from cutover.console.ask import Ask
 from cutover.core.errors import ExitCode, JudgedFail, Unjudged
 from cutover.run.options import RunOptions
@@ -18,30 +19,30 @@ NOT_BEGUN = "nothing to resume: no rollback of these hosts was left in the middl
 IDLE = "idle: nothing was changed on these hosts, and nothing is to be undone"
 
 
-def rollback(options: RunOptions) -> ExitCode:
+@with_ask
+def rollback(ask: Ask, options: RunOptions) -> ExitCode:
     """Back to the old release."""
     nothing = NOT_BEGUN if options.resume else NOTHING
-    with ending(ask := options.ask(yes=options.yes, verbose=options.verbose)):
-        if options.check:
-            _foresee(ask, options, nothing)
-        elif not _take_back_all(ask, options):
-            ask.say(nothing)
-    return ask.code
+    if options.check:
+        _foresee(ask, options, nothing)
+    elif not _take_back_all(ask, options):
+        ask.say(nothing)
+    return ExitCode.DONE
 
 
-def abort(options: RunOptions) -> ExitCode:
+@with_ask
+def abort(ask: Ask, options: RunOptions) -> ExitCode:
     """Go back where something is to be undone, and release what was only prepared."""
-    with ending(ask := options.ask(yes=options.yes, verbose=options.verbose)):
-        if options.check:
-            _foresee(ask, options, IDLE, gives_up=True)
-        else:
-            back = _take_back_all(ask, options)
-            released = give_up(options.targets(), options)
-            for run, hosts in released.items():
-                ask.say(f"run {run} is given up: {', '.join(hosts)} released; the old release was not touched")
-            if not back and not released:
-                ask.say(IDLE)
-    return ask.code
+    if options.check:
+        _foresee(ask, options, IDLE, gives_up=True)
+        return ExitCode.DONE
+    back = _take_back_all(ask, replace(options, reason="aborted by a person"))
+    released = give_up(options.targets(), options)
+    for run, hosts in released.items():
+        ask.say(f"run {run} is given up: {', '.join(hosts)} released; the old release was not touched")
+    if not back and not released:
+        ask.say(IDLE)
+    return ExitCode.DONE
 
 
 def _take_back_all(ask: Ask, options: RunOptions) -> list[str]:

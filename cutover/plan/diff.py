@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
-from typing import Literal
 
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.yamlfile import Keys, dotted, parse
@@ -18,14 +17,18 @@ class KeyChange:
     """One key path that was added, removed or changed; values as JSON, "" for a side that has none."""
 
     path: str
-    kind: Literal["added", "removed", "changed"]
     before: str = ""
     after: str = ""
 
+    @property
+    def kind(self) -> str:
+        """What happens to it."""
+        return "changed" if self.before and self.after else "added" if self.after else "removed"
+
     def __str__(self) -> str:
-        if self.kind == "changed":
+        if self.before and self.after:
             return f"~ {self.path}: {self.before} -> {self.after}"
-        return f"+ {self.path}: {self.after}" if self.kind == "added" else f"- {self.path}: {self.before}"
+        return f"+ {self.path}: {self.after}" if self.after else f"- {self.path}: {self.before}"
 
 
 def diff(before_text: str, after_text: str, from_name: str, to_name: str) -> str:
@@ -42,17 +45,10 @@ def structural_diff(before_text: str, after_text: str, from_name: str, to_name: 
         raise UsageError(problems)
     old, new = dict(_flat(before.value, ())), dict(_flat(after.value, ()))
     return tuple(
-        _change(dotted(keys), old.get(keys, ""), new.get(keys, ""))
+        KeyChange(dotted(keys) or "(the document)", old.get(keys, ""), new.get(keys, ""))
         for keys in dict.fromkeys([*old, *new])
         if old.get(keys) != new.get(keys)
     )
-
-
-def _change(path: str, before: str, after: str) -> KeyChange:
-    kind: Literal["added", "removed", "changed"] = "changed"
-    if not (before and after):
-        kind = "added" if after else "removed"
-    return KeyChange(path or "(the document)", kind, before, after)
 
 
 def _flat(value: object, keys: Keys) -> Iterator[tuple[Keys, str]]:

@@ -1,7 +1,7 @@
 """A gate after each phase: from what was seen it decides whether the run goes on. It only decides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from cutover.core.errors import Problem
@@ -40,9 +40,13 @@ class Answer:
 
     phase: Phase
     verdict: Verdict
-    opens: bool
     judged: int
-    findings: tuple[Finding, ...] = field(default=())
+    findings: tuple[Finding, ...]
+
+    @property
+    def opens(self) -> bool:
+        """Whether nothing is worse than a warning."""
+        return self.verdict.lets_pass
 
     @property
     def problems(self) -> list[Problem]:
@@ -63,9 +67,8 @@ def decide(phase: Phase, findings: Sequence[Finding], expected_hosts: Sequence[s
         if not any(finding.host == host for finding in findings)
     ]
     everything = (*findings, *silent)
-    verdict = worst(finding.verdict for finding in everything)
     noteworthy = tuple(finding for finding in everything if finding.verdict is not Verdict.PASS)
-    return Answer(phase, verdict, verdict.lets_pass, len(findings), noteworthy)
+    return Answer(phase, worst(finding.verdict for finding in everything), len(findings), noteworthy)
 
 
 def judge_outcomes(host: str, steps: Sequence[Step], outcomes: Sequence[Mapping[str, Any]]) -> list[Finding]:
@@ -97,19 +100,14 @@ def differences_of(step: Step, differences: Sequence[str]) -> list[str]:
 
 def said_no(plan: Plan) -> list[Problem]:
     """What would keep the gate of phase 0 shut. A warning lets the run pass."""
-    return [
-        Problem(
-            f"{step.words}: {'; '.join(differences_of(step, found))}",
-            step.next or "see the plan",
-            host=host.name,
-            path=step.id,
-        )
-        for host in plan.hosts.values()
-        for step in host.of(READS_FACTS)
-        if step.probe and step.severity == "FAIL"
-        for found in [next((change.differences for change in host.changes if change.step == step.id), ())]
-        if found
-    ]
+    problems = []
+    for host in plan.hosts.values():
+        found = {change.step: change.differences for change in host.changes}
+        for step in host.of(READS_FACTS):
+            if step.probe and step.severity == "FAIL" and found.get(step.id):
+                what = f"{step.words}: {'; '.join(differences_of(step, found[step.id]))}"
+                problems.append(Problem(what, step.next or "see the plan", host.name, step.id))
+    return problems
 
 
 # Causes: what a program that a host ran reports as wrong, so that a problem names it and not only the key that differs.

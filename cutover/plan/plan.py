@@ -15,6 +15,7 @@ from cutover.plan.phases import Phase
 from cutover.plan.service import Service
 
 SCHEMA = 1
+ANEW = "make a new one with `./invokew plan`"
 
 
 class _Frozen(BaseModel):
@@ -107,16 +108,11 @@ class Plan(_Frozen):
 
     def save(self, path: Path) -> None:
         """Write the plan with its fingerprint, whole and on disk; never over another one."""
-        document = {"fingerprint": self.fingerprint, **self.model_dump(mode="json")}
-        if path.exists():
-            if load(path).fingerprint == self.fingerprint:
-                return
-            raise UsageError(
-                Problem(
-                    path=str(path), found="another plan is there", next="a plan is never written over: make a new run"
-                )
-            )
-        write_json(path, document, mode=0o400)
+        if not path.exists():
+            write_json(path, {"fingerprint": self.fingerprint, **self.model_dump(mode="json")}, mode=0o400)
+        elif load(path).fingerprint != self.fingerprint:
+            next_ = "a plan is never written over: make a new run"
+            raise UsageError(Problem("another plan is there", next_, path=str(path)))
 
 
 def load(path: Path) -> Plan:
@@ -126,17 +122,10 @@ def load(path: Path) -> Plan:
         fingerprint = document.pop("fingerprint")
         plan = Plan.model_validate(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as unusable:  # ValidationError is a ValueError
-        raise UsageError(
-            Problem(path=str(path), found=f"not a plan: {unusable}", next="make a new one with `./invokew plan`")
-        ) from unusable
+        raise UsageError(Problem(f"not a plan: {unusable}", ANEW, path=str(path))) from unusable
     if plan.fingerprint != fingerprint:
-        raise UsageError(
-            Problem(
-                path=str(path),
-                found=f"its fingerprint is {plan.fingerprint[:12]}, it says {fingerprint[:12]}: it was edited",
-                next="make a new one with `./invokew plan`",
-            )
-        )
+        found = f"its fingerprint is {plan.fingerprint[:12]}, it says {fingerprint[:12]}: it was edited"
+        raise UsageError(Problem(found, ANEW, path=str(path)))
     return plan
 
 
@@ -160,11 +149,6 @@ def batches(hosts: Sequence[str], serial: str) -> tuple[tuple[str, ...], ...]:
 def _size(part: str, total: int, serial: str) -> int:
     number = part.removesuffix("%")
     if not (number.isascii() and number.isdecimal()) or int(number) < 1 or (part.endswith("%") and int(number) > 100):
-        raise UsageError(
-            Problem(
-                path="--serial",
-                found=f"«{part}» in «{serial}»",
-                next="give counts and percentages of at least 1, such as 1,50%,100%",
-            )
-        )
+        next_ = "give counts and percentages of at least 1, such as 1,50%,100%"
+        raise UsageError(Problem(f"`{part}` in `{serial}`", next_, path="--serial"))
     return max(1, total * int(number) // 100) if part.endswith("%") else int(number)

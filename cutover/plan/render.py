@@ -21,7 +21,6 @@ from jinja2 import (
     StrictUndefined,
     TemplateError,
     TemplateNotFound,
-    TemplateSyntaxError,
     Undefined,
     UndefinedError,
     meta,
@@ -39,28 +38,14 @@ _ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _STRING_OR_NUMBER = re.compile(r'"(?:[^"\\]|\\.)*"|(-?\d+)(\.\d+)?(e[+-]\d+)?')
 
 
-def write(value: object, indent: int = 2, sort: bool = False) -> str:
-    """The value as JSON that YAML reads alike, without a line end; keys keep their order unless sorted.
+def write(value: object, indent: int = 2) -> str:
+    """The value as JSON that YAML reads alike, without a line end; keys keep their order.
 
     Plain JSON is not enough: YAML 1.1 takes `1e-09` for text and does not allow some characters unescaped.
     """
-    _check_keys(value)
-    document = json.dumps(
-        value, indent=indent or None, sort_keys=sort, ensure_ascii=False, allow_nan=False, default=_inside
-    )
+    document = json.dumps(value, indent=indent or None, ensure_ascii=False, allow_nan=False, default=_inside)
     document = _STRING_OR_NUMBER.sub(lambda one: f"{one[1]}.0{one[3]}" if one[3] and not one[2] else one[0], document)
     return _ESCAPED.sub(lambda one: f"\\u{ord(one[0]):04x}", document)
-
-
-def _check_keys(value: object) -> None:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is not text")
-            _check_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            _check_keys(item)
 
 
 def _inside(value: object) -> str:
@@ -70,7 +55,6 @@ def _inside(value: object) -> str:
 
 
 _ONLY = "a secret can only be printed, tested with `if`, or written by to_json"
-_RANDOM = ("random",), ("lipsum",)  # filters, globals: the same plan must come out twice
 
 
 @dataclass(frozen=True)
@@ -94,7 +78,7 @@ def render(template: str, variables: Variables, extra: Mapping[str, Any], search
     return Rendered(text, masked, hashlib.sha256(text.encode()).hexdigest(), secrets=text != masked)
 
 
-class _SecretMisusedError(Exception):
+class SecretMisusedError(Exception):
     """A template does something with a secret that the mask could not follow."""
 
 
@@ -112,10 +96,10 @@ class _Guarded:
     def __getattribute__(self, name: str) -> object:
         if name.startswith("__"):
             return object.__getattribute__(self, name)
-        raise _SecretMisusedError(_ONLY)
+        raise SecretMisusedError(_ONLY)
 
     def _refuse(self, *_arguments: object) -> NoReturn:
-        raise _SecretMisusedError(_ONLY)
+        raise SecretMisusedError(_ONLY)
 
     __str__ = __repr__ = __format__ = __eq__ = __iter__ = __len__ = __getitem__ = __add__ = __radd__ = __mod__ = _refuse
     __lt__ = __gt__ = __le__ = __ge__ = __contains__ = __hash__ = __html__ = _refuse
@@ -145,10 +129,7 @@ def _environment(search: tuple[Path, ...]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for name in _RANDOM[0]:
-        del environment.filters[name]
-    for name in _RANDOM[1]:
-        del environment.globals[name]
+    del environment.filters["random"], environment.globals["lipsum"]  # the same plan must come out twice
     environment.filters["to_json"] = write
     return environment
 
@@ -163,16 +144,20 @@ def _once(
         return environment.get_template(template).render(guarded)
     except UndefinedError as error:
         raise UsageError(_undefined(environment, template, context, host, search, error)) from None
-    except TemplateSyntaxError as error:
-        place = f"{shown(Path(error.filename or template))}:{error.lineno}"
-        advice = "correct the template"
-        raise UsageError(Problem(f"the template is not valid: {error.message}", advice, host, place)) from error
     except TemplateNotFound as error:
-        raise UsageError(_not_found(environment, str(error.name), host, search)) from error
-    except _SecretMisusedError as error:
-        place = _line(error.__traceback__, search) or template
-        raise UsageError(Problem(str(error), "print it unchanged", host, place)) from None
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        there = environment.list_templates()
+        found = f"no template `{error.name}` in {' and '.join(shown(path) for path in search)}"
+        advice = f"{did_you_mean(str(error.name), there)}templates: {listed(there)}"
+        raise UsageError(Problem(found, advice, host, str(error.name))) from error
+    except (
+        TemplateError,
+        SecretMisusedError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        LookupError,
+        AttributeError,
+    ) as error:
         place = _line(error.__traceback__, search)
         if not place:
             raise
@@ -207,13 +192,6 @@ def _undefined(
         return [problems[place] for place in sorted(problems)]
     place = _line(error.__traceback__, search) or template
     return [Problem(f"undefined: {error.message}", advice, host, place)]
-
-
-def _not_found(environment: Environment, name: str, host: str, search: Sequence[Path]) -> Problem:
-    there = environment.list_templates()
-    places = " and ".join(shown(path) for path in search)
-    advice = f"{did_you_mean(name, there)}templates: {listed(there)}"
-    return Problem(f"no template `{name}` in {places}", advice, host, name)
 
 
 def _line(trace: TracebackType | None, search: Sequence[Path]) -> str:

@@ -184,12 +184,5 @@ def steps_of(context: RoleContext, phase: str, function: str = "steps") -> tuple
     ids = [step.id for step in steps]
     if doubled := sorted({step_id for step_id in ids if ids.count(step_id) > 1}):
         where = f"roles/{STANDARD}/{phase}.py and roles/{context.role.name}/steps.py"
-        raise UsageError(
-            Problem(path=where, found=f"several steps are called {listed(doubled)}", next="name each step once")
-        )
+        raise UsageError(Problem(f"several steps are called {listed(doubled)}", "name each step once", path=where))
     return steps
-
-
-def checks_of(role: ServiceRole, phase: str) -> list[Path]:
-    """The files with the testinfra checks of a phase."""
-    return role.files(f"checks/{phase}.py")

@@ -4,16 +4,16 @@ Where a service has no file of its own (rules, checklist, checks of a phase), th
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from jinja2 import Environment, StrictUndefined, TemplateSyntaxError, nodes
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.secret import Secret
+from cutover.inventory.declarations import NotPlainError, expand
 from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.targets import STANDARD
 from cutover.inventory.variables import Variables
@@ -41,6 +41,12 @@ AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\-]+\.service$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 Mode = Annotated[str, Field(pattern=r"^0[0-7]{3}$")]
+# Names in a release: parts of its file's name, commands in its bin/, and what its launchers set in a shell.
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+]*(-[A-Za-z0-9._+]+)*$")]
+PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+CommandName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+VariableName = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+UnquotedValue = Annotated[str, Field(pattern=r"^[\w./:,+-]*$")]
 
 
 class _Part(BaseModel):
@@ -98,16 +104,24 @@ class PythonArtifact(_Part):
     """A Python release: code, locked dependencies, its own tests; built for the hosts' Python and architecture."""
 
     kind: Literal["python"]
-    name: str
-    version: str
-    code: dict[str, Path]
+    name: FileName
+    version: FileName
+    code: dict[PackageName, Path]
     tests: Path
     runtime_lock: Path
     testing_lock: Path
-    launchers: dict[str, str]
-    environment: dict[str, str] = {}
+    launchers: dict[CommandName, str]  # command in bin/ -> module that `python -m` runs
+    environment: dict[VariableName, UnquotedValue] = {}  # of every program in bin/
     into: AbsolutePath
     current: AbsolutePath
+
+    @model_validator(mode="after")
+    def _launchers_run_code(self) -> Self:
+        if unknown := [module for module in self.launchers.values() if module.split(".")[0] not in self.code]:
+            raise ValueError(f"launchers run {listed(unknown)} (expected: modules of {listed(self.code)})")
+        if "run-tests" in self.launchers:
+            raise ValueError("a launcher is called run-tests, which every release has")
+        return self
 
 
 class ManagedFile(_Part):
@@ -163,7 +177,7 @@ class Service(_Part):
     log_lines: Annotated[int, Field(ge=10)] = 1000
 
     @model_validator(mode="after")
-    def _distinct(self) -> "Service":
+    def _distinct(self) -> Self:
         """Two units, and no two files or directories of one name."""
         if self.old.unit == self.new.unit:
             raise ValueError("from.unit and to.unit are the same unit; `switch: stop-start` needs two")
@@ -191,13 +205,6 @@ class ServiceRole:
     root: Path
     document: Document
 
-    @property
-    def artifact_kind(self) -> str:
-        """Which kind of artifact the service has."""
-        value = self.document.value
-        artifact = value.get("artifact") if isinstance(value, dict) else None
-        return str(artifact.get("kind", "")) if isinstance(artifact, dict) else ""
-
     def file(self, name: str) -> Path:
         """A file of the role; where it has none of that name, the standard one."""
         own = self.root / "roles" / self.name / name
@@ -211,16 +218,14 @@ class ServiceRole:
     def for_host(self, variables: Variables, release: str, run: str, stamp: str) -> Service:
         """The service for one host; UsageError with everything that is wrong with it there."""
         problems: list[Problem] = []
-        known = {**variables, "release": {"id": release}, "run": {"id": run, "stamp": stamp}}
+        known = {**variables, "release.id": release, "run.id": run, "run.stamp": stamp}
         filled = _filled(self.document, known, variables.host, problems)
-        try:
-            service = Service.model_validate(filled) if not problems else None
-        except ValidationError as wrong:
-            problems += [_problem(self.document, error, variables.host) for error in wrong.errors()]
-            service = None
-        if service is None:
+        if problems:
             raise UsageError(problems)
-        return service
+        try:
+            return Service.model_validate(filled)
+        except ValidationError as wrong:
+            raise UsageError(_problem(self.document, error, variables.host) for error in wrong.errors()) from wrong
 
 
 def services(root: Path) -> list[str]:
@@ -237,26 +242,25 @@ def load_service(root: Path, name: str) -> ServiceRole:
         raise UsageError(
             Problem(f"there is no service `{name}`: {path} does not exist", advice, path="cutover_service")
         )
+    document, _ = _map_in(path)
+    return ServiceRole(name, root, document)
+
+
+def _map_in(path: Path) -> tuple[Document, dict[str, Any]]:
     problems: list[Problem] = []
     document = read(path, problems)
-    if document is not None and not isinstance(document.value, dict):
-        problems.append(Problem("holds no map of keys", NEXT, path=document.name))
-    if document is None or problems:
-        raise UsageError(problems)
-    return ServiceRole(name, root, document)
+    if document is not None and isinstance(document.value, dict):
+        return document, document.value
+    raise UsageError(problems or Problem("holds no map of keys", NEXT, path=str(path)))
 
 
 def thresholds(service: ServiceRole, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The service's table of thresholds (rules.yml) with an environment's changes to rows (the variable watch_thresholds)."""
-    problems: list[Problem] = []
-    document = read(service.file("rules.yml"), problems)
-    if document is None:
-        raise UsageError(problems)
-    table = document.value.get("thresholds") if isinstance(document.value, dict) else None
+    document, rules = _map_in(service.file("rules.yml"))
+    table = rules.get("thresholds")
     if not isinstance(table, dict):
-        raise UsageError(
-            Problem("has no table of `thresholds`", "write `thresholds: {ROW: {LEVEL: LIMIT}}`", path=document.name)
-        )
+        next_ = "write `thresholds: {ROW: {LEVEL: LIMIT}}`"
+        raise UsageError(Problem("has no table of `thresholds`", next_, path=document.name))
     if unknown := sorted(set(changes) - set(table)):
         advice = f"{did_you_mean(unknown[0], table)}rows: {listed(table)}"
         raise UsageError(
@@ -265,73 +269,35 @@ def thresholds(service: ServiceRole, changes: Mapping[str, Any]) -> dict[str, An
     return {row: {**levels, **changes.get(row, {})} for row, levels in table.items()}
 
 
-_JINJA = Environment(undefined=StrictUndefined, keep_trailing_newline=True)  # noqa: S701 - plain values, not HTML
-
-
-class _NotPlainError(ValueError):
-    """More than a name in braces."""
-
-
 def _filled(document: Document, known: Mapping[str, Any], host: str, problems: list[Problem]) -> Any:
     """The document with every `{{ name }}` filled in; a lone one keeps the type of what it names."""
+
+    def lookup(name: str) -> object:
+        if name not in known:
+            raise NotPlainError(f"`{name}` is not defined; {did_you_mean(name, list(known))}".rstrip("; "))
+        if isinstance(known[name], Secret):
+            raise NotPlainError(f"`{name}` is a secret, which only a template may take in")
+        return known[name]
 
     def fill(value: object, keys: Keys) -> object:
         if isinstance(value, dict):
             return {key: fill(item, (*keys, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [fill(item, (*keys, number)) for number, item in enumerate(value)]
-        if not isinstance(value, str) or "{" not in value:
-            return value
         try:
-            return _expanded(value, known)
-        except _NotPlainError as wrong:
+            return expand(value, lookup) if isinstance(value, str) else value
+        except NotPlainError as wrong:
             advice = "write plain `{{ name }}` references; conditions and filters belong into templates"
-            problems.append(Problem(f"`{value}`: {wrong}", advice, host, document.where(*keys)))
+            problems.append(Problem(str(wrong), advice, host, document.where(*keys)))
             return value
 
     return fill(document.value, ())
 
 
-def _expanded(text: str, known: Mapping[str, Any]) -> object:
-    values = [_value(part, known) if isinstance(part, tuple) else part for part in _parts(text)]
-    if len(values) == 1:
-        return values[0]
-    if wrong := [value for value in values if isinstance(value, bool) or not isinstance(value, str | int | float)]:
-        raise _NotPlainError(f"a {type(wrong[0]).__name__} cannot stand inside text")
-    return "".join(str(value) for value in values)
-
-
-def _parts(text: str) -> Iterator[str | tuple[str, ...]]:
-    """Literal text, and references as the names on their way: ("release", "id")."""
-    try:
-        body = _JINJA.parse(text).body
-    except TemplateSyntaxError as error:
-        raise _NotPlainError(error.message or "not valid") from error
-    for output in body:
-        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            if isinstance(node, nodes.TemplateData):
-                yield node.data
-            elif isinstance(node, nodes.Name):
-                yield (node.name,)
-            elif isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name):
-                yield (node.node.name, node.attr)
-            else:
-                raise _NotPlainError("more than plain references")
-
-
-def _value(names: tuple[str, ...], known: Mapping[str, Any]) -> object:
-    value: Any = known
-    for name in names:
-        if not isinstance(value, Mapping) or name not in value:
-            raise _NotPlainError(f"`{'.'.join(names)}` is not defined; {did_you_mean(name, list(known))}".rstrip("; "))
-        value = value[name]
-    if isinstance(value, Secret):
-        raise _NotPlainError("it takes in a secret, which only a template may do")
-    return value
-
-
 def _problem(document: Document, error: Any, host: str) -> Problem:
     """One finding of pydantic's, with its line in the file."""
-    keys = tuple(key for key in error["loc"] if key not in ("none", "python"))  # the artifact's kind, which is no key
+    keys = tuple(
+        key for key in error["loc"] if key not in ("none", "python", "[key]")
+    )  # pydantic's own, which are no keys
     given = "" if isinstance(error["input"], dict) else f" (found {error['input']!r})"
     return Problem(f"{error['msg'].removeprefix('Value error, ')}{given}", NEXT, host, document.where(*keys))

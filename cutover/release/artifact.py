@@ -18,14 +18,14 @@ import stat
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cutover.core.errors import Problem, UsageError
 from cutover.release.spec import ReleaseSpec
-from cutover.release.wheels import Target, Tree, compile_tree, digest_file, installed, list_files
+from cutover.release.wheels import Tree, compile_tree, digest_file, installed, list_files
 
 # Put the release's own files together: code, tests and launchers.
 
@@ -95,16 +95,14 @@ class Artifact:
 
 def build(spec: ReleaseSpec) -> Artifact:
     """Build the release, or find it built already; UsageError where an input is wrong."""
-    target = Target(spec.python, spec.machine)
-    site = installed(spec.runtime_lock, target, spec.cache)
-    testing = installed(spec.testing_lock, target, spec.cache)
+    site, testing = installed(spec.runtime_lock, spec), installed(spec.testing_lock, spec)
     spec.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=spec.out, prefix=".stage-") as scratch:
         own = stage(spec, Path(scratch))
-        manifest = _manifest(spec, target, own, site, testing)
+        manifest = _manifest(spec, own, site, testing)
         path = spec.out / f"{spec.name}-{manifest['id']}.tar.gz"
         if not _is_built(path, manifest):
-            if target.compilable:
+            if spec.compilable:
                 compile_tree(own)
             _write(path, manifest, own, site, testing)
     return _artifact(path, manifest)
@@ -137,7 +135,7 @@ def inspect(path: Path) -> Artifact:
     return _artifact(path, manifest)
 
 
-def _manifest(spec: ReleaseSpec, target: Target, own: Path, site: Tree, testing: Tree) -> dict[str, Any]:
+def _manifest(spec: ReleaseSpec, own: Path, site: Tree, testing: Tree) -> dict[str, Any]:
     files = {name: digest_file(own / name) for name in list_files(own)}
     files |= {f"site/{name}": digest for name, digest in site.files.items()}
     files |= {f"testing/{name}": digest for name, digest in testing.files.items()}
@@ -147,7 +145,7 @@ def _manifest(spec: ReleaseSpec, target: Target, own: Path, site: Tree, testing:
         "version": spec.version,
         "python": spec.python,
         "machine": spec.machine,
-        "compiled": target.compilable,
+        "compiled": spec.compilable,
         "dependencies": {**testing.dependencies, **site.dependencies},
         "files": dict(sorted(files.items())),
     }
@@ -163,19 +161,11 @@ def _release_id(manifest: Mapping[str, Any]) -> str:
 
 def _write(path: Path, manifest: Mapping[str, Any], own: Path, site: Tree, testing: Tree) -> None:
     """Write artifact and sidecar under their names only when they are complete: a cut-short build leaves neither."""
-    listed = manifest["files"]
-    members = [ArchiveMember(MANIFEST, content=(json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode())]
-    for prefix, tree in (("", own), ("site/", site.root), ("testing/", testing.root)):
-        for name in list_files(tree, compiled=True):
-            executable = not prefix and os.access(tree / name, os.X_OK)
-            members.append(
-                ArchiveMember(
-                    prefix + name, source=tree / name, sha256=listed.get(prefix + name), executable=executable
-                )
-            )
+    trees = {"": own, "site/": site.root, "testing/": testing.root}
+    places = {prefix + name: tree / name for prefix, tree in trees.items() for name in list_files(tree, compiled=True)}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        _pack(part, members)
+        _pack(part, manifest, places)
         _sidecar(part).write_text(f"{digest_file(part)}  {path.name}\n")
         _sidecar(part).replace(_sidecar(path))
         part.replace(path)
@@ -222,45 +212,27 @@ def _artifact(path: Path, manifest: Mapping[str, Any]) -> Artifact:
 LEVEL = 4
 
 
-@dataclass(frozen=True)
-class ArchiveMember:
-    """One file of the archive: from `source` or from memory; with `sha256`, only if it still is what was hashed."""
-
-    name: str
-    source: Path | None = None
-    content: bytes = b""
-    sha256: str | None = None
-    executable: bool = False
-
-    def data(self) -> bytes:
-        """The bytes, verified."""
-        if self.source is None:
-            return self.content
-        data = self.source.read_bytes()
-        if self.sha256 is not None and hashlib.sha256(data).hexdigest() != self.sha256:
-            found = "changed since it was hashed"
-            raise UsageError(
-                Problem(found, "delete the release cache directory and build again", path=str(self.source))
-            )
-        return data
-
-
-def _pack(path: Path, members: Iterable[ArchiveMember]) -> None:
-    """Write the members sorted, the manifest first, owned by root, without times."""
-    ordered = sorted(members, key=lambda member: ("/" in member.name, member.name))
+def _pack(path: Path, manifest: Mapping[str, Any], places: Mapping[str, Path]) -> None:
+    """Write the files sorted, the manifest first, owned by root, without times."""
     with (
         path.open("wb") as raw,
         gzip.GzipFile("", "wb", LEVEL, raw, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
+        content = (json.dumps(manifest, indent=1, sort_keys=True) + "\n").encode()
+        archive.addfile(_header(MANIFEST, len(content), 0o644, tarfile.REGTYPE), io.BytesIO(content))
         seen: set[PurePosixPath] = set()
-        for member in ordered:
-            for parent in reversed(PurePosixPath(member.name).parents[:-1]):
+        for name, place in sorted(places.items()):
+            for parent in reversed(PurePosixPath(name).parents[:-1]):
                 if parent not in seen:
                     seen.add(parent)
                     archive.addfile(_header(str(parent), 0, 0o755, tarfile.DIRTYPE))
-            data = member.data()
-            header = _header(member.name, len(data), 0o755 if member.executable else 0o644, tarfile.REGTYPE)
+            data = place.read_bytes()
+            if hashlib.sha256(data).hexdigest() != manifest["files"].get(name) and "__pycache__" not in place.parts:
+                advice = "delete the release cache directory and build again"
+                raise UsageError(Problem("changed since it was hashed", advice, path=str(place)))
+            executable = name.startswith("bin/") and os.access(place, os.X_OK)
+            header = _header(name, len(data), 0o755 if executable else 0o644, tarfile.REGTYPE)
             archive.addfile(header, io.BytesIO(data))
 
 

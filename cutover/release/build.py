@@ -1,7 +1,6 @@
 """The release of a run: built for the hosts' Python and architecture, the artifact that was named, or none but the role's own files."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from cutover.plan.roles import ReleaseFacts, RunFacts, contexts
 from cutover.plan.service import NoArtifact, PythonArtifact
 from cutover.release.artifact import Artifact, build, inspect
 from cutover.release.spec import spec_of
+from cutover.release.wheels import digest_file, list_files
 from cutover.remote.fleet import Fleet
 
 
@@ -81,17 +81,15 @@ def release_again(targets: Targets, plan: Plan, fleet: Fleet) -> Release:
 
 def artifact_of(targets: Targets) -> NoArtifact | PythonArtifact:
     """The artifact that service.yml describes; but for its place on a host it must be the same for all hosts."""
-    described = {
-        name: context.service.artifact.model_dump(exclude={"into", "current"})
-        for name, context in contexts(targets, RunFacts("", "")).items()
-    }
+    artifacts = {name: context.service.artifact for name, context in contexts(targets, RunFacts("", "")).items()}
+    described = {name: artifact.model_dump(exclude={"into", "current"}) for name, artifact in artifacts.items()}
     first = next(iter(described))
     if different := [name for name, one in described.items() if one != described[first]]:
         found = f"the artifact of {', '.join(different)} differs from that of {first}"
         raise UsageError(
             Problem(found, "a run brings one release: use the same values for all hosts", path="service.yml: artifact")
         )
-    return contexts(targets, RunFacts("", ""))[first].service.artifact
+    return artifacts[first]
 
 
 def _of_artifact(artifact: Artifact) -> Release:
@@ -102,17 +100,11 @@ def _of_artifact(artifact: Artifact) -> Release:
 def _of_role(targets: Targets, artifact: NoArtifact) -> Release:
     """Without an artifact the release is what the role says: its version, and a digest over its files."""
     role = targets.root / "roles" / targets.service
-    digest = _digest(
-        [path for path in sorted(role.rglob("*")) if path.is_file() and "__pycache__" not in path.parts], role
-    )
-    return Release(ReleaseFacts(f"{artifact.version}-{digest[:12]}", digest, 0, "", ""), None)
-
-
-def _digest(paths: Sequence[Path], root: Path) -> str:
     whole = hashlib.sha256()
-    for path in paths:
-        whole.update(f"{path.relative_to(root)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return whole.hexdigest()
+    for name in list_files(role):
+        whole.update(f"{name} {digest_file(role / name)}\n".encode())
+    digest = whole.hexdigest()
+    return Release(ReleaseFacts(f"{artifact.version}-{digest[:12]}", digest, 0, "", ""), None)
 
 
 def _the_one_target(fleet: Fleet) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 from cutover.core.errors import Problem, UsageError
+from cutover.release.spec import ReleaseSpec
 
 # glibc of the oldest hosts that are served (Red Hat 8) down to what the oldest wheels ask for.
 GLIBC_MINORS = range(28, 16, -1)
@@ -35,32 +36,6 @@ STRIPPED_SUFFIXES = {".pyi", ".pyx", ".pxd", ".h", ".c", ".cpp", ".a", ".lib"}
 
 
 @dataclass(frozen=True)
-class Target:
-    """The hosts' Python, such as 3.11, and architecture, such as x86_64."""
-
-    python: str
-    machine: str
-
-    @property
-    def compilable(self) -> bool:
-        """Whether this machine's Python writes compiled files that the hosts' Python reads."""
-        return self.python == f"{sys.version_info.major}.{sys.version_info.minor}"
-
-    @property
-    def pip_options(self) -> list[str]:
-        """What makes pip choose for the target instead of for itself."""
-        abi = f"cp{self.python.replace('.', '')}"
-        platforms = [
-            *(f"manylinux_2_{minor}_{self.machine}" for minor in GLIBC_MINORS),
-            f"manylinux2014_{self.machine}",
-        ]
-        options = ["--implementation", "cp", "--python-version", self.python, "--only-binary", ":all:"]
-        for name, values in (("--abi", (abi, "abi3", "none")), ("--platform", platforms)):
-            options += [option for value in values for option in (name, value)]
-        return options
-
-
-@dataclass(frozen=True)
 class Tree:
     """An installed set of packages: where, the sha256 of each file, name and version of each package."""
 
@@ -69,15 +44,15 @@ class Tree:
     dependencies: Mapping[str, str]
 
 
-def installed(lock: Path, target: Target, cache: Path) -> Tree:
-    """The packages of a lock file, installed for the target; from the cache when they are there."""
-    compiled_by = sys.version if target.compilable else ""
-    inputs = [lock.read_text(), target.python, target.machine, compiled_by, str(RECIPE)]
-    entry = cache / "wheels" / hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:24]
+def installed(lock: Path, spec: ReleaseSpec) -> Tree:
+    """The packages of a lock file, installed for the hosts of a release; from the cache when they are there."""
+    compiled_by = sys.version if spec.compilable else ""
+    inputs = [lock.read_text(), spec.python, spec.machine, compiled_by, str(RECIPE)]
+    entry = spec.cache / "wheels" / hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:24]
     if not entry.is_dir():
         entry.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=entry.parent, prefix=".making-") as scratch:
-            _make(lock, target, Path(scratch) / "entry")
+            _make(lock, spec, Path(scratch) / "entry")
             try:
                 (Path(scratch) / "entry").rename(entry)
             except OSError:
@@ -87,26 +62,30 @@ def installed(lock: Path, target: Target, cache: Path) -> Tree:
     return Tree(entry / "tree", index["files"], index["dependencies"])
 
 
-def _make(lock: Path, target: Target, entry: Path) -> None:
+def _make(lock: Path, spec: ReleaseSpec, entry: Path) -> None:
     tree = entry / "tree"
     tree.mkdir(parents=True)
+    dependencies = {}
     if re.search(r"^[A-Za-z0-9]", lock.read_text(), re.MULTILINE):  # a lock file of comments only asks for nothing
-        _pip_install(lock, target, tree)
+        _pip_install(lock, spec, tree)
         dependencies = {found.name: found.version for found in distributions(path=[str(tree)])}
         _strip(tree)
-        if target.compilable:
+        if spec.compilable:
             compile_tree(tree)
-    else:
-        dependencies = {}
     files = {name: digest_file(tree / name) for name in list_files(tree)}
     index = {"files": files, "dependencies": dict(sorted(dependencies.items()))}
     (entry / "index.json").write_text(json.dumps(index, indent=1))
 
 
-def _pip_install(lock: Path, target: Target, tree: Path) -> None:
+def _pip_install(lock: Path, spec: ReleaseSpec, tree: Path) -> None:
+    """Have pip choose for the hosts instead of for itself."""
+    manylinux = [f"manylinux_2_{minor}" for minor in GLIBC_MINORS] + ["manylinux2014"]
     command = [
         sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check", "--no-deps",
-        "--no-compile", "--require-hashes", *target.pip_options, "--target", str(tree), "--requirement", str(lock),
+        "--no-compile", "--require-hashes", "--only-binary", ":all:", "--implementation", "cp", "--python-version", spec.python,
+        *(f"--abi={abi}" for abi in (f"cp{spec.python.replace('.', '')}", "abi3", "none")),
+        *(f"--platform={platform}_{spec.machine}" for platform in manylinux),
+        "--target", str(tree), "--requirement", str(lock),
     ]  # fmt: skip
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PIP_S)
@@ -115,31 +94,12 @@ def _pip_install(lock: Path, target: Target, tree: Path) -> None:
         advice = "check the network to the package index, then run it again"
         raise UsageError(Problem(found, advice, path=str(lock))) from error
     if done.returncode:
-        raise UsageError(_problem(lock, target, done.stderr))
-
-
-def _problem(lock: Path, target: Target, said: str) -> Problem:
-    """What pip's error means for whoever builds a release."""
-    errors = [line.removeprefix("ERROR: ").strip() for line in said.splitlines() if line.startswith("ERROR: ")]
-    where = str(lock)
-    if "DO NOT MATCH THE HASHES" in said:
-        package = re.search(r"^ {4}(\S+)", said, re.MULTILINE)
-        found = f"{package[1] if package else 'a package'}: what the index sent does not have the locked sha256"
-        return Problem(
-            found,
-            "do not install it; ask the index's owner, or run requirements/relock and review the change",
-            path=where,
+        found = f"pip finds no such wheels for Python {spec.python} on {spec.machine}: {done.stderr.strip()[-1500:]}"
+        advice = (
+            "where the index cannot be reached, build elsewhere and copy the artifact; otherwise lock versions that have "
+            "such wheels, and the hashes of the index (requirements/*.in, then requirements/relock)"
         )
-    if re.search(r"connection broken|Connection refused|name resolution|timed out|unreachable", said, re.IGNORECASE):
-        found = "the package index could not be reached, and the cache has nothing for this lock file and target"
-        return Problem(found, "connect, or build where the index can be reached and copy the artifact", path=where)
-    missing = re.search(r"No matching distribution found for (\S+)", said)
-    if missing:
-        found = f"{missing[1]}: no wheel for Python {target.python} on {target.machine}"
-        return Problem(found, "lock a version that has one (requirements/*.in, then requirements/relock)", path=where)
-    return Problem(
-        f"pip: {' '.join(errors) or said.strip()[-500:]}", "correct the lock file: run requirements/relock", path=where
-    )
+        raise UsageError(Problem(found, advice, path=str(lock)))
 
 
 def _strip(tree: Path) -> None:

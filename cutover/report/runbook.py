@@ -20,7 +20,7 @@ from cutover.inventory.declarations import declarations
 from cutover.inventory.targets import SERVICE, STANDARD
 from cutover.inventory.variables import Variables, resolve
 from cutover.plan.phases import PHASES, ROLLBACK, Phase
-from cutover.plan.roles import ReleaseFacts, RoleContext, RunFacts, checks_of, steps_of
+from cutover.plan.roles import ReleaseFacts, RoleContext, RunFacts, steps_of
 from cutover.plan.service import load_service
 
 RUN = RunFacts("<run>", "20260101T000000Z")
@@ -97,7 +97,7 @@ def entries_of(root: Path, service: str, phase: Phase) -> tuple[RunbookEntry, ..
     facts: Mapping[str, dict[str, Any]] = {fact.id: {} for fact in steps_of(bare, PHASES[0].name, "facts")}
     context = replace(bare, facts=facts)
     steps = (*steps_of(context, phase.name), *steps_of(context, phase.name, BAKE))
-    checks = (check for path in checks_of(role, phase.name) for check in _checks_in(path, phase))
+    checks = (check for path in role.files(f"checks/{phase.name}.py") for check in _checks_in(path, phase))
     return (*(_of_step(step, phase) for step in steps), *checks)
 
 

@@ -7,7 +7,7 @@ from cutover.console.plan import plan_view
 from cutover.core.errors import CutoverError, Interrupted, MixedFleet, Problem, Refused, RolledBack, UsageError
 from cutover.journal.journal import utc_now
 from cutover.plan.gate import Answer
-from cutover.plan.phases import BAKES, COMMITTING, PREPARING, Phase
+from cutover.plan.phases import BAKES, COMMITTING, PREPARING, READS_FACTS, Phase
 from cutover.plan.plan import Plan
 from cutover.release.build import release_of
 from cutover.remote.agent import HostAgent
@@ -114,7 +114,7 @@ def prepare(session: Session) -> None:
     again = bool(session.journal.of("prepared"))
     for phase in PREPARING:
         session.check()
-        if again and not phase.reads_facts:
+        if again and phase is not READS_FACTS:
             answer = recheck(session, phase)
         else:
             _send_release(session, phase)

@@ -1,4 +1,4 @@
-"""What a person asked for: the options that nearly every command has, and those of a run."""
+"""What a person asked for: which hosts of which environment a command is about, and how it goes about it."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Where:
-    """A command, and the hosts that it is about. With `last` it may mean the environment of the last run here."""
+class RunOptions:
+    """A command and its options; what a command does not have keeps its default."""
 
     root: Path
     command: str
@@ -25,14 +25,22 @@ class Where:
     forks: int = 0
     json: bool = False
     run: str = ""
-    last: bool = True
     service: str = ""
     serial: str = ""
     release: str = ""
+    answers: str = ""
+    reason: str = "asked for by a person"
+    steal_lock: str = ""
+    resume: bool = False
+    check: bool = False
+    watch: bool = False
+    diff: bool = False
+    yes: bool = False
+    verbose: bool = False
 
-    def ask(self, *, yes: bool = False, verbose: bool = False) -> Ask:
+    def ask(self) -> Ask:
         """How the command speaks with people and scripts."""
-        return Ask(self.root, self.command, self.json, yes, verbose)
+        return Ask(self.root, self.command, self.json, self.yes, self.verbose)
 
     def targets(self) -> "Targets":
         """The hosts with their variables; UsageError with all that is wrong."""
@@ -43,6 +51,21 @@ class Where:
         return choose(
             Options(self.root, self.pattern, directory, self.limit, self.serial, self.forks, self.release, service)
         )
+
+    @property
+    def only_prepare(self) -> bool:
+        """Whether the run ends when every host is prepared."""
+        return self.command == "prepare"
+
+    @property
+    def polls(self) -> bool:
+        """Whether people are polled by the checklist."""
+        return self.command == "cutover" and not self.check
+
+    @property
+    def begins(self) -> bool:
+        """Whether a new run is begun, which must be told its environment: that of the last run here may be another."""
+        return self.command in ("plan", "prepare", "cutover") and not self.resume
 
     @cached_property
     def _created(self) -> "Created":
@@ -58,7 +81,7 @@ class Where:
         found = named(self.hosts, self.inventory, self.root)
         if found is None and self.run and self._created.environment:
             found = self._inventory(self.run, self._created)
-        if found is None and self.last and not configured():
+        if found is None and not configured() and not self.begins:
             run = next((run for run in self.runs.newest_first() if run.environment()), None)
             if run:
                 found = self._inventory(run.id, run.created())
@@ -105,26 +128,6 @@ class Where:
             next_ = "name the environment with --hosts, or give --inventory DIR"
             raise UsageError(Problem(found, next_, path="--hosts"))
         return directory
-
-
-@dataclass(frozen=True)
-class RunOptions(Where):
-    """The options of `plan`, `prepare`, `cutover`, `rollback` and `abort`; what a command does not have keeps its default."""
-
-    answers: str = ""
-    reason: str = "asked for by a person"
-    steal: str = ""
-    resume: bool = False
-    check: bool = False
-    watch: bool = False
-    diff: bool = False
-    yes: bool = False
-    verbose: bool = False
-
-    @property
-    def only_prepare(self) -> bool:
-        """Whether the run ends when every host is prepared."""
-        return self.command == "prepare"
 
     def contradictions(self) -> list[Problem]:
         """Options that are given and would mean nothing, or two things at once."""

@@ -58,12 +58,12 @@ def find_run_or_end(session: Session) -> bool:
         for problem in (*unreachable, *silent)
     )
     statuses = known.statuses if known is not None else ask(session.fleet)[0]
-    refuse_wrong_nonce(statuses, options.steal)
+    refuse_wrong_nonce(statuses, options.steal_lock)
     settle_what_is(pending_rollbacks(targets.root, targets.environment, targets.service), statuses)
     if known is not None and wants_back(options, known):
         session.known = known
         return False
-    refuse_living_holders(statuses, options.steal)
+    refuse_living_holders(statuses, options.steal_lock)
     if session.lost:
         raise MixedFleet(session.lost)
     return True
@@ -106,7 +106,7 @@ def open_found_journal(session: Session) -> None:
         journal = directory.journal()
         journal.refuse_cut(known.heads)
     except (UsageError, Locked) as unusable:
-        if isinstance(unusable, Locked) and not options.steal:
+        if isinstance(unusable, Locked) and not options.steal_lock:
             raise
         aside = directory.journal_file.with_name(f"journal-set-aside-{utc_now()}.jsonl")
         directory.journal_file.rename(aside)
@@ -116,7 +116,7 @@ def open_found_journal(session: Session) -> None:
     hosts = known.owed
     session.plan, session.plans = known.plan, {name: known.plans[name] for name in hosts}
     session.fleet = replace(session.fleet, agents={name: session.fleet.agents[name] for name in hosts})
-    session.dead = dead_holders(known.run, known.statuses, options.steal)
+    session.dead = dead_holders(known.run, known.statuses, options.steal_lock)
     session.inherited, session.already = hosts, [name for name in hosts if known.at(name).back]
     session.record("run.started", hosts=list(hosts), purpose="rollback")
 
@@ -292,8 +292,8 @@ def give_up(targets: Targets, options: RunOptions) -> dict[str, list[str]]:
         statuses, silent = ask(fleet)
         left = left_held(statuses, options.run)
         runs = {host: run for run, hosts in left.items() for host in hosts}
-        refuse_living_holders({host: statuses[host] for host in runs}, options.steal)
-        dead, lease_s = dead_holders(None, statuses, options.steal), times_of(targets).lease
+        refuse_living_holders({host: statuses[host] for host in runs}, options.steal_lock)
+        dead, lease_s = dead_holders(None, statuses, options.steal_lock), times_of(targets).lease
 
         def release(agent: HostAgent) -> State:
             """Take the lease over, so that whoever had it is fenced, and give it back."""

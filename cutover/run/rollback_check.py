@@ -60,8 +60,8 @@ def foresee(targets: Targets, options: RunOptions) -> Ahead:
         if named is not None:
             wanted(named)
         statuses, _ = ask(fleet)
-        refuse_wrong_nonce(statuses, options.steal)
-        refuse_living_holders(statuses, options.steal)
+        refuse_wrong_nonce(statuses, options.steal_lock)
+        refuse_living_holders(statuses, options.steal_lock)
         back: list[HostAhead] = []
         left: list[Problem] = []
         unknown = [*unreachable, *silent]

@@ -12,7 +12,7 @@ from typing import Any
 from cutover.agent.clock import FOREVER_S
 from cutover.core.step import Step
 from cutover.plan.roles import RoleContext
-from cutover.plan.steps import http, probe, restore, restore_once, snapshot, unit_files_read, unit_started, unit_stopped
+from cutover.plan.steps import http, probe, restore, snapshot, unit_files_read, unit_started, unit_stopped
 
 NEW_GONE = ("rollback.new",)
 LOG_LINES = 5000  # of the new release's journal
@@ -89,7 +89,7 @@ def _state_back(role: RoleContext) -> list[Step]:
     )
     if not service.restored:
         return [keep]
-    back = restore_once(
+    back = restore(
         "rollback.state",
         f"{place}/final",
         run,

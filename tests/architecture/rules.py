@@ -26,19 +26,6 @@ FLOORS = (
     ("cli",),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-ASKING = (
-    "release",
-    "remote",
-    "journal",
-    "timeline",
-    "console",
-    "notify",
-    "run",
-    "evidence",
-    "monitor",
-    "report",
-    "cli",
-)
 MAX_LINES = 500
 SSH = {"fabric", "paramiko"}
 HEAVY = {"apprise", "fabric", "jinja2", "numpy", "pandas", "paramiko", "pydantic", "pytest", "rich"}

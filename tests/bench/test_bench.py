@@ -1,17 +1,16 @@
 """The bench's own arithmetic: a wrong ratio, a job that was not done or the wrong code would be believed."""
 
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from bench import engine, revisions
+from bench import engine
 from bench.contenders import OURS, PYINFRA, SHELL, TOY
 from bench.engine import AIMS, HEADING
-from bench.measure import BenchSample, RatioRow, Took, ratio, rotated, rows, timed
+from bench.measure import BenchSample, RatioRow, ratio, rotated, rows, timed
 from bench.page import Machine, replaced
-from bench.revisions import BEFORE, CPU, CUTOVER, FILES, INVOKE, LIST, NOW, Checkout, checkouts
+from bench.revisions import BEFORE, CUTOVER, FILES, LIST, NOW, checkouts
 from bench.toy_job import JOB, OLD, wrong
 from cutover.core.errors import Refused, UsageError
 from tests.checkout import ROOT
@@ -124,41 +123,6 @@ def test_each_code_runs_in_a_checkout_of_its_own_and_none_is_left(repository: Pa
     assert git(repository, "worktree", "list").count("\n") == 1
     with checkouts(repository, tmp_path / "root" / "app", "") as codes:
         assert [code.who for code in codes] == [NOW]
-
-
-def test_without_a_module_in_invokew_a_revision_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "invokew").write_text("#!/bin/sh\n")
-    with pytest.raises(Refused, match="the code before"):
-        Checkout(BEFORE, tmp_path).run("--list")
-    assert Checkout(NOW, ROOT).module == "cutover.cli"
-
-
-def test_cutover_and_rollback_of_both_codes_become_samples(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
-    commands: list[tuple[str, ...]] = []
-
-    def run(self: Checkout, *words: str) -> object:
-        commands.append((self.who, *words[:2]))
-        variables = self.place / "inventory" / "lab" / "group_vars" / "lab" / "main.yml"
-        if words[0] == "lab.up":
-            variables.parent.mkdir(parents=True, exist_ok=True)
-            variables.write_text("cutover_bake_s: 3\ncutover_bake_every_s: 0.5\n")
-        if words[0] in ("cutover", "rollback"):
-            assert variables.read_text() == "cutover_bake_s: 0\ncutover_bake_every_s: 0.5\n"
-        outages = [{"seconds": 9.0}, {"seconds": 1.5}]
-        document = {"hosts": {"lab1": {"outages": outages}, "lab2": {"outages": [{"seconds": 2.5}]}}}
-        return Took(20.0 if self.who == NOW else 40.0, 3.0, json.dumps(document))
-
-    monkeypatch.setattr(Checkout, "run", run)
-    monkeypatch.setattr(Checkout, "imported", lambda self, *_words: ["a"] if self.who == NOW else ["a", "b"])
-    lines: list[str] = []
-    found = list(revisions.measure(repository, "HEAD", (2,), 1, lines.append))
-    assert ratio(found, CUTOVER, 2, NOW, BEFORE) == 0.5
-    assert ratio(found, f"{CUTOVER}{FILES}", 1, NOW, BEFORE) == 0.5
-    assert ratio(found, f"{CUTOVER}{CPU}", 2, NOW, BEFORE) == 1.0
-    assert {one.value for one in found if one.what == "rollback, longest outage of a host"} == {2.5}
-    assert len([one for one in found if (one.what, one.who) == (LIST, INVOKE)]) == revisions.LISTS
-    of_one = [words[1] for words in commands if words[0] == NOW and words[1] != "--list"]
-    assert of_one == ["lab.down", "lab.up", "lab.down", "lab.down", "lab.up", "cutover", "rollback", "lab.down"]
 
 
 # The page

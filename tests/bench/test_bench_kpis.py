@@ -8,10 +8,8 @@ from bench.kpis import aims, story
 from bench.kpis.jobs import OURS, PLAIN, READ, jobs
 from bench.kpis.large import Large
 from bench.kpis.measure import JobResult, rows
-from bench.kpis.section import section
 from bench.kpis.service import ServiceFigures
 from bench.kpis.totals import AMOUNTS, Totals, differences
-from bench.page import Machine
 from cutover.core.errors import UsageError
 
 SERVICE = ServiceFigures(
@@ -75,14 +73,6 @@ def test_an_aim_is_met_or_not() -> None:
     assert found["large CSV"].met == "yes"
     steep = (Large(1.0, 10, 5.0, 90.0), Large(10.0, 100, 50.0, 190.0))
     assert next(aim.met for aim in aims.against([], steep, SERVICE)) == "**no**"  # below 200 MB, and not flat
-
-
-def test_the_section_has_its_tables() -> None:
-    file = measured({OURS: 1.3, "with_polars": 1.0, READ: 1.4}, at=3)
-    judged = aims.against([file], GROWN, SERVICE)
-    text = section(Machine("2 cores", 0.1, "2026-01-01"), {"polars": "1"}, 3, [file], judged, GROWN, SERVICE)
-    assert "| CSV, no loan ids | this project | 1.30 s | 1.30 s | 1.30 s | 0.0 M | 50 MB | 1.30 |" in text
-    assert "| 10.0 GB | 0.0 M | 50.0 s | 160 MB |" in text
 
 
 def test_all_that_is_wrong_is_listed_at_once(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from cutover.core.errors import ExitCode
 from cutover.core.step import Step
 from cutover.plan.gate import said_no
 from cutover.plan.plan import Change, Plan, ReleasePlan, ServicePlan
-from cutover.run.options import RunOptions, Where
+from cutover.run.options import RunOptions
 from cutover.run.session import Session
 from tests.checkout import ROOT
 from tests.run.fakehosts import host_plan
@@ -147,12 +147,12 @@ def test_the_watch_follows_the_run_or_where_there_was_nothing_to_do_the_last_one
     directory.mkdir(parents=True)
     if has_plan:
         (directory / "plan.json").touch()
-    asked: list[Where] = []
+    asked: list[RunOptions] = []
 
     def done(session: Session) -> None:
         session.ask.run_id = RUN
 
-    def watch(one: Where, *, once: bool) -> ExitCode:
+    def watch(one: RunOptions, *, once: bool) -> ExitCode:
         asked.append(one)
         return ExitCode.USAGE if once else ExitCode.DONE
 

@@ -7,7 +7,7 @@ import pytest
 
 from cutover.cli.hosts import listing
 from cutover.core.errors import ExitCode
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 
 
 def test_the_document_has_what_the_inventory_says_of_the_way(
@@ -19,7 +19,7 @@ def test_the_document_has_what_the_inventory_says_of_the_way(
         "all: {hosts: {a: {ansible_user: deploy, ansible_ssh_private_key_file: key, ansible_ssh_common_args: -J b}, c: }}\n",
         encoding="utf-8",
     )
-    assert listing(Where(tmp_path, "hosts.list", "real", json=True)) is ExitCode.DONE
+    assert listing(RunOptions(tmp_path, "hosts.list", "real", json=True)) is ExitCode.DONE
     hosts = json.loads(capsys.readouterr().out)["hosts"]
     assert (hosts["a"]["user"], hosts["a"]["key_file"], hosts["a"]["jump"]) == ("deploy", str(inventory / "key"), "b")
     assert (hosts["c"]["user"], hosts["c"]["key_file"], hosts["c"]["jump"]) == (None, None, None)

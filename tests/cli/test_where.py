@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import tasks
+from cutover.cli import commands
 from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir, RunDirs
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 from tasks import namespace
 from tests.checkout import ROOT
 from tests.cli.commands import give
@@ -50,11 +50,11 @@ def run_of(root: Path, run: str, name: str, *, begun: bool = True, **about: str)
     return directory
 
 
-def where(root: Path, hosts: str = "", *, inventory: str = "", run: str = "", last: bool = True) -> Where:
-    return Where(root, "status", hosts, inventory, run=run, last=last)
+def where(root: Path, hosts: str = "", *, inventory: str = "", run: str = "", command: str = "status") -> RunOptions:
+    return RunOptions(root, command, hosts, inventory, run=run)
 
 
-def meant(one: Where) -> tuple[str, tuple[str, ...]]:
+def meant(one: RunOptions) -> tuple[str, tuple[str, ...]]:
     targets = one.targets()
     return targets.environment, targets.names
 
@@ -84,10 +84,10 @@ def test_the_last_run_is_said_and_what_was_given_is_not(root: Path, capsys: pyte
 def test_what_begins_a_run_does_not_take_the_environment_of_another(root: Path) -> None:
     run_of(root, NEW, "lab")
     with pytest.raises(UsageError) as caught:
-        where(root, last=False).targets()
+        where(root, command="cutover").targets()
     assert NEEDS_A_NAME in caught.value.problems[0].found
     assert "lab, prod" in caught.value.problems[0].next
-    assert meant(where(root, run=NEW, last=False))[0] == "lab"
+    assert meant(where(root, run=NEW, command="cutover"))[0] == "lab"
 
 
 def test_a_run_that_is_named_brings_its_pattern_along(root: Path) -> None:
@@ -148,13 +148,13 @@ def test_a_command_that_a_message_names_finds_its_environment_after_a_run(
 ) -> None:
     run_of(root, NEW, "lab")
 
-    found = Where.__dict__["environment"].func
+    found = RunOptions.__dict__["environment"].func
 
-    def environment_and_no_more(self: Where) -> Path:
+    def environment_and_no_more(self: RunOptions) -> Path:
         raise UsageError(Problem(f"means {found(self).name}", "nothing"))
 
-    monkeypatch.setattr(tasks, "ROOT", root)
-    monkeypatch.setattr(Where, "environment", property(environment_and_no_more))
+    monkeypatch.setattr(commands, "ROOT", root)
+    monkeypatch.setattr(RunOptions, "environment", property(environment_and_no_more))
     words = shlex.split(said.format(run=NEW).replace("<phase>", "preflight"))
     assert give(*words, *([NEW] if words[-1] == "--run" else [])) == 2
     reported = capsys.readouterr().err

@@ -16,7 +16,7 @@ from cutover.core.host import Host
 from cutover.inventory.load import load
 from cutover.remote.connect import SshAccess
 from cutover.remote.ssh import SshTransport
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 from tests.contract import sshd
 from tests.transports import reaches
 
@@ -73,8 +73,8 @@ def follow(root: Path, words: list[str], *, yes: bool = True, as_json: bool = Fa
         parser.add_argument(option, default="")
     parser.add_argument("--replace", action="store_true")
     asked = parser.parse_args(words)
-    where = Where(root, "hosts.trust", asked.hosts, asked.inventory, json=as_json)
-    return trust(where, replace=asked.replace, yes=yes)
+    options = RunOptions(root, "hosts.trust", asked.hosts, asked.inventory, json=as_json, yes=yes)
+    return trust(options, replace=asked.replace)
 
 
 def other_key(tmp_path: Path) -> str:

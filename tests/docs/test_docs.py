@@ -9,7 +9,7 @@ import pytest
 
 from cutover.cli.app import answer
 from cutover.cli.commands import Command
-from cutover.cli.develop import page
+from cutover.cli.develop import CHECKS, GENERATED, page
 from cutover.console.ask import Ask
 from cutover.inventory.targets import Options, choose
 from cutover.remote.timeouts import times_of
@@ -25,6 +25,11 @@ IDS = [str(document.relative_to(ROOT)) for document in DOCUMENTS]
 def test_every_test_that_a_document_names_exists(document: Path) -> None:
     named = re.findall(r"\btests/[\w/]+\.py", document.read_text())
     assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_check_looks_at_every_generated_file() -> None:
+    assert {path.parts[1] for path in map(Path, GENERATED.split()) if (ROOT / path).is_file()} == {"docs", "report"}
+    assert GENERATED in CHECKS["architecture and generated documents"]
 
 
 def test_every_guarantee_names_a_test() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cutover.cli.report import EvidenceOptions, report
+from cutover.cli.report import report
 from cutover.core.errors import ExitCode
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 from tests.checkout import ROOT
 from tests.evidence.bundles import Ground, allow, make_ground
 
@@ -20,13 +20,12 @@ def ground(tmp_path: Path) -> Ground:
     return made
 
 
-def where(ground: Ground, *, hosts: str = "stage", json: bool = False, run: str = "") -> Where:
-    return Where(ground.root, "report", hosts, json=json, run=run)
+def where(ground: Ground, *, hosts: str = "stage", json: bool = False, run: str = "") -> RunOptions:
+    return RunOptions(ground.root, "report", hosts, json=json, run=run)
 
 
 def bundled(ground: Ground) -> Path:
-    asked = EvidenceOptions(bundle=True, key=str(ground.ann))
-    assert report(where(ground, hosts="", run=ground.run.id), asked) == ExitCode.DONE
+    assert report(where(ground, hosts="", run=ground.run.id), bundle=True, key=str(ground.ann)) == ExitCode.DONE
     return ground.run.path / f"evidence-{ground.run.id}.tar"
 
 
@@ -35,7 +34,7 @@ def test_bundle_and_verify(ground: Ground, capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr()
     assert said.out.startswith(f"PASS  {file.name}: unchanged since it was signed")
     assert said.out.endswith(f"{file}\n")
-    assert report(where(ground, hosts=""), EvidenceOptions(verify=str(file))) == ExitCode.DONE
+    assert report(where(ground, hosts=""), verify=str(file)) == ExitCode.DONE
     said = capsys.readouterr()
     assert "signer       ann@example.org, with SHA256:" in said.out
     assert f"run          {ground.run.id} of abaco on stage" in said.out
@@ -46,7 +45,7 @@ def test_an_altered_bundle_exits_9_and_reports_all(ground: Ground, capsys: pytes
     file = bundled(ground)
     file.write_bytes(file.read_bytes().replace(b"run.finished", b"run.finishes").replace(b"<html", b"<HTML"))
     capsys.readouterr()
-    assert report(where(ground, json=True), EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_FAIL
+    assert report(where(ground, json=True), verify=str(file)) == ExitCode.JUDGED_FAIL
     said = capsys.readouterr()
     document = json.loads(said.out)
     assert (document["exit_code"], document["run_id"], document["command"]) == (9, ground.run.id, "report")
@@ -60,10 +59,10 @@ def test_the_list_decides_the_given_one_before_that_of_the_environment(
 ) -> None:
     file = bundled(ground)
     other = allow(ground.root / "list", ("bob@example.org", "", ground.bob))
-    assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(other))) == ExitCode.JUDGED_FAIL
-    assert report(where(ground), EvidenceOptions(verify=str(file), signers=str(ground.root / "none"))) == ExitCode.USAGE
+    assert report(where(ground), verify=str(file), signers=str(other)) == ExitCode.JUDGED_FAIL
+    assert report(where(ground), verify=str(file), signers=str(ground.root / "none")) == ExitCode.USAGE
     ground.signers.unlink()
-    assert report(where(ground), EvidenceOptions(verify=str(file))) == ExitCode.JUDGED_UNKNOWN
+    assert report(where(ground), verify=str(file)) == ExitCode.JUDGED_UNKNOWN
     assert "--signers" in capsys.readouterr().err
 
 
@@ -71,7 +70,7 @@ def test_the_list_decides_the_given_one_before_that_of_the_environment(
 def test_without_a_run_the_newest_one_is_bundled_and_named(
     ground: Ground, hosts: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report(where(ground, hosts=hosts), EvidenceOptions(bundle=True, key=str(ground.ann))) == ExitCode.DONE
+    assert report(where(ground, hosts=hosts), bundle=True, key=str(ground.ann)) == ExitCode.DONE
     assert (ground.other.path / f"evidence-{ground.other.id}.tar").exists()
     named = f"environment stage, that of the last run here ({ground.other.id})" in capsys.readouterr().err
     assert named == (not hosts)
@@ -80,15 +79,14 @@ def test_without_a_run_the_newest_one_is_bundled_and_named(
 def test_options_that_exclude_each_other_are_reported_at_once(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = EvidenceOptions(verify="x", key="y", bundle=False)
-    assert report(where(ground, run=ground.run.id), asked) == ExitCode.USAGE
+    assert report(where(ground, run=ground.run.id), verify="x", key="y") == ExitCode.USAGE
     said = capsys.readouterr().err
     assert [option for option in ("--verify", "--key") if option not in said] == []
-    assert report(where(ground), EvidenceOptions(bundle=True, signers="x")) == ExitCode.USAGE
+    assert report(where(ground), bundle=True, signers="x") == ExitCode.USAGE
 
 
 def test_without_these_options_the_report_is_drawn(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     ground.run.report.unlink()
-    assert report(where(ground, run=ground.run.id), EvidenceOptions()) == ExitCode.DONE
+    assert report(where(ground, run=ground.run.id)) == ExitCode.DONE
     assert ground.run.report.exists()
     assert capsys.readouterr().out == f"{ground.run.report}\n"

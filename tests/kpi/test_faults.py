@@ -21,68 +21,62 @@ from tests.waiting import PATIENCE_S
 # Far above what a busy test machine needs, far below what is planted.
 LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
 PLANTED_SECONDS = 0.8
+Faults = dict[str, str]  # what is added, by the module that it is added to
 
-WRONG_FORMULA = """
+WRONG_NUMBERS = {
+    "formulas/base.py": """
 _right = Kpi.with_value
 def _wrong(self, rows, value, **more):
     return _right(self, rows, value * (1 + 1e-8 * (self.unit == "%" and rows.count == 200)), **more)
 Kpi.with_value = _wrong
-"""
-STALE_LATEST = """
+""",
+    "durable.py": """
 _write = write_files
 def write_files(files):
-    _write({path: content for path, content in files.items() if path.name != "latest.json" or not path.exists()})
-"""
-NO_OUTPUTS = """
-_write = write_files
-def write_files(files):
-    _write({path: content for path, content in files.items() if not path.name.endswith(".csv")})
-"""
-SLOW_STAGE = f"""
+    stale = {path for path in files if path.name == "latest.json" and path.exists()}
+    _write({path: content for path, content in files.items() if path not in stale and not path.name.endswith(".csv")})
+""",
+    "tape.py": """
+_whole = Tape.summary
+def _less(self):
+    known = _whole(self)
+    return {**known, "rows_used": known["rows_used"] - (known["rows_used"] == 200)}
+Tape.summary = _less
+""",
+}
+SLOW = {
+    "pipeline.py": f"""
 _quick = write_outputs
 def write_outputs(*arguments):
     time.sleep({PLANTED_SECONDS})
     return _quick(*arguments)
-"""
-SLOW_OUTSIDE = f"""
+""",
+    "inbox.py": f"""
 import time
 _quick = Inbox.finish
 def _slow(self, claimed):
     time.sleep({PLANTED_SECONDS})
     return _quick(self, claimed)
 Inbox.finish = _slow
-"""
-SWALLOWED = """
-Run.accepted = property(lambda self: True)
-"""
-LENIENT = """
-Tape.apply_policy = lambda self, policy: self
-"""
-ROWS_LOST = """
-_whole = Tape.summary
-def _less(self):
-    known = _whole(self)
-    return {**known, "rows_used": known["rows_used"] - (known["rows_used"] == 200)}
-Tape.summary = _less
-"""
-NOT_COUNTED = """
+""",
+}
+SWALLOWED = {"pipeline.py": "\nRun.accepted = property(lambda self: True)\n"}
+LENIENT = {
+    "tape.py": "\nTape.apply_policy = lambda self, policy: self\n",
+    "counters.py": """
 _count = Counters.count
 def _forget(self, outcome, seconds, at):
     if outcome.kind != "rejected":
         _count(self, outcome, seconds, at)
 Counters.count = _forget
-"""
-NO_REASON = """
-_write = write_files
-def write_files(files):
-    _write({path: b"{}" if path.name.endswith(".reason.json") else content for path, content in files.items()})
-"""
+""",
+}
 
 
-def _release(tmp_path: Path, module: str = "", fault: str = "") -> Path:
-    """A copy of the package with a fault in it, as a release of its own."""
+def _release(tmp_path: Path, faults: Faults | None = None) -> Path:
+    """A copy of the package with faults in it, as a release of its own."""
     copied_code(tmp_path)
-    if module:
+    for module, fault in (faults or {}).items():
         with (tmp_path / "kpi" / module).open("a", encoding="utf-8") as code:
             code.write(fault)
     return tmp_path
@@ -139,24 +133,18 @@ def test_without_a_fault_all_five_pass(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "fault", "check", "code"),
+    ("faults", "check", "codes"),
     [
-        ("formulas/base.py", WRONG_FORMULA, "kpi_calculations", "wrong_result"),
-        ("durable.py", STALE_LATEST, "kpi_calculations", "stale_output"),
-        ("durable.py", NO_OUTPUTS, "kpi_calculations", "output_missing"),
-        ("tape.py", ROWS_LOST, "kpi_calculations", "wrong_rows"),
-        ("pipeline.py", SLOW_STAGE, "performance", "kpi_latency_ms_critical"),
-        ("inbox.py", SLOW_OUTSIDE, "performance", "inbox_to_done_ms_critical"),
-        ("pipeline.py", SWALLOWED, "error_handling", "wrong_refusal"),
-        ("tape.py", LENIENT, "error_handling", "wrong_refusal"),
-        ("counters.py", NOT_COUNTED, "error_handling", "error_not_counted"),
-        ("durable.py", NO_REASON, "error_handling", "wrong_refusal"),
+        (WRONG_NUMBERS, "kpi_calculations", {"wrong_result", "stale_output", "output_missing", "wrong_rows"}),
+        (SLOW, "performance", {"kpi_latency_ms_critical", "inbox_to_done_ms_critical"}),
+        (SWALLOWED, "error_handling", {"wrong_refusal"}),
+        (LENIENT, "error_handling", {"wrong_refusal", "error_not_counted"}),
     ],
 )
-def test_a_planted_fault_fails_just_its_check(tmp_path: Path, module: str, fault: str, check: str, code: str) -> None:
-    status, found, _ = _judge(tmp_path, _release(tmp_path, module, fault))
+def test_planted_faults_fail_just_their_check(tmp_path: Path, faults: Faults, check: str, codes: set[str]) -> None:
+    status, found, _ = _judge(tmp_path, _release(tmp_path, faults), tapes=1 if faults is SLOW else 3)
     assert set(found) == {check}
-    assert code in found[check]
+    assert codes <= found[check]
     assert status == 9
 
 
@@ -167,10 +155,13 @@ def _cut(running: Running) -> None:
     trail.write_bytes(b"\n".join(line for line in lines if b'"seq": 3,' not in line))
 
 
-def test_a_cut_audit_trail_fails_just_its_check(tmp_path: Path) -> None:
-    status, found, _ = _judge(tmp_path, _release(tmp_path), _cut)
-    assert found == {"audit_trail": {"audit_chain"}}
-    assert status == 9
+def test_a_cut_trail_and_a_rejected_tape_without_a_reason_fail_just_their_checks(tmp_path: Path) -> None:
+    def harm(running: Running) -> None:
+        _cut(running)
+        (running.root / "rejected" / f"{'0' * 64}__quiet.csv").write_bytes(b"")
+
+    status, found, _ = _judge(tmp_path, _release(tmp_path), harm)
+    assert (status, found) == (9, {"audit_trail": {"audit_chain"}, "error_handling": {"no_reason"}})
 
 
 def _small_segments(tmp_path: Path) -> Path:
@@ -187,30 +178,12 @@ def test_a_long_history_passes_by_its_digests(tmp_path: Path) -> None:
     assert report["checks"]["kpi_calculations"]["n"] > 0
 
 
-def test_a_sealed_segment_that_was_edited_fails_just_its_check(tmp_path: Path) -> None:
-    def harm(running: Running) -> None:
-        segment = min((running.root / "audit").glob("trail-*.jsonl"))
-        segment.chmod(0o644)
-        segment.write_bytes(segment.read_bytes().replace(b"tape-000001", b"tape-000009"))
-
-    _, found, _ = _judge(tmp_path, _small_segments(tmp_path), harm, tapes=12)
-    assert found == {"audit_trail": {"audit_chain"}}
-
-
-def test_a_rejected_tape_without_a_reason_is_found(tmp_path: Path) -> None:
-    def harm(running: Running) -> None:
-        (running.root / "rejected" / f"{'0' * 64}__quiet.csv").write_bytes(b"")
-
-    _, found, _ = _judge(tmp_path, _release(tmp_path), harm)
-    assert found == {"error_handling": {"no_reason"}}
-
-
 def test_a_validator_of_another_release_says_so(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     with serving(root) as running:
         _deliver(running, 1)
-        code = _release(tmp_path, "clock.py", "\n# another release\n")
+        code = _release(tmp_path, {"clock.py": "\n# another release\n"})
         _, report = _validated(code, running)
     codes = {issue["code"]: issue["verdict"] for issue in report["checks"]["kpi_calculations"]["issues"]}
     assert codes == {"other_code": "WARN"}

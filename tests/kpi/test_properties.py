@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kpi.aggregate import Aggregate
@@ -61,7 +61,6 @@ def test_where_a_tape_is_cut_does_not_matter(seed: int, rows: int, data: st.Data
 
 
 @given(st.lists(st.tuples(*[CELLS] * len(AMOUNTS)), min_size=1, max_size=6), st.integers(1, 200))
-@settings(max_examples=300, deadline=None)
 def test_the_fast_reader_says_nothing_or_what_the_reference_says(rows: list[tuple[str, ...]], size: int) -> None:
     pytest.importorskip("pyarrow", reason="this installation has no pyarrow")
     layout = Layout("tape", ("measurement_date", *AMOUNTS), InputRules())
@@ -80,7 +79,6 @@ def test_the_fast_reader_says_nothing_or_what_the_reference_says(rows: list[tupl
 
 
 @given(st.lists(st.sampled_from(['"', ",", "\n", "\r\n", "\r", "a", "é", '""']), max_size=12), st.integers(1, 9))
-@settings(max_examples=300, deadline=None)
 def test_where_bytes_are_cut_does_not_matter(pieces: list[str], size: int) -> None:
     text = "".join(pieces).encode()
 

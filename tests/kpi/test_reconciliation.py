@@ -107,11 +107,3 @@ def test_a_service_that_hangs_shows_how_old_the_tape_at_hand_is(tmp_path: Path) 
         assert ask_metrics(running.config)["process_start_time_seconds"] == before["process_start_time_seconds"]
         running.process.kill()
         running.process.wait()
-
-
-def test_a_service_that_is_idle_has_nothing_at_hand(tmp_path: Path) -> None:
-    with serving(tmp_path) as running:
-        (tmp_path / "inbox" / "1.csv").write_bytes(as_csv(draw("A", 20)))
-        wait_for(lambda: ask_metrics(running.config)['abaco_tapes_total{outcome="processed"}'] == 1)
-        wait_for(lambda: ask_metrics(running.config)["abaco_tape_at_hand_seconds"] == 0.0)
-        assert running.stop()[0] == 0

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -61,6 +61,7 @@ def test_each_row_of_a_matrix_has_its_own_sum(matrix: "np.ndarray[tuple[int, int
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 60))
+@settings(max_examples=10)  # each adds up some ten thousand fractions
 def test_long_columns_of_all_magnitudes(seed: int, spread: float) -> None:
     dice = np.random.RandomState(seed)
     column = dice.lognormal(0, spread, CACHED_ROWS + 100) * dice.choice([-1.0, 1.0], CACHED_ROWS + 100)

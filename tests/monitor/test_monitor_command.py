@@ -17,7 +17,7 @@ from cutover.monitor import monitor
 from cutover.monitor.collector import Collector
 from cutover.monitor.watch import Collect
 from cutover.run.history import HostRun
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 from tests.checkout import ROOT
 from tests.monitor.watches import Hosts
 from tests.timeline.report_runs import HOSTS, success
@@ -54,7 +54,7 @@ class Ground:
     def monitor(self, capsys: pytest.CaptureFixture[str], *, once: bool = True) -> tuple[int, dict[str, Any]]:
         """How it ends, and its document."""
         capsys.readouterr()
-        code = command.monitor(Where(self.root, "monitor", "lab", json=True), once=once)
+        code = command.monitor(RunOptions(self.root, "monitor", "lab", json=True), once=once)
         document: dict[str, Any] = json.loads(capsys.readouterr().out)
         return int(code), document
 

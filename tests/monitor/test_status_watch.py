@@ -17,7 +17,7 @@ from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir
 from cutover.monitor import status
 from cutover.monitor.status import WatchStatus, watch_status, watch_status_view
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, RUN, Watching, calm, held, rolled_back
 from tests.timeline.report_runs import prepared, success
@@ -178,8 +178,8 @@ def test_status_tells_it_to_people_and_scripts(
         (tmp_path / name).symlink_to(ROOT / name)
     silent = [Problem("no route to host", "see its cable", host) for host in HOSTS]
     monkeypatch.setattr(status, "host_states", lambda _targets: ({}, silent))
-    monkeypatch.setattr(Where, "targets", lambda _where: targets(tmp_path))
-    assert judge.status(Where(tmp_path, "status", inventory="x/lab", json=True)) == 10
+    monkeypatch.setattr(RunOptions, "targets", lambda _where: targets(tmp_path))
+    assert judge.status(RunOptions(tmp_path, "status", inventory="x/lab", json=True)) == 10
     reported = capsys.readouterr()
     document = json.loads(reported.out)
     assert {host: one["watch"]["run"] for host, one in document["hosts"].items()} == dict.fromkeys(HOSTS, RUN)

@@ -15,7 +15,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import read
 from cutover.notify.escalation import TeamRole
 from cutover.run.checklist import ask_on_terminal, polling
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 from tests.checkout import ROOT
 from tests.notify.peopling import defaults
 from tests.notify.receivers import web_server
@@ -57,15 +57,16 @@ def variables(checkout: Path, **said: object) -> None:
     )
 
 
-def where(checkout: Path, *, json: bool = False) -> Where:
-    return Where(checkout, "announce", "prod", str(checkout / "inventory" / "prod"), json=json)
+def where(checkout: Path, **given: bool) -> RunOptions:
+    inventory = str(checkout / "inventory" / "prod")
+    return RunOptions(checkout, "announce", "prod", inventory, **{"yes": True, **given})  # type: ignore[arg-type]
 
 
 def test_it_is_sent_and_told_channel_by_channel(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with web_server() as server:
         for name in ("hook", "dead"):
             (checkout / "inventory" / "prod" / name).write_text(f"json://{server.place}/{name}/{TOKEN}\n")
-        assert announce(where(checkout), "announcement", TOMORROW, "Lunch first.", yes=True) == ExitCode.DONE
+        assert announce(where(checkout), "announcement", TOMORROW, "Lunch first.") == ExitCode.DONE
     shown = capsys.readouterr().out
     assert {path for path, _ in server.posts} == {f"/hook/{TOKEN}", f"/dead/{TOKEN}"}
     assert all("Lunch first." in said["message"] for _, said in server.posts)
@@ -80,7 +81,7 @@ def test_it_is_sent_and_told_channel_by_channel(checkout: Path, capsys: pytest.C
 def test_a_channel_that_fails_ends_with_10_and_is_named(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with web_server() as server:
         (checkout / "inventory" / "prod" / "hook").write_text(f"json://{server.place}/\n")
-        assert announce(where(checkout, json=True), "announcement", TOMORROW, "", yes=True) == ExitCode.JUDGED_UNKNOWN
+        assert announce(where(checkout, json=True), "announcement", TOMORROW, "") == ExitCode.JUDGED_UNKNOWN
     reported = capsys.readouterr()
     (error,) = json.loads(reported.out)["errors"]
     assert error["path"] == "people_channels.dead"
@@ -91,7 +92,7 @@ def test_a_channel_that_fails_ends_with_10_and_is_named(checkout: Path, capsys: 
 
 def test_check_only_shows(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (checkout / "inventory" / "prod" / "dead").unlink()
-    assert announce(where(checkout), "", TOMORROW, "", yes=False, check=True) == ExitCode.DONE
+    assert announce(where(checkout, check=True), "", TOMORROW, "") == ExitCode.DONE
     shown = capsys.readouterr().out
     assert "Subject: Planned:" in shown
     assert "channel dead cannot be used: its address cannot be read" in shown
@@ -104,7 +105,7 @@ def test_it_asks_before_it_sends(checkout: Path, monkeypatch: pytest.MonkeyPatch
             (checkout / "inventory" / "prod" / name).write_text(f"json://{server.place}/\n")
         for typed, code, posts in (("no\n", ExitCode.USAGE, 0), ("yes\n", ExitCode.DONE, 2)):
             monkeypatch.setattr(sys, "stdin", Terminal(typed))
-            assert announce(where(checkout), "announcement", TOMORROW, "", yes=False) == code
+            assert announce(where(checkout, yes=False), "announcement", TOMORROW, "") == code
             assert len(server.posts) == posts
 
 
@@ -116,13 +117,13 @@ def test_wrong_usage_sends_nothing(checkout: Path, capsys: pytest.CaptureFixture
         ("announcement", "2030-11-23T22:00", "has no time zone"),
         ("announcement", "2020-01-01T00:00Z", "is in the past"),
     ):
-        assert announce(where(checkout), event, at, "", yes=True) == ExitCode.USAGE
+        assert announce(where(checkout), event, at, "") == ExitCode.USAGE
         assert found in capsys.readouterr().err
 
 
 def test_an_announcement_that_reaches_nobody_is_refused(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
     variables(checkout)
-    assert announce(where(checkout), "announcement", TOMORROW, "", yes=True) == ExitCode.USAGE
+    assert announce(where(checkout), "announcement", TOMORROW, "") == ExitCode.USAGE
     assert "set people_channels" in capsys.readouterr().err
 
 

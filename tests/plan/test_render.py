@@ -100,8 +100,8 @@ def test_a_name_may_be_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "path", "found"),
     [
-        ("\n{% if %}", ":2", "is not valid"),
-        ("{{ x | nothing }}", ":1", "is not valid: No filter named 'nothing'"),
+        ("\n{% if %}", ":2", "TemplateSyntaxError"),
+        ("{{ x | nothing }}", ":1", "No filter named 'nothing'"),
         ("\n{{ 1 / 0 }}", ":2", "ZeroDivisionError"),
         ("\n{{ abaco_port + 'x' }}", ":2", "TypeError"),
         ("{{ [1, 2] | random }}", ":1", "No filter named 'random'"),
@@ -140,17 +140,6 @@ def test_json_and_yaml_read_the_same_from_what_is_written(value: object, indent:
     assert yaml.safe_load(text) == value
 
 
-def test_keys_keep_their_order_unless_sorted() -> None:
-    assert write({"b": 1, "a": []}, 0) == '{"b": 1, "a": []}'
-    assert write({"b": 1, "a": []}, 0, sort=True) == '{"a": [], "b": 1}'
-
-
-@pytest.mark.parametrize("value", [{1: 2}, {"x": {1}}, object()])
-def test_what_json_has_no_word_for_is_refused(value: object) -> None:
-    with pytest.raises(TypeError):
-        write(value)
-
-
 def test_a_line_diff_is_what_diff_prints() -> None:
     assert diff("a\nb\n", "a\nc", "v1", "v2") == (
         "--- v1\n+++ v2\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n\\ No newline at end of file\n"
@@ -173,7 +162,7 @@ def test_a_structural_diff_sees_through_the_notation() -> None:
 
 def test_a_structural_diff_from_nothing_is_all_added() -> None:
     (change,) = structural_diff("", '{"a": 1}', "none", "v2")
-    assert (change.path, change.kind, change.before, change.after) == ("a", "added", "", "1")
+    assert (change.path, change.before, change.after) == ("a", "", "1")
     assert structural_diff("a: 1", '{"a": 1}', "v1", "v2") == ()
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from cutover.release.spec import ReleaseSpec, checked
-from tests.release.toys import HERE
+from cutover.release.spec import ReleaseSpec
+from tests.release.toys import OTHER
 
 
 @pytest.fixture
 def spec(tmp_path: Path) -> ReleaseSpec:
-    """A release of a toy package that needs nothing from an index."""
+    """A release of a toy package that needs nothing from an index, and that this machine's Python cannot compile, which takes long."""
     code, tests, lock = tmp_path / "toy", tmp_path / "release_tests", tmp_path / "nothing.lock"
     code.mkdir()
     tests.mkdir()
@@ -22,24 +22,11 @@ def spec(tmp_path: Path) -> ReleaseSpec:
     )
     (tests / "test_toy.py").write_text("import toy\n\ndef test_toy():\n    assert toy.__file__\n")
     lock.write_text("# needs nothing\n")
-    return checked(
-        {
-            "name": "toy",
-            "version": "2.0.0",
-            "code": {"toy": code},
-            "tests": tests,
-            "runtime_lock": lock,
-            "testing_lock": lock,
-            "launchers": {"toyctl": "toy"},
-            "python": HERE,
-            "machine": "x86_64",
-            "cache": tmp_path / "cache",
-            "out": tmp_path / "out",
-            "interpreter": sys.executable,
-            "environment": {"TOY_THREADS": "1", "TOY_PATH": "/a:b"},
-        },
-        tmp_path,
-    )
+    return ReleaseSpec(
+        kind="python", name="toy", version="2.0.0", code={"toy": code}, tests=tests, runtime_lock=lock, testing_lock=lock,
+        launchers={"toyctl": "toy"}, environment={"TOY_THREADS": "1", "TOY_PATH": "/a:b"}, into="/r", current="/c",
+        python=OTHER, machine="x86_64", cache=tmp_path / "cache", out=tmp_path / "out", interpreter=sys.executable,
+    )  # fmt: skip
 
 
 @pytest.fixture

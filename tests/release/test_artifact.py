@@ -10,11 +10,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from cutover.core.errors import UsageError
 from cutover.release.artifact import build, inspect
-from cutover.release.spec import ReleaseSpec
-from tests.release.toys import problem_of, replace, unpack
+from cutover.release.spec import ReleaseSpec, spec_of
+from tests.release.toys import HERE, OTHER, problem_of, replace, unpack
 
 
 def test_same_inputs_give_the_same_bytes_and_id_wherever_they_are_built(spec: ReleaseSpec, tmp_path: Path) -> None:
@@ -28,14 +29,11 @@ def test_same_inputs_give_the_same_bytes_and_id_wherever_they_are_built(spec: Re
     assert first.id.startswith("2.0.0-")
 
 
-def test_what_is_built_already_is_not_built_again(spec: ReleaseSpec) -> None:
-    before = build(spec).path.stat()
+def test_what_is_built_already_is_built_again_only_where_it_is_damaged(spec: ReleaseSpec) -> None:
+    artifact = build(spec)
+    before = artifact.path.stat()
     after = build(spec).path.stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-
-
-def test_a_damaged_artifact_is_built_again(spec: ReleaseSpec) -> None:
-    artifact = build(spec)
     artifact.path.write_bytes(artifact.path.read_bytes()[:-9])
     assert build(spec) == artifact
     assert inspect(artifact.path) == artifact
@@ -49,7 +47,7 @@ def test_every_input_changes_the_id(spec: ReleaseSpec, what: str) -> None:
     elif what == "tests":
         (spec.tests / "test_toy.py").write_text("def test_nothing():\n    assert 1\n")
     else:
-        other = {"python": "3.14", "machine": "aarch64", "interpreter": "/opt/python/bin/python3", "version": "2.0.1"}
+        other = {"python": "3.13", "machine": "aarch64", "interpreter": "/opt/python/bin/python3", "version": "2.0.1"}
         spec = replace(spec, **{what: other[what]})
     assert build(spec).id != before
 
@@ -72,14 +70,14 @@ def test_the_archive_is_of_root_and_nobody_else_writes_it(spec: ReleaseSpec) -> 
     modes = {member.name: member.mode for member in members}
     assert modes["bin/toyctl"] == modes["bin"] == 0o755
     assert modes["app/toy/__init__.py"] == 0o644
-    assert any("__pycache__" in name for name in names) == inspect(build(spec).path).manifest["compiled"]
 
 
-def test_a_target_with_another_python_is_not_compiled(spec: ReleaseSpec) -> None:
-    artifact = build(replace(spec, python="3.14"))
-    with tarfile.open(artifact.path) as archive:
-        assert not [name for name in archive.getnames() if "__pycache__" in name]
-    assert artifact.manifest["compiled"] is False
+def test_only_for_a_python_like_this_one_it_is_compiled(spec: ReleaseSpec) -> None:
+    for python in (HERE, OTHER):
+        artifact = build(replace(spec, python=python))
+        with tarfile.open(artifact.path) as archive:
+            compiled = any("__pycache__" in name for name in archive.getnames())
+        assert artifact.manifest["compiled"] == compiled == (python == HERE)
 
 
 def test_inspect_gives_back_what_build_gave(spec: ReleaseSpec) -> None:
@@ -126,7 +124,7 @@ def test_inspect_finds_a_flipped_byte_without_the_sidecar_wherever_it_changes_co
     ],
 )
 def test_inspect_names_what_was_changed(spec: ReleaseSpec, old: bytes, new: bytes, found: str) -> None:
-    path = build(replace(spec, python="3.14")).path
+    path = build(spec).path
     path.with_name(path.name + ".sha256").unlink()
     data = gzip.decompress(path.read_bytes())
     assert old in data
@@ -161,26 +159,31 @@ def test_a_launcher_runs_the_release_through_a_symlink_and_sees_nothing_else(spe
     assert not [entry for entry in path if "site-packages" in entry or "dist-packages" in entry]
 
 
-def test_all_that_is_wrong_with_a_spec_is_said_at_once(spec: ReleaseSpec, tmp_path: Path) -> None:
-    gone = tmp_path / "gone"
+def test_all_that_is_wrong_is_said_before_anything_is_built(spec: ReleaseSpec, tmp_path: Path) -> None:
+    gone = Path("gone")
     with pytest.raises(UsageError) as caught:
+        spec_of(tmp_path, replace(spec, code={"toy": gone}, tests=gone, runtime_lock=gone), "3.9", "x86_64")
+    paths = [problem.path.removeprefix("service.yml: artifact") for problem in caught.value.problems]
+    assert paths == [".tests", ".code.toy", ".runtime_lock", ""]
+    with pytest.raises(ValidationError) as wrong:
         replace(
-            spec, code={"toy": gone}, tests=gone, runtime_lock=gone, python="3.9", machine="vax", version="../2",
-            environment={"TOY": "$(rm -r /)"}, launchers={"run-tests": "other"}, interpreter="python3", colour="blue",
+            spec, version="../2", environment={"TOY": "$(rm -r /)"}, launchers={"Run Tests": "other"}, code={"a b": gone}, colour="blue"
         )  # fmt: skip
-    paths = {problem.path.removeprefix("service.yml: artifact.") for problem in caught.value.problems}
-    assert paths == {
-        "version", "code.toy", "tests", "runtime_lock", "launchers.run-tests", "environment.TOY", "interpreter", "python",
-        "machine", "colour",
-    }  # fmt: skip
-    assert f"the directory is missing: {gone}" in str(caught.value)
-    with pytest.raises(UsageError, match="launchers run other"):
-        replace(spec, launchers={"toyctl": "other"})
+    assert [error["loc"][0] for error in wrong.value.errors()] == [
+        "version",
+        "code",
+        "launchers",
+        "environment",
+        "colour",
+    ]
+    for launchers in ({"toyctl": "other"}, {"run-tests": "toy"}):
+        with pytest.raises(ValidationError, match="launcher"):
+            replace(spec, launchers=launchers)
 
 
 def test_code_that_does_not_compile_is_refused(spec: ReleaseSpec) -> None:
     (spec.code["toy"] / "broken.py").write_text("def (:\n")
-    said = problem_of(spec)
+    said = problem_of(replace(spec, python=HERE))
     assert "does not compile" in said
     assert "broken.py" in said
     assert not list(spec.out.glob("*.tar.gz"))

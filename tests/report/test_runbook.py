@@ -7,7 +7,6 @@ import pytest
 
 from cutover.core.errors import ExitCode
 from cutover.plan.phases import PHASES, ROLLBACK
-from cutover.plan.roles import checks_of
 from cutover.plan.service import load_service
 from cutover.report.runbook import entries_of, generate
 from tests.checkout import ROOT
@@ -38,7 +37,7 @@ def test_every_step_and_check_of_every_phase_has_an_entry_with_something_to_do()
 
 def test_every_check_function_of_every_role_is_there() -> None:
     for phase in (*PHASES, ROLLBACK):
-        source = "".join(path.read_text() for path in checks_of(load_service(ROOT, "abaco"), phase.name))
+        source = "".join(path.read_text() for path in load_service(ROOT, "abaco").files(f"checks/{phase.name}.py"))
         names = {f"{phase.name}.{name}" for name in re.findall(r"^def test_(\w+)", source, re.MULTILINE)}
         assert names
         assert names <= {entry.name for entry in entries_of(ROOT, "abaco", phase)}

@@ -75,7 +75,7 @@ class Machine:
     def session(self, command: str, **given: Any) -> Session:
         """What a command begins with."""
         options = self.options(command, **given)
-        return Session(options.ask(yes=True), options, self.targets, stop=self.stop)
+        return Session(options.ask(), options, self.targets, stop=self.stop)
 
     def fleet(self, names: Sequence[str]) -> Fleet:
         """Connections from this machine."""
@@ -126,7 +126,7 @@ class Machine:
         self, *, steal: str = "", resume: bool = False
     ) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
         """`rollback`; gives the hosts that were settled and how it ended, if not well."""
-        session = self.session("rollback", reason="by hand", resume=resume, steal=steal)
+        session = self.session("rollback", reason="by hand", resume=resume, steal_lock=steal)
         hosts: list[str] = []
         end = self._does(lambda: hosts.extend(rollback.rollback(session)))
         return tuple(hosts), end
@@ -136,7 +136,7 @@ class Machine:
         hosts, end = self.rollback(steal=steal)
         released: dict[str, list[str]] = {}
         if end is None:
-            options = self.options("abort", steal=steal)
+            options = self.options("abort", steal_lock=steal)
             end = self._does(lambda: released.update(rollback.give_up(self.targets, options)))
         given = [f"{name} released" for names in released.values() for name in names]
         return [*(f"{name} back" for name in hosts), *given], end

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("machines")
 
 
 def ahead(one: Machine, *, run: str = "", steal: str = "") -> Ahead:
-    options = one.options("rollback", run=run, steal=steal)
+    options = one.options("rollback", run=run, steal_lock=steal)
     found: list[Ahead] = []
     end = one._does(lambda: found.append(foresee(one.targets, options)))
     if end is not None:

@@ -13,7 +13,7 @@ from cutover.cli import hosts, judge, monitor
 from cutover.core.errors import Problem, Unreachable
 from cutover.remote import fleet as fleets
 from cutover.remote.fleet import Fleet, Pool, connected_as_far_as_possible
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 from tests.checkout import ROOT
 
 CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
@@ -23,7 +23,7 @@ HOSTS = """quiet:
     b: {ansible_host: 198.18.0.2}
 """
 RUN = "20260102T030405Z-abc123"
-Command = Callable[[Where], int]
+Command = Callable[[RunOptions], int]
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def asked(root: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
     """How a command ends, and its document."""
-    code = command(Where(root, "x", "quiet", json=True))
+    code = command(RunOptions(root, "x", "quiet", json=True))
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert document["exit_code"] == code
     return code, document
@@ -81,7 +81,7 @@ def test_a_silent_fleet_could_not_be_judged_and_each_host_is_named(
 
 def test_a_command_that_asks_who_can_be_reached_is_told_no(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert asked(root, hosts.ping, capsys)[0] == 3
-    with pytest.raises(Unreachable), connected_as_far_as_possible(Where(root, "x", "quiet").targets()):
+    with pytest.raises(Unreachable), connected_as_far_as_possible(RunOptions(root, "x", "quiet").targets()):
         pass
 
 

@@ -21,7 +21,7 @@ from cutover.plan.roles import ReleaseFacts
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
 from cutover.run import verify as shadow
-from cutover.run.options import Where
+from cutover.run.options import RunOptions
 from cutover.run.verify import Judged
 from tests.checkout import ROOT
 from tests.run.fakehosts import World
@@ -139,8 +139,8 @@ def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hos
     documents = {"a": {"role.step": said}}
     judged = Judged("both", findings, documents)
     monkeypatch.setattr(shadow, "shadow", lambda _targets, *, run: judged)  # noqa: ARG005 - its own name
-    where = Where(tmp_path, "shadow", json=True)
-    monkeypatch.setattr(Where, "targets", lambda _where: None)
+    where = RunOptions(tmp_path, "shadow", json=True)
+    monkeypatch.setattr(RunOptions, "targets", lambda _where: None)
     assert judge.shadow(where) == code
     reported = capsys.readouterr()
     answer = json.loads(reported.out)

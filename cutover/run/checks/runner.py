@@ -12,7 +12,6 @@ from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
-from cutover.plan.roles import checks_of
 from cutover.plan.service import load_service
 from cutover.run.checks import plugin
 from cutover.run.session import Session
@@ -115,7 +114,7 @@ def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Fi
 def run_checks(root: Path, service: str, phase: Phase, checked: plugin.Checked, junit: Path | None) -> list[Finding]:
     """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
     # Without any file, pytest would run all tests that it finds from here; so it is given one that is missing, and says so.
-    files = [str(path) for path in checks_of(load_service(root, service), phase.name)]
+    files = [str(path) for path in load_service(root, service).files(f"checks/{phase.name}.py")]
     files = files or [str(root / "roles" / "standard" / "checks" / f"{phase.name}.py")]
     results, said = Findings(), StringIO()
 
