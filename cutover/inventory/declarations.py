@@ -39,9 +39,15 @@ def expand(text: str, lookup: Callable[[str], object]) -> object:
     values: list[object] = []
     for output in body:
         for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            if not isinstance(node, nodes.TemplateData | nodes.Name):
-                raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
-            values.append(lookup(node.name) if isinstance(node, nodes.Name) else node.data)
+            match node:
+                case nodes.TemplateData():
+                    values.append(node.data)
+                case nodes.Name():
+                    values.append(lookup(node.name))
+                case nodes.Getattr(node=nodes.Name(name=name), attr=attribute):
+                    values.append(lookup(f"{name}.{attribute}"))
+                case _:
+                    raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
     if len(values) == 1:
         return values[0]
     for value in values:
