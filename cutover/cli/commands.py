@@ -67,7 +67,7 @@ HELP = {
     "only": "one half of the bench (default: both; any other word lists them)",
     "against": "a git revision to measure in turn with this code",
     "k": "only tests whose name matches, as in pytest",
-    "unit": "only tests that need no lab and no sshd: the quick loop",
+    "unit": "only tests that need no lab, no sshd and no service that really runs: the quick loop",
     "faults": "the whole fault suite and the long watches instead, more than an hour; writes docs/faults.md",
     "seed": "of the fault suite, to make the same choices again",
 }

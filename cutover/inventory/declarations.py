@@ -32,22 +32,7 @@ def expand(text: str, lookup: Callable[[str], object]) -> object:
     """
     if not any(mark in text for mark in ("{{", "{%", "{#")):
         return text
-    try:
-        body = _JINJA.parse(text).body
-    except TemplateSyntaxError as error:
-        raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
-    values: list[object] = []
-    for output in body:
-        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            match node:
-                case nodes.TemplateData():
-                    values.append(node.data)
-                case nodes.Name():
-                    values.append(lookup(node.name))
-                case nodes.Getattr(node=nodes.Name(name=name), attr=attribute):
-                    values.append(lookup(f"{name}.{attribute}"))
-                case _:
-                    raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
+    values = list(_pieces(text, lookup))
     if len(values) == 1:
         return values[0]
     for value in values:
@@ -55,6 +40,25 @@ def expand(text: str, lookup: Callable[[str], object]) -> object:
             raise NotPlainError(f"`{text}` puts a {type(value).__name__} into text; only text and numbers fit there")
     whole = "".join(value.reveal() if isinstance(value, Secret) else str(value) for value in values)
     return Secret(whole) if any(isinstance(value, Secret) for value in values) else whole
+
+
+def _pieces(text: str, lookup: Callable[[str], object]) -> Iterator[object]:
+    """Literal pieces, and what the references between them name: `{{ name }}` or `{{ name.attribute }}`."""
+    try:
+        body = _JINJA.parse(text).body
+    except TemplateSyntaxError as error:
+        raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
+    for output in body:
+        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+            match node:
+                case nodes.TemplateData():
+                    yield node.data
+                case nodes.Name():
+                    yield lookup(node.name)
+                case nodes.Getattr(node=nodes.Name(name=name), attr=attribute):
+                    yield lookup(f"{name}.{attribute}")
+                case _:
+                    raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
 
 
 def mask(value: object) -> Any:

@@ -53,6 +53,8 @@ def write_outputs(*arguments):
 """,
     "inbox.py": f"""
 import time
+
+pytestmark = pytest.mark.process
 _quick = Inbox.finish
 def _slow(self, claimed):
     time.sleep({PLANTED_SECONDS})

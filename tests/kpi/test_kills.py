@@ -25,6 +25,8 @@ from tests.kpi.killing import (
     serve,
 )
 
+pytestmark = pytest.mark.process
+
 KILLS = int(os.environ.get("KPI_TEST_KILLS", "8"))
 V1 = ROOT / "legacy" / "abaco_v1"
 

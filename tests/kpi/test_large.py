@@ -18,6 +18,8 @@ MEASURE = """
 import sys
 from pathlib import Path
 from kpi.reading import read_tape
+
+pytestmark = pytest.mark.process
 peak = lambda: int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
 read_tape(Path(sys.argv[1]))
 before = peak()

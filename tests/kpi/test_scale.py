@@ -23,6 +23,8 @@ from kpi.tapes.pieces import split
 from tests.checkout import ROOT
 from tests.kpi.conftest import free_port, wait_for
 
+pytestmark = pytest.mark.process
+
 distributed: Any = pytest.importorskip("distributed", reason="pip install '.[scale]'")
 
 PIECE_BYTES = 40_000

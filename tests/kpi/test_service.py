@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from kpi.audit import verify
 from kpi.outputs import LATEST
 from kpi.synthetic import as_csv, draw
@@ -15,6 +17,8 @@ from kpi.validation.live import ask_health, ask_metrics
 from tests.checkout import ROOT
 from tests.kpi.conftest import Running, altered_code, serving, wait_for
 from tests.waiting import PATIENCE_S
+
+pytestmark = pytest.mark.process
 
 
 def _drop(running: Running, name: str, content: bytes) -> None:

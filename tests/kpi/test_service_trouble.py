@@ -24,6 +24,8 @@ from tests.waiting import PATIENCE_S
 
 STUCK = """
 import threading
+
+pytestmark = pytest.mark.process
 def _stuck(self, claimed):
     threading.Event().wait()
 Inbox.finish = _stuck

@@ -20,6 +20,8 @@ from kpi.tapes.rules import InputRules
 from kpi.verdict import Verdict
 from tests.checkout import ROOT
 
+pytestmark = pytest.mark.process
+
 OLD = ROOT / "legacy" / "abaco_v1"
 Document = dict[str, Any]
 Change = Callable[[list[str]], None]

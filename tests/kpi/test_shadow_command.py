@@ -12,6 +12,8 @@ from kpi.synthetic import as_csv, draw
 from tests.checkout import ROOT
 from tests.kpi.conftest import write_config
 
+pytestmark = pytest.mark.process
+
 OLD = ROOT / "legacy" / "abaco_v1"
 
 

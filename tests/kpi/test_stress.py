@@ -20,6 +20,8 @@ from tests.checkout import ROOT
 from tests.kpi.conftest import altered_code, wait_for
 from tests.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 Document = dict[str, Any]
 LIMIT = "500"  # MB in 10 000 tapes
 ON_MOVE = """

@@ -25,7 +25,7 @@ from tests.checkout import ROOT
 from tests.kpi.conftest import Running, serving
 
 NUMBERS = count()
-pytestmark = pytest.mark.usefixtures("no_delivery_is_waited_for")
+pytestmark = [pytest.mark.process, pytest.mark.usefixtures("no_delivery_is_waited_for")]
 
 
 @pytest.fixture(scope="module")

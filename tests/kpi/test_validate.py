@@ -17,6 +17,8 @@ from kpi.verdict import Verdict
 from legacy.deliver_tapes import Deliverer
 from tests.kpi.conftest import Running, altered_code, serving, wait_for
 
+pytestmark = pytest.mark.process
+
 CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
 
 

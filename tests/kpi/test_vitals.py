@@ -26,6 +26,8 @@ from tests.checkout import ROOT
 from tests.kpi.conftest import Running, altered_code, serving, wait_for, write_config
 from tests.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 NOTHING_COUNTED = dict.fromkeys(("tapes", "canaries", "errors", "rows", "kpis"))
 
 
