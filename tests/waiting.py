@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 T = TypeVar("T")
-PATIENCE_S = 180.0  # far more than anything takes: it ends a test that would never end, and decides nothing
+PATIENCE_S = 600.0  # far more than anything takes: it ends a test that would never end, and decides nothing
 
 
 def wait_until(reached: Callable[[], T], *, within: float = PATIENCE_S, every: float = 0.01) -> T:

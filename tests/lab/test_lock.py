@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.lab.support import Checkout, Hosts, reached
+from tests.lab.support import Checkout, reached
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -22,11 +23,12 @@ def test_a_second_run_is_refused_with_the_name_of_the_holder_and_the_first_goes_
     assert [host["lease"]["held"] for host in status.document["hosts"].values()] == [False, False, False]
 
 
-def test_a_killed_run_keeps_others_out_until_its_lease_ends(hosts: Hosts, checkout: Checkout, other: Checkout) -> None:
-    checkout.set(cutover_lease_s=5, cutover_renew_s=1)
+@pytest.mark.usefixtures("hosts")
+def test_a_killed_run_keeps_others_out_until_its_lease_ends(checkout: Checkout, other: Checkout) -> None:
+    checkout.set(cutover_lease_s=20, cutover_renew_s=1)
     first = checkout.start("prepare", "--yes", hosts="lab1").when(reached(checkout, "lease.taken"))
     first.kill()
     assert other.yes("prepare", hosts="lab1").code == 6
-    hosts.inside("lab1", "sleep 5")
+    wait_until(lambda: not other.ask("status", hosts="lab1").document["hosts"]["lab1"]["lease"]["held"], every=1)
     later = other.yes("prepare", hosts="lab1")
     assert later.code == 0, str(later)
