@@ -66,7 +66,7 @@ def _cell(words: str) -> str:
     return " ".join(words.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-GENERATED = "tests/report/test_runbook.py tests/docs/test_docs.py tests/report/prometheus/test_prometheus.py"
+GENERATED = "tests/report/test_runbook.py tests/docs/test_docs.py tests/report/prometheus"
 CHECKS = {
     "format": ".venv/bin/ruff format --check .",
     "lint": ".venv/bin/ruff check .",
@@ -127,12 +127,14 @@ def runbook(root: Path, commands: Iterable[Command]) -> ExitCode:
 
 
 def prometheus(root: Path) -> ExitCode:
-    """Regenerate the alerting rules of each service."""
+    """Regenerate the alerting rules and the dashboard of each service."""
     from cutover.plan.service import services
-    from cutover.report.prometheus import generate, rules_file
+    from cutover.report.grafana import dashboard
+    from cutover.report.prometheus import folder, queries_of
 
     for service in services(root):
-        file = root / rules_file(service)
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(generate(service, root))
+        queries, place = queries_of(service, root), root / folder(service)
+        place.mkdir(exist_ok=True)
+        (place / "rules.yml").write_text(queries.text())
+        (place / "dashboard.json").write_text(dashboard(queries))
     return ExitCode.DONE

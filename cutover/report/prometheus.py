@@ -32,18 +32,22 @@ UNWATCHED = "It is the watch that rolls back. Where none is running any more (`.
 Entry = dict[str, Any]
 
 
-def rules_file(service: str) -> Path:
-    """Where the rules of a service are, below the root of a checkout."""
-    return Path("roles", service, "prometheus", "rules.yml")
+def folder(service: str) -> Path:
+    """Where a service's files for Prometheus and Grafana are, below the root of a checkout."""
+    return Path("roles", service, "prometheus")
 
 
 def generate(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> str:
-    """The text of the file; by default, or with the variables of an environment. UsageError with all problems."""
+    """The text of rules.yml; by default, or with the variables of an environment. UsageError with all problems."""
+    return queries_of(service, root, variables).text()
+
+
+def queries_of(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> "Queries":
+    """What Prometheus is asked for a service."""
     known = example_variables(root, service) if variables is None else variables
     role = load_service(root, service)
     book = load_for(role, known)
-    queries = Queries(book, load_promql(role.file(PROMQL), book), float(known[LOOK]))
-    return queries.text()
+    return Queries(book, load_promql(role.file(PROMQL), book), float(known[LOOK]))
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ class Queries:
         """The whole file: one group, which Prometheus evaluates in this order."""
         rules = [rule for rule in self.book.rules if rule.signal.name in self.promql.signals]
         recorded = [{"record": series, "expr": expr} for series, expr in self._records(rules)]
-        alerts = [self._alert(rule, limit) for rule in rules for limit in self._limits(rule)]
+        alerts = [self._alert(rule, limit) for rule in rules for limit in self.limits(rule)]
         missing = [self._not_measured(metric, max(rule.fail_after for rule in rules)) for metric in self.promql.always]
         group = {"name": self.promql.name, "interval": duration(self.look_s), "rules": [*recorded, *alerts, *missing]}
         body = yaml.dump({"groups": [group]}, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=1000)
@@ -84,21 +88,21 @@ class Queries:
     def _recorded(self, query: Query, signal: Signal, *, bound: bool) -> Iterator[tuple[str, str]]:
         known = {"window": duration(signal.window), "floor": f"{signal.floor:g}"}
         known["scrapes"] = f"{signal.window / self.look_s:g}"
-        of, n, times = self._series(signal, "of"), self._series(signal, "n"), signal.entry.scale
+        of, n, times = self.series(signal, "of"), self.series(signal, "n"), signal.entry.scale
         scaled = "" if times == 1.0 else f" * {times:g}"
         if query.of:
             yield of, self._filled(query.of, **known)
             yield n, self._filled(query.per, **known)
-            yield self._series(signal), f"{of} / {n}{scaled}"
+            yield self.series(signal), f"{of} / {n}{scaled}"
         else:
             value = self._filled(query.value, **known)
-            yield self._series(signal), f"({value}){scaled}" if scaled else value
+            yield self.series(signal), f"({value}){scaled}" if scaled else value
             if signal.kind in COUNTED:
                 yield n, self._filled(query.n, **known)
         if bound:
-            yield self._series(signal, "lower"), Template(self.promql.lower).substitute(of=of, per=n)
+            yield self.series(signal, "lower"), Template(self.promql.lower).substitute(of=of, per=n)
 
-    def _series(self, signal: Signal, part: str = "") -> str:
+    def series(self, signal: Signal, part: str = "") -> str:
         """The name under which a signal is recorded: `name:latency:9m`; what it rests on is `name:latency:n_9m`."""
         ends = [part, duration(signal.window) if signal.window else ""]
         return ":".join(filter(None, [self.promql.name, signal.name, "_".join(filter(None, ends))]))
@@ -107,15 +111,15 @@ class Queries:
         helpers = {name: f"{self.promql.name}:{name}" for name in self.promql.helpers}
         return Template(text).substitute({**helpers, "job": self.promql.job, **known})
 
-    def _limits(self, rule: Rule) -> tuple[Threshold, ...]:
+    def limits(self, rule: Rule) -> tuple[Threshold, ...]:
         """The limits of a rule; one that judges the samples themselves has the number that may fail."""
         return rule.limits or (Threshold("critical", 0.0, rule.fail_after * self.look_s),)
 
     def _alert(self, rule: Rule, limit: Threshold) -> Entry:
-        judged = self._series(rule.signal, "lower" if rule.bound else "")
+        judged = self.series(rule.signal, "lower" if rule.bound else "")
         expr = f"{judged} {'<' if rule.below else '>'} {limit.limit:.12g}"
         if rule.least:
-            expr += f" and {self._series(rule.signal, 'n')} >= {rule.least}"
+            expr += f" and {self.series(rule.signal, 'n')} >= {rule.least}"
         where = "" if rule.signal.kind == "looks" else "{{ $labels.instance }}: "
         annotations = {
             "summary": where + _plain(rule.words),

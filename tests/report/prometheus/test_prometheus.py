@@ -11,7 +11,7 @@ import yaml
 
 from cutover.core.errors import UsageError
 from cutover.monitor.rules.bounds import lower
-from cutover.report.prometheus import camel, duration, generate, rules_file
+from cutover.report.prometheus import camel, duration, folder, generate
 from cutover.report.runbook import example_variables
 from kpi.config import PipelineConfig
 from kpi.counters import Counters
@@ -25,7 +25,7 @@ from tests.report.prometheus.promtool import alerts, rules
 
 
 def test_the_rules_are_up_to_date() -> None:
-    committed = (ROOT / rules_file("abaco")).read_text(encoding="utf-8")
+    committed = (ROOT / folder("abaco") / "rules.yml").read_text(encoding="utf-8")
     assert committed == generate("abaco", ROOT), "run `./invokew prometheus` and commit what it writes"
 
 

@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from cutover.report.prometheus import rules_file
+from cutover.report.prometheus import folder
 from tests.checkout import ROOT
 from tests.kpi.conftest import serving
 from tests.monitor.watch_samples import table
@@ -17,7 +17,7 @@ from tests.report.prometheus.promtool import alerts, needs_promtool, own, promto
 
 @needs_promtool
 def test_promtool_takes_the_rules() -> None:
-    promtool("check", "rules", "--lint-fatal", str(ROOT / rules_file("abaco")))
+    promtool("check", "rules", "--lint-fatal", str(ROOT / folder("abaco") / "rules.yml"))
 
 
 def test_every_alert_has_cases_on_both_sides_of_its_limit() -> None:
