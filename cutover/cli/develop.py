@@ -66,7 +66,8 @@ def _cell(words: str) -> str:
     return " ".join(words.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-GENERATED = "tests/report/test_runbook.py tests/docs/test_docs.py tests/report/prometheus"
+PROMETHEUS = "tests/report/prometheus/test_prometheus.py tests/report/prometheus/test_grafana.py"
+GENERATED = f"tests/report/test_runbook.py tests/docs/test_docs.py {PROMETHEUS}"
 CHECKS = {
     "format": ".venv/bin/ruff format --check .",
     "lint": ".venv/bin/ruff check .",
