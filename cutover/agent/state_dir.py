@@ -105,10 +105,9 @@ class StateDir(NamedTuple):
 class Refusal(Exception):
     """The host refuses: the message is for people, `reason` a word for programs: locked, fenced, busy, schema, spent, unsettled, usage."""
 
-    def __init__(self, reason: str, message: str, **details: object) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        self.details = details
 
 
 # How far the journals of a run had come, as their controllers sent it: a journal that lost its end is found out by this.

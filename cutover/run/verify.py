@@ -232,7 +232,7 @@ def _why(outcome: State | None) -> str:
 # A run that was confirmed is finished. Given again, its hosts are looked at, and it is neither applied nor recorded a second time.
 
 # What a step of these kinds found held when it was done; there is nothing to look at afterwards.
-OF_ITS_TIME = ("command", "result", "gap")
+OF_ITS_TIME = ("command", "gap")
 
 
 def is_finished(targets: Targets, directory: RunDir) -> bool:

@@ -164,10 +164,10 @@ def _new(role: RoleContext) -> list[Step]:
         *(
             probe(
                 f"preflight.port-{port}",
-                "listening",
+                "connections",
                 f"port {port}",
-                {"listening": False},
-                args={"address": "127.0.0.1", "port": port},
+                {"reached": []},
+                args={"targets": [f"127.0.0.1:{port}"]},
                 next=f"another process listens on port {port} (ss -tlnp): stop it, or configure another port",
             )
             for port in role.service.needs.ports

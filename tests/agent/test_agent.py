@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from cutover.agent import batch, process
-from cutover.agent.serve import answered
+from cutover.agent.__main__ import VERBS, answered
 from cutover.agent.state_dir import StateDir
 from cutover.core.errors import Locked, Refused
 from cutover.plan.steps import command, file, probe
@@ -124,27 +124,35 @@ def test_what_is_no_answer_is_the_agents_failure(result: Result, said: str) -> N
         answering(result).status()
 
 
+def answer_of(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> dict[str, object]:
+    """What the agent answers to a request that fails so."""
+
+    def fails(*_: object) -> dict[str, object]:
+        raise failure
+
+    monkeypatch.setitem(VERBS, "status", fails)
+    return answered({"verb": "status", "state_dir": "/state"})
+
+
 @pytest.mark.parametrize(
     ("number", "found"),
     [(errno.ENOSPC, "no space left on the disk that holds"), (errno.EROFS, "read-only file system:")],
 )
-def test_a_disk_that_cannot_be_written_to_is_reported_as_what_it_is(number: int, found: str) -> None:
-    def full(_request: object) -> dict[str, object]:
-        raise OSError(number, os.strerror(number), "/var/lib/cutover/runs/r")
-
+def test_a_disk_that_cannot_be_written_to_is_reported_as_what_it_is(
+    number: int, found: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = answer_of(monkeypatch, OSError(number, os.strerror(number), "/var/lib/cutover/runs/r"))
     with pytest.raises(HostUnwritable) as unwritable:
-        answering(says(json.dumps(answered(full, {})) + "\n")).status()
+        answering(says(json.dumps(answer) + "\n")).status()
     problem = unwritable.value.problem
     assert (problem.host, problem.path) == ("web1", "/var/lib/cutover/runs/r")
     assert problem.found == f"agent status: {found} /var/lib/cutover/runs/r"
 
 
-def test_another_error_says_where_it_came_from() -> None:
-    def broken(_request: object) -> dict[str, object]:
-        raise OSError(errno.EIO, "Input/output error")
-
+def test_another_error_says_where_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = answer_of(monkeypatch, OSError(errno.EIO, "Input/output error"))
     with pytest.raises(AgentFailed, match=r"test_agent\.py"):
-        answering(says(json.dumps(answered(broken, {})) + "\n")).status()
+        answering(says(json.dumps(answer) + "\n")).status()
 
 
 @pytest.mark.parametrize(
@@ -158,7 +166,8 @@ def test_a_batch_of_which_nothing_came_is_reported_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, reason: str, message: str
 ) -> None:
     monkeypatch.setattr(process, "run", lambda *_, **__: process.ProcessResult(0, said, "", 0.1))
-    answer = answered(lambda _: batch._result("unit", tmp_path / "result.json"), {})
+    monkeypatch.setitem(VERBS, "apply", lambda *_: batch._result("unit", tmp_path / "result.json"))
+    answer = answered({"verb": "apply", "state_dir": "/state"})
     assert answer["reason"] == reason
     assert answer["message"].removesuffix(str(tmp_path / "result.json")) == message
 

@@ -196,7 +196,7 @@ def test_a_judging_document_that_may_warn_has_a_probe_that_makes_the_warning_vis
     shown = {
         step.args["name"]
         for step in steps
-        if (step.kind, step.severity) == ("result", "WARN") and "PASS" in step.desired.values()
+        if (step.kind, step.probe, step.severity) == ("command", True, "WARN") and "PASS" in step.desired.values()
     }
     assert may_warn == shown
 
