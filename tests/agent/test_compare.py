@@ -4,8 +4,6 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as some
 
 from cutover.agent.compare import Difference, differences, dig, meets
 
@@ -63,14 +61,6 @@ def test_dotted_keys_lead_into_objects_and_may_have_dots_themselves(key: str, va
     document = {"passed": 29, "by_file": {"test_kpi_base.py": {"passed": 9}}, "a.b": "a key with a dot of its own"}
     state = {"document": {**document, "list": [{"a": 1}, {"a": 2}]}}
     assert dig(state, key) == value
-
-
-@given(some.lists(some.text(alphabet="ab.", min_size=1), min_size=1, max_size=4), some.integers())
-def test_whatever_the_keys_a_nested_value_is_found_by_their_dotted_path(keys: list[str], value: int) -> None:
-    state: Any = value
-    for key in reversed(keys):
-        state = {key: state}
-    assert dig(state, ".".join(keys)) == value
 
 
 @pytest.mark.parametrize(

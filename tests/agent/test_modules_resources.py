@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover.agent.modules import resources
 from cutover.agent.modules.resources import measure
-from cutover.agent.work import Work
 
 GROUP = "/system.slice/any.service"
 MB = 1024 * 1024
@@ -31,8 +29,7 @@ def test_a_control_group_has_its_own_figures_without_the_cache_of_files(tmp_path
     put(tmp_path, f"{GROUP.strip('/')}/memory.stat", f"anon 1\nactive_file {20 * MB}\ninactive_file {30 * MB}\n")
     put(tmp_path, f"{GROUP.strip('/')}/cpu.stat", "usage_usec 2500000\nuser_usec 1\n")
     seen = measure(GROUP, [os.getpid()], tmp_path)
-    assert (seen["memory_mb"], seen["memory_from"]) == (100.0, "cgroup")
-    assert (seen["cpu_seconds"], seen["cpu_from"], seen["processes"]) == (2.5, "cgroup", 1)
+    assert seen == {"memory_mb": 100.0, "cpu_seconds": 2.5}
 
 
 @pytest.mark.parametrize("figures", [{}, {"memory.current": "0\n", "cpu.stat": "usage_usec 0\n"}])
@@ -42,8 +39,7 @@ def test_a_group_that_is_not_accounted_is_the_sum_over_its_processes(tmp_path: P
     process(tmp_path / "proc", 7, "a) 9 (b) c", 2048)
     process(tmp_path / "proc", 8, "d", 1024)
     seen = measure(GROUP, [7, 8], tmp_path, tmp_path / "proc")
-    assert (seen["memory_mb"], seen["memory_from"]) == (3.0, "processes")
-    assert (seen["cpu_seconds"], seen["cpu_from"], seen["processes"]) == (20.0, "processes", 2)
+    assert seen == {"memory_mb": 3.0, "cpu_seconds": 20.0}
 
 
 def test_the_kernel_of_this_machine_is_understood(tmp_path: Path) -> None:
@@ -55,16 +51,9 @@ def test_the_kernel_of_this_machine_is_understood(tmp_path: Path) -> None:
 @pytest.mark.parametrize("group", ["", GROUP])
 @pytest.mark.parametrize("pids", [[], [4194305]])  # more than the kernel numbers
 def test_what_cannot_be_read_is_none_and_never_0(group: str, pids: list[int], tmp_path: Path) -> None:
-    nothing = {"memory_mb": None, "memory_from": None, "cpu_seconds": None, "cpu_from": None}
-    assert measure(group, pids, tmp_path) == {**nothing, "processes": len(pids)}
+    assert measure(group, pids, tmp_path) == {"memory_mb": None, "cpu_seconds": None}
 
 
 def test_a_stopped_units_group_is_not_that_of_the_whole_host(tmp_path: Path) -> None:
     put(tmp_path, "memory.current", f"{900 * MB}\n")
     assert measure("/", [], tmp_path)["memory_mb"] is None
-
-
-def test_systemd_is_asked_for_the_group_and_the_kernel_for_its_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resources, "show", lambda unit, _: {"ControlGroup": f"/{unit}"})
-    monkeypatch.setattr(resources, "processes_of", lambda group: {"/any.service": [os.getpid()]}[group])
-    assert resources.look_resources({"unit": "any.service"}, Work())["processes"] == 1
