@@ -94,7 +94,5 @@ def _read(state_dir: StateDir) -> Lease:
 
 
 def _write(state_dir: StateDir, lease: Lease, seconds: float) -> Lease:
-    stored = {key: value for key, value in lease.items() if key not in ("held", "seconds_left")}
-    stored |= {"boot_id": boot_id(), "ends": boot_seconds() + seconds, "renewed_at": now()}
-    write_json(state_dir.lease, stored)
+    write_json(state_dir.lease, lease | {"boot_id": boot_id(), "ends": boot_seconds() + seconds, "renewed_at": now()})
     return current(state_dir)

@@ -77,7 +77,7 @@ def carry_out(modules: Mapping[str, Module], step: Step, work: Work) -> State:
         except Exception as failure:  # noqa: BLE001 - whatever it is, the second look shows what came of it
             error, left = _say(failure), isinstance(failure, LeftAsItIs)
         after = look_at(modules, step, work)
-    differ = [str(difference) for difference in differences(after, step["desired"])]
+    differ = differences(after, step["desired"])
     return {
         "id": step["id"], "ok": not differ and error is None, "changed": changed, "left": left,
         "before": before, "after": after, "differences": differ, "error": error,

@@ -72,12 +72,8 @@ def look_disk(args: Args, _work: Work) -> State:
     # Some file systems have no fixed number of inodes and report 0 of 0.
     inodes = seen.f_favail if seen.f_files else sys.maxsize
     free = seen.f_bavail * seen.f_frsize
-    state = {
-        "path": str(path),
-        "free_bytes": free,
-        "free_inodes": inodes,
-        "read_only": bool(seen.f_flag & os.ST_RDONLY),
-    }
+    read_only = bool(seen.f_flag & os.ST_RDONLY)
+    state = {"path": str(path), "free_bytes": free, "free_inodes": inodes, "read_only": read_only}
     if "room_for" in args:
         found, times = tree(Path(args["room_for"])).values(), args["times"]
         # A small file takes a whole block, and a sparse one is copied in full.
