@@ -35,7 +35,7 @@ def look_restored(args: Args, _work: Work) -> State:
             what = f"{snapshot} is gone, though it was taken before {begun[0].name} was begun"
             raise CannotChange(f"{what}: there is nothing to restore from")
         return {"snapshot": "none was taken", "identical": True}
-    return {"snapshot": str(snapshot), "identical": done is not None, "restored_at": done["at"] if done else None}
+    return {"snapshot": str(snapshot), "identical": done is not None}
 
 
 def restore(args: Args, _desired: Args, _before: State, work: Work) -> None:

@@ -47,12 +47,12 @@ def _os_name() -> str:
 
 
 def look_user(args: Args, _work: Work) -> State:
-    """exists, and where it does: uid, home, shell."""
+    """Whether it exists."""
     try:
-        found = pwd.getpwnam(args["user"])
+        pwd.getpwnam(args["user"])
     except KeyError:
         return {"exists": False}
-    return {"exists": True, "uid": found.pw_uid, "home": found.pw_dir, "shell": found.pw_shell}
+    return {"exists": True}
 
 
 def add_user(args: Args, _desired: Args, _before: State, work: Work) -> None:

@@ -89,10 +89,11 @@ def _pids(listing: Path) -> list[int]:
 def look_unit_files(args: Args, _work: Work) -> State:
     """Whether systemd knows the units as they are on disk (stale: not read again, or remembered as failed though its file is gone)."""
     seen = show_each(args["units"], ["NeedDaemonReload", "LoadState", "ActiveState"])
-    unknown = [unit for unit, state in seen.items() if state["LoadState"] == "not-found"]
-    failed = [unit for unit in unknown if seen[unit]["ActiveState"] == "failed"]
-    unread = [unit for unit, state in seen.items() if state["NeedDaemonReload"] == "yes"]
-    return {"stale": [*unread, *(unit for unit in failed if unit not in unread)], "not_found": unknown}
+    forgotten = {"LoadState": "not-found", "ActiveState": "failed"}
+    stale = [
+        unit for unit, state in seen.items() if state["NeedDaemonReload"] == "yes" or forgotten.items() <= state.items()
+    ]
+    return {"stale": stale}
 
 
 def reload_unit_files(args: Args, _desired: Args, _before: State, _work: Work) -> None:
