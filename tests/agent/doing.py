@@ -11,9 +11,7 @@ def look(kind: str, *, work: Work | None = None, **args: Any) -> State:
     return look_at(MODULES, {"id": "s", "kind": kind, "args": args}, work or Work())
 
 
-def do(
-    kind: str, args: dict[str, Any], desired: dict[str, Any], *, work: Work | None = None, probe: bool = False
-) -> State:
+def do(kind: str, args: dict[str, Any], desired: dict[str, Any], *, work: Work | None = None) -> State:
     """The outcome of a step that is to bring about what is desired."""
-    step = {"id": "s", "kind": kind, "args": args, "desired": desired, "probe": probe}
+    step = {"id": "s", "kind": kind, "args": args, "desired": desired, "probe": False}
     return carry_out(MODULES, step, work or Work())

@@ -75,8 +75,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait(url: str, desired: dict[str, Any], wait_s: float, *, probe: bool = False) -> State:
-    return do("http", {"url": url, "wait_s": wait_s}, desired, probe=probe)
+def wait(url: str, desired: dict[str, Any], wait_s: float) -> State:
+    return do("http", {"url": url, "wait_s": wait_s}, desired)
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,6 @@ def test_a_wait_that_sees_nothing_ends_with_what_was_seen_last(url: str, there: 
     outcome = wait(f"{url}/healthz" if there else f"http://127.0.0.1:{free_port()}/", {"body.ready": True}, 0.1)
     assert (outcome["changed"], outcome["ok"]) == (True, False)
     assert outcome["after"].get("body") == ({"ready": False} if there else None)
-
-
-def test_a_probe_asks_once(url: str) -> None:
-    Service.ready_at = 2
-    assert wait(f"{url}/healthz", {"body.ready": True}, 20, probe=True)["ok"] is False
-    assert Service.asked == 1
 
 
 def test_one_that_accepts_and_says_nothing_is_no_answer() -> None:
