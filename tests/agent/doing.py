@@ -11,7 +11,9 @@ def look(kind: str, *, work: Work | None = None, **args: Any) -> State:
     return look_at(MODULES, {"id": "s", "kind": kind, "args": args}, work or Work())
 
 
-def do(kind: str, args: dict[str, Any], desired: dict[str, Any], *, work: Work | None = None) -> State:
+def do(
+    kind: str, args: dict[str, Any], desired: dict[str, Any], *, work: Work | None = None, probe: bool = False
+) -> State:
     """The outcome of a step that is to bring about what is desired."""
-    step = {"id": "s", "kind": kind, "args": args, "desired": desired, "probe": False}
+    step = {"id": "s", "kind": kind, "args": args, "desired": desired, "probe": probe}
     return carry_out(MODULES, step, work or Work())

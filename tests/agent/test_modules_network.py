@@ -125,6 +125,12 @@ def test_a_wait_that_sees_nothing_ends_with_what_was_seen_last(url: str, there: 
     assert outcome["after"].get("body") == ({"ready": False} if there else None)
 
 
+def test_a_probe_asks_once(url: str) -> None:
+    Service.ready_at = 2
+    assert do("http", {"url": f"{url}/healthz", "wait_s": 20}, {"body.ready": True}, probe=True)["ok"] is False
+    assert Service.asked == 1
+
+
 def test_one_that_accepts_and_says_nothing_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         seen = look("http", url=f"http://127.0.0.1:{silent.getsockname()[1]}/", answer_s=0.1)
