@@ -1,25 +1,36 @@
-"""The agent's command line on a host: `serve` answers a controller's requests; `work` and `revert` are what units of its own run."""
+"""The agent's command line on a host: `serve` answers a controller's requests; `work` and `revert` are what units of its own run.
+
+A request is a JSON line in, its answer a JSON line out, one after another over one connection until the input ends. Starting
+Python for each cost ten times what most of them do. Nothing is kept between two of them but what Python has loaded, and
+nothing is changed on the host by being there: a controller that hangs up, or goes silent, ends it.
+"""
 
 from __future__ import annotations
 
-import base64
+import errno
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cutover.agent import batch, lease, process, revert
-from cutover.agent.clock import boot_id, now
+from cutover.agent.clock import SILENCE_S, boot_id, now, process_age
 from cutover.agent.durable import make_directory, read_json, write_json
-from cutover.agent.serve import serve
 from cutover.agent.state_dir import Refusal, StateDir, journal_heads, note_head
-from cutover.agent.work import Work, look_at, work_off
+from cutover.agent.work import CannotChange, Work, look_at, work_off
 
 MEASURING = {"command", "http"}  # a command of the release measures; waiting for an endpoint changes nothing
+# Why a disk cannot be written to: the state of the host, and not a bug of ours.
+UNWRITABLE = {
+    errno.ENOSPC: "no space left on the disk that holds",
+    errno.EDQUOT: "no space left in the quota of",
+    errno.EROFS: "read-only file system:",
+}
 
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -29,9 +40,7 @@ def look(_state_dir: StateDir, request: Request) -> Answer:
     """Look at what the steps are about; change nothing."""
     from cutover.agent.modules import MODULES
 
-    files = {digest: base64.b64decode(content) for digest, content in request.get("files", {}).items()}
-    deadline = time.monotonic() + request["deadline_s"]
-    work = Work(files=files, deadline=deadline, sent_at=request["sent_at"], only_looks=True)
+    work = Work(deadline=time.monotonic() + request["deadline_s"], sent_at=request["sent_at"])
     return {"states": {step["id"]: look_at(MODULES, step, work) for step in request["steps"]}, "at": now()}
 
 
@@ -47,7 +56,7 @@ def measure(_state_dir: StateDir, request: Request) -> Answer:
 
 def shell(_state_dir: StateDir, request: Request) -> Answer:
     """Run shell text for a check: as root, with a clean environment, and with all of its output, since half a listing misleads."""
-    return process.run(("sh", "-c", request["script"]), deadline_s=request["deadline_s"], keep_out=None)._asdict()
+    return process.run(("sh", "-c", request["script"]), deadline_s=request["deadline_s"])._asdict()
 
 
 def begin(state_dir: StateDir, request: Request) -> Answer:
@@ -144,9 +153,36 @@ VERBS: dict[str, Callable[[StateDir, Request], Answer]] = {
 }
 
 
-def answer(request: Request) -> Answer:
-    """Answer one request by its verb."""
-    return VERBS[request["verb"]](StateDir(Path(request["state_dir"])), request)
+def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    """Answer each request; a silence that is too long ends the process by SIGALRM."""
+    late = process_age()  # the first was sent before this start, which must not count as an offset of the host's clock
+    while True:
+        signal.alarm(SILENCE_S)
+        line = requests.readline()
+        signal.alarm(0)
+        if not line:
+            return
+        request = {**json.loads(line), "received_at": time.time() - late}
+        late = 0.0
+        answers.write(json.dumps(answered(request)).encode() + b"\n")
+        answers.flush()
+
+
+def answered(request: Request) -> Answer:
+    """The answer to one request: {"ok": true, ...}, or {"ok": false, "reason", "message"} where the host refuses or we failed."""
+    try:
+        return {"ok": True, **VERBS[request["verb"]](StateDir(Path(request["state_dir"])), request)}
+    except Refusal as refusal:
+        return {"ok": False, "reason": refusal.reason, "message": str(refusal)}
+    except CannotChange as failure:  # systemd does not answer, a unit was killed: expected, so without a traceback
+        return {"ok": False, "reason": "failed", "message": str(failure)}
+    except Exception as failure:  # noqa: BLE001 - a bug in one request is reported to its sender, and ends no other
+        if isinstance(failure, OSError) and failure.errno in UNWRITABLE:
+            path = str(failure.filename or request["state_dir"])
+            return {"ok": False, "reason": "unwritable", "message": f"{UNWRITABLE[failure.errno]} {path}", "path": path}
+        import traceback
+
+        return {"ok": False, "reason": "failed", "message": traceback.format_exc()}
 
 
 def main() -> int:
@@ -154,7 +190,7 @@ def main() -> int:
     # Only our own code calls this, and argparse costs 12 ms.
     verb, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
     if verb == "serve":
-        serve(answer, sys.stdin.buffer, sys.stdout.buffer)
+        serve(sys.stdin.buffer, sys.stdout.buffer)
     elif verb == "work":
         batch.work_through(StateDir(Path(options["--state"])), Path(options["--folder"]))
     else:

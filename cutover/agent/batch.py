@@ -68,7 +68,6 @@ def _work(state_dir: StateDir, request: Request) -> dict[str, Any]:
         deadline=time.monotonic() + request["deadline_s"],
         sent_at=request["sent_at"],
         received_at=request["received_at"],
-        only_looks=_only_looks(request),
     )
     outcomes: list[dict[str, Any]] = []
     answer: dict[str, Any] = {"batch": request["batch"], "started_at": now(), "outcomes": outcomes, "refused": None}

@@ -16,17 +16,14 @@ RELOAD_S = 30.0  # systemctl daemon-reload: it reads every unit of the host
 JOURNALCTL_S = 10.0
 UNIT_EXTRA_S = 5.0  # a batch's unit may run so much longer than its deadline, and be stopped for so long again
 RESULT_EXTRA_S = 10.0  # waiting for the unit's result ends so long after the deadline
-STOP_S, START_S = 20.0, 30.0  # a unit, where its step does not say
 STOP_POLL_S = 0.02  # between two looks at a unit that is being stopped: this wait is the outage
 KILLED_S = 5.0  # after SIGKILL to a unit's processes
-COMMAND_S = 60.0  # a command of a release, where its step does not say
 SMALL_COMMAND_S = 20.0  # useradd, the output that a snapshot keeps
 PIPES_S = 1.0  # for the rest of the output of a program that was killed
 COMPILE_S = 120.0  # the byte code of a release
 HTTP_ANSWER_S = 5.0
 HTTP_POLL_S = 0.05
-CONNECT_S = 3.0  # a TCP connection to a target that the service must reach
-LISTENING_S = 2.0  # a TCP connection to a port of this host
+CONNECT_S = 3.0  # a TCP connection from the host
 
 
 def now() -> str:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 State = Mapping[str, Any]
 
@@ -24,22 +24,13 @@ EXPECTATIONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-class Difference(NamedTuple):
-    """One key whose observed value is not what was desired."""
-
-    key: str
-    observed: Any
-    desired: Any
-
-    def __str__(self) -> str:
-        unit = unit_of(self.key)
-        return f"{self.key}: found {_text(self.observed, unit)}, expected {describe(self.desired, unit)}"
-
-
-def differences(observed: State, desired: State) -> list[Difference]:
-    """List every desired key that the observed state does not meet; empty means that nothing is to be done."""
-    found = ((key, dig(observed, key), want) for key, want in desired.items())
-    return [Difference(key, seen, want) for key, seen, want in found if not meets(seen, want)]
+def differences(observed: State, desired: State) -> list[str]:
+    """Every desired key that the observed state does not meet, what was found and what expected; none: nothing is to be done."""
+    return [
+        f"{key}: found {_text(dig(observed, key), unit_of(key))}, expected {describe(want, unit_of(key))}"
+        for key, want in desired.items()
+        if not meets(dig(observed, key), want)
+    ]
 
 
 def dig(state: Any, key: str) -> Any:

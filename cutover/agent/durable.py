@@ -146,12 +146,8 @@ def _unless_gone(failure: OSError) -> None:
 
 def about(seen: os.stat_result) -> Item:
     """The part of an item that does not need its content."""
-    return {
-        "mode": f"{S_IMODE(seen.st_mode):04o}",
-        "uid": seen.st_uid,
-        "gid": seen.st_gid,
-        "mtime_ns": seen.st_mtime_ns,
-    }
+    mode = f"{S_IMODE(seen.st_mode):04o}"
+    return {"mode": mode, "uid": seen.st_uid, "gid": seen.st_gid, "mtime_ns": seen.st_mtime_ns}
 
 
 def copy(source: Path, seen: os.stat_result, target: Path) -> Item:

@@ -40,9 +40,9 @@ def acquire(
         ours = lease["run"] == run and lease.get("nonce") == nonce
         if lease["held"] and not ours and (not claim.get("instead_of") or lease.get("nonce") != claim["instead_of"]):
             found = f"run {lease['run']} of {lease['holder']} holds this host for {lease['seconds_left']} s more"
-            raise Refusal("locked", found, lease=lease)
+            raise Refusal("locked", found)
         if claim.get("again") and not ours:
-            raise Refusal("fenced", f"run {lease['run']} of {lease['holder']} has had this host since", lease=lease)
+            raise Refusal("fenced", f"run {lease['run']} of {lease['holder']} has had this host since")
         token = lease["token"] if lease["held"] and ours else lease["token"] + 1
         taken = {
             "token": token, "run": run, "holder": holder, "nonce": nonce, "process": claim.get("process", ""),
@@ -75,7 +75,7 @@ def check(state_dir: StateDir, token: int) -> Lease:
     lease = _read(state_dir)
     if lease["token"] != token or lease["released"]:
         found = f"token {token} no longer holds this host (now {lease['token']}, run {lease.get('run')})"
-        raise Refusal("fenced", found, lease=lease)
+        raise Refusal("fenced", found)
     return lease
 
 
@@ -94,7 +94,5 @@ def _read(state_dir: StateDir) -> Lease:
 
 
 def _write(state_dir: StateDir, lease: Lease, seconds: float) -> Lease:
-    stored = {key: value for key, value in lease.items() if key not in ("held", "seconds_left")}
-    stored |= {"boot_id": boot_id(), "ends": boot_seconds() + seconds, "renewed_at": now()}
-    write_json(state_dir.lease, stored)
+    write_json(state_dir.lease, lease | {"boot_id": boot_id(), "ends": boot_seconds() + seconds, "renewed_at": now()})
     return current(state_dir)

@@ -6,15 +6,12 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 from cutover.agent.clock import PIPES_S
 from cutover.agent.work import CannotChange
-
-# Characters kept of each stream, from its end: a document must be whole, of error messages the last ones say enough.
-KEEP_OUT, KEEP_ERR = 8_000_000, 64_000
 
 # For the programs that we start: nothing is inherited from the login.
 CLEAN_ENVIRONMENT = {
@@ -32,18 +29,8 @@ class ProcessResult(NamedTuple):
     end: str = "exited"  # exited | signal N | deadline passed | not found
 
 
-def run(
-    argv: Sequence[str],
-    *,
-    deadline_s: float,
-    env: Mapping[str, str] | None = None,
-    user: str | None = None,
-    keep_out: int | None = KEEP_OUT,
-) -> ProcessResult:
-    """Run a program in a session of its own and kill the whole session when its deadline (seconds) passes.
-
-    Of its output the last `keep_out` characters are kept; all of it where that is None.
-    """
+def run(argv: Sequence[str], *, deadline_s: float, user: str | None = None) -> ProcessResult:
+    """Run a program in a session of its own and kill the whole session when its deadline (seconds) passes."""
     started = time.monotonic()
     try:
         process = subprocess.Popen(
@@ -51,7 +38,7 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**CLEAN_ENVIRONMENT, **(env or {})},
+            env=CLEAN_ENVIRONMENT,
             start_new_session=True,
             user=user,
             group=user,  # the group of the same name, as Debian and Red Hat make for each service user
@@ -68,7 +55,8 @@ def run(
         out, err = _rest(process)
         end = "deadline passed"
     code = process.returncode if end == "exited" else None
-    return ProcessResult(code, _text(out, keep_out), _text(err, KEEP_ERR), time.monotonic() - started, end)
+    stdout, stderr = (output.decode(errors="backslashreplace") for output in (out, err))
+    return ProcessResult(code, stdout, stderr, time.monotonic() - started, end)
 
 
 def run_or_fail(argv: Sequence[str], *, deadline_s: float) -> ProcessResult:
@@ -100,8 +88,3 @@ def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: PID 1 gets it
             process.wait(timeout=PIPES_S)
         return held.output or b"", held.stderr or b""
-
-
-def _text(output: bytes, most: int | None) -> str:
-    text = output.decode(errors="backslashreplace")
-    return text if most is None else text[-most:]

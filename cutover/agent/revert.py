@@ -58,13 +58,8 @@ def arm(state_dir: StateDir, request: Mapping[str, Any]) -> dict[str, Any]:
         armed = {key: request[key] for key in ("run", "token", "confirm_s", "undo")}
         write_json(state_dir.armed, {**armed, "armed_at": now()})
         _stop_retry(name)
-        service = SERVICE.format(
-            python=sys.executable,
-            agent=state_dir.install(),
-            state=state_dir.root,
-            budget=request["budget_s"],
-            again=confirm_s,
-        )
+        places = {"python": sys.executable, "agent": state_dir.install(), "state": state_dir.root}
+        service = SERVICE.format(**places, budget=request["budget_s"], again=confirm_s)
         timer = TIMER.format(seconds=confirm_s, name=name)
         write_atomically(UNITS / f"{name}.service", service.encode(), mode=0o644)
         write_atomically(UNITS / f"{name}.timer", timer.encode(), mode=0o644)

@@ -17,49 +17,35 @@ from pathlib import Path
 from typing import Any
 
 MEMORY = "/dev/shm"  # noqa: S108 - the directory that is made there has a random name
-ROOM = 32 << 20  # bytes that the tests may need; they take a few MB
 REASON = 200  # characters of a reason in one line; `message` has the rest
 OUTCOMES = ("passed", "failed", "errors", "skipped")
+# pytest's own categories. A failure that was expected, or one that did not come, is not a plain pass either way.
+COUNTED_AS = {"error": "errors", "xfailed": "skipped", "xpassed": "skipped"}
 
 
-class OutcomeCounter:
-    """A pytest plugin that gives each test one outcome: what its setup, call and teardown came to together."""
+class Reports:
+    """A pytest plugin that keeps what pytest itself counts: the reports of all tests, by category."""
 
     def __init__(self) -> None:
-        self.outcomes: dict[str, str] = {}
-        self.issues: list[dict[str, str]] = []
+        self.stats: dict[str, list[Any]] = {}
 
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        """Take in one phase of one test; a worse outcome replaces a better one."""
-        if hasattr(
-            report, "wasxfail"
-        ):  # a failure that was expected, or one that did not come: not a plain pass either way
-            outcome = "skipped"
-        elif report.failed:
-            outcome = "failed" if report.when == "call" else "errors"
-        else:
-            outcome = "skipped" if report.skipped else "passed"
-        self._note(report.nodeid, outcome, report)
+    def pytest_sessionfinish(self, session: Any) -> None:
+        """Take them from pytest's summary."""
+        self.stats = session.config.pluginmanager.get_plugin("terminalreporter").stats
 
-    def pytest_collectreport(self, report: Any) -> None:
-        """Take in a file that could not be read as tests, or that skipped itself whole."""
-        if not report.passed:
-            self._note(report.nodeid, "errors" if report.failed else "skipped", report)
 
-    def _note(self, test: str, outcome: str, report: Any) -> None:
-        rank = {"passed": 0, "skipped": 1, "failed": 2, "errors": 3}
-        if rank[outcome] >= rank[self.outcomes.get(test, "passed")]:
-            self.outcomes[test] = outcome
-        if outcome != "passed":
-            self.issues.append(issue(test, outcome, message_of(report)))
-
-    def summary(self) -> dict[str, Any]:
-        """The counts, in all and by file."""
-        by_file: dict[str, dict[str, int]] = {}
-        for test, outcome in self.outcomes.items():
-            by_file.setdefault(test.split("::")[0], dict.fromkeys(OUTCOMES, 0))[outcome] += 1
-        totals = {outcome: sum(counts[outcome] for counts in by_file.values()) for outcome in OUTCOMES}
-        return {**totals, "by_file": by_file, "issues": self.issues}
+def summary(stats: dict[str, list[Any]]) -> dict[str, Any]:
+    """The counts, in all and by file, and what did not pass."""
+    by_file: dict[str, dict[str, int]] = {}
+    issues = []
+    for category, reports in stats.items():
+        outcome = COUNTED_AS.get(category, category)
+        for report in reports if outcome in OUTCOMES else ():
+            by_file.setdefault(report.nodeid.split("::")[0], dict.fromkeys(OUTCOMES, 0))[outcome] += 1
+            if outcome != "passed":
+                issues.append(issue(report.nodeid, outcome, message_of(report)))
+    totals = {outcome: sum(counts[outcome] for counts in by_file.values()) for outcome in OUTCOMES}
+    return {**totals, "by_file": by_file, "issues": issues}
 
 
 def issue(test: str, outcome: str, message: str) -> dict[str, str]:
@@ -79,32 +65,18 @@ def message_of(report: Any) -> str:
     return str(report.longrepr or getattr(report, "wasxfail", ""))[-2000:]
 
 
-def in_memory(directory: str = MEMORY, room: int = ROOM) -> str | None:
-    """The directory, where it is there, writable and has room; None (the system's own for temporary files) otherwise."""
-    if not os.access(directory, os.W_OK | os.X_OK):
-        return None
-    seen = os.statvfs(directory)
-    return directory if seen.f_bavail * seen.f_frsize >= room else None
-
-
 def run(tests: str) -> dict[str, Any]:
     """Run all tests below a directory, writing nothing into it; what they write elsewhere is removed."""
     import pytest  # of the release's testing/
 
     for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         os.environ.pop(name, None)
-    counter = OutcomeCounter()
-    started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="release-tests-", dir=in_memory()) as scratch:
-        options = [
-            "-p",
-            "no:cacheprovider",
-            f"--config-file={os.devnull}",
-            f"--basetemp={scratch}/t",
-            f"--rootdir={tests}",
-        ]
-        ended = int(pytest.main([*options, tests], plugins=[counter]))
-    document = counter.summary()
+    counted, started = Reports(), time.monotonic()
+    memory = MEMORY if os.access(MEMORY, os.W_OK | os.X_OK) else None
+    with tempfile.TemporaryDirectory(prefix="release-tests-", dir=memory) as scratch:
+        options = ["-p", "no:cacheprovider", f"--config-file={os.devnull}", f"--basetemp={scratch}/t"]
+        ended = int(pytest.main([*options, f"--rootdir={tests}", tests], plugins=[counted]))
+    document = summary(counted.stats)
     if ended not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not document["errors"]:
         document["errors"] = 1
         document["issues"].append(issue("pytest", "errors", f"ended with {ended}: {pytest.ExitCode(ended).name}"))

@@ -105,10 +105,9 @@ class StateDir(NamedTuple):
 class Refusal(Exception):
     """The host refuses: the message is for people, `reason` a word for programs: locked, fenced, busy, schema, spent, unsettled, usage."""
 
-    def __init__(self, reason: str, message: str, **details: object) -> None:
+    def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-        self.details = details
 
 
 # How far the journals of a run had come, as their controllers sent it: a journal that lost its end is found out by this.
@@ -120,9 +119,9 @@ def note_head(folder: Path, head: Mapping[str, Any] | None) -> None:
     """Keep the newest head (journal, seq, hash) of each journal of the run in `folder`; one older than what is known changes nothing."""
     if head is None:
         return
-    known: dict[str, dict[str, Any]] = {one["journal"]: one for one in journal_heads(folder)}
-    if head["journal"] not in known or known[head["journal"]]["seq"] < head["seq"]:
-        write_json(folder / HEADS, [*{**known, head["journal"]: dict(head)}.values()])
+    known = {one["journal"]: one for one in journal_heads(folder)}
+    if known.get(head["journal"], {"seq": -1})["seq"] < head["seq"]:
+        write_json(folder / HEADS, [*(known | {head["journal"]: dict(head)}).values()])
 
 
 def journal_heads(folder: Path) -> list[dict[str, Any]]:

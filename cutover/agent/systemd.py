@@ -59,6 +59,5 @@ def reload_systemd() -> None:
 
 def journal_of(unit: str, lines: int) -> str:
     """The end of a unit's journal, for an error message."""
-    return process.run(
-        ["journalctl", "-o", "cat", "-n", str(lines), "-u", unit], deadline_s=JOURNALCTL_S
-    ).stdout.strip()
+    argv = ["journalctl", "-o", "cat", "-n", str(lines), "-u", unit]
+    return process.run(argv, deadline_s=JOURNALCTL_S).stdout.strip()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -32,14 +31,12 @@ class Work:
         deadline: float = float("inf"),  # on time.monotonic()
         sent_at: float | None = None,  # the controller's clock (Unix seconds) when it asked
         received_at: float | None = None,  # this host's clock then
-        only_looks: bool = False,  # nothing is changed, so that two looks at the same are one
     ) -> None:
         self.files = files or {}
         self.deadline = deadline
         self.sent_at = sent_at
         self.received_at = time.time() if received_at is None else received_at
         self.results: dict[str, State] = {}
-        self.seen: dict[str, State] | None = {} if only_looks else None
 
     def seconds_left(self, wanted: float = float("inf")) -> float:
         """Seconds that a part of the work may take: what it wants, but not more than is left of the whole."""
@@ -61,15 +58,6 @@ class Module(NamedTuple):
 
 def look_at(modules: Mapping[str, Module], step: Step, work: Work) -> State:
     """Look once, changing nothing. What cannot be looked at is a state with an `error`, which never meets anything."""
-    if work.seen is None:
-        return _look(modules, step, work)
-    about = json.dumps([step["kind"], step["args"]], sort_keys=True)
-    if about not in work.seen:
-        work.seen[about] = _look(modules, step, work)
-    return work.seen[about]
-
-
-def _look(modules: Mapping[str, Module], step: Step, work: Work) -> State:
     try:
         return modules[step["kind"]].look(step["args"], work)
     except Exception as failure:  # noqa: BLE001 - whatever it is, the host could not be seen
@@ -89,7 +77,7 @@ def carry_out(modules: Mapping[str, Module], step: Step, work: Work) -> State:
         except Exception as failure:  # noqa: BLE001 - whatever it is, the second look shows what came of it
             error, left = _say(failure), isinstance(failure, LeftAsItIs)
         after = look_at(modules, step, work)
-    differ = [str(difference) for difference in differences(after, step["desired"])]
+    differ = differences(after, step["desired"])
     return {
         "id": step["id"], "ok": not differ and error is None, "changed": changed, "left": left,
         "before": before, "after": after, "differences": differ, "error": error,

@@ -14,7 +14,6 @@ import io
 import json
 import os
 import shutil
-import stat
 import tarfile
 import tempfile
 import zlib
@@ -115,9 +114,6 @@ def inspect(path: Path) -> Artifact:
     again = "build the release again, or copy the artifact again from where it was built"
     found, manifest_bytes = _read(path, again)
     problems = []
-    sidecar = _sidecar(path)
-    if sidecar.is_file() and sidecar.read_text().split()[0] != digest_file(path):
-        problems.append(Problem(f"its sha256 is not the one in {sidecar.name}", again, path=str(path)))
     manifest = _parse(path, manifest_bytes, again)
     listed = manifest["files"]
     for name in sorted(listed.keys() | found.keys()):
@@ -160,31 +156,23 @@ def _release_id(manifest: Mapping[str, Any]) -> str:
 
 
 def _write(path: Path, manifest: Mapping[str, Any], own: Path, site: Tree, testing: Tree) -> None:
-    """Write artifact and sidecar under their names only when they are complete: a cut-short build leaves neither."""
+    """Write the artifact under its name only when it is complete: a cut-short build leaves none."""
     trees = {"": own, "site/": site.root, "testing/": testing.root}
     places = {prefix + name: tree / name for prefix, tree in trees.items() for name in list_files(tree, compiled=True)}
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         _pack(part, manifest, places)
-        _sidecar(part).write_text(f"{digest_file(part)}  {path.name}\n")
-        _sidecar(part).replace(_sidecar(path))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-        _sidecar(part).unlink(missing_ok=True)
 
 
 def _is_built(path: Path, manifest: Mapping[str, Any]) -> bool:
     """Whether the artifact is there, whole, and was made the same way (with or without precompiled code)."""
-    sidecar = _sidecar(path)
-    if not path.is_file() or not sidecar.is_file() or sidecar.read_text().split()[0] != digest_file(path):
+    try:
+        return inspect(path).manifest == manifest
+    except UsageError:
         return False
-    _, manifest_bytes = _read(path, "build it again", only_manifest=True)
-    return bool(json.loads(manifest_bytes) == manifest)
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + ".sha256")
 
 
 def _parse(path: Path, manifest_bytes: bytes, again: str) -> dict[str, Any]:
@@ -243,7 +231,7 @@ def _header(name: str, size: int, mode: int, kind: bytes) -> tarfile.TarInfo:
     return header
 
 
-def _read(path: Path, again: str, *, only_manifest: bool = False) -> tuple[dict[str, str], bytes]:
+def _read(path: Path, again: str) -> tuple[dict[str, str], bytes]:
     """The sha256 of each file (not of compiled ones) and the bytes of the manifest; UsageError when damaged."""
     found: dict[str, str] = {}
     content = b""
@@ -257,8 +245,6 @@ def _read(path: Path, again: str, *, only_manifest: bool = False) -> tuple[dict[
                         continue
                     if header.name == MANIFEST:
                         content = member.read()
-                        if only_manifest:
-                            return {}, content
                     elif "__pycache__" not in PurePosixPath(header.name).parts:
                         found[header.name] = hashlib.sha256(member.read()).hexdigest()
             while packed.read(1 << 20):  # to the end, where gzip's own checksum is
@@ -274,14 +260,7 @@ def _refuse_unsafe(path: Path, header: tarfile.TarInfo, again: str) -> None:
     """A release holds files and directories below itself, of root, that nobody else may write, and nothing else."""
     name = PurePosixPath(header.name)
     plain = header.isfile() or header.isdir()
-    if (
-        not plain
-        or name.is_absolute()
-        or ".." in name.parts
-        or header.mode & ~stat.S_IMODE(0o755)
-        or header.uid
-        or header.gid
-    ):
-        raise UsageError(
-            Problem("is not a plain file or directory of root inside the release", again, path=f"{path}: {name}")
-        )
+    leads_out = name.is_absolute() or ".." in name.parts
+    if not plain or leads_out or header.mode & ~0o755 or header.uid or header.gid:
+        found = "is not a plain file or directory of root inside the release"
+        raise UsageError(Problem(found, again, path=f"{path}: {name}"))

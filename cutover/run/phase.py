@@ -72,7 +72,7 @@ def _sample(
 
     states = session.fleet.every(look, hosts, deadline=BAKE_SAMPLE_S * 2)
     wrong = [
-        Problem(host=host, path=step.id, found=str(difference), next=step.next)
+        Problem(host=host, path=step.id, found=difference, next=step.next)
         for host in hosts
         for step in session.plans[host].steps["bake"]
         for difference in differences(states[host][step.id], step.desired)

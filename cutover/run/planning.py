@@ -174,8 +174,7 @@ def _host_plan(
         facts=dict(role.facts),
         steps=dict(steps),
         changes=tuple(
-            Change(step=step.id, differences=tuple(map(str, differences(seen[step.id], step.desired))))
-            for step in planned
+            Change(step=step.id, differences=tuple(differences(seen[step.id], step.desired))) for step in planned
         ),
         diffs=tuple(
             _file_diff(step, seen[f"text {step.id}"]["text"], files[step.content].masked, targets.variables[name])

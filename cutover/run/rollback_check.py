@@ -124,4 +124,4 @@ def _backups(plan: HostPlan) -> list[tuple[Phase, Step]]:
 
 def _differs(step: Step, seen: State) -> list[str]:
     """What is not as the step wants it."""
-    return [*map(str, differences(seen, step.desired)), *map(str, seen.get("wrong", ()))]
+    return [*differences(seen, step.desired), *map(str, seen.get("wrong", ()))]

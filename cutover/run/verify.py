@@ -232,7 +232,7 @@ def _why(outcome: State | None) -> str:
 # A run that was confirmed is finished. Given again, its hosts are looked at, and it is neither applied nor recorded a second time.
 
 # What a step of these kinds found held when it was done; there is nothing to look at afterwards.
-OF_ITS_TIME = ("command", "result", "gap")
+OF_ITS_TIME = ("command", "gap")
 
 
 def is_finished(targets: Targets, directory: RunDir) -> bool:
@@ -272,7 +272,7 @@ def is_finished(targets: Targets, directory: RunDir) -> bool:
             continue
         for step in lasting[name]:
             seen = looks[name][step.id]
-            said = [seen["error"]] if "error" in seen else [str(one) for one in differences(seen, step.desired)]
+            said = [seen["error"]] if "error" in seen else differences(seen, step.desired)
             found = f"run {plan.run} was confirmed, and this host is not as it left it: {'; '.join(said)}"
             next_ = "nothing was applied: see `./invokew verify`; `./invokew rollback` is the way back"
             wrong += [Problem(host=name, path=step.id, found=found, next=next_)] if said else []

@@ -48,7 +48,7 @@ def rows(role: RoleContext) -> list[Step]:
         )
         for name, steps in (("validate", validate(role)), ("log_review", log_review(role)))
         for step in steps
-        if step.kind == "command"
+        if step.kind == "command" and not step.probe
     ]
 
 
@@ -107,7 +107,7 @@ def health(role: RoleContext) -> list[Step]:
         *(
             probe(
                 f"validation.health-{part}",
-                "result",
+                "command",
                 f"deployed {part}",
                 {f"document.probes.{part}.verdict": "PASS"},
                 args={"name": "validation.health"},
@@ -210,7 +210,7 @@ def lab(role: RoleContext) -> list[Step]:
 
 def _clean(name: str, words: str, key: str, next_: str) -> Step:
     """A warning of a command's document, which does not stop the run and must be seen."""
-    return probe(f"{name}-clean", "result", words, {key: "PASS"}, args={"name": name}, severity="WARN", next=next_)
+    return probe(f"{name}-clean", "command", words, {key: "PASS"}, args={"name": name}, severity="WARN", next=next_)
 
 
 def _kpi(role: RoleContext, *arguments: str) -> list[str]:

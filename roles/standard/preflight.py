@@ -52,19 +52,12 @@ def already(role: RoleContext) -> bool:
 
 def steps(role: RoleContext) -> list[Step]:
     """What must hold before the old unit may be touched."""
-    return [
-        *_host(role),
-        *_old(role),
-        *_new(role),
-        *_files(role),
-        *_stopping(role),
-        *_connections(role),
-        *_surroundings(role),
-    ]
+    groups = (_host, _disks, _old, _stopping, _new, _files, _surroundings)
+    return [step for group in groups for step in group(role)]
 
 
 def _host(role: RoleContext) -> list[Step]:
-    """The release runs on this host; its disks have room; its clock is right."""
+    """The release runs on this host, and its clock is right."""
     release, desired = role.release, {"pid_1": "systemd"}
     if isinstance(role.service.artifact, PythonArtifact):
         desired |= {"python_minor": release.python, "machine": release.machine}
@@ -77,7 +70,6 @@ def _host(role: RoleContext) -> list[Step]:
             desired,
             next="build a release for this host's Python and architecture, or exclude the host with --limit",
         ),
-        *_disks(role),
         probe(
             "preflight.clock",
             "clock",
@@ -164,10 +156,10 @@ def _new(role: RoleContext) -> list[Step]:
         *(
             probe(
                 f"preflight.port-{port}",
-                "listening",
+                "connections",
                 f"port {port}",
-                {"listening": False},
-                args={"address": "127.0.0.1", "port": port},
+                {"reached": []},
+                args={"targets": [f"127.0.0.1:{port}"]},
                 next=f"another process listens on port {port} (ss -tlnp): stop it, or configure another port",
             )
             for port in role.service.needs.ports
@@ -231,8 +223,8 @@ def _stopping(role: RoleContext) -> list[Step]:
     ]
 
 
-def _connections(role: RoleContext) -> list[Step]:
-    """What the service needs to reach. What nobody has said is a warning; that it is nothing is the inventory's word."""
+def _surroundings(role: RoleContext) -> list[Step]:
+    """What the service and the run need around them. That nobody has said what it must reach is a warning; [] says that it is nothing."""
     targets = role.service.needs.connections
     about = "not declared" if targets is None else f"{len(targets)} addresses" if targets else "none declared"
     return [
@@ -245,11 +237,6 @@ def _connections(role: RoleContext) -> list[Step]:
             severity="WARN" if targets is None else "FAIL",
             next="open the way from this host to these addresses, or correct `needs.connections`; [] says that there are none",
         ),
-    ]
-
-
-def _surroundings(role: RoleContext) -> list[Step]:
-    return [
         probe(
             "preflight.backup-storage",
             "writable",

@@ -20,21 +20,15 @@ LOG_LINES = 5000  # of the new release's journal
 
 def steps(role: RoleContext) -> list[Step]:
     """Stop the new unit, keep what it wrote, restore the old one's files and state, start it, measure."""
-    return [*_end_new(role), *_files_back(role), *_state_back(role), *_start_old(role), *_measure(role)]
-
-
-def _end_new(role: RoleContext) -> list[Step]:
-    """The new unit ends, by force where it must, and is proven gone."""
     new = role.service.new
-    return [
-        unit_stopped(
-            "rollback.new",
-            new.unit,
-            timeout_s=new.stop_within,
-            force=True,
-            next=f"{role.new} cannot be ended: systemctl kill -s KILL {new.unit}; {role.old} was not started beside it",
-        )
-    ]
+    ended = unit_stopped(
+        "rollback.new",
+        new.unit,
+        timeout_s=new.stop_within,
+        force=True,
+        next=f"{role.new} cannot be ended: systemctl kill -s KILL {new.unit}; {role.old} was not started beside it",
+    )
+    return [ended, *_files_back(role), *_state_back(role), *_start_old(role), *_measure(role)]
 
 
 def _files_back(role: RoleContext) -> list[Step]:
@@ -105,10 +99,13 @@ def _state_back(role: RoleContext) -> list[Step]:
 def _start_old(role: RoleContext) -> list[Step]:
     """The old unit starts, and says that it is healthy. It needs the new one gone and its files back, and nothing else."""
     old = role.service.old
+    # Where it was asked to stop and is still stopping, systemd starts it afterwards.
+    stop_s = role.facts["old"].get("stop_timeout_s", FOREVER_S)
+    start_s = stop_s + (old.health.within if old.health else 30.0)
     started = unit_started(
         "rollback.old",
         old.unit,
-        timeout_s=_start_s(role),
+        timeout_s=float(min(start_s, role["cutover_rollback_budget_s"])),
         leave=True,
         needs=(*NEW_GONE, "rollback.files"),
         next=f"{role.old} is not up (yet; its start was not undone): journalctl -u {old.unit}",
@@ -138,10 +135,3 @@ def _measure(role: RoleContext) -> list[Step]:
         gap("rollback.away", f"time without {role.old}", old),
         gap("rollback.outage", "outage of the rollback", new),
     ]
-
-
-def _start_s(role: RoleContext) -> float:
-    """How long the old unit's start may take: where it was asked to stop and is still stopping, systemd starts it afterwards."""
-    old = role.service.old
-    stop_s = role.facts["old"].get("stop_timeout_s", FOREVER_S)
-    return float(min(stop_s + (old.health.within if old.health else 30.0), role["cutover_rollback_budget_s"]))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cutover.core.errors import Locked
 from cutover.core.step import State, Step
 from cutover.plan.steps import command
 from cutover.remote.agent import AgentFailed, Fenced, HostAgent
@@ -160,20 +159,6 @@ def test_who_lost_the_lease_in_the_middle_changes_nothing_more(
     thread.join(30)
     assert isinstance(came[0], Fenced)
     assert (done(real, "first"), done(real, "second")) == (1, 0)
-
-
-def test_a_lease_is_renewed_while_a_long_step_is_at_work(
-    agent: HostAgent, run: tuple[str, int], real: "RealHost"
-) -> None:
-    thread, came = in_background(agent, run, counted("long", waits=True))
-    begun(real, "long")
-    assert agent.renew(token=run[1], lease_s=600)["lease"]["seconds_left"] > 500
-    assert (thread.is_alive(), came) == (True, [])  # it is at work still: nobody has let it go on
-    with pytest.raises(Locked):
-        agent.begin(run="other", holder="somebody", nonce="o", lease_s=60)
-    real.sh("touch /srv/go")
-    thread.join(30)
-    assert isinstance(came[0], list)
 
 
 def test_a_lease_does_not_survive_a_reboot_but_results_do(

@@ -117,22 +117,3 @@ def test_byte_code_that_python_wrote_beside_the_code_is_no_deviation(artifact: P
     cache.mkdir()
     (cache / "kpi.cpython-311.pyc").write_bytes(b"code")
     assert unpack(artifact)["before"]["verified"] is True
-
-
-def test_what_a_crash_in_the_middle_left_is_replaced(artifact: Path) -> None:
-    scratch = release(artifact).with_name(".r1.cutover-new")
-    (scratch / "app").mkdir(parents=True)
-    (scratch / "app/half.py").write_bytes(b"half")
-    assert unpack(artifact)["ok"]
-    assert not scratch.exists()
-    assert not (release(artifact) / "app/half.py").exists()
-
-
-def test_a_manifest_that_cannot_be_read_is_not_taken_for_no_release(artifact: Path) -> None:
-    copy = artifact.read_bytes()
-    unpack(artifact)
-    manifest = release(artifact) / "manifest.json"
-    manifest.write_text(manifest.read_text()[:20])
-    artifact.write_bytes(copy)
-    outcome = unpack(artifact)
-    assert (outcome["ok"], outcome["changed"], "error" in outcome["before"]) == (False, False, True)

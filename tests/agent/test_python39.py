@@ -45,8 +45,3 @@ def test_nothing_in_the_agent_is_newer_than_python_39(path: Path) -> None:
 )  # fmt: skip
 def test_what_is_newer_is_found(text: str) -> None:
     assert list(newer(text)) != []
-
-
-def test_newer_syntax_is_an_error() -> None:
-    with pytest.raises(SyntaxError):
-        list(newer("match a:\n    case 1: ..."))

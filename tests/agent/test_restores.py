@@ -1,5 +1,9 @@
-"""The way back of files: byte for byte, with owner, mode, time, links and empty folders; absence included."""
+"""The way back of files: byte for byte, with owner, mode, time, links and empty folders; absence included.
 
+A backup that is not as it was taken refuses: every damage is found, and nothing at all is restored from it.
+"""
+
+import json
 import os
 import random
 from collections.abc import Callable
@@ -11,7 +15,7 @@ import pytest
 from cutover.agent import durable
 from cutover.agent.modules import units
 from cutover.agent.work import State
-from tests.agent.doing import do
+from tests.agent.doing import do, look
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 RUN = "20260102T030405Z-abc123"
@@ -68,15 +72,8 @@ def snapshot(tmp_path: Path, live: Path) -> Path:
 def restore(
     snapshot: Path, *, entries: list[str] | None = None, run: str = RUN, once: bool = False, **more: str
 ) -> State:
-    args = {
-        "directory": str(snapshot),
-        "run": run,
-        "entries": entries or ENTRIES,
-        "once": once,
-        "unless": "/nowhere/*",
-        **more,
-    }
-    return do("restore", args, {"identical": True})
+    args = {"directory": str(snapshot), "run": run, "entries": entries or ENTRIES, "once": once, "unless": "/nowhere/*"}
+    return do("restore", args | more, {"identical": True})
 
 
 def v2_was_here(live: Path) -> None:
@@ -259,3 +256,75 @@ def test_a_rehearsal_tells_what_changed_on_the_host_meanwhile_but_trees_live_on(
     outcome = rehearse(snapshot)
     assert outcome["ok"] is False
     assert [line.split(":")[0] for line in outcome["after"]["differs"]] == ["live"]
+
+
+# A backup that is not as it was taken.
+
+FILE = "metrics_backup/deep/er/b.bin"
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+
+
+def relink(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/etc/hostname")
+
+
+def rewrite(what: str, value: object) -> Callable[[Path], None]:
+    """The manifest says something else of a file than it did."""
+
+    def damage(path: Path) -> None:
+        said: dict[str, Any] = json.loads(path.read_text())
+        said["entries"]["metrics"]["files"]["a.json"][what] = value
+        path.write_text(json.dumps(said))
+
+    return damage
+
+
+# What is done to which file of the backup, and what is found.
+DAMAGES_OF_A_BACKUP: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "a flipped bit": (FILE, flip, "content changed"),
+    "truncated": (FILE, lambda path: os.truncate(path, 255), "content changed"),
+    "of another run": (FILE, lambda path: path.write_bytes(b"of another run"), "content changed"),
+    "lost": (FILE, lambda path: path.unlink(), "missing"),
+    "a link": (FILE, relink, "type changed"),
+    "added": ("metrics_backup/extra.json", lambda path: path.write_text("x"), "unexpected"),
+    "an added link": ("extra", lambda path: path.symlink_to("/tmp"), "unexpected"),
+    "hidden": (".hidden", lambda path: path.write_text("x"), "unexpected"),
+    "another mode said": ("manifest.json", rewrite("mode", "0777"), "changed"),
+    "another owner said": ("manifest.json", rewrite("uid", 7), "changed"),
+    "another time said": ("manifest.json", rewrite("mtime_ns", 7), "changed"),
+}
+
+
+@pytest.fixture
+def open_snapshot(snapshot: Path) -> Path:
+    """One that somebody has made writable."""
+    for path in (snapshot, *snapshot.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o200)
+    return snapshot
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("damage", DAMAGES_OF_A_BACKUP)
+def test_every_damage_is_named_and_nothing_is_restored_not_even_what_is_whole(
+    live: Path, open_snapshot: Path, damage: str, once: bool
+) -> None:
+    v2_was_here(live)
+    now = everything(live)
+    assert look("snapshot", directory=str(open_snapshot))["verified"] is True
+    name, act, found = DAMAGES_OF_A_BACKUP[damage]
+    act(open_snapshot / name)
+    said = f"{open_snapshot / name}: {found}"
+    seen = look("snapshot", directory=str(open_snapshot))
+    assert (seen["verified"], seen["wrong"]) == (False, [said])
+    outcome = restore(open_snapshot, entries=["config", "metrics"], once=once)
+    assert outcome["ok"] is False
+    assert said in outcome["error"]
+    assert everything(live) == now
+    assert rehearse(open_snapshot)["ok"] is False

@@ -90,17 +90,8 @@ def flips(good: bytes) -> list[bytes]:
     return [good[:i] + bytes([good[i] ^ 1]) + good[i + 1 :] for i in range(0, len(good), max(1, len(good) // 60))]
 
 
-def test_inspect_finds_a_flipped_byte(spec: ReleaseSpec) -> None:
-    path = build(spec).path
-    for damaged in flips(path.read_bytes()):
-        path.write_bytes(damaged)
-        with pytest.raises(UsageError):
-            inspect(path)
-
-
-def test_inspect_finds_a_flipped_byte_without_the_sidecar_wherever_it_changes_content(spec: ReleaseSpec) -> None:
+def test_inspect_finds_a_flipped_byte_wherever_it_changes_content(spec: ReleaseSpec) -> None:
     artifact = build(spec)
-    artifact.path.with_name(artifact.path.name + ".sha256").unlink()
     content = gzip.decompress(artifact.path.read_bytes())
     found = 0
     for damaged in flips(artifact.path.read_bytes()):
@@ -125,7 +116,6 @@ def test_inspect_finds_a_flipped_byte_without_the_sidecar_wherever_it_changes_co
 )
 def test_inspect_names_what_was_changed(spec: ReleaseSpec, old: bytes, new: bytes, found: str) -> None:
     path = build(spec).path
-    path.with_name(path.name + ".sha256").unlink()
     data = gzip.decompress(path.read_bytes())
     assert old in data
     path.write_bytes(gzip.compress(data.replace(old, new, 1)))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from cutover.agent.run_tests import in_memory
 from cutover.release.artifact import build
 from cutover.release.spec import ReleaseSpec
 from tests.release.toys import CACHE, REQUIREMENTS, replace, unpack
@@ -67,9 +66,3 @@ def test_a_release_without_tests_does_not_pass(spec: ReleaseSpec, tmp_path: Path
     document = json.loads(done.stdout)
     assert (document["passed"], done.returncode) == (0, 1)
     assert "NO_TESTS_COLLECTED" in document["issues"][0]["found"]
-
-
-def test_the_tests_keep_their_files_in_memory_where_there_is_room(tmp_path: Path) -> None:
-    assert in_memory(str(tmp_path), room=1) == str(tmp_path)
-    assert in_memory(str(tmp_path), room=1 << 60) is None
-    assert in_memory(str(tmp_path / "none"), room=1) is None

@@ -5,6 +5,7 @@ After a change that is meant: `pytest tests/roles/test_roles.py --update-golden`
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from cutover.agent.compare import differences
 from cutover.agent.modules import MODULES
+from cutover.agent.work import Module, Work, work_off
 from cutover.core.errors import UsageError
 from cutover.core.step import State, Step
 from cutover.plan.phases import PHASES, ROLLBACK
@@ -118,18 +120,6 @@ def test_what_the_service_must_reach_is_tried_and_that_nobody_has_said_is_a_warn
     assert (differences({"tried": tried, "unreachable": unreachable}, step.desired) == []) is holds
 
 
-@pytest.mark.parametrize(
-    ("state", "free"),
-    [
-        ({"active": "inactive", "enabled": "absent"}, True), ({"active": "failed", "enabled": "disabled"}, True),
-        ({"active": "inactive", "enabled": "enabled"}, False), ({"active": "active", "enabled": "disabled"}, False),
-    ],
-)  # fmt: skip
-def test_a_v2_that_runs_or_that_a_boot_would_start_beside_v1_is_a_no(state: State, free: bool) -> None:
-    step = next(step for step in wanted("preflight")[1] if step.id == "preflight.new-not-in-service")
-    assert bool(differences(state, step.desired)) is not free
-
-
 def test_v2_has_its_own_time_to_stop_in_its_unit_and_on_the_way_back_alike() -> None:
     role = role_for(abaco_stop_s=45, abaco_v2_stop_s=7)
     steps_of(role, "activation")
@@ -137,23 +127,6 @@ def test_v2_has_its_own_time_to_stop_in_its_unit_and_on_the_way_back_alike() -> 
     assert "TimeoutStopSec=7\n" in unit
     back = steps_of(role_for(abaco_stop_s=45, abaco_v2_stop_s=7), "rollback")
     assert next(step for step in back if step.id == "rollback.new").args["timeout_s"] == 7
-
-
-def test_v2s_health_is_asked_where_one_variable_says() -> None:
-    said = {"abaco_v2_health": "http://127.0.0.1:9/well"}
-    asked = {
-        step.id: step.args["url"]
-        for name, function in (
-            ("preflight", "facts"),
-            ("activation", "steps"),
-            ("validation", "bake"),
-            ("watch", "looks"),
-        )
-        for step in steps_of(role_for(FACTS, **said), name, function)
-        if step.kind == "http"
-    }
-    assert len(asked) == 4
-    assert set(asked.values()) == set(said.values())
 
 
 def test_a_host_that_runs_the_release_already_is_known() -> None:
@@ -196,10 +169,51 @@ def test_a_judging_document_that_may_warn_has_a_probe_that_makes_the_warning_vis
     shown = {
         step.args["name"]
         for step in steps
-        if (step.kind, step.severity) == ("result", "WARN") and "PASS" in step.desired.values()
+        if (step.kind, step.probe, step.severity) == ("command", True, "WARN") and "PASS" in step.desired.values()
     }
     assert may_warn == shown
 
 
 def _lets_warn(wants: Any) -> bool:
     return isinstance(wants, Mapping) and "WARN" in wants.get("one_of", ())
+
+
+# The way back: V1 is up in the end, whatever else cannot be done.
+
+
+def closure(steps: Mapping[str, Step], name: str) -> set[str]:
+    """All that a step needs, and what that needs."""
+    return {name}.union(*(closure(steps, need) for need in steps[name].needs))
+
+
+def test_on_the_way_back_v1_starts_also_where_nothing_of_v2_could_be_kept() -> None:
+    steps = {step.id: step for step in wanted("rollback")[1]}
+    assert closure(steps, "rollback.old") == {"rollback.old", "rollback.new", "rollback.files"}
+    order = list(steps)
+    assert order.index("rollback.files") < order.index("rollback.keep") < order.index("rollback.state")
+    assert order.index("rollback.keep-files") < order.index("rollback.files")
+    assert order.index("rollback.state") < order.index("rollback.old")
+
+
+@pytest.mark.parametrize("fails", ["rollback.keep", "rollback.keep-files", "rollback.state", "rollback.units-read"])
+def test_on_the_way_back_v1_is_up_in_the_end_whatever_cannot_be_kept(fails: str) -> None:
+    def look(args: Mapping[str, Any], _: Work) -> State:
+        if args["id"] == fails:
+            raise OSError(28, "No space left on device")
+        return {}
+
+    steps = [
+        {**step.for_host(), "kind": "any", "args": {"id": step.id}, "desired": {}} for step in wanted("rollback")[1]
+    ]
+    outcomes = list(work_off({"any": Module(look)}, steps, Work(), keep_going=True, guard=nullcontext))
+    bad = {outcome["id"]: outcome["error"] for outcome in outcomes if not outcome["ok"]}
+    left_out = {"rollback.state": "left out: it needs rollback.keep"} if fails == "rollback.keep" else {}
+    assert bad == {fails: "[Errno 28] No space left on device", **left_out}
+    assert "rollback.old" in {outcome["id"] for outcome in outcomes if outcome["ok"]}
+
+
+@pytest.mark.parametrize(("stop_s", "waits_s"), [(90.0, 120.0), (1e9, 300.0)])
+def test_on_the_way_back_v1s_start_outlasts_its_stop(stop_s: float, waits_s: float) -> None:
+    facts = {**FACTS, "old": {**FACTS["old"], "stop_timeout_s": stop_s}}
+    steps = {step.id: step for step in steps_of(role_for(facts), "rollback")}
+    assert (steps["rollback.old"].args["timeout_s"], steps["rollback.old"].args["on_timeout"]) == (waits_s, "leave")

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from contextlib import nullcontext
 from pathlib import Path
@@ -87,28 +86,6 @@ def test_a_backup_that_is_not_whole_is_seen(host: Any, wanted: HostPlan, place: 
     (place / victim).write_text("changed")
     with pytest.raises(AssertionError):
         backup.test_every_file_has_its_digest(host, wanted)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder other modes and go on")
-def test_a_note_beside_the_backup_may_be_written_but_nothing_in_it(host: Any, wanted: HostPlan, place: Path) -> None:
-    for path in (place, *place.rglob("*")):
-        path.chmod(0o700 if ".restored" in path.parts else 0o500)
-    backup.test_the_backup_is_read_only(host, wanted)
-    (place / "final/metrics_backup/a").chmod(0o600)
-    with pytest.raises(AssertionError):
-        backup.test_the_backup_is_read_only(host, wanted)
-
-
-@pytest.mark.usefixtures("systemctl")
-def test_the_last_snapshot_may_only_be_missing_where_v2_was_never_begun(
-    host: Any, wanted: HostPlan, place: Path, tmp_path: Path
-) -> None:
-    rollback.test_the_state_is_there(host, wanted)
-    shutil.rmtree(place / "final")
-    rollback.test_the_state_is_there(host, wanted)
-    (tmp_path / "state/runs" / RUN / "batches/activation-1.1").mkdir(parents=True)
-    with pytest.raises(AssertionError, match="does not exist, though the new release was started here"):
-        rollback.test_the_state_is_there(host, wanted)
 
 
 @pytest.mark.parametrize(

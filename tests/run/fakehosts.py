@@ -19,7 +19,6 @@ import pytest
 from cutover.agent import __main__ as agent_main
 from cutover.agent import batch, lease, modules, revert
 from cutover.agent.modules import MODULES
-from cutover.agent.serve import answered
 from cutover.agent.state_dir import StateDir
 from cutover.agent.work import CannotChange, LeftAsItIs, Module, State, Work
 from cutover.core.errors import CutoverError
@@ -71,7 +70,7 @@ class FakeHost:
         self.asked.append(verb)
         if self.silent:
             raise Lost(self.name, "no route to host")
-        answer = answered(lambda asked: agent_main.VERBS[asked["verb"]](self.place, asked), request)
+        answer = agent_main.answered(request | {"state_dir": str(self.place.root)})
         result = says(json.dumps(answer) + "\n")
         if self.lose.get(verb, 0) > 0:
             self.lose[verb] -= 1

@@ -13,16 +13,15 @@ from cutover.agent.modules import (
     snapshots,
     system,
     units,
-    users,
 )
 from cutover.agent.work import Module
 
 MODULES: dict[str, Module] = {
-    "file": Module(files.look_file, files.change_file),
+    "file": Module(files.look, files.change),
     "text": Module(files.look_text),
-    "directory": Module(files.look_directory, files.change_directory),
-    "link": Module(files.look_link, files.change_link),
-    "user": Module(users.look_user, users.add_user),
+    "directory": Module(files.look, files.change),
+    "link": Module(files.look, files.change),
+    "user": Module(system.look_user, system.add_user),
     "unit": Module(units.look_unit, units.change_unit),
     "unit_files": Module(units.look_unit_files, units.reload_unit_files),
     "resources": Module(resources.look_resources),
@@ -31,9 +30,7 @@ MODULES: dict[str, Module] = {
     "restore": Module(restores.look_restored, restores.restore),
     "release": Module(releases.look_release, releases.unpack),
     "command": Module(commands.look_result, commands.run_command),
-    "result": Module(commands.look_result),
     "http": Module(network.look_http, network.wait_for_http),
-    "listening": Module(network.look_listening),
     "connections": Module(network.look_connections),
     "gap": Module(outage.look_gap),
     "facts": Module(system.look_facts),

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from cutover.agent import process
-from cutover.agent.clock import COMMAND_S
 from cutover.agent.work import Args, State, Work
 
 
@@ -17,13 +15,11 @@ def look_result(args: Args, work: Work) -> State:
 
 def run_command(args: Args, _desired: Args, _before: State, work: Work) -> None:
     """Run args["argv"] once as args["user"], within args["timeout_s"]."""
-    done = process.run(
-        args["argv"],
-        deadline_s=work.seconds_left(args.get("timeout_s", COMMAND_S)),
-        env=args.get("env"),
-        user=args.get("user"),
-    )
-    document = _document(done.stdout)
+    done = process.run(args["argv"], deadline_s=work.seconds_left(args["timeout_s"]), user=args.get("user"))
+    try:
+        document = json.loads(done.stdout)
+    except ValueError:
+        document = None
     work.results[args["name"]] = {
         "ran": True,
         "end": done.end,
@@ -33,11 +29,3 @@ def run_command(args: Args, _desired: Args, _before: State, work: Work) -> None:
         "stderr": done.stderr[-4000:],
         "seconds": round(done.seconds, 4),
     }
-
-
-def _document(output: str) -> Any:
-    """The JSON document that a program printed, or None where it printed something else."""
-    try:
-        return json.loads(output)
-    except ValueError:
-        return None

@@ -16,12 +16,23 @@ TEXT_MOST = 1 << 16
 TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 
 
-def look_file(args: Args, _work: Work) -> State:
-    """What stands at args["path"]: exists, type, sha256, mode (text such as 0644), owner, group."""
+def look(args: Args, _work: Work) -> State:
+    """What stands at args["path"], links not followed: exists, type, mode (text such as 0644), owner, group; sha256 or target."""
     path = Path(args["path"])
-    state = _describe(path)
+    found = durable.status(path)
+    if found is None:
+        return {"exists": False, "type": "absent"}
+    state = {
+        "exists": True,
+        "type": TYPES.get(stat.S_IFMT(found.st_mode), "special file"),
+        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
+        "owner": _name(pwd.getpwuid, found.st_uid),
+        "group": _name(grp.getgrgid, found.st_gid),
+    }
     if state["type"] == "file":
         state["sha256"] = durable.sha256_file(path)
+    if state["type"] == "link":
+        state["target"] = str(path.readlink())
     return state
 
 
@@ -37,73 +48,27 @@ def look_text(args: Args, _work: Work) -> State:
         return {"exists": True, "text": content.decode(errors="backslashreplace")}
 
 
-def change_file(args: Args, desired: Args, before: State, work: Work) -> None:
-    """Write the content whose digest is desired, or remove the file where it should not exist."""
-    path = Path(args["path"])
-    if before["type"] not in ("file", "absent"):
-        raise CannotChange(f"{path} is a {before['type']}, not a file")
-    if desired.get("exists") is False:
-        durable.remove(path)
-        return
-    uid, gid = _owner_ids(desired)
-    content = work.files[desired["sha256"]]
-    durable.write_atomically(path, content, mode=int(desired.get("mode", "0644"), 8), uid=uid, gid=gid)
-
-
-def look_directory(args: Args, _work: Work) -> State:
-    """exists, type, mode, owner and group of args["path"]."""
-    return _describe(Path(args["path"]))
-
-
-def change_directory(args: Args, desired: Args, before: State, _work: Work) -> None:
-    """Make the directory (and its parents) with the desired mode and owner; never removes one."""
-    path = Path(args["path"])
-    if before["type"] not in ("directory", "absent") or desired.get("exists") is False:
-        raise CannotChange(f"{path} is a {before['type']}")
-    uid, gid = _owner_ids(desired)
-    durable.make_directory(path, mode=int(desired.get("mode", "0755"), 8), uid=uid, gid=gid)
-
-
-def look_link(args: Args, _work: Work) -> State:
-    """exists, type and target of the symbolic link args["path"]."""
-    path = Path(args["path"])
-    state = _describe(path)
-    if state["type"] == "link":
-        state["target"] = str(path.readlink())
-    return state
-
-
-def change_link(args: Args, desired: Args, before: State, _work: Work) -> None:
-    """Point the link at the desired target, or remove it where it should not exist."""
-    path = Path(args["path"])
-    if before["type"] not in ("link", "absent"):
-        raise CannotChange(f"{path} is a {before['type']}, not a symbolic link")
-    if desired.get("exists") is False:
-        durable.remove(path)
-    else:
+def change(args: Args, desired: Args, before: State, work: Work) -> None:
+    """Put the desired file, directory or link into place. What is of another type is left alone, and nothing is removed."""
+    path, kind = Path(args["path"]), desired["type"]
+    if before["type"] not in (kind, "absent"):
+        raise CannotChange(f"{path} is a {before['type']}, not a {kind}")
+    if kind == "link":
         durable.link_atomically(path, desired["target"])
-
-
-def _describe(path: Path) -> State:
-    """What stands at a path, without following a link: exists, type, mode, owner, group."""
-    found = durable.status(path)
-    if found is None:
-        return {"exists": False, "type": "absent"}
-    return {
-        "exists": True,
-        "type": TYPES.get(stat.S_IFMT(found.st_mode), "special file"),
-        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
-        "owner": _name(pwd.getpwuid, found.st_uid),
-        "group": _name(grp.getgrgid, found.st_gid),
-    }
+        return
+    (uid, gid), mode = _owner_ids(desired), int(desired["mode"], 8)
+    if kind == "directory":
+        durable.make_directory(path, mode=mode, uid=uid, gid=gid)
+    else:
+        durable.write_atomically(path, work.files[desired["sha256"]], mode=mode, uid=uid, gid=gid)
 
 
 def _owner_ids(desired: Args) -> tuple[int, int]:
-    """User and group id of the desired owner and group names; -1 (leave it) where none is asked for."""
-    owner, group = desired.get("owner", "-1"), desired.get("group", "-1")
+    """User and group id of the desired owner and group names."""
+    owner, group = desired["owner"], desired["group"]
     try:  # a number stands for an id that has no name
-        uid = int(owner) if owner.lstrip("-").isdigit() else pwd.getpwnam(owner).pw_uid
-        gid = int(group) if group.lstrip("-").isdigit() else grp.getgrnam(group).gr_gid
+        uid = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+        gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
     except KeyError as unknown:
         raise CannotChange(f"no such user or group on this host: {unknown}") from unknown
     return uid, gid

@@ -1,4 +1,4 @@
-"""What answers on the host's network: HTTP endpoints, listening ports, addresses that a service must reach."""
+"""What answers on the host's network: HTTP endpoints, and addresses, of others or of its own ports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from cutover.agent.clock import CONNECT_S, HTTP_ANSWER_S, HTTP_POLL_S, LISTENING_S
+from cutover.agent.clock import CONNECT_S, HTTP_ANSWER_S, HTTP_POLL_S
 from cutover.agent.compare import differences
 from cutover.agent.work import Args, State, Work
 
@@ -37,34 +37,26 @@ def look_http(args: Args, _work: Work) -> State:
 
 def wait_for_http(args: Args, desired: Args, _before: State, work: Work) -> None:
     """Ask again until the endpoint shows what is desired, for at most args["wait_s"]; the second look shows the result."""
-    end = time.monotonic() + work.seconds_left(args.get("wait_s", 0))
+    end = time.monotonic() + work.seconds_left(args["wait_s"])
     while time.monotonic() < end:
         time.sleep(HTTP_POLL_S)
         if not differences(look_http(args, work), desired):
             return
 
 
-def look_listening(args: Args, _work: Work) -> State:
-    """Whether anything accepts connections on args["port"] of args["address"]."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.settimeout(LISTENING_S)
-        return {"port": args["port"], "listening": probe.connect_ex((args["address"], args["port"])) == 0}
-
-
 def look_connections(args: Args, _work: Work) -> State:
-    """Which of args["targets"] ("host:port") can be reached from the host, and why the others cannot."""
+    """Which of args["targets"] ("host:port") accept a connection from the host, and why the others cannot be reached."""
     import socket
 
     unreachable = {}
     for target in args["targets"]:
         name, _, port = target.rpartition(":")
         try:
-            socket.create_connection((name, int(port)), timeout=args.get("timeout_s", CONNECT_S)).close()
+            socket.create_connection((name, int(port)), timeout=CONNECT_S).close()
         except OSError as failure:
             unreachable[target] = str(failure)
-    return {"tried": len(args["targets"]), "unreachable": unreachable}
+    reached = [target for target in args["targets"] if target not in unreachable]
+    return {"tried": len(args["targets"]), "reached": reached, "unreachable": unreachable}
 
 
 def _body(content: bytes) -> Any:

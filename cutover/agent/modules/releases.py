@@ -40,9 +40,8 @@ def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
     """Unpack args["artifact"] into a scratch directory, verify it, and rename it into place."""
     root, artifact = Path(args["path"]), Path(args["artifact"])
     if before["present"]:
-        raise CannotChange(
-            f"{root} is there and is not what its manifest says; releases are never repaired in place: remove it, or make a new release"
-        )
+        what = f"{root} is there and is not what its manifest says; releases are never repaired in place"
+        raise CannotChange(f"{what}: remove it, or make a new release")
     if (found := durable.sha256_file(artifact)) != args["sha256"]:
         raise CannotChange(f"{artifact} has digest {found[:12]}, not {args['sha256'][:12]}")
     root.parent.mkdir(parents=True, exist_ok=True)
@@ -52,12 +51,9 @@ def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
         if json.loads((scratch / MANIFEST).read_text()).get("compiled") is False:
             _compile(scratch, root, work.seconds_left(COMPILE_S))
         compiled = sorted(name for name in durable.tree(scratch) if _is_cached(name) and (scratch / name).is_file())
-        durable.write_json(
-            scratch / BYTE_CODE, {name: durable.sha256_file(scratch / name) for name in compiled}, mode=0o444
-        )
-        durable.make_read_only(
-            scratch, folders=0o555
-        )  # whatever umask they were made under, the service's user enters them
+        digests = {name: durable.sha256_file(scratch / name) for name in compiled}
+        durable.write_json(scratch / BYTE_CODE, digests, mode=0o444)
+        durable.make_read_only(scratch, folders=0o555)  # the service's user enters them, whatever the umask was
         durable.sync_filesystem(scratch)
     durable.remove(artifact)
 

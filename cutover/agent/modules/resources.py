@@ -11,17 +11,12 @@ from cutover.agent.systemd import show
 from cutover.agent.work import Args, State, Work
 
 MB = 1024.0**2
-CGROUPS, PROC = (
-    Path("/sys/fs/cgroup"),
-    Path("/proc"),
-)  # a host on version 1 of control groups has no figures of this kind
+# A host on version 1 of control groups has no figures of this kind.
+CGROUPS, PROC = Path("/sys/fs/cgroup"), Path("/proc")
 
 
 def look_resources(args: Args, _work: Work) -> State:
-    """memory_mb and cpu_seconds (cumulative) of args["unit"], where each comes from, and how many processes it has.
-
-    A figure is None, and comes from nowhere, where neither the control group nor a process gives it.
-    """
+    """memory_mb and cpu_seconds (cumulative) of args["unit"]; None where neither its control group nor a process gives it."""
     group = show(args["unit"], ["ControlGroup"])["ControlGroup"]
     return measure(group, processes_of(group))
 
@@ -33,16 +28,11 @@ def measure(group: str, pids: Sequence[int], cgroups: Path = CGROUPS, proc: Path
     if group.strip("/") and pids:  # the root's own figures would be those of the whole host
         memory, cpu = _memory_of(cgroups / group.strip("/")), _cpu_of(cgroups / group.strip("/"))
     # A group that has processes and used nothing is one that is not accounted, and no measurement.
-    memory_from = "cgroup" if memory else "processes"
-    cpu_from = "cgroup" if cpu else "processes"
     memory = memory or _sum(map(_resident_bytes, processes))
     cpu = cpu or _sum(map(_processor_seconds, processes))
     return {
         "memory_mb": None if memory is None else round(memory / MB, 3),
-        "memory_from": None if memory is None else memory_from,
         "cpu_seconds": None if cpu is None else round(cpu, 6),
-        "cpu_from": None if cpu is None else cpu_from,
-        "processes": len(pids),
     }
 
 

@@ -35,7 +35,7 @@ def look_restored(args: Args, _work: Work) -> State:
             what = f"{snapshot} is gone, though it was taken before {begun[0].name} was begun"
             raise CannotChange(f"{what}: there is nothing to restore from")
         return {"snapshot": "none was taken", "identical": True}
-    return {"snapshot": str(snapshot), "identical": done is not None, "restored_at": done["at"] if done else None}
+    return {"snapshot": str(snapshot), "identical": done is not None}
 
 
 def restore(args: Args, _desired: Args, _before: State, work: Work) -> None:
@@ -84,12 +84,8 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
                 differs += [f"live: {line}" for line in _differences(entry)]
     finally:
         durable.remove(scratch)
-    work.results[f"rehearsal {snapshot}"] = {
-        "rehearsed": True,
-        "identical": not differs,
-        "differs": differs[:10],
-        "entries": len(entries),
-    }
+    result = {"rehearsed": True, "identical": not differs, "differs": differs[:10], "entries": len(entries)}
+    work.results[f"rehearsal {snapshot}"] = result
 
 
 def _differences(entry: Args) -> list[str]:
@@ -113,7 +109,6 @@ def _entries(snapshot: Path, args: Args) -> list[dict[str, Any]]:
     if manifest is None:
         raise CannotChange(f"there is no snapshot in {snapshot}")
     entries = manifest["entries"]
-    missing = [name for name in args["entries"] if name not in entries]
-    if missing:
+    if missing := [name for name in args["entries"] if name not in entries]:
         raise CannotChange(f"snapshot {snapshot} has no entry {', '.join(missing)}")
     return [entries[name] for name in args["entries"]]

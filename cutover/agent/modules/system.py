@@ -1,13 +1,14 @@
-"""The host itself: facts, disk, clock, log rotation, and what might restart services behind our back."""
+"""The host itself: facts, users, disk, clock, log rotation, and what might restart services behind our back."""
 
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from pathlib import Path
 
 from cutover.agent import process
-from cutover.agent.clock import SYSTEMCTL_S, boot_id
+from cutover.agent.clock import SMALL_COMMAND_S, SYSTEMCTL_S, boot_id
 from cutover.agent.durable import tree
 from cutover.agent.systemd import show, show_each
 from cutover.agent.work import Args, State, Work
@@ -45,6 +46,22 @@ def _os_name() -> str:
     return next((value.strip("\"'") for key, _, value in pairs if key == "PRETTY_NAME"), "unknown")
 
 
+def look_user(args: Args, _work: Work) -> State:
+    """Whether it exists."""
+    try:
+        pwd.getpwnam(args["user"])
+    except KeyError:
+        return {"exists": False}
+    return {"exists": True}
+
+
+def add_user(args: Args, _desired: Args, _before: State, work: Work) -> None:
+    """Add it with a group of its own and no way to log in."""
+    options = ["--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin"]
+    argv = ["useradd", *options, "--home-dir", args["home"], args["user"]]
+    process.run_or_fail(argv, deadline_s=work.seconds_left(SMALL_COMMAND_S))
+
+
 def look_disk(args: Args, _work: Work) -> State:
     """free_bytes and free_inodes where args["path"] is, or would be made; read_only.
 
@@ -55,12 +72,8 @@ def look_disk(args: Args, _work: Work) -> State:
     # Some file systems have no fixed number of inodes and report 0 of 0.
     inodes = seen.f_favail if seen.f_files else sys.maxsize
     free = seen.f_bavail * seen.f_frsize
-    state = {
-        "path": str(path),
-        "free_bytes": free,
-        "free_inodes": inodes,
-        "read_only": bool(seen.f_flag & os.ST_RDONLY),
-    }
+    read_only = bool(seen.f_flag & os.ST_RDONLY)
+    state = {"path": str(path), "free_bytes": free, "free_inodes": inodes, "read_only": read_only}
     if "room_for" in args:
         found, times = tree(Path(args["room_for"])).values(), args["times"]
         # A small file takes a whole block, and a sparse one is copied in full.
@@ -77,11 +90,11 @@ def look_clock(_args: Args, work: Work) -> State:
 
 def look_log_rotation(args: Args, _work: Work) -> State:
     """Whether logs are kept from growing without bound: journald always limits its own; files need a logrotate rule each."""
-    rules = [path for path in (Path("/etc/logrotate.conf"), *Path("/etc/logrotate.d").glob("*")) if path.is_file()]
-    text = "\n".join(path.read_text(errors="replace") for path in rules)
+    rules = (Path("/etc/logrotate.conf"), *Path("/etc/logrotate.d").glob("*"))
+    text = "\n".join(path.read_text(errors="replace") for path in rules if path.is_file())
     unrotated = [name for name in args["files"] if name not in text]
     journald = show("systemd-journald.service", ["ActiveState"])["ActiveState"]
-    return {"journald": journald, "unrotated": unrotated, "rules": len(rules)}
+    return {"journald": journald, "unrotated": unrotated}
 
 
 def look_restart_risks(_args: Args, _work: Work) -> State:

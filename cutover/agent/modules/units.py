@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cutover.agent.clock import FOREVER_S, KILLED_S, START_S, STOP_POLL_S, STOP_S
+from cutover.agent.clock import FOREVER_S, KILLED_S, STOP_POLL_S
 from cutover.agent.durable import sha256_bytes, sha256_file
 from cutover.agent.systemd import journal_of, reload_systemd, seconds_of, show, show_each, systemctl, systemctl_or_fail
 from cutover.agent.work import Args, CannotChange, LeftAsItIs, State, Work
@@ -49,11 +49,11 @@ def _digest_of(paths: Sequence[str]) -> str:
 
 
 def change_unit(args: Args, _desired: Args, before: State, work: Work) -> None:
-    """Do what args ask for: want ("started" | "stopped" | None) and enable (True | False | None = leave it).
+    """Do what args ask for: want ("started" | "stopped") and enable (True | False | None = leave it).
 
     on_timeout says what becomes of a start that takes too long: "stop" it again, or "leave" it going.
     """
-    unit, want, enable = args["unit"], args.get("want"), args.get("enable")
+    unit, want, enable = args["unit"], args["want"], args["enable"]
     if before["need_daemon_reload"]:
         reload_systemd()
     if want == "stopped":
@@ -89,10 +89,11 @@ def _pids(listing: Path) -> list[int]:
 def look_unit_files(args: Args, _work: Work) -> State:
     """Whether systemd knows the units as they are on disk (stale: not read again, or remembered as failed though its file is gone)."""
     seen = show_each(args["units"], ["NeedDaemonReload", "LoadState", "ActiveState"])
-    unknown = [unit for unit, state in seen.items() if state["LoadState"] == "not-found"]
-    failed = [unit for unit in unknown if seen[unit]["ActiveState"] == "failed"]
-    unread = [unit for unit, state in seen.items() if state["NeedDaemonReload"] == "yes"]
-    return {"stale": [*unread, *(unit for unit in failed if unit not in unread)], "not_found": unknown}
+    forgotten = {"LoadState": "not-found", "ActiveState": "failed"}
+    stale = [
+        unit for unit, state in seen.items() if state["NeedDaemonReload"] == "yes" or forgotten.items() <= state.items()
+    ]
+    return {"stale": stale}
 
 
 def reload_unit_files(args: Args, _desired: Args, _before: State, _work: Work) -> None:
@@ -111,7 +112,7 @@ def refuse_while_running(unit: str) -> None:
 
 def _start(unit: str, args: Args, work: Work) -> None:
     systemctl("reset-failed", unit)  # starts by hand count toward the start limit; a unit not failed makes it complain
-    done = systemctl("start", unit, deadline_s=work.seconds_left(args.get("timeout_s", START_S)))
+    done = systemctl("start", unit, deadline_s=work.seconds_left(args["timeout_s"]))
     if done.end == "deadline passed":
         if args.get("on_timeout", "stop") == "leave":  # on the way back: late is better than not at all
             raise CannotChange(f"{unit} was not ready within {done.seconds:.1f} s; its start goes on")
@@ -123,10 +124,10 @@ def _start(unit: str, args: Args, work: Work) -> None:
 
 def _stop(unit: str, args: Args, work: Work, systemd_kills_s: float) -> None:
     systemctl_or_fail("stop", "--no-block", unit)
-    timeout_s = args.get("timeout_s", STOP_S)
+    timeout_s = args["timeout_s"]
     if _wait_until_settled(unit, work.seconds_left(timeout_s)):
         return
-    if not args.get("force_stop", False):
+    if not args["force_stop"]:
         end = "never kills it" if systemd_kills_s == FOREVER_S else f"kills it {systemd_kills_s:g} s after it was asked"
         raise CannotChange(
             f"{unit} was asked to stop and is still running after {timeout_s:g} s;"

@@ -8,13 +8,15 @@ from cutover.plan.plan import HostPlan
 
 
 def test_old_unit_is_stopped(host: Any, wanted: HostPlan) -> None:
-    """Systemd has no process of the old unit, and it ended by itself. If not: see what it is busy with before it is killed."""
-    shown = host.check_output("systemctl show -p ActiveState,MainPID,Result %s", wanted.service.old.unit)
+    """The old unit has no process, ended by itself, and would not come back. If not: see what it is busy with before it is killed."""
+    asked = "systemctl show -p ActiveState,MainPID,Result,UnitFileState %s"
+    shown = host.check_output(asked, wanted.service.old.unit)
     state = dict(line.split("=", 1) for line in shown.splitlines())
     forced = wanted.service.old.force_stop
     assert state["MainPID"] == "0", state
     assert state["ActiveState"] == "inactive" or (forced and state["ActiveState"] == "failed"), state
     assert state["Result"] == "success" or forced, state
+    assert state["UnitFileState"] in ("disabled", ""), state
 
 
 def test_no_process_of_the_old_release_is_left(host: Any, wanted: HostPlan) -> None:
@@ -26,12 +28,6 @@ def test_no_process_of_the_old_release_is_left(host: Any, wanted: HostPlan) -> N
     assert kind == "link", f"{wanted.service.current} was {kind} at planning, expected a link"
     left = host.run("pgrep -f %s", f"^[^ ]*python[^ ]* .*{re.escape(str(current['target']))}/")
     assert left.exit_status == 1, f"processes {left.stdout.split()} run from {current['target']}"
-
-
-def test_old_unit_would_not_come_back(host: Any, wanted: HostPlan) -> None:
-    """The old unit is disabled: a reboot does not start it beside the new one. If not: disable it."""
-    enabled = host.run("systemctl is-enabled %s", wanted.service.old.unit).stdout.strip()
-    assert enabled in ("disabled", "not-found"), enabled
 
 
 def test_its_last_state_is_kept(host: Any, wanted: HostPlan) -> None:
