@@ -6,7 +6,6 @@ reported to the host beforehand.
 
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -171,7 +170,7 @@ def checks_that_find(phase: str, host: str, verdict: Verdict | None) -> Any:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""
+    """A world whose kinds the agent knows, without a systemd: batches run at once, units are only written."""
     here = World(tmp_path)
     monkeypatch.setattr(modules, "MODULES", here.kinds)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing crashes here, and it is half of the time
@@ -181,13 +180,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead", "ActiveState": "inactive"})
     monkeypatch.setattr(revert, "show_each", lambda *_: {})
     monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
-    monkeypatch.setattr(
-        batch,
-        "_launch",
-        lambda place, _unit, folder, _s: threading.Thread(
-            target=batch.work_through, args=(place, folder), daemon=True
-        ).start(),
-    )
+    monkeypatch.setattr(batch, "_launch", lambda place, _unit, folder, _deadline: batch.work_through(place, folder))
     monkeypatch.setattr("cutover.run.phase.ASK_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.run.rollback.TRY_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.run.phase.check_hosts", passes)

@@ -12,9 +12,8 @@ from cutover.plan.plan import HostPlan
 from cutover.run.rollback_check import Ahead, foresee
 from tests.run import fakehosts
 from tests.run.fakehosts import RUN, World, host_plan
-from tests.run.killing import HOSTS, Holders, Machine, killed, machines
+from tests.run.killing import HOSTS, Holders, Machine, killed
 
-__all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 
 

@@ -11,9 +11,8 @@ import pytest
 from cutover.core.errors import ExitCode, Interrupted
 from cutover.run.session import SIGNALS, StopSignal
 from tests.run.fakehosts import World, is_on_v1
-from tests.run.killing import HOSTS, Machine, machines
+from tests.run.killing import HOSTS, Machine
 
-__all__ = ["machines"]
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,8 @@ from cutover.core.errors import Interrupted, Locked, MixedFleet, RolledBack, Unr
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from tests.run.fakehosts import ALL, COMMITS, RUN, World, checks_that_find, is_on_v1
-from tests.run.killing import HOSTS, Killed, Machine, code_of, killed, machines, on_v2
+from tests.run.killing import HOSTS, Killed, Machine, code_of, killed, on_v2
 
-__all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 
 
