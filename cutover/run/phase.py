@@ -14,7 +14,7 @@ from cutover.remote.agent import Fenced, HostAgent
 from cutover.remote.fleet import as_problems, failures
 from cutover.remote.timeouts import ARM_S, ASK_AGAIN_S, BAKE_SAMPLE_S, PHASE_SLACK_S
 from cutover.remote.transport import DeadlinePassed, Lost
-from cutover.run.checks.runner import check_hosts
+from cutover.run.checks import check_hosts
 from cutover.run.session import Session
 
 # Arm the hosts' own revert: whoever goes silent from here on, a host that is not confirmed goes back by itself.

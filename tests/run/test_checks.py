@@ -17,8 +17,7 @@ from cutover.plan.phases import Phase
 from cutover.remote.fleet import Fleet
 from cutover.remote.transport import Lost, Result
 from cutover.run import verify
-from cutover.run.checks import plugin
-from cutover.run.checks.runner import run_checks
+from cutover.run.checks import Checked, run_checks
 from tests.run.fakehosts import host_plan
 
 _names = itertools.count(1)
@@ -68,7 +67,7 @@ class Hosts:
     def check(self, text: str | None) -> list[Finding]:
         """Run checks of this text on both hosts."""
         self.write(text)
-        checked = plugin.Checked(self.shells, {name: host_plan(name) for name in self.shells})
+        checked = Checked(self.shells, {name: host_plan(name) for name in self.shells})
         return run_checks(self.root, "toy", self.phase, checked, self.root / "junit.xml")
 
     def opens(self, findings: list[Finding]) -> bool:

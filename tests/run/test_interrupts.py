@@ -14,7 +14,6 @@ from tests.run.fakehosts import World, is_on_v1
 from tests.run.killing import HOSTS, Machine
 
 
-
 @pytest.fixture(autouse=True)
 def hangup() -> Iterator[None]:
     """Whatever this process does about a closed terminal is as before afterwards."""

@@ -1,10 +1,18 @@
-"""The checks of a phase on some hosts, standard ones and the service's, in one pytest session over the connections of the run."""
+"""The checks of a phase on some hosts, standard ones and the service's, in one pytest session over the connections of the run.
+
+testinfra's own plugin stays off: it would check this machine, and its `host` would win over ours.
+"""
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -12,9 +20,143 @@ from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
+from cutover.plan.plan import HostPlan
 from cutover.plan.service import load_service
-from cutover.run.checks import plugin
+from cutover.remote.transport import Result, Shell
 from cutover.run.session import Session
+
+# Ask all hosts at once what their checks will ask: checks run one after another, and during an outage each round trip counts.
+# Before pytest runs the checks, each host's checks are gone through in a thread of its own, only to get the host's
+# answers. When pytest then runs and judges them, each question finds its answer waiting, once; any other is asked live.
+
+AT_ONCE = 10  # hosts
+GIVEN = {"host", "wanted", "host_name"}  # what a check may ask for and still be gone through ahead
+
+
+class Remembering:
+    """A shell that keeps what the host answered while it is gathering, and gives each answer out once."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.name = shell.name
+        self._gathering = False
+        self._shell = shell
+        self._answers: dict[str, deque[Result]] = defaultdict(deque)
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Begin anew: forget what nobody asked for, keep what is answered meanwhile, and give that out afterwards."""
+        self._answers.clear()
+        self._gathering = True
+        yield
+        self._gathering = False
+
+    def shell(self, script: str, *, deadline: float) -> Result:
+        """Run shell text, or give the answer that was gathered for it."""
+        waiting = self._answers[script]
+        if not self._gathering and waiting:
+            return waiting.popleft()
+        result = self._shell.shell(script, deadline=deadline)
+        if self._gathering:
+            waiting.append(result)
+        return result
+
+
+@dataclass(frozen=True)
+class CheckedHost:
+    """A host as its checks see it; kept as long as its agent, since testinfra first asks each host who it is."""
+
+    shell: Remembering
+    host: Any
+
+
+_CHECKED_HOSTS: WeakKeyDictionary[Shell, CheckedHost] = WeakKeyDictionary()
+
+
+def checked_host(shell: Shell) -> CheckedHost:
+    """A host as its checks see it, made at its first use."""
+    if shell not in _CHECKED_HOSTS:
+        from cutover.remote.testinfra_backend import host_over  # not loaded before a check needs it
+
+        remembering = Remembering(shell)
+        _CHECKED_HOSTS[shell] = CheckedHost(remembering, host_over(remembering))
+    return _CHECKED_HOSTS[shell]
+
+
+def gather(items: Iterable[pytest.Item], hosts: Mapping[str, CheckedHost], wanted: Mapping[str, Any]) -> None:
+    """Go through the checks of all hosts, each host in a thread of its own."""
+    by_host: dict[str, list[pytest.Function]] = defaultdict(list)
+    for item in items:
+        if (
+            isinstance(item, pytest.Function)
+            and "host" in item.fixturenames
+            and set(item.fixturenames) <= GIVEN
+            and item.callspec.params["host_name"] in hosts
+        ):
+            by_host[str(item.callspec.params["host_name"])].append(item)
+    with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="ask-ahead") as threads:
+        list(threads.map(lambda name: _go_through(by_host[name], hosts[name], wanted[name]), by_host))
+
+
+def _go_through(checks: Sequence[pytest.Function], host: CheckedHost, wanted: Any) -> None:
+    given = {"host": host.host, "wanted": wanted}
+    with host.shell.gathering():
+        for check in checks:
+            names = check.obj.__code__.co_varnames[: check.obj.__code__.co_argcount]
+            # Nothing is judged here: pytest runs the same check again and judges it.
+            with suppress(BaseException):
+                check.obj(**{name: given[name] for name in names})
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The hosts that checks are run on, the plan that each is held against, and why others cannot be asked: their checks are errors."""
+
+    shells: Mapping[str, Shell]
+    plans: Mapping[str, HostPlan]
+    unasked: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """All of them."""
+        return [*self.plans, *self.unasked]
+
+
+class OnHosts:
+    """pytest plugin that gives each check its host: `host` (testinfra), `wanted` (the host's plan), once for each host."""
+
+    def __init__(self, checked: Checked) -> None:
+        self._checked = checked
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Make the markers known."""
+        config.addinivalue_line("markers", "warn: a check whose failure is WARN, not FAIL")
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """One test a host for everything that asks for `host` or `wanted`."""
+        if {"host", "wanted"} & set(metafunc.fixturenames):
+            metafunc.parametrize("host_name", self._checked.names, scope="session")
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Have all hosts asked at once, before the checks run one after another."""
+        hosts = {name: checked_host(shell) for name, shell in self._checked.shells.items()}
+        gather(session.items, hosts, self._checked.plans)
+
+    @pytest.fixture(scope="session")
+    def host(self, host_name: str) -> Any:
+        """The host as testinfra sees it, through its agent, as root."""
+        self._fail_unasked(host_name)
+        return checked_host(self._checked.shells[host_name]).host
+
+    @pytest.fixture(scope="session")
+    def wanted(self, host_name: str) -> HostPlan:
+        """The plan that the host is held against: its variables, facts and steps."""
+        self._fail_unasked(host_name)
+        return self._checked.plans[host_name]
+
+    def _fail_unasked(self, host_name: str) -> None:
+        """An error of the check that wants a host which cannot be asked."""
+        if host_name in self._checked.unasked:
+            pytest.fail(self._checked.unasked[host_name], pytrace=False)
 
 
 def refuse_unwritable(path: Path) -> None:
@@ -108,25 +250,18 @@ def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Fi
     junit = session.directory.evidence / f"checks-{number}-{phase.name}.xml"
     agents = {name: session.fleet.agents[name] for name in hosts}
     plans = {name: session.plans[name] for name in hosts}
-    return run_checks(session.options.root, session.plan.service.name, phase, plugin.Checked(agents, plans), junit)
+    return run_checks(session.options.root, session.plan.service.name, phase, Checked(agents, plans), junit)
 
 
-def run_checks(root: Path, service: str, phase: Phase, checked: plugin.Checked, junit: Path | None) -> list[Finding]:
+def run_checks(root: Path, service: str, phase: Phase, checked: Checked, junit: Path | None) -> list[Finding]:
     """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
     # Without any file, pytest would run all tests that it finds from here; so it is given one that is missing, and says so.
     files = [str(path) for path in load_service(root, service).files(f"checks/{phase.name}.py")]
     files = files or [str(root / "roles" / "standard" / "checks" / f"{phase.name}.py")]
     results, said = Findings(), StringIO()
-
-    class Hand:
-        """Hands the hosts to the plugin before it collects."""
-
-        def pytest_configure(self, config: pytest.Config) -> None:
-            config.stash[plugin.FLEET] = checked
-
     options = [*OPTIONS, f"--rootdir={root}", *files, *([f"--junit-xml={junit}"] if junit else [])]
     with redirect_stdout(said), redirect_stderr(said), _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
-        code = pytest.main(options, plugins=[Hand(), plugin, results])
+        code = pytest.main(options, plugins=[OnHosts(checked), results])
     if results.unwritten and junit is not None:  # a full disk here keeps no host from its version
         junit.unlink(missing_ok=True)  # half of one proves nothing
         found = f"the checks were judged, but {junit.name} could not be written: {results.unwritten}"
