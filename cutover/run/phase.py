@@ -197,6 +197,6 @@ def _gate(session: Session, phase: Phase, hosts: Sequence[str], findings: Sequen
     answer = decide(phase, findings, hosts)
     session.record(
         "gate", phase=phase.name, hosts=list(hosts), verdict=str(answer.verdict), opens=answer.opens, judged=answer.judged,
-        findings=[finding.as_json() for finding in answer.findings],
+        findings=[finding.as_json() for finding in answer.noteworthy],
     )  # fmt: skip
     return answer
