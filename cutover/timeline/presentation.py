@@ -4,16 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cutover.agent.compare import dig
 from cutover.core.errors import Problem, UsageError
 from cutover.core.numbers import is_number
 from cutover.inventory.targets import STANDARD
 from cutover.plan.service import load_service
-from cutover.timeline.presented import ReportModel, WatchDisplay
 
 FILE = "report.yml"
+
+
+class ReportModel(BaseModel):
+    """Refuses keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class OutageSteps(ReportModel):
@@ -83,6 +88,27 @@ class RealTimeFigure(ReportModel):
             of = dig(last, self.of)
             return round(value / of * self.times, 3) if is_number(value) and is_number(of) and of else None
         return (value if self.times == 1 else value * self.times) if is_number(value) else None
+
+
+class ShownSignal(ReportModel):
+    """A figure that people follow: what the rule of this name measures, with its limits in the chart, and its names and unit."""
+
+    rule: str
+    label: str
+    short: str = Field(description="the head of its column where room is short")
+    unit: str = ""
+    times: float = Field(default=1.0, description="from the unit of the rule to this unit")
+    format: str = ".4g"
+    counted: bool = Field(default=False, description="a rate: on how many events it rests stands beside it")
+    table: bool = False
+    live: bool = False
+
+
+class WatchDisplay(ReportModel):
+    """The whole of it. `values` is where in a sample the service's own named values lie (a mapping), for the report."""
+
+    signals: tuple[ShownSignal, ...] = ()
+    values: str = ""
 
 
 class Presentation(ReportModel):
