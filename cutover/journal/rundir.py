@@ -42,7 +42,7 @@ class RunDir:
 
     @property
     def evidence(self) -> Path:
-        """What was collected besides the journal: JUnit files, reports of the hosts, logs."""
+        """What was collected besides the journal: reports of the hosts, logs."""
         return self.path / "evidence"
 
     @property

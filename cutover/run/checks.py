@@ -179,7 +179,6 @@ class Findings:
     def __init__(self) -> None:
         self.found: list[Finding] = []
         self.broken: list[str] = []
-        self.unwritten = ""
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]  # the type of a hook wrapper is pluggy's affair
@@ -188,14 +187,6 @@ class Findings:
         if report.when == "call" or not report.passed:
             self.found.append(_finding(item, call, report))
         return report
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_sessionfinish(self):  # type: ignore[no-untyped-def]  # as above
-        """Note that the JUnit file, which is written at the end of the session, could not be: what was judged is judged."""
-        try:
-            return (yield)
-        except OSError as unwritten:
-            self.unwritten = str(unwritten)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """A file of checks that cannot be read is an error of every host."""
@@ -245,15 +236,13 @@ OPTIONS = [
 
 
 def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
-    """Run the checks of a phase and keep their JUnit file as evidence. Main thread only: pytest is not made for others."""
-    number = 1 + len(list(session.directory.evidence.glob(f"checks-*-{phase.name}.xml")))
-    junit = session.directory.evidence / f"checks-{number}-{phase.name}.xml"
+    """Run the checks of a phase. Main thread only: pytest is not made for others."""
     agents = {name: session.fleet.agents[name] for name in hosts}
-    plans = {name: session.plans[name] for name in hosts}
-    return run_checks(session.options.root, session.plan.service.name, phase, Checked(agents, plans), junit)
+    checked = Checked(agents, {name: session.plans[name] for name in hosts})
+    return run_checks(session.options.root, session.plan.service.name, phase, checked)
 
 
-def run_checks(root: Path, service: str, phase: Phase, checked: Checked, junit: Path | None) -> list[Finding]:
+def run_checks(root: Path, service: str, phase: Phase, checked: Checked, junit: Path | None = None) -> list[Finding]:
     """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
     # Without any file, pytest would run all tests that it finds from here; so it is given one that is missing, and says so.
     files = [str(path) for path in load_service(root, service).files(f"checks/{phase.name}.py")]
@@ -262,10 +251,6 @@ def run_checks(root: Path, service: str, phase: Phase, checked: Checked, junit: 
     options = [*OPTIONS, f"--rootdir={root}", *files, *([f"--junit-xml={junit}"] if junit else [])]
     with redirect_stdout(said), redirect_stderr(said), _without("PYTEST_ADDOPTS", "PYTEST_PLUGINS"):
         code = pytest.main(options, plugins=[OnHosts(checked), results])
-    if results.unwritten and junit is not None:  # a full disk here keeps no host from its version
-        junit.unlink(missing_ok=True)  # half of one proves nothing
-        found = f"the checks were judged, but {junit.name} could not be written: {results.unwritten}"
-        results.found.append(Finding("", f"{phase.name}.evidence", Verdict.WARN, found, "make room on this machine"))
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or results.broken:
         why = "; ".join(results.broken) or said.getvalue().strip()[-2000:] or f"pytest ended with {int(code)}"
         about = (f"{phase.name}.checks", Verdict.ERROR, f"the checks did not run: {why}", f"see {', '.join(files)}")

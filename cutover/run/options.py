@@ -58,11 +58,6 @@ class RunOptions:
         return self.command == "prepare"
 
     @property
-    def polls(self) -> bool:
-        """Whether people are polled by the checklist."""
-        return self.command == "cutover" and not self.check
-
-    @property
     def begins(self) -> bool:
         """Whether a new run is begun, which must be told its environment: that of the last run here may be another."""
         return self.command in ("plan", "prepare", "cutover") and not self.resume

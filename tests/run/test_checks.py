@@ -115,18 +115,6 @@ def test_a_service_has_checks_of_its_own_beside_the_standard_ones_of_a_phase(hos
     assert [one.verdict for one in found] == [Verdict.PASS] * 4
 
 
-@pytest.mark.parametrize("answer", ["inactive", "active"])
-def test_a_full_disk_here_keeps_no_check_from_being_judged(hosts: Hosts, answer: str) -> None:
-    hosts.shells["b"].said = f"{answer}\n"
-    (hosts.root / "junit.xml").symlink_to("/dev/full")  # opens, and takes no byte
-    found = hosts.check(PASSES)
-    assert verdicts(found[:2]) == {"a": Verdict.PASS, "b": Verdict.PASS if answer == "inactive" else Verdict.FAIL}
-    assert (found[2].host, found[2].verdict) == ("", Verdict.WARN)
-    assert "junit.xml could not be written" in found[2].message
-    assert hosts.opens(found) is (answer == "inactive")
-    assert not (hosts.root / "junit.xml").is_symlink()  # half of one would prove nothing
-
-
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
