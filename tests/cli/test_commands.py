@@ -28,11 +28,6 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     return calls
 
 
-def test_every_task_is_a_command_by_its_full_name() -> None:
-    assert {type(task) for task in EVERY.values()} == {Command}
-    assert [task.full for task in EVERY.values()] == list(EVERY)
-
-
 def test_who_has_a_check_and_who_only_looks_is_written_down_here() -> None:
     assert {name for name, task in EVERY.items() if "check" in task.options} == CHECKED
     assert {name for name, task in EVERY.items() if task.looks} == LOOKING
@@ -84,7 +79,6 @@ def test_a_number_that_it_cannot_have_is_wrong_usage(
         ("status", "--no-such-option", "--json"),
         ("no-such-command", "--json"),
         ("--command-timeout", "abc", "status", "--json"),
-        ("--dry", "lab.down", "--json"),
     ],
 )
 def test_wrong_usage_has_a_document_too(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,7 +94,6 @@ def test_wrong_usage_has_a_document_too(words: tuple[str, ...], capsys: pytest.C
     ("words", "code"),
     [
         (("--list",), 0),
-        (("hosts.list", "--hosts", "prod", "--json"), 0),
         (("hosts.list", "--hosts", "prod:!prod", "--json"), 2),
     ],
 )

@@ -46,12 +46,6 @@ def test_what_was_found_of_others_or_of_nobody_does_not_open_it(
     assert {problem.host for problem in answer.problems} <= {"", *expected}
 
 
-def test_every_problem_is_named() -> None:
-    answer = decide(PHASE, [finding("a", Verdict.FAIL), finding("b", Verdict.ERROR)], ["a", "b", "c"])
-    assert [problem.host for problem in answer.problems] == ["a", "b", "c"]
-    assert all(problem.next for problem in answer.problems)
-
-
 def step(**more: Any) -> Step:
     return Step(
         id="shutdown.old",

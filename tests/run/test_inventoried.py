@@ -12,10 +12,10 @@ from cutover.core.host import Host
 from cutover.core.secret import Secret
 from cutover.inventory.targets import Targets
 from cutover.inventory.variables import Variables
-from cutover.plan.plan import HostPlan, Plan, ReleasePlan, ServicePlan
+from cutover.plan.plan import Plan
 from cutover.plan.roles import NO_RELEASE
 from cutover.run.planning import contents_for, refuse_another_inventory
-from tests.toy import TOY
+from tests.run.fakehosts import plan_of
 
 HOST = Host("web1", "198.18.0.1", "lab", Path("known_hosts"), user="deploy", port=2222)
 VARIABLES = {"ansible_host": HOST.address, "cutover_bake_s": 60, "token": Secret("hunter2"), "a": {"b": [1, 2.5]}}
@@ -31,13 +31,9 @@ def targets(host: Host = HOST, **variables: object) -> Targets:
 @pytest.fixture
 def plan() -> Plan:
     """The plan that was made from it, read back."""
-    made = Plan(
-        service=ServicePlan(name="toy", title="Toy", old="V1", new="V2"),
-        run="20260102T030405Z-abc123", stamp="s", created_at="now", created_by="me", environment="lab", pattern="lab",
-        batches=(("web1",),), release=ReleasePlan(id="r", sha256="0", artifact="a", size=1), files={},
-        hosts={"web1": HostPlan(service=TOY, name="web1", address=HOST.reached, variables=Variables("web1", VARIABLES).masked(),
-                                facts={}, steps={}, changes=(), diffs=())},
-    )  # fmt: skip
+    made = plan_of("20260102T030405Z-abc123", (("web1",),))
+    about = {"address": HOST.reached, "variables": Variables("web1", VARIABLES).masked(), "steps": {}}
+    made = made.model_copy(update={"hosts": {"web1": made.hosts["web1"].model_copy(update=about)}})
     return Plan.model_validate_json(made.model_dump_json())
 
 
