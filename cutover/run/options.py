@@ -77,7 +77,7 @@ class RunOptions:
         if found is None and self.run and self._created.environment:
             found = self._inventory(self.run, self._created)
         if found is None and not configured() and not self.begins:
-            run = next((run for run in self.runs.newest_first() if run.environment()), None)
+            run = next((run for run in self.runs.newest_first() if run.created().environment), None)
             if run:
                 found = self._inventory(run.id, run.created())
                 progress(f"environment {found.absolute().name}, that of the last run here ({run.id})")

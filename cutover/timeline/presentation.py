@@ -29,7 +29,7 @@ class OutageSteps(ReportModel):
     whole: str
     budget_variable: str
     baseline: str = Field(default="", description="an outage to compare with, in words")
-    parts: dict[str, str]
+    parts: dict[str, str] = Field(description="of `stop`, what `stop_s` of a step's state measured, in words")
 
 
 class Column(ReportModel):

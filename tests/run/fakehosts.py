@@ -6,6 +6,7 @@ reported to the host beforehand.
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -168,9 +169,13 @@ def checks_that_find(phase: str, host: str, verdict: Verdict | None) -> Any:
     return check
 
 
+def _launch(place: StateDir, _unit: str, folder: Path, _deadline_s: float) -> None:
+    threading.Thread(target=batch.work_through, args=(place, folder), daemon=True).start()
+
+
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world whose kinds the agent knows, without a systemd: batches run at once, units are only written."""
+    """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""
     here = World(tmp_path)
     monkeypatch.setattr(modules, "MODULES", here.kinds)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # nothing crashes here, and it is half of the time
@@ -180,7 +185,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead", "ActiveState": "inactive"})
     monkeypatch.setattr(revert, "show_each", lambda *_: {})
     monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
-    monkeypatch.setattr(batch, "_launch", lambda place, _unit, folder, _deadline: batch.work_through(place, folder))
+    monkeypatch.setattr(batch, "_launch", _launch)
     monkeypatch.setattr("cutover.run.phase.ASK_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.run.rollback.TRY_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.run.phase.check_hosts", passes)

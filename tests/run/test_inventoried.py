@@ -37,20 +37,12 @@ def plan() -> Plan:
     return Plan.model_validate_json(made.model_dump_json())
 
 
-def test_the_same_inventory_is_fine(plan: Plan) -> None:
-    refuse_another_inventory(targets(), plan)
-
-
 @pytest.mark.parametrize(
     ("today", "path", "said"),
     [
         (targets(replace(HOST, address="198.18.0.2")), "hosts.yml", "deploy@198.18.0.1:2222 with /usr/bin/python3, and"),
-        (targets(replace(HOST, port=None)), "hosts.yml", "now as deploy@198.18.0.1 with"),
-        (targets(replace(HOST, user="root")), "hosts.yml", "root@198.18.0.1:2222"),
         (targets(replace(HOST, proxy_jump="bastion")), "hosts.yml", "over bastion"),
-        (targets(replace(HOST, python="/opt/python")), "hosts.yml", "/opt/python"),
         (targets(cutover_bake_s=5), "cutover_bake_s", "it was 60, it is 5"),
-        (targets(a={"b": [1, 2]}), "a", '"b": [1, 2]'),
         (targets(more=1), "more", "it was not declared, it is 1"),
         (targets(cutover_bake_s=None), "cutover_bake_s", "it is not declared"),
         (targets(token=Secret("another")), "token", str(Secret("another"))),
@@ -67,7 +59,8 @@ def test_whatever_is_another_today_is_named_and_nothing_is_applied(
     assert "hunter2" not in str(refused.value)
 
 
-def test_all_that_changed_is_told_at_once(plan: Plan) -> None:
+def test_all_that_changed_is_told_at_once_and_nothing_where_nothing_has(plan: Plan) -> None:
+    refuse_another_inventory(targets(), plan)
     with pytest.raises(UsageError) as refused:
         refuse_another_inventory(targets(replace(HOST, port=22), cutover_bake_s=5, more=1), plan)
     assert {problem.path for problem in refused.value.problems} == {"hosts.yml", "cutover_bake_s", "more"}

@@ -79,21 +79,6 @@ def test_a_command_that_asks_who_can_be_reached_is_told_no(root: Path, capsys: p
     assert asked(root, hosts.ping, capsys)[0] == 3
 
 
-def test_the_reports_of_a_silent_fleet_have_every_host_and_check_with_why(
-    root: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    asked(root, judge.validate, capsys)
-    fleet = next((root / ".cutover" / "validations").glob("*/production_validation_report.json"))
-    report = json.loads(fleet.read_text())
-    assert (report["status"], list(report["checks"])) == ("INCONCLUSIVE", CHECKS)
-    host = json.loads((fleet.parent / "hosts" / "a" / fleet.name).read_text())
-    assert list(host["checks"]) == CHECKS
-    assert {check["issues"][0]["found"] for check in host["checks"].values()} == {"no route to a"}
-    asked(root, judge.shadow, capsys)
-    compared = json.loads(next((root / ".cutover" / "shadows").glob("*/shadow_report.json")).read_text())
-    assert compared["hosts"] == {"a": "INCONCLUSIVE", "b": "INCONCLUSIVE"}
-
-
 def test_the_junit_file_has_only_errors_of_a_silent_fleet(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     junit = root / "out" / "checks.xml"
     assert asked(root, lambda where: judge.verify(where, "activation", str(junit)), capsys)[0] == 10
