@@ -14,7 +14,7 @@ from cutover.core.errors import Problem, Refused, UsageError
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfits, one_of, validate
 from cutover.inventory.targets import Targets
-from cutover.inventory.yamlfile import Document, Keys, read
+from cutover.inventory.yamlfile import Keys, required
 from cutover.journal.journal import Journal, utc_now
 from cutover.notify.escalation import TeamRole
 from cutover.notify.listener import people_of
@@ -68,19 +68,11 @@ class Checklist(Schema):
 def checklist(path: Path, roles: Iterable[str]) -> Checklist:
     """The checklist in a file; UsageError with all that is wrong with it. `roles` are those that there are."""
     problems: list[Problem] = []
-    document = _document(path)
+    document = required(path)
     found = validate(Checklist, document.value, document.where, problems, {"role": list(roles)})
     if found is None:
         raise UsageError(problems)
     return found
-
-
-def _document(path: Path) -> Document:
-    problems: list[Problem] = []
-    document = read(path, problems)
-    if document is None:
-        raise UsageError(problems)
-    return document
 
 
 # What people answered: a file of --answers, read and checked as a whole.
@@ -107,7 +99,7 @@ class ChecklistAnswer:
 
 def answers(path: Path, known: Checklist, at: str) -> dict[str, ChecklistAnswer]:
     """The answers in a file, by line: `id: {answer: yes, by: NAME, note: ...}`; UsageError with all that is wrong."""
-    document, problems = _document(path), list[Problem]()
+    document, problems = required(path), list[Problem]()
     if not isinstance(document.value, dict):
         next_ = "write `line: {answer: yes, by: NAME}`"
         raise UsageError(Problem("expected answers by line", next_, path=document.name))

@@ -73,11 +73,7 @@ def _by_exit_code(timeline: Timeline, away: list[Outage], labels: Labels) -> End
 
 def _unfinished(timeline: Timeline, old: str) -> Ending:
     last, went = timeline.records[-1], ", ".join(timeline.touched())
-    torn = " (its last line was cut off while it was written)" if timeline.integrity.torn else ""
-    about = f" of {last.host}" if last.host else ""
-    first = (
-        f"This run is unfinished: its journal ends at {clock(last.at)} UTC with the record `{last.kind}`{about}{torn}."
-    )
+    first = f"This run is unfinished: its journal ends at {clock(last.at)} UTC with the record `{last.kind}`."
     second = f"No host had been touched by phases 3-5: {old} is in service."
     if went:
         second = f"Phases 3-5 had begun on {went}; `./invokew status` asks each host which release it is on."
@@ -119,9 +115,9 @@ def _cause(timeline: Timeline) -> str:
     serious = [one for verdict, one in problems_of(timeline) if not verdict.lets_pass and not is_consequence(one)]
     if not serious:
         return "The journal names no cause."
-    where = ": ".join(part for part in (serious[0].host, serious[0].path) if part and serious[0].host)
-    found = serious[0].found.splitlines()[0][:240].rstrip(" .;:") + (f" ({where})" if where else "")
-    return f"Cause: {found}{f', and {len(serious) - 1} more' if len(serious) > 1 else ''}."
+    found, where = serious[0].found.splitlines()[0][:240].rstrip(" .;:"), f"{serious[0].host}: {serious[0].path}"
+    more = f", and {len(serious) - 1} more" if len(serious) > 1 else ""
+    return f"Cause: {found}{f' ({where})' if serious[0].host else ''}{more}."
 
 
 def _hosts(hosts: Iterable[str]) -> str:
