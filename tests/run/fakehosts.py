@@ -169,10 +169,6 @@ def checks_that_find(phase: str, host: str, verdict: Verdict | None) -> Any:
     return check
 
 
-def _launch(place: StateDir, _unit: str, folder: Path, _deadline_s: float) -> None:
-    threading.Thread(target=batch.work_through, args=(place, folder), daemon=True).start()
-
-
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world whose kinds the agent knows, without a systemd: batches run in threads, units are only written."""
@@ -185,7 +181,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead", "ActiveState": "inactive"})
     monkeypatch.setattr(revert, "show_each", lambda *_: {})
     monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
-    monkeypatch.setattr(batch, "_launch", _launch)
+    works: dict[Path, threading.Thread] = {}  # by the batch's folder
+
+    def launch(place: StateDir, _unit: str, folder: Path, _deadline_s: float) -> None:
+        works[folder] = threading.Thread(target=batch.work_through, args=(place, folder), daemon=True)
+        works[folder].start()
+
+    monkeypatch.setattr(batch, "_launch", launch)
+    monkeypatch.setattr(batch, "_wait", lambda _unit, result, deadline_s: works[result.parent].join(deadline_s))
     monkeypatch.setattr("cutover.run.phase.ASK_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.run.rollback.TRY_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.run.phase.check_hosts", passes)
