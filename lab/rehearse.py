@@ -116,7 +116,7 @@ def _part(ask: Ask, name: str) -> RehearsalPart:
 
 def _outages(root: Path, run: RunDir) -> dict[str, float]:
     """Seconds without service on each host, in the part of the run that has just ended."""
-    found = outages(read_timeline(run.journal_file), presentation(root, run.service()).outage)
+    found = outages(read_timeline(run.journal_file), presentation(root, run.created().service).outage)
     return {outage.host: outage.intervals[-1].seconds for outage in found if outage.intervals}
 
 

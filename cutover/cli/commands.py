@@ -6,12 +6,12 @@ says what it is: it has a `--check`, which `--dry` then sets; or it only looks, 
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from invoke.context import Context
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
 from invoke.tasks import Task
 
 from cutover.cli.app import conclude
@@ -74,7 +74,7 @@ HELP = {
 LEAST = {"leave_mb": 0}  # of numbers; any other is 1 at least
 Body = Callable[..., ExitCode]
 Number = int | None  # an option that is a number, and may be omitted
-WHOLE = re.compile(r"-?[0-9]+\Z")
+WHOLE = re.compile(r"[0-9]+\Z")
 
 
 class Command(Task[Body]):
@@ -97,22 +97,20 @@ class Command(Task[Body]):
         return inspect.signature(body).replace(parameters=options)
 
     def arg_opts(self, name: str, default: object, taken_names: set[str]) -> dict[str, Any]:
-        """Invoke's own, but for numbers: what is none is kept as it was written, for us to refuse rather than for Invoke to break at."""
+        """Invoke's own, but for numbers, which are refused with the option's name where they are none or too small."""
         opts: dict[str, Any] = super().arg_opts(name, default, taken_names)  # type: ignore[arg-type]  # Invoke says str, and passes any
-        return opts | {"kind": number} if name in self.numbers else opts
+        return opts | {"kind": whole(name)} if self.options[name].annotation in (int, Number) else opts
 
     def __call__(self, *args: Any, **given: Any) -> Any:
-        """Run it, unless its numbers or its dry run are refused, and end with its exit code."""
+        """Run it, unless a dry run is refused, and end with its exit code."""
         (context,) = args
-        wrong = [*self._no_numbers(given)]
-        if context.config.run.dry:
-            if "check" in self.options:
-                given["check"] = True
-            elif not self.looks:
-                next_ = "read --help; run it without --dry to have it done"
-                wrong.append(Problem(f"`{self.full}` has no dry run, and nothing was done", next_, path="--dry"))
-        ask = Ask(ROOT, self.full, bool(given.get("json")))
-        code = conclude(ask, UsageError(wrong)) if wrong else self.run(context, given)
+        dry = context.config.run.dry
+        if dry and not self.looks and "check" not in self.options:
+            next_ = "read --help; run it without --dry to have it done"
+            problem = Problem(f"`{self.full}` has no dry run, and nothing was done", next_, path="--dry")
+            code = conclude(Ask(ROOT, self.full, bool(given.get("json"))), UsageError(problem))
+        else:
+            code = self.run(context, given | ({"check": True} if dry and "check" in self.options else {}))
         if code:
             raise Exit(code=int(code))
 
@@ -124,18 +122,6 @@ class Command(Task[Body]):
             given["inventory"] = given["inventory"] or short
         shared = {name: value for name in self.shared if (value := given.pop(name, None)) is not None}
         return ExitCode(self.body(RunOptions(ROOT, self.full, **shared), **given))
-
-    @property
-    def numbers(self) -> list[str]:
-        """Which of its options are numbers."""
-        return [name for name, option in self.options.items() if option.annotation in (int, Number)]
-
-    def _no_numbers(self, given: Mapping[str, object]) -> Iterator[Problem]:
-        for name in self.numbers:
-            value, least = given.get(name), LEAST.get(name, 1)
-            if isinstance(value, str) or (isinstance(value, int) and value < least):
-                option = f"--{name.replace('_', '-')}"
-                yield Problem(f"`{value}` is out of range", f"give a whole number, {least} or more", path=option)
 
 
 def command(full: str, shared: str = "", *, looks: bool = False) -> Callable[[Body], Command]:
@@ -149,6 +135,13 @@ def _shared(name: str) -> inspect.Parameter:
     return option.replace(name=name, default=None if option.annotation is int else option.default)
 
 
-def number(written: str) -> int | str:
-    """A whole number; anything else stays as it is."""
-    return int(written) if WHOLE.match(written) else written
+def whole(name: str) -> Callable[[str], int]:
+    """Reads the whole number of an option."""
+    least = LEAST.get(name, 1)
+
+    def read(written: str) -> int:
+        if not WHOLE.match(written) or int(written) < least:
+            raise ParseError(f"--{name.replace('_', '-')}: `{written}` is not a whole number of {least} or more")
+        return int(written)
+
+    return read

@@ -20,7 +20,7 @@ def write_all(root: Path, run: RunDir) -> dict[str, str]:
     written = {
         "report": write_report(run, root),
         "incident_record": write_incident(run, root),
-        "validation": write_validation_reports(run, presentation(root, run.service()).validation),
+        "validation": write_validation_reports(run, presentation(root, run.created().service).validation),
     }
     return {name: str(path) for name, path in written.items() if path is not None}
 
@@ -57,7 +57,7 @@ def show_end(session: Session) -> None:
     run = session.directory
     if not run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
         return
-    shown = presentation(ask.root, run.service()).outage
+    shown = presentation(ask.root, run.created().service).outage
     records, plan = read(run.journal_file), run.plan()
     labels = labels_of(plan)
     ask.hosts = hosts_as_json(records, shown, labels)
@@ -72,6 +72,8 @@ def show_finished(session: Session) -> None:
     """Show that the run was done before; its journal and report are left as they are."""
     run, ask = session.directory, session.ask
     plan = run.plan()
-    ask.hosts = hosts_as_json(read(run.journal_file), presentation(ask.root, run.service()).outage, labels_of(plan))
+    ask.hosts = hosts_as_json(
+        read(run.journal_file), presentation(ask.root, run.created().service).outage, labels_of(plan)
+    )
     on = f"{', '.join(plan.hosts)}: on {plan.release.id} ({plan.service.new}), healthy"
     ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")

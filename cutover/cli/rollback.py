@@ -1,8 +1,6 @@
 """`rollback` and `abort`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from cutover.cli.announce import announcer_if_possible
 from cutover.cli.app import with_ask
@@ -11,7 +9,7 @@ from cutover.core.errors import ExitCode, JudgedFail, Unjudged
 from cutover.run.options import RunOptions
 from cutover.run.rollback import give_up
 from cutover.run.rollback import rollback as take_back
-from cutover.run.rollback_check import HostAhead, foresee
+from cutover.run.rollback_check import foresee
 from cutover.run.session import Session, StopSignal
 
 NOTHING = "nothing to roll back: no host of this pattern is on the new release"
@@ -34,7 +32,7 @@ def rollback(ask: Ask, options: RunOptions) -> ExitCode:
 def abort(ask: Ask, options: RunOptions) -> ExitCode:
     """Go back where something is to be undone, and release what was only prepared."""
     if options.check:
-        _foresee(ask, options, IDLE, gives_up=True)
+        _foresee(ask, options, IDLE)
         return ExitCode.DONE
     back = _take_back_all(ask, replace(options, reason="aborted by a person"))
     released = give_up(options.targets(), options)
@@ -64,38 +62,20 @@ def _take_back_all(ask: Ask, options: RunOptions) -> list[str]:
                 return back
 
 
-# What `rollback --check` and `abort --check` foresee: run by run, host by host; and the same for `--json`.
-
-
-def _foresee(ask: Ask, options: RunOptions, nothing: str, *, gives_up: bool = False) -> None:
+def _foresee(ask: Ask, options: RunOptions, nothing: str) -> None:
     """What would be done, and whether the backups that it needs are sound. Nothing is changed, nobody is asked."""
     ahead = foresee(options.targets(), options)
-    released = ahead.released if gives_up else {}
-    ask.run_id = next((one.run for one in ahead.back), next(iter(released), ""))
-    ask.hosts = _show_ahead(ahead.back, released, ask.say)
-    if not ahead.back and not released and not ahead.unknown:
+    ask.run_id = next((one.run for one in ahead.hosts), "")
+    ask.hosts = {
+        one.host: {"run": one.run, "stands": one.stands, "would": list(one.would)} for one in reversed(ahead.hosts)
+    }
+    for one in ahead.hosts:
+        ask.say(f"{one.host}: run {one.run}, {one.stands}")
+        for words in one.would:
+            ask.say(f"  < {words}")
+    if not ahead.hosts and not ahead.unknown:
         ask.say(nothing)
-    if wrong := [problem for one in ahead.back for problem in one.wrong] + [*ahead.leftover]:
+    if wrong := [problem for one in ahead.hosts for problem in one.wrong] + [*ahead.leftover]:
         raise JudgedFail([*wrong, *ahead.unknown])
     if ahead.unknown:
         raise Unjudged(ahead.unknown)
-
-
-def _show_ahead(
-    back: Sequence[HostAhead], released: Mapping[str, Iterable[str]], say: Callable[[str], None]
-) -> dict[str, dict[str, Any]]:
-    """Print it; gives the `hosts` of `--json`."""
-    for run in dict.fromkeys(one.run for one in back):
-        say(f"run {run} would be undone:")
-        for one in back:
-            if one.run == run:
-                say(f"  {one.host}: {one.stands}")
-                for words in one.would:
-                    say(f"    < {words}")
-    for run, hosts in released.items():
-        say(f"run {run} would be given up: {', '.join(hosts)} released; the old release was not touched")
-    found = {one.host: {"run": one.run, "stands": one.stands, "would": list(one.would)} for one in reversed(back)}
-    held = {
-        host: {"run": run, "stands": "held", "would": ["release"]} for run, hosts in released.items() for host in hosts
-    }
-    return {**held, **found}

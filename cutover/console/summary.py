@@ -14,7 +14,7 @@ from cutover.core.errors import ExitCode, Problem
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
 from cutover.timeline.host_state import HostState, Labels
-from cutover.timeline.outages import Interval, Outage, longest, outages, part_names
+from cutover.timeline.outages import Interval, Outage, longest, outages
 from cutover.timeline.presentation import OutageSteps
 from cutover.timeline.problems import WHERE_IT_ENDED, grouped
 from cutover.timeline.timeline import timeline_of
@@ -25,9 +25,9 @@ def summary(records: Sequence[Record], shown: OutageSteps, labels: Labels, place
     progress, away = progress_of(records), outages(timeline_of(records), shown, labels)
     parts: list[RenderableType] = [_verdict_line(progress, away, labels)]
     if progress.hosts or progress.already:
-        parts.append(_hosts(progress, away, labels, list(part_names(shown))))
+        parts.append(_hosts(progress, away, labels, list(shown.parts)))
     if longest(away):
-        parts.append(text("; ".join(f"{name}: {what}" for name, what in part_names(shown).items()), "dim"))
+        parts.append(text("; ".join(f"{name}: {what}" for name, what in shown.parts.items()), "dim"))
     if warnings := _warnings(progress):
         parts.append(warnings)
     if problems := _problems(progress):
@@ -108,7 +108,7 @@ def _hosts(progress: Progress, away: Sequence[Outage], labels: Labels, heads: Se
 
 
 def _row(interval: Interval) -> tuple[str, dict[str, str]]:
-    figures = {"total": interval.seconds} | {part.name: part.seconds for part in interval.parts}
+    figures = {"total": interval.seconds} | interval.parts
     return interval.why, {name: f"{seconds:.2f} s" for name, seconds in figures.items()}
 
 

@@ -45,7 +45,7 @@ def make_bundle(
     if not run.journal_file.exists():
         raise UsageError(Problem("this run has no journal to bundle", "name another with --run", path=str(run.path)))
     chosen = signing.choose(key)
-    known = signers or signers_of(root, run.environment())
+    known = signers or signers_of(root, run.created().environment)
     files, heads = _collect(run.path)
     plan: dict[str, str] = {}
     with suppress(OSError, ValueError):  # one that is not a plan is found by the verification
@@ -53,8 +53,8 @@ def make_bundle(
     try:
         manifest = Manifest(
             run=run.id,
-            service=run.service(),
-            environment=run.environment(),
+            service=run.created().service,
+            environment=run.created().environment,
             made_at=now(),
             engineer=signing.engineer_of(chosen, known),
             public_key=chosen.public,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from cutover.core.errors import Problem
+from cutover.core.errors import Problem, UsageError
 
 Keys = tuple[str | int, ...]
 
@@ -70,6 +70,15 @@ def read(path: Path, problems: list[Problem]) -> Document | None:
         problems.append(Problem("is encrypted with Ansible Vault, which is not supported", advice, path=name))
         return None
     return parse(text, name, problems)
+
+
+def required(path: Path) -> Document:
+    """The document in a file; UsageError with all reasons where it cannot be used."""
+    problems: list[Problem] = []
+    document = read(path, problems)
+    if document is None:
+        raise UsageError(problems)
+    return document
 
 
 def parse(text: str, name: str, problems: list[Problem]) -> Document | None:

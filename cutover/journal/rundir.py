@@ -42,7 +42,7 @@ class RunDir:
 
     @property
     def evidence(self) -> Path:
-        """What was collected besides the journal: JUnit files, reports of the hosts, logs."""
+        """What was collected besides the journal: reports of the hosts, logs."""
         return self.path / "evidence"
 
     @property
@@ -69,14 +69,6 @@ class RunDir:
         name = service.get("name", "") if isinstance(service, dict) else service
         environment, pattern, inventory = (str(about.get(key, "")) for key in ("environment", "pattern", "inventory"))
         return Created(environment, pattern, inventory, str(name))
-
-    def environment(self) -> str:
-        """The environment that the run is about."""
-        return self.created().environment
-
-    def service(self) -> str:
-        """The service that the run is about."""
-        return self.created().service
 
     @property
     def was_begun(self) -> bool:
@@ -129,11 +121,8 @@ class RunDirs:
 
     def last(self, environment: str, service: str = "") -> RunDir | None:
         """The newest run of an environment (and of a service) that was begun on hosts, else the newest that was planned, else None."""
-        runs = [
-            run
-            for run in self.newest_first()
-            if run.journal_file.exists() and run.environment() == environment and service in ("", run.service())
-        ]
+        with_journal = [(run, run.created()) for run in self.newest_first() if run.journal_file.exists()]
+        runs = [run for run, of in with_journal if of.environment == environment and service in ("", of.service)]
         return next((run for run in runs if run.was_begun), runs[0] if runs else None)
 
     def newest_first(self) -> list[RunDir]:

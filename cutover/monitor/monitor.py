@@ -129,8 +129,8 @@ def watched_run(
             raise UsageError(Problem(path="watch_scale", found=found, next=next_))
         heads = {name: list(known.at(name).heads) for name in hosts}
         started = {
-            "run": directory.id, "environment": directory.environment(), "hosts": list(hosts), "head": head_of(directory.journal_file),
-            "heads": heads, **settings.as_json(),
+            "run": directory.id, "environment": directory.created().environment, "hosts": list(hosts),
+            "head": head_of(directory.journal_file), "heads": heads, **settings.as_json(),
         }  # fmt: skip
         clock = WatchClock(state.began if state.started_at else time.time(), settings.scale)
         if once:  # samples are as far apart then as rows are, and windows must hold several of them

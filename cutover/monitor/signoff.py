@@ -20,7 +20,11 @@ def run_with_watch(targets: Targets, runs: RunDirs, run: str) -> tuple[RunDir, W
     else:
         every = (RunDir(path) for path in sorted(runs.root.glob("*/"), reverse=True))
         about = (targets.environment, targets.service)
-        candidates = [one for one in every if one.watch_file.exists() and (one.environment(), one.service()) == about]
+        candidates = [
+            one
+            for one in every
+            if one.watch_file.exists() and (one.created().environment, one.created().service) == about
+        ]
     if not candidates or not candidates[0].watch_file.exists():
         where = str(runs.root / run) if run else str(runs.root)
         next_ = "`./invokew monitor` begins a watch; sign off on the machine that has it, or name the run with --run"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
 
-from cutover.core.errors import Problem, UsageError
+from cutover.core.errors import Problem
 from cutover.inventory.yamlfile import Keys, dotted, parse
 
 
@@ -19,11 +19,6 @@ class KeyChange:
     path: str
     before: str = ""
     after: str = ""
-
-    @property
-    def kind(self) -> str:
-        """What happens to it."""
-        return "changed" if self.before and self.after else "added" if self.after else "removed"
 
     def __str__(self) -> str:
         if self.before and self.after:
@@ -37,12 +32,12 @@ def diff(before_text: str, after_text: str, from_name: str, to_name: str) -> str
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
-def structural_diff(before_text: str, after_text: str, from_name: str, to_name: str) -> tuple[KeyChange, ...]:
-    """What differs between two YAML or JSON documents, by key path; UsageError where one of them is neither."""
+def structural_diff(before_text: str, after_text: str) -> tuple[KeyChange, ...]:
+    """What differs between two YAML or JSON documents, by key path; nothing where one of them is neither, such as a unit file."""
     problems: list[Problem] = []
-    before, after = parse(before_text, from_name, problems), parse(after_text, to_name, problems)
+    before, after = parse(before_text, "", problems), parse(after_text, "", problems)
     if before is None or after is None:
-        raise UsageError(problems)
+        return ()
     old, new = dict(_flat(before.value, ())), dict(_flat(after.value, ()))
     return tuple(
         KeyChange(dotted(keys) or "(the document)", old.get(keys, ""), new.get(keys, ""))

@@ -36,7 +36,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a gate: whether it opens, the verdict, and everything that was not PASS."""
+    """The answer of a gate: the verdict, and everything that was found."""
 
     phase: Phase
     verdict: Verdict
@@ -47,6 +47,11 @@ class Answer:
     def opens(self) -> bool:
         """Whether nothing is worse than a warning."""
         return self.verdict.lets_pass
+
+    @property
+    def noteworthy(self) -> list[Finding]:
+        """Everything that was not PASS."""
+        return [finding for finding in self.findings if finding.verdict is not Verdict.PASS]
 
     @property
     def problems(self) -> list[Problem]:
@@ -67,8 +72,7 @@ def decide(phase: Phase, findings: Sequence[Finding], expected_hosts: Sequence[s
         if not any(finding.host == host for finding in findings)
     ]
     everything = (*findings, *silent)
-    noteworthy = tuple(finding for finding in everything if finding.verdict is not Verdict.PASS)
-    return Answer(phase, worst(finding.verdict for finding in everything), len(findings), noteworthy)
+    return Answer(phase, worst(finding.verdict for finding in everything), len(findings), everything)
 
 
 def judge_outcomes(host: str, steps: Sequence[Step], outcomes: Sequence[Mapping[str, Any]]) -> list[Finding]:

@@ -17,7 +17,7 @@ from cutover.inventory.declarations import NotPlainError, expand
 from cutover.inventory.schema import did_you_mean, listed
 from cutover.inventory.targets import STANDARD
 from cutover.inventory.variables import Variables
-from cutover.inventory.yamlfile import Document, Keys, read
+from cutover.inventory.yamlfile import Document, Keys, required
 
 FILE = "service.yml"
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
@@ -242,21 +242,21 @@ def load_service(root: Path, name: str) -> ServiceRole:
         raise UsageError(
             Problem(f"there is no service `{name}`: {path} does not exist", advice, path="cutover_service")
         )
-    document, _ = _map_in(path)
+    document, _ = map_in(path)
     return ServiceRole(name, root, document)
 
 
-def _map_in(path: Path) -> tuple[Document, dict[str, Any]]:
-    problems: list[Problem] = []
-    document = read(path, problems)
-    if document is not None and isinstance(document.value, dict):
-        return document, document.value
-    raise UsageError(problems or Problem("holds no map of keys", NEXT, path=str(path)))
+def map_in(path: Path) -> tuple[Document, dict[str, Any]]:
+    """The document in a file, and its value; UsageError where that is no map."""
+    document = required(path)
+    if not isinstance(document.value, dict):
+        raise UsageError(Problem("holds no map of keys", NEXT, path=str(path)))
+    return document, document.value
 
 
 def thresholds(service: ServiceRole, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The service's table of thresholds (rules.yml) with an environment's changes to rows (the variable watch_thresholds)."""
-    document, rules = _map_in(service.file("rules.yml"))
+    document, rules = map_in(service.file("rules.yml"))
     table = rules.get("thresholds")
     if not isinstance(table, dict):
         next_ = "write `thresholds: {ROW: {LEVEL: LIMIT}}`"

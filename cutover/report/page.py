@@ -40,7 +40,7 @@ def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
     """Write the page of a run, whatever state the run is in, and give its path. What came from a host is escaped."""
     timeline = read_timeline(run.journal_file)
     plan = run.plan() if run.plan_file.exists() else None
-    context = _context(run, timeline, plan, presentation(root, run.service()))
+    context = _context(run, timeline, plan, presentation(root, run.created().service))
     run.report.write_text(_template(root).render(context))
     return run.report
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.schema import Schema, did_you_mean, listed, validate
-from cutover.inventory.yamlfile import Keys, read
+from cutover.inventory.yamlfile import Keys, required
 from cutover.monitor.rules.rulebook import COUNTED, STATES, UNLIMITED, WINDOWED, Refusals, RuleBook, Signal
 
 RATIOS = frozenset({"mean", "share"})  # the kinds that are one thing over another
@@ -47,10 +47,7 @@ def signals_of(book: RuleBook) -> dict[str, list[Signal]]:
 
 def load_promql(file: Path, book: RuleBook) -> PromQL:
     """The file, checked against the rules; UsageError with all problems."""
-    problems: list[Problem] = []
-    document = read(file, problems)
-    if document is None:
-        raise UsageError(problems)
+    document, problems = required(file), list[Problem]()
     promql = validate(PromQL, document.value, document.where, problems)
     if promql is None:
         raise UsageError(problems)

@@ -14,13 +14,11 @@ from cutover.core.errors import Problem, Refused, UsageError
 from cutover.core.verdict import Verdict, worst
 from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfits, one_of, validate
 from cutover.inventory.targets import Targets
-from cutover.inventory.yamlfile import Document, Keys, read
+from cutover.inventory.yamlfile import Keys, required
 from cutover.journal.journal import Journal, utc_now
-from cutover.journal.record import Record
 from cutover.notify.escalation import TeamRole
 from cutover.notify.listener import people_of
 from cutover.plan.gate import Finding
-from cutover.plan.phases import READS_FACTS
 from cutover.plan.service import load_service
 
 # The checklist before a run: lines that findings prove, and lines that a person answers. Data, checked when it is read.
@@ -38,7 +36,7 @@ class Question(Schema):
 class ChecklistLine(Schema):
     """One line: proven by the findings of these names (patterns), or by a person's answer."""
 
-    group: Annotated[str, one_of("group")]
+    group: Annotated[str, one_of("group", ("infrastructure", "team", "documents"))]
     words: Text
     machine: Names | None = None
     human: Question | None = None
@@ -57,9 +55,8 @@ class ChecklistLine(Schema):
 
 
 class Checklist(Schema):
-    """The file: the titles of the groups, and the lines."""
+    """The file."""
 
-    groups: dict[str, Text]
     lines: dict[str, ChecklistLine] = Field(min_length=1)
 
     @property
@@ -71,21 +68,11 @@ class Checklist(Schema):
 def checklist(path: Path, roles: Iterable[str]) -> Checklist:
     """The checklist in a file; UsageError with all that is wrong with it. `roles` are those that there are."""
     problems: list[Problem] = []
-    document = _document(path)
-    groups = document.value.get("groups") if isinstance(document.value, dict) else None
-    context = {"role": list(roles), "group": list(groups) if isinstance(groups, dict) else []}
-    found = validate(Checklist, document.value, document.where, problems, context)
+    document = required(path)
+    found = validate(Checklist, document.value, document.where, problems, {"role": list(roles)})
     if found is None:
         raise UsageError(problems)
     return found
-
-
-def _document(path: Path) -> Document:
-    problems: list[Problem] = []
-    document = read(path, problems)
-    if document is None:
-        raise UsageError(problems)
-    return document
 
 
 # What people answered: a file of --answers, read and checked as a whole.
@@ -112,7 +99,7 @@ class ChecklistAnswer:
 
 def answers(path: Path, known: Checklist, at: str) -> dict[str, ChecklistAnswer]:
     """The answers in a file, by line: `id: {answer: yes, by: NAME, note: ...}`; UsageError with all that is wrong."""
-    document, problems = _document(path), list[Problem]()
+    document, problems = required(path), list[Problem]()
     if not isinstance(document.value, dict):
         next_ = "write `line: {answer: yes, by: NAME}`"
         raise UsageError(Problem("expected answers by line", next_, path=document.name))
@@ -198,12 +185,12 @@ class Polling:
             no = any(polled.verdict is Verdict.FAIL for polled in against)
             raise (Refused if no else UsageError)(polled.problem() for polled in against)
 
-    def machines(self, journal: Journal) -> None:
-        """Judge the other lines by what phase 0 found, and record the whole poll. Call it after the gate of phase 0.
+    def machines(self, journal: Journal, findings: Sequence[Finding]) -> None:
+        """Judge the other lines by what phase 0 found, and record the whole poll.
 
         Refused (3) where it says no-go.
         """
-        said, findings = self._said(journal), found_in(journal.records)
+        said = self._said(journal)
         lines = [
             _answered(name, line, said.get(name)) if line.human else _proven(name, line, findings)
             for name, line in self.checklist.lines.items()
@@ -282,22 +269,3 @@ def _proven(name: str, line: ChecklistLine, findings: Sequence[Finding]) -> Poll
     missing = [f"nothing was found under {listed(unseen)}"] if unseen else []
     held = f"holds by {len(about)} findings on {len(hosts)} hosts"
     return Polled(name, line, verdict, "; ".join([*noted, *missing]) or held)
-
-
-def found_in(records: Sequence[Record]) -> list[Finding]:
-    """All that phase 0 found when it was last gone through: its steps and its checks, as they were judged by its gate."""
-    begun = [
-        n for n, record in enumerate(records) if record.kind == "phase.started" and record.phase == READS_FACTS.name
-    ]
-    last = [record for record in records[begun[-1] :] if record.phase == READS_FACTS.name] if begun else []
-    found: dict[tuple[str, str], Finding] = {}
-    for record in last:
-        if record.kind == "outcome":
-            verdict = Verdict.PASS if record.data["ok"] else Verdict.FAIL  # how grave a no is, the gate says
-            one = Finding(record.host, record.data["id"], verdict, record.data["words"])
-            found[one.host, one.name] = one
-        elif record.kind in ("checks", "gate"):
-            for said in record.data["findings"]:
-                one = Finding(**{**said, "verdict": Verdict(said["verdict"])})
-                found[one.host, one.name] = one
-    return list(found.values()) if any(record.kind == "gate" for record in last) else []

@@ -94,7 +94,7 @@ def ask_people(session: Session) -> None:
 def judge_checklist(session: Session) -> None:
     """Judge the other lines of the checklist by what phase 0 found."""
     if session.poll is not None:
-        session.poll.machines(session.journal)
+        session.poll.machines(session.journal, session.facts_found)
 
 
 # Phases 0-2 on all hosts. One no, and nothing of the old release has been touched anywhere.
@@ -121,6 +121,8 @@ def prepare(session: Session) -> None:
             answer = run_phase(session, phase, session.hosts)
         if not answer.opens:
             raise Refused(answer.problems)
+        if phase is READS_FACTS:
+            session.facts_found = answer.findings
     session.record("prepared", hosts=list(session.hosts))
     session.status = "prepared"
 

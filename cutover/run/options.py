@@ -58,11 +58,6 @@ class RunOptions:
         return self.command == "prepare"
 
     @property
-    def polls(self) -> bool:
-        """Whether people are polled by the checklist."""
-        return self.command == "cutover" and not self.check
-
-    @property
     def begins(self) -> bool:
         """Whether a new run is begun, which must be told its environment: that of the last run here may be another."""
         return self.command in ("plan", "prepare", "cutover") and not self.resume
@@ -82,7 +77,7 @@ class RunOptions:
         if found is None and self.run and self._created.environment:
             found = self._inventory(self.run, self._created)
         if found is None and not configured() and not self.begins:
-            run = next((run for run in self.runs.newest_first() if run.environment()), None)
+            run = next((run for run in self.runs.newest_first() if run.created().environment), None)
             if run:
                 found = self._inventory(run.id, run.created())
                 progress(f"environment {found.absolute().name}, that of the last run here ({run.id})")

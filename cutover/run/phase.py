@@ -14,7 +14,7 @@ from cutover.remote.agent import Fenced, HostAgent
 from cutover.remote.fleet import as_problems, failures
 from cutover.remote.timeouts import ARM_S, ASK_AGAIN_S, BAKE_SAMPLE_S, PHASE_SLACK_S
 from cutover.remote.transport import DeadlinePassed, Lost
-from cutover.run.checks.runner import check_hosts
+from cutover.run.checks import check_hosts
 from cutover.run.session import Session
 
 # Arm the hosts' own revert: whoever goes silent from here on, a host that is not confirmed goes back by itself.
@@ -197,6 +197,6 @@ def _gate(session: Session, phase: Phase, hosts: Sequence[str], findings: Sequen
     answer = decide(phase, findings, hosts)
     session.record(
         "gate", phase=phase.name, hosts=list(hosts), verdict=str(answer.verdict), opens=answer.opens, judged=answer.judged,
-        findings=[finding.as_json() for finding in answer.findings],
+        findings=[finding.as_json() for finding in answer.noteworthy],
     )  # fmt: skip
     return answer

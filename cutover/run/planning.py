@@ -188,10 +188,7 @@ def _file_diff(step: Step, now: str, after: str, variables: Mapping[str, object]
     """What a file would become. Nothing has masked what stands on the host now: that is done here."""
     path = step.args["path"]
     mask = Mask.of(now, after, variables)
-    try:
-        changes = structural_diff(now, after, f"{path} (now)", f"{path} (planned)") if now else ()
-    except UsageError:  # one of the two is not YAML, such as a unit file: its lines say it all
-        changes = ()
+    changes = structural_diff(now, after) if now else ()
     return FileDiff(
         path=path,
         against=path if now else "nothing",

@@ -3,7 +3,7 @@
 The backup that the way back needs is read back as well, file by file: that it is sound is worth knowing before it is needed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cutover.agent.compare import differences
@@ -36,16 +36,15 @@ class HostAhead:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What would be done: hosts taken back, run by run; hosts that are only held, by run; and who could not be asked."""
+    """What would be done, host by host in the order of runs; who could not be asked; hosts of these runs that would stay where they are."""
 
-    back: tuple[HostAhead, ...]
-    released: Mapping[str, Sequence[str]]
-    unknown: tuple[Problem, ...]
-    leftover: tuple[Problem, ...] = ()  # hosts of these runs that were not chosen, and would stay on the new release
+    hosts: tuple[HostAhead, ...]
+    unknown: tuple[Problem, ...] = ()
+    leftover: tuple[Problem, ...] = ()
 
 
 def foresee(targets: Targets, options: RunOptions) -> Ahead:
-    """What `rollback` (with `released`: `abort`) would do now. Raises Locked where another run holds a host, as they would."""
+    """What `rollback` or `abort` would do now. Raises Locked where another run holds a host, as they would."""
     with reached(targets) as (fleet, unreachable):
         if not fleet.agents:
             raise Unjudged(unreachable)
@@ -70,7 +69,10 @@ def foresee(targets: Targets, options: RunOptions) -> Ahead:
             back += [_host(known, host, states) for host, states in seen.items()]
             unknown += unread
             left += leftover_hosts(targets, known)
-        return Ahead(tuple(back), left_held(statuses, options.run), tuple(dict.fromkeys(unknown)), tuple(left))
+        if options.command == "abort":
+            held = left_held(statuses, options.run)
+            back += [HostAhead(host, run, "held", ("release",)) for run, hosts in held.items() for host in hosts]
+        return Ahead(tuple(back), tuple(dict.fromkeys(unknown)), tuple(left))
 
 
 def _look(fleet: Fleet, known: Known) -> tuple[dict[str, dict[str, State]], list[Problem]]:

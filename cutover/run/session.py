@@ -23,6 +23,7 @@ from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir
 from cutover.notify.eta import earlier_runs
 from cutover.notify.listener import Announcer, Notices
+from cutover.plan.gate import Finding
 from cutover.plan.phases import COMMITTING, PREPARING, Phase
 from cutover.plan.plan import HostPlan, Plan
 from cutover.remote.fleet import Fleet
@@ -121,6 +122,7 @@ class Session:
     plans: Mapping[str, HostPlan] = field(init=False)  # of the hosts that are worked on, in order
     contents: Mapping[str, str] = field(default_factory=dict)  # file texts by digest, secrets included, in memory only
     artifact: Path | None = None
+    facts_found: Sequence[Finding] = ()  # in phase 0, which proves lines of the checklist
     ends: float = float("inf")  # on time.monotonic()
     status: str = ""  # how far the run has come; it is the run's end when the story is over
 

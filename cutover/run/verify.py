@@ -17,8 +17,7 @@ from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, fun
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import MEASURE_S, PHASE_SLACK_S, PLAN_LOOK_S
-from cutover.run.checks.plugin import Checked
-from cutover.run.checks.runner import refuse_unwritable, run_checks
+from cutover.run.checks import Checked, refuse_unwritable, run_checks
 from cutover.run.history import HostRun, Known, ask, known_run
 
 # Against what hosts are held when their checks run alone: the plan of a run, as the hosts keep it themselves.
@@ -120,18 +119,14 @@ def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Jud
         chosen = named or (last_phase(known) if known else None)
         silent = unasked_findings(chosen.name if chosen else "verify", problems)
         if chosen is not None:
-            findings = run_checks(targets.root, targets.service, chosen, held_against(fleet, known, silent), junit)
+            why = {finding.host: str(finding.problem()) for finding in silent}
+            agents = {name: agent for name, agent in fleet.agents.items() if name not in why}
+            plans = {name: known.plans[name] for name in agents} if known else {}
+            findings = run_checks(targets.root, targets.service, chosen, Checked(agents, plans, why), junit)
     unasked = {finding.host for finding in silent}  # each is one finding, not one for each check
     judged = (*(one for one in findings if one.host not in unasked), *silent)
     title = chosen.label if chosen else "The last phase that ran: it is not known, since no host could say"
     return Judged(title, judged, {}, known.run if known else "")
-
-
-def held_against(fleet: Fleet, known: Known | None, silent: Iterable[Finding]) -> Checked:
-    """The hosts with the plans that they keep of a run; the checks of those that cannot be asked are errors, with why."""
-    unasked = {finding.host: str(finding.problem()) for finding in silent}
-    agents = {name: agent for name, agent in fleet.agents.items() if name not in unasked}
-    return Checked(agents, {name: known.plans[name] for name in agents} if known else {}, unasked)
 
 
 def _measured(

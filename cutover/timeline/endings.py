@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from cutover.core.errors import ExitCode
 from cutover.core.times import clock
 from cutover.core.verdict import Verdict
+from cutover.inventory.schema import listed
 from cutover.timeline.host_state import HostState, Labels
 from cutover.timeline.outages import Outage, longest
 from cutover.timeline.problems import is_consequence, problems_of
 from cutover.timeline.timeline import Timeline
+
+SHOWN = 8  # hosts by name in a sentence; of more it says how many
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def _by_exit_code(timeline: Timeline, away: list[Outage], labels: Labels) -> End
         case ExitCode.MIXED:
             left = (HostState.FAILED, HostState.UNKNOWN)
             hosts = timeline.back()[1] or [host for host in timeline.hosts if timeline.state(host) in left]
-            first = f"The rollback is incomplete: {listed(hosts) or 'a host'} needs a person, now."
+            first = f"The rollback is incomplete: {listed(hosts, SHOWN) if hosts else 'a host'} needs a person, now."
             found = Ending("a person is needed", "bad", first, cause)
         case ExitCode.INTERRUPTED:
             then = went if back else f"No host had been touched by phases 3-5: {old} is in service"
@@ -70,11 +73,7 @@ def _by_exit_code(timeline: Timeline, away: list[Outage], labels: Labels) -> End
 
 def _unfinished(timeline: Timeline, old: str) -> Ending:
     last, went = timeline.records[-1], ", ".join(timeline.touched())
-    torn = " (its last line was cut off while it was written)" if timeline.integrity.torn else ""
-    about = f" of {last.host}" if last.host else ""
-    first = (
-        f"This run is unfinished: its journal ends at {clock(last.at)} UTC with the record `{last.kind}`{about}{torn}."
-    )
+    first = f"This run is unfinished: its journal ends at {clock(last.at)} UTC with the record `{last.kind}`."
     second = f"No host had been touched by phases 3-5: {old} is in service."
     if went:
         second = f"Phases 3-5 had begun on {went}; `./invokew status` asks each host which release it is on."
@@ -116,17 +115,11 @@ def _cause(timeline: Timeline) -> str:
     serious = [one for verdict, one in problems_of(timeline) if not verdict.lets_pass and not is_consequence(one)]
     if not serious:
         return "The journal names no cause."
-    where = ": ".join(part for part in (serious[0].host, serious[0].path) if part and serious[0].host)
-    found = serious[0].found.splitlines()[0][:240].rstrip(" .;:") + (f" ({where})" if where else "")
-    return f"Cause: {found}{f', and {len(serious) - 1} more' if len(serious) > 1 else ''}."
-
-
-def listed(hosts: Iterable[str]) -> str:
-    """Host names as a list, cut short where there are many."""
-    names = list(hosts)
-    return ", ".join(names) if len(names) <= 8 else f"{', '.join(names[:6])} and {len(names) - 6} more"
+    found, where = serious[0].found.splitlines()[0][:240].rstrip(" .;:"), f"{serious[0].host}: {serious[0].path}"
+    more = f", and {len(serious) - 1} more" if len(serious) > 1 else ""
+    return f"Cause: {found}{f' ({where})' if serious[0].host else ''}{more}."
 
 
 def _hosts(hosts: Iterable[str]) -> str:
     names = list(hosts)
-    return names[0] if len(names) == 1 else f"{len(names)} hosts ({listed(names)})"
+    return names[0] if len(names) == 1 else f"{len(names)} hosts ({listed(names, SHOWN)})"

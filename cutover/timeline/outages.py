@@ -12,15 +12,6 @@ NEUTRAL = Labels()
 
 
 @dataclass(frozen=True)
-class OutagePart:
-    """One part of an interval: its short name, its words, and how long it took."""
-
-    name: str
-    words: str
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Interval:
     """One interval without service on a host: in which direction, from when until when, and its parts in seconds."""
 
@@ -28,12 +19,7 @@ class Interval:
     start: str
     end: str
     seconds: float
-    parts: tuple[OutagePart, ...]
-
-    @property
-    def by_words(self) -> dict[str, float]:
-        """The seconds of each part, by its words."""
-        return {part.words: part.seconds for part in self.parts}
+    parts: dict[str, float]  # by short name
 
 
 @dataclass(frozen=True)
@@ -58,16 +44,10 @@ class Outage:
     def as_json(self) -> list[dict[str, Any]]:
         """For `--json`: one entry an interval; one that says why where nothing was measured."""
         measured: list[dict[str, Any]] = [
-            {"what": one.why, "seconds": one.seconds, "why": "", "from": one.start, "until": one.end}
-            | {part.name: part.seconds for part in one.parts}
+            {"what": one.why, "seconds": one.seconds, "why": "", "from": one.start, "until": one.end} | one.parts
             for one in self.intervals
         ]
         return measured or [{"what": "not measured", "seconds": None, "why": self.note}]
-
-
-def part_names(steps: OutageSteps) -> dict[str, str]:
-    """Short name and words of each part, in order."""
-    return {name.removesuffix("_s"): words for name, words in steps.parts.items()}
 
 
 def outages(timeline: Timeline, steps: OutageSteps, labels: Labels = NEUTRAL) -> list[Outage]:
@@ -98,9 +78,6 @@ def _interval(timeline: Timeline, host: str, step: str, steps: OutageSteps, why:
     seen: Mapping[str, Any] = timeline.outcomes.get((host, step), {}).get("after") or {}
     if not isinstance(seen.get("gap_s"), int | float):
         return None
-    parts = tuple(
-        OutagePart(name, words, float(seen[f"{name}_s"]))
-        for name, words in part_names(steps).items()
-        if isinstance(seen.get(f"{name}_s"), int | float)
-    )
+    measured = {name: seen.get(f"{name}_s") for name in steps.parts}
+    parts = {name: float(seconds) for name, seconds in measured.items() if isinstance(seconds, int | float)}
     return Interval(why, seen["from"], seen["until"], float(seen["gap_s"]), parts)

@@ -4,16 +4,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from cutover.agent.compare import dig
 from cutover.core.errors import Problem, UsageError
 from cutover.core.numbers import is_number
+from cutover.inventory.schema import validate
 from cutover.inventory.targets import STANDARD
-from cutover.plan.service import load_service
-from cutover.timeline.presented import ReportModel, WatchDisplay
+from cutover.inventory.yamlfile import dotted
+from cutover.plan.service import load_service, map_in
 
 FILE = "report.yml"
+
+
+class ReportModel(BaseModel):
+    """Refuses keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class OutageSteps(ReportModel):
@@ -24,7 +31,7 @@ class OutageSteps(ReportModel):
     whole: str
     budget_variable: str
     baseline: str = Field(default="", description="an outage to compare with, in words")
-    parts: dict[str, str]
+    parts: dict[str, str] = Field(description="of `stop`, what `stop_s` of a step's state measured, in words")
 
 
 class Column(ReportModel):
@@ -85,6 +92,27 @@ class RealTimeFigure(ReportModel):
         return (value if self.times == 1 else value * self.times) if is_number(value) else None
 
 
+class ShownSignal(ReportModel):
+    """A figure that people follow: what the rule of this name measures, with its limits in the chart, and its names and unit."""
+
+    rule: str
+    label: str
+    short: str = Field(description="the head of its column where room is short")
+    unit: str = ""
+    times: float = Field(default=1.0, description="from the unit of the rule to this unit")
+    format: str = ".4g"
+    counted: bool = Field(default=False, description="a rate: on how many events it rests stands beside it")
+    table: bool = False
+    live: bool = False
+
+
+class WatchDisplay(ReportModel):
+    """The whole of it. `values` is where in a sample the service's own named values lie (a mapping), for the report."""
+
+    signals: tuple[ShownSignal, ...] = ()
+    values: str = ""
+
+
 class Presentation(ReportModel):
     """Everything that is particular to this service on the page."""
 
@@ -110,23 +138,17 @@ def presentation(root: Path, service: str) -> Presentation:
 
     A journal that was cut does not name its service; the standard presentation is used then.
     """
-    import yaml
-
     role = load_service(root, service) if service else None
-    written = role.document.value if role else {}
-    title = written.get("title", service) if isinstance(written, dict) else service
-    document: dict[str, Any] = {"service": str(title or "unknown service")}
-    path = root / "roles" / STANDARD / FILE
-    try:
-        for one in role.files(FILE) if role else [path]:
-            path = one
-            for key, value in yaml.safe_load(path.read_text()).items():
-                merges = isinstance(value, dict) and isinstance(document.get(key), dict)
-                document[key] = {**document[key], **value} if merges else value
-        return Presentation.model_validate(document)
-    except (OSError, yaml.YAMLError) as unreadable:
-        problem = Problem(path=str(path), found=f"cannot be read: {unreadable}", next="restore the file")
-        raise UsageError(problem) from unreadable
-    except ValidationError as misfit:
-        places = {f"{path}: {'.'.join(map(str, error['loc']))}": error["msg"] for error in misfit.errors()}
-        raise UsageError(Problem(found, "fix the entry", path=place) for place, found in places.items()) from misfit
+    files = role.files(FILE) if role else [root / "roles" / STANDARD / FILE]
+    written = role.document.value if role else None
+    title = written.get("title", service) if isinstance(written, dict) else "unknown service"
+    document: dict[str, Any] = {"service": str(title)}
+    for path in files:
+        for key, value in map_in(path)[1].items():
+            merges = isinstance(value, dict) and isinstance(document.get(key), dict)
+            document[key] = {**document[key], **value} if merges else value
+    problems: list[Problem] = []
+    found = validate(Presentation, document, lambda *keys: f"{files[-1]}: {dotted(keys)}", problems)
+    if found is None:
+        raise UsageError(problems)
+    return found

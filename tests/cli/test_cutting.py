@@ -10,11 +10,11 @@ from cutover.cli import cutover, monitor
 from cutover.core.errors import ExitCode
 from cutover.core.step import Step
 from cutover.plan.gate import said_no
-from cutover.plan.plan import Change, Plan, ReleasePlan, ServicePlan
+from cutover.plan.plan import Change, Plan
 from cutover.run.options import RunOptions
 from cutover.run.session import Session
 from tests.checkout import ROOT
-from tests.run.fakehosts import host_plan
+from tests.run.fakehosts import plan_of
 
 RUN = "20260102T000000Z-bbbbbb"
 
@@ -85,19 +85,13 @@ def test_batches_and_release_are_looked_at_before_any_host(root: Path, capsys: p
     assert not (root / ".cutover").exists()
 
 
-def test_batches_that_are_wrong_hold_no_rollback_up(root: Path) -> None:
-    assert options(root, "rollback", serial="0").targets().names == ("h1",)
-
-
 def plan_with(*steps: Step, found: dict[str, tuple[str, ...]]) -> Plan:
-    host = host_plan("h1")
+    plan = plan_of(RUN, (("h1",),))
     changes = tuple(Change(step=step, differences=differences) for step, differences in found.items())
-    host = host.model_copy(update={"steps": {**host.steps, "preflight": steps}, "changes": changes})
-    return Plan(
-        service=ServicePlan(name="toy", title="Toy", old="V1", new="V2"),
-        run=RUN, stamp="s", created_at="now", created_by="me", environment="prod", pattern="prod", batches=(("h1",),),
-        release=ReleasePlan(id="2.0.0", sha256="0", artifact="a", size=1), hosts={"h1": host}, files={},
-    )  # fmt: skip
+    host = plan.hosts["h1"].model_copy(
+        update={"steps": {**plan.hosts["h1"].steps, "preflight": steps}, "changes": changes}
+    )
+    return plan.model_copy(update={"hosts": {"h1": host}})
 
 
 def step(name: str, **extra: Any) -> Step:

@@ -80,7 +80,7 @@ def test_outages_of_each_host_with_their_parts() -> None:
 
 
 def test_a_sum_of_outages_is_called_one_and_what_nobody_measured_says_why() -> None:
-    once = Interval("there", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", 1.0, ())
+    once = Interval("there", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", 1.0, {})
     assert [Outage("web1", times).words for times in ((once,), (once, once))] == ["1.00 s", "2.00 s in all"]
     unmeasured = {"id": SHOWN.forward, "after": {"gap_s": None, "why": "no journal"}}
     tape = Tape().begin(["web1"]).phase(COMMITTING[0], ["web1"], outcomes=(unmeasured,)).finish(1, "bug")

@@ -54,10 +54,6 @@ def test_an_environment_group_that_is_written_but_empty_is_filled(tmp_path: Path
     assert inventory.hosts["a"].variables == {"x": 1}
 
 
-def test_groups_at_the_top_level_are_children_of_all(tmp_path: Path) -> None:
-    assert of(tmp_path, hosts="web: {hosts: {a: }}\ndb: {hosts: {b: }}\n").groups["all"] == ("a", "b")
-
-
 def test_connection_variables_become_fields(tmp_path: Path) -> None:
     text = """
 all:
@@ -97,11 +93,6 @@ all:
         assert (host.user, host.port, host.identity_file) == ("deploy", 2200, Path("/keys/a"))
 
 
-def test_what_is_not_written_is_left_to_ssh_config(tmp_path: Path) -> None:
-    host = of(tmp_path, hosts="all: {hosts: {a: }}").hosts["a"]
-    assert (host.address, host.port, host.user, host.identity_file, host.proxy_jump) == ("a", None, None, None, None)
-
-
 def test_a_port_may_follow_the_name(tmp_path: Path) -> None:
     hosts = of(tmp_path, hosts='all: {hosts: {"web[1:2].example.internal:5309": }}').hosts
     assert [(name, host.port) for name, host in hosts.items()] == [
@@ -135,11 +126,6 @@ def test_siblings_apply_by_name_unless_a_priority_is_given(tmp_path: Path, prior
     text = f"alpha: {{vars: {{{priority}x: alpha}}, hosts: {{h: }}}}\nbeta: {{vars: {{x: beta}}, hosts: {{h: }}}}\n"
     host = of(tmp_path, hosts=text).hosts["h"]
     assert host.variables == {"x": expected}
-
-
-def test_the_origin_of_a_value_is_known(tmp_path: Path) -> None:
-    host = of(tmp_path, hosts=GOOD, group_vars__web="# note\ncolour: x\n").hosts["web01"]
-    assert host.origins["colour"] == f"{tmp_path}/prod/group_vars/web.yml:2: colour"
 
 
 def test_yaml_and_json_and_bare_files_are_read_and_notes_are_not(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as some
 
 from cutover.core.errors import Locked, UsageError
 from cutover.journal.journal import Journal, read
 from cutover.journal.record import START, Record, parse
+
+NOTE = "é «»\n\u2028\x00"
 
 
 def ticking() -> Callable[[], str]:
@@ -24,7 +24,7 @@ def ticking() -> Callable[[], str]:
 def path(tmp_path: Path) -> Path:
     journal = Journal(tmp_path / "run" / "journal.jsonl", ticking())
     for number in range(4):
-        journal.write("intent", host=f"web{number}", phase="backup", note="é «»")
+        journal.write("intent", host=f"web{number}", phase="backup", note=NOTE)
     journal.close()
     return journal.path
 
@@ -33,22 +33,7 @@ def test_records_are_chained_and_read_back(path: Path) -> None:
     records = read(path)
     assert [record.seq for record in records] == [1, 2, 3, 4]
     assert [record.prev for record in records] == [START, *(record.hash for record in records[:-1])]
-    assert (records[2].host, records[2].phase, records[2].data["note"]) == ("web2", "backup", "é «»")
-
-
-@settings(max_examples=30)
-@given(
-    some.lists(
-        some.dictionaries(some.text(), some.one_of(some.text(), some.integers(), some.none(), some.lists(some.text()))),
-        min_size=1,
-    )
-)
-def test_whatever_is_written_is_read_back_from_lines(details: list[dict[str, object]]) -> None:
-    records: list[Record] = []
-    for data in details:
-        records.append(Record.following(records[-1] if records else None, "2026-01-02T03:04:05.000Z", "kind", data))
-    assert list(parse([record.line() for record in records], "j")) == records
-    assert all(record.line().count("\n") == 1 for record in records)
+    assert (records[2].host, records[2].phase, records[2].data["note"]) == ("web2", "backup", NOTE)
 
 
 TORN = Record.following(None, "2026-01-02T03:04:05.000Z", "outcome", {}).line().encode()[:-1]  # all but its line's end
@@ -66,9 +51,7 @@ ALTERATIONS: dict[str, Callable[[list[str]], list[str]]] = {
     "deleted": lambda lines: [lines[0], *lines[2:]],
     "doubled": lambda lines: [lines[0], *lines[:]],
     "swapped": lambda lines: [lines[0], lines[2], lines[1], lines[3]],
-    "garbage": lambda lines: [lines[0], "{}\n", *lines[2:]],
     "truncated inside": lambda lines: [lines[0], lines[1][:40], *lines[2:]],
-    "empty line": lambda lines: [lines[0], "\n", *lines[1:]],
     "extra key": lambda lines: [lines[0], lines[1].replace('{"seq"', '{"more":1,"seq"'), *lines[2:]],
 }
 

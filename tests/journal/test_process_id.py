@@ -19,11 +19,6 @@ def of_another_process() -> tuple[str, "subprocess.Popen[str]"]:
     return process.stdout.readline().strip(), process
 
 
-def test_this_process_lives() -> None:
-    assert identity().count("/") == 3
-    assert is_dead(identity()) is False
-
-
 def test_another_one_is_dead_when_it_has_ended_and_also_while_only_its_remains_are_there() -> None:
     other, process = of_another_process()
     assert is_dead(other) is False

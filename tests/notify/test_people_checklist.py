@@ -14,7 +14,6 @@ from tests.roles.exampled import role_for
 NOW = "2026-01-02T03:04:05.000Z"
 ROLES = ("on_call", "operations_lead")
 SMALL = """
-groups: {infrastructure: Infrastructure, team: Team}
 lines:
   disk: {group: infrastructure, words: there is room, machine: ["preflight.disk-*"]}
   on-call: {group: team, words: on call, human: {question: "Are you there?", role: on_call}}
@@ -64,7 +63,6 @@ def test_everything_wrong_with_a_checklist_comes_at_once(tmp_path: Path) -> None
         small(
             tmp_path,
             """
-groups: {team: ""}
 lines:
   both: {group: team, words: x, machine: [a], human: {question: "?", role: on_call}}
   neither: {group: team, words: x}
@@ -75,17 +73,16 @@ more: 1
 """,
         )
     assert reported(caught.value.problems) == [
-        "checklist.yml:2: groups.team: is empty",
-        "checklist.yml:4: lines.both: has both `machine` and `human`",
-        "checklist.yml:5: lines.neither: has neither `machine` nor `human`",
-        "checklist.yml:6: lines.group.group: unknown group `taem`",
-        "checklist.yml:6: lines.group.words: is empty",
-        "checklist.yml:7: lines.human.human.question: expected text, found the number 5",
-        "checklist.yml:7: lines.human.human.role: unknown role `oncall`",
-        "checklist.yml:8: lines.key.words: `words` is missing",
-        "checklist.yml:8: lines.key.human.question: `question` is missing",
-        "checklist.yml:8: lines.key.word: unknown key `word`",
-        "checklist.yml:9: more: unknown key `more`",
+        "checklist.yml:3: lines.both: has both `machine` and `human`",
+        "checklist.yml:4: lines.neither: has neither `machine` nor `human`",
+        "checklist.yml:5: lines.group.group: unknown group `taem`",
+        "checklist.yml:5: lines.group.words: is empty",
+        "checklist.yml:6: lines.human.human.question: expected text, found the number 5",
+        "checklist.yml:6: lines.human.human.role: unknown role `oncall`",
+        "checklist.yml:7: lines.key.words: `words` is missing",
+        "checklist.yml:7: lines.key.human.question: `question` is missing",
+        "checklist.yml:7: lines.key.word: unknown key `word`",
+        "checklist.yml:8: more: unknown key `more`",
     ]
 
 
@@ -95,7 +92,7 @@ more: 1
         (SMALL.replace('["preflight.disk-*"]', "[]"), "names no finding"),
         (SMALL + "  disk: {group: team, words: again, machine: [x]}\n", "duplicate key"),
         ("", "checklist.yml"),
-        ("lines: {}\ngroups: {a: A}\n", "lines"),
+        ("lines: {}\n", "lines"),
     ],
 )
 def test_a_checklist_that_asks_nothing_or_twice_is_refused(tmp_path: Path, text: str, found: str) -> None:

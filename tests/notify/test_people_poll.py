@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from cutover.core.errors import Refused, UsageError
+from cutover.core.verdict import Verdict
 from cutover.journal.journal import Journal
 from cutover.notify.escalation import TeamRole
-from cutover.plan.phases import PREPARING
-from cutover.run.checklist import ChecklistAnswer, Polling, checklist, found_in
-from tests.timeline.runs import CLOCK, Tape, finding
+from cutover.plan.gate import Finding
+from cutover.run.checklist import ChecklistAnswer, Polling, checklist
 
 NOW = "2026-01-02T03:04:05.000Z"
 ROLES = {"on_call": TeamRole(title="On-call"), "lead": TeamRole(title="Lead", names=("Bo",))}
 TEXT = """
-groups: {infrastructure: Infrastructure, team: Team}
 lines:
   step: {group: infrastructure, words: the step holds, machine: [preflight.step]}
   clock: {group: infrastructure, words: clocks agree, machine: ["preflight.clock*", preflight.check]}
@@ -55,12 +54,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
     return asked
 
 
-def preflight(journal: Journal, *noted: dict[str, object]) -> None:
-    """Phase 0 of one host, written to the journal as the engine does."""
-    tape = Tape()
-    tape.phase(PREPARING[0], ["web1"], *noted)
-    for record in tape.records:
-        journal.write(record.kind, **record.data)
+def found(host: str, name: str, verdict: Verdict = Verdict.PASS, message: str = "it is so") -> Finding:
+    return Finding(host, f"preflight.{name}", verdict, message)
 
 
 def test_all_answered_is_a_go_and_recorded_by_name(poll: Polling, journal: Journal) -> None:
@@ -109,8 +104,8 @@ def test_who_holds_a_role_is_asked_once_for_all_its_open_lines_and_a_no_again(
 
 def test_phase_0_proves_the_other_lines(poll: Polling, journal: Journal) -> None:
     replace(poll, given=ALL).people(journal)
-    preflight(journal, finding("web1", "preflight.clock", "WARN", CLOCK))
-    poll.machines(journal)
+    clock = found("web1", "clock", Verdict.WARN, "the clock is kept by nobody")
+    poll.machines(journal, [found("web1", "step"), found("web1", "check"), clock])
     whole = journal.of("poll")[-1].data
     assert [(line["id"], line["verdict"]) for line in whole["lines"]] == [
         ("step", "PASS"),
@@ -119,37 +114,24 @@ def test_phase_0_proves_the_other_lines(poll: Polling, journal: Journal) -> None
         ("awake", "PASS"),
         ("read", "PASS"),
     ]
-    assert "web1: the clock is kept" in whole["lines"][1]["found"]
+    assert "web1: the clock is kept by nobody" in whole["lines"][1]["found"]
     assert whole["part"] == "all"
 
 
 @pytest.mark.parametrize("mode", ["required", "shown"])
 def test_a_pattern_under_which_nothing_was_found_proves_nothing(poll: Polling, journal: Journal, mode: str) -> None:
     replace(poll, given=ALL).people(journal)
-    preflight(journal)
     with pytest.raises(Refused) as caught:
-        replace(poll, mode=mode).machines(journal)  # type: ignore[arg-type]  # one of the two
+        replace(poll, mode=mode).machines(journal, [found("web1", "step"), found("web1", "check")])  # type: ignore[arg-type]  # one of the two
     (problem,) = caught.value.problems
     assert problem.path == "checklist: clock"
     assert "nothing was found under preflight.clock*" in problem.found
 
 
-def test_only_the_last_phase_0_counts_and_none_without_its_gate() -> None:
-    tape = Tape().phase(PREPARING[0], ["web1"], finding("web1", "preflight.old", "FAIL", "it was so"))
-    assert {one.name for one in found_in(tape.records)} >= {"preflight.step", "preflight.check", "preflight.old"}
-    tape.phase(PREPARING[0], ["web1"])
-    assert "preflight.old" not in {one.name for one in found_in(tape.records)}
-    assert found_in(Tape().phase(PREPARING[0], ["web1"]).records[:-1]) == []
-
-
 def test_the_worst_host_decides_a_line(poll: Polling, journal: Journal) -> None:
-    preflight(
-        journal,
-        finding("web1", "preflight.clock", "WARN", CLOCK),
-        finding("web2", "preflight.clock", "ERROR", "could not be measured"),
-    )
+    clocks = [found("web1", "clock", Verdict.WARN), found("web2", "clock", Verdict.ERROR, "could not be measured")]
     with pytest.raises(Refused) as caught:
-        replace(poll, given=ALL).machines(journal)
+        replace(poll, given=ALL).machines(journal, [found("web1", "step"), found("web1", "check"), *clocks])
     (problem,) = caught.value.problems
     assert "web2: could not be measured" in problem.found
     assert [line["verdict"] for line in journal.of("poll")[-1].data["lines"]][:2] == ["PASS", "ERROR"]

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
-from pydantic import ValidationError
 
 from cutover.core.errors import UsageError
 from cutover.core.step import Step
@@ -27,7 +26,8 @@ def a_plan() -> Plan:
         needs=("a",),
     )
     host = HostPlan(
-        service=TOY, name="web1", address="198.18.0.1", variables={"abaco_data": "/var/lib/abaco"}, facts={"host": {"python": "3.11.2"}},
+        service=TOY, name="web1", address="198.18.0.1", variables={"abaco_data": "/var/lib/abaco"},
+        facts={"host": {"python": "3.11.2", "odd": [None, 1e300, 0.1, "é\u2028"]}},
         steps={"backup": (step,)}, changes=(Change(step="backup.place", differences=("mode is unknown",)),),
         diffs=(FileDiff(path="/etc/x", against="nothing", lines="+x", keys=("k",)),),
     )  # fmt: skip
@@ -101,20 +101,6 @@ def test_half_a_plan_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.iterdir()) == []
 
 
-SCALARS = some.one_of(
-    some.none(), some.booleans(), some.integers(), some.floats(allow_nan=False), some.text(max_size=5)
-)
-
-
-@settings(max_examples=25)  # each makes two plans
-@given(some.dictionaries(some.text(max_size=5), SCALARS | some.lists(SCALARS, max_size=3), max_size=4))
-def test_whatever_the_facts_are_they_come_back_with_the_same_fingerprint(facts: dict[str, Any]) -> None:
-    plan = a_plan()
-    plan = plan.model_copy(update={"hosts": {"web1": plan.hosts["web1"].model_copy(update={"facts": {"host": facts}})}})
-    again = Plan.model_validate(json.loads(json.dumps(plan.model_dump(mode="json"))))
-    assert again.fingerprint == plan.fingerprint
-
-
 @pytest.mark.parametrize("leaf", LEAVES)
 def test_the_fingerprint_covers_every_value_and_an_edited_plan_is_refused(tmp_path: Path, leaf: str) -> None:
     path = tmp_path / "plan.json"
@@ -144,11 +130,6 @@ def test_an_unknown_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text(json.dumps(document))
     with pytest.raises(UsageError, match="more"):
         load(tmp_path / "other.json")
-
-
-def test_a_plan_cannot_be_changed() -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        setattr(a_plan(), "run", "another")  # noqa: B010 - mypy would refuse the plain way too
 
 
 @pytest.mark.parametrize(

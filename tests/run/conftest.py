@@ -1,5 +1,6 @@
-"""The fake hosts, for every test of how a run goes."""
+"""Fixtures that most of these tests need."""
 
 from tests.run.fakehosts import world
+from tests.run.killing import machines
 
-__all__ = ["world"]
+__all__ = ["machines", "world"]

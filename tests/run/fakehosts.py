@@ -180,13 +180,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(revert, "show", lambda *_: {"SubState": "dead", "ActiveState": "inactive"})
     monkeypatch.setattr(revert, "show_each", lambda *_: {})
     monkeypatch.setattr(batch, "show", lambda *_: {"ActiveState": "active"})
-    monkeypatch.setattr(
-        batch,
-        "_launch",
-        lambda place, _unit, folder, _s: threading.Thread(
-            target=batch.work_through, args=(place, folder), daemon=True
-        ).start(),
-    )
+    works: dict[Path, threading.Thread] = {}  # by the batch's folder
+
+    def launch(place: StateDir, _unit: str, folder: Path, _deadline_s: float) -> None:
+        works[folder] = threading.Thread(target=batch.work_through, args=(place, folder), daemon=True)
+        works[folder].start()
+
+    monkeypatch.setattr(batch, "_launch", launch)
+    monkeypatch.setattr(batch, "_wait", lambda _unit, result, deadline_s: works[result.parent].join(deadline_s))
     monkeypatch.setattr("cutover.run.phase.ASK_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.run.rollback.TRY_AGAIN_S", 0.01)
     monkeypatch.setattr("cutover.run.phase.check_hosts", passes)

@@ -8,9 +8,8 @@ import pytest
 
 from cutover.core.errors import CutoverError, Locked
 from tests.run.fakehosts import ALL, RUN, World, is_on_v1
-from tests.run.killing import HOSTS, Holders, Killed, Machine, killed, machines
+from tests.run.killing import HOSTS, Holders, Killed, Machine, killed
 
-__all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 
 

@@ -6,9 +6,8 @@ import pytest
 
 from cutover.core.errors import Refused
 from tests.run.fakehosts import World, on_all_hosts_changes
-from tests.run.killing import HOSTS, Machine, machines
+from tests.run.killing import HOSTS, Machine
 
-__all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 
 

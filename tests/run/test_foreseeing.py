@@ -12,14 +12,13 @@ from cutover.plan.plan import HostPlan
 from cutover.run.rollback_check import Ahead, foresee
 from tests.run import fakehosts
 from tests.run.fakehosts import RUN, World, host_plan
-from tests.run.killing import HOSTS, Holders, Machine, killed, machines
+from tests.run.killing import HOSTS, Holders, Machine, killed
 
-__all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 
 
-def ahead(one: Machine, *, run: str = "", steal: str = "") -> Ahead:
-    options = one.options("rollback", run=run, steal_lock=steal)
+def ahead(one: Machine, *, command: str = "rollback", run: str = "", steal: str = "") -> Ahead:
+    options = one.options(command, run=run, steal_lock=steal)
     found: list[Ahead] = []
     end = one._does(lambda: found.append(foresee(one.targets, options)))
     if end is not None:
@@ -28,11 +27,11 @@ def ahead(one: Machine, *, run: str = "", steal: str = "") -> Ahead:
 
 
 def reported(found: Ahead) -> list[tuple[str, str, str, tuple[str, ...]]]:
-    return [(host.host, host.run, host.stands, host.would) for host in found.back]
+    return [(host.host, host.run, host.stands, host.would) for host in found.hosts]
 
 
 def test_an_idle_fleet_has_nothing_ahead(world: World, tmp_path: Path) -> None:
-    assert ahead(Machine(world, tmp_path, HOSTS)) == Ahead((), {}, ())
+    assert ahead(Machine(world, tmp_path, HOSTS)) == Ahead(())
 
 
 def test_after_a_cutover_every_host_and_each_change_is_foreseen_and_none_is_made(world: World, tmp_path: Path) -> None:
@@ -48,21 +47,21 @@ def test_after_a_cutover_every_host_and_each_change_is_foreseen_and_none_is_made
     assert {verb for host in world.hosts.values() for verb in host.asked} == {"status", "plan", "look"}
     assert one.journal() == journal
     assert one.rollback() == (("a", "b"), None)
-    assert ahead(one) == Ahead((), {}, ())
+    assert ahead(one) == Ahead(())
 
 
 def test_a_run_that_was_left_between_the_versions_and_a_host_that_is_only_held(world: World, tmp_path: Path) -> None:
     one = killed(world, tmp_path, "activation")
-    found = ahead(one)
-    assert [host[:3] for host in reported(found)] == [("a", RUN, "between the versions; its own revert is armed")]
-    assert found.released == {RUN: ["b"]}
+    between = ("a", RUN, "between the versions; its own revert is armed")
+    assert [host[:3] for host in reported(ahead(one))] == [between]
+    assert [host[:3] for host in reported(ahead(one, command="abort"))] == [between, ("b", RUN, "held")]
     assert one.abort() == (["a back", "b released"], None)
 
 
 def test_a_host_that_went_back_by_itself_is_only_judged(world: World, tmp_path: Path) -> None:
     one = killed(world, tmp_path, "activation")
     world.host("a").goes_back_by_itself()
-    (host,) = ahead(one).back
+    (host,) = ahead(one).hosts
     assert "went back by itself" in host.stands
     assert host.would == ()
 
@@ -75,7 +74,7 @@ def test_a_host_that_may_be_held_by_a_living_run_ends_it_as_the_real_one_would(
     with pytest.raises(Locked, match=RUN):
         ahead(one)
     nonce = world.host("a").held_by["nonce"]
-    assert [host.host for host in ahead(one, steal=nonce).back] == ["a"]
+    assert [host.host for host in ahead(one, steal=nonce).hosts] == ["a"]
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def confirmed(world: World, tmp_path: Path) -> Machine:
 def test_who_cannot_be_asked_is_named(confirmed: Machine) -> None:
     confirmed.silent = {"b"}
     found = ahead(confirmed)
-    assert ([host.host for host in found.back], [problem.host for problem in found.unknown]) == (["a"], ["b"])
+    assert ([host.host for host in found.hosts], [problem.host for problem in found.unknown]) == (["a"], ["b"])
     confirmed.silent = {"a", "b"}
     with pytest.raises(Unjudged) as said:
         ahead(confirmed)
@@ -99,7 +98,7 @@ def test_who_cannot_be_asked_is_named(confirmed: Machine) -> None:
 def test_hosts_of_the_run_that_were_not_chosen_are_named(confirmed: Machine) -> None:
     confirmed.limit = ("a",)
     found = ahead(confirmed)
-    assert ([host.host for host in found.back], [problem.host for problem in found.leftover]) == (["a"], ["b"])
+    assert ([host.host for host in found.hosts], [problem.host for problem in found.leftover]) == (["a"], ["b"])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +129,7 @@ def test_a_backup_that_is_not_as_it_was_taken_is_told(
     one.begin()
     seen.clear()
     seen.update(state)
-    for host in ahead(one).back:
+    for host in ahead(one).hosts:
         found = "".join(problem.found for problem in host.wrong)
         assert bool(host.wrong) == bool(wrong)
         assert all(words in found for words in wrong), found

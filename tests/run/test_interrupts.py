@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,7 @@ import pytest
 from cutover.core.errors import ExitCode, Interrupted
 from cutover.run.session import SIGNALS, StopSignal
 from tests.run.fakehosts import World, is_on_v1
-from tests.run.killing import HOSTS, Machine, machines
-
-__all__ = ["machines"]
+from tests.run.killing import HOSTS, Machine
 
 
 @pytest.fixture(autouse=True)
@@ -49,24 +46,6 @@ def test_a_second_does_not_cut_the_safe_path_short_and_a_third_ends_at_once(monk
     assert ended == [ExitCode.INTERRUPTED]
 
 
-def test_a_wait_ends_when_someone_asks() -> None:
-    stop = StopSignal()
-    came: list[BaseException] = []
-
-    def wait() -> None:
-        try:
-            stop.wait(threading.TIMEOUT_MAX)
-        except Interrupted as asked:
-            came.append(asked)
-
-    waiting = threading.Thread(target=wait, daemon=True)
-    waiting.start()
-    assert (waiting.is_alive(), came) == (True, [])
-    stop._on_signal(signal.SIGINT, None)
-    waiting.join(60)
-    assert [type(one) for one in came] == [Interrupted]
-
-
 def test_a_run_under_nohup_goes_on_when_its_terminal_goes() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with StopSignal().watching() as stop:
@@ -85,10 +64,3 @@ def test_during_a_rollback_it_is_ended_first_and_then_the_end_is_130(world: Worl
     assert isinstance(end, Interrupted)
     assert is_on_v1(world, "a")
     assert is_on_v1(world, "b")
-
-
-def test_the_handlers_of_before_are_put_back() -> None:
-    before = [signal.getsignal(number) for number in SIGNALS]
-    with StopSignal().watching() as stop:
-        assert all(signal.getsignal(number) == stop._on_signal for number in SIGNALS)
-    assert [signal.getsignal(number) for number in SIGNALS] == before

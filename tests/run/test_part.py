@@ -6,9 +6,8 @@ import pytest
 
 from cutover.core.errors import ExitCode, MixedFleet
 from tests.run.fakehosts import World, is_on_v1
-from tests.run.killing import Killed, Machine, code_of, machines, on_v2
+from tests.run.killing import Killed, Machine, code_of, on_v2
 
-__all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 HOSTS = (("a",), ("b",), ("c",))
 

@@ -68,9 +68,7 @@ def test_four_finite_values_of_the_newest_tape_that_was_accepted_pass(
     [
         ({**KPIS, "PAR90": None}, "ok", "PAR90"),
         ({**KPIS, "PAR90": float("nan")}, "ok", "PAR90"),
-        ({**KPIS, "PAR90": float("inf")}, "ok", "PAR90"),
         ({**KPIS, "PAR90": "1.5"}, "ok", "PAR90"),
-        ({**KPIS, "PAR90": True}, "ok", "PAR90"),
         ({name: KPIS[name] for name in KPIS if name != "PAR30"}, "ok", "PAR30"),
         ({}, "failed", "accepted none"),
     ],
@@ -104,9 +102,7 @@ def test_a_tied_trail_passes(host: Any, wanted: HostPlan, tmp_path: Path, torn: 
 @pytest.mark.parametrize(
     ("change", "at", "found"),
     [
-        ({"seq": 99}, "2026-01-01T00:00:00.000001Z", "does not follow"),
         ({"prev": "other"}, "2026-01-01T00:00:00.000001Z", "does not follow"),
-        ({"hash": "other"}, "2026-01-01T00:00:00.000001Z", "does not follow"),
         ({}, "2025-12-31T23:59:59.999999Z", "the last record is of 2025"),
     ],
 )
@@ -120,7 +116,10 @@ def test_a_record_that_does_not_follow_or_none_since_the_switch_fails(
         checks.test_the_audit_trail_has_events_of_v2(host, wanted)
 
 
-def test_a_tape_that_stays_is_named(host: Any, wanted: HostPlan, tmp_path: Path) -> None:
+def test_a_tape_that_stays_is_named(
+    host: Any, wanted: HostPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "STAYING", checks.STAYING.replace("+ 5", "+ 0.1"))
     checks.test_no_tape_is_left_behind(host, wanted)
     (tmp_path / "processing" / "abc__a tape.csv").touch()
     with pytest.raises(AssertionError, match=r"abc__a tape\.csv"):

@@ -11,9 +11,8 @@ from cutover.core.errors import Interrupted, Locked, MixedFleet, RolledBack, Unr
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from tests.run.fakehosts import ALL, COMMITS, RUN, World, checks_that_find, is_on_v1
-from tests.run.killing import HOSTS, Killed, Machine, code_of, killed, machines, on_v2
+from tests.run.killing import HOSTS, Killed, Machine, code_of, killed, on_v2
 
-__all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 
 
@@ -26,13 +25,6 @@ def test_a_run_is_resumed_with_its_own_plan_and_a_higher_token(world: World, tmp
     assert on_v2(world, "b")
     assert world.host("a").changes.count("shutdown") == 1  # what was gated is not done again
     assert one.last_end() == 0
-
-
-def test_the_batch_that_was_under_way_is_done_again_and_those_after_it_follow(world: World, tmp_path: Path) -> None:
-    one = killed(world, tmp_path, "shutdown", "b", ("a",), ("b", "c"), ("d",))
-    assert one.resume()[1] is None
-    assert all(on_v2(world, name) for name in "abcd")
-    assert "rollback" not in [change for name in "abcd" for change in world.host(name).changes]
 
 
 def test_another_machine_goes_on_by_what_the_hosts_hold(world: World, tmp_path: Path) -> None:
@@ -146,14 +138,6 @@ def test_where_nobody_answers_any_more_the_hosts_are_listed(world: World, tmp_pa
     one = killed(world, tmp_path, "activation", "a")
     one.silent = {"a", "b"}
     assert isinstance(one.resume()[1], MixedFleet)
-
-
-def test_a_torn_last_line_is_left_out_and_the_chain_goes_on(world: World, tmp_path: Path) -> None:
-    one = killed(world, tmp_path, "activation", "a")
-    with RunDir(one.runs.root / RUN).journal_file.open("a") as file:
-        file.write('{"seq": 9')
-    assert one.resume() == (RUN, None)
-    assert one.journal()[-1] == "run.finished"  # its chain is verified by reading it
 
 
 def test_a_journal_that_lost_its_end_is_not_gone_on_from_and_set_aside_on_the_way_back(

@@ -12,11 +12,11 @@ import pytest
 from cutover.cli import judge
 from cutover.core.errors import Problem
 from cutover.core.host import Host
-from cutover.core.step import Step
 from cutover.core.verdict import Verdict
 from cutover.inventory.declarations import declarations
 from cutover.inventory.targets import Targets
 from cutover.inventory.variables import Variables, resolve
+from cutover.plan.gate import Finding
 from cutover.plan.roles import ReleaseFacts
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
@@ -127,28 +127,19 @@ def test_the_release_that_a_run_staged_is_the_one_that_is_asked(
     assert shadow.shadow(targets, run="").verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(
-    ("status", "code"), [("PASS", 0), ("WARN", 8), ("FAIL", 9), ("INCONCLUSIVE", 10), ("ERROR", 10)]
-)
 def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hosts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: str, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = document(status, *([] if status == "PASS" else [{**ISSUE, "verdict": status}]))
-    step = Step(id="role.step", kind="command", words="compare", args={}, desired={})
-    findings = tuple(shadow._compared("a", [step], [{"id": step.id, "after": {"document": said}}]))
-    documents = {"a": {"role.step": said}}
-    judged = Judged("both", findings, documents)
+    said = document("WARN", ISSUE)
+    judged = Judged("both", (Finding("a", "shadow.a", Verdict.WARN, ISSUE["found"]),), {"a": {"role.step": said}})
     monkeypatch.setattr(shadow, "shadow", lambda _targets, *, run: judged)  # noqa: ARG005 - its own name
-    where = RunOptions(tmp_path, "shadow", json=True)
     monkeypatch.setattr(RunOptions, "targets", lambda _where: None)
-    assert judge.shadow(where) == code
+    assert judge.shadow(RunOptions(tmp_path, "shadow", json=True)) == 8
     reported = capsys.readouterr()
     answer = json.loads(reported.out)
-    assert (answer["command"], answer["exit_code"]) == ("shadow", code)
-    said_no = [{"host": "a", "path": "shadow.a", "found": ISSUE["found"], "next": ISSUE["next"]}]
-    assert answer["errors"] == ([] if status == "PASS" else said_no)
-    assert (answer["hosts"]["a"]["verdict"], answer["hosts"]["a"]["document"]) == (status, said)
+    assert [(one["host"], one["path"], one["found"]) for one in answer["errors"]] == [("a", "shadow.a", ISSUE["found"])]
+    assert (answer["hosts"]["a"]["verdict"], answer["hosts"]["a"]["document"]) == ("WARN", said)
     fleet = next((tmp_path / ".cutover" / "shadows").glob("*/shadow_report.json"))
-    assert (json.loads(fleet.read_text())["status"], json.loads(fleet.read_text())["hosts"]) == (status, {"a": status})
+    assert (json.loads(fleet.read_text())["status"], json.loads(fleet.read_text())["hosts"]) == ("WARN", {"a": "WARN"})
     assert json.loads((fleet.parent / "hosts" / "a" / "shadow_report.json").read_text())["host"] == "a"
     assert str(fleet) in reported.err

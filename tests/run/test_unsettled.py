@@ -13,9 +13,8 @@ from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.run.history import settle_what_is
 from tests.run import fakehosts
 from tests.run.fakehosts import RUN, World, checks_that_find, is_on_v1
-from tests.run.killing import HOSTS, Machine, killed, machines
+from tests.run.killing import HOSTS, Machine, killed
 
-__all__ = ["machines"]
 pytestmark = pytest.mark.usefixtures("machines")
 LATER = "20260103T030405Z-def456"
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, RootModel, model_validator
 from cutover.core.errors import Problem, UsageError
 from cutover.core.samples import LEVELS, Level
 from cutover.inventory.schema import ModelT, Schema, Text, did_you_mean, listed, misfits, validate
-from cutover.inventory.yamlfile import Keys, dotted, read
+from cutover.inventory.yamlfile import Keys, dotted, required
 from cutover.monitor.rules.rulebook import (
     COUNTED,
     STATES,
@@ -113,10 +113,7 @@ SECTIONS = ("signals", "rules", "metrics", "points")
 
 def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> RuleBook:
     """The book from a file, this table of thresholds and these changes to rules; UsageError with all problems."""
-    problems: list[Problem] = []
-    document = read(file, problems)
-    if document is None:
-        raise UsageError(problems)
+    document, problems = required(file), list[Problem]()
 
     def where(*keys: str | int) -> str:
         """The line in the file, or the variable where that is what counts."""

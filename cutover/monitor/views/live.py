@@ -12,7 +12,7 @@ from cutover.journal.record import Record
 from cutover.monitor.state import Hold
 from cutover.monitor.views.story import Event, HostWatch, RuleFinding, WatchStory
 from cutover.monitor.views.text import called, figure, hour, in_short, next_point, span
-from cutover.timeline.presented import WatchDisplay
+from cutover.timeline.presentation import WatchDisplay
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

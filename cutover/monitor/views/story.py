@@ -15,7 +15,7 @@ from cutover.journal.record import BrokenChain, Record, parse
 from cutover.monitor.rules.rulebook import Cadence
 from cutover.monitor.state import Hold, WatchState, When
 from cutover.monitor.views.text import called, hour, span
-from cutover.timeline.presented import ShownSignal, WatchDisplay
+from cutover.timeline.presentation import ShownSignal, WatchDisplay
 from cutover.timeline.timeline import Integrity
 
 Data = dict[str, Any]

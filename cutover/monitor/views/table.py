@@ -14,7 +14,7 @@ from cutover.journal.record import Record
 from cutover.monitor.state import HOUR
 from cutover.monitor.views.story import FleetRow, HostRow, WatchStory
 from cutover.monitor.views.text import figure, hour, in_short, span
-from cutover.timeline.presented import ShownSignal
+from cutover.timeline.presentation import ShownSignal
 
 FLEET = "fleet"
 MARKDOWN, CSV = "watch.md", "watch.csv"

@@ -6,7 +6,7 @@ from cutover.console.text import short
 from cutover.core.samples import Judgement
 from cutover.core.verdict import Verdict
 from cutover.monitor.state import HOUR
-from cutover.timeline.presented import ShownSignal
+from cutover.timeline.presentation import ShownSignal
 
 NOT_MEASURED = "-"
 APART = 2  # so many that are INCONCLUSIVE are listed one by one

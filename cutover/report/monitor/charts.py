@@ -12,7 +12,7 @@ from cutover.monitor.state import HOUR
 from cutover.monitor.views.story import VerdictSpan, WatchStory
 from cutover.monitor.views.text import hour, span
 from cutover.report.charts import LEFT, ROW, WIDTH, Scale, host_name, svg
-from cutover.timeline.presented import ShownSignal
+from cutover.timeline.presentation import ShownSignal
 
 TONES = {
     Verdict.PASS: "good", Verdict.WARN: "warn", Verdict.INCONCLUSIVE: "unsure", Verdict.ERROR: "bad", Verdict.FAIL: "bad",

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from cutover.core.times import between
 from cutover.core.verdict import Verdict
+from cutover.inventory.schema import listed
 from cutover.monitor.views.story import Trigger, WatchStory
 from cutover.monitor.views.text import called, hour, span
-from cutover.timeline.endings import Ending, listed
+from cutover.timeline.endings import SHOWN, Ending
 from cutover.timeline.timeline import Integrity
 
 TONE = {Verdict.PASS: "good", Verdict.WARN: "warn"}
@@ -77,7 +78,7 @@ def watch_ending(story: WatchStory, integrity: Integrity, old: str, *, rolled_ba
         first = f"The watch is at {hour(story.end)}; the newest verdict of the fleet is {story.fleet}."
         return Ending("watch: under way", "quiet" if story.fleet.lets_pass else "bad", first, second)
     were = "host was" if len(story.hosts) == 1 else "hosts were"
-    first = f"{len(story.hosts)} {were} watched for {span(story.end)} ({listed(story.hosts)}): {_sum(story)}."
+    first = f"{len(story.hosts)} {were} watched for {span(story.end)} ({listed(story.hosts, SHOWN)}): {_sum(story)}."
     return Ending(f"watch: {story.final}", TONE.get(story.final, "bad"), first, second)
 
 

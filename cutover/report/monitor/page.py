@@ -16,8 +16,7 @@ from cutover.release.wheels import digest_file
 from cutover.report.monitor.charts import colour, limits_of, scale_of, signal_chart, timeline_chart
 from cutover.report.monitor.ending import detection, watch_ending
 from cutover.report.validation import COMPARISON
-from cutover.timeline.presentation import Presentation
-from cutover.timeline.presented import ShownSignal
+from cutover.timeline.presentation import Presentation, ShownSignal
 from cutover.timeline.timeline import Timeline
 
 Page = dict[str, Any]

@@ -1,1 +1,0 @@
-"""The testinfra checks of a phase, in process and alone."""
