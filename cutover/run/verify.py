@@ -108,6 +108,13 @@ def unasked_findings(about: str, problems: Iterable[Problem]) -> tuple[Finding, 
     )
 
 
+def held_against(fleet: Fleet, known: Known | None, silent: Iterable[Finding]) -> Checked:
+    """The hosts with the plans that they keep of a run; the checks of those that cannot be asked are errors, with why."""
+    unasked = {finding.host: str(finding.problem()) for finding in silent}
+    agents = {name: agent for name, agent in fleet.agents.items() if name not in unasked}
+    return Checked(agents, {name: known.plans[name] for name in agents} if known else {}, unasked)
+
+
 def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Judged:
     """Run the checks of a phase (the last one that ran on the hosts, where none is named) against the plan that the hosts keep."""
     named = phase_to_check(phase)
@@ -119,10 +126,7 @@ def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Jud
         chosen = named or (last_phase(known) if known else None)
         silent = unasked_findings(chosen.name if chosen else "verify", problems)
         if chosen is not None:
-            why = {finding.host: str(finding.problem()) for finding in silent}
-            agents = {name: agent for name, agent in fleet.agents.items() if name not in why}
-            plans = {name: known.plans[name] for name in agents} if known else {}
-            findings = run_checks(targets.root, targets.service, chosen, Checked(agents, plans, why), junit)
+            findings = run_checks(targets.root, targets.service, chosen, held_against(fleet, known, silent), junit)
     unasked = {finding.host for finding in silent}  # each is one finding, not one for each check
     judged = (*(one for one in findings if one.host not in unasked), *silent)
     title = chosen.label if chosen else "The last phase that ran: it is not known, since no host could say"

@@ -1,6 +1,9 @@
-"""Judging alone: the checks of a phase by `verify`, and the five checks of `validate`."""
+"""Judging alone: the checks of a phase, by `verify` and by plain pytest, and the five checks of `validate`."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,19 @@ def on_v2(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ch
     assert done.code == 0, str(done)
     yield checkout
     fleet.reset()
+
+
+def plain_pytest(checkout: Checkout, *options: str) -> subprocess.CompletedProcess[str]:
+    """Pytest as a CI runs it."""
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+    return subprocess.run(
+        argv,
+        cwd=checkout.root,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HOME": str(checkout.root)},
+    )
 
 
 def reported(checkout: Checkout, host: str) -> dict[str, Any]:
@@ -75,6 +91,18 @@ def test_verify_with_a_silent_host_judges_the_other_and_its_junit_is_not_green(
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("10", "0", "5")
 
 
+def test_plain_pytest_with_a_silent_host_runs_the_other_ones_checks(silent: Checkout, tmp_path: Path) -> None:
+    junit = tmp_path / "checks.xml"
+    where = ["--hosts=lab1:lab2", f"--inventory={silent.inventory}", f"--junit-xml={junit}"]
+    done = plain_pytest(silent, "roles/standard/checks/activation.py", *where)
+    assert done.returncode == 1, done.stdout + done.stderr
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("10", "0", "5")
+    assert {
+        case.get("name", "").partition("[")[2] for case in suite.iter("testcase") if case.find("error") is not None
+    } == {"lab2]"}
+
+
 def test_nobody_reached_is_no_judgement(silent: Checkout) -> None:
     for command in ("status", "verify", "validate", "shadow"):
         answer = silent.ask(command, hosts="lab2")
@@ -87,6 +115,36 @@ def test_nobody_reached_is_no_judgement(silent: Checkout) -> None:
 def test_verify_of_an_unknown_phase_is_wrong_usage(on_v2: Checkout) -> None:
     answer = on_v2.ask("verify", "--phase", "lunch", hosts="lab1")
     assert answer.code == 2, str(answer)
+
+
+def test_plain_pytest_runs_the_same_checks_on_the_hosts(on_v2: Checkout, tmp_path: Path) -> None:
+    junit = tmp_path / "checks.xml"
+    done = plain_pytest(
+        on_v2,
+        "roles/standard/checks/activation.py",
+        "--hosts=lab1:lab2",
+        f"--inventory={on_v2.inventory}",
+        f"--junit-xml={junit}",
+        "-v",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 passed" in done.stdout
+    assert "[lab2]" in done.stdout
+    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("10", "0", "0")
+
+
+def test_plain_pytest_fails_where_a_check_fails(on_v2: Checkout) -> None:
+    done = plain_pytest(on_v2, "roles/standard/checks/preflight.py", "--hosts=lab1", f"--inventory={on_v2.inventory}")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "test_old_unit_runs_and_is_enabled[lab1]" in done.stdout
+
+
+def test_plain_pytest_without_hosts_never_checks_this_machine(on_v2: Checkout) -> None:
+    done = plain_pytest(on_v2, "roles/standard/checks/activation.py")
+    assert done.returncode in (2, 4), done.stdout + done.stderr
+    assert "--hosts" in done.stdout + done.stderr
+    assert "passed" not in done.stdout
 
 
 def test_validate_judges_the_live_service_by_the_five_checks(on_v2: Checkout) -> None:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("machines")
 
 
 def boundaries(world: World, folder: Path, *, back: bool = False) -> list[int]:
-    """After how many records of a run (of its rollback) its machine may be killed. Phases 1 and 2 are done again as phase 0 is."""
+    """After how many records of a run (of its rollback) its machine may be killed."""
     twin = Machine(world, folder / "twin", (("twin-a",), ("twin-b",)))
     assert twin.begin() is None
     begun = twin.records
@@ -19,7 +19,7 @@ def boundaries(world: World, folder: Path, *, back: bool = False) -> list[int]:
         assert twin.rollback()[1] is None
     records = twin.written[begun:] if back else twin.written
     assert len(records) > (8 if back else 80)
-    return [record.seq for record in records if record.phase not in ("backup", "staging")]
+    return [record.seq for record in records]
 
 
 @pytest.mark.parametrize("how", ["resume", "abort"])
