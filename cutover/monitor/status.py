@@ -17,7 +17,7 @@ from cutover.journal.rundir import RunDir, RunDirs
 from cutover.monitor.collector import sample_twice, steps_outside_watch
 from cutover.monitor.state import HOUR, Hold, Responses
 from cutover.monitor.views.story import WatchStory
-from cutover.monitor.views.text import called, hour, next_point
+from cutover.monitor.views.text import called, hour
 from cutover.plan.phases import READS_FACTS
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
@@ -86,13 +86,6 @@ class WatchStatus:
     def looked_at(self) -> str:
         """When the last sample was taken (ISO 8601 UTC)."""
         return self.story.at(self.story.look_t)
-
-    @property
-    def next_point(self) -> tuple[str, float] | None:
-        """The next decision point that has no answer yet, and when it comes on the watch's clock."""
-        story = self.story
-        times = [(name, story.moved.get(name, at)) for name, at in story.due if not story.settled(name)]
-        return next_point(times, story.look_t)
 
     def as_json(self, host: str) -> dict[str, Any] | None:
         """What `status --json` reports for a host; None where it has no part in the watch."""
@@ -171,9 +164,6 @@ def without_samples(path: Path) -> list[Record]:
         raise UsageError(Problem(path=str(path), found="a line in it is not a record", next=next_)) from unreadable
 
 
-THEN = {"stay": "it goes on waiting", "rollback": "the fleet is rolled back", "go_on": "it goes on"}
-
-
 def watch_status_view(watch: WatchStatus, named: str, now: datetime | None = None) -> "Text":
     """A few lines below the table of `status`; `named` are the options that name the environment (--hosts, --inventory)."""
     if watch.broken:
@@ -195,7 +185,7 @@ def _utc(at: str) -> str:
 
 def _progress(watch: WatchStatus, now: datetime | None) -> "Text":
     """How far it is, what it saw last, and what comes next."""
-    story, coming = watch.story, watch.next_point
+    story, coming = watch.story, watch.story.next_point(watch.story.look_t)
     said = f"watch of run {watch.run}: hour {story.look_t / HOUR:.1f} of {story.live_s / HOUR:.4g}"
     if not story.looks:
         return text(f"{said}; no sample yet", "yellow")
@@ -206,7 +196,7 @@ def _progress(watch: WatchStatus, now: datetime | None) -> "Text":
 def _held(story: WatchStory, hold: Hold, named: str) -> "Text":
     more = f" (and {count(len(hold.reasons) - 1, 'reason')} more)" if len(hold.reasons) > 1 else ""
     decide = f"`./invokew signoff {named} --role ROLE --name NAME --decision go_on --note WHY`"
-    until = f"until {_utc(story.at(hold.deadline_t))}: then {THEN[hold.default]}"
+    until = f"until {_utc(story.at(hold.deadline_t))}: then: {called(hold.default)}"
     why = f"ON HOLD since {_utc(hold.when.at)}: {one_line(hold.reasons[0])}{more}"
     return text(f"{why}; decide with {decide} (or --decision rollback) {until}", "bold yellow")
 
@@ -221,6 +211,6 @@ def _over(watch: WatchStatus, named: str, now: datetime | None) -> "Text":
         return text(f"{over}, {at}: it rolled the fleet back", "dim")
     if code is not ExitCode.DONE:
         return text(f"{over}, {at}: its rollback is NOT complete: `./invokew rollback {named}`", "bold red")
-    later = watch.next_point
+    later = watch.story.next_point(watch.story.look_t)
     then = f"; {called(later[0])} is decided by `./invokew monitor {named} --once`" if later else ""
     return text(f"{over}, {at}: {ended.data['verdict']}{then}", "dim")

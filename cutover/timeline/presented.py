@@ -19,8 +19,7 @@ class ShownSignal(ReportModel):
     times: float = Field(default=1.0, description="from the unit of the rule to this unit")
     format: str = ".4g"
     counted: bool = Field(default=False, description="a rate: on how many events it rests stands beside it")
-    table: bool = False
-    live: bool = False
+    table: bool = Field(default=False, description="it stands in the table and in the live view")
 
 
 class WatchDisplay(ReportModel):

@@ -82,7 +82,7 @@ def test_once_leaves_journal_table_and_report_and_the_next_one_resumes(
     assert {one["verdict"] for one in document["hosts"].values()} == {"INCONCLUSIVE"}
     assert ground.monitor(capsys)[0] == 10
     assert ground.kinds() == ["watch.started", "watch.resumed"]
-    assert (ground.run.path / "watch.csv").read_text().count("\n") == 1 + 2 * (len(HOSTS) + 1)
+    assert (ground.run.path / "watch.md").read_text().count("\n| 20") == 2 * (len(HOSTS) + 1)
     assert "The watch" in ground.run.report.read_text()
 
 

@@ -99,7 +99,7 @@ def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Pat
         "ON HOLD since 2026-01-02 12:00:00Z: h2: memory grew by 24 % an hour (and 1 reason more); decide with" in text
     )
     assert "`./invokew signoff --hosts lab --role ROLE --name NAME --decision go_on --note WHY`" in text
-    assert "until 2026-01-02 13:00:00Z: then the fleet is rolled back" in text
+    assert "until 2026-01-02 13:00:00Z: then: rollback" in text
     found = standing(tmp_path, watch)
     assert found is not None
     reported: Any = found.as_json("h2")

@@ -239,6 +239,11 @@ class WatchStory(WatchState):
         """How far it has come, on its own clock."""
         return self.now.t
 
+    def next_point(self, t: float) -> tuple[str, float] | None:
+        """The decision point that comes next after a moment, and when, moved by what the watch was extended."""
+        times = [(name, self.moved.get(name, at)) for name, at in self.due if not self.settled(name)]
+        return min((one for one in times if one[1] > t), key=lambda one: one[1], default=None)
+
     def clock(self, now: datetime) -> float:
         """The watch's clock at a real moment, from the newest record on."""
         if self.finished is not None or not self.now.at:

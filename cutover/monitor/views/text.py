@@ -1,6 +1,6 @@
 """How a watch is put in words: moments and stretches of its clock, figures with their units, what is not PASS in few lines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from cutover.console.text import short
 from cutover.core.samples import Judgement
@@ -33,11 +33,6 @@ def span(seconds: float) -> str:
 def called(name: str) -> str:
     """A decision point or a decision as people say it: hour 1, go on."""
     return name.replace("_", " ")
-
-
-def next_point(times: Sequence[tuple[str, float]], t: float) -> tuple[str, float] | None:
-    """The decision point that comes next."""
-    return min(((name, at) for name, at in times if at > t), key=lambda point: point[1], default=None)
 
 
 def figure(signal: ShownSignal, value: float | None, *, unit: bool = True) -> str:
