@@ -20,7 +20,7 @@ from cutover.core.errors import (
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal, head_of
 from cutover.journal.rundir import RunDir, RunDirs
-from cutover.monitor.collector import Collector
+from cutover.monitor.collector import collector
 from cutover.monitor.notices import WatchNotices
 from cutover.monitor.settings import settings_of
 from cutover.monitor.state import Responses, WatchClock, WatchState
@@ -145,7 +145,7 @@ def watched_run(
             announcer, journal, state, NoticeFacts(targets.environment, "", directory.id, release, hosts)
         )
         open_things.callback(notices.close)
-        collect = Collector.of(targets, fleet, RunFacts(directory.id, directory.id[:16])).collect
+        collect = collector(targets, fleet, RunFacts(directory.id, directory.id[:16]))
         watch = Watch(
             settings, hosts, journal, state, judges, clock, collect, notices, lambda since: Responses.since(directory, since), stop.wait
         )  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from jinja2 import TemplateError
 
-from cutover.console.text import clean, one_line
+from cutover.console.text import clean, one_line, span
 from cutover.core.errors import Problem, UsageError
 from cutover.core.templates import environment
 from cutover.core.times import moment
@@ -29,7 +29,7 @@ class Texts:
     """Composes the text of an event; UsageError with all that is wrong with the templates when it is made."""
 
     def __init__(self, root: Path, service: str, roles: Mapping[str, TeamRole]) -> None:
-        self._environment = environment(root / "templates" / "notices", utc=utc, about=about, said=said)
+        self._environment = environment(root / "templates" / "notices", utc=utc, span=span, said=said)
         self._service = presentation(root, service).service
         self._titles = {name: role.title for name, role in roles.items()}
         self._check()
@@ -64,14 +64,6 @@ class Texts:
 def utc(at: str) -> str:
     """A time for people: 2026-11-23 22:00 UTC."""
     return moment(at).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def about(seconds: float) -> str:
-    """A duration as one says it: 40 seconds, 12 minutes, 1 h 05 min."""
-    if seconds < 99.5:
-        return f"{max(1, round(seconds))} seconds"
-    minutes = round(seconds / 60)
-    return f"{minutes} minutes" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def said(words: str) -> str:

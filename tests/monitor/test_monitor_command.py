@@ -14,7 +14,6 @@ from cutover.evidence import collect
 from cutover.journal.journal import read
 from cutover.journal.rundir import RunDir
 from cutover.monitor import monitor
-from cutover.monitor.collector import Collector
 from cutover.monitor.watch import Collect
 from cutover.run.history import HostRun
 from cutover.run.options import RunOptions
@@ -43,7 +42,7 @@ class Ground:
         )  # fmt: skip
         monkeypatch.setattr(monitor, "connect", lambda _targets: (SimpleNamespace(close=lambda: None), []))
         monkeypatch.setattr(monitor, "known_run", lambda *_: (known, []))
-        monkeypatch.setattr(Collector, "of", lambda *_: SimpleNamespace(collect=self._collect))
+        monkeypatch.setattr(monitor, "collector", lambda *_: self._collect)
         unsigned = UsageError(Problem("no key", "make one"))
         monkeypatch.setattr(collect, "make_bundle", lambda *_, **__: (_ for _ in ()).throw(unsigned))
 

@@ -84,7 +84,6 @@ def test_detection_and_time_back_are_told(tmp_path: Path) -> None:
     text = plain(page(rolled_back(look_s=30, hosts=NAMES), tmp_path))
     assert "FAIL h2: error_rate: 0.3 share" in text
     assert "last good sample 06:30:00.000 UTC" in text
-    assert "first sign 06:30:30.000 UTC, 30.0 s before the trigger" in text
     assert "06:31:00.000 UTC: detected within 60.0 s of the last good sample" in text
     assert "06:31:06.500 UTC: 6.5 s after the trigger, 66.5 s after the last good sample" in text
     assert "trigger to V1 in service 6.5 s" in text
@@ -116,8 +115,7 @@ def test_charts_show_hosts_limits_decisions_holds_and_gaps(tmp_path: Path) -> No
     for css in ('class="held"', 'class="gap"'):
         assert css in memory
     assert "Limits: warn 200 MB, critical 500 MB for 10 min." in html
-    latency = html.split("<h3>KPI latency, ms</h3>")[1].split("</svg>")[0]
-    assert "warn 100, critical 500, rollback 60000 ↑" in latency  # far above what was measured: named, not drawn
+    assert "Limits: warn 100 ms, critical 500 ms" in html  # far above what was measured: named, not drawn
     assert "<h3>KPI change since the first row" not in html  # no limit, no chart
 
 

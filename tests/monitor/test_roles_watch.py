@@ -2,17 +2,13 @@
 
 import json
 
-import pytest
-
 from cutover.monitor.rules.rulebook import Cadence, seconds
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
-from cutover.plan.service import thresholds as thresholds_of
-from kpi.config import PipelineConfig
-from kpi.findings import UsageError
 from kpi.judging import DEVIATION
 from kpi.probes import EXAMPLE
 from tests.checkout import ROOT
+from tests.monitor.watch_samples import table
 from tests.roles.exampled import role_for, wanted
 
 # SPEC's table of thresholds, as it is there.
@@ -37,11 +33,6 @@ SPEC = {
 AT_ONCE = {"audit_breaks", "tapes_without_audit", "tapes_lost", "tapes_doubled"}
 
 
-def table() -> dict[str, dict[str, float]]:
-    thresholds: dict[str, dict[str, float]] = thresholds_of(load_service(ROOT, "abaco"), {})
-    return thresholds
-
-
 def test_the_table_has_the_numbers_of_the_specification() -> None:
     assert {name: table()[name] for name in SPEC} == SPEC
     assert {name: table()[name] for name in AT_ONCE} == {name: {"rollback": 0} for name in AT_ONCE}
@@ -50,16 +41,6 @@ def test_the_table_has_the_numbers_of_the_specification() -> None:
 def test_there_is_one_table() -> None:
     assert json.loads(EXAMPLE.read_text())["thresholds"] == table()
     assert table()["kpi_deviation"] == DEVIATION
-
-
-def test_the_config_takes_the_whole_table_and_nothing_beside_it() -> None:
-    document = json.loads(EXAMPLE.read_text())
-    assert PipelineConfig.parse(json.dumps(document), "c").limits("tapes_lost") == {"rollback": 0.0}
-    document["thresholds"] |= {"cpu_percents": {"warn": 1}, "error_rate": {"warn": "much"}}
-    with pytest.raises(UsageError) as refused:
-        PipelineConfig.parse(json.dumps(document), "c")
-    where = {finding.where for finding in refused.value.findings}
-    assert where >= {"c: thresholds.cpu_percents", "c: thresholds.error_rate.warn"}
 
 
 def test_a_look_changes_nothing_and_runs_one_program_of_the_deployed_release() -> None:

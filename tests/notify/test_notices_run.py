@@ -85,7 +85,7 @@ def test_a_cutover_tells_each_phase_once_and_its_success(run: Run) -> None:
     assert len(run.post.taken) == sum(len(notice["channels"]) for notice in notices)
     assert all(set(notice["sent"]) == set(notice["channels"]) == {"chat", "mail"} for notice in notices)
     assert all(notice["failed"] == {} for notice in notices)
-    assert "about 15 seconds, measured on one earlier run" in reported[PHASES[0].title]["body"]
+    assert "about 15 s, measured on one earlier run" in reported[PHASES[0].title]["body"]
     assert "the run took: 15 s" in notices[-1]["body"]
     assert "longest time without service: 1.5 s, on web2" in notices[-1]["body"]
     read(run.journal.path)  # the chain is whole

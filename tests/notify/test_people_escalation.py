@@ -73,11 +73,10 @@ def test_everything_that_does_not_fit_together_comes_at_once_with_its_place() ->
     values["people_matrix"]["hourly"] = [{"roles": []}]
     assert refusals(values) == [
         "group_vars/prod.yml:3: people_channels.pager: no role uses the channel `pager`",
-        "group_vars/prod.yml:5: people_severities: no severity has the event `in_progress`",
-        "group_vars/prod.yml:5: people_severities: no severity has the event `success`",
+        "group_vars/prod.yml:5: people_severities: the event `in_progress` has no severity",
+        "group_vars/prod.yml:5: people_severities: the event `success` has no severity",
         "group_vars/prod.yml:5: people_severities: the event `hold` has several severities: info, decision",
         "group_vars/prod.yml:6: people_matrix: the severity `critical` is missing",
-        "group_vars/prod.yml:5: people_severities.hourly: the severity `hourly` has the name of an event",
         "group_vars/prod.yml:6: people_matrix.hourly[0].roles: this level reaches nobody",
     ]
 

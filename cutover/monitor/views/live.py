@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TextIO
 
 from cutover.console.live import LiveView, now
-from cutover.console.text import MARKS, count, joined, names, one_line, text, verdict_text
+from cutover.console.text import MARKS, count, joined, names, one_line, span, text, verdict_text
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
 from cutover.monitor.state import Hold
 from cutover.monitor.views.story import Event, HostWatch, RuleFinding, WatchStory
-from cutover.monitor.views.text import called, figure, hour, in_short, span
+from cutover.monitor.views.text import called, figure, hour, in_short
 from cutover.timeline.presented import WatchDisplay
 
 if TYPE_CHECKING:

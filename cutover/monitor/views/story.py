@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from cutover.agent.compare import dig
-from cutover.console.text import names
+from cutover.console.text import names, span
 from cutover.core.samples import Judgement, Sample
 from cutover.core.times import moment
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import BrokenChain, Record, parse
 from cutover.monitor.rules.rulebook import Cadence
 from cutover.monitor.state import Hold, WatchState, When
-from cutover.monitor.views.text import called, hour, span
+from cutover.monitor.views.text import called, hour
 from cutover.timeline.presented import ShownSignal, WatchDisplay
 from cutover.timeline.timeline import Integrity
 

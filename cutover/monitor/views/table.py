@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cutover.console.text import markdown_text
+from cutover.console.text import markdown_text, span
 from cutover.core.samples import Judgement
 from cutover.core.verdict import worst
 from cutover.journal.record import Record
 from cutover.monitor.state import HOUR
 from cutover.monitor.views.story import FleetRow, HostRow, WatchStory
-from cutover.monitor.views.text import figure, hour, in_short, span
+from cutover.monitor.views.text import figure, hour, in_short
 from cutover.timeline.presented import ShownSignal
 
 FLEET, FILE = "fleet", "watch.md"

@@ -17,19 +17,6 @@ def hour(t: float) -> str:
     return f"hour {t / HOUR:.4g}" if t >= HOUR / 10 or t == 0 else f"minute {t / 60:.3g}"
 
 
-def span(seconds: float) -> str:
-    """A stretch of time in the two largest units that matter: 45 s, 12 min, 3 h 05 min, 6 d 4 h."""
-    whole = max(0, round(seconds))
-    if whole < 120:
-        return f"{whole} s" if seconds >= 9.95 or seconds == whole else f"{seconds:.1f} s"
-    minutes = whole // 60
-    if minutes < 120:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02} min" if minutes % 60 else f"{minutes // 60} h"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
-
-
 def called(name: str) -> str:
     """A decision point or a decision as people say it: hour 1, go on."""
     return name.replace("_", " ")

@@ -3,10 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from cutover.console.text import span
 from cutover.core.times import between
 from cutover.core.verdict import Verdict
 from cutover.monitor.views.story import Trigger, WatchStory
-from cutover.monitor.views.text import called, hour, span
+from cutover.monitor.views.text import called, hour
 from cutover.timeline.endings import Ending, listed
 from cutover.timeline.timeline import Integrity
 
@@ -15,32 +16,14 @@ TONE = {Verdict.PASS: "good", Verdict.WARN: "warn"}
 
 @dataclass(frozen=True)
 class TriggerDetection:
-    """How a trigger fired, in real time (ISO 8601 UTC), and how long each part took in seconds; None where it is not known."""
+    """When a trigger fired (ISO 8601 UTC, real time), and how long each part took in seconds; None where it is not known."""
 
     trigger: Trigger
-    last_good: str | None  # the last sample at which its rule was well
-    first_sign: str  # the first sample of those in a row at which it was not
+    last_good: str | None  # the last sample at which its rule was well; before it the fault cannot have begun
     back: str | None  # the rollback had ended
-
-    @property
-    def sign_to_trigger_s(self) -> float:
-        """From the first sign until the trigger fired."""
-        return between(self.first_sign, self.trigger.when.at)
-
-    @property
-    def detected_within_s(self) -> float | None:
-        """From the last good sample, before which it cannot have begun, until the trigger fired."""
-        return between(self.last_good, self.trigger.when.at) if self.last_good else None
-
-    @property
-    def back_after_s(self) -> float | None:
-        """From the trigger until the rollback had ended."""
-        return between(self.trigger.when.at, self.back) if self.back else None
-
-    @property
-    def whole_s(self) -> float | None:
-        """From the last good sample until the rollback had ended: at most so long were users served badly."""
-        return between(self.last_good, self.back) if self.last_good and self.back else None
+    detected_within_s: float | None  # from the last good sample until the trigger fired
+    back_after_s: float | None  # from the trigger until the rollback had ended
+    whole_s: float | None  # from the last good sample until then: at most so long were users served badly
 
 
 def detection(story: WatchStory) -> TriggerDetection | None:
@@ -48,9 +31,12 @@ def detection(story: WatchStory) -> TriggerDetection | None:
     if not story.triggers:
         return None
     trigger = story.triggers[0]
-    before, back = trigger.finding.before, story.back
-    first = trigger.finding.first.at
-    return TriggerDetection(trigger, before.at if before else None, first, back.at if back else None)
+    fired, before = trigger.when.at, trigger.finding.before
+    good, back = before.at if before else None, story.back.at if story.back else None
+    return TriggerDetection(
+        trigger, good, back, between(good, fired) if good else None, between(fired, back) if back else None,
+        between(good, back) if good and back else None,
+    )  # fmt: skip
 
 
 def watch_ending(story: WatchStory, integrity: Integrity, old: str, *, rolled_back: bool = False) -> Ending:

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from cutover.agent.compare import dig
+from cutover.console.text import span
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
 from cutover.monitor.views.story import RuleFinding, WatchStory, read_watch
 from cutover.monitor.views.table import table_lines
-from cutover.monitor.views.text import hour, span
+from cutover.monitor.views.text import hour
 from cutover.plan.plan import Plan
 from cutover.release.wheels import digest_file
 from cutover.report.monitor.charts import colour, limits_of, scale_of, signal_chart, timeline_chart
