@@ -2,9 +2,13 @@
 
 import json
 
+import pytest
+
 from cutover.monitor.rules.rulebook import Cadence, seconds
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
+from kpi.config import PipelineConfig
+from kpi.findings import UsageError
 from kpi.judging import DEVIATION
 from kpi.probes import EXAMPLE
 from tests.checkout import ROOT
@@ -41,6 +45,16 @@ def test_the_table_has_the_numbers_of_the_specification() -> None:
 def test_there_is_one_table() -> None:
     assert json.loads(EXAMPLE.read_text())["thresholds"] == table()
     assert table()["kpi_deviation"] == DEVIATION
+
+
+def test_the_config_takes_the_whole_table_and_nothing_beside_it() -> None:
+    document = json.loads(EXAMPLE.read_text())
+    assert PipelineConfig.parse(json.dumps(document), "c").limits("tapes_lost") == {"rollback": 0.0}
+    document["thresholds"] |= {"cpu_percents": {"warn": 1}, "error_rate": {"warn": "much"}}
+    with pytest.raises(UsageError) as refused:
+        PipelineConfig.parse(json.dumps(document), "c")
+    where = {finding.where for finding in refused.value.findings}
+    assert where >= {"c: thresholds.cpu_percents", "c: thresholds.error_rate.warn"}
 
 
 def test_a_look_changes_nothing_and_runs_one_program_of_the_deployed_release() -> None:

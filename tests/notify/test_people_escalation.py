@@ -100,12 +100,6 @@ def test_a_level_that_makes_no_sense_is_refused(level: object, found: str) -> No
     assert [line for line in reported if "people_matrix.attention" in line and found in line], reported
 
 
-def test_a_level_that_reaches_nobody_is_refused_where_there_are_channels() -> None:
-    values = reached()
-    values["people_roles"]["management"]["channels"] = []
-    assert refusals(values) == ["group_vars/prod.yml:6: people_matrix.decision[2].roles: this level reaches nobody"]
-
-
 def test_every_verdict_has_one_severity_by_default() -> None:
     held = [verdict for one in known(defaults()).severities.values() for verdict in one.verdicts]
     assert sorted(held) == sorted(str(verdict) for verdict in Verdict)

@@ -78,18 +78,10 @@ class RuleFinding:
         """The worst that it was."""
         return self.worst.verdict
 
-
-@dataclass(frozen=True)
-class Trigger:
-    """A rule that rolled the fleet back."""
-
-    when: When
-    finding: RuleFinding
-
     @property
     def words(self) -> str:
-        """Where and what it was."""
-        return f"{self.finding.host}: {self.finding.rule}: {self.finding.latest.words}"
+        """Where and what it is now."""
+        return f"{self.host}: {self.rule}: {self.latest.words}"
 
 
 @dataclass(frozen=True)
@@ -209,7 +201,7 @@ class WatchStory(WatchState):
     gaps: list[Gap] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
     notices: list[Data] = field(default_factory=list)  # with when (`at`)
-    triggers: list[Trigger] = field(default_factory=list)
+    triggers: list[RuleFinding] = field(default_factory=list)  # what rolled the fleet back
     rollback: When | None = None
     reasons: tuple[str, ...] = ()  # why it rolled the fleet back
     back: When | None = None  # the rollback has ended
@@ -337,8 +329,7 @@ class WatchStory(WatchState):
         )
 
     def _trigger(self, when: When, data: Data) -> None:
-        trigger = Trigger(when, self.hosts[data["host"]].open[data["rule"]])
-        self.triggers.append(trigger)
+        self.triggers.append(self.hosts[data["host"]].open[data["rule"]])
         self._tell(when, "TRIGGER", f"{data['rule']}: {data['words']}: rolling back", data["host"])
 
     def _rollback_started(self, when: When, data: Data) -> None:

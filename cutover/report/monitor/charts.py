@@ -65,7 +65,7 @@ def _box(css: str, scale: Scale, across: tuple[float, float], down: tuple[float,
 def _marks(story: WatchStory, scale: Scale, top: float, bottom: float) -> Iterator[str]:
     """Before the figures: decision points, triggers, the moment at which the fleet was back."""
     marks = [("mark", one.when.t, f"{one.name}: {one.verdict}, {one.answer}") for one in story.decided]
-    marks += [("mark back", one.when.t, f"{hour(one.when.t)}: trigger on {one.words}") for one in story.triggers]
+    marks += [("mark back", one.last.t, f"{hour(one.last.t)}: trigger on {one.words}") for one in story.triggers]
     marks += [("mark limit", story.back.t, f"{hour(story.back.t)}: the rollback had ended")] if story.back else []
     for css, t, title in marks:
         x = scale.x(t)
@@ -114,7 +114,7 @@ def _together(stretches: Sequence[VerdictSpan], least: float) -> list[VerdictSpa
 def _names(story: WatchStory, scale: Scale) -> Iterator[str]:
     """The decision points and triggers by name, on two lines so that neighbours do not cover each other."""
     named = [(one.when.t, f"{one.name}: {one.verdict}", "marked") for one in story.decided]
-    named += [(one.when.t, f"trigger: {one.finding.rule}", "marked pull") for one in story.triggers]
+    named += [(one.last.t, f"trigger: {one.rule}", "marked pull") for one in story.triggers]
     for number, (t, words, css) in enumerate(sorted(named)):
         x, lower = scale.x(t), 18 * (number % 2)
         anchor = "end" if x > scale.right - 130 else "start"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cutover.console.text import span
 from cutover.core.times import between
 from cutover.core.verdict import Verdict
-from cutover.monitor.views.story import Trigger, WatchStory
+from cutover.monitor.views.story import RuleFinding, WatchStory
 from cutover.monitor.views.text import called, hour
 from cutover.timeline.endings import Ending, listed
 from cutover.timeline.timeline import Integrity
@@ -18,7 +18,7 @@ TONE = {Verdict.PASS: "good", Verdict.WARN: "warn"}
 class TriggerDetection:
     """When a trigger fired (ISO 8601 UTC, real time), and how long each part took in seconds; None where it is not known."""
 
-    trigger: Trigger
+    trigger: RuleFinding
     last_good: str | None  # the last sample at which its rule was well; before it the fault cannot have begun
     back: str | None  # the rollback had ended
     detected_within_s: float | None  # from the last good sample until the trigger fired
@@ -31,7 +31,7 @@ def detection(story: WatchStory) -> TriggerDetection | None:
     if not story.triggers:
         return None
     trigger = story.triggers[0]
-    fired, before = trigger.when.at, trigger.finding.before
+    fired, before = trigger.last.at, trigger.before
     good, back = before.at if before else None, story.back.at if story.back else None
     return TriggerDetection(
         trigger, good, back, between(good, fired) if good else None, between(fired, back) if back else None,
