@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,19 +12,17 @@ from cutover.core.verdict import Verdict
 from cutover.inventory.schema import Names, Schema, Text, listed, misfit, misfits, one_of, unique, validate
 from cutover.inventory.yamlfile import Keys, dotted
 
-EVENTS: Mapping[str, str] = MappingProxyType(
-    {
-        "announcement": "a cutover is planned",
-        "in_progress": "a cutover is in progress, at the start of each of its phases",
-        "success": "the new release is in service",
-        "stopped": "a cutover ended before the old release was touched",
-        "hold": "the watch waits for a person's decision",
-        "rollback": "hosts are being rolled back, or have been rolled back, to the old release",
-        "hourly": "the state of the watch",
-        "extended": "the watch lasts longer than planned",
-        "signoff_wanted": "a role is asked to sign off",
-        "incident": "hosts need a person now",
-    }
+EVENTS = (
+    "announcement",  # a cutover is planned
+    "in_progress",  # a cutover is in progress, at the start of each of its phases
+    "success",  # the new release is in service
+    "stopped",  # a cutover ended before the old release was touched
+    "hold",  # the watch waits for a person's decision
+    "rollback",  # hosts are being rolled back, or have been rolled back, to the old release
+    "hourly",  # the state of the watch
+    "extended",  # the watch lasts longer than planned
+    "signoff_wanted",  # a role is asked to sign off
+    "incident",  # hosts need a person now
 )
 
 
@@ -61,7 +58,6 @@ class NoticeFacts:
     point: str = ""
     until: str = ""
     default: str = ""
-    role: str = ""
     figures: tuple[tuple[str, str], ...] = ()
     finished: bool = False
     message: str = ""

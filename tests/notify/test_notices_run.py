@@ -48,9 +48,7 @@ class Run:
         self.now = START.isoformat()
         self.journal = Journal(path, lambda: self.now)
         people = people or known()
-        self.announcer = Announcer(
-            people, ADDRESSES, Texts(ROOT, "abaco", people.roles), Sender(deadline_s, post), self.said.append
-        )
+        self.announcer = Announcer(people, ADDRESSES, Texts(ROOT, "abaco"), Sender(deadline_s, post), self.said.append)
 
     def play(
         self, tape: Tape, purpose: str = "cutover", earlier: list[RunDurations] | None = None
@@ -205,7 +203,7 @@ def test_a_channel_whose_address_is_missing_fails_and_the_others_do_not(
     (tmp_path / "secrets" / "mail").write_text("json://mail\n")
     people, post, said = known(), Post(), list[str]()
     found = addresses_of(people, tmp_path)
-    announcer = Announcer(people, found, Texts(ROOT, "abaco", people.roles), Sender(30, post), said.append)
+    announcer = Announcer(people, found, Texts(ROOT, "abaco"), Sender(30, post), said.append)
     announcer.notify("hold", NoticeFacts("stage", "2026-01-02T03:04:05Z"))
     (record,) = announcer.drain()
     assert list(record["sent"]) == ["mail"]
@@ -219,7 +217,7 @@ def test_a_run_of_the_engine_that_goes_back_is_told_as_it_is(world: World) -> No
     world.host("b").broken = {"activation"}
     session = session_of(world, "a", "b")
     people, said = known(), list[str]()
-    announcer = Announcer(people, ADDRESSES, Texts(ROOT, "abaco", people.roles), Sender(30, Post()), said.append)
+    announcer = Announcer(people, ADDRESSES, Texts(ROOT, "abaco"), Sender(30, Post()), said.append)
     journal = session.journal
     journal.listen(Notices(announcer, journal, "lab", []))
     journal.write("approved", by="ann", fingerprint="f" * 64, purpose="cutover")

@@ -18,7 +18,7 @@ BARE = NoticeFacts("prod", "2026-11-23T22:00:00+00:00")
 
 @pytest.fixture(scope="module")
 def texts() -> Texts:
-    return Texts(ROOT, "abaco", PEOPLE.roles)
+    return Texts(ROOT, "abaco")
 
 
 def meaning(event: str, facts: NoticeFacts) -> str:
@@ -91,7 +91,7 @@ def test_a_template_that_is_wrong_is_refused_before_anything_runs(tmp_path: Path
     (notices / "success.j2").write_text("\n")
     (notices / "hourly.j2").unlink()
     with pytest.raises(UsageError) as caught:
-        Texts(tmp_path, "abaco", PEOPLE.roles)
+        Texts(tmp_path, "abaco")
     assert [problem.path for problem in caught.value.problems] == [
         "templates/notices/success.j2",
         "templates/notices/hold.j2",

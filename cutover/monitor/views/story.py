@@ -125,9 +125,9 @@ class HostWatch:
     series: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
     stretches: list[VerdictSpan] = field(default_factory=list)
     open: dict[str, RuleFinding] = field(default_factory=dict)  # by rule
-    # The documents of the first sample, and of the newest, that had the service's own named values.
-    first: Mapping[str, Any] | None = None
-    last: Mapping[str, Any] | None = None
+    newest: Mapping[str, Any] | None = (
+        None  # the documents of the newest sample that had the service's own named values
+    )
 
     def sample(self, sample: Sample) -> None:
         """Take a sample in."""
@@ -135,7 +135,7 @@ class HostWatch:
         self.missed += bool(sample.error)
         self.error = sample.error
         if self.shown.values and dig(sample.documents, self.shown.values):
-            self.first, self.last = self.first or sample.documents, sample.documents
+            self.newest = sample.documents
 
     def judge(
         self, when: When, verdict: Verdict, judgements: Sequence[Judgement], figures: Mapping[str, float]

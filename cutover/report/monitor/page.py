@@ -1,11 +1,9 @@
 """The watch on the report's page: verdict, timeline, charts, what was found, who decided and was notified, how it ended."""
 
 import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from cutover.agent.compare import dig
 from cutover.console.text import span
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
@@ -54,18 +52,16 @@ def watch_page(run: RunDir, story: Timeline, shown: Presentation, plan: Plan | N
     }
 
 
-def measured_later(run: RunDir, page: Page | None, values: str) -> dict[tuple[str, str], dict[str, Any]]:
+def measured_later(run: RunDir, page: Page | None) -> dict[tuple[str, str], dict[str, Any]]:
     """What was measured after the run, in the shape of a step's outcome: the watch's latest samples, and shadow reports."""
     found: dict[tuple[str, str], Any] = {}
     for host in page["story"].hosts.values() if page else ():
-        if host.first is None or host.last is None:
-            continue
-        found[host.name, "watch.latest"] = host.last
-        before, after = (dig(documents, values) for documents in (host.first, host.last))
-        found[host.name, "watch.moved"] = {
-            name: after[name] / before[name] - 1 for name in before if after.get(name) and before[name]
-        }
-    found |= {(name, "shadow.report"): document for name, document in _shadows(run.evidence)}
+        if host.newest is not None:
+            found[host.name, "watch.latest"] = host.newest
+    for path in sorted(run.evidence.rglob(COMPARISON)):
+        document = json.loads(path.read_text())
+        if "hosts" not in document:  # the fleet's has every host, and what was measured is in their own
+            found[str(document.get("host", path.parent.name)), "shadow.report"] = document
     return {key: {"after": {"document": document}} for key, document in found.items()}
 
 
@@ -73,14 +69,6 @@ def bundles(run: RunDir) -> list[tuple[str, int, str]]:
     """The bundles of evidence in the run's directory: name, size, digest."""
     paths = sorted(run.path.glob("evidence-*.tar"), reverse=True)
     return [(path.name, path.stat().st_size, digest_file(path)) for path in paths]
-
-
-def _shadows(evidence: Path) -> Iterator[tuple[str, Any]]:
-    """The comparisons of both releases in the evidence, by host."""
-    for path in sorted(evidence.rglob(COMPARISON)) if evidence.is_dir() else ():
-        document = json.loads(path.read_text())
-        if "hosts" not in document:  # the fleet's has every host, and what was measured is in their own
-            yield str(document.get("host", path.parent.name)), document
 
 
 def _limits(story: WatchStory, signal: ShownSignal) -> str:
