@@ -11,7 +11,7 @@ from bench.watch.service import SimulatedService
 from cutover.core.samples import Judgement, Sample
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules.judge import HostJudge
-from cutover.monitor.rules.points import History, PointAnswer, judge_point
+from cutover.monitor.rules.points import PointAnswer, judge_point
 from cutover.monitor.rules.rulebook import Cadence, RuleBook
 
 HOURS = 3600.0
@@ -54,12 +54,7 @@ class SimulatedDay:
 def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regression | None = None) -> SimulatedDay:
     """One watch. With a regression it begins with the service well, and ends when what is expected was said."""
     random = Random(seed)  # noqa: S311 - a simulation that must be repeatable
-    service, judge, history, day = (
-        SimulatedService(random, parameters),
-        HostJudge(book, HOST, LOOK_S),
-        History(),
-        SimulatedDay(),
-    )
+    service, judge, day = SimulatedService(random, parameters), HostJudge(book, HOST, LOOK_S), SimulatedDay()
     slow = regression is not None and regression.at_points
     day.planted = 0.0 if slow else random.uniform(1.5, 3.0) * HOURS if regression else float("inf")
     rows = {0.0, *CADENCE.between(0.0, DAY)}
@@ -78,13 +73,11 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
         row = t in rows
         sample = Sample(HOST, t, t, {} if failed else service.look(row=row), row, "not reached" if failed else "")
         judged = judge.take(sample)
-        history.take(judged)
         day.looks += 1
         for one in judged:
             day.note(one, t)
         if t in points:
-            history.row = judged
-            point, history.metrics = points[t], judge.metrics()
+            point, history = points[t], judge.history
             day.points[point.name] = judge_point(point, {HOST: history}, book)
             history.marks[point.name] = history.metrics
             history.decided()

@@ -10,12 +10,12 @@ from cutover.console.text import MARKS, ago, count, joined, one_line, text
 from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
-from cutover.journal.journal import is_held, read
+from cutover.journal.journal import is_held
 from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.journal.record import Record
-from cutover.journal.rundir import RunDir, RunDirs
+from cutover.journal.rundir import RunDirs
 from cutover.monitor.collector import sample_twice, steps_outside_watch
-from cutover.monitor.state import HOUR, Hold, Responses
+from cutover.monitor.state import HOUR, Hold, Responses, newest_watched
 from cutover.monitor.views.story import WatchStory
 from cutover.monitor.views.text import called, hour
 from cutover.plan.phases import READS_FACTS
@@ -56,7 +56,6 @@ def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
 
 
 LATE = 1.5  # single samples that are further apart than this many rows are not a watch any more
-COMMITS, GOES_BACK = "batch.started", "rollback.started"
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ class WatchStatus:
 
 def watch_status(targets: Targets, now: datetime | None = None) -> WatchStatus | None:
     """The watch of the newest run that these hosts are on, as far as this machine has it; None where there is none."""
-    run = _watched_run(targets)
+    run = newest_watched(RunDirs(targets.root / ".cutover" / "runs"), targets.environment, targets.service)
     if run is None:
         return None
     story, watched = WatchStory(), is_held(run.watch_file)
@@ -126,26 +125,6 @@ def watch_status(targets: Targets, now: datetime | None = None) -> WatchStatus |
     since = story.clock(now or datetime.now(UTC)) - story.look_t
     in_time = story.once and story.cadence is not None and since <= LATE * story.cadence.every_at(story.look_t)
     return WatchStatus(run.id, story, watched, not (watched or in_time), ended, went_back)
-
-
-def _watched_run(targets: Targets) -> RunDir | None:
-    """The newest run with a watch; one in which hosts have been changed since is what they are on instead."""
-    runs = RunDirs(targets.root / ".cutover" / "runs")
-    for path in sorted(runs.root.glob("*/"), reverse=True):
-        run = RunDir(path)
-        try:
-            records = read(run.journal_file) if run.journal_file.exists() else []
-        except UsageError:  # altered: what it says is not believed any more, and its watch stands for itself
-            records = []
-        created = next((record.data for record in records if record.kind == "run.created"), None)
-        about = (targets.environment, targets.service)
-        if created is not None and (created["environment"], created["service"]) != about:
-            continue
-        if run.watch_file.exists():
-            return run
-        if any(record.kind in (COMMITS, GOES_BACK) for record in records):
-            return None
-    return None
 
 
 def without_samples(path: Path) -> list[Record]:

@@ -3,7 +3,8 @@
 from cutover.core.samples import Judgement, Level, Sample
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules import bounds, rulebook
-from cutover.monitor.rules.rulebook import STATES, Rule, RuleBook
+from cutover.monitor.rules.points import History
+from cutover.monitor.rules.rulebook import STATES, Rule, RuleBook, shown
 from cutover.monitor.rules.signals import MEASURES, SeenSample, SignalValue, getter, missing, numbers, too_little
 
 LEVEL_VERDICT = {"": Verdict.PASS, "warn": Verdict.WARN, "critical": Verdict.FAIL, "rollback": Verdict.FAIL}
@@ -176,6 +177,7 @@ class HostJudge:
         self._maps = {one.name: getter(one.signal.entry.at) for one in book.metrics if one.signal.kind == "values"}
         self._values: dict[str, dict[str, float]] = {name: {} for name in self._maps}
         self._before: tuple[Judgement | None, ...] = (None,) * len(book.rules)
+        self._history = History()
 
     def take(self, sample: Sample) -> tuple[Judgement, ...]:
         """One Judgement for each rule of the book, in its order."""
@@ -183,7 +185,16 @@ class HostJudge:
             self._measure(sample)
         judged = tuple(self._judge(*one, sample) for one in zip(self._states, self._before, strict=True))
         self._before = judged
+        self._history.take(judged)
+        if sample.row:
+            self._history.row = judged
         return judged
+
+    @property
+    def history(self) -> History:
+        """What this host brings to a decision point now."""
+        self._history.metrics = self.metrics()
+        return self._history
 
     def _judge(self, state: RuleState, before: Judgement | None, sample: Sample) -> Judgement:
         """By one rule. Between rows, what only rows have is as the last row left it."""
@@ -214,12 +225,3 @@ class HostJudge:
                 self._latest[key] = measure(seen)
         for name, get in self._maps.items():
             self._values[name] = numbers(get(documents))
-
-
-def shown(value: float, unit: str) -> str:
-    """A figure with its unit; a share as per cent."""
-    if unit == "share":
-        return f"{value * 100:.4g} %"
-    if unit == "share/h":
-        return f"{value * 100:.4g} % an hour"
-    return f"{value:.6g} {unit}".rstrip()

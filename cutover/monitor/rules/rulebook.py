@@ -42,6 +42,15 @@ def words(duration: float) -> str:
     return text + (f"{left:g}s" if left or not text else "")
 
 
+def shown(value: float, unit: str) -> str:
+    """A figure with its unit; a share as per cent."""
+    if unit == "share":
+        return f"{value * 100:.4g} %"
+    if unit == "share/h":
+        return f"{value * 100:.4g} % an hour"
+    return f"{value:.6g} {unit}".rstrip()
+
+
 _ALMOST = 1e-6  # seconds: moments that are reached by adding up are not missed by a rounding
 
 
