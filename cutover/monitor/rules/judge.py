@@ -1,11 +1,12 @@
 """Judges one host of a watch, sample after sample: every rule over every sample, level by level, with hold times as Prometheus' `for:`."""
 
+from cutover.agent.compare import dig
 from cutover.core.samples import Judgement, Level, Sample
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules import bounds, rulebook
 from cutover.monitor.rules.points import History
 from cutover.monitor.rules.rulebook import STATES, Rule, RuleBook, shown
-from cutover.monitor.rules.signals import MEASURES, SeenSample, SignalValue, getter, missing, numbers, too_little
+from cutover.monitor.rules.signals import MEASURES, SeenSample, SignalValue, missing, numbers, too_little
 
 LEVEL_VERDICT = {"": Verdict.PASS, "warn": Verdict.WARN, "critical": Verdict.FAIL, "rollback": Verdict.FAIL}
 VERDICT_LEVEL: dict[str, Level] = {"PASS": "", "WARN": "warn", "FAIL": "critical"}
@@ -166,7 +167,6 @@ class HostJudge:
 
     def __init__(self, book: RuleBook, host: str, look_s: float) -> None:
         self.book = book
-        self._epoch = getter(book.epoch)
         self._states = [RuleState(host, rule, book.gap_looks * look_s + 1e-6) for rule in book.rules]
         # Rules and metrics that ask for the same signal over the same window share one measure.
         signals = {one.key: one for one in [rule.signal for rule in book.rules] + [one.signal for one in book.metrics]}
@@ -174,7 +174,7 @@ class HostJudge:
             (key, MEASURES[one.kind](one), one.entry.at_rows) for key, one in signals.items() if one.kind in MEASURES
         ]
         self._latest = {key: _NO_ROW if one.entry.at_rows else _NO_SAMPLE for key, one in signals.items()}
-        self._maps = {one.name: getter(one.signal.entry.at) for one in book.metrics if one.signal.kind == "values"}
+        self._maps = {one.name: one.signal.entry.at for one in book.metrics if one.signal.kind == "values"}
         self._values: dict[str, dict[str, float]] = {name: {} for name in self._maps}
         self._before: tuple[Judgement | None, ...] = (None,) * len(book.rules)
         self._history = History()
@@ -219,9 +219,9 @@ class HostJudge:
 
     def _measure(self, sample: Sample) -> None:
         documents = sample.documents
-        seen = SeenSample(documents, sample.t, sample.at, self._epoch(documents))
+        seen = SeenSample(documents, sample.t, sample.at, dig(documents, self.book.epoch))
         for key, measure, at_rows in self._measures:
             if sample.row or not at_rows:
                 self._latest[key] = measure(seen)
-        for name, get in self._maps.items():
-            self._values[name] = numbers(get(documents))
+        for name, at in self._maps.items():
+            self._values[name] = numbers(dig(documents, at))
