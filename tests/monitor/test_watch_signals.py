@@ -139,7 +139,7 @@ def test_a_restart_warns_and_three_within_ten_minutes_roll_back() -> None:
 def test_restarts_that_are_ten_minutes_apart_are_no_loop() -> None:
     host = watched()
     for number in range(1, 5):
-        lives = {"unit__restarts": number, "unit__invocation": f"life-{number + 1}"}
+        lives: dict[str, Any] = {"unit__restarts": number, "unit__invocation": f"life-{number + 1}"}
         assert [host.see(**lives)["crash_loop"].verdict for _ in range(22)] == [PASS] * 22
 
 
