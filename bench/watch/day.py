@@ -8,10 +8,10 @@ from random import Random
 from bench.watch.parameters import DAY, LOOK_S, Parameters
 from bench.watch.regressions import REGRESSIONS, Expected, Regression
 from bench.watch.service import SimulatedService
-from cutover.core.samples import Sample
+from cutover.core.samples import Judgement, Sample
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules.judge import HostJudge, RuleResult, judgement
-from cutover.monitor.rules.points import History, PointAnswer, judge_point
+from cutover.monitor.rules.judge import HostJudge
+from cutover.monitor.rules.points import PointAnswer, judge_point
 from cutover.monitor.rules.rulebook import Cadence, RuleBook
 
 HOURS = 3600.0
@@ -30,10 +30,15 @@ class SimulatedDay:
     looks: int = 0
     planted: float = 0.0
 
-    def note(self, rule: str, result: RuleResult, t: float) -> None:
-        """Keep it, where it is the first."""
-        said: Expected = "warn" if result.verdict is Verdict.WARN else "rollback" if result.rolls_back else "hold"
-        self.first.setdefault((rule, said), t)
+    def note(self, judgement: Judgement, t: float) -> None:
+        """Keep it, where it is the first of its rule."""
+        if judgement.verdict is Verdict.INCONCLUSIVE:
+            self.inconclusive += 1
+        elif judgement.verdict is not Verdict.PASS:
+            said: Expected = (
+                "warn" if judgement.verdict is Verdict.WARN else "rollback" if judgement.rolls_back else "hold"
+            )
+            self.first.setdefault((judgement.rule, said), t)
 
     def earliest(self, said: Expected, rules: Collection[str], after: float) -> float | None:
         """When one of these rules first said so, or something graver, from a moment on."""
@@ -49,12 +54,7 @@ class SimulatedDay:
 def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regression | None = None) -> SimulatedDay:
     """One watch. With a regression it begins with the service well, and ends when what is expected was said."""
     random = Random(seed)  # noqa: S311 - a simulation that must be repeatable
-    service, judge, history, day = (
-        SimulatedService(random, parameters),
-        HostJudge(book, HOST, LOOK_S),
-        History(),
-        SimulatedDay(),
-    )
+    service, judge, day = SimulatedService(random, parameters), HostJudge(book, HOST, LOOK_S), SimulatedDay()
     slow = regression is not None and regression.at_points
     day.planted = 0.0 if slow else random.uniform(1.5, 3.0) * HOURS if regression else float("inf")
     rows = {0.0, *CADENCE.between(0.0, DAY)}
@@ -72,31 +72,18 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
         unseen -= unseen > 0
         row = t in rows
         sample = Sample(HOST, t, t, {} if failed else service.look(row=row), row, "not reached" if failed else "")
-        results = judge.weigh(sample)
+        judged = judge.take(sample)
         day.looks += 1
-        _note(day, book, results, history, t)
+        for one in judged:
+            day.note(one, t)
         if t in points:
-            history.row = [judgement(HOST, rule, one, t) for rule, one in zip(book.rules, results, strict=True)]
-            point, history.metrics = points[t], judge.metrics()
+            point, history = points[t], judge.history
             day.points[point.name] = judge_point(point, {HOST: history}, book)
             history.marks[point.name] = history.metrics
             history.decided()
         if regression and not slow and day.seen_at(regression) is not None:
             break
     return day
-
-
-def _note(day: SimulatedDay, book: RuleBook, results: list[RuleResult], history: History, t: float) -> None:
-    for rule, result in zip(book.rules, results, strict=True):
-        verdict = result.verdict
-        if verdict is Verdict.PASS:
-            continue
-        if verdict is Verdict.INCONCLUSIVE:
-            day.inconclusive += 1
-            continue
-        day.note(rule.name, result, t)
-        if verdict is Verdict.FAIL:
-            history.take([judgement(HOST, rule, result, t)])
 
 
 def batch(root: str, seed: int, parameters: Parameters, name: str, numbers: range) -> list[SimulatedDay]:

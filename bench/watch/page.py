@@ -106,5 +106,5 @@ def _rate(count: int, of: int) -> str:
 
 
 def _interval(count: int, of: int) -> str:
-    low, high = bounds.interval(count, of)
+    low, high = bounds.lower(count, of, 0.975), bounds.upper(count, of, 0.975)  # two-sided, of 95 %
     return f"{low * 100:.2f} - {high * 100:.2f} %"

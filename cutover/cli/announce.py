@@ -28,7 +28,7 @@ def announcer_for(targets: "Targets", say: Callable[[str], None]) -> "Announcer"
     known = people_of(targets)
     sender = Sender(float(str(targets.shared("people_notice_deadline_s"))))
     addresses = addresses_of(known, targets.inventory.directory)
-    return Announcer(known, addresses, Texts(targets.root, targets.service, known.roles), sender, say)
+    return Announcer(known, addresses, Texts(targets.root, targets.service), sender, say)
 
 
 def announcer_if_possible(targets: "Targets", say: Callable[[str], None]) -> "Announcer | None":

@@ -61,7 +61,7 @@ def monitor(ask: Ask, options: RunOptions, *, once: bool) -> ExitCode:
 
 @dataclass
 class WatchOutput:
-    """What people see of one watch: the live view and the tables; and what is written when it ends."""
+    """What people see of one watch: the live view and the table; and what is written when it ends."""
 
     ask: Ask
     run: "WatchedRun | None" = None
@@ -74,14 +74,14 @@ class WatchOutput:
     def follow(self, run: "WatchedRun") -> None:
         """Follow the journal of the watch."""
         from cutover.monitor.views.live import WatchConsole
-        from cutover.monitor.views.table import Tables
+        from cutover.monitor.views.table import Table
         from cutover.timeline.presentation import presentation
 
         self.run, self.ask.run_id = run, run.directory.id
         shown, live = presentation(self.ask.root, run.targets.service).watch, False if self.ask.json else None
         journal = run.watch.journal
         self.console = WatchConsole(self.ask.stream, shown, live=live, history=journal.records)
-        for listener in (self.console, Tables(run.directory.path, self.console.story), self._newest):
+        for listener in (self.console, Table(run.directory.path, self.console.story), self._newest):
             journal.listen(listener)
 
     def close(self, run: "WatchedRun") -> None:

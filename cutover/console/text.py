@@ -106,6 +106,19 @@ def short(seconds: float) -> str:
     return f"{minutes}m{rest:02}s" if minutes < 100 else f"{minutes // 60}h{minutes % 60:02}m"
 
 
+def span(seconds: float) -> str:
+    """A stretch of time in the two largest units that matter: 45 s, 12 min, 3 h 05 min, 6 d 4 h."""
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s" if seconds >= 9.95 or seconds == whole else f"{seconds:.1f} s"
+    minutes = whole // 60
+    if minutes < 120:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min" if minutes % 60 else f"{minutes // 60} h"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
 def ago(at: str, now: datetime | None = None) -> str:
     """How long ago a time of a journal was."""
     return f"{short(((now or datetime.now(UTC)) - moment(at)).total_seconds())} ago"

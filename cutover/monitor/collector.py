@@ -1,13 +1,13 @@
 """Samples all hosts of a watch. A host that does not answer gives a sample too, which says so."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from cutover.core.samples import Sample
 from cutover.core.step import State, Step
 from cutover.inventory.targets import Targets
 from cutover.monitor.state import WatchClock
+from cutover.monitor.watch import Collect
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, as_problems
@@ -18,32 +18,21 @@ BETWEEN_S = 0.5  # between two samples that show how busy a service is
 SLACK_S = 20.0  # what the way to a host and back may take beyond its steps
 
 
-@dataclass(frozen=True)
-class Collector:
-    """Samples hosts through their deployed service, by the steps of the role."""
+def collector(targets: Targets, fleet: Fleet, run: RunFacts) -> Collect:
+    """A function that samples hosts through their deployed service, by the steps of the role."""
+    roles = contexts(targets, run)
+    known = {name: {part: steps_of(role, ROLE, part) for part in (LOOKS, ROWS)} for name, role in roles.items()}
 
-    fleet: Fleet
-    steps: Mapping[str, Mapping[str, tuple[Step, ...]]]  # by host: looks, rows
-
-    @classmethod
-    def of(cls, targets: Targets, fleet: Fleet, run: RunFacts) -> "Collector":
-        """The collector of these hosts."""
-        roles = contexts(targets, run)
-        return cls(
-            fleet,
-            {name: {part: steps_of(role, ROLE, part) for part in (LOOKS, ROWS)} for name, role in roles.items()},
-        )
-
-    def collect(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
+    def collect(clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
         """One sample of each host, in order, taken at the same time."""
-        steps = {name: (*self.steps[name][LOOKS], *(self.steps[name][ROWS] if row else ())) for name in hosts}
+        steps = {name: (*known[name][LOOKS], *(known[name][ROWS] if row else ())) for name in hosts}
         deadline = max(sum(_time_limit(step) for step in one) for one in steps.values())
 
         def measure(agent: HostAgent) -> tuple[float, list[State]]:
             return clock.now(), agent.measure(steps[agent.name], deadline_s=deadline)
 
         samples = []
-        for name, outcome in self.fleet.each(measure, hosts, deadline=deadline + SLACK_S).items():
+        for name, outcome in fleet.each(measure, hosts, deadline=deadline + SLACK_S).items():
             if outcome.error is not None:
                 problem = as_problems(outcome.error, name)[0]
                 at = clock.now()
@@ -52,6 +41,8 @@ class Collector:
             at, outcomes = outcome.unwrap()
             samples.append(Sample(name, at, clock.at_watch(at), _documents(outcomes), row))
         return samples
+
+    return collect
 
 
 def steps_outside_watch(targets: Targets) -> dict[str, tuple[Step, ...]]:

@@ -1,9 +1,9 @@
 """`monitor`: find the run to watch, take its watch up where it is, sample on, and roll back where that is decided."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cutover.core.errors import (
@@ -20,13 +20,12 @@ from cutover.core.errors import (
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal, head_of
 from cutover.journal.rundir import RunDir, RunDirs
-from cutover.monitor.collector import Collector
-from cutover.monitor.notices import WatchNotices
+from cutover.monitor.collector import collector
 from cutover.monitor.settings import settings_of
-from cutover.monitor.state import Responses, WatchClock, WatchState
+from cutover.monitor.state import HOUR, Responses, WatchClock, WatchState
 from cutover.monitor.watch import EndReason, Judges, Watch, WatchEnd
 from cutover.notify.escalation import NoticeFacts
-from cutover.notify.listener import Announcer
+from cutover.notify.listener import Announcer, Notice
 from cutover.plan.phases import COMMITTING
 from cutover.plan.roles import RunFacts
 from cutover.remote.fleet import connect
@@ -145,7 +144,7 @@ def watched_run(
             announcer, journal, state, NoticeFacts(targets.environment, "", directory.id, release, hosts)
         )
         open_things.callback(notices.close)
-        collect = Collector.of(targets, fleet, RunFacts(directory.id, directory.id[:16])).collect
+        collect = collector(targets, fleet, RunFacts(directory.id, directory.id[:16]))
         watch = Watch(
             settings, hosts, journal, state, judges, clock, collect, notices, lambda since: Responses.since(directory, since), stop.wait
         )  # fmt: skip
@@ -182,3 +181,66 @@ def _in_service(targets: Targets, known: Known | None) -> Known:
     if problems:
         raise UsageError(problems)
     return known
+
+
+# Who is notified of what a watch comes to; the watch's journal keeps it.
+
+REASONS = 8  # that a notice names; the report has all
+NEXT = (
+    "`./invokew signoff --role ROLE --name NAME --decision go_on` lets it go on",
+    "`./invokew abort` rolls the fleet back",
+)
+
+
+@dataclass
+class WatchNotices:
+    """Called for each event of a watch. `looked` comes with every sample: it settles what was sent, and escalates an open hold.
+
+    `about` has what each notice says of the run: environment, run, release, hosts.
+    """
+
+    announcer: Announcer
+    journal: Journal
+    state: WatchState
+    about: NoticeFacts
+    _hold: Notice | None = None
+    _hourly_t: float = field(default=float("-inf"))
+
+    def __call__(self, event: str, reasons: Sequence[str]) -> None:
+        """Notify people, in the background."""
+        if event == "looked":
+            self._escalate()
+        elif event == "hourly":  # at most once an hour of the watch
+            if self.state.look_t - self._hourly_t >= HOUR:
+                self._hourly_t = self.state.look_t
+                self.announcer.notify("hourly", self._facts(reasons))
+        else:
+            notice = self.announcer.notify(event, self._facts(reasons))
+            self._hold = notice if event == "hold" else self._hold
+        self._record(self.announcer.settled())
+
+    def close(self) -> None:
+        """Wait for what is being sent, no longer than a notice may take."""
+        self._record(self.announcer.drain())
+
+    def _escalate(self) -> None:
+        hold = self.state.hold
+        if hold is None or self._hold is None:
+            self._hold = None
+            return
+        waited = self.state.look_t - hold.when.t
+        self._hold = self.announcer.escalate(self._hold, self._facts(hold.reasons), waited) or self._hold
+
+    def _facts(self, reasons: Sequence[str]) -> NoticeFacts:
+        state, hold = self.state, self.state.hold
+        facts = replace(
+            self.about, at=state.at(state.look_t), verdict=str(state.verdict), reasons=tuple(reasons[:REASONS]),
+            figures=(("hour of the watch", f"{state.look_t / HOUR:.1f}"),),
+        )  # fmt: skip
+        if hold is None:
+            return facts
+        return replace(facts, point=hold.point, until=state.at(hold.deadline_t), default=hold.default, next=NEXT)
+
+    def _record(self, records: Sequence[dict[str, object]]) -> None:
+        for record in records:
+            self.journal.write("notice", **record)

@@ -6,37 +6,24 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import head_of, read
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.monitor.settings import Settings, settings_of
-from cutover.monitor.state import GO_ON, HOUR, ROLL_BACK, Signoff, WatchState
+from cutover.monitor.state import GO_ON, HOUR, ROLL_BACK, Signoff, WatchState, newest_watched
 from cutover.notify.listener import people_of
 from cutover.run.leases import holder
 
 DECISIONS = (GO_ON, ROLL_BACK)
 
 
-def run_with_watch(targets: Targets, runs: RunDirs, run: str) -> tuple[RunDir, WatchState]:
-    """The run that is meant (where none is named, the newest of the service here that has a watch), and the state of its watch."""
-    if run:
-        candidates = [runs.named(run)]
-    else:
-        every = (RunDir(path) for path in sorted(runs.root.glob("*/"), reverse=True))
-        about = (targets.environment, targets.service)
-        candidates = [
-            one
-            for one in every
-            if one.watch_file.exists() and (one.created().environment, one.created().service) == about
-        ]
-    if not candidates or not candidates[0].watch_file.exists():
-        where = str(runs.root / run) if run else str(runs.root)
-        next_ = "`./invokew monitor` begins a watch; sign off on the machine that has it, or name the run with --run"
-        raise UsageError(
-            Problem(path=where, found=f"no watch of {targets.service} in {targets.environment} here", next=next_)
-        )
-    return candidates[0], WatchState.of(read(candidates[0].watch_file))
-
-
 def sign_off(targets: Targets, runs: RunDirs, run: str, request: Signoff) -> RunDir:
-    """Write it into the run's journal, where the watch reads it with its next sample. UsageError with all that does not fit."""
-    directory, state = run_with_watch(targets, runs, run)
+    """Write it into the journal of the run (where none is named, of the newest with a watch), which the watch reads with its next sample.
+
+    UsageError with all that does not fit.
+    """
+    directory = runs.named(run) if run else newest_watched(runs, targets.environment, targets.service)
+    if directory is None or not directory.watch_file.exists():
+        found = f"no watch of {targets.service} in {targets.environment} here"
+        next_ = "`./invokew monitor` begins a watch; sign off on the machine that has it, or name the run with --run"
+        raise UsageError(Problem(path=str(runs.root / run), found=found, next=next_))
+    state = WatchState.of(read(directory.watch_file))
     problems = [*_unsuitable(targets, request, settings_of(targets)), *_untimely(state, request)]
     if problems:
         raise UsageError(problems)

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from cutover.core.errors import UsageError
 from cutover.core.times import written
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.journal import read
 from cutover.journal.record import Record
-from cutover.journal.rundir import RunDir
+from cutover.journal.rundir import RunDir, RunDirs
 
 GO_ON, ROLL_BACK = "go_on", "rollback"
 HOUR = 3600.0
@@ -80,6 +81,24 @@ class Responses:
         """The newest decision about a hold since it was opened; a no outweighs any yes."""
         given = [one for one in self.signoffs if one.at >= hold.when.at and one.point in ("", hold.point)]
         return next((one for one in given if one.decision == ROLL_BACK), given[-1] if given else None)
+
+
+def newest_watched(runs: RunDirs, environment: str, service: str) -> RunDir | None:
+    """The newest run with a watch; one in which hosts have been changed since is what they are on instead."""
+    for path in sorted(runs.root.glob("*/"), reverse=True):
+        run = RunDir(path)
+        try:
+            records = read(run.journal_file) if run.journal_file.exists() else []
+        except UsageError:  # altered: what it says is not believed any more, and its watch stands for itself
+            records = []
+        created = next((record.data for record in records if record.kind == "run.created"), None)
+        if created is not None and (created["environment"], created["service"]) != (environment, service):
+            continue
+        if run.watch_file.exists():
+            return run
+        if any(record.kind in ("batch.started", "rollback.started") for record in records):
+            return None
+    return None
 
 
 @dataclass(frozen=True)

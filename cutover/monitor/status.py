@@ -10,14 +10,14 @@ from cutover.console.text import MARKS, ago, count, joined, one_line, text
 from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
-from cutover.journal.journal import is_held, read
+from cutover.journal.journal import is_held
 from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.journal.record import Record
-from cutover.journal.rundir import RunDir, RunDirs
+from cutover.journal.rundir import RunDirs
 from cutover.monitor.collector import sample_twice, steps_outside_watch
-from cutover.monitor.state import HOUR, Hold, Responses
+from cutover.monitor.state import HOUR, Hold, Responses, newest_watched
 from cutover.monitor.views.story import WatchStory
-from cutover.monitor.views.text import called, hour, next_point
+from cutover.monitor.views.text import called, hour
 from cutover.plan.phases import READS_FACTS
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
@@ -56,7 +56,6 @@ def host_states(targets: Targets) -> tuple[dict[str, State], list[Problem]]:
 
 
 LATE = 1.5  # single samples that are further apart than this many rows are not a watch any more
-COMMITS, GOES_BACK = "batch.started", "rollback.started"
 
 
 @dataclass(frozen=True)
@@ -87,13 +86,6 @@ class WatchStatus:
         """When the last sample was taken (ISO 8601 UTC)."""
         return self.story.at(self.story.look_t)
 
-    @property
-    def next_point(self) -> tuple[str, float] | None:
-        """The next decision point that has no answer yet, and when it comes on the watch's clock."""
-        story = self.story
-        times = [(name, story.moved.get(name, at)) for name, at in story.due if not story.settled(name)]
-        return next_point(times, story.look_t)
-
     def as_json(self, host: str) -> dict[str, Any] | None:
         """What `status --json` reports for a host; None where it has no part in the watch."""
         story, hold = self.story, self.hold
@@ -116,7 +108,7 @@ class WatchStatus:
 
 def watch_status(targets: Targets, now: datetime | None = None) -> WatchStatus | None:
     """The watch of the newest run that these hosts are on, as far as this machine has it; None where there is none."""
-    run = _watched_run(targets)
+    run = newest_watched(RunDirs(targets.root / ".cutover" / "runs"), targets.environment, targets.service)
     if run is None:
         return None
     story, watched = WatchStory(), is_held(run.watch_file)
@@ -135,26 +127,6 @@ def watch_status(targets: Targets, now: datetime | None = None) -> WatchStatus |
     return WatchStatus(run.id, story, watched, not (watched or in_time), ended, went_back)
 
 
-def _watched_run(targets: Targets) -> RunDir | None:
-    """The newest run with a watch; one in which hosts have been changed since is what they are on instead."""
-    runs = RunDirs(targets.root / ".cutover" / "runs")
-    for path in sorted(runs.root.glob("*/"), reverse=True):
-        run = RunDir(path)
-        try:
-            records = read(run.journal_file) if run.journal_file.exists() else []
-        except UsageError:  # altered: what it says is not believed any more, and its watch stands for itself
-            records = []
-        created = next((record.data for record in records if record.kind == "run.created"), None)
-        about = (targets.environment, targets.service)
-        if created is not None and (created["environment"], created["service"]) != about:
-            continue
-        if run.watch_file.exists():
-            return run
-        if any(record.kind in (COMMITS, GOES_BACK) for record in records):
-            return None
-    return None
-
-
 def without_samples(path: Path) -> list[Record]:
     """The records of a watch without its samples, which are most of it; its chain is not verified, which would take seconds for a day.
 
@@ -169,9 +141,6 @@ def without_samples(path: Path) -> list[Record]:
     except (ValueError, TypeError) as unreadable:
         next_ = "the journal was altered: compare it with the copies on the hosts before going on"
         raise UsageError(Problem(path=str(path), found="a line in it is not a record", next=next_)) from unreadable
-
-
-THEN = {"stay": "it goes on waiting", "rollback": "the fleet is rolled back", "go_on": "it goes on"}
 
 
 def watch_status_view(watch: WatchStatus, named: str, now: datetime | None = None) -> "Text":
@@ -195,7 +164,7 @@ def _utc(at: str) -> str:
 
 def _progress(watch: WatchStatus, now: datetime | None) -> "Text":
     """How far it is, what it saw last, and what comes next."""
-    story, coming = watch.story, watch.next_point
+    story, coming = watch.story, watch.story.next_point(watch.story.look_t)
     said = f"watch of run {watch.run}: hour {story.look_t / HOUR:.1f} of {story.live_s / HOUR:.4g}"
     if not story.looks:
         return text(f"{said}; no sample yet", "yellow")
@@ -206,7 +175,7 @@ def _progress(watch: WatchStatus, now: datetime | None) -> "Text":
 def _held(story: WatchStory, hold: Hold, named: str) -> "Text":
     more = f" (and {count(len(hold.reasons) - 1, 'reason')} more)" if len(hold.reasons) > 1 else ""
     decide = f"`./invokew signoff {named} --role ROLE --name NAME --decision go_on --note WHY`"
-    until = f"until {_utc(story.at(hold.deadline_t))}: then {THEN[hold.default]}"
+    until = f"until {_utc(story.at(hold.deadline_t))}: then: {called(hold.default)}"
     why = f"ON HOLD since {_utc(hold.when.at)}: {one_line(hold.reasons[0])}{more}"
     return text(f"{why}; decide with {decide} (or --decision rollback) {until}", "bold yellow")
 
@@ -221,6 +190,6 @@ def _over(watch: WatchStatus, named: str, now: datetime | None) -> "Text":
         return text(f"{over}, {at}: it rolled the fleet back", "dim")
     if code is not ExitCode.DONE:
         return text(f"{over}, {at}: its rollback is NOT complete: `./invokew rollback {named}`", "bold red")
-    later = watch.next_point
+    later = watch.story.next_point(watch.story.look_t)
     then = f"; {called(later[0])} is decided by `./invokew monitor {named} --once`" if later else ""
     return text(f"{over}, {at}: {ended.data['verdict']}{then}", "dim")

@@ -11,7 +11,7 @@ from cutover.core.verdict import Verdict, worst
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record
 from cutover.monitor.rules.judge import HostJudge
-from cutover.monitor.rules.points import History, PointAnswer, judge_point
+from cutover.monitor.rules.points import PointAnswer, judge_point
 from cutover.monitor.rules.rulebook import DecisionPoint, RuleBook
 from cutover.monitor.settings import Settings
 from cutover.monitor.state import GO_ON, HOUR, ROLL_BACK, Responses, WatchClock, WatchState
@@ -29,35 +29,28 @@ class Collect(Protocol):
 
 
 class Judges:
-    """The judge and the history of each host. They follow the watch's journal, so they are the same after a restart of the controller."""
+    """The judge of each host. They follow the watch's journal, so they are the same after a restart of the controller."""
 
     def __init__(self, book: RuleBook, hosts: Sequence[str], look_s: float) -> None:
-        self.book = book
         self.latest: dict[str, Judgements] = {}  # by host
-        self._hosts = {host: (HostJudge(book, host, look_s), History()) for host in hosts}
+        self._book, self._hosts = book, {host: HostJudge(book, host, look_s) for host in hosts}
 
     def __call__(self, record: Record) -> None:
         """Take in one record."""
-        if record.kind == "sample":
-            self._take(Sample.from_json(record.data))
-        elif record.kind == "point":
-            for _, history in self._hosts.values():
-                history.marks[record.data["name"]] = history.metrics
-        if record.kind == "hold.closed" or (record.kind == "point" and record.data["answer"] != "hold"):
-            for _, history in self._hosts.values():
-                history.decided()
-
-    def _take(self, sample: Sample) -> None:
-        judge, history = self._hosts[sample.host]
-        self.latest[sample.host] = judgements = judge.take(sample)
-        history.take(judgements)
-        history.metrics = judge.metrics()
-        if sample.row:
-            history.row = judgements
+        kind, data = record.kind, record.data
+        if kind == "sample":
+            sample = Sample.from_json(data)
+            self.latest[sample.host] = self._hosts[sample.host].take(sample)
+        elif kind in ("point", "hold.closed"):
+            for judge in self._hosts.values():
+                if kind == "point":
+                    judge.history.marks[data["name"]] = judge.metrics()
+                if kind == "hold.closed" or data["answer"] != "hold":
+                    judge.history.decided()
 
     def at_point(self, point: DecisionPoint) -> PointAnswer:
         """What the hosts' newest rows, and everything since the last decision, come to at a point."""
-        return judge_point(point, {host: history for host, (_, history) in self._hosts.items()}, self.book)
+        return judge_point(point, {host: judge.history for host, judge in self._hosts.items()}, self._book)
 
 
 AGAIN, AGAIN_S = 5, 15.0  # samples of `once` at most, and the real seconds between them

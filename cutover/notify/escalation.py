@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,19 +12,17 @@ from cutover.core.verdict import Verdict
 from cutover.inventory.schema import Names, Schema, Text, listed, misfit, misfits, one_of, unique, validate
 from cutover.inventory.yamlfile import Keys, dotted
 
-EVENTS: Mapping[str, str] = MappingProxyType(
-    {
-        "announcement": "a cutover is planned",
-        "in_progress": "a cutover is in progress, at the start of each of its phases",
-        "success": "the new release is in service",
-        "stopped": "a cutover ended before the old release was touched",
-        "hold": "the watch waits for a person's decision",
-        "rollback": "hosts are being rolled back, or have been rolled back, to the old release",
-        "hourly": "the state of the watch",
-        "extended": "the watch lasts longer than planned",
-        "signoff_wanted": "a role is asked to sign off",
-        "incident": "hosts need a person now",
-    }
+EVENTS = (
+    "announcement",  # a cutover is planned
+    "in_progress",  # a cutover is in progress, at the start of each of its phases
+    "success",  # the new release is in service
+    "stopped",  # a cutover ended before the old release was touched
+    "hold",  # the watch waits for a person's decision
+    "rollback",  # hosts are being rolled back, or have been rolled back, to the old release
+    "hourly",  # the state of the watch
+    "extended",  # the watch lasts longer than planned
+    "signoff_wanted",  # a role is asked to sign off
+    "incident",  # hosts need a person now
 )
 
 
@@ -61,7 +58,6 @@ class NoticeFacts:
     point: str = ""
     until: str = ""
     default: str = ""
-    role: str = ""
     figures: tuple[tuple[str, str], ...] = ()
     finished: bool = False
     message: str = ""
@@ -137,11 +133,8 @@ class People(Schema):
         for name in self.channels:
             if name not in used:
                 yield ("channels", name), f"no role uses the channel `{name}`", "add it to people_roles, or remove it"
-        yield from self._not_once("event", EVENTS, {name: one.events for name, one in self.severities.items()})
-        yield from self._not_once("verdict", Verdict, {name: one.verdicts for name, one in self.severities.items()})
+        yield from self._not_once()
         for name in self.severities:
-            if name in EVENTS:
-                yield ("severities", name), f"the severity `{name}` has the name of an event", "rename it"
             if name not in self.matrix:
                 yield ("matrix",), f"the severity `{name}` is missing", f"add `{name}: [{{roles: [...]}}]`"
         for name, levels in self.matrix.items():
@@ -150,16 +143,15 @@ class People(Schema):
                     at = ("matrix", name, number, "roles")
                     yield at, "this level reaches nobody", "add a role that has a channel"
 
-    @staticmethod
-    def _not_once(
-        what: str, known: Iterable[str], held: Mapping[str, tuple[str, ...]]
-    ) -> Iterator[tuple[Keys, str, str]]:
-        for one in known:
-            holders = [name for name, those in held.items() if one in those]
-            if not holders:
-                yield ("severities",), f"no severity has the {what} `{one}`", f"add it to `{what}s` of one of them"
-            elif len(holders) > 1:
-                yield ("severities",), f"the {what} `{one}` has several severities: {listed(holders)}", "keep one"
+    def _not_once(self) -> Iterator[tuple[Keys, str, str]]:
+        """Events and verdicts that have no severity, or several."""
+        held = {"event": (EVENTS, "events"), "verdict": (Verdict, "verdicts")}
+        for what, (known, key) in held.items():
+            for one in known:
+                severities = [name for name, severity in self.severities.items() if one in getattr(severity, key)]
+                if len(severities) != 1:
+                    found = f"the {what} `{one}` has {f'several severities: {listed(severities)}' if severities else 'no severity'}"
+                    yield ("severities",), found, f"name it in the `{key}` of one of them"
 
 
 VARIABLES = tuple(f"people_{name}" for name in People.model_fields)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from jinja2 import TemplateError
 
-from cutover.console.text import clean, one_line
+from cutover.console.text import clean, one_line, span
 from cutover.core.errors import Problem, UsageError
 from cutover.core.templates import environment
 from cutover.core.times import moment
 from cutover.notify.channels import Kind, Message
-from cutover.notify.escalation import EVENTS, Eta, NoticeFacts, TeamRole
+from cutover.notify.escalation import EVENTS, Eta, NoticeFacts
 from cutover.timeline.presentation import presentation
 
 SUBJECT = "Subject: "
@@ -20,7 +20,7 @@ LONGEST = 400  # characters of what a host said; the report has all of it
 SAMPLE = NoticeFacts(
     environment="prod", at="2026-01-02T03:04:05.000Z", run="20260102T030405Z-abc123", release="2.0.0", hosts=("web1", "web2"),
     phase=1, phases=6, title="Backup", eta=Eta(600, 2), verdict="FAIL", reasons=("web1: too slow",), point="hour 1",
-    until="2026-01-02T04:04:05.000Z", default="go on", role="on_call", figures=(("error rate", "0.1 %"),), finished=True,
+    until="2026-01-02T04:04:05.000Z", default="go on", figures=(("error rate", "0.1 %"),), finished=True,
     message="a message", next=("see the report",),
 )  # fmt: skip
 
@@ -28,18 +28,14 @@ SAMPLE = NoticeFacts(
 class Texts:
     """Composes the text of an event; UsageError with all that is wrong with the templates when it is made."""
 
-    def __init__(self, root: Path, service: str, roles: Mapping[str, TeamRole]) -> None:
-        self._environment = environment(root / "templates" / "notices", utc=utc, about=about, said=said)
+    def __init__(self, root: Path, service: str) -> None:
+        self._environment = environment(root / "templates" / "notices", utc=utc, span=span, said=said)
         self._service = presentation(root, service).service
-        self._titles = {name: role.title for name, role in roles.items()}
         self._check()
 
     def __call__(self, event: str, facts: NoticeFacts, meaning: str) -> Message:
         """The notice about an event, with what its severity means."""
-        role = self._titles.get(facts.role, facts.role)
-        text = self._environment.get_template(f"{event}.j2").render(
-            facts=facts, meaning=meaning, service=self._service, role=role, event=EVENTS[event]
-        )
+        text = self._environment.get_template(f"{event}.j2").render(facts=facts, meaning=meaning, service=self._service)
         first, _, body = text.partition("\n")
         lines = [line.rstrip() for line in body.strip().splitlines()]
         shown = [line for number, line in enumerate(lines) if line or (number and lines[number - 1])]
@@ -64,14 +60,6 @@ class Texts:
 def utc(at: str) -> str:
     """A time for people: 2026-11-23 22:00 UTC."""
     return moment(at).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def about(seconds: float) -> str:
-    """A duration as one says it: 40 seconds, 12 minutes, 1 h 05 min."""
-    if seconds < 99.5:
-        return f"{max(1, round(seconds))} seconds"
-    minutes = round(seconds / 60)
-    return f"{minutes} minutes" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def said(words: str) -> str:

@@ -59,7 +59,7 @@ def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presenta
     away = outages(timeline, shown.outage, labels)
     problems = grouped(problems_of(timeline))
     watch = watch_page(run, timeline, shown, plan)
-    measured = replace(timeline, outcomes=timeline.outcomes | measured_later(run, watch, shown.watch.values))
+    measured = replace(timeline, outcomes=timeline.outcomes | measured_later(run, watch))
     budgets = [host.variables.get(shown.outage.budget_variable) for host in plan.hosts.values()] if plan else []
     sessions = [one for one in timeline.sessions if any(one[0] <= span.start <= one[1] for span in timeline.spans)]
     return {

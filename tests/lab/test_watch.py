@@ -153,8 +153,8 @@ def test_an_undisturbed_watch_passes_is_signed_and_told(
     points = records(watched, answer.run, "point")
     assert [(one["name"], one["answer"]) for one in points] == [("hour_1", "go_on")]
     assert records(watched, answer.run, "hold.opened", "trigger") == []
-    table = (watched.run_directory(answer.run) / "watch.csv").read_text().splitlines()
-    assert len(table) > 3 * len(hosts.names)
+    table = (watched.run_directory(answer.run) / "watch.md").read_text()
+    assert table.count("\n| 20") > 3 * len(hosts.names)
     good = verified(watched, answer.run)
     assert good.code == 0, str(good)
     assert any("In service" in subject for subject in subjects(mails)), subjects(mails)

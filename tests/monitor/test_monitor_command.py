@@ -14,7 +14,6 @@ from cutover.evidence import collect
 from cutover.journal.journal import read
 from cutover.journal.rundir import RunDir
 from cutover.monitor import monitor
-from cutover.monitor.collector import Collector
 from cutover.monitor.watch import Collect
 from cutover.run.history import HostRun
 from cutover.run.options import RunOptions
@@ -43,7 +42,7 @@ class Ground:
         )  # fmt: skip
         monkeypatch.setattr(monitor, "connect", lambda _targets: (SimpleNamespace(close=lambda: None), []))
         monkeypatch.setattr(monitor, "known_run", lambda *_: (known, []))
-        monkeypatch.setattr(Collector, "of", lambda *_: SimpleNamespace(collect=self._collect))
+        monkeypatch.setattr(monitor, "collector", lambda *_: self._collect)
         unsigned = UsageError(Problem("no key", "make one"))
         monkeypatch.setattr(collect, "make_bundle", lambda *_, **__: (_ for _ in ()).throw(unsigned))
 
@@ -82,7 +81,7 @@ def test_once_leaves_journal_table_and_report_and_the_next_one_resumes(
     assert {one["verdict"] for one in document["hosts"].values()} == {"INCONCLUSIVE"}
     assert ground.monitor(capsys)[0] == 10
     assert ground.kinds() == ["watch.started", "watch.resumed"]
-    assert (ground.run.path / "watch.csv").read_text().count("\n") == 1 + 2 * (len(HOSTS) + 1)
+    assert (ground.run.path / "watch.md").read_text().count("\n| 20") == 2 * (len(HOSTS) + 1)
     assert "The watch" in ground.run.report.read_text()
 
 

@@ -73,24 +73,19 @@ def test_the_verdict_of_the_watch_stands_first(watch: Watching, badge: str, word
     assert (balance.wrong, balance.open) == ([], [])
 
 
-def test_a_watch_that_was_left_ended_with_the_rollback_of_another_command(tmp_path: Path) -> None:
-    story = success().write("rollback.started", hosts=["h1"], cause="asked for by a person")
-    html = page(left(calm("h1", look_s=1800)), tmp_path, story)
-    assert "The watch ended at hour 24: another command rolled the run back to V1." in plain(html)
-    assert '<span class="badge warn">watch: ended</span>' in html
-
-
 def test_detection_and_time_back_are_told(tmp_path: Path) -> None:
     text = plain(page(rolled_back(look_s=30, hosts=NAMES), tmp_path))
     assert "FAIL h2: error_rate: 0.3 share" in text
     assert "last good sample 06:30:00.000 UTC" in text
-    assert "first sign 06:30:30.000 UTC, 30.0 s before the trigger" in text
     assert "06:31:00.000 UTC: detected within 60.0 s of the last good sample" in text
     assert "06:31:06.500 UTC: 6.5 s after the trigger, 66.5 s after the last good sample" in text
     assert "trigger to V1 in service 6.5 s" in text
 
 
 def test_decisions_sign_offs_and_notices_are_there(tmp_path: Path) -> None:
+    story = success().write("rollback.started", hosts=["h1"], cause="asked for by a person")
+    html = page(left(calm("h1", look_s=1800)), tmp_path / "left", story)
+    assert "The watch ended at hour 24: another command rolled the run back to V1." in plain(html)
     story = success().write(
         "signoff", role="operations_lead", name="Ben Sample", decision="go", point="hour_24", note="as it should be"
     )
@@ -116,8 +111,7 @@ def test_charts_show_hosts_limits_decisions_holds_and_gaps(tmp_path: Path) -> No
     for css in ('class="held"', 'class="gap"'):
         assert css in memory
     assert "Limits: warn 200 MB, critical 500 MB for 10 min." in html
-    latency = html.split("<h3>KPI latency, ms</h3>")[1].split("</svg>")[0]
-    assert "warn 100, critical 500, rollback 60000 ↑" in latency  # far above what was measured: named, not drawn
+    assert "Limits: warn 100 ms, critical 500 ms" in html  # far above what was measured: named, not drawn
     assert "<h3>KPI change since the first row" not in html  # no limit, no chart
 
 
@@ -170,10 +164,10 @@ def test_values_before_after_and_in_shadow_are_one_table(tmp_path: Path) -> None
     assert (outside.is_relative_to(run.path), inside.is_relative_to(run.evidence)) == (False, True)
     assert json.loads(inside.read_text())["issues"][0]["found"] == "no route to host"
     text = plain(run.report.read_text())  # drawn anew by the comparison
-    heads = "V2, end of the watch moved in the watch shadow: relative difference shadow"
+    heads = "V2, end of the watch shadow: relative difference shadow"
     assert heads in text
     row = text.split("h1 Share (%) ")[1].split("h2 ")[0]
-    assert re.search(r"2\.5 2\.4999 0\.0e\+00 PASS .* 2\.06\d* \+\d\.\d\d% 3\.0e-12 PASS", row)
+    assert re.search(r"2\.5 2\.4999 0\.0e\+00 PASS .* 2\.06\d* 3\.0e-12 PASS", row)
     assert "not measured" in text.split("h2 Share (%) ")[1].split("The newest tape")[0]
 
 
@@ -181,14 +175,6 @@ def test_values_before_after_and_in_shadow_are_one_table(tmp_path: Path) -> None
 def test_a_comparison_about_no_run_of_this_machine_is_kept_apart(tmp_path: Path, run: str) -> None:
     assert len(write_comparison(tmp_path, Judged("both", (), {"h1": {}}, run))) == 1
     assert not (tmp_path / ".cutover" / "runs").exists()
-
-
-def test_columns_of_a_watch_are_left_out_where_there_was_none(tmp_path: Path) -> None:
-    text = plain(write_report(success().run(tmp_path)).read_text())
-    assert "V2, in service" in text
-    assert "end of the watch" not in text
-    assert "shadow" not in text
-    assert "The watch" not in text
 
 
 def test_the_bundle_and_the_chain_of_the_watch_are_named(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import pytest
 from cutover.monitor.rules.rulebook import Cadence, seconds
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
-from cutover.plan.service import thresholds as thresholds_of
 from kpi.config import PipelineConfig
 from kpi.findings import UsageError
 from kpi.judging import DEVIATION
 from kpi.probes import EXAMPLE
 from tests.checkout import ROOT
+from tests.monitor.watch_samples import table
 from tests.roles.exampled import role_for, wanted
 
 # SPEC's table of thresholds, as it is there.
@@ -35,11 +35,6 @@ SPEC = {
     "stability": {"critical": 0.05},
 }
 AT_ONCE = {"audit_breaks", "tapes_without_audit", "tapes_lost", "tapes_doubled"}
-
-
-def table() -> dict[str, dict[str, float]]:
-    thresholds: dict[str, dict[str, float]] = thresholds_of(load_service(ROOT, "abaco"), {})
-    return thresholds
 
 
 def test_the_table_has_the_numbers_of_the_specification() -> None:

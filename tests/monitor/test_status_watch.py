@@ -99,7 +99,7 @@ def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Pat
         "ON HOLD since 2026-01-02 12:00:00Z: h2: memory grew by 24 % an hour (and 1 reason more); decide with" in text
     )
     assert "`./invokew signoff --hosts lab --role ROLE --name NAME --decision go_on --note WHY`" in text
-    assert "until 2026-01-02 13:00:00Z: then the fleet is rolled back" in text
+    assert "until 2026-01-02 13:00:00Z: then: rollback" in text
     found = standing(tmp_path, watch)
     assert found is not None
     reported: Any = found.as_json("h2")
@@ -112,7 +112,9 @@ def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Pat
     assert {**calm_one, "verdict": "WARN"} == reported
 
 
-def test_one_quiet_line_where_it_has_ended_well_or_went_back(tmp_path: Path) -> None:
+def test_one_quiet_line_where_it_has_ended_or_went_back_and_a_loud_one_where_that_is_not_complete(
+    tmp_path: Path,
+) -> None:
     over, back = calm(*HOSTS, look_s=600), rolled_back(hosts=HOSTS)
     kept(tmp_path / "over", over)
     kept(tmp_path / "back", back)
@@ -122,12 +124,9 @@ def test_one_quiet_line_where_it_has_ended_well_or_went_back(tmp_path: Path) -> 
     assert found is not None
     assert (found.over, found.hold) == (True, None)
     assert "dim" in str(watch_status_view(found, "").style)
-
-
-def test_a_way_back_that_is_not_complete_is_loud(tmp_path: Path) -> None:
-    watch = Watching(*HOSTS).look(row=True).until(600).finish("FAIL", 5)
-    kept(tmp_path, watch)
-    assert "NOT complete: `./invokew rollback --hosts lab`" in words(tmp_path, watch)
+    torn = Watching(*HOSTS).look(row=True).until(600).finish("FAIL", 5)
+    kept(tmp_path / "torn", torn)
+    assert "NOT complete: `./invokew rollback --hosts lab`" in words(tmp_path / "torn", torn)
 
 
 def test_a_run_that_another_command_took_back_waits_for_nobody(tmp_path: Path) -> None:

@@ -34,12 +34,6 @@ def test_the_share_lies_between_its_bounds(counted: tuple[int, int]) -> None:
     assert 0.0 <= bounds.lower(k, n) <= k / n <= bounds.upper(k, n) <= 1.0
 
 
-def test_an_interval_holds_both_ends_in() -> None:
-    low, high = bounds.interval(0, 1000)
-    assert low == 0.0
-    assert high == pytest.approx(1 - 0.025 ** (1 / 1000))
-
-
 @pytest.mark.parametrize(
     ("written", "expected"),
     [("15s", 15), ("30m", 1800), ("4h", 14400), ("7d", 604800), ("1h30m", 5400), ("0.5s", 0.5), (20, 20), (0, 0)],

@@ -1,5 +1,6 @@
 """Each rule that is shipped: just below its limit, on it, above it, for long enough and not, unknown, missing."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -133,10 +134,7 @@ def test_a_figure_that_is_null_is_inconclusive_and_after_four_looks_a_failure() 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), "46", True, None, [46]])
 def test_what_is_no_number_was_not_measured(odd: Any) -> None:
     assert watched().see(resources__memory_mb=odd)["memory"].verdict is INCONCLUSIVE
-
-
-def test_a_document_that_is_missing_was_not_measured() -> None:
-    assert watched().see(figures=None)["audit_chain"].verdict is INCONCLUSIVE
+    assert watched().see(figures=odd)["audit_chain"].verdict is INCONCLUSIVE
 
 
 def test_only_triggers_roll_back() -> None:
@@ -166,13 +164,10 @@ def judged(rule: str, look_s: float, errors_a_look: int, restarts_a_look: int = 
     return said[rule]
 
 
-def test_at_the_pace_that_the_rules_were_written_for_nothing_is_widened() -> None:
-    windows = {rule.name: rule.signal.window for rule in shipped().rules}
-    close = {rule.name: rule.signal.window for rule in paced(shipped(), 1.0).rules}
-    assert close == windows
-
-
 def test_a_window_holds_enough_looks_however_far_apart_they_are() -> None:
+    assert paced(shipped(), 1.0).rules == tuple(
+        replace(rule, signal=replace(rule.signal, slack=1.1 if rule.signal.window else 0.0)) for rule in shipped().rules
+    )
     for rule in paced(shipped(), DAY).rules:
         assert rule.signal.window == 0.0 or rule.signal.window >= SAMPLES * DAY
 

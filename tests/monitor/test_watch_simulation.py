@@ -1,9 +1,6 @@
-"""The A/A run is repeatable, its service is what its parameters say, and its page says what was counted."""
+"""The A/A run is repeatable, and its page says what was counted."""
 
 from pathlib import Path
-from random import Random
-
-import pytest
 
 from bench.watch import parameters
 from bench.watch.book import book
@@ -12,7 +9,6 @@ from bench.watch.day import SimulatedDay, watch
 from bench.watch.page import origins_of, page
 from bench.watch.parameters import Parameters
 from bench.watch.regressions import REGRESSIONS, Regression
-from bench.watch.service import SimulatedService
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules.points import PointAnswer
 from tests.checkout import ROOT
@@ -22,20 +18,6 @@ QUIET = Parameters(missed_looks=0.0, lost_sights_a_day=0.0, unanswered=0.0, unde
 
 def named(name: str) -> Regression:
     return next(one for one in REGRESSIONS if one.name.startswith(name))
-
-
-def test_a_day_has_the_tapes_and_the_latency_that_it_should() -> None:
-    service = SimulatedService(Random("a day"), QUIET)  # noqa: S311 - a simulation
-    before = service.look(row=False)["figures"]
-    for _ in range(5760):
-        service.step()
-    after = service.look(row=False)["figures"]
-    tapes = after["latency"]["count"] - before["latency"]["count"]
-    assert tapes == pytest.approx(2880, rel=0.1)
-    assert after["tapes"]["processed"] + after["tapes"]["rejected"] == after["latency"]["count"]
-    mean = (after["latency"]["sum_s"] - before["latency"]["sum_s"]) / tapes
-    assert mean == pytest.approx(0.0195 * 1.046, rel=0.05)  # the mean of a lognormal is above its median
-    assert after["audit"]["events"] - before["audit"]["events"] == 4 * tapes
 
 
 def test_the_same_seed_is_the_same_watch() -> None:
@@ -61,11 +43,7 @@ def test_what_was_said_before_the_regression_or_by_another_rule_is_no_detection(
     day.first["tape_lost", "rollback"] = 130.0
     found = Detection.of(lost, [day, SimulatedDay(planted=100.0)])
     assert (found.delays, found.watches, found.median, found.p95, found.wrong) == ((30.0,), 2, 30.0, 30.0, 0)
-
-
-def test_a_rollback_where_a_hold_was_right_is_counted_as_wrong() -> None:
-    day = SimulatedDay(planted=0.0, first={("memory_growth", "hold"): 5.0, ("tape_lost", "rollback"): 6.0})
-    assert Detection.of(named("leak of 25"), [day]).wrong == 1
+    assert Detection.of(named("leak of 25"), [day]).wrong == 1  # it rolled back where a hold was right
 
 
 def test_the_page_says_what_was_counted() -> None:
@@ -80,10 +58,5 @@ def test_the_page_says_what_was_counted() -> None:
     assert "| FAIL: roll back | 0 | 0.00 % |" in text
     assert "| `hour_1` | 2 | 0 | - |" in text
     assert "| 0 of 1 | - | - |" in text
-    assert all(f"| {name.replace('_', ' ')} |" in text for name in origins)
-
-
-def test_every_parameter_says_where_it_is_from() -> None:
-    origins = origins_of(Path(parameters.__file__).read_text(encoding="utf-8"))
     assert set(Parameters.__dataclass_fields__) == set(origins)
-    assert {words[:2] for words in origins.values()} == {"M:", "A:"}
+    assert all(f"| {name.replace('_', ' ')} |" in text for name in origins)

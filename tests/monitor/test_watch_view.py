@@ -127,10 +127,11 @@ def test_what_was_found_stays_on_the_lowest_screen_and_hosts_give_way() -> None:
     watch = Watching(*(f"web{number:02}" for number in range(30))).look(row=True)
     watch.t += 600
     watch.servers[20].memory_mb, watch.servers[21].away = 900, "no route to host"
+    watch.servers[22].memory_mb = 900  # the same on several hosts is one finding
     watch.look()
     text = drawn(watch, 80, height=14)
     for words in (
-        "web20: memory: 900 MB",
+        "web20, web22: memory: 900 MB",
         "next: look after memory",
         "web21: no answer: no route to host",
         "? no answer",
@@ -140,16 +141,6 @@ def test_what_was_found_stays_on_the_lowest_screen_and_hosts_give_way() -> None:
     assert shown[0].startswith("web20")
     assert "hosts more, none of them worse" in text
     assert len(text.splitlines()) <= 14
-
-
-def test_the_same_finding_on_several_hosts_is_told_once() -> None:
-    watch = Watching().look(row=True)
-    for server in watch.servers:
-        server.memory_mb = 300
-    watch.t += 600
-    text = drawn(watch.look(), 120)
-    assert text.count("memory: 300 MB") == 1
-    assert "web1, web2, web3: memory: 300 MB" in text
 
 
 def test_without_a_terminal_each_row_and_host_is_a_line(quiet: Watching) -> None:
@@ -173,15 +164,10 @@ def test_plain_lines_tell_once_what_happens_between_rows() -> None:
     ):
         assert sum(words in line for line in lines) == 1
     assert "TRIGGER       error_rate: 0.3 share" in "\n".join(plain(rolled_back(look_s=300)))
-
-
-def test_an_earlier_part_of_the_watch_is_known_and_not_shown_again() -> None:
-    watch = Watching("web1").look(row=True).until(HOUR)
-    stream = io.StringIO()
-    console = WatchConsole(stream, SHOWN, history=watch.records)
-    console(watch.look().records[-2])
-    assert stream.getvalue() == ""
-    assert console.story.hosts["web1"].samples == 8
+    watch = Watching("web1").look(row=True)
+    watch.servers[0].away = "gone\x1b[2J\nweb9  PASS"  # a host cannot write to the terminal
+    watch.t += 120
+    assert not [line for line in plain(watch.look(row=True)) if line.startswith("web9")]
 
 
 def test_on_a_terminal_the_view_is_left_on_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,11 +184,3 @@ def test_on_a_terminal_the_view_is_left_on_the_screen(monkeypatch: pytest.Monkey
     assert last.count("PASS") == 2
     assert "TRIGGER" in text[: -len(last)]
     assert stream.getvalue().rstrip("\n").endswith("\x1b[?25h")  # the cursor is back
-
-
-def test_a_host_cannot_write_to_the_terminal() -> None:
-    watch = Watching("web1").look(row=True)
-    watch.servers[0].away = "gone\x1b[2J\nweb9  PASS"
-    watch.t += 120
-    lines = plain(watch.look(row=True))
-    assert not [line for line in lines if line.startswith("web9")]

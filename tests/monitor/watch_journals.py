@@ -9,13 +9,13 @@ from typing import Any
 from cutover.core.samples import Judgement, Level, Sample
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import Record
-from cutover.monitor.rules.rulebook import Cadence
+from cutover.monitor.rules.judge import LEVEL_VERDICT
+from tests.monitor.watches import SEEDS
 
 START = datetime(2026, 1, 2, 4, 0, 0, tzinfo=UTC)
 RUN = "20260102T030405Z-abc123"
 HOUR = 3600.0
 HOSTS = ("web1", "web2", "web3")
-CADENCE = ((4 * HOUR, 0.5 * HOUR), (8 * HOUR, HOUR), (16 * HOUR, 2 * HOUR), (24 * HOUR, 4 * HOUR))
 POINTS = (("hour_1", HOUR), ("hour_8", 8 * HOUR), ("hour_24", 24 * HOUR))
 LIMITS: dict[str, dict[str, float]] = {
     "latency": {"warn": 100, "critical": 500, "rollback": 60000},
@@ -28,12 +28,6 @@ FOR_S = {("memory", "critical"): 600.0, ("cpu", "warn"): 600.0}
 RULES = {
     rule: {level: {"limit": limit, "for_s": FOR_S.get((rule, level), 0.0)} for level, limit in row.items()}
     for rule, row in LIMITS.items()
-}
-WEIGHS: dict[Level, Verdict] = {
-    "": Verdict.PASS,
-    "warn": Verdict.WARN,
-    "critical": Verdict.FAIL,
-    "rollback": Verdict.FAIL,
 }
 
 
@@ -74,7 +68,7 @@ class Server:
         level: Level = passed[-1] if passed else ""
         limit = limits[level or "warn"]
         small = rule == "error_rate" and n < 100
-        verdict = Verdict.INCONCLUSIVE if small else WEIGHS[level]
+        verdict = Verdict.INCONCLUSIVE if small else LEVEL_VERDICT[level]
         words = f"{value:.4g} {unit}, {'over' if level else 'within'} {limit:g}, n {n}, window {window:g} s"
         return Judgement(
             self.name, rule, verdict, words, f"look after {rule}" if level else "", level, level == "rollback" and not small,
@@ -91,7 +85,7 @@ class Watching:
         self.records: list[Record] = []
         self.write(
             "watch.started", run=RUN, environment="stage", hosts=[one.name for one in self.servers], head=None, began=START.timestamp(),
-            cadence=[list(stretch) for stretch in CADENCE], points=[{"name": name, "at": at} for name, at in POINTS], look_s=look_s,
+            cadence=[list(stretch) for stretch in SEEDS.stretches], points=[{"name": name, "at": at} for name, at in POINTS], look_s=look_s,
             live_s=24 * HOUR, scale=scale, rules={"source": "rules.yml", "digest": "ab" * 32, "rules": RULES},
         )  # fmt: skip
 
@@ -132,7 +126,7 @@ class Watching:
             before, self.t = self.t, self.t + self.look_s
             if change:
                 change(self)
-            self.look(row=bool(Cadence(CADENCE).between(before, self.t)))
+            self.look(row=bool(SEEDS.between(before, self.t)))
             for name, at in POINTS:
                 if before < at <= self.t:
                     self.write("point", name=name, t=self.t, verdict="PASS", answer="go_on", by=0.0, reasons=[])

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from cutover.cli.announce import RECORDED, announce, announcer_if_possible
-from cutover.core.errors import ExitCode, UsageError
+from cutover.core.errors import ExitCode
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read
 from cutover.notify.escalation import TeamRole
@@ -171,9 +171,3 @@ def test_people_are_asked_where_there_is_a_terminal_and_yes_answers_nothing(
     variables(checkout, people_checklist=mode)
     poll = polling(where(checkout).targets(), "", yes=yes)
     assert (poll.mode, poll.terminal, poll.given) == (mode, asks, {})
-
-
-def test_answers_that_are_wrong_are_refused_before_anything(checkout: Path) -> None:
-    (checkout / "answers.yml").write_text("team-onlin: {answer: yes, by: Ana}\n")
-    with pytest.raises(UsageError, match="did you mean team-online"):
-        polling(where(checkout).targets(), str(checkout / "answers.yml"), yes=False)

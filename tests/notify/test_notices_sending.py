@@ -48,17 +48,6 @@ def test_a_webhook_gets_subject_and_body_and_nothing_is_kept_on_this_machine(
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_a_chat_of_slack_s_kind_gets_one_text() -> None:
-    with web_server() as server:
-        outcome = sent(f"mmost://{server.place}/{TOKEN}/?channel=incidents")
-    assert outcome.ok, outcome
-    ((path, said),) = server.posts
-    assert path == f"/hooks/{TOKEN}"
-    assert said["channel"] == "incidents"
-    assert MESSAGE.subject in said["text"]
-    assert "Nothing to do." in said["text"]
-
-
 @pytest.mark.parametrize(
     "address",
     [
@@ -87,14 +76,6 @@ def test_a_refusal_is_an_outcome_and_a_redirect_is_not_followed_with_the_token()
         server.status = 302
         assert not sent(f"json://{server.place}/{TOKEN}").ok
     assert len(server.posts) == 2
-
-
-def test_a_slow_receiver_is_given_up() -> None:
-    with web_server() as server:
-        server.answers.clear()
-        outcome = sent(f"json://{server.place}/?rto=30", deadline_s=0.5)
-    assert not outcome.ok
-    assert "within 0.5 s" in outcome.why
 
 
 def test_a_stuck_channel_keeps_no_other_and_what_was_given_up_in_its_queue_is_not_sent_later() -> None:

@@ -8,7 +8,7 @@ import pytest
 from cutover.core.errors import UsageError
 from cutover.notify.channels import Message
 from cutover.notify.escalation import EVENTS, Eta, NoticeFacts
-from cutover.notify.texts import SAMPLE, Texts, about, utc
+from cutover.notify.texts import SAMPLE, Texts, utc
 from tests.checkout import ROOT
 from tests.notify.peopling import known
 
@@ -18,7 +18,7 @@ BARE = NoticeFacts("prod", "2026-11-23T22:00:00+00:00")
 
 @pytest.fixture(scope="module")
 def texts() -> Texts:
-    return Texts(ROOT, "abaco", PEOPLE.roles)
+    return Texts(ROOT, "abaco")
 
 
 def meaning(event: str, facts: NoticeFacts) -> str:
@@ -45,7 +45,7 @@ def test_every_event_has_a_subject_and_a_whole_body(texts: Texts, event: str) ->
 def test_an_announcement_says_what_was_measured_or_that_nothing_was(texts: Texts) -> None:
     assert "no earlier run" in composed(texts, "announcement", BARE).body
     measured = NoticeFacts("prod", BARE.at, eta=Eta(3000, 3))
-    assert "about 50 minutes, as the last 3 runs here did" in composed(texts, "announcement", measured).body
+    assert "about 50 min, as the last 3 runs here did" in composed(texts, "announcement", measured).body
     assert "2026-11-23 22:00 UTC" in composed(texts, "announcement", measured).subject
 
 
@@ -54,7 +54,7 @@ def test_in_progress_counts_phases_and_says_what_is_left(texts: Texts) -> None:
     text = composed(texts, "in_progress", facts)
     assert text.subject.endswith("phase 3: V1 graceful shutdown")
     assert "3 of 6 phases complete" in text.body
-    assert "about 60 seconds, measured on one earlier run here" in text.body
+    assert "about 60 s, measured on one earlier run here" in text.body
 
 
 def test_a_rollback_that_begins_does_not_read_as_one_that_has_ended(texts: Texts) -> None:
@@ -91,10 +91,9 @@ def test_a_template_that_is_wrong_is_refused_before_anything_runs(tmp_path: Path
     (notices / "success.j2").write_text("\n")
     (notices / "hourly.j2").unlink()
     with pytest.raises(UsageError) as caught:
-        Texts(tmp_path, "abaco", PEOPLE.roles)
+        Texts(tmp_path, "abaco")
     assert [problem.path for problem in caught.value.problems] == [
         "templates/notices/success.j2",
         "templates/notices/hold.j2",
         "templates/notices/hourly.j2",
     ]
-    assert [about(seconds) for seconds in (40.4, 100, 7500)] == ["40 seconds", "2 minutes", "2 h 05 min"]

@@ -13,29 +13,15 @@ _TINY = 1e-300
 
 
 @lru_cache(maxsize=65536)
-def lower(part: int, whole: int) -> float:
-    """The share that is passed with 95 % confidence, `part` of `whole` events having been seen; 0.0 where none was."""
-    if part <= 0:
-        return 0.0
-    if part >= whole:
-        return float((1.0 - CONFIDENCE) ** (1.0 / whole))
-    return _quantile(1.0 - CONFIDENCE, part, whole - part + 1)
+def lower(part: int, whole: int, confidence: float = CONFIDENCE) -> float:
+    """The share that is passed with this confidence, `part` of `whole` events having been seen; 0.0 where none was."""
+    return _quantile(1.0 - confidence, part, whole - part + 1) if part > 0 else 0.0
 
 
 @lru_cache(maxsize=65536)
-def upper(part: int, whole: int) -> float:
-    """The share that is not passed with 95 % confidence; 1.0 where everything, or nothing, was seen."""
-    if part >= whole:
-        return 1.0
-    if part <= 0:
-        return float(1.0 - (1.0 - CONFIDENCE) ** (1.0 / whole))
-    return _quantile(CONFIDENCE, part + 1, whole - part)
-
-
-def interval(part: int, whole: int) -> tuple[float, float]:
-    """The two-sided 95 % interval of a share, for the page of the A/A run."""
-    low = 0.0 if part <= 0 else _quantile(0.025, part, whole - part + 1)
-    return low, 1.0 if part >= whole else _quantile(0.975, part + 1, whole - part)
+def upper(part: int, whole: int, confidence: float = CONFIDENCE) -> float:
+    """The share that is not passed with this confidence; 1.0 where everything, or nothing, was seen."""
+    return _quantile(confidence, part + 1, whole - part) if part < whole else 1.0
 
 
 def _quantile(share: float, a: float, b: float) -> float:

@@ -10,8 +10,7 @@ from typing import Any, Literal
 
 from cutover.core.samples import Judgement
 from cutover.core.verdict import Verdict, worst
-from cutover.monitor.rules.judge import shown
-from cutover.monitor.rules.rulebook import DecisionPoint, Metric, RuleBook
+from cutover.monitor.rules.rulebook import DecisionPoint, Metric, RuleBook, shown
 from cutover.monitor.rules.signals import change
 
 Decision = Literal["go_on", "hold", "extend"]

@@ -42,6 +42,15 @@ def words(duration: float) -> str:
     return text + (f"{left:g}s" if left or not text else "")
 
 
+def shown(value: float, unit: str) -> str:
+    """A figure with its unit; a share as per cent."""
+    if unit == "share":
+        return f"{value * 100:.4g} %"
+    if unit == "share/h":
+        return f"{value * 100:.4g} % an hour"
+    return f"{value:.6g} {unit}".rstrip()
+
+
 _ALMOST = 1e-6  # seconds: moments that are reached by adding up are not missed by a rounding
 
 
@@ -122,25 +131,14 @@ class SignalEntry(Schema):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        misfits(self._refusals())
+        given = {"at": self.at, "of": self.of, "per": self.per, "from": self.from_, "against": self.against}
+        misfits(belongs(self.kind, given, set(NEEDS[self.kind]), set()))
         return self
 
     @property
     def at_rows(self) -> bool:
         """Whether only recorded rows have it."""
         return self.rows or self.kind == "drift"
-
-    def _refusals(self) -> Refusals:
-        given = {"at": self.at, "of": self.of, "per": self.per, "from": self.from_, "against": self.against}
-        yield from belongs(self.kind, given, set(NEEDS[self.kind]), set())
-        for key, paths in (("at", [self.at] if self.at else []), ("of", self.of), ("per", self.per)):
-            for path in paths:
-                if "." not in path or not all(path.split(".")):
-                    yield (
-                        (key,),
-                        f"`{path}` is not a path into a document",
-                        "write document.key, such as resources.memory_mb",
-                    )
 
 
 @dataclass(frozen=True)

@@ -226,10 +226,6 @@ class _Draft:
 
     def refusals(self) -> Refusals:
         """What the schema cannot say: references between entries, and what belongs to which kind of signal."""
-        used = {rule.signal for rule in self.rules.values()} | {metric.signal for metric in self.metrics.values()}
-        for name in self.signals:
-            if name not in used:
-                yield ("signals", name), "no rule and no metric uses it", "remove it, or write the rule that was meant"
         for name, rule in self.rules.items():
             yield from self._rule(("rules", name), rule)
         for name, metric in self.metrics.items():

@@ -12,6 +12,7 @@ from itertools import combinations
 from statistics import median
 from typing import Any, NamedTuple
 
+from cutover.agent.compare import dig
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules.rulebook import Kind, Signal
 
@@ -45,22 +46,6 @@ def too_little(why: str, n: int | None = None) -> SignalValue:
     return SignalValue(None, n=n, why=why)
 
 
-def getter(path: str) -> Callable[[Documents], Any]:
-    """A function that finds `figures.audit.events` in the documents; None where any part of it is not there."""
-    keys = path.split(".")
-
-    def find(documents: Documents) -> Any:
-        found: Any = documents
-        try:
-            for key in keys:
-                found = found[key]
-        except (KeyError, TypeError):  # TypeError: a part of the way is null, a number or a list
-            return None
-        return found
-
-    return find
-
-
 def number(found: Any) -> float | None:
     """A finite number as it is; anything else, also NaN and yes/no, was not measured."""
     if type(found) is float or type(found) is int:
@@ -75,20 +60,15 @@ def numbers(found: object) -> dict[str, float]:
     return {name: value for name, value in ((name, number(one)) for name, one in found.items()) if value is not None}
 
 
-def summed(paths: Sequence[str]) -> Callable[[Documents], float | None]:
-    """A function that adds up the numbers at these paths; None where one of them is missing."""
-    getters = [getter(path) for path in paths]
-
-    def add(documents: Documents) -> float | None:
-        total = 0.0
-        for get in getters:
-            found = number(get(documents))
-            if found is None:
-                return None
-            total += found
-        return total
-
-    return add
+def summed(documents: Documents, paths: Sequence[str]) -> float | None:
+    """The sum of the numbers at these paths (`figures.audit.events`); None where one of them is missing."""
+    total = 0.0
+    for path in paths:
+        found = number(dig(documents, path))
+        if found is None:
+            return None
+        total += found
+    return total
 
 
 class SeenSample(NamedTuple):
@@ -105,10 +85,10 @@ Measure = Callable[[SeenSample], SignalValue]
 
 def _sum(paths: Sequence[str], measured: Callable[[float, SeenSample], SignalValue]) -> Measure:
     """Measures from the sum of the numbers at these paths; missing where one of them is not there."""
-    get, absent = summed(paths), _absent(paths)
+    absent = _absent(paths)
 
     def take(seen: SeenSample) -> SignalValue:
-        found = get(seen.documents)
+        found = summed(seen.documents, paths)
         return absent if found is None else measured(found, seen)
 
     return take
@@ -116,11 +96,10 @@ def _sum(paths: Sequence[str], measured: Callable[[float, SeenSample], SignalVal
 
 def _two(signal: Signal, measured: Callable[[float, float, SeenSample], SignalValue]) -> Measure:
     """The same from two sums, those of `of` and of `per`."""
-    get_of, get_per = summed(signal.entry.of), summed(signal.entry.per)
-    absent = _absent((*signal.entry.of, *signal.entry.per))
+    entry, absent = signal.entry, _absent((*signal.entry.of, *signal.entry.per))
 
     def take(seen: SeenSample) -> SignalValue:
-        of, per = get_of(seen.documents), get_per(seen.documents)
+        of, per = summed(seen.documents, entry.of), summed(seen.documents, entry.per)
         return absent if of is None or per is None else measured(of, per, seen)
 
     return take
@@ -150,12 +129,11 @@ def fell(signal: Signal) -> Measure:
 
 def count(signal: Signal) -> Measure:
     """How many there are: numbers, or the lengths of lists, added up."""
-    of = [(path, getter(path)) for path in signal.entry.of]
 
     def take(seen: SeenSample) -> SignalValue:
         total = 0.0
-        for path, get in of:
-            found = get(seen.documents)
+        for path in signal.entry.of:
+            found = dig(seen.documents, path)
             counted = float(len(found)) if isinstance(found, list) else number(found)
             if counted is None:
                 return missing(f"{path} is not there")
@@ -167,10 +145,10 @@ def count(signal: Signal) -> Measure:
 
 def differs(signal: Signal) -> Measure:
     """1 where a state is none of those that it should be, else 0."""
-    at, get, good = signal.entry.at, getter(signal.entry.at), tuple(signal.entry.from_)
+    at, good = signal.entry.at, signal.entry.from_
 
     def take(seen: SeenSample) -> SignalValue:
-        found = get(seen.documents)
+        found = dig(seen.documents, at)
         if found is None:
             return missing(f"{at} is not there")
         return SignalValue(float(found not in good), why=f"{at} is {found}")
@@ -180,10 +158,10 @@ def differs(signal: Signal) -> Measure:
 
 def verdict(signal: Signal) -> Measure:
     """A verdict that the host's own code came to, as it stands there; `why` is the verdict."""
-    at, get = signal.entry.at, getter(signal.entry.at)
+    at = signal.entry.at
 
     def take(seen: SeenSample) -> SignalValue:
-        found = get(seen.documents)
+        found = dig(seen.documents, at)
         if not isinstance(found, str) or found not in _VERDICTS:
             return missing(f"{at} is {'not there' if found is None else f'{found}, which is not a verdict'}")
         return SignalValue(0.0, why=found)
@@ -196,18 +174,18 @@ def stuck(signal: Signal) -> Measure:
 
     Both are real seconds. A long queue that moves is not stuck.
     """
-    at, get, progressed, scale = signal.entry.at, getter(signal.entry.at), summed(signal.entry.per), signal.entry.scale
+    at, per, scale = signal.entry.at, signal.entry.per, signal.entry.scale
     last: float | None = None
     since: float | None = None
 
     def take(seen: SeenSample) -> SignalValue:
         nonlocal last, since
-        progress = progressed(seen.documents)
+        progress = summed(seen.documents, per)
         if since is None or (progress is not None and progress != last):
             since = seen.at
         if progress is not None:
             last = progress
-        age = number(get(seen.documents))
+        age = number(dig(seen.documents, at))
         return missing(f"{at} is not there") if age is None else SignalValue(min(age, seen.at - since) * scale)
 
     return take
@@ -218,12 +196,12 @@ def drift(signal: Signal) -> Measure:
 
     A change below the floor does not count: 5 % of next to nothing is nothing.
     """
-    at, get, moves = signal.entry.at, getter(signal.entry.at), signal.entry.against == "previous"
+    at, moves = signal.entry.at, signal.entry.against == "previous"
     kept: dict[str, float] | None = None
 
     def take(seen: SeenSample) -> SignalValue:
         nonlocal kept
-        now = numbers(get(seen.documents))
+        now = numbers(dig(seen.documents, at))
         if not now:
             return missing(f"{at} is not there")
         then, kept = kept, now if moves or kept is None else kept

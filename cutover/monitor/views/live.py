@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TextIO
 
 from cutover.console.live import LiveView, now
-from cutover.console.text import MARKS, count, joined, names, one_line, text, verdict_text
+from cutover.console.text import MARKS, count, joined, names, one_line, span, text, verdict_text
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
 from cutover.monitor.state import Hold
 from cutover.monitor.views.story import Event, HostWatch, RuleFinding, WatchStory
-from cutover.monitor.views.text import called, figure, hour, in_short, next_point, span
+from cutover.monitor.views.text import called, figure, hour, in_short
 from cutover.timeline.presentation import WatchDisplay
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _line(record: Record, event: Event) -> str:
 
 def _row_in_a_line(record: Record, story: WatchStory) -> str:
     row = story.groups[-1].rows[record.data["host"]]
-    shown = [one for one in story.shown.signals if one.table or one.live]
+    shown = [one for one in story.shown.signals if one.table]
     figures = ", ".join(f"{one.label} {figure(one, row.figure(one)[0])}" for one in shown)
     return _line(record, Event(row.when, row.verdict, figures, row.host))
 
@@ -119,7 +119,7 @@ def _next(story: WatchStory, t: float) -> Iterator[str]:
         done = "rollback is NOT complete" if story.back_code else "rolled back"
         yield "rolling back" if story.back is None else done
     else:
-        rows, point = story.cadence.between(t, math.inf) if story.cadence else (), next_point(story.due, t)
+        rows, point = story.cadence.between(t, math.inf) if story.cadence else (), story.next_point(t)
         if rows:
             yield f"row in {span(story.real_s(rows[0] - t))}"
         if point is not None:
@@ -146,7 +146,7 @@ def _table(story: WatchStory, hosts: Sequence[HostWatch]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold dim")
-    signals = [signal for signal in story.shown.signals if signal.live]
+    signals = [signal for signal in story.shown.signals if signal.table]
     for head in ("host", "verdict"):
         table.add_column(head, no_wrap=True, overflow="ellipsis")
     for signal in signals:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from cutover.agent.compare import dig
-from cutover.console.text import names
+from cutover.console.text import names, span
 from cutover.core.samples import Judgement, Sample
 from cutover.core.times import moment
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import BrokenChain, Record, parse
 from cutover.monitor.rules.rulebook import Cadence
 from cutover.monitor.state import Hold, WatchState, When
-from cutover.monitor.views.text import called, hour, span
+from cutover.monitor.views.text import called, hour
 from cutover.timeline.presentation import ShownSignal, WatchDisplay
 from cutover.timeline.timeline import Integrity
 
@@ -78,18 +78,10 @@ class RuleFinding:
         """The worst that it was."""
         return self.worst.verdict
 
-
-@dataclass(frozen=True)
-class Trigger:
-    """A rule that rolled the fleet back."""
-
-    when: When
-    finding: RuleFinding
-
     @property
     def words(self) -> str:
-        """Where and what it was."""
-        return f"{self.finding.host}: {self.finding.rule}: {self.finding.latest.words}"
+        """Where and what it is now."""
+        return f"{self.host}: {self.rule}: {self.latest.words}"
 
 
 @dataclass(frozen=True)
@@ -133,9 +125,9 @@ class HostWatch:
     series: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
     stretches: list[VerdictSpan] = field(default_factory=list)
     open: dict[str, RuleFinding] = field(default_factory=dict)  # by rule
-    # The documents of the first sample, and of the newest, that had the service's own named values.
-    first: Mapping[str, Any] | None = None
-    last: Mapping[str, Any] | None = None
+    newest: Mapping[str, Any] | None = (
+        None  # the documents of the newest sample that had the service's own named values
+    )
 
     def sample(self, sample: Sample) -> None:
         """Take a sample in."""
@@ -143,7 +135,7 @@ class HostWatch:
         self.missed += bool(sample.error)
         self.error = sample.error
         if self.shown.values and dig(sample.documents, self.shown.values):
-            self.first, self.last = self.first or sample.documents, sample.documents
+            self.newest = sample.documents
 
     def judge(
         self, when: When, verdict: Verdict, judgements: Sequence[Judgement], figures: Mapping[str, float]
@@ -209,7 +201,7 @@ class WatchStory(WatchState):
     gaps: list[Gap] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
     notices: list[Data] = field(default_factory=list)  # with when (`at`)
-    triggers: list[Trigger] = field(default_factory=list)
+    triggers: list[RuleFinding] = field(default_factory=list)  # what rolled the fleet back
     rollback: When | None = None
     reasons: tuple[str, ...] = ()  # why it rolled the fleet back
     back: When | None = None  # the rollback has ended
@@ -238,6 +230,11 @@ class WatchStory(WatchState):
     def end(self) -> float:
         """How far it has come, on its own clock."""
         return self.now.t
+
+    def next_point(self, t: float) -> tuple[str, float] | None:
+        """The decision point that comes next after a moment, and when, moved by what the watch was extended."""
+        times = [(name, self.moved.get(name, at)) for name, at in self.due if not self.settled(name)]
+        return min((one for one in times if one[1] > t), key=lambda one: one[1], default=None)
 
     def clock(self, now: datetime) -> float:
         """The watch's clock at a real moment, from the newest record on."""
@@ -332,8 +329,7 @@ class WatchStory(WatchState):
         )
 
     def _trigger(self, when: When, data: Data) -> None:
-        trigger = Trigger(when, self.hosts[data["host"]].open[data["rule"]])
-        self.triggers.append(trigger)
+        self.triggers.append(self.hosts[data["host"]].open[data["rule"]])
         self._tell(when, "TRIGGER", f"{data['rule']}: {data['words']}: rolling back", data["host"])
 
     def _rollback_started(self, when: When, data: Data) -> None:

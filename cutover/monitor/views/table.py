@@ -1,4 +1,4 @@
-"""The table of a watch: one line for each recorded row and host, and one for the fleet. watch.md for people, watch.csv for programs."""
+"""The table of a watch: one line for each recorded row and host, and one for the fleet; watch.md for people, watch.csv for programs."""
 
 import csv
 import io
@@ -7,21 +7,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from cutover.console.text import markdown_text
+from cutover.console.text import markdown_text, span
 from cutover.core.samples import Judgement
 from cutover.core.verdict import worst
 from cutover.journal.record import Record
 from cutover.monitor.state import HOUR
 from cutover.monitor.views.story import FleetRow, HostRow, WatchStory
-from cutover.monitor.views.text import figure, hour, in_short, span
+from cutover.monitor.views.text import figure, hour, in_short
 from cutover.timeline.presentation import ShownSignal
 
 FLEET = "fleet"
-MARKDOWN, CSV = "watch.md", "watch.csv"
 
 
-class Tables:
-    """Keeps the table's files at what is recorded: give it to `journal.listen`, after the console whose story it writes."""
+class Table:
+    """Keeps the files at what is recorded: give it to `journal.listen`, after the console whose story it writes."""
 
     def __init__(self, directory: Path, story: WatchStory) -> None:
         self._directory, self._story = directory, story
@@ -29,17 +28,10 @@ class Tables:
     def __call__(self, record: Record) -> None:
         """Write anew where a row was recorded, or something that stands in its notes."""
         if record.data.get("row") if record.kind == "judged" else record.kind != "sample":
-            write_table(self._directory, self._story)
-
-
-def write_table(directory: Path, story: WatchStory) -> tuple[Path, Path]:
-    """Write watch.md and watch.csv; safe to repeat, and a reader never sees half of one."""
-    lines = list(table_lines(story))
-    for name, text in ((MARKDOWN, _markdown(story, lines)), (CSV, _csv(story, lines))):
-        fresh = directory / f".{name}.{os.getpid()}"
-        fresh.write_text(text)
-        fresh.replace(directory / name)
-    return directory / MARKDOWN, directory / CSV
+            for name, text in (("watch.md", markdown(self._story)), ("watch.csv", comma_separated(self._story))):
+                fresh = self._directory / f".{name}.{os.getpid()}"
+                fresh.write_text(text)
+                fresh.replace(self._directory / name)  # a reader never sees half of it
 
 
 def table_lines(story: WatchStory) -> Iterator[HostRow]:
@@ -79,36 +71,25 @@ def _of_fleet(story: WatchStory, after: float, until: float) -> Iterator[str]:
             yield f"{one.what}{f' {one.host}' if one.host else ''}: {one.words}"
 
 
+def comma_separated(story: WatchStory) -> str:
+    """The table with all digits of each figure, and how many events each rests on; an empty cell where there is none."""
+    out, signals = io.StringIO(), _shown(story)
+    sheet = csv.writer(out, lineterminator="\n")
+    heads = [head for one in signals for head in (one.rule, *([f"{one.rule}_n"] if one.counted else []))]
+    sheet.writerow(["time_utc", "hour", "host", *heads, "status", "notes"])
+    for row in table_lines(story):
+        figures = [(row.figure(one), one.counted) for one in signals]
+        cells = [cell for (value, n), counted in figures for cell in (value, *([n] if counted else []))]
+        sheet.writerow([row.when.at, row.when.t / HOUR, row.host, *cells, row.verdict, " | ".join(row.notes)])
+    return out.getvalue()
+
+
 def _shown(story: WatchStory) -> list[ShownSignal]:
     return [signal for signal in story.shown.signals if signal.table]
 
 
-def _csv(story: WatchStory, lines: Sequence[HostRow]) -> str:
-    """Every figure with all its digits, an empty cell where there is none."""
-    out = io.StringIO()
-    sheet = csv.writer(out, lineterminator="\n")
-    heads = [
-        head
-        for signal in _shown(story)
-        for head in (_column(signal), *([f"{signal.rule}_n"] if signal.counted else []))
-    ]
-    sheet.writerow(["time_utc", "hour", "host", *heads, "status", "notes"])
-    for row in lines:
-        cells: list[object] = []
-        for signal in _shown(story):
-            value, n = row.figure(signal)
-            cells += ["" if value is None else repr(value), *([n] if signal.counted else [])]
-        sheet.writerow([row.when.at, repr(row.when.t / HOUR), row.host, *cells, row.verdict, " | ".join(row.notes)])
-    return out.getvalue()
-
-
-def _column(signal: ShownSignal) -> str:
-    unit = {"%": "percent"}.get(signal.unit, signal.unit.replace("/", "_per_").replace(" ", "_"))
-    return f"{signal.rule}_{unit}" if unit else signal.rule
-
-
-def _markdown(story: WatchStory, lines: Sequence[HostRow]) -> str:
-    """The same for reading."""
+def markdown(story: WatchStory) -> str:
+    """The table, with its notes and how the watch is going."""
     signals = _shown(story)
     heads = [f"{one.label}{f' ({one.unit})' if one.unit else ''}" for one in signals]
     if story.finished is not None:
@@ -118,7 +99,7 @@ def _markdown(story: WatchStory, lines: Sequence[HostRow]) -> str:
     out = [f"# Watch of run {story.run}, {story.environment}", "", f"{state}. All times in UTC.", ""]
     out.append(_joined(["time (UTC)", "hour", "host", *heads, "status", "notes"]))
     out.append(_joined(["---", "---:", "---", *("---:" for _ in signals), "---", "---"]))
-    for row in lines:
+    for row in table_lines(story):
         at = row.when.at
         host = markdown_text(row.host) if row.host in story.hosts else f"**{markdown_text(row.host)}**"
         cells = [f"{at[:10]} {at[11:19]}", f"{row.when.t / HOUR:.2f}", host, *(_cell(one, row) for one in signals)]

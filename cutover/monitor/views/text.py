@@ -1,6 +1,6 @@
 """How a watch is put in words: moments and stretches of its clock, figures with their units, what is not PASS in few lines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from cutover.console.text import short
 from cutover.core.samples import Judgement
@@ -17,27 +17,9 @@ def hour(t: float) -> str:
     return f"hour {t / HOUR:.4g}" if t >= HOUR / 10 or t == 0 else f"minute {t / 60:.3g}"
 
 
-def span(seconds: float) -> str:
-    """A stretch of time in the two largest units that matter: 45 s, 12 min, 3 h 05 min, 6 d 4 h."""
-    whole = max(0, round(seconds))
-    if whole < 120:
-        return f"{whole} s" if seconds >= 9.95 or seconds == whole else f"{seconds:.1f} s"
-    minutes = whole // 60
-    if minutes < 120:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02} min" if minutes % 60 else f"{minutes // 60} h"
-    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
-
-
 def called(name: str) -> str:
     """A decision point or a decision as people say it: hour 1, go on."""
     return name.replace("_", " ")
-
-
-def next_point(times: Sequence[tuple[str, float]], t: float) -> tuple[str, float] | None:
-    """The decision point that comes next."""
-    return min(((name, at) for name, at in times if at > t), key=lambda point: point[1], default=None)
 
 
 def figure(signal: ShownSignal, value: float | None, *, unit: bool = True) -> str:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from cutover.console.text import span
 from cutover.core.samples import LEVELS
 from cutover.core.verdict import Verdict, worst
 from cutover.monitor.state import HOUR
 from cutover.monitor.views.story import VerdictSpan, WatchStory
-from cutover.monitor.views.text import hour, span
+from cutover.monitor.views.text import hour
 from cutover.report.charts import LEFT, ROW, WIDTH, Scale, host_name, svg
 from cutover.timeline.presentation import ShownSignal
 
@@ -64,7 +65,7 @@ def _box(css: str, scale: Scale, across: tuple[float, float], down: tuple[float,
 def _marks(story: WatchStory, scale: Scale, top: float, bottom: float) -> Iterator[str]:
     """Before the figures: decision points, triggers, the moment at which the fleet was back."""
     marks = [("mark", one.when.t, f"{one.name}: {one.verdict}, {one.answer}") for one in story.decided]
-    marks += [("mark back", one.when.t, f"{hour(one.when.t)}: trigger on {one.words}") for one in story.triggers]
+    marks += [("mark back", one.last.t, f"{hour(one.last.t)}: trigger on {one.words}") for one in story.triggers]
     marks += [("mark limit", story.back.t, f"{hour(story.back.t)}: the rollback had ended")] if story.back else []
     for css, t, title in marks:
         x = scale.x(t)
@@ -113,7 +114,7 @@ def _together(stretches: Sequence[VerdictSpan], least: float) -> list[VerdictSpa
 def _names(story: WatchStory, scale: Scale) -> Iterator[str]:
     """The decision points and triggers by name, on two lines so that neighbours do not cover each other."""
     named = [(one.when.t, f"{one.name}: {one.verdict}", "marked") for one in story.decided]
-    named += [(one.when.t, f"trigger: {one.finding.rule}", "marked pull") for one in story.triggers]
+    named += [(one.last.t, f"trigger: {one.rule}", "marked pull") for one in story.triggers]
     for number, (t, words, css) in enumerate(sorted(named)):
         x, lower = scale.x(t), 18 * (number % 2)
         anchor = "end" if x > scale.right - 130 else "start"
@@ -127,7 +128,7 @@ def _names(story: WatchStory, scale: Scale) -> Iterator[str]:
 TOP, BOTTOM, LABEL = 26, 176, 193
 BINS, POINTS = 160, 2400  # how finely a line is drawn; how many points a chart may have in all
 MOST_VALUES = 4  # that stand on the axis
-NEAR = 2.5  # a limit is drawn in up to so many times what was measured, else only named
+NEAR = 2.5  # a limit is drawn in up to so many times what was measured, else only named below the chart
 
 
 @dataclass(frozen=True)
@@ -184,18 +185,14 @@ def _values(upward: Upward, unit: str) -> Iterator[str]:
 
 
 def _limits(limits: Sequence[tuple[str, float]], upward: Upward, scale: Scale) -> Iterator[str]:
-    """Lines at the limits, named at the right; what lies above the chart is named at its top."""
-    place, above = BOTTOM + 9.0, []
+    """Lines at the limits that lie within the chart, named at the right."""
+    place = BOTTOM + 9.0
     for level, value in limits:
-        if value > upward.high:
-            above.append(f"{level} {value:g}")
-            continue
-        y = upward.y(value)
-        place = min(y - 4, place - 13)  # names do not cover each other
-        yield f'<line class="threshold {level}" x1="{LEFT}" x2="{scale.right}" y1="{y}" y2="{y}"/>'
-        yield f'<text class="threshold {level}" x="{scale.right}" y="{place}" text-anchor="end">{level} {value:g}</text>'
-    if above:
-        yield f'<text class="tick" x="{scale.right}" y="{TOP - 9}" text-anchor="end">{", ".join(above)} ↑</text>'
+        if value <= upward.high:
+            y = upward.y(value)
+            place = min(y - 4, place - 13)  # names do not cover each other
+            yield f'<line class="threshold {level}" x1="{LEFT}" x2="{scale.right}" y1="{y}" y2="{y}"/>'
+            yield f'<text class="threshold {level}" x="{scale.right}" y="{place}" text-anchor="end">{level} {value:g}</text>'
 
 
 def _path(series: Sequence[tuple[float, float | None]], scale: Scale, upward: Upward, bins: int) -> str:
