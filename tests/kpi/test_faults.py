@@ -18,6 +18,8 @@ from legacy.deliver_tapes import Deliverer
 from tests.kpi.conftest import Running, altered_code, copied_code, serving, wait_for, write_config
 from tests.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 # Far above what a busy test machine needs, far below what is planted.
 LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
 PLANTED_SECONDS = 0.8
@@ -53,8 +55,6 @@ def write_outputs(*arguments):
 """,
     "inbox.py": f"""
 import time
-
-pytestmark = pytest.mark.process
 _quick = Inbox.finish
 def _slow(self, claimed):
     time.sleep({PLANTED_SECONDS})

@@ -93,6 +93,7 @@ def key(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_under_the_default_it_is_refused_by_name_and_told_nowhere(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
         _deliver(running, {name: content for name, (content, _) in TAPES.items()})
@@ -110,6 +111,7 @@ def test_under_the_default_it_is_refused_by_name_and_told_nowhere(tmp_path: Path
     assert (status, SECRET.search(said)) == (0, None)
 
 
+@pytest.mark.process
 def test_with_a_key_it_is_masked_and_told_nowhere(tmp_path: Path, key: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()

@@ -96,6 +96,7 @@ def test_an_account_that_takes_long_does_not_hold_up_the_answer(
     assert wait_for(lambda: shown(taking)[1]) == 1.0
 
 
+@pytest.mark.process
 def test_a_service_that_hangs_shows_how_old_the_tape_at_hand_is(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()

@@ -22,10 +22,10 @@ from tests.checkout import ROOT
 from tests.kpi.conftest import Running, altered_code, serving, wait_for, write_config
 from tests.waiting import PATIENCE_S
 
+pytestmark = pytest.mark.process
+
 STUCK = """
 import threading
-
-pytestmark = pytest.mark.process
 def _stuck(self, claimed):
     threading.Event().wait()
 Inbox.finish = _stuck
