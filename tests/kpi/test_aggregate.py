@@ -1,7 +1,5 @@
 """The ageing table, the excess of buckets, and aggregates by date."""
 
-import pickle
-
 import numpy as np
 
 from kpi.columns import AMOUNTS
@@ -73,8 +71,3 @@ def test_dates_are_kept_apart_and_bad_rows_are_of_none() -> None:
     assert list(tape.aggregates) == ["2025-12-26", "2025-12-27"]
     assert [row.row for row in tape.quarantine.first] == [1]
     assert set(evaluate(tape).ageing) == set(tape.aggregates)
-
-
-def test_a_tally_travels_to_other_processes() -> None:
-    aggregate = read_tape(_rows({}, {"dpd_0_7_usd": 101.0})).aggregates["2025-12-26"]
-    assert pickle.loads(pickle.dumps(aggregate)) == aggregate  # noqa: S301 - our own bytes
