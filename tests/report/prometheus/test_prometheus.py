@@ -20,8 +20,7 @@ from kpi.reconciliation import Reconciliation
 from tests.checkout import ROOT
 from tests.kpi.conftest import write_config
 from tests.monitor.watch_samples import shipped, table
-from tests.report.prometheus.prometheus_cases import byar
-from tests.report.prometheus.promtool import alerts, rules
+from tests.report.prometheus.prometheus_cases import alerts, byar, rules
 
 
 def test_the_rules_are_up_to_date() -> None:
