@@ -69,16 +69,6 @@ def test_the_summary_of_nothing_to_do_and_of_a_preparation() -> None:
     assert f"./invokew cutover --run {RUN}" in text
 
 
-def test_outages_of_each_host_with_their_parts() -> None:
-    hosts = hosts_as_json(success().records, SHOWN, LABELS)
-    assert {host: [(one["what"], one["seconds"]) for one in found["outages"]] for host, found in hosts.items()} == {
-        "web1": [("from V1 to V2", 1.25)],
-        "web2": [("from V1 to V2", 1.5)],
-        "web3": [("from V1 to V2", 1.5)],
-    }
-    assert hosts["web1"]["outages"][0].items() >= {"stop": 0.1, "between": 0.9, "start": 0.25}.items()
-
-
 def test_a_sum_of_outages_is_called_one_and_what_nobody_measured_says_why() -> None:
     once = Interval("there", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", 1.0, ())
     assert [Outage("web1", times).words for times in ((once,), (once, once))] == ["1.00 s", "2.00 s in all"]

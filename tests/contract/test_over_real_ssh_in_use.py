@@ -1,7 +1,6 @@
 """What only a real sshd can show of an open connection: losses, hangs, many users at once, and what is built on it."""
 
 import hashlib
-import io
 import os
 import platform
 import signal
@@ -125,18 +124,6 @@ def test_an_upload_that_is_cut_leaves_the_old_file(loopback: sshd.Sshd, over_ssh
     cutter.join(20)
     assert target.read_bytes() == b"old"
     wait_until(lambda: sorted(path.name for path in tmp_path.iterdir() if "part" in path.name) == [])
-
-
-def test_a_source_that_cannot_be_read_is_not_taken_for_the_host(over_ssh: SshTransport) -> None:
-    class Failing(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
-            if self.seek(0, io.SEEK_CUR) > 1_000_000:
-                raise ZeroDivisionError
-            return super().read(size)
-
-    with pytest.raises(ZeroDivisionError):
-        over_ssh._execute("cat > /dev/null", Failing(bytes(5_000_000)), deadline=60)
-    assert reaches(over_ssh)
 
 
 # --- what is built on it
