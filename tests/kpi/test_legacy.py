@@ -134,25 +134,3 @@ def test_v1_is_as_it_was() -> None:
         "pipeline.yml": "934a2a35e9318cb4fdd670b8e28baa45aa629b5294ba3f5a4b83e476f55caaa7",
         "pipeline_v1.py": "97793a4b02e0045d44dfebd2c1b789c9080a93b634682cbd749d6be5b3834ddc",
     }
-
-
-@pytest.mark.parametrize(
-    ("recipe", "known"),
-    [
-        ("A", {"PAR30": "2.210000", "PAR90": "0.319383", "CollectionRate": "11.973300", "HealthScore": "10.000000"}),
-        ("B", {"PAR30": "11.580000", "PAR90": "6.081477", "CollectionRate": "29.111097", "HealthScore": "10.000000"}),
-        ("C", {"PAR30": "373.030000", "HealthScore": "0.000000"}),
-    ],
-)
-def test_v1_once_gives_bare_numbers_of_which_par30_alone_is_rounded_and_writes_nothing(
-    tmp_path: Path, recipe: str, known: dict[str, str]
-) -> None:
-    config, tape = v1_config(tmp_path), tmp_path / "tape.csv"
-    tape.write_bytes(as_csv(draw(recipe)))
-    before = _names(tmp_path)
-    command = [sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(config), "--once", str(tape)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
-    metrics = json.loads(run.stdout)["metrics"]
-    assert list(metrics) == ["PAR30", "PAR90", "CollectionRate", "HealthScore"]
-    assert {name: f"{metrics[name]:.6f}" for name in known} == known
-    assert _names(tmp_path) == before

@@ -43,14 +43,6 @@ def test_a_period_has_the_value_of_its_last_date_and_says_which() -> None:
     assert (document["weekly"][2]["first_day"], document["weekly"][2]["last_day"]) == ("2025-12-29", "2026-01-04")
 
 
-def test_gaps_are_listed_and_never_filled() -> None:
-    document = series([_of("2025-10-31", 1.0), _of("2026-01-05", 2.0)])
-    assert document["gaps"]["monthly"] == [{"from": "2025-11", "to": "2025-12", "periods": 2}]
-    assert document["gaps"]["weekly"] == [{"from": "2025-W45", "to": "2026-W01", "periods": 9}]
-    assert document["gaps"]["daily"] == [{"from": "2025-11-01", "to": "2026-01-04", "periods": 65}]
-    assert len(document["daily"]) == 2
-
-
 def test_a_date_without_a_value_stays_without_one() -> None:
     document = series([_of("2025-12-01", 1.0), _of("2025-12-02", None, status="undefined")])
     assert document["monthly"][0]["kpis"]["PAR30"] == {
