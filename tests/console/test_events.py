@@ -29,9 +29,6 @@ def test_every_line_has_time_phase_hosts_and_what_happened() -> None:
         "2026-01-02T03:04:10Z  4 activation  web1  FAIL          2 findings: the gate stays shut"
     ]
     assert "exit 4: " in lines[-1]
-
-
-def test_a_host_that_is_not_back_is_named() -> None:
     assert [line[22:] for line in plain(mixed().records).splitlines() if "NOT" in line] == [
         "              web1  FAIL          NOT rolled back"
     ]

@@ -54,13 +54,10 @@ def test_a_hang_ends_by_the_deadline_and_the_next_command_connects_again(
     loopback: sshd.Sshd, over_ssh: SshTransport
 ) -> None:
     assert reaches(over_ssh)
-    loopback.signal_sessions(signal.SIGSTOP)
-    try:
+    with loopback.frozen():
         with pytest.raises(DeadlinePassed):
             reaches(over_ssh, deadline=0.5)
         assert reaches(over_ssh)
-    finally:
-        loopback.signal_sessions(signal.SIGCONT)
 
 
 def test_a_hang_with_input_on_its_way_ends_by_the_deadline(
@@ -70,12 +67,8 @@ def test_a_hang_with_input_on_its_way_ends_by_the_deadline(
     source = tmp_path / "source"
     source.write_bytes(bytes(40_000_000))
     assert reaches(over_ssh)
-    loopback.signal_sessions(signal.SIGSTOP)
-    try:
-        with pytest.raises(DeadlinePassed):
-            over_ssh.upload(source, str(begun), sha256="0" * 64, deadline=0.5)
-    finally:
-        loopback.signal_sessions(signal.SIGCONT)
+    with loopback.frozen(), pytest.raises(DeadlinePassed):
+        over_ssh.upload(source, str(begun), sha256="0" * 64, deadline=0.5)
     assert not begun.exists()
 
 
