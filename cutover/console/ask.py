@@ -44,7 +44,7 @@ class Ask:
 
 
 def progress(words: str) -> None:
-    """A line about what is being done, on stderr."""
+    """A line about what is being done, never part of a result: on stderr."""
     write(sys.stderr, words + "\n")
 
 
@@ -66,13 +66,7 @@ def confirm(ask: Ask, question: str) -> None:
     if ask.yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError(
-            Problem(
-                found=f"`{question}` needs confirmation, and stdin is no terminal",
-                next="add --yes once you have seen the plan (`./invokew plan`)",
-            )
-        )
-    sys.stderr.write(f"{question} [yes/no] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        found = f"`{question}` needs confirmation, and stdin is no terminal"
+        raise UsageError(Problem(found, "add --yes once you have seen the plan (`./invokew plan`)"))
+    if read_line(f"{question} [yes/no]").lower() not in ("y", "yes"):
         raise UsageError(Problem(found="not approved", next="nothing was done"))

@@ -53,18 +53,16 @@ def show_judged(
     Gives the `hosts` of `--json`.
     """
     say(f"{title}\n")
-    order = list(dict.fromkeys(finding.name for finding in findings))
     same: dict[tuple[str, str], list[Finding]] = {}
     by_host: dict[str, list[Finding]] = {}
-    for finding in sorted(findings, key=lambda one: order.index(one.name)):
+    for finding in findings:
         same.setdefault((finding.name, finding.message), []).append(finding)
+        by_host.setdefault(finding.host, []).append(finding)
     for (name, message), alike in same.items():
         hosts = ", ".join(finding.host for finding in alike)
         say(f"  {alike[0].verdict:12} {hosts:24} {name.partition('.')[2]}: {message}")
         if alike[0].verdict is not Verdict.PASS and alike[0].next:
             say(f"  {'':12} {'':24} next: {alike[0].next}")
-    for finding in findings:
-        by_host.setdefault(finding.host, []).append(finding)
     say(f"\n{verdict}: {len(findings)} judged on {len(by_host.keys() - {''})} hosts")
     return {
         host: {"verdict": str(worst(one.verdict for one in own)), "findings": [one.as_json() for one in own]}

@@ -12,7 +12,7 @@ from cutover.core.times import between
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import Record
 from cutover.plan.phases import PHASES, ROLLBACK
-from cutover.timeline.host_state import HostState, HostStates
+from cutover.timeline.host_state import HostStates
 from cutover.timeline.problems import Judged, problems_in
 from cutover.timeline.timeline import BAKE
 
@@ -80,10 +80,6 @@ class Progress:
     def cell(self, host: str, phase: str) -> PhaseCell | None:
         """How a phase goes on a host; None where it was not begun."""
         return self.cells.get((host, phase))
-
-    def in_state(self, matches: Callable[[HostState], bool]) -> list[str]:
-        """The hosts in some state, as far as the journal knows."""
-        return [host for host in self.hosts if matches(self.states.of(host))]
 
     def _take_run(self, kind: str, record: Record, data: dict[str, Any]) -> None:
         match kind:

@@ -9,10 +9,11 @@ from rich.text import Text
 
 from cutover.console.problems import problems_view
 from cutover.console.progress import Progress, progress_of
-from cutover.console.text import MARKS, clean, count, joined, names, one_line, plain_table, text, verdict_text
+from cutover.console.text import MARKS, clean, joined, names, one_line, plain_table, text, verdict_text
 from cutover.core.errors import ExitCode, Problem
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
+from cutover.timeline.endings import Ending, ending
 from cutover.timeline.host_state import HostState, Labels
 from cutover.timeline.outages import Interval, Outage, longest, outages
 from cutover.timeline.presentation import OutageSteps
@@ -22,8 +23,9 @@ from cutover.timeline.timeline import timeline_of
 
 def summary(records: Sequence[Record], shown: OutageSteps, labels: Labels, places: Mapping[str, str]) -> RenderableType:
     """Of a run whose journal is given; `shown` says which steps measured outages, `places` are report, log and the like, by name."""
-    progress, away = progress_of(records), outages(timeline_of(records), shown, labels)
-    parts: list[RenderableType] = [_verdict_line(progress, away, labels)]
+    progress, timeline = progress_of(records), timeline_of(records)
+    away = outages(timeline, shown, labels)
+    parts: list[RenderableType] = [_verdict_line(_code(progress), ending(timeline, away, labels))]
     if progress.hosts or progress.already:
         parts.append(_hosts(progress, away, labels, list(shown.parts)))
     if longest(away):
@@ -61,28 +63,10 @@ def _code(progress: Progress) -> ExitCode:
     return ExitCode(progress.finished.data["exit_code"]) if progress.finished else ExitCode.BUG
 
 
-def _verdict_line(progress: Progress, away: list[Outage], labels: Labels) -> Text:
-    """How it ended, in one line."""
-    code = _code(progress)
+def _verdict_line(code: ExitCode, end: Ending) -> Text:
+    """How it ended, in the words of the report."""
     mark, style = MARKS[code.shown_as]
-    parts = [_done(progress, labels) if code is ExitCode.DONE else code.meaning]
-    if unknown := progress.in_state(lambda state: state in (HostState.UNKNOWN, HostState.FAILED)):
-        parts.append(f"check {names(unknown)}")
-    elif most := longest(away):
-        parts.append(f"outage {'' if len(away) == 1 else 'at most '}{most.words}")
-    return text(f"{mark} {code.status.upper()}: {'; '.join(parts)}", f"bold {style.removeprefix('bold ')}")
-
-
-def _done(progress: Progress, labels: Labels) -> str:
-    if not progress.hosts:
-        return f"nothing to do; release {progress.release} is active already, and healthy, on {names(progress.already)}"
-    hosts = count(len(progress.hosts), "host")
-    if progress.rolling_back:
-        return f"{hosts} back on {labels.old}, verified"
-    if progress.in_state(lambda state: state.on_new):
-        return f"{hosts} on {_new(progress, labels)}"
-    prepared = f"{hosts} prepared for release {progress.release}; {labels.old} is in service, untouched"
-    return prepared if progress.prepared else "nothing was changed"
+    return text(f"{mark} {code.status.upper()}: {end.first} {end.second}", f"bold {style.removeprefix('bold ')}")
 
 
 def _new(progress: Progress, labels: Labels) -> str:
@@ -140,7 +124,7 @@ def _next(progress: Progress) -> str:
     code = _code(progress)
     if code is not ExitCode.DONE:
         return f"{code.next}; roles/{progress.service}/runbook.md, exit code {int(code)}"
-    if progress.in_state(lambda state: state.on_new) and not progress.rolling_back:
+    if any(progress.states.of(host).on_new for host in progress.hosts) and not progress.rolling_back:
         return "`./invokew validate` judges the service again; `./invokew rollback` goes back"
     if progress.prepared and not progress.rolling_back:
         return f"`./invokew cutover --run {progress.run}` continues from here"

@@ -1,6 +1,5 @@
 """What was verified in each phase: every step and every check, what was found and what was expected, equal hosts together."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,12 +78,10 @@ def _step(timeline: Timeline, shown: Presentation, on_hosts: dict[str, Step]) ->
         (host, *_judged(on_hosts[host], outcome), float(outcome["seconds"]) if outcome else 0.0)
         for host, outcome in outcomes.items()
     )
-    if (
-        first.kind != "command" or first.id == shown.validation.step
-    ):  # the page has the validation in a section of its own
-        return Item(first.id, first.words, found)
-    documents = {host: timeline.document(host, first.id) for host in on_hosts}
-    measured = {host: document for host, document in documents.items() if document is not None}
+    measured = {}
+    if first.kind == "command" and first.id != shown.validation.step:  # the validation has a section of its own
+        documents = {host: timeline.document(host, first.id) for host in on_hosts}
+        measured = {host: document for host, document in documents.items() if document is not None}
     return Item(first.id, first.words, found, measured)
 
 
@@ -112,10 +109,8 @@ def _judged(step: Step, outcome: dict[str, Any] | None) -> tuple[Verdict, Lines,
 
 
 def _as_desired(key: str, seen: Any, want: Any) -> tuple[str, str]:
-    """A desired key and its value; what was expected is added where it leaves room. Long whole numbers in groups of three."""
-    expected = "" if seen == want else describe(want, unit_of(key))
-    spaced = re.sub(r"(?<![\w.])\d{5,}(?![\w.])", lambda found: _short(int(found[0])), expected)
-    return f"{key}: {_short(seen)}", spaced
+    """A desired key and its value; what was expected is added where it leaves room."""
+    return f"{key}: {_short(seen)}", "" if seen == want else describe(want, unit_of(key))
 
 
 def _short(value: Any) -> str:

@@ -4,8 +4,7 @@ import json
 from typing import Any
 
 from cutover.monitor.rules.rulebook import Rule, Signal
-from cutover.report.prometheus import Queries, duration
-from cutover.report.promql import signals_of
+from cutover.report.prometheus import Queries, duration, signals_of
 
 SCHEMA = 41  # Grafana 12; older ones read it too
 COLORS = {"": "green", "warn": "yellow", "critical": "orange", "rollback": "red"}

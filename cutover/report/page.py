@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Template
 
 from cutover.console.events import time_line
-from cutover.console.progress import progress_of
+from cutover.console.progress import TITLES, progress_of
 from cutover.console.text import size
 from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
@@ -92,9 +92,8 @@ def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presenta
 def _matrix(timeline: Timeline, labels: Labels) -> list[tuple[str, list[Any], str]]:
     """Hosts by phases: how each phase went there the last time (None where it did not run), and where the host is now."""
     progress = progress_of(timeline.records)
-    columns = [*(phase.name for phase in PHASES), BAKE, ROLLBACK.name]
     return [
-        (host, [progress.cell(host, column) for column in columns], timeline.state(host).text(labels))
+        (host, [progress.cell(host, column) for column in TITLES], timeline.state(host).text(labels))
         for host in timeline.hosts
     ]
 

@@ -1,22 +1,37 @@
 """roles/<service>/prometheus/rules.yml: what Prometheus records, and an alert for each level of each rule of the watch that it can judge.
 
-Made from the rules of the watch and prometheus.yml of the service (promql.py). Never written by hand.
+Made from the rules of the watch and from prometheus.yml of the service, which has each of their signals as PromQL. Never written by hand.
 """
 
+import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from cutover.core.checkout import CHECKOUT
-from cutover.monitor.rules.rulebook import COUNTED, STATES, UNITS, Rule, RuleBook, Signal, Threshold
+from cutover.core.errors import Problem, UsageError
+from cutover.inventory.schema import Schema, did_you_mean, listed, validate
+from cutover.inventory.yamlfile import Keys, required
+from cutover.monitor.rules.rulebook import (
+    COUNTED,
+    STATES,
+    UNITS,
+    UNLIMITED,
+    WINDOWED,
+    Refusals,
+    Rule,
+    RuleBook,
+    Signal,
+    Threshold,
+)  # fmt: skip
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
-from cutover.report.promql import PromQL, Query, load_promql, signals_of
 from cutover.report.runbook import example_variables
 
 PROMQL = "prometheus.yml"  # of the service
@@ -28,8 +43,51 @@ change those and run it again.
 `severity`: warn and critical notify people; rollback is what the watch rolls back by itself, which Prometheus never does."""
 OTHERS = "Rules that Prometheus cannot judge, since their signal is not on /metrics:"
 UNWATCHED = "It is the watch that rolls back. Where none is running any more (`./invokew status`), nobody has: `./invokew rollback`."
+RATIOS = frozenset({"mean", "share"})  # the kinds that are one thing over another
 
 Entry = dict[str, Any]
+
+
+class Query(Schema):
+    """The PromQL of one signal: a value, with what it rests on where that is counted; or one thing over another."""
+
+    value: str = ""
+    n: str = ""
+    of: str = ""
+    per: str = ""
+    words: str = ""  # of a state: what Prometheus can say of it
+
+
+class PromQL(Schema):
+    """The whole file."""
+
+    name: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    job: str = Field(min_length=1)
+    lower: str = Field(min_length=1)
+    helpers: dict[str, str]
+    signals: dict[str, Query]
+    unseen: dict[str, str]
+    always: list[str] = Field(min_length=1)
+
+
+def signals_of(book: RuleBook) -> dict[str, list[Signal]]:
+    """The signals of the rules by name; one that rules use over several windows has an entry for each."""
+    found: dict[str, dict[object, Signal]] = {}
+    for rule in book.rules:
+        found.setdefault(rule.signal.name, {}).setdefault(rule.signal.key, rule.signal)
+    return {name: list(uses.values()) for name, uses in found.items()}
+
+
+def load_promql(file: Path, book: RuleBook) -> PromQL:
+    """The file, checked against the rules; UsageError with all problems."""
+    document, problems = required(file), list[Problem]()
+    promql = validate(PromQL, document.value, document.where, problems)
+    if promql is None:
+        raise UsageError(problems)
+    refusals = _refusals(promql, signals_of(book))
+    if problems := [Problem(found, next_, path=document.where(*keys)) for keys, found, next_ in refusals]:
+        raise UsageError(problems)
+    return promql
 
 
 def folder(service: str) -> Path:
@@ -162,6 +220,53 @@ class Queries:
                 "next": "Read the service's journal on the host; compare its release with the one that these rules were written for.",
             },
         }
+
+
+def _refusals(promql: PromQL, signals: dict[str, list[Signal]]) -> Refusals:
+    """What the schema cannot say: each signal has a query or is unseen, and each query fits the kind of its signal."""
+    for section, names in (("signals", promql.signals), ("unseen", promql.unseen)):
+        for name in sorted(names.keys() - signals.keys()):
+            advice = f"{did_you_mean(name, signals)}signals: {listed(signals, 40)}"
+            yield (section, name), f"no rule has a signal `{name}`", advice
+    for name in sorted(signals.keys() - promql.signals.keys() - promql.unseen.keys()):
+        yield ("signals",), f"the signal `{name}` is missing", "write its PromQL, or why it is unseen"
+    for name in promql.signals.keys() & signals.keys():
+        yield from _of_query(("signals", name), promql.signals[name], signals[name][0].kind, promql.helpers)
+    yield from _placeholders(("lower",), promql.lower, {"of", "per"}, {"of", "per"})
+    for name, text in promql.helpers.items():
+        yield from _placeholders(("helpers", name), text, {"job"})
+    texts = (*promql.helpers.values(), *(text for query in promql.signals.values() for _, text in query))
+    metrics = {word for text in texts for word in re.findall(r"\w+", text)}
+    for at, metric in enumerate(promql.always):
+        if metric not in metrics:
+            advice = f"{did_you_mean(metric, metrics)}write one that a signal uses"
+            yield ("always", at), f"no query uses `{metric}`", advice
+
+
+def _of_query(keys: Keys, query: Query, kind: str, helpers: Iterable[str]) -> Refusals:
+    if kind in UNLIMITED - {"looks"}:
+        yield keys, f"`{keys[-1]}` is a verdict and has no figure", "write under `unseen` where it is found"
+        return
+    needed = {"of", "per"} if kind in RATIOS else {"value", "n"} if kind in COUNTED else {"value"}
+    needed |= {"words"} if kind in STATES | UNLIMITED else set()
+    known, window = {"job", *helpers}, {"window"} if kind in WINDOWED else set()
+    known |= {"window", "scrapes"} if window else set()
+    known |= {"floor"} if kind == "drift" else set()
+    for key, text in query:
+        if bool(text) != (key in needed):
+            found = f"`{key}` is missing" if key in needed else f"`{key}` does not belong to the kind {kind}"
+            yield (*keys, key), found, f"the kind {kind} is written by {listed(sorted(needed))}"
+        elif text and key != "words":
+            yield from _placeholders((*keys, key), text, known, window)
+
+
+def _placeholders(keys: Keys, text: str, known: set[str], needed: Iterable[str] = ()) -> Refusals:
+    """Names of a query that mean nothing here, and those that it has to depend on."""
+    written = set(re.findall(r"\$(\w*)", text))
+    for name in sorted(written - known):
+        yield keys, f"${name} is not known here", f"{did_you_mean(name, known)}known: {listed(sorted(known))}"
+    for name in sorted(set(needed) - written):
+        yield keys, f"${name} is missing", f"the query has to depend on ${name}"
 
 
 def _figures(unit: str, limit: float) -> tuple[str, str]:

@@ -14,32 +14,18 @@ MISSING = "not measured"
 
 @dataclass(frozen=True)
 class ValueCell:
-    """A value as it is printed; `exact` is all its digits, for those who want them."""
+    """A value as it is printed; of a number `exact` is all its digits, for those who want them."""
 
     text: str
     exact: str = ""
     verdict: bool = False
-    number: bool = False
 
 
 Row = tuple[str, str, tuple[ValueCell, ...]]  # host, name of the value, a cell for each column
 
 
-@dataclass(frozen=True)
-class ValuesTable:
-    """Column titles and rows."""
-
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-    @property
-    def numbers(self) -> tuple[bool, ...]:
-        """Which of the columns hold numbers, whose heads stand to the right as well."""
-        return tuple(any(cells[index].number for _, _, cells in self.rows) for index in range(len(self.columns)))
-
-
-def fleet_table(timeline: Timeline, spec: ValueTable, hosts: Sequence[str]) -> ValuesTable:
-    """The values of all hosts, without the optional columns that no host has a document for.
+def fleet_table(timeline: Timeline, spec: ValueTable, hosts: Sequence[str]) -> tuple[list[Column], list[Row]]:
+    """Columns and values of all hosts, without the optional columns that no host has a document for.
 
     A host that has a document without such values has one row that says so.
     """
@@ -56,7 +42,7 @@ def fleet_table(timeline: Timeline, spec: ValueTable, hosts: Sequence[str]) -> V
         if not measured and found[spec.step] is not None:
             measured = [(host, MISSING, tuple(ValueCell(MISSING) for _ in columns))]
         rows += measured
-    return ValuesTable(tuple(column.title for column in columns), tuple(rows))
+    return columns, rows
 
 
 def _rows(host: str, documents: Mapping[str, Any], spec: ValueTable, columns: Sequence[Column]) -> Iterator[Row]:
@@ -73,5 +59,5 @@ def _cell(value: Any, column: Column) -> ValueCell:
         return ValueCell(column.missing)
     if is_number(value):
         printed = format(value, column.format) if column.format else f"{value:,}".replace(",", " ")
-        return ValueCell(printed, repr(value), number=True)
+        return ValueCell(printed, repr(value))
     return ValueCell(str(value), verdict=column.verdict)

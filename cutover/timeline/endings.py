@@ -89,7 +89,8 @@ def _done(timeline: Timeline, labels: Labels, outage: str) -> Ending:
         return Ending(f"back on {old}", "warn", first, f"Reason given: {reason or 'none'}. {outage}")
     confirmed, made = timeline.last("confirmed"), timeline.last("plan.made")
     if confirmed is None and timeline.last("prepared"):
-        first = f"{_hosts(timeline.hosts)} are prepared for {new}: backed up, release in place, judged."
+        are = "is" if len(timeline.hosts) == 1 else "are"
+        first = f"{_hosts(timeline.hosts)} {are} prepared for {new}: backed up, release in place, judged."
         return Ending("prepared", "good", first, f"{old} is in service, untouched; phases 3-5 have not been run.")
     if confirmed is None:
         first = "Every host runs this release already, healthy."

@@ -8,12 +8,11 @@ import pytest
 from bench import engine
 from bench.contenders import OURS, PYINFRA, SHELL, TOY
 from bench.engine import AIMS, HEADING
-from bench.measure import BenchSample, RatioRow, ratio, rotated, rows, timed
+from bench.measure import BenchSample, RatioRow, ratio, rows, timed
 from bench.page import Machine, replaced
 from bench.revisions import BEFORE, CUTOVER, FILES, LIST, NOW, checkouts
 from bench.toy_job import JOB, OLD, wrong
-from cutover.core.errors import Refused, UsageError
-from tests.checkout import ROOT
+from cutover.core.errors import Refused
 
 
 def samples(what: str, hosts: int, **values: list[float]) -> list[BenchSample]:
@@ -38,12 +37,6 @@ def test_a_row_has_the_ratio_to_who_was_first_of_the_same_number_of_hosts() -> N
     assert first == RatioRow("job", 3, "a", 2.0, 1.0, 9.0, "s", "a", None)
     assert second == RatioRow("job", 3, "b", 6.0, 4.0, 18.0, "s", "a", 3.0)
     assert (larger.hosts, larger.to, larger.ratio) == (10, "b", None)
-
-
-def test_each_contender_goes_first_in_turn() -> None:
-    everyone = ["a", "b", "c"]
-    assert [rotated(everyone, by)[0] for by in range(4)] == ["a", "b", "c", "a"]
-    assert sorted(rotated(everyone, 2)) == everyone
 
 
 def test_a_command_that_fails_gives_no_figure(tmp_path: Path) -> None:
@@ -145,11 +138,3 @@ def test_a_half_of_the_page_is_replaced_and_the_other_stays() -> None:
     page = replaced(page, "# Other", "# Other\n\nnew\n")
     assert page == "# Speed\n\nengine\n\n## Part\n\n# Other\n\nnew\n"
     assert replaced(page, HEADING, "# Speed\n\nnew\n") == "# Speed\n\nnew\n\n# Other\n\nnew\n"
-
-
-def test_all_that_is_wrong_is_listed_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.ownership.problems", lambda _lab: ())
-    with pytest.raises(UsageError) as refused:
-        engine.require(ROOT, tmp_path, 0, "no-such-revision")
-    assert [problem.path for problem in refused.value.problems][-2:] == ["--rounds", "--against"]
-    assert len(refused.value.problems) == 4

@@ -1,16 +1,13 @@
 """The arithmetic of the bench's KPI half: a wrong total that is believed, or an aim that is met on paper only."""
 
-from pathlib import Path
-
 import pytest
 
-from bench.kpis import aims, story
+from bench.kpis import aims
 from bench.kpis.jobs import OURS, PLAIN, READ, jobs
 from bench.kpis.large import Large
 from bench.kpis.measure import JobResult, rows
 from bench.kpis.service import ServiceFigures
 from bench.kpis.totals import AMOUNTS, Totals, differences
-from cutover.core.errors import UsageError
 
 SERVICE = ServiceFigures(
     ready=0.2, import_pandas=0.4, empty=0.01, tape=0.015, tape_most=0.03, tapes=60, flush=0.001, memory_mb=45.0
@@ -73,9 +70,3 @@ def test_an_aim_is_met_or_not() -> None:
     assert found["large CSV"].met == "yes"
     steep = (Large(1.0, 10, 5.0, 90.0), Large(10.0, 100, 50.0, 190.0))
     assert next(aim.met for aim in aims.against([], steep, SERVICE)) == "**no**"  # below 200 MB, and not flat
-
-
-def test_all_that_is_wrong_is_listed_at_once(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as refused:
-        story.require(tmp_path, story.Sizes(rounds=0, large_gb=-1))
-    assert [problem.path for problem in refused.value.problems] == [str(tmp_path), "rounds", "large_gb"]

@@ -7,7 +7,6 @@ import pytest
 
 from cutover.console.events import ROLLBACKS, Detail, Log, events_of, log_lines
 from cutover.console.live import Console
-from cutover.console.text import clean
 from cutover.journal.record import Record
 from cutover.plan.phases import PHASES, PREPARING
 from tests.timeline.runs import NOT_READY, RUN, Tape, mixed, outcome, rolled_back, success
@@ -30,9 +29,6 @@ def test_every_line_has_time_phase_hosts_and_what_happened() -> None:
         "2026-01-02T03:04:10Z  4 activation  web1  FAIL          2 findings: the gate stays shut"
     ]
     assert "exit 4: " in lines[-1]
-
-
-def test_a_host_that_is_not_back_is_named() -> None:
     assert [line[22:] for line in plain(mixed().records).splitlines() if "NOT" in line] == [
         "              web1  FAIL          NOT rolled back"
     ]
@@ -54,10 +50,6 @@ def test_steps_are_listed_when_verbose_and_only_those_that_failed_or_changed() -
     assert "a.changed: do it" in lines
     assert "a.same" not in lines
     assert "a.bad: do it (0.250 s): no; x: found 1, expected 2" in lines
-
-
-def test_text_of_a_host_cannot_move_the_cursor() -> None:
-    assert clean("a\x1b[2J\x1b]0;t\x07b\rc\td\n") == "a]0;tbc    d\n"
 
 
 def test_a_record_that_is_unknown_or_of_another_version_is_shown_as_it_is() -> None:

@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import threading
 
 import pytest
@@ -46,12 +45,6 @@ def test_on_a_terminal_the_whole_table_is_left_on_the_screen(monkeypatch: pytest
     assert last.count("WARN") == 4
     assert "running" not in last
     assert shown.rstrip("\n").endswith("\x1b[?25h")  # the cursor is back
-
-
-def test_no_color_means_no_color(monkeypatch: pytest.MonkeyPatch) -> None:
-    colors = re.compile(r"\x1b\[[0-9;]*3[0-7]m")
-    assert colors.search(live(monkeypatch, success().records))
-    assert not colors.search(live(monkeypatch, success().records, NO_COLOR="1"))
 
 
 def test_nothing_is_on_the_screen_while_a_person_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.core.host import Host
+from tests.waiting import wait_until
 
 KINDS = ("ed25519", "ecdsa")
 
@@ -52,6 +53,15 @@ class Sshd:
     def sessions(self) -> list[int]:
         """Process ids of the connections that are open now, each with all the processes below it."""
         return [pid for child in children(self.process.pid) for pid in (child, *children(child))]
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Nothing answers on the connections that are open."""
+        self.signal_sessions(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal_sessions(signal.SIGCONT)
 
     def signal_sessions(self, number: signal.Signals) -> None:
         """Send a signal to every open connection's own process."""
@@ -144,11 +154,9 @@ def _parts(program: Path) -> str:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(3000):
-        if process.poll() is not None:
-            break
+    def listening() -> bool:
+        assert process.poll() is None, f"sshd did not start: {log.read_text(encoding='utf-8', errors='replace')}"
         with socket.socket() as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError(f"sshd did not start: {log.read_text(encoding='utf-8', errors='replace')}")
+            return sock.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(listening)

@@ -13,10 +13,7 @@ from cutover.core.host import Host
 from cutover.remote.agent import HostAgent
 from cutover.remote.connect import SshAccess
 from cutover.remote.fleet import log_in
-from cutover.remote.known_hosts import pin
-from cutover.remote.scan import ScanTarget, scan
 from cutover.remote.ssh import SshTransport
-from cutover.remote.transport import Deadline
 from tests.contract import sshd
 from tests.transports import reaches
 from tests.waiting import wait_until
@@ -32,12 +29,6 @@ def problem_of(host: Host, access: SshAccess, deadline: float = 20) -> tuple[str
 
 
 # --- who may come in
-
-
-def test_an_unknown_key_is_refused_with_its_fingerprint(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
-    found, _ = problem_of(loopback.host(known_hosts=tmp_path / "none"), access)
-    assert "no host key is pinned" in found
-    assert "SHA256:" in found
 
 
 def test_the_pinned_key_counts_more_than_what_the_user_has_accepted(
@@ -95,17 +86,6 @@ def test_sudo_that_is_refused_is_reported(over_ssh: SshTransport, loopback: sshd
         refuses.unlink()
 
 
-def test_scanned_keys_can_be_pinned_and_let_in(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
-    known = tmp_path / "new" / "known_hosts"
-    host = loopback.host(known_hosts=known)
-    shown = scan(ScanTarget(access.route(host, Deadline(20)), (host,)), access)
-    assert set(shown.keys) == {"ssh-ed25519", "ecdsa-sha2-nistp256"}
-    expected = (loopback.directory / "host_ed25519.pub").read_text(encoding="utf-8").split()[1]
-    assert shown.keys["ssh-ed25519"].get_base64() == expected
-    assert len(pin(known, [shown])) == 2
-    assert reaches(SshTransport(host, access))
-
-
 # --- the way there
 
 
@@ -127,12 +107,6 @@ def test_jump_hosts_of_the_ssh_configuration_are_passed(loopback: sshd.Sshd, acc
     ours = set(loopback.sessions()) - others
     transport.close()
     wait_until(lambda: not ours.intersection(loopback.sessions()))
-
-
-def test_a_jump_host_needs_a_known_key_too(loopback: sshd.Sshd, access: SshAccess, home: Path, tmp_path: Path) -> None:
-    (home / ".ssh" / "config").write_text(jump_config(loopback), encoding="utf-8")
-    found, _ = problem_of(loopback.host(proxy_jump="first", known_hosts=tmp_path / "none"), access)
-    assert f"no host key is pinned for [127.0.0.1]:{loopback.port}" in found
 
 
 def test_a_jump_host_that_reaches_nothing_is_reported(loopback: sshd.Sshd, access: SshAccess, home: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cutover.core.errors import Unreachable
-from cutover.remote import ssh_config
 from cutover.remote.connect import SshAccess
 from cutover.remote.ssh import SshTransport
 from tests.contract import sshd
@@ -67,14 +66,6 @@ def test_an_alias_is_the_name_under_which_the_key_is_looked_up(loopback: sshd.Ss
         loopback.known_hosts.read_text(encoding="utf-8").replace(f"[127.0.0.1]:{loopback.port}", "the-alias")
     )
     assert gets_in(loopback, access, known_hosts=known)
-
-
-def test_the_inventory_is_stronger_than_the_configuration(loopback: sshd.Sshd, home: Path) -> None:
-    access = included(
-        home, "Host 127.0.0.1\n  Port 9\n  User nobody\n  IdentityFile /nowhere\n  ProxyJump nowhere.invalid\n"
-    )
-    values = {"address": "127.0.0.1", "port": loopback.port, "user": getpass.getuser(), "proxy_jump": "none"}
-    assert gets_in(loopback, access, **values, identity_file=loopback.client_key)
 
 
 def test_a_proxy_command_is_a_line_for_the_shell(loopback: sshd.Sshd, home: Path, tmp_path: Path) -> None:
@@ -136,23 +127,6 @@ def test_a_configuration_that_ssh_refuses_is_reported_in_its_words(loopback: ssh
     with pytest.raises(Unreachable, match="Bad configuration option: nonsense") as caught:
         gets_in(loopback, included(home, "Nonsense yes\n"))
     assert str(home / ".ssh" / "config") in caught.value.problems[0].next
-
-
-def test_without_ssh_a_configuration_cannot_be_read_and_none_needs_none(
-    loopback: sshd.Sshd, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(ssh_config, "SYSTEM_WIDE", tmp_path / "none")
-    there = {
-        "address": "127.0.0.1",
-        "port": loopback.port,
-        "user": getpass.getuser(),
-        "identity_file": loopback.client_key,
-    }
-    assert gets_in(loopback, SshAccess(), **there)
-    with pytest.raises(Unreachable, match="no `ssh` on this machine") as caught:
-        gets_in(loopback, included(home, "User somebody\n"), **there)
-    assert "openssh-client" in caught.value.problems[0].next
 
 
 @pytest.mark.parametrize("option", ["BindAddress 127.0.0.9", "ProxyUseFdpass yes", "RevokedHostKeys /etc/revoked"])

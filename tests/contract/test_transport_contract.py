@@ -16,23 +16,8 @@ from cutover.remote.transport import DeadlinePassed, ProgramEnded, Transport, Up
 from tests.transports import FakeTransport, answer, reaches
 
 NASTY = [
-    "$(id)",
-    "`id`",
-    "a b",
-    "it's",
-    '"',
-    "\\",
-    "*",
-    "~",
-    "line\nfeed",
-    "tab\t",
-    "ünïcode",
-    "",
-    "-n",
-    ";",
-    "&& false",
-    "!x",
-]
+    "$(id)", "`id`", "a b", "it's", '"', "\\", "*", "~", "line\nfeed", "tab\t", "ünïcode", "", "-n", ";", "&& false", "!x",
+]  # fmt: skip
 
 ARRIVED = """import json, sys
 count = int(sys.argv[1])

@@ -86,7 +86,9 @@ def pinned_file(root: Path) -> Path:
 
 
 def test_the_command_that_a_refusal_prints_pins_the_key(root: Path) -> None:
-    _, then = refusal(root, "near")
+    found, then = refusal(root, "near")
+    assert "no host key is pinned" in found
+    assert "SHA256:" in found
     assert printed(then) == ["--inventory", "inventory/real", "--hosts", "near"]
     assert follow(root, printed(then)) is ExitCode.DONE
     assert gets_in(root, "near")

@@ -25,6 +25,7 @@ from tests.evidence.bundles import (
     rechained,
     records,
     signed,
+    together,
     with_file,
 )  # fmt: skip
 
@@ -72,8 +73,10 @@ def test_without_a_list_the_signer_is_not_known_and_an_alteration_is_still_one(g
     key = fingerprint(manifest_of(members(content)).public_key)
     assert (verified.verdict, verified.signer, verified.key) == (Verdict.INCONCLUSIVE, "", key)
     assert ["--signers" in problem.next for problem in verified.problems] == [True]
-    file.write_bytes(content + b"\0")
-    assert verify_bundle(file, None, None, NOW).verdict is Verdict.FAIL
+    text = dict(members(content))[NAME].replace(ANN.encode(), b"eve@example.org")
+    for altered in (content + b"\0", together(with_file(members(content), NAME, text))):
+        file.write_bytes(altered)
+        assert verify_bundle(file, None, None, NOW).verdict is Verdict.FAIL
 
 
 @pytest.mark.parametrize(
@@ -156,20 +159,10 @@ def test_everything_that_is_wrong_is_reported_at_once(ground: Ground) -> None:
     verified = ground.judge(signed(altered, ground.bob, **fields) + b"more")
     found = "\n".join(str(problem) for problem in verified.problems)
     expected = (
-        "not a journal record",
-        "something follows",
-        "names run",
-        "made at",
-        "may not sign",
-        "plan.json: the plan",
-    )
+        "not a journal record", "something follows", "names run", "made at", "may not sign", "plan.json: the plan",
+    )  # fmt: skip
     assert [words for words in expected if words not in found] == []
     assert all(problem.next for problem in verified.problems)
-
-
-def test_a_bundle_from_the_future_fails(ground: Ground) -> None:
-    made = make_bundle(ground.run, ground.root, key=str(ground.ann), now=lambda: "2026-01-05T00:00:00.000Z")
-    assert verify_bundle(made.bundle, ground.signers, now=NOW).verdict is Verdict.FAIL
 
 
 def test_a_manifest_that_leads_elsewhere_finds_no_list(ground: Ground) -> None:
@@ -181,8 +174,7 @@ def test_a_manifest_that_leads_elsewhere_finds_no_list(ground: Ground) -> None:
 
 
 def test_what_is_not_a_bundle_fails(ground: Ground) -> None:
-    for content in (b"", b"\0" * 1024, b"hello", b"\xff" * 5000):
-        assert ground.judge(content).verdict is Verdict.FAIL
+    assert ground.judge(b"\xff" * 5000).verdict is Verdict.FAIL
     with pytest.raises(UsageError, match="no such file"):
         verify_bundle(ground.root / "none.tar", ground.signers)
 

@@ -94,11 +94,7 @@ def test_the_order_in_which_a_key_is_looked_for(tmp_path: Path, agent: Path, mon
     assert choose(str(named)).path == named
     offered = choose("")
     assert (offered.source, offered.path) == ("ssh-agent", None)
-    for chosen in (
-        offered,
-        choose(str(agent)),
-        choose(f"{agent}.pub"),
-    ):  # the file has a passphrase, and the agent its key
+    for chosen in (offered, choose(str(agent)), choose(f"{agent}.pub")):  # the file has a passphrase, the agent its key
         assert judged(sign(PAYLOAD, chosen), chosen) == []
     monkeypatch.delenv("SSH_AUTH_SOCK")
     with pytest.raises(UsageError, match="no SSH key to sign with") as none:

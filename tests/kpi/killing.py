@@ -4,7 +4,6 @@ import hashlib
 import json
 import random
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,10 +19,9 @@ from kpi.durable import TEMPORARY
 from kpi.outputs import output_paths
 from kpi.validation.ledger import reconcile
 from legacy.deliver_tapes import Deliverer
-from tests.kpi.conftest import PATIENCE_SECONDS
+from tests.waiting import PATIENCE_S, wait_until
 
 ROWS = 20
-DRAIN_SECONDS = 120.0
 
 
 @dataclass
@@ -64,17 +62,9 @@ class Storm:
         """Let a service finish everything, then stop it cleanly."""
         with _started(command, ready, cwd) as process:
             rooms = [self.root / "inbox", self.root / "processing"]
-            deadline = time.monotonic() + DRAIN_SECONDS
-            while any(True for room in rooms for _ in room.iterdir()):
-                assert time.monotonic() < deadline, "the service does not finish"
-                time.sleep(0.05)
+            wait_until(lambda: not any(True for room in rooms for _ in room.iterdir()), every=0.05)
             process.terminate()
-            assert process.wait(PATIENCE_SECONDS) == 0
-
-
-def serve(config: Path) -> list[str]:
-    """The command that serves."""
-    return [sys.executable, "-m", "kpi", "serve", "--config", str(config)]
+            assert process.wait(PATIENCE_S) == 0
 
 
 def assert_each_exactly_once(config: PipelineConfig) -> int:
@@ -132,7 +122,7 @@ def _started(command: Sequence[str], ready: str, cwd: Path) -> Iterator[subproce
     """A service that has said the word. It talks to a file, since a pipe that nobody reads would fill up and stop it."""
     with tempfile.NamedTemporaryFile() as log, subprocess.Popen(command, cwd=cwd, stdout=log, stderr=log) as process:
         try:
-            deadline = time.monotonic() + PATIENCE_SECONDS
+            deadline = time.monotonic() + PATIENCE_S
             while ready not in (said := Path(log.name).read_text(encoding="utf-8")):
                 assert process.poll() is None, f"the service ended: {said}"
                 assert time.monotonic() < deadline, f"the service does not get ready: {said}"

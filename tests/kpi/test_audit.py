@@ -25,14 +25,6 @@ def _rewrite(directory: Path, lines: list[str]) -> None:
     (directory / TRAIL).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def test_a_whole_trail_verifies_and_goes_on_after_a_restart(tmp_path: Path) -> None:
-    _write(tmp_path)
-    _write(tmp_path, 2)
-    seen = verify(tmp_path)
-    assert seen.problems == []
-    assert [record["seq"] for record in seen.records] == [1, 2, 3, 4, 5, 6, 7]
-
-
 def _edit(lines: list[str]) -> list[str]:
     return [line.replace('"number": 2', '"number": 9') for line in lines]
 

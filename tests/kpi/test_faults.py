@@ -4,19 +4,16 @@ The release under test is a copy of the package with a few lines added; its own 
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from legacy.deliver_tapes import Deliverer
-from tests.kpi.conftest import Running, altered_code, copied_code, serving, wait_for, write_config
-from tests.waiting import PATIENCE_S
+from kpi.probes import EXAMPLE
+from tests.kpi.conftest import SMALL_SEGMENTS, Running, altered_code, run_kpi, serving, write_config
+
+pytestmark = pytest.mark.process
 
 # Far above what a busy test machine needs, far below what is planted.
 LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
@@ -53,8 +50,6 @@ def write_outputs(*arguments):
 """,
     "inbox.py": f"""
 import time
-
-pytestmark = pytest.mark.process
 _quick = Inbox.finish
 def _slow(self, claimed):
     time.sleep({PLANTED_SECONDS})
@@ -75,46 +70,21 @@ Counters.count = _forget
 }
 
 
-def _release(tmp_path: Path, faults: Faults | None = None) -> Path:
-    """A copy of the package with faults in it, as a release of its own."""
-    copied_code(tmp_path)
-    for module, fault in (faults or {}).items():
-        with (tmp_path / "kpi" / module).open("a", encoding="utf-8") as code:
-            code.write(fault)
-    return tmp_path
-
-
-def _validated(code: Path, running: Running, *more: str) -> tuple[int, dict[str, Any]]:
-    command = [sys.executable, "-m", "kpi", "validate", "--json", "--config", str(running.config_path), *more]
-    environment = {**os.environ, "PYTHONPATH": str(code)}
-    run = subprocess.run(
-        command, cwd=code, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
+def _validated(code: Path, running: Running) -> tuple[int, dict[str, Any]]:
+    run = run_kpi("validate", "--json", "--config", str(running.config_path), code=code)
     return run.returncode, json.loads(run.stdout)
-
-
-def _deliver(running: Running, count: int) -> None:
-    deliverer = Deliverer(running.root)
-    for _ in range(count):
-        pattern = f"*__{deliverer.deliver('A', 200)}"
-        wait_for(partial(_has, running.root / "done", pattern))
-
-
-def _has(directory: Path, pattern: str) -> bool:
-    return any(True for _ in directory.glob(pattern))
 
 
 def _judge(
     tmp_path: Path, code: Path, harm: Callable[[Running], None] | None = None, tapes: int = 3
 ) -> tuple[int, dict[str, set[str]], dict[str, Any]]:
-    root = tmp_path / "root"
-    root.mkdir()
-    path = write_config(root)
-    document = json.loads(path.read_bytes())
-    document["thresholds"] |= {"kpi_latency_ms": LATENCY, "throughput_rows_per_second": {"warn": 10}}
-    path.write_text(json.dumps(document), encoding="utf-8")
-    with serving(root, code) as running:
-        _deliver(running, tapes)
+    limits = json.loads(EXAMPLE.read_bytes())["thresholds"] | {
+        "kpi_latency_ms": LATENCY,
+        "throughput_rows_per_second": {"warn": 10},
+    }
+    write_config(tmp_path, thresholds=limits)
+    with serving(tmp_path, code) as running:
+        running.deliver(tapes)
         if harm:
             harm(running)
         status, report = _validated(code, running)
@@ -127,7 +97,7 @@ def _judge(
 
 
 def test_without_a_fault_all_five_pass(tmp_path: Path) -> None:
-    status, _, report = _judge(tmp_path, _release(tmp_path))
+    status, _, report = _judge(tmp_path, altered_code(tmp_path))
     assert report["issues"] == []
     assert (status, report["status"], len(report["checks"])) == (0, "PASS", 5)
     assert all(check["n"] > 0 and check["thresholds"] for check in report["checks"].values())
@@ -144,7 +114,7 @@ def test_without_a_fault_all_five_pass(tmp_path: Path) -> None:
     ],
 )
 def test_planted_faults_fail_just_their_check(tmp_path: Path, faults: Faults, check: str, codes: set[str]) -> None:
-    status, found, _ = _judge(tmp_path, _release(tmp_path, faults), tapes=1 if faults is SLOW else 3)
+    status, found, _ = _judge(tmp_path, altered_code(tmp_path, faults), tapes=1 if faults is SLOW else 3)
     assert set(found) == {check}
     assert codes <= found[check]
     assert status == 9
@@ -162,16 +132,12 @@ def test_a_cut_trail_and_a_rejected_tape_without_a_reason_fail_just_their_checks
         _cut(running)
         (running.root / "rejected" / f"{'0' * 64}__quiet.csv").write_bytes(b"")
 
-    status, found, _ = _judge(tmp_path, _release(tmp_path), harm)
+    status, found, _ = _judge(tmp_path, altered_code(tmp_path), harm)
     assert (status, found) == (9, {"audit_trail": {"audit_chain"}, "error_handling": {"no_reason"}})
 
 
-def _small_segments(tmp_path: Path) -> Path:
-    return altered_code(tmp_path, "audit/trail.py", "SEGMENT_BYTES = 1024 * 1024", "SEGMENT_BYTES = 10_000")
-
-
 def test_a_long_history_passes_by_its_digests(tmp_path: Path) -> None:
-    status, _, report = _judge(tmp_path, _small_segments(tmp_path), tapes=12)
+    status, _, report = _judge(tmp_path, altered_code(tmp_path, replaced=SMALL_SEGMENTS), tapes=12)
     values = report["checks"]["audit_trail"]["values"]
     assert (status, report["issues"]) == (0, [])
     assert values["sealed_segments"] >= 3
@@ -181,11 +147,9 @@ def test_a_long_history_passes_by_its_digests(tmp_path: Path) -> None:
 
 
 def test_a_validator_of_another_release_says_so(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    with serving(root) as running:
-        _deliver(running, 1)
-        code = _release(tmp_path, {"clock.py": "\n# another release\n"})
+    with serving(tmp_path) as running:
+        running.deliver(1)
+        code = altered_code(tmp_path, {"clock.py": "\n# another release\n"})
         _, report = _validated(code, running)
     codes = {issue["code"]: issue["verdict"] for issue in report["checks"]["kpi_calculations"]["issues"]}
     assert codes == {"other_code": "WARN"}

@@ -11,16 +11,11 @@ from kpi.config import PipelineConfig
 from kpi.findings import UsageError
 from kpi.inbox import Inbox
 from kpi.synthetic import as_csv, draw
-from kpi.tapes.rules import InputRules
 from tests.kpi.conftest import write_config
 
 
 def _config(root: Path, section: dict[str, Any]) -> PipelineConfig:
     return PipelineConfig.load(write_config(root, input=section))
-
-
-def test_without_the_section_the_rules_are_strict(tmp_path: Path) -> None:
-    assert PipelineConfig.load(write_config(tmp_path)).input_rules == InputRules()
 
 
 def test_all_errors_come_at_once(tmp_path: Path) -> None:

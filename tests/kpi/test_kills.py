@@ -10,11 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import yaml
 
 from kpi.config import PipelineConfig
-from tests.checkout import ROOT
-from tests.kpi.conftest import altered_code, free_port, write_config
+from tests.kpi.conftest import SMALL_SEGMENTS, V1, altered_code, free_port, kpi_command, v1_config, write_config
 from tests.kpi.killing import (
     Storm,
     assert_each_exactly_once,
@@ -22,13 +20,11 @@ from tests.kpi.killing import (
     assert_outputs,
     assert_trail,
     recorded_outputs,
-    serve,
 )
 
 pytestmark = pytest.mark.process
 
 KILLS = int(os.environ.get("KPI_TEST_KILLS", "8"))
-V1 = ROOT / "legacy" / "abaco_v1"
 
 
 @pytest.fixture
@@ -38,20 +34,14 @@ def dice() -> random.Random:
     return random.Random(seed)  # noqa: S311 - a repeatable test
 
 
-def _code(tmp_path: Path) -> Path:
-    """The package with segments so small that kills meet their rotation too."""
-    return altered_code(tmp_path / "code", "audit/trail.py", "SEGMENT_BYTES = 1024 * 1024", "SEGMENT_BYTES = 10_000")
-
-
 def _done(config: PipelineConfig) -> list[str]:
     return [path.name.partition("__")[0] for path in config.paths["done"].iterdir() if path.is_file()]
 
 
 def test_a_service_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, dice: random.Random) -> None:
-    (tmp_path / "code").mkdir()
-    code, root = _code(tmp_path), tmp_path / "root"
-    root.mkdir()
-    command = serve(write_config(root))
+    # With segments so small that kills meet their rotation too.
+    code, root = altered_code(tmp_path, replaced=SMALL_SEGMENTS), tmp_path / "root"
+    command = kpi_command("serve", "--config", str(write_config(root)))
     storm = Storm(root, dice)
     with storm.stream():
         for _ in range(KILLS):
@@ -69,11 +59,9 @@ def test_a_service_that_is_killed_loses_and_doubles_nothing(tmp_path: Path, dice
 
 
 def test_v1_v2_and_v1_again_under_kills_share_the_tapes_without_loss(tmp_path: Path, dice: random.Random) -> None:
-    (tmp_path / "code").mkdir()
-    code, root = _code(tmp_path), tmp_path / "root"
-    root.mkdir()
-    v2 = serve(write_config(root))
-    v1 = [v2[0], str(V1 / "pipeline_v1.py"), "--config", str(_v1_config(root))]
+    code, root = altered_code(tmp_path, replaced=SMALL_SEGMENTS), tmp_path / "root"
+    v2 = kpi_command("serve", "--config", str(write_config(root)))
+    v1 = [v2[0], str(V1 / "pipeline_v1.py"), "--config", str(v1_config(root, free_port()))]
     storm = Storm(root, dice)
     with storm.stream():
         for command, ready, cwd in ((v1, "started", root), (v2, "ready", code), (v1, "started", root)):
@@ -93,13 +81,3 @@ def test_v1_v2_and_v1_again_under_kills_share_the_tapes_without_loss(tmp_path: P
     # Killed between its outputs and their record, V2 leaves outputs of a tape that it has not done: V1 has done it then.
     assert begun_by_v2 - by_v2 <= by_v1
     assert by_v1 | by_v2 == done
-
-
-def _v1_config(root: Path) -> Path:
-    config = yaml.safe_load((V1 / "pipeline.yml").read_text(encoding="utf-8"))
-    config["pipeline"]["root"] = str(root)
-    config["pipeline"]["phases"]["ingestion"]["poll_seconds"] = 0.02
-    config["observability"]["health"]["port"] = free_port()
-    path = root / "v1.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path

@@ -18,8 +18,6 @@ MEASURE = """
 import sys
 from pathlib import Path
 from kpi.reading import read_tape
-
-pytestmark = pytest.mark.process
 peak = lambda: int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) // 1024
 read_tape(Path(sys.argv[1]))
 before = peak()
@@ -39,6 +37,7 @@ def _large(path: Path, megabytes: float) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_memory_does_not_grow_with_the_tape(tmp_path: Path) -> None:
     small, large = _large(tmp_path / "small.csv", 8), _large(tmp_path / "large.csv", MEGABYTES)
     command = [sys.executable, "-c", MEASURE, str(small), str(large)]

@@ -10,46 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-import yaml
 
 from kpi.judging import judge_tape
 from kpi.synthetic import as_csv, draw
 from kpi.verdict import Verdict
-from legacy.deliver_tapes import Deliverer, LegacyDice
+from legacy.deliver_tapes import Deliverer
 from legacy.deliver_tapes import as_csv as delivered_csv
 from legacy.deliver_tapes import draw as delivered_draw
-from tests.checkout import ROOT
-from tests.kpi.conftest import free_port, wait_for
+from tests.kpi.conftest import V1, free_port, started, v1_config, wait_for
 from tests.waiting import PATIENCE_S
-
-V1 = ROOT / "legacy" / "abaco_v1"
-
-
-def _v1_config(root: Path, port: int) -> Path:
-    config = yaml.safe_load((V1 / "pipeline.yml").read_text(encoding="utf-8"))
-    config["pipeline"]["root"] = str(root)
-    config["pipeline"]["phases"]["ingestion"]["poll_seconds"] = 0.02
-    config["observability"]["health"]["port"] = port
-    path = root / "v1.yml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path
 
 
 @contextmanager
 def _v1(root: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(_v1_config(root, port))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            assert process.stdout is not None
-            first = process.stdout.readline()
-            assert "started" in first, first + process.stdout.read()
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+    command = [sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(v1_config(root, port))]
+    with started(command, "started") as process:
+        yield process
 
 
 def _stop(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -129,15 +106,6 @@ def test_metrics_of_another_tape_are_not_compared(tmp_path: Path) -> None:
     assert judged.problem.code == "other_tape"
 
 
-@pytest.mark.parametrize("seed", [0, 42, 4294967295])
-def test_the_deliverers_dice_are_numpys(seed: int) -> None:
-    ours, theirs = LegacyDice(seed), np.random.RandomState(seed)
-    assert ours.uniform(-3, 1e5, 700) == theirs.uniform(-3, 1e5, 700).tolist()
-    assert ours.lognormal(9, 2, 701) == theirs.lognormal(9, 2, 701).tolist()
-    assert ours.uniform(0, 1, 5) == theirs.uniform(0, 1, 5).tolist()
-    assert ours.lognormal(0, 1, 3) == theirs.lognormal(0, 1, 3).tolist()
-
-
 @pytest.mark.parametrize("recipe", ["A", "B"])
 def test_the_deliverers_tapes_are_the_recipes(recipe: str) -> None:
     assert delivered_csv(delivered_draw(recipe, 200, 42), "L", "2025-12-26") == as_csv(draw(recipe, 200))
@@ -166,25 +134,3 @@ def test_v1_is_as_it_was() -> None:
         "pipeline.yml": "934a2a35e9318cb4fdd670b8e28baa45aa629b5294ba3f5a4b83e476f55caaa7",
         "pipeline_v1.py": "97793a4b02e0045d44dfebd2c1b789c9080a93b634682cbd749d6be5b3834ddc",
     }
-
-
-@pytest.mark.parametrize(
-    ("recipe", "known"),
-    [
-        ("A", {"PAR30": "2.210000", "PAR90": "0.319383", "CollectionRate": "11.973300", "HealthScore": "10.000000"}),
-        ("B", {"PAR30": "11.580000", "PAR90": "6.081477", "CollectionRate": "29.111097", "HealthScore": "10.000000"}),
-        ("C", {"PAR30": "373.030000", "HealthScore": "0.000000"}),
-    ],
-)
-def test_v1_once_gives_bare_numbers_of_which_par30_alone_is_rounded_and_writes_nothing(
-    tmp_path: Path, recipe: str, known: dict[str, str]
-) -> None:
-    config, tape = _v1_config(tmp_path, 0), tmp_path / "tape.csv"
-    tape.write_bytes(as_csv(draw(recipe)))
-    before = _names(tmp_path)
-    command = [sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(config), "--once", str(tape)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
-    metrics = json.loads(run.stdout)["metrics"]
-    assert list(metrics) == ["PAR30", "PAR90", "CollectionRate", "HealthScore"]
-    assert {name: f"{metrics[name]:.6f}" for name in known} == known
-    assert _names(tmp_path) == before

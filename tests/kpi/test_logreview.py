@@ -157,11 +157,6 @@ def test_figures_and_thresholds_are_shown(reviewed: Review) -> None:
     assert set(document["thresholds"]) == {"errors_per_hour", "kpi_latency_ms"}
 
 
-def test_of_an_hour_and_more_the_rates_are_shown(reviewed: Review) -> None:
-    shown = reviewed([*busy(), *failing(4)], 2)["values"]
-    assert (shown["errors_per_hour"], shown["audit_events_per_hour"]) == (2.0, 124 * EVENTS_A_TAPE / 2)
-
-
 def test_the_newest_errors_are_listed_with_their_reasons_and_named(reviewed: Review) -> None:
     tapes = [*failing(24, "missing_columns", ago=20), Tape(1, codes=("out_of_range", "par_order"))]
     tapes.append(Tape(0.5, codes=("empty_tape",), canary=True))
@@ -180,11 +175,15 @@ def test_the_newest_errors_are_listed_with_their_reasons_and_named(reviewed: Rev
     assert "run_failed tape-24.csv" in printed
 
 
-def test_a_slow_tape_is_named(reviewed: Review) -> None:
-    (issue,) = reviewed([*busy(3, ms=200), Tape(0.2, ms=300)], 0.1)["issues"]
-    assert "median of 4; the slowest: tape-3.csv" in issue["found"]
-
-
-def test_a_broken_chain_names_where(reviewed: Review) -> None:
-    (issue,) = reviewed(busy(), 2, cut)["issues"]
-    assert "trail.jsonl, line 2: record 3 does not follow record 1" in issue["found"]
+@pytest.mark.parametrize(
+    ("tapes", "change", "named"),
+    [
+        ([*busy(3, ms=200), Tape(0.2, ms=300)], bytes, "median of 4; the slowest: tape-3.csv"),
+        (busy(5), cut, "trail.jsonl, line 2: record 3 does not follow record 1"),
+    ],
+)
+def test_a_slow_tape_and_a_broken_chain_are_named(
+    reviewed: Review, tapes: list[Tape], change: Callable[[bytes], bytes], named: str
+) -> None:
+    (issue,) = reviewed(tapes, 0.1, change)["issues"]
+    assert named in issue["found"]

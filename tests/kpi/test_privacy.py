@@ -4,7 +4,7 @@ import hashlib
 import json
 import pickle
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,21 +56,15 @@ TAPES: dict[str, tuple[bytes, str]] = {
 }
 
 
-def _deliver(running: Running, tapes: Mapping[str, bytes]) -> None:
-    for name, content in tapes.items():
-        part = running.root / "inbox" / f".{name}.part"
-        part.write_bytes(content)
-        part.rename(running.root / "inbox" / name)
-
-
 def _reason(running: Running, name: str, content: bytes) -> dict[str, Any]:
-    path = running.root / "rejected" / f"{hashlib.sha256(content).hexdigest()}__{name}.reason.json"
-    document: dict[str, Any] = json.loads(wait_for(lambda: path.exists() and path.read_bytes()))
-    return document
+    return _written(running.root / "rejected" / f"{hashlib.sha256(content).hexdigest()}__{name}.reason.json")
 
 
 def _metrics(running: Running, content: bytes) -> dict[str, Any]:
-    path = running.root / "metrics" / f"v2_{hashlib.sha256(content).hexdigest()[:16]}.json"
+    return _written(running.root / "metrics" / f"v2_{hashlib.sha256(content).hexdigest()[:16]}.json")
+
+
+def _written(path: Path) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(wait_for(lambda: path.exists() and path.read_bytes()))
     return document
 
@@ -93,9 +87,11 @@ def key(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.process
 def test_under_the_default_it_is_refused_by_name_and_told_nowhere(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
-        _deliver(running, {name: content for name, (content, _) in TAPES.items()})
+        for name, (content, _) in TAPES.items():
+            running.drop(name, content)
         for name, (content, code) in TAPES.items():
             if code:
                 assert _reason(running, name, content)["codes"] == [code], name
@@ -110,12 +106,12 @@ def test_under_the_default_it_is_refused_by_name_and_told_nowhere(tmp_path: Path
     assert (status, SECRET.search(said)) == (0, None)
 
 
+@pytest.mark.process
 def test_with_a_key_it_is_masked_and_told_nowhere(tmp_path: Path, key: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    write_config(root, personal={"key_file": str(key)})
-    with serving(root) as running:
-        _deliver(running, {name: content for name, (content, _) in TAPES.items()})
+    write_config(tmp_path, personal={"key_file": str(key)})
+    with serving(tmp_path) as running:
+        for name, (content, _) in TAPES.items():
+            running.drop(name, content)
         record = _metrics(running, TAPES["1-personal.csv"][0])
         assert (record["status"], list(record["tape"]["personal"]["columns"])) == ("ok", ["nombre", "email"])
         assert record["tape"]["personal"]["policy"] == "mask"
@@ -196,16 +192,7 @@ def test_the_command_line_goes_by_the_config_it_is_given(
     assert not SECRET.search(said.out + said.err + said_more.out + said_more.err)
 
 
-def _by_csv(content: bytes, _: dict[str, Any]) -> Any:
-    return read_tape(content)
-
-
-def _by_columns(_: bytes, columns: dict[str, Any]) -> Any:
-    return read_tape(columns)
-
-
-@pytest.mark.parametrize("read", [_by_csv, _by_columns])
-def test_quarantined_rows_take_no_part_in_the_duplicate_check(read: Callable[[bytes, dict[str, Any]], Any]) -> None:
+def test_quarantined_rows_take_no_part_in_the_duplicate_check() -> None:
     drawn = draw("A", 20)
     drawn["cash_available_usd"][[3, 4]] = -1.0
     loans = np.array(["L0", "L1", "L2", "L0", "L4", "", *(f"L{at}" for at in range(6, 20))])
@@ -213,7 +200,7 @@ def test_quarantined_rows_take_no_part_in_the_duplicate_check(read: Callable[[by
     rows = zip(loans.tolist(), *(drawn[name].tolist() for name in AMOUNTS), strict=True)
     lines += [",".join([loan, "2025-12-26", *map(repr, amounts)]) for loan, *amounts in rows]
     columns = {"loan_id": loans, DATE_COLUMN: "2025-12-26", **drawn}
-    tape = read(("\n".join(lines) + "\n").encode(), columns)
-    assert tape.quarantine.reasons == {"negative_amount": 2}
-    assert tape.loans.as_json() == {"checked": 17, "without_id": 1, "repeated": 0}
-    assert tape.findings == ()
+    for tape in (read_tape(("\n".join(lines) + "\n").encode()), read_tape(columns)):
+        assert tape.quarantine.reasons == {"negative_amount": 2}
+        assert tape.loans.as_json() == {"checked": 17, "without_id": 1, "repeated": 0}
+        assert tape.findings == ()

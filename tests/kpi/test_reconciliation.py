@@ -1,10 +1,10 @@
-"""What /metrics says of tapes that are lost, done twice, waiting or at hand."""
+"""The account of all tapes: lost, done twice, late or waiting; and what /metrics says of it."""
 
 import hashlib
 import json
 import threading
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,32 +12,23 @@ from kpi import clock, reconciliation
 from kpi.config import PipelineConfig
 from kpi.exposition import Exposition
 from kpi.reconciliation import Reconciliation
-from kpi.synthetic import as_csv, draw
 from kpi.validation import ledger
-from kpi.validation.live import ask_metrics
-from tests.kpi.conftest import altered_code, serving, wait_for, write_config
+from tests.kpi.conftest import wait_for
 
-STUCK = "import threading\nInbox.finish = lambda *tape: threading.Event().wait()\n\n\ndef _has("
 FIGURES = ("abaco_tape_waiting_seconds", "abaco_tapes_lost", "abaco_tapes_doubled")
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> PipelineConfig:
-    """Rooms without a tape, and no ledger."""
-    config = PipelineConfig.load(write_config(tmp_path))
-    for path in config.paths.values():
-        path.mkdir(parents=True, exist_ok=True)
-    return config
+def key(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
 
 
 def deliver(config: PipelineConfig, name: str, *rooms: str, age_s: float = 0.0) -> None:
     """Enter a tape into the ledger, and lay it into rooms."""
-    key = hashlib.sha256(name.encode()).hexdigest()
     at = clock.stamp(clock.now() - timedelta(seconds=age_s))
     with config.arrivals.open("a") as arrivals:
-        arrivals.write(json.dumps({"name": name, "sha256": key, "at": at}) + "\n")
+        arrivals.write(json.dumps({"name": name, "sha256": key(name), "at": at}) + "\n")
     for room in rooms:
-        (config.paths[room] / (name if room == "inbox" else f"{key}__{name}")).touch()
+        (config.paths[room] / (name if room == "inbox" else f"{key(name)}__{name}")).touch()
 
 
 def shown(taking: Reconciliation) -> list[float | None]:
@@ -96,14 +87,73 @@ def test_an_account_that_takes_long_does_not_hold_up_the_answer(
     assert wait_for(lambda: shown(taking)[1]) == 1.0
 
 
-def test_a_service_that_hangs_shows_how_old_the_tape_at_hand_is(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
-    with serving(root, altered_code(tmp_path, "inbox.py", "def _has(", STUCK)) as running:
-        before = ask_metrics(running.config)
-        assert before["abaco_tape_at_hand_seconds"] == 0.0
-        (root / "inbox" / "1.csv").write_bytes(as_csv(draw("A", 20)))
-        wait_for(lambda: ask_metrics(running.config)["abaco_tape_at_hand_seconds"] > 0.3)
-        assert ask_metrics(running.config)["process_start_time_seconds"] == before["process_start_time_seconds"]
-        running.process.kill()
-        running.process.wait()
+@pytest.fixture
+def settled(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> PipelineConfig:
+    """Many tapes that ended long ago, each tenth of them rejected."""
+    monkeypatch.setattr(ledger, "SECOND_LOOK_SECONDS", 0.0)
+    for number in range(50):
+        deliver(config, f"tape-{number}.csv", "done" if number % 10 else "rejected", age_s=1e6)
+    return config
+
+
+@pytest.mark.parametrize("newest", [1, 49, 500, None])
+def test_the_account_is_exact_and_the_newest_alone_come_to_the_same(
+    settled: PipelineConfig, newest: int | None
+) -> None:
+    stock = ledger.reconcile(settled, newest)
+    assert (stock.arrivals, stock.done, stock.rejected, stock.lost, stock.doubled) == (50, 45, 5, [], [])
+    deliver(settled, "tape-7.csv", age_s=1e6)
+    again = settled.paths["rejected"] / f"{key('tape-7.csv')}__tape-7.csv.duplicate-1"
+    again.touch()
+    again.with_name(f"{again.name}.reason.json").touch()
+    deliver(settled, "new.csv", "inbox", age_s=50)
+    with settled.arrivals.open("a") as arrivals:
+        arrivals.write('no line\n{"name": 1, "sha256": [], "at": 2}\n{"name": "x", "sha256": "y", "at": "z"}\n')
+    stock = ledger.reconcile(settled, newest)
+    assert (stock.arrivals, stock.done, stock.rejected, stock.duplicates, stock.in_flight) == (52, 45, 5, 1, 1)
+    assert (stock.lost, stock.doubled, stock.unledgered) == ([], [], [])
+    assert stock.unreadable == ["line 53", "line 54", "line 55"]
+    assert 50 <= stock.waiting_s < 60
+
+
+def lose(config: PipelineConfig) -> None:
+    next(config.paths["done"].glob("*__tape-3.csv")).unlink()
+
+
+def double(config: PipelineConfig) -> None:
+    (config.paths["rejected"] / f"{key('tape-5.csv')}__tape-5.csv").touch()
+
+
+def lose_one_and_double_another(config: PipelineConfig) -> None:
+    lose(config)
+    double(config)
+
+
+def add_a_stranger(config: PipelineConfig) -> None:
+    (config.paths["done"] / f"{'a' * 64}__stranger.csv").touch()
+
+
+def leave_one_behind(config: PipelineConfig) -> None:
+    tape = next(config.paths["done"].glob("*__tape-3.csv"))
+    tape.rename(config.paths["processing"] / tape.name)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "named"),
+    [
+        (lose, {"lost": "tape-3.csv"}),
+        (double, {"doubled": "tape-5.csv"}),
+        (lose_one_and_double_another, {"lost": "tape-3.csv", "doubled": "tape-5.csv"}),
+        (add_a_stranger, {"unledgered": "stranger.csv"}),
+        (leave_one_behind, {"late": "tape-3.csv"}),
+    ],
+)
+@pytest.mark.parametrize("newest", [10, None])
+def test_trouble_of_an_old_tape_upsets_the_balance_and_is_named(
+    settled: PipelineConfig, trouble: Callable[[PipelineConfig], None], named: dict[str, str], newest: int | None
+) -> None:
+    trouble(settled)
+    stock = ledger.reconcile(settled, newest)
+    found = {name: getattr(stock, name) for name in ("lost", "doubled", "late", "unledgered", "unreadable")}
+    assert {name: len(tapes) for name, tapes in found.items() if tapes} == dict.fromkeys(named, 1)
+    assert all(tape in found[name][0] for name, tape in named.items())

@@ -1,37 +1,41 @@
-"""Shadow mode: V1 really run beside V2 on the same frozen tape; what differs is found, KPI by KPI."""
+"""Shadow mode: V1 really run beside V2 on the same frozen tape; what differs is found, KPI by KPI; V1 found by its unit and the backup."""
 
 import json
 import os
 import pwd
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import StrictUndefined, Template
 
+from kpi.cli import main
 from kpi.shadow import Terms, shadow
 from kpi.shadow.freezing import frozen
 from kpi.shadow.running import run_v1
-from kpi.shadow.unit import V1
+from kpi.shadow.unit import V1, find_v1
 from kpi.synthetic import as_csv, draw
 from kpi.tapes.rules import InputRules
 from kpi.verdict import Verdict
 from tests.checkout import ROOT
+from tests.kpi.conftest import V1 as V1_HOME
+from tests.kpi.conftest import write_config
 
 pytestmark = pytest.mark.process
 
-OLD = ROOT / "legacy" / "abaco_v1"
 Document = dict[str, Any]
-Change = Callable[[list[str]], None]
+NEGATIVE = (3, "cash_available_usd", "-5")  # a row that V2 quarantines and V1 takes
 
 
-def _v1(program: Path = OLD / "pipeline_v1.py") -> V1:
-    return V1(sys.executable, program, OLD / "pipeline.yml")
+def _v1(program: Path = V1_HOME / "pipeline_v1.py") -> V1:
+    return V1(sys.executable, program, V1_HOME / "pipeline.yml")
 
 
-def _tape(directory: Path, *changes: tuple[int, str, str], recipe: str = "A", rows: int = 60) -> Path:
+def _tape(directory: Path, changes: Sequence[tuple[int, str, str]] = (), recipe: str = "A", rows: int = 60) -> Path:
     """A tape of a recipe with some cells changed: (row, column, text)."""
     lines = [line.split(",") for line in as_csv(draw(recipe, rows)).decode().splitlines()]
     for row, column, text in changes:
@@ -77,7 +81,7 @@ def test_both_agree_on_the_sound_recipes_to_1e_9(tmp_path: Path) -> None:
 def test_a_v1_with_another_formula_is_reported_by_its_level(
     tmp_path: Path, factor: str, verdict: Verdict, level: str
 ) -> None:
-    text = (OLD / "pipeline_v1.py").read_text(encoding="utf-8")
+    text = (V1_HOME / "pipeline_v1.py").read_text(encoding="utf-8")
     old = '"PAR90": late'
     assert old in text
     other = tmp_path / "other_v1.py"
@@ -93,10 +97,8 @@ def test_a_v1_with_another_formula_is_reported_by_its_level(
 
 def test_rows_that_v2_quarantines_make_a_difference(tmp_path: Path) -> None:
     receivable, cash = "total_receivable_usd", "cash_available_usd"
-    tape = _tape(
-        tmp_path, (5, receivable, "$1234567.5"), (7, cash, "-100"), (9, "dpd_90_plus_usd", "n/a"), (11, cash, "")
-    )
-    document = _shadow(tape, "continue")
+    bad = [(5, receivable, "$1234567.5"), (7, cash, "-100"), (9, "dpd_90_plus_usd", "n/a"), (11, cash, "")]
+    document = _shadow(_tape(tmp_path, bad), "continue")
     one = _one(document)
     assert (document["verdict"], one["outcome"]) == ("FAIL", "differ")
     assert one["kpis"]["CollectionRate"]["difference"] != 0.0
@@ -105,7 +107,7 @@ def test_rows_that_v2_quarantines_make_a_difference(tmp_path: Path) -> None:
 
 def test_v1_adds_up_all_dates_and_v2_only_the_latest(tmp_path: Path) -> None:
     older = [(row, "measurement_date", "2025-11-26") for row in range(1, 31)]
-    one = _one(_shadow(_tape(tmp_path, *older)))
+    one = _one(_shadow(_tape(tmp_path, older)))
     assert (one["outcome"], one["dates"], one["as_of"]) == ("differ", 2, "2025-12-26")
     kpi = one["kpis"]["CollectionRate"]
     assert kpi["difference_unrounded"] == kpi["v2"] - kpi["v1"] != 0.0
@@ -119,30 +121,14 @@ def _with_an_unknown_bucket(directory: Path) -> Path:
     return tape
 
 
-def _recipe_c(directory: Path) -> Path:
-    return _tape(directory, recipe="C", rows=100)
-
-
-def _with_a_negative_amount(directory: Path) -> Path:
-    return _tape(directory, (3, "cash_available_usd", "-5"))
-
-
-def _with_a_personal_loan_id(directory: Path) -> Path:
-    return _tape(directory, (3, "loan_id", "ana@example.com"))
-
-
-def _with_a_loan_twice(directory: Path) -> Path:
-    return _tape(directory, (8, "loan_id", "L2"))
-
-
 @pytest.mark.parametrize(
     ("tape", "reason", "par30"),
     [
-        (_with_a_negative_amount, "quarantined_rows", "INCONCLUSIVE"),
-        (_with_a_personal_loan_id, "personal_data", "INCONCLUSIVE"),
-        (_recipe_c, "out_of_range", "INCONCLUSIVE"),
+        (partial(_tape, changes=[NEGATIVE]), "quarantined_rows", "INCONCLUSIVE"),
+        (partial(_tape, changes=[(3, "loan_id", "ana@example.com")]), "personal_data", "INCONCLUSIVE"),
+        (partial(_tape, recipe="C", rows=100), "out_of_range", "INCONCLUSIVE"),
         (_with_an_unknown_bucket, "dpd_120_plus_usd", "INCONCLUSIVE"),
-        (_with_a_loan_twice, "duplicated_loans", "PASS"),
+        (partial(_tape, changes=[(8, "loan_id", "L2")]), "duplicated_loans", "PASS"),
     ],
 )
 def test_a_tape_that_only_v1_accepts_has_a_verdict_of_its_own(
@@ -159,7 +145,7 @@ def test_a_tape_that_only_v1_accepts_has_a_verdict_of_its_own(
 
 
 def test_a_tape_that_only_v2_accepts_is_inconclusive_with_v1s_reason(tmp_path: Path) -> None:
-    document = _shadow(_tape(tmp_path, (4, "total_receivable_usd", "")))
+    document = _shadow(_tape(tmp_path, [(4, "total_receivable_usd", "")]))
     one = _one(document)
     assert (document["verdict"], one["outcome"]) == ("INCONCLUSIVE", "only V2 accepts it")
     assert "null or negative" in one["v1_refuses"]
@@ -174,7 +160,7 @@ def test_what_both_refuse_does_not_pass(tmp_path: Path) -> None:
 
 
 def test_the_word_nan_makes_v1s_value_nan_which_fails(tmp_path: Path) -> None:
-    document = _shadow(_tape(tmp_path, (2, "cash_available_usd", "nan")))
+    document = _shadow(_tape(tmp_path, [(2, "cash_available_usd", "nan")]))
     one = _one(document)
     assert document["verdict"] == "FAIL"
     assert "not a number" in one["kpis"]["CollectionRate"]["reason"]
@@ -250,7 +236,7 @@ def test_as_root_both_run_as_v1s_user_who_can_write_nothing(tmp_path: Path) -> N
     tape = _tape(tmp_path)
     with tempfile.TemporaryDirectory() as readable:
         Path(readable).chmod(0o755)
-        v1 = V1("/usr/bin/python3", Path(readable) / "v1.py", OLD / "pipeline.yml", "nobody")
+        v1 = V1("/usr/bin/python3", Path(readable) / "v1.py", V1_HOME / "pipeline.yml", "nobody")
         v1.program.write_text(program, encoding="utf-8")
         with frozen(tape, v1.config, "nobody", None) as input_:
             ran = run_v1(v1, input_, "nobody", 20.0)
@@ -261,8 +247,90 @@ def test_as_root_both_run_as_v1s_user_who_can_write_nothing(tmp_path: Path) -> N
 
 def test_a_v2_with_input_rules_reads_what_v1_reads(tmp_path: Path) -> None:
     """With the rules declared both read `$` and agree."""
-    tape = _tape(tmp_path, (5, "total_receivable_usd", "$1234567.5"))
+    tape = _tape(tmp_path, [(5, "total_receivable_usd", "$1234567.5")])
     strict = _shadow(tape)
     assert _one(strict)["outcome"] == "only V1 accepts it"
     _, document = shadow([tape], Terms(_v1(), rules=InputRules(currency="$")))
     assert (document["verdict"], _one(document)["outcome"]) == ("PASS", "agree"), document["issues"]
+
+
+# The command
+
+
+def test_the_lab_unit_of_v1_says_where_v1_is(tmp_path: Path) -> None:
+    text = (ROOT / "roles" / "abaco" / "templates" / "abaco-pipeline-v1.service.j2").read_text(encoding="utf-8")
+    known = {"abaco_user": "abaco", "abaco_home": tmp_path, "lab_v1_release": "1.0.0", "abaco_data": "/var/lib/abaco"}
+    unit = Template(text, undefined=StrictUndefined).render(known, abaco_config=tmp_path / "pipeline.yml")
+    (tmp_path / "v1.service").write_text(unit, encoding="utf-8")
+    program = tmp_path / "releases" / "1.0.0" / "pipeline_v1.py"
+    program.parent.mkdir(parents=True)
+    for path in (program, tmp_path / "pipeline.yml"):
+        path.write_text("version: 1\n", encoding="utf-8")
+    found = find_v1(None, None, "", str(tmp_path / "v1.service"), tmp_path)
+    assert found == V1("/usr/bin/python3", program, tmp_path / "pipeline.yml", "abaco")
+
+
+def _unit(directory: Path, program: Path, config: Path) -> Path:
+    unit = directory / "v1.service"
+    unit.write_text(f"[Service]\nUser=abaco\nExecStart=/nowhere/python {program} --config {config}\n", encoding="utf-8")
+    drop_in = directory / "v1.service.d"
+    drop_in.mkdir()
+    (drop_in / "python.conf").write_text(
+        f"[Service]\nUser=\nExecStart=\nExecStart=-{sys.executable} {program} --config {config}\n", encoding="utf-8"
+    )
+    return unit
+
+
+def test_the_command_finds_v1_by_its_unit_and_its_config_in_the_backup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After the cutover V2's config stands where V1's stood, and V1's is in the backup of the run."""
+    backup = tmp_path / ".rollback" / "run-1"
+    backup.mkdir(parents=True)
+    (backup / "pipeline_backup_20260102T030405Z.yml").write_bytes((V1_HOME / "pipeline.yml").read_bytes())
+    config = write_config(tmp_path)
+    (tmp_path / "done").mkdir()
+    for number in range(4):
+        (tmp_path / "done" / f"{'0' * 63}{number}__tape-{number}.csv").write_bytes(as_csv(draw("B", 30, number)))
+    unit = _unit(tmp_path, V1_HOME / "pipeline_v1.py", config)
+    options = ["--v1-unit", str(unit), "--config", str(config), "--newest", "2", "--json"]
+    options += ["--backups", str(tmp_path / ".rollback")]
+    assert main(["shadow", *options]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["n"] == 2
+    assert document["v1"]["config"].endswith("pipeline_backup_20260102T030405Z.yml")
+    assert (document["v1"]["python"], document["v1"]["version"]) == (sys.executable, "1.0.4")
+
+
+def test_the_command_prints_the_kpis_and_ends_with_the_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape = _tape(tmp_path, [NEGATIVE])
+    options = [
+        "--v1",
+        f"{V1_HOME}/pipeline_v1.py",
+        "--v1-config",
+        f"{V1_HOME}/pipeline.yml",
+        "--v1-python",
+        sys.executable,
+    ]
+    assert main(["shadow", str(tape), *options]) == 9
+    text = capsys.readouterr().out
+    assert "V2 refuses: quarantined_rows" in text
+    assert "PortfolioHealth (HealthScore)" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (("--v1", "/nowhere/v1.py"), "/nowhere/v1.py"),
+        (("--v1-unit", "no-such.service"), "no-such.service"),
+    ],
+)
+def test_a_v1_that_is_not_there_is_wrong_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], found: str
+) -> None:
+    assert main(["shadow", str(_tape(tmp_path, [NEGATIVE])), *options]) == 2
+    said = capsys.readouterr().err
+    assert found in said
+    assert "next: " in said

@@ -21,8 +21,7 @@ from kpi.validation.canaries import CanaryAnswer
 from kpi.validation.report import Report
 from kpi.verdict import Verdict
 from legacy.abaco_v1.pipeline_v1 import PipelineV1
-from tests.checkout import ROOT
-from tests.kpi.conftest import Running, serving
+from tests.kpi.conftest import Running, serving, v1_config
 
 NUMBERS = count()
 pytestmark = [pytest.mark.process, pytest.mark.usefixtures("no_delivery_is_waited_for")]
@@ -36,9 +35,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def _by_v1(running: Running, content: bytes) -> Path:
     """Have V1 do this tape, in a place of its own, and leave it as a cutover finds it; where it lies in done/ then."""
-    config = yaml.safe_load((ROOT / "legacy" / "abaco_v1" / "pipeline.yml").read_text(encoding="utf-8"))
     place = running.root / "v1"
-    config["pipeline"]["root"] = str(place)
+    place.mkdir(exist_ok=True)
+    config = yaml.safe_load(v1_config(place).read_text(encoding="utf-8"))
     key, number = hashlib.sha256(content).hexdigest(), next(NUMBERS)
     name = f"tape-{number:04}.csv"
     with (running.root / "arrivals.jsonl").open("a") as ledger:

@@ -3,8 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,53 +13,22 @@ from kpi.outputs import LATEST
 from kpi.validation import validate
 from kpi.validation.report import Report
 from kpi.verdict import Verdict
-from legacy.deliver_tapes import Deliverer
-from tests.kpi.conftest import Running, altered_code, serving, wait_for
+from tests.kpi.conftest import Running, altered, altered_code, serving
 
 pytestmark = pytest.mark.process
 
 CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
 
 
-def _wait_for_done(running: Running, name: str) -> None:
-    wait_for(lambda: list((running.root / "done").glob(f"*__{name}")))
-
-
-def _deliver(running: Running, count: int = 2) -> None:
-    deliverer = Deliverer(running.root)
-    for _ in range(count):
-        _wait_for_done(running, deliverer.deliver("A", 200))
-
-
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with serving(tmp_path_factory.mktemp("live")) as running:
-        _deliver(running, 3)
+        running.deliver(3)
         yield running
 
 
 def _found(report: Report) -> dict[str, set[str]]:
     return {check.name: codes for check in report.checks if (codes := {finding.code for _, finding in check.issues})}
-
-
-@contextmanager
-def _changed(path: Path, change: Callable[[bytes], bytes | None]) -> Iterator[None]:
-    """A file with other content, or without one; healed afterwards."""
-    before = path.read_bytes()
-    after = change(before)
-    if after is None:
-        path.unlink()
-    else:
-        path.write_bytes(after)
-    try:
-        yield
-    finally:
-        path.write_bytes(before)
-
-
-def _newest(running: Running) -> tuple[str, Path]:
-    tape = max((running.root / "done").glob("*__tape-*"), key=lambda path: path.name.partition("__")[2])
-    return tape.name.partition("__")[0], tape
 
 
 def test_a_sound_service_passes_with_values_thresholds_and_n(live: Running) -> None:
@@ -84,7 +52,7 @@ def test_a_full_validation_follows_every_record(live: Running) -> None:
 
 
 def test_wrong_and_missing_outputs_are_found(live: Running) -> None:
-    digest, _ = _newest(live)
+    digest = live.tapes()[-1].name[:64]
 
     def falsify(content: bytes) -> bytes:
         document = json.loads(content)
@@ -92,23 +60,22 @@ def test_wrong_and_missing_outputs_are_found(live: Running) -> None:
         return json.dumps(document).encode()
 
     outputs = live.root / "metrics" / f"v2_{digest[:16]}"
-    with _changed(outputs.with_suffix(".json"), falsify), _changed(outputs.with_suffix(".csv"), lambda _: None):
+    with altered(outputs.with_suffix(".json"), falsify), altered(outputs.with_suffix(".csv")):
         report = validate(live.config)
     assert _found(report)["kpi_calculations"] == {"wrong_result", "output_changed", "output_missing"}
     assert report.status is Verdict.FAIL
 
 
 def test_a_lost_a_doubled_and_a_late_tape_are_found(live: Running) -> None:
-    digest, tape = _newest(live)
-    double = live.root / "done" / f"{digest}__again.csv"
-    shutil.copy(tape, double)
-    oldest = min((live.root / "done").glob("*__tape-*"), key=lambda path: path.name.partition("__")[2])
+    oldest, *_, newest = live.tapes()
+    double = live.root / "done" / f"{newest.name[:64]}__again.csv"
+    shutil.copy(newest, double)
     entry = {"name": "late.csv", "sha256": hashlib.sha256(b"late").hexdigest(), "at": "2026-01-01T00:00:00Z"}
     part = live.root / "inbox" / ".late.csv.part"
     part.write_bytes(b"late")
     with (
-        _changed(live.root / "arrivals.jsonl", lambda lines: lines + json.dumps(entry).encode() + b"\n"),
-        _changed(oldest, lambda _: None),
+        altered(live.root / "arrivals.jsonl", lambda lines: lines + json.dumps(entry).encode() + b"\n"),
+        altered(oldest),
     ):
         report = validate(live.config)
     part.unlink()
@@ -123,7 +90,7 @@ def test_an_edited_audit_trail_is_found(live: Running) -> None:
     # The service goes on appending while we look, so the trail is changed after the canaries went through.
     trail = live.root / "audit" / "trail.jsonl"
     with (
-        _changed(trail, lambda content: content.replace(b'"PAR90"', b'"PAR99"', 1)),
+        altered(trail, lambda content: content.replace(b'"PAR90"', b'"PAR99"', 1)),
         pytest.MonkeyPatch.context() as patch,
     ):
         patch.setattr("kpi.validation.canaries.build", lambda *_: [])
@@ -133,16 +100,15 @@ def test_an_edited_audit_trail_is_found(live: Running) -> None:
 
 
 def test_a_wrong_formula_does_not_even_start(tmp_path: Path) -> None:
-    code = altered_code(tmp_path, "formulas/par90.py", 'numerator=("dpd_90_plus_usd",)', 'numerator=("dpd_60_90_usd",)')
-    root = tmp_path / "root"
-    root.mkdir()
-    with pytest.raises(AssertionError, match="recipe A, PAR90"), serving(root, code):
+    wrong = {"formulas/par90.py": ('numerator=("dpd_90_plus_usd",)', 'numerator=("dpd_60_90_usd",)')}
+    code = altered_code(tmp_path, replaced=wrong)
+    with pytest.raises(AssertionError, match="recipe A, PAR90"), serving(tmp_path, code):
         pass
 
 
 def test_a_service_that_is_down_fails(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
-        _deliver(running)
+        running.deliver()
         assert running.stop()[0] == 0
         report = validate(running.config, timeout=1.0)
     found = _found(report)
@@ -161,7 +127,7 @@ def test_a_service_without_a_tape_is_inconclusive_and_never_a_pass(tmp_path: Pat
 
 def test_v1s_latest_in_the_place_of_ours_is_stale_and_is_named(live: Running) -> None:
     by_v1 = {"version": "1.0.4", "tape": "tape-of-v1.csv", "sha256": "0" * 64, "metrics": {}}
-    with _changed(live.root / "metrics" / LATEST, lambda _: json.dumps(by_v1).encode()):
+    with altered(live.root / "metrics" / LATEST, lambda _: json.dumps(by_v1).encode()):
         report = validate(live.config)
     (found,) = [finding.found for _, finding in report.checks[0].issues if finding.code == "stale_output"]
     assert "latest.json is of tape tape-of-v1.csv" in found

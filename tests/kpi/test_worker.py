@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,24 +26,36 @@ BAD = as_csv(draw("C", 20), "B")
 EFFECTS = ("write_files", "move", "move_lazily", "append", "replace_lazily")
 
 
-def _work_off(config: PipelineConfig) -> None:
+@contextmanager
+def _opened(config: PipelineConfig, alive: Callable[[], None] = lambda: None) -> Iterator[Inbox]:
     config.paths["audit"].mkdir(exist_ok=True)
     trail = AuditTrail(config.paths["audit"], actor="test")
     try:
-        inbox = Inbox(config, trail, lambda: None)
+        yield Inbox(config, trail, alive)
+    finally:
+        trail.close()
+
+
+def _work_off(config: PipelineConfig) -> None:
+    with _opened(config) as inbox:
         while claimed := next(inbox.leftovers(), None):
             inbox.finish(claimed)
         while tape := inbox.next_tape():
             if claimed := inbox.claim(tape):
                 inbox.finish(claimed)
-    finally:
-        trail.close()
 
 
-def _deliver(config: PipelineConfig) -> None:
-    config.paths["inbox"].mkdir()
-    for name, content in (("1.csv", GOOD), ("2.csv", BAD), ("3.csv", GOOD)):
+def _deliver(config: PipelineConfig, tapes: dict[str, bytes]) -> None:
+    for name, content in tapes.items():
         (config.paths["inbox"] / name).write_bytes(content)
+
+
+def _claimed(inbox: Inbox) -> Path:
+    tape = inbox.next_tape()
+    assert tape is not None
+    claimed = inbox.claim(tape)
+    assert claimed is not None
+    return claimed
 
 
 def _assert_each_exactly_once(config: PipelineConfig) -> None:
@@ -68,7 +81,8 @@ def test_a_crash_before_or_after_any_effect_is_finished_at_the_next_start(tmp_pa
             root = tmp_path / f"{number}-{after}"
             root.mkdir()
             config = PipelineConfig.load(write_config(root))
-            _deliver(config)
+            config.paths["inbox"].mkdir()
+            _deliver(config, {"1.csv": GOOD, "2.csv": BAD, "3.csv": GOOD})
             with pytest.MonkeyPatch.context() as patch:
                 effects = crash_at(patch, EFFECTS, number, after=after)
                 try:
@@ -83,9 +97,7 @@ def test_a_crash_before_or_after_any_effect_is_finished_at_the_next_start(tmp_pa
     assert crashes >= 2 * 15
 
 
-def test_names_that_start_with_a_dot_are_left_alone(tmp_path: Path) -> None:
-    config = PipelineConfig.load(write_config(tmp_path))
-    config.paths["inbox"].mkdir()
+def test_names_that_start_with_a_dot_are_left_alone(config: PipelineConfig) -> None:
     part = config.paths["inbox"] / ".1.csv.part"
     part.write_bytes(GOOD[:100])
     _work_off(config)
@@ -93,9 +105,7 @@ def test_names_that_start_with_a_dot_are_left_alone(tmp_path: Path) -> None:
     assert not [path for path in config.paths["done"].iterdir() if path.is_file()]
 
 
-def test_a_tape_changed_while_it_was_claimed_is_rejected(tmp_path: Path) -> None:
-    config = PipelineConfig.load(write_config(tmp_path))
-    config.paths["processing"].mkdir()
+def test_a_tape_changed_while_it_was_claimed_is_rejected(config: PipelineConfig) -> None:
     name = f"{hashlib.sha256(GOOD).hexdigest()}__1.csv"
     (config.paths["processing"] / name).write_bytes(GOOD + b"L99,2025-12-26,1,1,1,1,0,0,0,0,0\n")
     _work_off(config)
@@ -113,10 +123,10 @@ def test_a_tape_changed_while_it_was_claimed_is_rejected(tmp_path: Path) -> None
     assert (record["status"], record["tape"]["name"]) == ("ok", "again.csv")
 
 
-def test_a_fault_of_ours_rejects_the_tape_with_its_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = PipelineConfig.load(write_config(tmp_path))
-    config.paths["inbox"].mkdir()
-    (config.paths["inbox"] / "1.csv").write_bytes(GOOD)
+def test_a_fault_of_ours_rejects_the_tape_with_its_traceback(
+    config: PipelineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _deliver(config, {"1.csv": GOOD})
 
     def broken(*_: object) -> None:
         raise ZeroDivisionError("planted")
@@ -128,9 +138,7 @@ def test_a_fault_of_ours_rejects_the_tape_with_its_traceback(tmp_path: Path, mon
     assert "planted" in reason["error"]
 
 
-def test_canaries_stay_out_of_production(tmp_path: Path) -> None:
-    config = PipelineConfig.load(write_config(tmp_path))
-    config.paths["inbox"].mkdir()
+def test_canaries_stay_out_of_production(config: PipelineConfig) -> None:
     (config.paths["inbox"] / "canary-x.csv").write_bytes(GOOD)
     _work_off(config)
     for room in ("done", "rejected", "metrics"):
@@ -140,11 +148,8 @@ def test_canaries_stay_out_of_production(tmp_path: Path) -> None:
     assert (config.paths["metrics"] / "canary" / f"{stem(digest)}.json").is_file()
 
 
-def test_a_tape_that_may_not_be_read_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = PipelineConfig.load(write_config(tmp_path))
-    config.paths["inbox"].mkdir()
-    for name in ("1.csv", "2.csv"):
-        (config.paths["inbox"] / name).write_bytes(GOOD)
+def test_a_tape_that_may_not_be_read_is_no_obstacle(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    _deliver(config, {"1.csv": GOOD, "2.csv": GOOD})
     real = inbox_module._digest
 
     def refuse(path: Path, alive: Callable[[], None]) -> str:
@@ -159,30 +164,22 @@ def test_a_tape_that_may_not_be_read_is_no_obstacle(tmp_path: Path, monkeypatch:
     assert "tape_unreadable" in [record["event"] for record in verify(config.paths["audit"]).records]
 
 
-def _inbox(config: PipelineConfig) -> tuple[Inbox, AuditTrail]:
-    config.paths["audit"].mkdir(exist_ok=True)
-    trail = AuditTrail(config.paths["audit"], actor="test")
-    return Inbox(config, trail, lambda: None), trail
-
-
 @pytest.mark.parametrize("room", ["done", "rejected", "metrics"])
-def test_what_is_in_the_way_of_one_tape_holds_no_other(room: str, tmp_path: Path) -> None:
-    config = PipelineConfig.load(write_config(tmp_path))
-    inbox, trail = _inbox(config)
+def test_what_is_in_the_way_of_one_tape_holds_no_other(room: str, config: PipelineConfig) -> None:
     key = hashlib.sha256(GOOD).hexdigest()
     obstacle = config.paths[room] / (f"{stem(key)}.json" if room == "metrics" else f"{key}__1.csv")
     (obstacle / "some").mkdir(parents=True)
-    _deliver_to(config, {"1.csv": GOOD, "2.csv": BAD})
-    assert inbox.finish(_claimed(inbox)).kind == "held"
-    assert list(inbox.leftovers()) == []
-    assert inbox.finish(_claimed(inbox)).kind == "rejected"
-    assert list(inbox.backoff.reasons()) == [f"processing/{key}__1.csv"]
-    _deliver_to(config, {"1.csv": GOOD})  # the same again under the same name: it has to wait as well
-    tape = inbox.next_tape()
-    assert tape is not None
-    assert (inbox.claim(tape), inbox.next_tape()) == (None, None)
-    assert inbox.finish(config.paths["processing"] / f"{key}__1.csv").kind == "held"
-    trail.close()
+    _deliver(config, {"1.csv": GOOD, "2.csv": BAD})
+    with _opened(config) as inbox:
+        assert inbox.finish(_claimed(inbox)).kind == "held"
+        assert list(inbox.leftovers()) == []
+        assert inbox.finish(_claimed(inbox)).kind == "rejected"
+        assert list(inbox.backoff.reasons()) == [f"processing/{key}__1.csv"]
+        _deliver(config, {"1.csv": GOOD})  # the same again under the same name: it has to wait as well
+        tape = inbox.next_tape()
+        assert tape is not None
+        assert (inbox.claim(tape), inbox.next_tape()) == (None, None)
+        assert inbox.finish(config.paths["processing"] / f"{key}__1.csv").kind == "held"
     held = [one["details"] for one in verify(config.paths["audit"]).records if one["event"] == "tape_held"]
     assert [one["tape"] for one in held] == [f"{key}__1.csv"]  # reported once, however often it is tried
     (obstacle / "some").rmdir()
@@ -207,10 +204,8 @@ def test_a_tape_is_tried_again_after_a_while_and_told_no_longer_when_it_is_gone(
 
 
 @pytest.mark.parametrize("name", ["x" * 200 + ".csv", "a\nb.csv", os.fsdecode(b"caf\xe9.csv")])
-def test_a_name_that_cannot_be_kept_stays_where_it_is(name: str, tmp_path: Path) -> None:
-    config = PipelineConfig.load(write_config(tmp_path))
-    config.paths["inbox"].mkdir()
-    _deliver_to(config, {name: GOOD, "z.csv": BAD})
+def test_a_name_that_cannot_be_kept_stays_where_it_is(name: str, config: PipelineConfig) -> None:
+    _deliver(config, {name: GOOD, "z.csv": BAD})
     _work_off(config)
     assert [path.name for path in config.paths["inbox"].iterdir()] == [name]
     assert [path.name[66:] for path in config.paths["rejected"].glob("*.csv")] == ["z.csv"]
@@ -218,26 +213,9 @@ def test_a_name_that_cannot_be_kept_stays_where_it_is(name: str, tmp_path: Path)
     assert ["its name has" in one["reason"] for one in unreadable] == [True]
 
 
-def test_a_large_tape_is_claimed_with_signs_of_life(tmp_path: Path) -> None:
-    config = PipelineConfig.load(write_config(tmp_path))
+def test_a_large_tape_is_claimed_with_signs_of_life(config: PipelineConfig) -> None:
     signs: list[int] = []
-    config.paths["audit"].mkdir()
-    trail = AuditTrail(config.paths["audit"], actor="test")
-    inbox = Inbox(config, trail, lambda: signs.append(1))
-    _deliver_to(config, {"1.csv": bytes(5 << 20)})
-    assert inbox.claim(config.paths["inbox"] / "1.csv")
+    _deliver(config, {"1.csv": bytes(5 << 20)})
+    with _opened(config, lambda: signs.append(1)) as inbox:
+        assert inbox.claim(config.paths["inbox"] / "1.csv")
     assert len(signs) == -(-(5 << 20) // CHUNK_BYTES) > 1
-    trail.close()
-
-
-def _deliver_to(config: PipelineConfig, tapes: dict[str, bytes]) -> None:
-    for name, content in tapes.items():
-        (config.paths["inbox"] / name).write_bytes(content)
-
-
-def _claimed(inbox: Inbox) -> Path:
-    tape = inbox.next_tape()
-    assert tape is not None
-    claimed = inbox.claim(tape)
-    assert claimed is not None
-    return claimed

@@ -14,7 +14,7 @@ from cutover.report.page import write_report
 from cutover.run.verify import Judged
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
-from tests.report.test_report import EVIL, Balance, plain
+from tests.report.test_report import EVIL, charts, plain
 from tests.timeline.report_runs import success
 from tests.timeline.runs import Tape
 
@@ -68,9 +68,7 @@ def test_the_verdict_of_the_watch_stands_first(watch: Watching, badge: str, word
     assert words in first
     assert re.search(f'<h1><span class="badge \\w+">{badge}</span> <span class="badge good">on V2</span>', html)
     assert first.index(words) < first.index("went from V1 to V2")
-    balance = Balance()
-    balance.feed(html)
-    assert (balance.wrong, balance.open) == ([], [])
+    assert charts(html)
 
 
 def test_detection_and_time_back_are_told(tmp_path: Path) -> None:

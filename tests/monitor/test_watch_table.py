@@ -1,9 +1,11 @@
 """The table of a watch: one line for each row and host and one for the fleet."""
 
+import csv
+import io
 from pathlib import Path
 
 from cutover.monitor.views.story import WatchStory
-from cutover.monitor.views.table import Table, markdown
+from cutover.monitor.views.table import Table, comma_separated, markdown
 from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, calm, held_and_gone_on, rolled_back
@@ -65,11 +67,22 @@ def test_a_rollback_after_the_last_row_is_in_the_table() -> None:
     assert "rollback: ended with exit code 0" in rows[-1][9]
 
 
-def test_the_file_follows_the_journal(tmp_path: Path) -> None:
+def test_the_files_follow_the_journal(tmp_path: Path) -> None:
     watch, story = Watching("web1").look(row=True).until(HOUR), WatchStory(shown=SHOWN)
     table = Table(tmp_path, story)
     for record in watch.records:
         story(record)
         table(record)
     assert (tmp_path / "watch.md").read_text() == markdown(story)
-    assert [path.name for path in tmp_path.iterdir()] == ["watch.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["watch.csv", "watch.md"]
+
+
+def test_programs_get_every_digit_of_what_people_see() -> None:
+    watch, story = Watching("web1", "web2").look(row=True).until(0.5 * HOUR - 600), WatchStory(shown=SHOWN)
+    watch.servers[1].errors = 0.02 / 3
+    for record in watch.until(0.5 * HOUR).records:
+        story(record)
+    sheet = list(csv.DictReader(io.StringIO(comma_separated(story))))
+    _, rows = written(watch)
+    assert [(row["host"], row["status"]) for row in sheet] == [(row[2].strip("*"), row[8]) for row in rows]
+    assert (float(sheet[-2]["error_rate"]), sheet[-2]["error_rate_n"]) == (0.02 / 3, "300")

@@ -39,6 +39,8 @@ def test_without_ssh_and_configuration_its_defaults_hold(monkeypatch: pytest.Mon
     assert set(found.known_hosts) <= {Path("~/.ssh/known_hosts"), *asked.known_hosts}
     own = tmp_path / "key"
     assert configured(SshTarget("web", "deploy", 2222, own_key=own), Deadline(20)).keys == (own,)
+    with pytest.raises(ConfigError, match="no `ssh` on this machine"):
+        hop("User somebody\n", target)
 
 
 # --- what ssh answers
@@ -95,12 +97,6 @@ def test_which_agent_is_meant(said: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assert hop(f"IdentityAgent {said}\n", SshTarget("web")).agent == expected
 
 
-def test_a_token_that_is_not_known_is_refused() -> None:
-    with pytest.raises(ConfigError) as caught:
-        hop("IdentityFile ~/.ssh/%C\n", SshTarget("web"))
-    assert "`%C`" in caught.value.args[0]
-
-
 def test_a_home_of_ones_own_has_a_configuration_of_its_own(home: Path) -> None:
     (home / "ssh_config").write_text("User everybody\nPort 2200\n", encoding="utf-8")
     web, other = (hop("Host web\n  User mine\n", SshTarget(name)) for name in ("web", "other"))
@@ -120,8 +116,10 @@ def test_a_question_that_hangs_ends_by_the_deadline() -> None:
 def test_tokens_and_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHERE", "/keys")
     assert expand("${WHERE}/%h-%%-%u", {"h": "web"}) == f"/keys/web-%-{getpass.getuser()}"
-    with pytest.raises(ConfigError, match="NOWHERE_SET"):
-        expand("${NOWHERE_SET}", {})
+    for unknown in ("${NOWHERE_SET}", "%C"):
+        with pytest.raises(ConfigError) as caught:
+            expand(unknown, {})
+        assert unknown.strip("${}") in caught.value.args[0]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import re
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
@@ -15,7 +15,6 @@ from tests.timeline.report_runs import HOSTS, begun, prepared, rolled_back, succ
 from tests.timeline.runs import RELEASE, Tape, finding, problem
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>&'
-VOID = {"meta", "link", "br", "img"}
 
 
 def page(story: Tape, folder: Path, **how: int) -> str:
@@ -27,26 +26,9 @@ def plain(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL))).split())
 
 
-class Balance(HTMLParser):
-    """Finds elements that are not closed, or closed in another order than opened."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.wrong: list[str] = []
-
-    def handle_startendtag(self, _tag: str, _attrs: list[tuple[str, str | None]]) -> None:
-        """Closed already, as a line of a chart is."""
-
-    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
-        """Remember it."""
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        """Compare it with the last that was opened."""
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(tag)
+def charts(html: str) -> list[Element]:
+    """The charts of a page, each of which is well-formed."""
+    return [fromstring(found) for found in re.findall(r"<svg.*?</svg>", html, re.DOTALL)]  # noqa: S314 - our own page
 
 
 def created() -> Tape:
@@ -164,10 +146,9 @@ def test_every_problem_of_the_journal_is_on_the_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("story", [success(), rolled_back()], ids=["success", "rolled back"])
-def test_the_page_is_well_formed_and_needs_nothing_from_elsewhere(story: Tape, tmp_path: Path) -> None:
-    html, balance = page(story, tmp_path), Balance()
-    balance.feed(html)
-    assert (balance.wrong, balance.open) == ([], [])
+def test_the_page_needs_nothing_from_elsewhere(story: Tape, tmp_path: Path) -> None:
+    html = page(story, tmp_path)
+    assert charts(html)
     targets = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\s>\"']+)", html)
     assert [target for target in targets if not target.startswith("#")] == []
     assert re.findall(r"url\((?!#)|@import|<script|<link|https?://", html) == []

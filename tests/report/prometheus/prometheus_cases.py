@@ -1,11 +1,16 @@
-"""For each alert what a service shows just past its limit, and just not: as series of promtool's own notation, a sample every 15 s."""
+"""The generated rules; for each alert what a service shows just past its limit, and just not: as promtool writes series, every 15 s."""
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import yaml
+
 from cutover.monitor.rules.bounds import lower
+from cutover.report.prometheus import generate
+from tests.checkout import ROOT
 
 STEP = 15
 HOUR = 3600
@@ -13,6 +18,19 @@ SHORT, LONG = HOUR + 600, 5 * HOUR + 60  # when is looked whether it fires
 OUTCOMES = ("processed", "rejected", "failed", "duplicate")
 
 Series = dict[str, str]  # name with labels -> values
+
+
+@cache
+def rules() -> list[dict[str, Any]]:
+    """What rules.yml of the service's Prometheus files holds."""
+    (group,) = yaml.safe_load(generate("abaco", ROOT))["groups"]
+    assert group["interval"] == f"{STEP}s"
+    found: list[dict[str, Any]] = group["rules"]
+    return found
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule and "rule" in rule["labels"]]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,7 +9,7 @@ import yaml
 from cutover.report.grafana import dashboard
 from cutover.report.prometheus import folder, queries_of
 from tests.checkout import ROOT
-from tests.report.prometheus.promtool import needs_promtool, promtool, rules
+from tests.report.prometheus.prometheus_cases import rules
 
 
 @cache
@@ -19,6 +18,7 @@ def panels() -> dict[str, dict[str, Any]]:
 
 
 def exprs() -> list[str]:
+    """What the dashboard asks; test_prometheus_alerts has promtool parse it."""
     return [target["expr"] for panel in panels().values() for target in panel["targets"]]
 
 
@@ -44,10 +44,3 @@ def test_limits_are_lines_in_the_order_of_their_values() -> None:
     ]  # fmt: skip
     fewer = next(found for title, found in steps.items() if title.startswith("the number of audit events"))
     assert [(one["color"], one["value"]) for one in fewer] == [("yellow", None), ("green", 100)]
-
-
-@needs_promtool
-def test_promtool_parses_every_expression(tmp_path: Path) -> None:
-    listed = [{"record": f"x:{at}", "expr": expr} for at, expr in enumerate(exprs())]
-    (tmp_path / "all.yml").write_text(yaml.safe_dump({"groups": [{"name": "x", "rules": listed}]}))
-    promtool("check", "rules", str(tmp_path / "all.yml"))

@@ -1,18 +1,43 @@
 """Promtool takes the rules, and each alert fires just past its limit and not just short of it."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
+import yaml
 
 from cutover.report.prometheus import folder
 from tests.checkout import ROOT
 from tests.kpi.conftest import serving
-from tests.monitor.watch_samples import table
-from tests.report.prometheus.prometheus_cases import SHORT, cases, document, flat, steps
-from tests.report.prometheus.promtool import alerts, needs_promtool, own, promtool, rules, tried
+from tests.monitor.watch_samples import shipped, table
+from tests.report.prometheus.prometheus_cases import SHORT, STEP, alerts, cases, document, flat, rules, steps
+from tests.report.prometheus.test_grafana import exprs
+
+needs_promtool = pytest.mark.tool("promtool")
+
+
+def own(rule: str) -> list[dict[str, Any]]:
+    """The alerts of one rule of the book, and what is recorded for them."""
+    signal = next(one.signal.name for one in shipped().rules if one.name == rule)
+    recorded = [one for one in rules() if re.match(rf"abaco:({signal}|idle)\b", one.get("record", ""))]
+    return recorded + [one for one in alerts() if one["labels"]["rule"] == rule]
+
+
+def promtool(*words: str) -> None:
+    done = subprocess.run(["promtool", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def tried(folder: Path, listed: list[dict[str, Any]], test: dict[str, Any]) -> None:
+    """Have promtool run a test over these rules."""
+    interval = f"{STEP}s"
+    group = {"name": "abaco", "interval": interval, "rules": listed}
+    (folder / "rules.yml").write_text(yaml.safe_dump({"groups": [group]}, width=10**6))
+    (folder / "test.yml").write_text(yaml.safe_dump(test, width=10**6))
+    promtool("test", "rules", str(folder / "test.yml"))
 
 
 @needs_promtool
@@ -54,27 +79,6 @@ def test_no_service_at_all_and_figures_that_are_missing_are_findings(tmp_path: P
 
 
 @needs_promtool
-def test_an_alert_in_full_is_what_a_person_reads(tmp_path: Path) -> None:
-    said = {
-        "summary": "web1: A tape was delivered and is nowhere.",
-        "description": "the number of tapes that were delivered and are nowhere: 2 tapes, more than 0 tapes, for 15s",
-        "next": "A watch takes the fleet back by itself once this is certain. "
-        "Find the tape by its digest in arrivals.jsonl, and have it delivered again.",
-        "unwatched": "It is the watch that rolls back. "
-        "Where none is running any more (`./invokew status`), nobody has: `./invokew rollback`.",
-    }
-    labels = {"job": "abaco", "instance": "web1", "severity": "rollback", "rule": "tape_lost", "service": "abaco"}
-    alert = {
-        "alertname": "AbacoTapeLost",
-        "eval_time": "5m",
-        "exp_alerts": [{"exp_labels": labels, "exp_annotations": said}],
-    }
-    series = [{"series": 'abaco_tapes_lost{job="abaco", instance="web1"}', "values": flat(2)}]
-    test = {"interval": "15s", "input_series": series, "alert_rule_test": [alert]}
-    tried(tmp_path, own("tape_lost"), {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": [test]})
-
-
-@needs_promtool
 def test_promtool_takes_what_a_service_shows(tmp_path: Path) -> None:
     with serving(tmp_path) as running:
         with urlopen(f"http://127.0.0.1:{running.config.address[1]}/metrics", timeout=5) as answer:
@@ -82,3 +86,10 @@ def test_promtool_takes_what_a_service_shows(tmp_path: Path) -> None:
         assert running.stop()[0] == 0
     done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+@needs_promtool
+def test_promtool_parses_every_expression_of_the_dashboard(tmp_path: Path) -> None:
+    listed = [{"record": f"x:{at}", "expr": expr} for at, expr in enumerate(exprs())]
+    (tmp_path / "all.yml").write_text(yaml.safe_dump({"groups": [{"name": "x", "rules": listed}]}))
+    promtool("check", "rules", str(tmp_path / "all.yml"))
