@@ -79,10 +79,10 @@ def test_the_files_follow_the_journal(tmp_path: Path) -> None:
 
 def test_programs_get_every_digit_of_what_people_see() -> None:
     watch, story = Watching("web1", "web2").look(row=True).until(0.5 * HOUR - 600), WatchStory(shown=SHOWN)
-    watch.servers[1].errors = 0.02 / 3
+    watch.servers[1].errors = 0.02
     for record in watch.until(0.5 * HOUR).records:
         story(record)
     sheet = list(csv.DictReader(io.StringIO(comma_separated(story))))
     _, rows = written(watch)
     assert [(row["host"], row["status"]) for row in sheet] == [(row[2].strip("*"), row[8]) for row in rows]
-    assert (float(sheet[-2]["error_rate"]), sheet[-2]["error_rate_n"]) == (0.02 / 3, "300")
+    assert (float(sheet[-2]["error_rate_percent"]), sheet[-2]["error_rate_n"]) == (2.0, "300")

@@ -75,13 +75,18 @@ def comma_separated(story: WatchStory) -> str:
     """The table with all digits of each figure, and how many events each rests on; an empty cell where there is none."""
     out, signals = io.StringIO(), _shown(story)
     sheet = csv.writer(out, lineterminator="\n")
-    heads = [head for one in signals for head in (one.rule, *([f"{one.rule}_n"] if one.counted else []))]
+    heads = [head for one in signals for head in (_column(one), *([f"{one.rule}_n"] if one.counted else []))]
     sheet.writerow(["time_utc", "hour", "host", *heads, "status", "notes"])
     for row in table_lines(story):
         figures = [(row.figure(one), one.counted) for one in signals]
         cells = [cell for (value, n), counted in figures for cell in (value, *([n] if counted else []))]
         sheet.writerow([row.when.at, row.when.t / HOUR, row.host, *cells, row.verdict, " | ".join(row.notes)])
     return out.getvalue()
+
+
+def _column(signal: ShownSignal) -> str:
+    unit = {"%": "percent"}.get(signal.unit, signal.unit.replace("/", "_per_").replace(" ", "_"))
+    return f"{signal.rule}_{unit}" if unit else signal.rule
 
 
 def _shown(story: WatchStory) -> list[ShownSignal]:
