@@ -1,5 +1,7 @@
 """Each rule sees what it is there to see: small bad examples, and good ones beside them."""
 
+import os
+
 import pytest
 
 from tests.architecture.rules import MAX_LINES, RULES, Module
@@ -68,3 +70,8 @@ def test_every_rule_has_a_bad_example_and_a_reason() -> None:
 def test_the_line_of_a_word_inside_a_long_string_is_named() -> None:
     (rule,) = [rule for rule in RULES if rule.name == "the engine does not speak of the service"]
     assert rule.violations(Module("cutover/x.py", '"""One.\n\nAbaco.\n"""\n')) == ["cutover/x.py:3: Abaco"]
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="there are no workers")
+def test_workers_keep_to_the_groups_of_tests(request: pytest.FixtureRequest) -> None:
+    assert request.node.nodeid.endswith("@tests/architecture/test_rules.py")
