@@ -21,20 +21,21 @@ TOP = 60  # of the first host's row; above it are the clock and the names of the
 
 @dataclass(frozen=True)
 class Scale:
-    """From seconds (or Unix time) to the place across the chart."""
+    """From seconds (or Unix time) to the place across the chart; any other values go from another `begin` to another `end`."""
 
     first: float
     last: float
-    right: float = WIDTH - 16
+    begin: float = LEFT
+    end: float = WIDTH - 16
 
-    def x(self, value: float) -> float:
+    def place(self, value: float) -> float:
         """The place of a value, kept inside the chart."""
         share = (value - self.first) / ((self.last - self.first) or 1)
-        return round(LEFT + min(1.0, max(0.0, share)) * (self.right - LEFT), 1)
+        return round(self.begin + min(1.0, max(0.0, share)) * (self.end - self.begin), 1)
 
-    def ticks(self, most: int = 9) -> list[float]:
+    def ticks(self, most: int = 9, steps: Sequence[float] = STEPS_S) -> list[float]:
         """Round values to draw lines at."""
-        step = next((step for step in STEPS_S if (self.last - self.first) / step <= most), STEPS_S[-1])
+        step = next((step for step in steps if (self.last - self.first) / step <= most), steps[-1])
         begin = int(self.first // step)
         values = (step * (begin + number) for number in range(most + 3))
         return [value for value in values if self.first <= value <= self.last]
@@ -46,12 +47,6 @@ def svg(body: Sequence[str], height: float, label: str) -> Markup:
     return Markup(f"{opening}{''.join(body)}</svg>")  # noqa: S704 - every text in it went through escape()
 
 
-def host_name(host: str, y: float) -> str:
-    """A row's host, cut where it is long; the table has it in full."""
-    short = host if len(host) < 18 else f"{host[:16]}…"
-    return f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(short)}</text>'
-
-
 def timeline_chart(timeline: Timeline, away: Sequence[Outage], session: tuple[str, str]) -> Markup:
     """Hosts by time for one session of a run: phases, bake times, batches, rollback, and a red line for the outage."""
     scale = Scale(_unix(session[0]), max(_unix(session[1]), _unix(session[0]) + 1))
@@ -59,7 +54,9 @@ def timeline_chart(timeline: Timeline, away: Sequence[Outage], session: tuple[st
     body = [*_axis(scale, bottom), *_batches(timeline, scale, bottom, session)]
     for number, host in enumerate(timeline.hosts):
         y = TOP + ROW * number
-        body += [host_name(host, y), *_spans(timeline, scale, host, y, session)]
+        short = host if len(host) < 18 else f"{host[:16]}…"  # the table has it in full
+        body.append(f'<text class="name" x="{LEFT - 10}" y="{y + 20}" text-anchor="end">{escape(short)}</text>')
+        body += _spans(timeline, scale, host, y, session)
         intervals = [interval for one in away if one.host == host for interval in one.intervals]
         for interval in (one for one in intervals if session[0] <= one.start <= session[1]):
             title = f"{host}: outage of {interval.seconds:.2f} s {interval.why}"
@@ -74,7 +71,7 @@ def _unix(at: str) -> float:
 
 def _axis(scale: Scale, bottom: float) -> Iterator[str]:
     for tick in scale.ticks():
-        x, at = scale.x(tick), datetime.fromtimestamp(tick, UTC).strftime("%H:%M:%S")
+        x, at = scale.place(tick), datetime.fromtimestamp(tick, UTC).strftime("%H:%M:%S")
         anchor = "end" if x > WIDTH - 45 else "middle"
         yield f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP - 6}" y2="{bottom}"/>'
         yield f'<text class="tick" x="{x}" y="14" text-anchor="{anchor}">{at}</text>'
@@ -84,7 +81,7 @@ def _batches(timeline: Timeline, scale: Scale, bottom: float, session: tuple[str
     """A mark at the top where a batch or the rollback begins."""
     for record in timeline.of("batch.started", "rollback.started"):
         if session[0] <= record.at <= session[1]:
-            x = scale.x(_unix(record.at))
+            x = scale.place(_unix(record.at))
             css, y, words = "mark back", 38, "rollback"
             if record.kind == "batch.started":
                 css, y, words = "mark", 22, f"batch {record.data['number']} of {record.data['of']}"
@@ -100,7 +97,7 @@ def _spans(timeline: Timeline, scale: Scale, host: str, y: float, session: tuple
             css = f"span {span.name}{'' if span.opens else ' shut'}"
             yield _bar(css, scale, span.start, end, y + 6, 19, f"{host}: {span.title}, {seconds:.1f} s, {verdict}")
             short = span.title.split(" ")[0]
-            left, right = scale.x(_unix(span.start)), scale.x(_unix(end))
+            left, right = scale.place(_unix(span.start)), scale.place(_unix(end))
             if right - left > 7.2 * len(short):
                 middle = f'x="{(left + right) / 2:.1f}" y="{y + 19.5}" text-anchor="middle"'
                 yield f'<text class="in{" dim" if span.name == "bake" else ""}" {middle}>{escape(short)}</text>'
@@ -108,7 +105,7 @@ def _spans(timeline: Timeline, scale: Scale, host: str, y: float, session: tuple
 
 def _bar(css: str, scale: Scale, start: str, end: str, y: float, height: float, title: str) -> str:
     """An interval as a box, wide enough to be seen; `title` is its tooltip."""
-    left = scale.x(_unix(start))
-    width = max(2.0, scale.x(_unix(end)) - left)
+    left = scale.place(_unix(start))
+    width = max(2.0, scale.place(_unix(end)) - left)
     box = f'x="{left}" y="{y}" width="{width:.1f}" height="{height}" rx="3"'
     return f'<rect class="{css}" {box}><title>{escape(title)}</title></rect>'

@@ -23,9 +23,9 @@ from cutover.plan.plan import Plan
 from cutover.release.wheels import digest_file
 from cutover.report.charts import timeline_chart
 from cutover.report.checks import verified
-from cutover.report.monitor.page import bundles, measured_later, watch_page
 from cutover.report.validation import fleet_document, host_documents
 from cutover.report.values import fleet_table
+from cutover.report.watch import bundles, measured_later, watch_page
 from cutover.timeline.endings import ending
 from cutover.timeline.host_state import Labels, labels_of
 from cutover.timeline.outages import Outage, longest, outages

@@ -21,15 +21,6 @@ from cutover.timeline.timeline import Integrity
 Data = dict[str, Any]
 
 
-@dataclass
-class VerdictSpan:
-    """From when until when a verdict stood; None is a stretch without samples."""
-
-    start: float
-    end: float
-    verdict: Verdict | None
-
-
 @dataclass(frozen=True)
 class Gap:
     """A stretch of the watch without samples."""
@@ -112,7 +103,7 @@ class FleetRow:
 
 @dataclass
 class HostWatch:
-    """One host of a watch: its figures, its verdicts over time, what was found."""
+    """One host of a watch: its figures, its verdict, what was found."""
 
     name: str
     shown: WatchDisplay
@@ -123,7 +114,6 @@ class HostWatch:
     judged_at: When | None = None
     # By rule, each sample's (t, figure in the unit in which it is shown); None where it was not measured, so that a line breaks there.
     series: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
-    stretches: list[VerdictSpan] = field(default_factory=list)
     open: dict[str, RuleFinding] = field(default_factory=dict)  # by rule
     newest: Mapping[str, Any] | None = (
         None  # the documents of the newest sample that had the service's own named values
@@ -142,7 +132,6 @@ class HostWatch:
     ) -> list[RuleFinding]:
         """Take what the rules said; gives the findings that are new. What is not named in a sample is PASS."""
         before, self.judged_at, self.verdict = self.judged_at, when, verdict
-        self._stretch(when.t, verdict)
         for signal in self.shown.signals:
             figure = figures.get(signal.rule)
             self.series.setdefault(signal.rule, []).append((when.t, None if figure is None else figure * signal.times))
@@ -160,23 +149,9 @@ class HostWatch:
         self.open |= {one.rule: one for one in fresh}
         return fresh
 
-    def gap(self, start: float, end: float) -> None:
-        """No samples in between: no line is drawn across, and no verdict stands there."""
-        for series in self.series.values():
-            series.append((start, None))
-        if self.samples:
-            self._stretch(start, None)
-            self._stretch(end, None)
-
     def figure(self, signal: ShownSignal) -> float | None:
         """The newest value of a signal."""
         return self.series[signal.rule][-1][1] if signal.rule in self.series else None
-
-    def _stretch(self, t: float, verdict: Verdict | None) -> None:
-        if self.stretches:
-            self.stretches[-1].end = max(t, self.stretches[-1].end)
-        if not self.stretches or self.stretches[-1].verdict is not verdict:
-            self.stretches.append(VerdictSpan(t, t, verdict))
 
 
 @dataclass
@@ -274,8 +249,8 @@ class WatchStory(WatchState):
         super()._watch_gap(when, data)
         gap = Gap(data["from_t"], data["to_t"], data["why"])
         self.gaps.append(gap)
-        for host in self.hosts.values():
-            host.gap(gap.start, gap.end)
+        for series in (series for host in self.hosts.values() for series in host.series.values()):
+            series.append((gap.start, None))  # no line is drawn across
         self._tell(when, "gap", f"no samples for {span(gap.end - gap.start)}: {gap.why}")
 
     def _watch_left(self, when: When, data: Data) -> None:
