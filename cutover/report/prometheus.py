@@ -16,15 +16,13 @@ from pydantic import Field
 
 from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.schema import Schema, did_you_mean, listed, validate
+from cutover.inventory.schema import Refusals, Schema, did_you_mean, listed, validate, words
 from cutover.inventory.yamlfile import Keys, required
 from cutover.monitor.rules.rulebook import (
     COUNTED,
     STATES,
-    UNITS,
     UNLIMITED,
     WINDOWED,
-    Refusals,
     Rule,
     RuleBook,
     Signal,
@@ -122,7 +120,7 @@ class Queries:
         recorded = [{"record": series, "expr": expr} for series, expr in self._records(rules)]
         alerts = [self._alert(rule, limit) for rule in rules for limit in self.limits(rule)]
         missing = [self._not_measured(metric, max(rule.fail_after for rule in rules)) for metric in self.promql.always]
-        group = {"name": self.promql.name, "interval": duration(self.look_s), "rules": [*recorded, *alerts, *missing]}
+        group = {"name": self.promql.name, "interval": words(self.look_s), "rules": [*recorded, *alerts, *missing]}
         body = yaml.dump({"groups": [group]}, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=1000)
         return f"{self._comment()}\n{body}"
 
@@ -144,7 +142,7 @@ class Queries:
                 yield from self._recorded(query, signal, bound=signal.key in bounded)
 
     def _recorded(self, query: Query, signal: Signal, *, bound: bool) -> Iterator[tuple[str, str]]:
-        known = {"window": duration(signal.window), "floor": f"{signal.floor:g}"}
+        known = {"window": words(signal.window), "floor": f"{signal.floor:g}"}
         known["scrapes"] = f"{signal.window / self.look_s:g}"
         of, n, times = self.series(signal, "of"), self.series(signal, "n"), signal.entry.scale
         scaled = "" if times == 1.0 else f" * {times:g}"
@@ -162,7 +160,7 @@ class Queries:
 
     def series(self, signal: Signal, part: str = "") -> str:
         """The name under which a signal is recorded: `name:latency:9m`; what it rests on is `name:latency:n_9m`."""
-        ends = [part, duration(signal.window) if signal.window else ""]
+        ends = [part, words(signal.window) if signal.window else ""]
         return ":".join(filter(None, [self.promql.name, signal.name, "_".join(filter(None, ends))]))
 
     def _filled(self, text: str, **known: str) -> str:
@@ -189,17 +187,17 @@ class Queries:
         return {
             "alert": camel(f"{self.promql.name}_{rule.name}"),
             "expr": expr,
-            **({"for": duration(limit.hold)} if limit.hold else {}),
+            **({"for": words(limit.hold)} if limit.hold else {}),
             "labels": {"severity": limit.level, "rule": rule.name, "service": self.promql.name},
             "annotations": annotations,
         }
 
     def _description(self, rule: Rule, limit: Threshold) -> str:
-        held = [f"for {duration(limit.hold)}"] if limit.hold else []
+        held = [f"for {words(limit.hold)}"] if limit.hold else []
         if rule.signal.kind in STATES or not rule.limits:
             seen = self.promql.signals[rule.signal.name].words
         else:
-            over = f" over {duration(rule.signal.window)}" if rule.signal.window else ""
+            over = f" over {words(rule.signal.window)}" if rule.signal.window else ""
             bound = "at least (lower 95 % bound) " if rule.bound else ""
             value, most = _figures(rule.signal.entry.unit, limit.limit)
             side = "less" if rule.below else "more"
@@ -208,7 +206,7 @@ class Queries:
 
     def _not_measured(self, metric: str, samples: int) -> Entry:
         """A figure that is missing fires no alert of its own, so that it is missing is one."""
-        hold = duration(samples * self.look_s)
+        hold = words(samples * self.look_s)
         return {
             "alert": camel(f"{self.promql.name}_not_measured"),
             "expr": f"up{{{self.promql.job}}} == 1 unless on (job, instance) {metric}",
@@ -280,15 +278,6 @@ def _figures(unit: str, limit: float) -> tuple[str, str]:
 def camel(name: str) -> str:
     """A rule's name as alerts are called: error_rate -> ErrorRate."""
     return "".join(part.capitalize() for part in name.split("_"))
-
-
-def duration(seconds: float) -> str:
-    """A duration as Prometheus writes it: 9m, 1h30m, 500ms; 0s for none."""
-    left, text = round(seconds * 1000), ""
-    for unit, size in [*sorted(UNITS.items(), key=lambda entry: -entry[1]), ("ms", 0.001)]:
-        whole, left = divmod(left, round(size * 1000))
-        text += f"{whole}{unit}" if whole else ""
-    return text or "0s"
 
 
 def _plain(words: str) -> str:

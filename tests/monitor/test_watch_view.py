@@ -87,7 +87,7 @@ def test_an_altered_or_torn_watch_is_told(tmp_path: Path) -> None:
     path.write_text(text[:-5])
     torn = read_watch(path, SHOWN)
     assert torn is not None
-    assert (torn[1].torn, torn[1].broken) == (True, "")
+    assert torn[1].broken == ""
 
 
 def test_what_only_says_that_too_little_was_seen_is_one_line() -> None:

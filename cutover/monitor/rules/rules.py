@@ -6,13 +6,13 @@ from hashlib import sha256
 from itertools import pairwise
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, RootModel
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.samples import LEVELS, Level
-from cutover.inventory.schema import ModelT, Schema, Text, did_you_mean, listed, misfits, validate
+from cutover.inventory.schema import Duration, ModelT, Refusals, Schema, Text, did_you_mean, listed, validate
 from cutover.inventory.yamlfile import Keys, dotted, required
 from cutover.monitor.rules.rulebook import (
     COUNTED,
@@ -20,10 +20,8 @@ from cutover.monitor.rules.rulebook import (
     UNLIMITED,
     WINDOWED,
     DecisionPoint,
-    Duration,
     Kind,
     Metric,
-    Refusals,
     Rule,
     RuleBook,
     Signal,
@@ -77,12 +75,8 @@ class _Point(Schema):
     by: Duration = 0.0
     words: Text
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        misfits(self._refusals())
-        return self
-
-    def _refusals(self) -> Refusals:
+    def refusals(self) -> Refusals:
+        """Keys that need one another."""
         if (self.otherwise == "extend") != (self.by > 0):
             next_ = "write otherwise: extend and by: 6h, or neither"
             yield ("by",), "`by` says by how much a watch is extended", next_

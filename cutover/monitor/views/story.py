@@ -333,11 +333,4 @@ def read_watch(path: Path, shown: WatchDisplay) -> tuple[WatchStory, Integrity] 
                 number, head = record.seq, record.hash
         except BrokenChain as found:
             broken = str(found)
-    return story, Integrity(number, head, broken, _torn(path))
-
-
-def _torn(path: Path) -> bool:
-    """Whether the last line was cut off while it was written."""
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, 2) - 1))
-        return file.read() not in (b"", b"\n")
+    return story, Integrity(number, head, broken)

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from cutover.core.errors import UsageError
+from cutover.inventory.schema import words
 from cutover.monitor.rules.bounds import lower
-from cutover.report.prometheus import camel, duration, folder, generate
+from cutover.report.prometheus import camel, folder, generate
 from cutover.report.runbook import example_variables
 from kpi.config import PipelineConfig
 from kpi.counters import Counters
@@ -80,7 +81,7 @@ def test_the_bound_is_never_above_the_exact_one_and_near_it() -> None:
     [(0, "0s"), (15, "15s"), (540, "9m"), (5400, "1h30m"), (86400, "1d"), (0.25, "250ms"), (1.5, "1s500ms")],
 )
 def test_durations_are_written_as_prometheus_reads_them(seconds: float, written: str) -> None:
-    assert duration(seconds) == written
+    assert words(seconds) == written
 
 
 def test_every_metric_that_must_always_be_there_is_shown_by_a_service_that_has_just_begun(tmp_path: Path) -> None:
