@@ -233,12 +233,6 @@ def _refusals(promql: PromQL, signals: dict[str, list[Signal]]) -> Refusals:
     yield from _placeholders(("lower",), promql.lower, {"of", "per"}, {"of", "per"})
     for name, text in promql.helpers.items():
         yield from _placeholders(("helpers", name), text, {"job"})
-    texts = (*promql.helpers.values(), *(text for query in promql.signals.values() for _, text in query))
-    metrics = {word for text in texts for word in re.findall(r"\w+", text)}
-    for at, metric in enumerate(promql.always):
-        if metric not in metrics:
-            advice = f"{did_you_mean(metric, metrics)}write one that a signal uses"
-            yield ("always", at), f"no query uses `{metric}`", advice
 
 
 def _of_query(keys: Keys, query: Query, kind: str, helpers: Iterable[str]) -> Refusals:

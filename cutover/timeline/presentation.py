@@ -103,7 +103,6 @@ class ShownSignal(ReportModel):
     format: str = ".4g"
     counted: bool = Field(default=False, description="a rate: on how many events it rests stands beside it")
     table: bool = False
-    live: bool = False
 
 
 class WatchDisplay(ReportModel):

@@ -138,12 +138,10 @@ def test_all_unknown_and_missing_names_are_said_at_once(tmp_path: Path) -> None:
         "signals/validation": {"value": "x"},
         "unseen/validation": None,
         "signals/service_state/words": "",
-        "always": ["abaco_redy"],
         "lower": "$of",
     }
     reported = refused(tmp_path, change)
     assert reported == [
-        "always[0]: no query uses `abaco_redy`",
         "lower: $per is missing",
         "signals.error_rate.per: `per` is missing",
         "signals.latency.value: `value` does not belong to the kind mean",
