@@ -181,9 +181,9 @@ def _without(line: str, gone: set[str]) -> str:
     if not fields or fields[0].startswith(("#", REVOKED)):
         return line
     names = fields[0].split(",")
-    rest = [
-        name
-        for name in names
-        if name not in gone and not (name.startswith("|1|") and name in [HostKeys.hash_host(one, name) for one in gone])
-    ]
+    rest = [name for name in names if not any(name in (entry, _hashed(entry, name)) for entry in gone)]
     return line if rest == names else " ".join([",".join(rest), *fields[1:]]) if rest else ""
+
+
+def _hashed(entry: str, name: str) -> str:
+    return HostKeys.hash_host(entry, name) if name.startswith("|1|") else entry

@@ -103,7 +103,7 @@ def _judged(step: Step, outcome: dict[str, Any] | None) -> tuple[Verdict, Lines,
     if outcome["ok"]:
         seen = ((key, dig(after, key), want) for key, want in step.desired.items())
         lines = tuple(
-            (f"{key}: {_short(is_)}", "" if is_ == want else describe(want, unit_of(key))) for key, is_, want in seen
+            (f"{key}: {_short(was)}", "" if was == want else describe(want, unit_of(key))) for key, was, want in seen
         )
         everything = ((f"{key}: {_short(one)}", "") for key, one in after.items() if not isinstance(one, dict | list))
         return Verdict.PASS, lines or tuple(everything), changed
