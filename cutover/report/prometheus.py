@@ -93,13 +93,8 @@ def folder(service: str) -> Path:
     return Path("roles", service, "prometheus")
 
 
-def generate(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> str:
-    """The text of rules.yml; by default, or with the variables of an environment. UsageError with all problems."""
-    return queries_of(service, root, variables).text()
-
-
 def queries_of(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> "Queries":
-    """What Prometheus is asked for a service."""
+    """What Prometheus is asked for a service; by default, or with the variables of an environment. UsageError with all problems."""
     known = example_variables(root, service) if variables is None else variables
     role = load_service(root, service)
     book = load_for(role, known)

@@ -42,7 +42,6 @@ class Column(ReportModel):
     step: str = ""
     format: str = ""
     verdict: bool = False
-    missing: str = "not measured"
     optional: bool = Field(default=False, description="omitted where no host has the step's document")
 
 
