@@ -149,15 +149,6 @@ class Fleet:
 
 
 @contextmanager
-def connected(targets: Targets) -> Iterator[Fleet]:
-    """The fleet of these hosts, for as long as it is needed; Unreachable with every host that cannot be used."""
-    with reached(targets) as (fleet, problems):
-        if problems:
-            raise Unreachable(problems)
-        yield fleet
-
-
-@contextmanager
 def reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
     """The fleet of the hosts that can be used (which may be none), and why the others cannot: a rollback does not wait for a dead host."""
     fleet, problems = connect(targets)

@@ -187,11 +187,6 @@ class WatchStory(WatchState):
         """The worst of the newest verdicts."""
         return worst(host.verdict for host in self.hosts.values())
 
-    @property
-    def end(self) -> float:
-        """How far it has come, on its own clock."""
-        return self.now.t
-
     def next_point(self, t: float) -> tuple[str, float] | None:
         """The decision point that comes next after a moment, and when, moved by what the watch was extended."""
         times = [(name, self.moved.get(name, at)) for name, at in self.due if not self.settled(name)]

@@ -94,9 +94,9 @@ def markdown(story: WatchStory) -> str:
     signals = story.shown.signals
     heads = [f"{one.label}{f' ({one.unit})' if one.unit else ''}" for one in signals]
     if story.finished is not None:
-        state = f"The watch ended with {story.final} after {span(story.end)} (exit code {story.exit_code})"
+        state = f"The watch ended with {story.final} after {span(story.now.t)} (exit code {story.exit_code})"
     else:
-        state = f"The watch is at {hour(story.end)}; the newest verdict of the fleet is {story.fleet}"
+        state = f"The watch is at {hour(story.now.t)}; the newest verdict of the fleet is {story.fleet}"
     out = [f"# Watch of run {story.run}, {story.environment}", "", f"{state}. All times in UTC.", ""]
     out.append(_joined(["time (UTC)", "hour", "host", *heads, "status", "notes"]))
     out.append(_joined(["---", "---:", "---", *("---:" for _ in signals), "---", "---"]))
