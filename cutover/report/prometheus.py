@@ -116,7 +116,7 @@ class Queries:
         alerts = [self._alert(rule, limit) for rule in rules for limit in self.limits(rule)]
         missing = [self._not_measured(metric, max(rule.fail_after for rule in rules)) for metric in self.promql.always]
         group = {"name": self.promql.name, "interval": words(self.look_s), "rules": [*recorded, *alerts, *missing]}
-        body = yaml.dump({"groups": [group]}, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=1000)
+        body = yaml.safe_dump({"groups": [group]}, sort_keys=False, allow_unicode=True, width=1000)
         return f"{self._comment()}\n{body}"
 
     def _comment(self) -> str:
@@ -272,11 +272,3 @@ def camel(name: str) -> str:
 def _plain(words: str) -> str:
     """Words of ours that are not to be taken for a template."""
     return words.replace("{{", '{{ "{{" }}')
-
-
-class _Readable(yaml.SafeDumper):
-    """YAML as people write it: lists stand in from the key that they belong to."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - the name and arguments are PyYAML's
-        """Lists too."""
-        super().increase_indent(flow, indentless=False)

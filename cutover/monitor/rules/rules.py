@@ -110,8 +110,8 @@ def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> 
     document, problems = required(file), list[Problem]()
 
     def where(*keys: str | int) -> str:
-        """The line in the file, or the variable where that is what counts."""
-        if keys[:1] == ("rules",) and _overridden(overrides, keys[1:]):
+        """The line in the file, or the variable where that changes the rule."""
+        if keys[0] == "rules" and keys[1] in overrides:
             return dotted((OVERRIDES, *keys[1:]))
         return document.where(*keys)
 
@@ -168,17 +168,6 @@ def _misplaced(rules: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterat
             yield Problem(f"there is no rule `{name}`", next_, path=path)
         elif not isinstance(changes, dict):
             yield Problem(f"{changes!r} is not a map of changes", "write {window: 5m}", path=path)
-
-
-def _overridden(overrides: Any, keys: Keys) -> bool:
-    """Whether the variable has this key; of a map in it each key by itself."""
-    for key in keys:
-        if not isinstance(overrides, Mapping):
-            return True
-        if key not in overrides:
-            return False
-        overrides = overrides[key]
-    return len(keys) > 1
 
 
 def _merged(rule: Any, defaults: Mapping[str, Any], changes: Any) -> Any:
