@@ -1,6 +1,5 @@
 """The loop of a watch: sample, judge, decide, notify, wait; until its time is over, a trigger fires, or a person is needed."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -95,7 +94,9 @@ class Watch:
 
     def run(self, *, once: bool, stays: bool) -> WatchEnd:
         """Sample until there is an end. `once`: a single row. `stays`: somebody is there, however long it holds."""
-        for number in itertools.count(1):
+        number = 0
+        while True:
+            number += 1
             judged = self._sample(row=once)
             verdict = worst(one.verdict for one in judged)
             if triggers := [one for one in judged if one.rolls_back]:
@@ -114,7 +115,6 @@ class Watch:
             if not once and self._is_over():
                 return WatchEnd(EndReason.OVER, verdict)
             self.wait(AGAIN_S if once else self.clock.real_seconds_until(self.state.look_t + self.settings.look_s))
-        raise AssertionError("a count does not end")
 
     def _sample(self, *, row: bool) -> list[Judgement]:
         """Sample all hosts: samples and what the rules say of them are on disk before anybody acts on them."""

@@ -72,7 +72,7 @@ def test_the_verdict_of_the_watch_stands_first(watch: Watching, badge: str, word
 
 def test_detection_and_time_back_are_told(tmp_path: Path) -> None:
     text = plain(page(rolled_back(look_s=30, hosts=NAMES), tmp_path))
-    assert f"The watch rolled the fleet back to V1: h2: error_rate: 0.3 share. {BACK}" in text
+    assert f"rolled the fleet back to V1: h2: error_rate: 0.3 share, over 0.05, n 300, window 600 s. {BACK}" in text
     assert "trigger to V1 in service 6.5 s" in text
 
 

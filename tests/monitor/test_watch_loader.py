@@ -19,7 +19,7 @@ SMALL: dict[str, Any] = {
     "gap_looks": 4,
     "defaults": {"fail_after": 4},
     "signals": {
-        "size": {"kind": "value", "of": ["unit.size"], "words": "the size"},
+        "size": {"kind": "value", "at": "unit.size", "words": "the size"},
         "share": {"kind": "share", "of": ["unit.bad"], "per": ["unit.all"], "words": "the share"},
         "state": {"kind": "differs", "at": "unit.state", "from": ["good"], "words": "the state"},
         "said": {"kind": "verdict", "at": "unit.verdict", "words": "the verdict"},
@@ -117,7 +117,7 @@ def test_every_row_of_the_table_has_a_rule_or_a_use() -> None:
         ({"rules/state/levels": None}, "rules.state.levels: `levels` is missing"),
         ({"rules/state/for": {"warn": "1m"}}, "rules.state.for.warn: there is no level `warn`"),
         ({"rules/said/row": "size"}, "rules.said.row: `row` does not belong to the kind verdict"),
-        ({"signals/size/of": None}, "signals.size.of: `of` is missing"),
+        ({"signals/size/at": None}, "signals.size.at: `at` is missing"),
         ({"signals/size/per": ["a.b"]}, "signals.size.per: `per` does not belong to the kind value"),
         ({"signals/size/rows": True, "metrics/size": OTHER}, "rules.size.for: rows are too far apart for a hold time"),
         ({"metrics/size/signal": "said"}, "metrics.size.signal: `said` has no figure in every sample"),

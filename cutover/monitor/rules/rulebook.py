@@ -58,7 +58,7 @@ class Cadence:
 
 
 Kind = Literal[
-    "value", "values", "differs", "verdict", "mean", "share", "increase", "busy", "restarts", "growth", "drift",
+    "value", "values", "count", "differs", "verdict", "mean", "share", "increase", "busy", "restarts", "growth", "drift",
     "stuck", "without", "fell", "looks",
 ]  # fmt: skip
 WINDOWED: frozenset[Kind] = frozenset(
@@ -68,7 +68,7 @@ COUNTED: frozenset[Kind] = frozenset({"mean", "share", "growth"})  # those whose
 UNLIMITED: frozenset[Kind] = frozenset({"verdict", "looks"})  # they are verdicts themselves
 STATES: frozenset[Kind] = frozenset({"differs"})  # yes or no: the rule itself says of which level a yes is
 NEEDS: Mapping[Kind, tuple[str, ...]] = {  # the keys of a signal of this kind, beside unit, scale, rows and words
-    "value": ("of",), "values": ("at",), "differs": ("at", "from"), "verdict": ("at",), "mean": ("of", "per"),
+    "value": ("at",), "values": ("at",), "count": ("of",), "differs": ("at", "from"), "verdict": ("at",), "mean": ("of", "per"),
     "share": ("of", "per"), "increase": ("of",), "busy": ("at",), "restarts": ("at",), "growth": ("at",), "drift": ("at", "against"),
     "stuck": ("at", "per"), "without": ("of", "per"), "fell": ("at",), "looks": (),
 }  # fmt: skip

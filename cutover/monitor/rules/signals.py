@@ -109,6 +109,12 @@ def _absent(paths: Sequence[str]) -> SignalValue:
     return missing(f"{'one of ' if len(paths) > 1 else ''}{', '.join(paths)} is not there")
 
 
+def value(signal: Signal) -> Measure:
+    """The figure as it stands there."""
+    scale = signal.entry.scale
+    return _sum([signal.entry.at], lambda found, _seen: SignalValue(found * scale))
+
+
 def fell(signal: Signal) -> Measure:
     """How far something is below the highest that it ever was in this watch; it may only grow, also over restarts."""
     highest = float("-inf")
@@ -121,18 +127,18 @@ def fell(signal: Signal) -> Measure:
     return _sum([signal.entry.at], below)
 
 
-def value(signal: Signal) -> Measure:
-    """What stands there, added up where there are several: numbers, or the lengths of lists."""
+def count(signal: Signal) -> Measure:
+    """How many there are: numbers, or the lengths of lists, added up."""
 
     def take(seen: SeenSample) -> SignalValue:
         total = 0.0
         for path in signal.entry.of:
             found = dig(seen.documents, path)
-            one = float(len(found)) if isinstance(found, list) else number(found)
-            if one is None:
+            counted = float(len(found)) if isinstance(found, list) else number(found)
+            if counted is None:
                 return missing(f"{path} is not there")
-            total += one
-        return SignalValue(total * signal.entry.scale)
+            total += counted
+        return SignalValue(total)
 
     return take
 
@@ -423,6 +429,6 @@ def growth(signal: Signal) -> Measure:
 
 # Each gives a new measure of a signal; there is none for `looks` and `values`, which the judge reads by itself.
 MEASURES: Mapping[Kind, Callable[[Signal], Measure]] = {
-    "value": value, "differs": differs, "verdict": verdict, "stuck": stuck, "without": without, "fell": fell,
+    "value": value, "count": count, "differs": differs, "verdict": verdict, "stuck": stuck, "without": without, "fell": fell,
     "drift": drift, "mean": mean, "share": share, "increase": increase, "busy": busy, "restarts": restarts, "growth": growth,
 }  # fmt: skip
