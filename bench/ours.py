@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from cutover.console.ask import Ask
-from cutover.core.errors import Refused
+from cutover.core.errors import Refused, Unreachable
 from cutover.inventory.targets import Options, Targets, choose
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir, RunDirs
@@ -15,7 +15,7 @@ from cutover.plan.gate import decide
 from cutover.plan.phases import phase_named
 from cutover.plan.plan import HostPlan
 from cutover.plan.roles import RunFacts, contexts, steps_of
-from cutover.remote.fleet import Fleet, connected
+from cutover.remote.fleet import Fleet, reached
 from cutover.run.leases import held
 from cutover.run.options import RunOptions
 from cutover.run.phase import work_on
@@ -31,7 +31,9 @@ def main(checkout: Path) -> None:
     run = RunDirs(checkout / ".cutover" / "runs").create()
     journal = run.journal()
     journal.write("run.created", run=run.id, environment=targets.environment, pattern="bench")
-    with connected(targets) as fleet:
+    with reached(targets) as (fleet, unreachable):
+        if unreachable:
+            raise Unreachable(unreachable)
         session = _session(targets, run, journal, fleet)
         with held(session):
             found = fleet.every(

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from cutover.core.errors import Refused
+from cutover.core.errors import Refused, Unreachable
 from cutover.core.step import Step
 from cutover.inventory.targets import Targets
 from cutover.plan.gate import Finding, judge_outcomes
 from cutover.plan.roles import RunFacts, contexts, steps_of
 from cutover.remote.agent import HostAgent
-from cutover.remote.fleet import connected
+from cutover.remote.fleet import reached
 from cutover.run.leases import holder
 
 APPLY_S = 180.0
@@ -20,7 +20,9 @@ def provision(targets: Targets, run: str) -> None:
     roles = contexts(targets, RunFacts(run, run.split("-", maxsplit=1)[0]))
     steps = {name: steps_of(role, LAB, LAB) for name, role in roles.items()}
     files = {name: {digest: file.text for digest, file in role.files.items()} for name, role in roles.items()}
-    with connected(targets) as fleet:
+    with reached(targets) as (fleet, unreachable):
+        if unreachable:
+            raise Unreachable(unreachable)
         findings = fleet.every(
             lambda agent: _apply(agent, run, steps[agent.name], files[agent.name]), deadline=APPLY_S * 2
         )

@@ -7,8 +7,9 @@ from pathlib import Path
 from bench.watch.counting import LOOKS_RULE, Alarms, Detection
 from bench.watch.day import GRAVITY
 from bench.watch.parameters import Parameters
+from cutover.inventory.schema import words
 from cutover.monitor.rules import bounds
-from cutover.monitor.rules.rulebook import RuleBook, words
+from cutover.monitor.rules.rulebook import RuleBook
 
 TEMPLATE = Path(__file__).with_name("page.md")
 REASONS = 4  # that are named at a point

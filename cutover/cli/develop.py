@@ -29,10 +29,11 @@ def _exit_codes() -> str:
 
 
 def _commands(commands: Iterable[Command]) -> str:
-    rows = [
-        f"| `{command.full}` | {_cell(inspect.getdoc(command.body) or '')} | {_dry(command)} | {_spelled(command)} |"
-        for command in commands
-    ]
+    rows = []
+    for command in commands:
+        options = ", ".join(f"`{_flag(name)}`" for name in command.options) or "none"
+        does = _cell(inspect.getdoc(command.body) or "")
+        rows.append(f"| `{command.full}` | {does} | {_dry(command)} | {options} |")
     return "\n".join(["| command | what it does | with `--dry` | options |", "|---|---|---|---|", *rows])
 
 
@@ -40,10 +41,6 @@ def _dry(command: Command) -> str:
     if "check" in command.options:
         return "as `--check`"
     return "runs: it is read-only" if command.looks else "refused (2)"
-
-
-def _spelled(command: Command) -> str:
-    return ", ".join(f"`{_flag(name)}`" for name in command.options) or "none"
 
 
 def _options(commands: Iterable[Command]) -> str:

@@ -89,9 +89,9 @@ def listing(ask: Ask, options: RunOptions) -> ExitCode:
 def ping(ask: Ask, options: RunOptions) -> ExitCode:
     """Log in to each host."""
     from cutover.core.errors import Unreachable
-    from cutover.remote.fleet import connected_as_far_as_possible
+    from cutover.remote.fleet import reached
 
-    with connected_as_far_as_possible(options.targets()) as (fleet, problems):
+    with reached(options.targets()) as (fleet, problems):
         for name in fleet.agents:
             login = fleet.logins[name]
             ask.hosts[name] = {key: login[key] for key in ("user", "python", "machine", "hostname")}

@@ -88,7 +88,6 @@ class WatchOutput:
         """Close the view, write what stays, and print where it is."""
         from cutover.cli.results import write_all
         from cutover.evidence.collect import make_bundle
-        from cutover.evidence.signing import SIGNERS
 
         if self.console is not None:
             self.console.close()
@@ -97,8 +96,7 @@ class WatchOutput:
         for name, path in written.items():
             self.ask.say(f"{name.replace('_', ' ')}: {path}")
         try:
-            signers = run.targets.inventory.directory / SIGNERS
-            made = make_bundle(run.directory, self.ask.root, signers=signers if signers.is_file() else None)
+            made = make_bundle(run.directory, self.ask.root)
             self.ask.files["evidence"] = str(made.bundle)
             self.ask.say(f"evidence: {made.bundle} ({made.verdict}, signed by {made.signer or made.key})")
         except CutoverError as unsigned:

@@ -43,23 +43,10 @@ def _draw(ask: Ask, options: RunOptions, key: str, *, bundle: bool) -> ExitCode:
         ask.say(str(directory.report))
         return ExitCode.DONE
     ask.progress("signing; ssh-keygen may ask for the key's passphrase, or for a touch of its token")
-    _show(ask, made := make_bundle(directory, options.root, key=key, signers=_signers(options)))
+    _show(ask, made := make_bundle(directory, options.root, key=key))
     ask.files["evidence"] = str(made.bundle)
     ask.say(str(made.bundle))
     return ExitCode.DONE
-
-
-def _signers(options: RunOptions) -> Path | None:
-    """Who may sign in the environment; of a run that is named, its inventory may be gone by now (a lab's)."""
-    from cutover.evidence.signing import SIGNERS
-
-    try:
-        file = options.environment / SIGNERS
-    except UsageError:
-        if not options.run or options.hosts or options.inventory:
-            raise
-        return None
-    return file if file.is_file() else None
 
 
 def _verify(ask: Ask, options: RunOptions, file: str, signers: str) -> ExitCode:

@@ -13,7 +13,7 @@ from cutover.console.text import MARKS, clean, joined, names, one_line, plain_ta
 from cutover.core.errors import ExitCode, Problem
 from cutover.core.verdict import Verdict
 from cutover.journal.record import Record
-from cutover.timeline.endings import Ending, ending
+from cutover.timeline.endings import ending
 from cutover.timeline.host_state import HostState, Labels
 from cutover.timeline.outages import Interval, Outage, longest, outages
 from cutover.timeline.presentation import OutageSteps
@@ -25,7 +25,10 @@ def summary(records: Sequence[Record], shown: OutageSteps, labels: Labels, place
     """Of a run whose journal is given; `shown` says which steps measured outages, `places` are report, log and the like, by name."""
     progress, timeline = progress_of(records), timeline_of(records)
     away = outages(timeline, shown, labels)
-    parts: list[RenderableType] = [_verdict_line(_code(progress), ending(timeline, away, labels))]
+    code, end = _code(progress), ending(timeline, away, labels)
+    mark, style = MARKS[code.shown_as]
+    first = f"{mark} {code.status.upper()}: {end.first} {end.second}"  # in the words of the report
+    parts: list[RenderableType] = [text(first, f"bold {style.removeprefix('bold ')}")]
     if progress.hosts or progress.already:
         parts.append(_hosts(progress, away, labels, list(shown.parts)))
     if longest(away):
@@ -63,16 +66,6 @@ def _code(progress: Progress) -> ExitCode:
     return ExitCode(progress.finished.data["exit_code"]) if progress.finished else ExitCode.BUG
 
 
-def _verdict_line(code: ExitCode, end: Ending) -> Text:
-    """How it ended, in the words of the report."""
-    mark, style = MARKS[code.shown_as]
-    return text(f"{mark} {code.status.upper()}: {end.first} {end.second}", f"bold {style.removeprefix('bold ')}")
-
-
-def _new(progress: Progress, labels: Labels) -> str:
-    return f"{progress.release} ({labels.new})" if progress.release else labels.new
-
-
 def _hosts(progress: Progress, away: Sequence[Outage], labels: Labels, heads: Sequence[str]) -> Table:
     """Release in service and outage of each host, with what it consists of."""
     has_outages = any(outage.intervals for outage in away)
@@ -100,7 +93,8 @@ def _release(progress: Progress, host: str, labels: Labels) -> Text:
     state = progress.states.of(host)
     if state in (HostState.UNKNOWN, HostState.FAILED):
         return text("unknown: see below", "bold red")
-    return text(_new(progress, labels) if state.on_new else labels.old)
+    new = f"{progress.release} ({labels.new})" if progress.release else labels.new
+    return text(new if state.on_new else labels.old)
 
 
 def _warnings(progress: Progress) -> Text | None:

@@ -34,18 +34,17 @@ class VerifiedBundle:
     manifest: Manifest | None
 
 
-def make_bundle(
-    run: RunDir, root: Path, *, key: str = "", signers: Path | None = None, now: Callable[[], str] = utc_now
-) -> VerifiedBundle:
+def make_bundle(run: RunDir, root: Path, *, key: str = "", now: Callable[[], str] = utc_now) -> VerifiedBundle:
     """Collect, sign and verify the evidence of a run as it is now, at .cutover/runs/<id>/evidence-<id>.tar.
 
     Write report and validation reports first. Nothing stays behind where it cannot be signed, or where what is there
-    contradicts itself: UsageError says why. `signers` is the environment's list where it is not in the checkout.
+    contradicts itself: UsageError says why.
     """
     if not run.journal_file.exists():
         raise UsageError(Problem("this run has no journal to bundle", "name another with --run", path=str(run.path)))
     chosen = signing.choose(key)
-    known = signers or signers_of(root, run.created().environment)
+    created = run.created()
+    known = _list_in(created.directory(root))
     files, heads = _collect(run.path)
     plan: dict[str, str] = {}
     with suppress(OSError, ValueError):  # one that is not a plan is found by the verification
@@ -53,8 +52,8 @@ def make_bundle(
     try:
         manifest = Manifest(
             run=run.id,
-            service=run.created().service,
-            environment=run.created().environment,
+            service=created.service,
+            environment=created.environment,
             made_at=now(),
             engineer=signing.engineer_of(chosen, known),
             public_key=chosen.public,
@@ -94,7 +93,7 @@ def verify_bundle(
     if manifest is None:
         return VerifiedBundle(bundle, Verdict.FAIL, tuple(problems), "", "", None)
     if signers is None and root is not None:
-        signers = signers_of(root, manifest.environment)
+        signers = _list_in(root / "inventory" / manifest.environment)
     problems += contradictions(manifest, contents.chains, contents.plan, now or datetime.now(UTC))
     unsigned = signing.judge(manifest.text(), contents.signature, manifest, signers)
     problems += unsigned
@@ -109,9 +108,9 @@ def verify_bundle(
     return VerifiedBundle(bundle, verdict, tuple(problems), signer, key, manifest)
 
 
-def signers_of(root: Path, environment: str) -> Path | None:
-    """The people whose signatures count in an environment of the checkout; None where it keeps no such list."""
-    path = root / "inventory" / environment / signing.SIGNERS
+def _list_in(inventory: Path) -> Path | None:
+    """The people whose signatures count in an environment; None where its inventory keeps no such list."""
+    path = inventory / signing.SIGNERS
     return path if path.is_file() else None
 
 

@@ -4,16 +4,27 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from jinja2 import Environment, TemplateSyntaxError, nodes
-from pydantic import AfterValidator, ConfigDict, Field, RootModel, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, RootModel, TypeAdapter, ValidationError
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.host import Host
 from cutover.core.secret import Secret
-from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfit, misfits, named, one_of, validate
-from cutover.inventory.yamlfile import Keys, dotted, read, shown
+from cutover.inventory.schema import (
+    Names,
+    Refusals,
+    Schema,
+    Text,
+    did_you_mean,
+    listed,
+    misfit,
+    named,
+    one_of,
+    validate,
+)
+from cutover.inventory.yamlfile import dotted, read, shown
 
 # Values may hold plain `{{ name }}` references, as Ansible's users write them; no filters, tests or logic.
 
@@ -162,13 +173,8 @@ class DeclarationEntry(Schema):
             return f"expected {self.expected}, found {'; '.join(wrong)}"
         return f"expected {self.expected}, found {named(value)}" if self.choices and value not in self.choices else ""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        misfits([*self._contradictions(), *self._values()])
-        return self
-
-    def _contradictions(self) -> Iterator[tuple[Keys, str, str]]:
-        """Keys that do not go together."""
+    def refusals(self) -> Refusals:
+        """Keys that do not go together, and values that do not fit."""
         for key in sorted({"min", "max", "unit"} & self.model_fields_set):
             if self.type not in NUMERIC:
                 yield (key,), f"`{key}` does not go with the type {self.type}", f"remove it; it needs {listed(NUMERIC)}"
@@ -181,8 +187,9 @@ class DeclarationEntry(Schema):
             yield (), f"{found} `default`", "keep or add exactly one of them"
         if self.required and "example" not in self.model_fields_set:
             yield (), "is required and has no `example`", "add a value that a user could start from"
+        yield from self._values()
 
-    def _values(self) -> Iterator[tuple[Keys, str, str]]:
+    def _values(self) -> Refusals:
         """Default and example fit the variable; what holds references is checked once they are filled in."""
         for key in ("default", "example"):
             value = getattr(self, key)

@@ -1,13 +1,25 @@
 """Checks what people wrote against pydantic models: each misfit is a Problem with its place, what was expected and found."""
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Self, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from cutover.core.errors import Problem
+from cutover.core.numbers import is_number
 from cutover.core.secret import Secret
 from cutover.inventory.yamlfile import Keys
 
@@ -48,10 +60,27 @@ def named(value: object) -> str:
     return str(value) if isinstance(value, Secret) else "a map" if isinstance(value, dict) else "a list"
 
 
+Refusals = Iterator[tuple[Keys, str, str]]  # key path, what was found, what to do next
+
+
 class Schema(BaseModel):
     """Base of the models of files: keys must be known, values of their type, numbers finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    def refusals(self) -> Refusals:
+        """What is wrong with values that fit their types; a model with more to check has its own."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        errors = [
+            InitErrorDetails(type=misfit(found, advice), loc=keys, input=None)
+            for keys, found, advice in self.refusals()
+        ]
+        if errors:
+            raise ValidationError.from_exception_data("misfits", errors)
+        return self
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -60,13 +89,6 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 def misfit(found: str, advice: str) -> PydanticCustomError:
     """What a validator raises: it becomes a Problem with these words."""
     return PydanticCustomError("misfit", "{found}", {"found": found, "next": advice})
-
-
-def misfits(found: Iterable[tuple[Keys, str, str]]) -> None:
-    """Raise all misfits of a model at once, each as (keys, what was found, what to do next); none: do nothing."""
-    errors = [InitErrorDetails(type=misfit(words, advice), loc=keys, input=None) for keys, words, advice in found]
-    if errors:
-        raise ValidationError.from_exception_data("misfits", errors)
 
 
 def one_of(what: str, names: Iterable[str] = ()) -> AfterValidator:
@@ -97,6 +119,35 @@ def unique(names: tuple[str, ...]) -> tuple[str, ...]:
 
 Text = Annotated[str, AfterValidator(_filled)]
 Names = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(unique)]
+
+
+# Durations, as people write them.
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
+
+
+def seconds(written: object) -> float:
+    """The seconds of a duration as people write it: 15s, 1h30m, 7d, or a number of seconds; ValueError otherwise."""
+    if is_number(written) and math.isfinite(written) and written >= 0:
+        return float(written)
+    parts = _PART.findall(written) if isinstance(written, str) else []
+    if not parts or "".join(number + unit for number, unit in parts) != str(written).strip():
+        how = "write a number and one of s, m, h, d, w, for instance 15s, 30m, 4h, 7d or 1h30m"
+        raise misfit(f"`{written}` is not a duration", how)
+    return math.fsum(float(number) * UNITS[unit] for number, unit in parts)
+
+
+Duration = Annotated[float, BeforeValidator(seconds)]
+
+
+def words(duration: float) -> str:
+    """A number of seconds as people and Prometheus write it: 500ms, 15s, 10m, 1h30m, 7d."""
+    left, text = round(duration * 1000), ""
+    for unit in ("d", "h", "m", "s", "ms"):
+        whole, left = divmod(left, round(UNITS.get(unit, 0.001) * 1000))
+        text += f"{whole}{unit}" if whole else ""
+    return text or "0s"
 
 
 def validate(

@@ -86,6 +86,10 @@ class Created:
     inventory: str
     service: str
 
+    def directory(self, root: Path) -> Path:
+        """Where the inventory lies, which may be gone by now."""
+        return root / (self.inventory or f"inventory/{self.environment}")
+
 
 def _json(path: Path, *, lines: bool = False) -> dict[str, Any]:
     """A document, or the first of a file with one a line; empty where there is none."""

@@ -109,14 +109,15 @@ def watched_run(
 ) -> Iterator[WatchedRun]:
     """The run to watch: the one named, else the newest that its hosts are on. UsageError, Unreachable or Unjudged where there is none."""
     settings = settings_of(targets)
+    nobody = Unjudged if once else Unreachable  # no judgement where a single sample was asked for
     with ExitStack() as open_things:
         fleet, unreachable = connect(targets)
         open_things.callback(fleet.close)
         if len({problem.host for problem in unreachable}) == len(targets.names):
-            raise _unreachable(unreachable, once=once)
+            raise nobody(unreachable)
         known, silent = known_run(fleet, run, lambda candidate: candidate.ran([one.name for one in COMMITTING]))
         if known is None and (unreachable or silent):
-            raise _unreachable([*unreachable, *silent], once=once)
+            raise nobody([*unreachable, *silent])
         known = _in_service(targets, known)
         hosts, directory = _all_hosts(known), directory_of(runs, known)
         journal = Journal(directory.watch_file)
@@ -154,11 +155,6 @@ def watched_run(
 def _all_hosts(known: Known) -> tuple[str, ...]:
     """The hosts of a run, also those that did not answer."""
     return tuple(name for batch in known.plan.batches for name in batch)
-
-
-def _unreachable(silent: list[Problem], *, once: bool) -> CutoverError:
-    """That no host says which run there is to watch: no judgement where a single sample was asked for."""
-    return Unjudged(silent) if once else Unreachable(silent)
 
 
 def _in_service(targets: Targets, known: Known | None) -> Known:

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator
 
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.schema import Names, Schema, validate
+from cutover.inventory.schema import Duration, Names, Schema, validate
 from cutover.inventory.targets import Targets
 from cutover.inventory.yamlfile import dotted
-from cutover.monitor.rules.rulebook import Cadence, Duration, RuleBook, paced
+from cutover.monitor.rules.rulebook import Cadence, RuleBook, paced
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
 

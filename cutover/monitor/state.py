@@ -148,7 +148,6 @@ class WatchState:
     row_t: float | None = None  # when the last recorded row was
     verdict: Verdict = Verdict.INCONCLUSIVE  # of the last samples
     points: dict[str, str] = field(default_factory=dict)  # by name, its last answer
-    asked: dict[str, int] = field(default_factory=dict)  # points that were put off, and how often
     moved: dict[str, float] = field(default_factory=dict)  # points that are asked again, and when
     holds: list[Hold] = field(default_factory=list)
     accepted: set[tuple[str, str]] = field(default_factory=set)  # what a person decided to live with: host and rule
@@ -200,16 +199,10 @@ class WatchState:
         name = data["name"]
         self.points[name] = data["answer"]
         self.moved.pop(name, None)
-        self.asked.pop(name, None)
         self.accepted.clear()  # what somebody could live with until here is asked again here
 
     def _watch_gap(self, _when: When, data: dict[str, Any]) -> None:
         self.unbroken_t = data["to_t"]
-
-    def _point_postponed(self, _when: When, data: dict[str, Any]) -> None:
-        name = data["name"]
-        self.moved[name] = data["until_t"]
-        self.asked[name] = self.asked.get(name, 0) + 1
 
     def _watch_extended(self, _when: When, data: dict[str, Any]) -> None:
         self.moved[data["point"]] = data["until_t"]

@@ -1,6 +1,5 @@
 """The loop of a watch: sample, judge, decide, notify, wait; until its time is over, a trigger fires, or a person is needed."""
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -55,8 +54,7 @@ class Judges:
 
 AGAIN, AGAIN_S = 5, 15.0  # samples of `once` at most, and the real seconds between them
 SETTLE_S = HOUR  # the window of most rules
-PATIENCE = 4  # so often a point at which something is not known yet is asked again before that holds
-GAP = 3  # so many samples in a row that were not taken are a gap, which is reported
+PATIENCE = 4  # for so many samples a point at which something is not known yet is asked again before that holds
 
 
 class EndReason(Enum):
@@ -96,7 +94,9 @@ class Watch:
 
     def run(self, *, once: bool, stays: bool) -> WatchEnd:
         """Sample until there is an end. `once`: a single row. `stays`: somebody is there, however long it holds."""
-        for number in itertools.count(1):
+        number = 0
+        while True:
+            number += 1
             judged = self._sample(row=once)
             verdict = worst(one.verdict for one in judged)
             if triggers := [one for one in judged if one.rolls_back]:
@@ -115,7 +115,6 @@ class Watch:
             if not once and self._is_over():
                 return WatchEnd(EndReason.OVER, verdict)
             self.wait(AGAIN_S if once else self.clock.real_seconds_until(self.state.look_t + self.settings.look_s))
-        raise AssertionError("a count does not end")
 
     def _sample(self, *, row: bool) -> list[Judgement]:
         """Sample all hosts: samples and what the rules say of them are on disk before anybody acts on them."""
@@ -136,7 +135,7 @@ class Watch:
         return together
 
     def _kept(self, host: str, found: Judgements, t: float, *, row: bool) -> dict[str, object]:
-        """A row keeps all judgements, a sample in between those that are not PASS; the figures of all rules are there to be drawn."""
+        """A row keeps all judgements, a sample in between those that are not PASS; the figures of all rules are there to be shown."""
         kept = [one.as_json() for one in found if row or one.verdict is not Verdict.PASS]
         figures = {one.rule: float(f"{one.value:.6g}") for one in found if one.value is not None}
         verdict = str(worst(one.verdict for one in found))
@@ -144,18 +143,18 @@ class Watch:
 
     def _note_gap(self) -> None:
         last, now = self.state.look_t, self.clock.t
-        if self.state.looks and now - last > GAP * self.settings.look_s:
+        if self.state.looks and now - last > self.settings.book.gap_looks * self.settings.look_s:
             why = "no samples: the controller was off, asleep, or could not reach the hosts in time"
             self.journal.write("watch.gap", from_t=last, to_t=now, why=why)
 
     def _points(self) -> None:
         """Judge every decision point that has come; one that holds or extends is asked again later."""
         for point in self._due(self.state.look_t):
-            if self._postponed_by_gap(point):
-                continue
             answer = self.judges.at_point(point)
-            if answer.verdict is Verdict.INCONCLUSIVE and self.state.asked.get(point.name, 0) < PATIENCE:
-                self._postpone(point, self.state.look_t + self.settings.look_s, answer.reasons[0].words)
+            if (
+                answer.verdict is Verdict.INCONCLUSIVE
+                and self.state.look_t < point.at + PATIENCE * self.settings.look_s
+            ):
                 continue
             self.journal.write("point", name=point.name, t=self.state.look_t, **answer.as_json())
             if answer.decision == "hold":
@@ -167,21 +166,14 @@ class Watch:
             elif roles := self.settings.signers.get(point.name):
                 self.notify("signoff_wanted", [f"{point.name}: {', '.join(roles)}"])
 
-    def _postponed_by_gap(self, point: DecisionPoint) -> bool:
-        """Right after a gap little is known of the last hour: a point then waits until an hour has been seen again."""
-        since = self.state.unbroken_t
-        if not since or self.state.look_t >= since + SETTLE_S:
-            return False
-        self._postpone(point, since + SETTLE_S, f"sampled without a gap since hour {since / HOUR:.1f} only")
-        return True
-
-    def _postpone(self, point: DecisionPoint, until_t: float, why: str) -> None:
-        self.journal.write("point.postponed", name=point.name, t=self.state.look_t, until_t=until_t, why=why)
-
     def _due(self, t: float) -> list[DecisionPoint]:
-        """The points whose time has come by then and that have no answer yet, moved by what the watch was extended."""
+        """The points whose time has come by then and that have no answer yet, moved by what the watch was extended.
+
+        Right after a gap little is known of the last hour: a point then waits until an hour has been seen again.
+        """
+        settled = self.state.unbroken_t + SETTLE_S if self.state.unbroken_t else 0.0
         moved = [
-            replace(point, at=self.state.moved.get(point.name, point.at))
+            replace(point, at=max(settled, self.state.moved.get(point.name, point.at)))
             for point in self.settings.book.points
             if not self.state.settled(point.name)
         ]

@@ -1,16 +1,16 @@
 """Who is notified of an event, how severe it is, and who is next when nobody reacts. All of it is data (role `people`)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
-from cutover.inventory.schema import Names, Schema, Text, listed, misfit, misfits, one_of, unique, validate
-from cutover.inventory.yamlfile import Keys, dotted
+from cutover.inventory.schema import Names, Refusals, Schema, Text, listed, misfit, one_of, unique, validate
+from cutover.inventory.yamlfile import dotted
 
 EVENTS = (
     "announcement",  # a cutover is planned
@@ -123,12 +123,8 @@ class People(Schema):
         """Who is notified: by the event's own entry, unless a verdict has raised its severity."""
         return self.matrix[event if event in self.matrix and severity == self.severity(event) else severity]
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        misfits(self._gaps())
-        return self
-
-    def _gaps(self) -> Iterator[tuple[Keys, str, str]]:
+    def refusals(self) -> Refusals:
+        """Channels, severities and levels that nobody uses, or that lead to nobody."""
         used = self.channels_of(self.roles)
         for name in self.channels:
             if name not in used:
@@ -143,7 +139,7 @@ class People(Schema):
                     at = ("matrix", name, number, "roles")
                     yield at, "this level reaches nobody", "add a role that has a channel"
 
-    def _not_once(self) -> Iterator[tuple[Keys, str, str]]:
+    def _not_once(self) -> Refusals:
         """Events and verdicts that have no severity, or several."""
         held = {"event": (EVENTS, "events"), "verdict": (Verdict, "verdicts")}
         for what, (known, key) in held.items():

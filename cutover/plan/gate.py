@@ -49,11 +49,6 @@ class Answer:
         return self.verdict.lets_pass
 
     @property
-    def noteworthy(self) -> list[Finding]:
-        """Everything that was not PASS."""
-        return [finding for finding in self.findings if finding.verdict is not Verdict.PASS]
-
-    @property
     def problems(self) -> list[Problem]:
         """What keeps the gate shut."""
         return [finding.problem() for finding in self.findings if not finding.verdict.lets_pass]

@@ -14,21 +14,13 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from cutover.core.errors import Problem, UsageError
 from cutover.core.secret import Secret
 from cutover.inventory.declarations import NotPlainError, expand
-from cutover.inventory.schema import did_you_mean, listed
+from cutover.inventory.schema import Duration, did_you_mean, listed
 from cutover.inventory.targets import STANDARD
 from cutover.inventory.variables import Variables
 from cutover.inventory.yamlfile import Document, Keys, required
 
 FILE = "service.yml"
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)")
-UNITS = {"s": 1, "m": 60, "h": 3600}
 NEXT = "correct it; cutover/plan/service.py describes every key"
-
-
-def _seconds(written: object) -> object:
-    """`30s`, `5m`, `1h` in seconds; anything else as it is."""
-    match = DURATION.fullmatch(written) if isinstance(written, str) else None
-    return float(match[1]) * UNITS[match[2]] if match else written
 
 
 def _url(written: object) -> object:
@@ -36,7 +28,7 @@ def _url(written: object) -> object:
     return {"url": written} if isinstance(written, str) else written
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=86400)]
+Seconds = Annotated[Duration, Field(gt=0, le=86400)]
 AbsolutePath = Annotated[str, Field(pattern=r"^/")]
 UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\-]+\.service$")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]

@@ -149,29 +149,8 @@ class Fleet:
 
 
 @contextmanager
-def connected(targets: Targets) -> Iterator[Fleet]:
-    """The fleet of these hosts, for as long as it is needed; Unreachable with every host that cannot be used."""
-    with reached(targets) as (fleet, problems):
-        if problems:
-            raise Unreachable(problems)
-        yield fleet
-
-
-@contextmanager
-def connected_as_far_as_possible(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    """The fleet of the hosts that can be used, and why the others cannot: a rollback does not wait for a dead host.
-
-    Unreachable where no host can be used: there is nothing to act on.
-    """
-    with reached(targets) as (fleet, problems):
-        if not fleet.agents:
-            raise Unreachable(problems)
-        yield fleet, problems
-
-
-@contextmanager
 def reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    """The same for a command that only reads: that no host can be used is an answer too, and not for the fleet to judge."""
+    """The fleet of the hosts that can be used (which may be none), and why the others cannot: a rollback does not wait for a dead host."""
     fleet, problems = connect(targets)
     try:
         lost = {problem.host for problem in problems}

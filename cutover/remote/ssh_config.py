@@ -118,15 +118,11 @@ def configured(target: SshTarget, deadline: Deadline) -> Hop:
     """How `ssh` would go there; ConfigError where that cannot be known, or not be done here."""
     files = [file for file in (USER.expanduser(), SYSTEM_WIDE) if file.is_file()]
     named = " and ".join(map(str, files))
-    if (program := shutil.which("ssh")) is not None:
-        answer = _ask(program, target, files, deadline)
-    elif not files:
-        answer = _unconfigured(target)
-    else:
-        raise ConfigError(
-            f"{named} says how hosts are reached, and there is no `ssh` on this machine to read it",
-            "install openssh-client (Debian, Ubuntu) or openssh-clients (Fedora, Red Hat)",
-        )
+    program = shutil.which("ssh")
+    if program is None:
+        found = "there is no `ssh` on this machine, which is asked how hosts are reached"
+        raise ConfigError(found, "install openssh-client (Debian, Ubuntu) or openssh-clients (Fedora, Red Hat)")
+    answer = _ask(program, target, files, deadline)
     for option, harmless in _REFUSED.items():
         if answer.get(option, [harmless]) != [harmless]:
             found = f"the SSH configuration sets `{option} {' '.join(answer[option])}` for {target.name}"
@@ -177,18 +173,6 @@ def _run(argv: Sequence[str], text: str, deadline: Deadline) -> tuple[int, str, 
             found = f"`{' '.join(argv)}` did not end (a `Match exec`, or the resolver)"
             raise ConfigError(found, "see what it waits for in the SSH configuration") from error
     return process.returncode, stdout, stderr
-
-
-def _unconfigured(target: SshTarget) -> Answer:
-    """What `ssh -G` says without any configuration, on a machine that has no `ssh`."""
-    return {
-        "port": [str(target.port or 22)],
-        "user": [target.user or getpass.getuser()],
-        "proxyjump": [target.jump or "none"],
-        "identityfile": [] if target.own_key else [f"~/.ssh/id_{kind}" for kind in ("ed25519", "ecdsa", "rsa")],
-        "userknownhostsfile": ["~/.ssh/known_hosts"],
-        "globalknownhostsfile": ["/etc/ssh/ssh_known_hosts"],
-    }
 
 
 def _read(answer: Answer, target: SshTarget) -> Hop:

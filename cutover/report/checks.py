@@ -101,16 +101,14 @@ def _judged(step: Step, outcome: dict[str, Any] | None) -> tuple[Verdict, Lines,
         return Verdict.INCONCLUSIVE, (("not run", ""),), False
     after, changed = outcome["after"], bool(outcome["changed"])
     if outcome["ok"]:
-        lines = tuple(_as_desired(key, dig(after, key), want) for key, want in step.desired.items())
+        seen = ((key, dig(after, key), want) for key, want in step.desired.items())
+        lines = tuple(
+            (f"{key}: {_short(was)}", "" if was == want else describe(want, unit_of(key))) for key, was, want in seen
+        )
         everything = ((f"{key}: {_short(one)}", "") for key, one in after.items() if not isinstance(one, dict | list))
         return Verdict.PASS, lines or tuple(everything), changed
     differs = tuple((line, "") for line in (outcome["error"] or "", *outcome.get("differences", ())) if line)
     return Verdict.WARN if outcome.get("left") else Verdict(step.severity), differs, changed
-
-
-def _as_desired(key: str, seen: Any, want: Any) -> tuple[str, str]:
-    """A desired key and its value; what was expected is added where it leaves room."""
-    return f"{key}: {_short(seen)}", "" if seen == want else describe(want, unit_of(key))
 
 
 def _short(value: Any) -> str:

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+from cutover.inventory.schema import words
 from cutover.monitor.rules.rulebook import Rule, Signal
-from cutover.report.prometheus import Queries, duration, signals_of
+from cutover.report.prometheus import Queries, signals_of
 
 SCHEMA = 41  # Grafana 12; older ones read it too
 COLORS = {"": "green", "warn": "yellow", "critical": "orange", "rollback": "red"}
@@ -37,7 +38,7 @@ def dashboard(queries: Queries) -> str:
         "description": "Written by `./invokew prometheus`: do not edit here.",
         "schemaVersion": SCHEMA,
         "timezone": "utc",
-        "refresh": duration(max(5.0, queries.look_s)),
+        "refresh": words(max(5.0, queries.look_s)),
         "time": {"from": "now-6h", "to": "now"},
         "templating": {
             "list": [
@@ -72,7 +73,7 @@ def _of_signal(queries: Queries, uses: list[Signal]) -> Json:
     shown = []
     for signal in uses:
         legend = " ".join(
-            ["{{instance}}", *["{{name}}"] * (signal.kind == "values"), *[duration(signal.window)] * (len(uses) > 1)]
+            ["{{instance}}", *["{{name}}"] * (signal.kind == "values"), *[words(signal.window)] * (len(uses) > 1)]
         )
         shown.append((queries.series(signal), legend))
         if any(rule.bound and rule.signal.key == signal.key for rule in rules):

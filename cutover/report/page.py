@@ -1,6 +1,7 @@
 """report.html: one page that says what a run did, to somebody who was not there. It only reads plan, journal and evidence."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,9 +24,9 @@ from cutover.plan.plan import Plan
 from cutover.release.wheels import digest_file
 from cutover.report.charts import timeline_chart
 from cutover.report.checks import verified
-from cutover.report.monitor.page import bundles, measured_later, watch_page
 from cutover.report.validation import fleet_document, host_documents
 from cutover.report.values import fleet_table
+from cutover.report.watch import measured_later, watch_page
 from cutover.timeline.endings import ending
 from cutover.timeline.host_state import Labels, labels_of
 from cutover.timeline.outages import Outage, longest, outages
@@ -85,7 +86,7 @@ def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presenta
         "events": time_line(timeline),
         "evidence": evidence(run),
         "watch": watch,
-        "bundles": bundles(run),
+        "bundles": _described(sorted(run.path.glob("evidence-*.tar"), reverse=True), run.path),
     }
 
 
@@ -127,7 +128,11 @@ def _diffs(plan: Plan) -> list[dict[str, Any]]:
 def evidence(run: RunDir) -> list[tuple[str, int, str]]:
     """The files beside the journal: name, size, digest."""
     files = sorted(path for path in run.evidence.rglob("*") if path.is_file()) if run.evidence.is_dir() else []
-    return [(str(path.relative_to(run.evidence)), path.stat().st_size, digest_file(path)) for path in files]
+    return _described(files, run.evidence)
+
+
+def _described(files: Iterable[Path], below: Path) -> list[tuple[str, int, str]]:
+    return [(str(path.relative_to(below)), path.stat().st_size, digest_file(path)) for path in files]
 
 
 def pretty(value: Any) -> str:

@@ -16,15 +16,13 @@ from pydantic import Field
 
 from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import Problem, UsageError
-from cutover.inventory.schema import Schema, did_you_mean, listed, validate
+from cutover.inventory.schema import Refusals, Schema, did_you_mean, listed, validate, words
 from cutover.inventory.yamlfile import Keys, required
 from cutover.monitor.rules.rulebook import (
     COUNTED,
     STATES,
-    UNITS,
     UNLIMITED,
     WINDOWED,
-    Refusals,
     Rule,
     RuleBook,
     Signal,
@@ -95,13 +93,8 @@ def folder(service: str) -> Path:
     return Path("roles", service, "prometheus")
 
 
-def generate(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> str:
-    """The text of rules.yml; by default, or with the variables of an environment. UsageError with all problems."""
-    return queries_of(service, root, variables).text()
-
-
 def queries_of(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> "Queries":
-    """What Prometheus is asked for a service."""
+    """What Prometheus is asked for a service; by default, or with the variables of an environment. UsageError with all problems."""
     known = example_variables(root, service) if variables is None else variables
     role = load_service(root, service)
     book = load_for(role, known)
@@ -122,8 +115,8 @@ class Queries:
         recorded = [{"record": series, "expr": expr} for series, expr in self._records(rules)]
         alerts = [self._alert(rule, limit) for rule in rules for limit in self.limits(rule)]
         missing = [self._not_measured(metric, max(rule.fail_after for rule in rules)) for metric in self.promql.always]
-        group = {"name": self.promql.name, "interval": duration(self.look_s), "rules": [*recorded, *alerts, *missing]}
-        body = yaml.dump({"groups": [group]}, Dumper=_Readable, sort_keys=False, allow_unicode=True, width=1000)
+        group = {"name": self.promql.name, "interval": words(self.look_s), "rules": [*recorded, *alerts, *missing]}
+        body = yaml.safe_dump({"groups": [group]}, sort_keys=False, allow_unicode=True, width=1000)
         return f"{self._comment()}\n{body}"
 
     def _comment(self) -> str:
@@ -144,7 +137,7 @@ class Queries:
                 yield from self._recorded(query, signal, bound=signal.key in bounded)
 
     def _recorded(self, query: Query, signal: Signal, *, bound: bool) -> Iterator[tuple[str, str]]:
-        known = {"window": duration(signal.window), "floor": f"{signal.floor:g}"}
+        known = {"window": words(signal.window), "floor": f"{signal.floor:g}"}
         known["scrapes"] = f"{signal.window / self.look_s:g}"
         of, n, times = self.series(signal, "of"), self.series(signal, "n"), signal.entry.scale
         scaled = "" if times == 1.0 else f" * {times:g}"
@@ -162,7 +155,7 @@ class Queries:
 
     def series(self, signal: Signal, part: str = "") -> str:
         """The name under which a signal is recorded: `name:latency:9m`; what it rests on is `name:latency:n_9m`."""
-        ends = [part, duration(signal.window) if signal.window else ""]
+        ends = [part, words(signal.window) if signal.window else ""]
         return ":".join(filter(None, [self.promql.name, signal.name, "_".join(filter(None, ends))]))
 
     def _filled(self, text: str, **known: str) -> str:
@@ -189,17 +182,17 @@ class Queries:
         return {
             "alert": camel(f"{self.promql.name}_{rule.name}"),
             "expr": expr,
-            **({"for": duration(limit.hold)} if limit.hold else {}),
+            **({"for": words(limit.hold)} if limit.hold else {}),
             "labels": {"severity": limit.level, "rule": rule.name, "service": self.promql.name},
             "annotations": annotations,
         }
 
     def _description(self, rule: Rule, limit: Threshold) -> str:
-        held = [f"for {duration(limit.hold)}"] if limit.hold else []
+        held = [f"for {words(limit.hold)}"] if limit.hold else []
         if rule.signal.kind in STATES or not rule.limits:
             seen = self.promql.signals[rule.signal.name].words
         else:
-            over = f" over {duration(rule.signal.window)}" if rule.signal.window else ""
+            over = f" over {words(rule.signal.window)}" if rule.signal.window else ""
             bound = "at least (lower 95 % bound) " if rule.bound else ""
             value, most = _figures(rule.signal.entry.unit, limit.limit)
             side = "less" if rule.below else "more"
@@ -208,7 +201,7 @@ class Queries:
 
     def _not_measured(self, metric: str, samples: int) -> Entry:
         """A figure that is missing fires no alert of its own, so that it is missing is one."""
-        hold = duration(samples * self.look_s)
+        hold = words(samples * self.look_s)
         return {
             "alert": camel(f"{self.promql.name}_not_measured"),
             "expr": f"up{{{self.promql.job}}} == 1 unless on (job, instance) {metric}",
@@ -235,12 +228,6 @@ def _refusals(promql: PromQL, signals: dict[str, list[Signal]]) -> Refusals:
     yield from _placeholders(("lower",), promql.lower, {"of", "per"}, {"of", "per"})
     for name, text in promql.helpers.items():
         yield from _placeholders(("helpers", name), text, {"job"})
-    texts = (*promql.helpers.values(), *(text for query in promql.signals.values() for _, text in query))
-    metrics = {word for text in texts for word in re.findall(r"\w+", text)}
-    for at, metric in enumerate(promql.always):
-        if metric not in metrics:
-            advice = f"{did_you_mean(metric, metrics)}write one that a signal uses"
-            yield ("always", at), f"no query uses `{metric}`", advice
 
 
 def _of_query(keys: Keys, query: Query, kind: str, helpers: Iterable[str]) -> Refusals:
@@ -282,23 +269,6 @@ def camel(name: str) -> str:
     return "".join(part.capitalize() for part in name.split("_"))
 
 
-def duration(seconds: float) -> str:
-    """A duration as Prometheus writes it: 9m, 1h30m, 500ms; 0s for none."""
-    left, text = round(seconds * 1000), ""
-    for unit, size in [*sorted(UNITS.items(), key=lambda entry: -entry[1]), ("ms", 0.001)]:
-        whole, left = divmod(left, round(size * 1000))
-        text += f"{whole}{unit}" if whole else ""
-    return text or "0s"
-
-
 def _plain(words: str) -> str:
     """Words of ours that are not to be taken for a template."""
     return words.replace("{{", '{{ "{{" }}')
-
-
-class _Readable(yaml.SafeDumper):
-    """YAML as people write it: lists stand in from the key that they belong to."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - the name and arguments are PyYAML's
-        """Lists too."""
-        super().increase_indent(flow, indentless=False)

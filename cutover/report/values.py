@@ -56,7 +56,7 @@ def _rows(host: str, documents: Mapping[str, Any], spec: ValueTable, columns: Se
 
 def _cell(value: Any, column: Column) -> ValueCell:
     if value is None:
-        return ValueCell(column.missing)
+        return ValueCell(MISSING)
     if is_number(value):
         printed = format(value, column.format) if column.format else f"{value:,}".replace(",", " ")
         return ValueCell(printed, repr(value))

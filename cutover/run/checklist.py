@@ -1,20 +1,20 @@
 """The go / no-go poll: each line of the checklist with its verdict, and what they come to."""
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from cutover.console.ask import read_line
 from cutover.core.errors import Problem, Refused, UsageError
 from cutover.core.verdict import Verdict, worst
-from cutover.inventory.schema import Names, Schema, Text, did_you_mean, listed, misfits, one_of, validate
+from cutover.inventory.schema import Names, Refusals, Schema, Text, did_you_mean, listed, one_of, validate
 from cutover.inventory.targets import Targets
-from cutover.inventory.yamlfile import Keys, required
+from cutover.inventory.yamlfile import required
 from cutover.journal.journal import Journal, utc_now
 from cutover.notify.escalation import TeamRole
 from cutover.notify.listener import people_of
@@ -41,12 +41,8 @@ class ChecklistLine(Schema):
     machine: Names | None = None
     human: Question | None = None
 
-    @model_validator(mode="after")
-    def _one_proof(self) -> Self:
-        misfits(self._wrong())
-        return self
-
-    def _wrong(self) -> Iterator[tuple[Keys, str, str]]:
+    def refusals(self) -> Refusals:
+        """One proof, and not an empty one."""
         if (self.machine is None) == (self.human is None):
             found = "has neither `machine` nor `human`" if self.human is None else "has both `machine` and `human`"
             yield (), found, "write what proves it: names of findings, or a question to a role; one of them"

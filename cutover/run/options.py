@@ -117,7 +117,7 @@ class RunOptions:
 
     def _inventory(self, run: str, created: "Created") -> Path:
         """Where a run's inventory lies; UsageError where it is gone."""
-        directory = self.root / (created.inventory or f"inventory/{created.environment}")
+        directory = created.directory(self.root)
         if not directory.is_dir():
             found = f"run {run} is about {created.environment}, whose inventory is not at {directory} any more"
             next_ = "name the environment with --hosts, or give --inventory DIR"

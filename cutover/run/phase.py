@@ -102,7 +102,9 @@ def work_on(
     session: Session, phase: Phase, agent: HostAgent, steps: Sequence[Step], *, deadline_s: float
 ) -> list[Finding]:
     """Carry out steps on a host and judge each by its second look; a remote error is a finding, never silence."""
-    batch = _batch_name(session, phase, agent.name)
+    before = [one for one in session.journal.of("intent") if (one.host, one.phase) == (agent.name, phase.name)]
+    # Unique on the host for ever: another machine, whose journal of the run is new, has another token.
+    batch = f"{phase.name}-{session.token(agent.name)}.{1 + len(before)}"
     session.record("intent", host=agent.name, phase=phase.name, batch=batch, steps=[step.id for step in steps])
     started = time.monotonic()
     try:
@@ -116,12 +118,6 @@ def work_on(
         "batch.done", host=agent.name, phase=phase.name, batch=batch, seconds=round(time.monotonic() - started, 3)
     )
     return judge_outcomes(agent.name, steps, outcomes)
-
-
-def _batch_name(session: Session, phase: Phase, host: str) -> str:
-    """<phase>-<token>.<n>, unique on the host for ever: another machine, whose journal of the run is new, has another token."""
-    before = [record for record in session.journal.of("intent") if (record.host, record.phase) == (host, phase.name)]
-    return f"{phase.name}-{session.token(host)}.{1 + len(before)}"
 
 
 def _apply(
@@ -197,6 +193,6 @@ def _gate(session: Session, phase: Phase, hosts: Sequence[str], findings: Sequen
     answer = decide(phase, findings, hosts)
     session.record(
         "gate", phase=phase.name, hosts=list(hosts), verdict=str(answer.verdict), opens=answer.opens, judged=answer.judged,
-        findings=[finding.as_json() for finding in answer.noteworthy],
+        findings=[one.as_json() for one in answer.findings if one.verdict is not Verdict.PASS],
     )  # fmt: skip
     return answer

@@ -225,8 +225,7 @@ def follow(session: Session, story: Sequence[StoryStep]) -> None:
 
 def open_journal(session: Session) -> None:
     """Open the journal of the run; console, log file and notices to people follow it from here on."""
-    targets = session.targets
-    begin_journal(session, session.directory.journal(), pattern=targets.options.hosts, inventory=targets.place)
+    begin_journal(session, session.directory.journal(), pattern=session.targets.options.hosts)
 
 
 def begin_journal(session: Session, journal: Journal, **about: str) -> None:
@@ -236,7 +235,8 @@ def begin_journal(session: Session, journal: Journal, **about: str) -> None:
     session.ask.run_id = session.run
     show_journal(session)
     if not journal.of("run.created"):
-        about = {"service": session.targets.service, "environment": session.environment, **about}
+        targets = session.targets
+        about |= {"service": targets.service, "environment": targets.environment, "inventory": targets.place}
         session.record("run.created", run=session.run, **about)
     session.resources.enter_context(recorded_end(session))
 

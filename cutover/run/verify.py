@@ -210,7 +210,9 @@ def _compared(host: str, steps: Sequence[Step], outcomes: Sequence[State]) -> li
     for step in steps:
         document = seen[step.id]["after"].get("document") if step.id in seen else None
         if not isinstance(document, dict) or not isinstance(document.get("checks"), dict):
-            found = f"not compared: {_why(seen.get(step.id))}"
+            outcome = seen.get(step.id, {"error": "the step was not run"})
+            differs = "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])]))
+            found = f"not compared: {joined_causes(causes_of(outcome)) or differs or 'no output'}"
             findings.append(Finding(host, f"{SHADOW}.comparison", Verdict.ERROR, found, step.next))
             continue
         for name, check in document["checks"].items():
@@ -218,14 +220,6 @@ def _compared(host: str, steps: Sequence[Step], outcomes: Sequence[State]) -> li
             issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
             findings += issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
     return findings
-
-
-def _why(outcome: State | None) -> str:
-    """Why a host has no document: what it reported instead."""
-    if outcome is None:
-        return "the step was not run"
-    said = joined_causes(causes_of(outcome))
-    return said or "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])])) or "no output"
 
 
 # A run that was confirmed is finished. Given again, its hosts are looked at, and it is neither applied nor recorded a second time.

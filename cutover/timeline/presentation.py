@@ -42,7 +42,6 @@ class Column(ReportModel):
     step: str = ""
     format: str = ""
     verdict: bool = False
-    missing: str = "not measured"
     optional: bool = Field(default=False, description="omitted where no host has the step's document")
 
 
@@ -93,7 +92,7 @@ class RealTimeFigure(ReportModel):
 
 
 class ShownSignal(ReportModel):
-    """A figure that people follow: what the rule of this name measures, with its limits in the chart, and its names and unit."""
+    """A figure that people follow: what the rule of this name measures, its names and its unit."""
 
     rule: str
     label: str
@@ -102,8 +101,6 @@ class ShownSignal(ReportModel):
     times: float = Field(default=1.0, description="from the unit of the rule to this unit")
     format: str = ".4g"
     counted: bool = Field(default=False, description="a rate: on how many events it rests stands beside it")
-    table: bool = False
-    live: bool = False
 
 
 class WatchDisplay(ReportModel):

@@ -22,7 +22,6 @@ class Integrity:
     records: int
     head: str
     broken: str = ""  # where the chain breaks
-    torn: bool = False  # the last line was cut off in mid-write
 
 
 @dataclass(frozen=True)
@@ -152,12 +151,12 @@ def read_timeline(path: Path) -> Timeline:
             records.append(record)  # noqa: PERF402 - those before a break are kept
     except BrokenChain as found:
         broken = str(found)
-    return timeline_of(records, broken, torn=bool(text) and not text.endswith("\n"))
+    return timeline_of(records, broken)
 
 
-def timeline_of(records: Sequence[Record], broken: str = "", *, torn: bool = False) -> Timeline:
+def timeline_of(records: Sequence[Record], broken: str = "") -> Timeline:
     """The timeline of records that were read already."""
-    integrity = Integrity(len(records), records[-1].hash if records else "", broken, torn)
+    integrity = Integrity(len(records), records[-1].hash if records else "", broken)
     outcomes = {(one.host, one.data["id"]): one.data | {"seq": one.seq} for one in records if one.kind == "outcome"}
     return Timeline(tuple(records), integrity, tuple(_spans(records)), outcomes)
 

@@ -1,4 +1,4 @@
-"""The rules of the rooms (see cutover/__init__.py) as data: what each is for, how it is seen, and why it is there."""
+"""The rules of the rooms (see docs/architecture.md) as data: what each is for, how it is seen, and why it is there."""
 
 import ast
 import io

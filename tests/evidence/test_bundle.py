@@ -182,6 +182,6 @@ def test_what_is_not_a_bundle_fails(ground: Ground) -> None:
 def test_a_key_of_another_kind_signs_too(ground: Ground) -> None:
     other = ground.root / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", other], check=True)
-    signers = allow(ground.root / "list", (ANN, "", other), (BOB, "", key(ground.root, "third")))
-    made = make_bundle(ground.run, ground.root, key=str(other), signers=signers, now=lambda: MADE)
+    allow(ground.signers, (ANN, "", other), (BOB, "", key(ground.root, "third")))
+    made = make_bundle(ground.run, ground.root, key=str(other), now=lambda: MADE)
     assert (made.verdict, made.signer) == (Verdict.PASS, ANN)

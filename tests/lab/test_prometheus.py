@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from cutover.report.prometheus import generate
+from cutover.report.prometheus import queries_of
 from cutover.report.runbook import example_variables
 from lab.system import until
 from tests.checkout import ROOT
@@ -94,7 +94,7 @@ def tunnel(fleet: Hosts, name: str, port: int) -> list[str]:
 def configured(folder: Path, ports: dict[str, int]) -> Path:
     """Its config: the hosts by their names, and the rules of this checkout, hurried."""
     variables = {**example_variables(ROOT, "abaco"), **HURRIED, "watch_thresholds": BUSY}
-    (folder / "rules.yml").write_text(generate("abaco", ROOT, variables))
+    (folder / "rules.yml").write_text(queries_of("abaco", ROOT, variables).text())
     hosts = [
         {"targets": [f"127.0.0.1:{port}"], "labels": {"instance": name, "environment": "lab"}}
         for name, port in ports.items()

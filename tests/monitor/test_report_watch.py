@@ -14,7 +14,7 @@ from cutover.report.page import write_report
 from cutover.run.verify import Judged
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
-from tests.report.test_report import EVIL, charts, plain
+from tests.report.test_report import EVIL, plain
 from tests.timeline.report_runs import success
 from tests.timeline.runs import Tape
 
@@ -68,15 +68,11 @@ def test_the_verdict_of_the_watch_stands_first(watch: Watching, badge: str, word
     assert words in first
     assert re.search(f'<h1><span class="badge \\w+">{badge}</span> <span class="badge good">on V2</span>', html)
     assert first.index(words) < first.index("went from V1 to V2")
-    assert charts(html)
 
 
 def test_detection_and_time_back_are_told(tmp_path: Path) -> None:
     text = plain(page(rolled_back(look_s=30, hosts=NAMES), tmp_path))
-    assert "FAIL h2: error_rate: 0.3 share" in text
-    assert "last good sample 06:30:00.000 UTC" in text
-    assert "06:31:00.000 UTC: detected within 60.0 s of the last good sample" in text
-    assert "06:31:06.500 UTC: 6.5 s after the trigger, 66.5 s after the last good sample" in text
+    assert f"rolled the fleet back to V1: h2: error_rate: 0.3 share, over 0.05, n 300, window 600 s. {BACK}" in text
     assert "trigger to V1 in service 6.5 s" in text
 
 
@@ -98,44 +94,9 @@ def test_decisions_sign_offs_and_notices_are_there(tmp_path: Path) -> None:
     assert "hold high operations lead hold of stage WARN sent over mail NOT sent over chat: connection refused" in text
 
 
-def test_charts_show_hosts_limits_decisions_holds_and_gaps(tmp_path: Path) -> None:
-    html = page(held_and_gone_on(look_s=600, hosts=NAMES), tmp_path)
-    memory = html.split("<h3>Memory, MB</h3>")[1].split("</svg>")[0]
-    assert [f"<title>{name}</title>" in memory for name in NAMES] == [True] * 3
-    assert memory.count('class="curve ') == 3
-    assert ">warn 200<" in memory
-    assert ">critical 500<" in memory
-    assert memory.count('<line class="mark"') == 3
-    for css in ('class="held"', 'class="gap"'):
-        assert css in memory
-    assert "Limits: warn 200 MB, critical 500 MB for 10 min." in html
-    assert "Limits: warn 100 ms, critical 500 ms" in html  # far above what was measured: named, not drawn
-    assert "<h3>KPI change since the first row" not in html  # no limit, no chart
-
-
-def test_a_line_breaks_in_a_gap_and_keeps_its_peaks(tmp_path: Path) -> None:
-    watch = Watching("h1", look_s=60).look(row=True).until(5 * HOUR)
-    watch.servers[0].memory_mb = 180
-    watch.until(watch.t + 60)
-    watch.servers[0].memory_mb = 41
-    html = page(watch.until(8 * HOUR).pause(HOUR, "asleep").until(10 * HOUR), tmp_path)
-    memory = html.split("<h3>Memory, MB</h3>")[1].split("</svg>")[0]
-    path = re.search(r'class="curve h0" d="([^"]+)"', memory)
-    assert path is not None
-    assert path.group(1).count("M") == 2
-    heights = [float(place.split(" ")[1]) for place in re.split("[ML]", path.group(1))[1:]]
-    assert min(heights) < 60  # one look in six hundred, and it is there
-    assert sorted(heights)[2] > 140
-
-
 def test_a_day_of_ten_hosts_stays_below_a_megabyte(tmp_path: Path) -> None:
-    """Whatever the number of looks, a line has so many points at most: 240 looks a host fill every part of the time."""
     watch = Watching(*(f"web{number:02}" for number in range(10)), look_s=360).look(row=True).until(24 * HOUR)
-    html = page(watch.finish("PASS", 0), tmp_path)
-    assert len(html.encode()) < 1_000_000
-    points = [len(re.findall("[ML]", d)) for d in re.findall(r'class="curve [^"]+" d="([^"]+)"', html)]
-    assert len(points) == 10 * 5
-    assert max(points) <= 2 * 161
+    assert len(page(watch.finish("PASS", 0), tmp_path).encode()) < 1_000_000
 
 
 def test_values_before_after_and_in_shadow_are_one_table(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from cutover.monitor.rules.rulebook import Cadence, seconds
+from cutover.inventory.schema import seconds
+from cutover.monitor.rules.rulebook import Cadence
 from cutover.monitor.rules.rules import load_for
 from cutover.plan.service import load_service
 from kpi.config import PipelineConfig

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cutover.inventory.schema import seconds, words
 from cutover.monitor.rules import bounds
-from cutover.monitor.rules.rulebook import seconds, words
 
 
 def tail(k: int, n: int, p: float) -> float:

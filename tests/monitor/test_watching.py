@@ -158,8 +158,9 @@ def test_what_is_not_known_at_a_point_is_asked_again_before_that_holds(reel: Ree
     reel.look, reel.settings = Hosts(disturb), settings(live_s=2 * HOUR)
     ended = reel.run()
     assert ended.end is EndReason.OVER
-    assert [one["answer"] for one in reel.records("point")] == ["go_on"]
-    assert 1 <= len(reel.records("point.postponed")) <= 4
+    (point,) = reel.records("point")
+    assert point["answer"] == "go_on"
+    assert point["t"] > 1.05 * HOUR
 
 
 def test_a_controller_that_slept_goes_on_in_the_same_window_and_lists_the_gap(reel: Reel) -> None:
@@ -168,8 +169,6 @@ def test_a_controller_that_slept_goes_on_in_the_same_window_and_lists_the_gap(re
     reel.now += 1.5 * HOUR
     ended = reel.run()
     assert ended.end is EndReason.OVER
-    (postponed,) = reel.records("point.postponed")
-    assert postponed["name"] == "hour_1"
     (gap,) = reel.records("watch.gap")
     assert gap["to_t"] - gap["from_t"] == pytest.approx(1.5 * HOUR)
     assert len(reel.records("watch.started")) == 1

@@ -27,20 +27,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_without_ssh_and_configuration_its_defaults_hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    target = SshTarget("web", None, None, "bastion")
-    asked = configured(target, Deadline(20))
+def test_without_ssh_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
-    found = configured(target, Deadline(20))
-    assert (found.address, found.port, found.user, found.jump) == ("web", 22, getpass.getuser(), "bastion")
-    assert found.agent == "/run/agent"
-    assert set(found.keys) <= set(asked.keys)
-    assert set(found.known_hosts) <= {Path("~/.ssh/known_hosts"), *asked.known_hosts}
-    own = tmp_path / "key"
-    assert configured(SshTarget("web", "deploy", 2222, own_key=own), Deadline(20)).keys == (own,)
     with pytest.raises(ConfigError, match="no `ssh` on this machine"):
-        hop("User somebody\n", target)
+        configured(SshTarget("web"), Deadline(20))
 
 
 # --- what ssh answers

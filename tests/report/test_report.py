@@ -102,10 +102,8 @@ def test_a_record_of_another_version_does_not_stop_the_page(tmp_path: Path) -> N
     assert 'armed: {"somebody": "else"}' in plain(page(prepared().write("armed", somebody="else"), tmp_path))
 
 
-def test_a_torn_last_line_is_noted_and_ignored(tmp_path: Path) -> None:
-    text = plain(page(success(), tmp_path, cut=10))
-    assert "This run is unfinished" in text
-    assert "cut off while it was written" in text
+def test_a_torn_last_line_is_ignored(tmp_path: Path) -> None:
+    assert "This run is unfinished" in plain(page(success(), tmp_path, cut=10))
 
 
 def test_an_altered_journal_is_not_believed(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import math
 from functools import lru_cache
 
 CONFIDENCE = 0.95
-_STEPS = 200  # more than bisections alone would need; Newton's take less than ten
 _TINY = 1e-300
 
 
@@ -25,20 +24,12 @@ def upper(part: int, whole: int, confidence: float = CONFIDENCE) -> float:
 
 
 def _quantile(share: float, a: float, b: float) -> float:
-    """Where the beta distribution has `share` of itself below: Newton's steps, and a bisection where one would leave the bracket."""
-    low, high, x = 0.0, 1.0, a / (a + b)
-    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    for _ in range(_STEPS):
-        excess = _below(x, a, b) - share
-        low, high = (x, high) if excess < 0.0 else (low, x)
-        density = math.exp(scale + (a - 1.0) * math.log(x) + (b - 1.0) * math.log1p(-x))
-        step = x - excess / density if density > _TINY else low
-        if not low < step < high:
-            step = (low + high) / 2.0
-        if abs(step - x) <= 1e-14 * x:
-            return step
-        x = step
-    return x
+    """Where the beta distribution has `share` of itself below, by bisection."""
+    low, high = 0.0, 1.0
+    while high - low > 1e-12 * high:
+        x = (low + high) / 2.0
+        low, high = (x, high) if _below(x, a, b) < share else (low, x)
+    return low
 
 
 def _below(x: float, a: float, b: float) -> float:

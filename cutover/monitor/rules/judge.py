@@ -3,7 +3,8 @@
 from cutover.agent.compare import dig
 from cutover.core.samples import Judgement, Level, Sample
 from cutover.core.verdict import Verdict
-from cutover.monitor.rules import bounds, rulebook
+from cutover.inventory.schema import words
+from cutover.monitor.rules import bounds
 from cutover.monitor.rules.points import History
 from cutover.monitor.rules.rulebook import STATES, Rule, RuleBook, shown
 from cutover.monitor.rules.signals import MEASURES, SeenSample, SignalValue, missing, numbers, too_little
@@ -100,7 +101,7 @@ class RuleState:
         top, level = self._limits[gravest], self._limits[held].level if held >= 0 else ""
         pending = ""
         if held < gravest:
-            pending = f"{rulebook.words(t - (self._since[gravest] or 0.0))} of {rulebook.words(top.hold)}"
+            pending = f"{words(t - (self._since[gravest] or 0.0))} of {words(top.hold)}"
         return self._say(
             LEVEL_VERDICT[level], measured, top.level, limit=top.limit, bound=bound, pending=pending, rolls_back=level == "rollback"
         )  # fmt: skip
@@ -118,13 +119,13 @@ class RuleState:
             limit = self._limits[0].limit
         if rule.signal.kind == "looks":
             misses = "1 sample" if measured.value == 1 else f"{measured.value:g} samples"
-            words = f"{misses} in a row failed: {measured.why}" if measured.value else "the host answered"
+            found = f"{misses} in a row failed: {measured.why}" if measured.value else "the host answered"
         elif measured.missing:
-            words = f"{rule.signal.entry.words} could not be measured: {measured.why}"
+            found = f"{rule.signal.entry.words} could not be measured: {measured.why}"
         else:
-            words = self._found(verdict, measured, level, limit, bound, pending)
+            found = self._found(verdict, measured, level, limit, bound, pending)
         return Judgement(
-            host=self._host, rule=rule.name, verdict=verdict, words=words if fine else f"{words}. {rule.words}",
+            host=self._host, rule=rule.name, verdict=verdict, words=found if fine else f"{found}. {rule.words}",
             next="" if fine else rule.next, level=level, rolls_back=rolls_back, pending=bool(pending),
             value=measured.value if self._limits else None, unit=rule.signal.entry.unit, limit=limit, n=measured.n, bound=bound,
             window=rule.signal.window,
@@ -136,7 +137,7 @@ class RuleState:
         """What was measured, on what it rests, and what it is held against."""
         rule, value, n = self._rule, measured.value, measured.n
         parts = [f"n {n}"] if n is not None else []
-        parts += [f"window {rulebook.words(rule.signal.window)}"] if rule.signal.window else []
+        parts += [f"window {words(rule.signal.window)}"] if rule.signal.window else []
         what, basis, unit = rule.signal.entry.words, f" ({', '.join(parts)})" if parts else "", rule.signal.entry.unit
         if limit is None or rule.signal.kind in STATES:
             return f"{what}: {measured.why or 'not known yet'}{basis}"

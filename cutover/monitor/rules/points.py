@@ -59,11 +59,7 @@ class History:
 
 
 def judge_point(point: DecisionPoint, hosts: Mapping[str, History], book: RuleBook) -> PointAnswer:
-    """Whether the watch goes on at this point: only if nothing failed since the last decision and nothing is unknown.
-
-    hour 1 and day 28: just that. hour 8: and every metric is as at hour 1. hour 24: just that, else the watch is extended.
-    day 7: and the error rate of all the time is low enough. A rule with `at_points: hold` holds by its warning. No host: unknown.
-    """
+    """Whether the watch goes on at this point. A rule with `at_points: hold` holds by its warning. No host: unknown."""
     reasons = [reason for host, one in sorted(hosts.items()) for reason in _reasons(point, host, one, book)]
     if not hosts:
         reasons = [Judgement("", point.name, Verdict.INCONCLUSIVE, "no host was sampled", "check that the watch runs")]

@@ -1,45 +1,14 @@
 """The rules of a watch as values: durations, cadence, signals, rules with their limits, metrics, decision points."""
 
-import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field
 
-from cutover.core.numbers import is_number
 from cutover.core.samples import Level
-from cutover.inventory.schema import Schema, Text, misfit, misfits
-from cutover.inventory.yamlfile import Keys
-
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
-
-
-def seconds(written: object) -> float:
-    """The seconds of a duration as people write it: 15s, 1h30m, 7d, or a number of seconds; ValueError otherwise."""
-    if is_number(written) and math.isfinite(written) and written >= 0:
-        return float(written)
-    parts = _PART.findall(written) if isinstance(written, str) else []
-    if not parts or "".join(number + unit for number, unit in parts) != str(written).strip():
-        how = "write a number and one of s, m, h, d, w, for instance 15s, 30m, 4h, 7d or 1h30m"
-        raise misfit(f"`{written}` is not a duration", how)
-    return math.fsum(float(number) * UNITS[unit] for number, unit in parts)
-
-
-Duration = Annotated[float, BeforeValidator(seconds)]
-
-
-def words(duration: float) -> str:
-    """A number of seconds as it would be written: 15s, 10m, 1h30m, 7d."""
-    left, text = round(duration, 3), ""
-    for unit in ("d", "h", "m"):
-        whole, left = divmod(left, UNITS[unit])
-        text += f"{whole:g}{unit}" if whole else ""
-    left = round(left, 3)
-    return text + (f"{left:g}s" if left or not text else "")
+from cutover.inventory.schema import Refusals, Schema, Text, misfit, words
 
 
 def shown(value: float, unit: str) -> str:
@@ -103,7 +72,6 @@ NEEDS: Mapping[Kind, tuple[str, ...]] = {  # the keys of a signal of this kind, 
     "share": ("of", "per"), "increase": ("of",), "busy": ("at",), "restarts": ("at",), "growth": ("at",), "drift": ("at", "against"),
     "stuck": ("at", "per"), "without": ("of", "per"), "fell": ("at",), "looks": (),
 }  # fmt: skip
-Refusals = Iterator[tuple[Keys, str, str]]  # key path, what was found, what to do
 
 
 def belongs(kind: Kind, given: Mapping[str, object], needed: set[str], allowed: set[str]) -> Refusals:
@@ -129,11 +97,10 @@ class SignalEntry(Schema):
     rows: bool = False
     words: Text
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def refusals(self) -> Refusals:
+        """Keys that its kind needs, and those that have no meaning for it."""
         given = {"at": self.at, "of": self.of, "per": self.per, "from": self.from_, "against": self.against}
-        misfits(belongs(self.kind, given, set(NEEDS[self.kind]), set()))
-        return self
+        yield from belongs(self.kind, given, set(NEEDS[self.kind]), set())
 
     @property
     def at_rows(self) -> bool:

@@ -6,13 +6,13 @@ from hashlib import sha256
 from itertools import pairwise
 from json import dumps
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, RootModel
 
 from cutover.core.errors import Problem, UsageError
 from cutover.core.samples import LEVELS, Level
-from cutover.inventory.schema import ModelT, Schema, Text, did_you_mean, listed, misfits, validate
+from cutover.inventory.schema import Duration, ModelT, Refusals, Schema, Text, did_you_mean, listed, validate
 from cutover.inventory.yamlfile import Keys, dotted, required
 from cutover.monitor.rules.rulebook import (
     COUNTED,
@@ -20,10 +20,8 @@ from cutover.monitor.rules.rulebook import (
     UNLIMITED,
     WINDOWED,
     DecisionPoint,
-    Duration,
     Kind,
     Metric,
-    Refusals,
     Rule,
     RuleBook,
     Signal,
@@ -77,12 +75,8 @@ class _Point(Schema):
     by: Duration = 0.0
     words: Text
 
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        misfits(self._refusals())
-        return self
-
-    def _refusals(self) -> Refusals:
+    def refusals(self) -> Refusals:
+        """Keys that need one another."""
         if (self.otherwise == "extend") != (self.by > 0):
             next_ = "write otherwise: extend and by: 6h, or neither"
             yield ("by",), "`by` says by how much a watch is extended", next_
@@ -116,8 +110,8 @@ def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> 
     document, problems = required(file), list[Problem]()
 
     def where(*keys: str | int) -> str:
-        """The line in the file, or the variable where that is what counts."""
-        if keys[:1] == ("rules",) and _overridden(overrides, keys[1:]):
+        """The line in the file, or the variable where that changes the rule."""
+        if keys[0] == "rules" and keys[1] in overrides:
             return dotted((OVERRIDES, *keys[1:]))
         return document.where(*keys)
 
@@ -174,17 +168,6 @@ def _misplaced(rules: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterat
             yield Problem(f"there is no rule `{name}`", next_, path=path)
         elif not isinstance(changes, dict):
             yield Problem(f"{changes!r} is not a map of changes", "write {window: 5m}", path=path)
-
-
-def _overridden(overrides: Any, keys: Keys) -> bool:
-    """Whether the variable has this key; of a map in it each key by itself."""
-    for key in keys:
-        if not isinstance(overrides, Mapping):
-            return True
-        if key not in overrides:
-            return False
-        overrides = overrides[key]
-    return len(keys) > 1
 
 
 def _merged(rule: Any, defaults: Mapping[str, Any], changes: Any) -> Any:

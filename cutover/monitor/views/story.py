@@ -21,24 +21,6 @@ from cutover.timeline.timeline import Integrity
 Data = dict[str, Any]
 
 
-@dataclass
-class VerdictSpan:
-    """From when until when a verdict stood; None is a stretch without samples."""
-
-    start: float
-    end: float
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A stretch of the watch without samples."""
-
-    start: float
-    end: float
-    why: str
-
-
 @dataclass(frozen=True)
 class Event:
     """Something that happened, as live view, table and report say it; `what` is one word, or a verdict."""
@@ -112,7 +94,7 @@ class FleetRow:
 
 @dataclass
 class HostWatch:
-    """One host of a watch: its figures, its verdicts over time, what was found."""
+    """One host of a watch: its figures, its verdict, what was found."""
 
     name: str
     shown: WatchDisplay
@@ -121,9 +103,7 @@ class HostWatch:
     error: str = ""  # why the newest sample failed; empty where it did not
     verdict: Verdict = Verdict.INCONCLUSIVE  # the newest
     judged_at: When | None = None
-    # By rule, each sample's (t, figure in the unit in which it is shown); None where it was not measured, so that a line breaks there.
-    series: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
-    stretches: list[VerdictSpan] = field(default_factory=list)
+    figures: Mapping[str, float] = field(default_factory=dict)  # by rule, of the newest sample, in the unit of the rule
     open: dict[str, RuleFinding] = field(default_factory=dict)  # by rule
     newest: Mapping[str, Any] | None = (
         None  # the documents of the newest sample that had the service's own named values
@@ -141,11 +121,7 @@ class HostWatch:
         self, when: When, verdict: Verdict, judgements: Sequence[Judgement], figures: Mapping[str, float]
     ) -> list[RuleFinding]:
         """Take what the rules said; gives the findings that are new. What is not named in a sample is PASS."""
-        before, self.judged_at, self.verdict = self.judged_at, when, verdict
-        self._stretch(when.t, verdict)
-        for signal in self.shown.signals:
-            figure = figures.get(signal.rule)
-            self.series.setdefault(signal.rule, []).append((when.t, None if figure is None else figure * signal.times))
+        before, self.judged_at, self.verdict, self.figures = self.judged_at, when, verdict, figures
         bad = {one.rule: one for one in judgements if one.verdict is not Verdict.PASS}
         for rule in self.open.keys() - bad.keys():
             self.open.pop(rule).over = when
@@ -160,23 +136,10 @@ class HostWatch:
         self.open |= {one.rule: one for one in fresh}
         return fresh
 
-    def gap(self, start: float, end: float) -> None:
-        """No samples in between: no line is drawn across, and no verdict stands there."""
-        for series in self.series.values():
-            series.append((start, None))
-        if self.samples:
-            self._stretch(start, None)
-            self._stretch(end, None)
-
     def figure(self, signal: ShownSignal) -> float | None:
         """The newest value of a signal."""
-        return self.series[signal.rule][-1][1] if signal.rule in self.series else None
-
-    def _stretch(self, t: float, verdict: Verdict | None) -> None:
-        if self.stretches:
-            self.stretches[-1].end = max(t, self.stretches[-1].end)
-        if not self.stretches or self.stretches[-1].verdict is not verdict:
-            self.stretches.append(VerdictSpan(t, t, verdict))
+        value = self.figures.get(signal.rule)
+        return None if value is None else value * signal.times
 
 
 @dataclass
@@ -192,13 +155,11 @@ class WatchStory(WatchState):
     look_s: float = 0.0
     live_s: float = 0.0  # how long it lasts
     once: bool = False  # whether it goes on by single samples
-    # Of each rule and level: limit, for_s.
-    limits: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     now: When = field(default_factory=lambda: When("", 0.0))  # the newest record
     groups: list[FleetRow] = field(default_factory=list)
     findings: list[RuleFinding] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
+    unseen_s: float = 0.0  # of the watch without samples
     decided: list[Decision] = field(default_factory=list)
     notices: list[Data] = field(default_factory=list)  # with when (`at`)
     triggers: list[RuleFinding] = field(default_factory=list)  # what rolled the fleet back
@@ -225,11 +186,6 @@ class WatchStory(WatchState):
     def fleet(self) -> Verdict:
         """The worst of the newest verdicts."""
         return worst(host.verdict for host in self.hosts.values())
-
-    @property
-    def end(self) -> float:
-        """How far it has come, on its own clock."""
-        return self.now.t
 
     def next_point(self, t: float) -> tuple[str, float] | None:
         """The decision point that comes next after a moment, and when, moved by what the watch was extended."""
@@ -260,7 +216,7 @@ class WatchStory(WatchState):
         self.hosts = {name: HostWatch(name, self.shown) for name in data["hosts"]}
         self.cadence = Cadence(tuple((until, every) for until, every in data["cadence"]))
         self.due = tuple((one["name"], one["at"]) for one in data["points"])
-        self.limits, self.look_s, self.live_s = data["rules"]["rules"], data["look_s"], data["live_s"]
+        self.look_s, self.live_s = data["look_s"], data["live_s"]
         self.once = bool(data.get("once"))
         ends = f"to {hour(self.due[-1][1])}" if self.due else "without a decision point"
         faster = "" if self.scale == 1 else f", its clock {self.scale:g} times as fast"
@@ -272,11 +228,9 @@ class WatchStory(WatchState):
 
     def _watch_gap(self, when: When, data: Data) -> None:
         super()._watch_gap(when, data)
-        gap = Gap(data["from_t"], data["to_t"], data["why"])
-        self.gaps.append(gap)
-        for host in self.hosts.values():
-            host.gap(gap.start, gap.end)
-        self._tell(when, "gap", f"no samples for {span(gap.end - gap.start)}: {gap.why}")
+        seconds = data["to_t"] - data["from_t"]
+        self.unseen_s += seconds
+        self._tell(when, "gap", f"no samples for {span(seconds)}: {data['why']}")
 
     def _watch_left(self, when: When, data: Data) -> None:
         self._tell(when, "left", f"nobody watches the triggers now: {data['why']}")
@@ -358,11 +312,4 @@ def read_watch(path: Path, shown: WatchDisplay) -> tuple[WatchStory, Integrity] 
                 number, head = record.seq, record.hash
         except BrokenChain as found:
             broken = str(found)
-    return story, Integrity(number, head, broken, _torn(path))
-
-
-def _torn(path: Path) -> bool:
-    """Whether the last line was cut off while it was written."""
-    with path.open("rb") as file:
-        file.seek(max(0, file.seek(0, 2) - 1))
-        return file.read() not in (b"", b"\n")
+    return story, Integrity(number, head, broken)

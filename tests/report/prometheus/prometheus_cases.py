@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from cutover.monitor.rules.bounds import lower
-from cutover.report.prometheus import generate
+from cutover.report.prometheus import queries_of
 from tests.checkout import ROOT
 
 STEP = 15
@@ -23,7 +23,7 @@ Series = dict[str, str]  # name with labels -> values
 @cache
 def rules() -> list[dict[str, Any]]:
     """What rules.yml of the service's Prometheus files holds."""
-    (group,) = yaml.safe_load(generate("abaco", ROOT))["groups"]
+    (group,) = yaml.safe_load(queries_of("abaco", ROOT).text())["groups"]
     assert group["interval"] == f"{STEP}s"
     found: list[dict[str, Any]] = group["rules"]
     return found

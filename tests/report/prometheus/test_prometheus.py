@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from cutover.core.errors import UsageError
+from cutover.inventory.schema import words
 from cutover.monitor.rules.bounds import lower
-from cutover.report.prometheus import camel, duration, folder, generate
+from cutover.report.prometheus import camel, folder, queries_of
 from cutover.report.runbook import example_variables
 from kpi.config import PipelineConfig
 from kpi.counters import Counters
@@ -25,11 +26,11 @@ from tests.report.prometheus.prometheus_cases import alerts, byar, rules
 
 def test_the_rules_are_up_to_date() -> None:
     committed = (ROOT / folder("abaco") / "rules.yml").read_text(encoding="utf-8")
-    assert committed == generate("abaco", ROOT), "run `./invokew prometheus` and commit what it writes"
+    assert committed == queries_of("abaco", ROOT).text(), "run `./invokew prometheus` and commit what it writes"
 
 
 def test_every_level_of_every_rule_is_an_alert_or_is_said_to_be_none() -> None:
-    book, unseen = shipped(), set(re.findall(r"^#   (\w+): ", generate("abaco", ROOT), re.MULTILINE))
+    book, unseen = shipped(), set(re.findall(r"^#   (\w+): ", queries_of("abaco", ROOT).text(), re.MULTILINE))
     alerted = {(one["labels"]["rule"], one["labels"]["severity"]) for one in alerts()}
     wanted = {(rule.name, limit.level) for rule in book.rules if rule.name not in unseen for limit in rule.limits}
     assert alerted == wanted | {("seen", "critical")}
@@ -61,7 +62,7 @@ def test_an_environment_has_its_own_numbers_and_durations() -> None:
     variables = {**example_variables(ROOT, "abaco")}
     variables |= {"watch_look_s": 0.5, "watch_rules": {"running": {"for": {"critical": 1.5}}}}
     variables["watch_thresholds"] = {"memory_mb": {"warn": 77, "critical": 88}}
-    text = generate("abaco", ROOT, variables)
+    text = queries_of("abaco", ROOT, variables).text()
     assert "abaco:memory > 77\n" in text
     assert "interval: 500ms" in text
     assert re.search(r"abaco:service_state > 0\n +for: 1s500ms", text)
@@ -80,7 +81,7 @@ def test_the_bound_is_never_above_the_exact_one_and_near_it() -> None:
     [(0, "0s"), (15, "15s"), (540, "9m"), (5400, "1h30m"), (86400, "1d"), (0.25, "250ms"), (1.5, "1s500ms")],
 )
 def test_durations_are_written_as_prometheus_reads_them(seconds: float, written: str) -> None:
-    assert duration(seconds) == written
+    assert words(seconds) == written
 
 
 def test_every_metric_that_must_always_be_there_is_shown_by_a_service_that_has_just_begun(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def refused(tmp_path: Path, change: dict[str, Any]) -> list[str]:
             inner[last] = value
     file.write_text(yaml.safe_dump(mapping))
     with pytest.raises(UsageError) as error:
-        generate("abaco", tmp_path)
+        queries_of("abaco", tmp_path).text()
     assert all(problem.next and "prometheus.yml:" in problem.path for problem in error.value.problems)
     return sorted(f"{problem.path.rpartition(': ')[2]}: {problem.found}" for problem in error.value.problems)
 
@@ -137,12 +138,10 @@ def test_all_unknown_and_missing_names_are_said_at_once(tmp_path: Path) -> None:
         "signals/validation": {"value": "x"},
         "unseen/validation": None,
         "signals/service_state/words": "",
-        "always": ["abaco_redy"],
         "lower": "$of",
     }
     reported = refused(tmp_path, change)
     assert reported == [
-        "always[0]: no query uses `abaco_redy`",
         "lower: $per is missing",
         "signals.error_rate.per: `per` is missing",
         "signals.latency.value: `value` does not belong to the kind mean",

@@ -1,9 +1,8 @@
-"""The watch on the report's page: verdict, timeline, charts, what was found, who decided and was notified, how it ended."""
+"""The watch on the report's page: verdict, what was found, the table, who decided and was notified, how it ended."""
 
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cutover.console.text import names, span
@@ -14,11 +13,9 @@ from cutover.monitor.views.story import RuleFinding, WatchStory, read_watch
 from cutover.monitor.views.table import table_lines
 from cutover.monitor.views.text import called, hour
 from cutover.plan.plan import Plan
-from cutover.release.wheels import digest_file
-from cutover.report.monitor.charts import colour, limits_of, scale_of, signal_chart, timeline_chart
 from cutover.report.validation import COMPARISON
 from cutover.timeline.endings import Ending
-from cutover.timeline.presentation import Presentation, ShownSignal
+from cutover.timeline.presentation import Presentation
 from cutover.timeline.timeline import Integrity, Timeline
 
 Page = dict[str, Any]
@@ -31,25 +28,17 @@ def watch_page(run: RunDir, story: Timeline, shown: Presentation, plan: Plan | N
         return None
     watch, integrity = read
     old = plan.service.old if plan else "the old release"
-    scale, found = scale_of(watch), _grouped(watch)
+    found = _grouped(watch)
     return {
         "story": watch,
         "integrity": integrity,
         "ending": watch_ending(watch, integrity, old, rolled_back=story.last("rollback.started") is not None),
         "old": old,
         "tiles": _tiles(watch, old),
-        "timeline": timeline_chart(watch, scale),
-        "charts": [  # title, chart, and the words below it
-            (f"{signal.label}{f', {signal.unit}' if signal.unit else ''}", chart, _limits(watch, signal))
-            for signal in shown.watch.signals
-            if (chart := signal_chart(watch, signal, scale)) is not None
-        ],
-        "colours": [(colour(number), name) for number, name in enumerate(watch.hosts)],
         "found": [one for one in found if one["verdict"] is not Verdict.INCONCLUSIVE],
         "unsure": [one for one in found if one["verdict"] is Verdict.INCONCLUSIVE],
         "notices": sorted([*_data(story, "notice"), *watch.notices], key=lambda one: str(one["at"])),
         "signoffs": _data(story, "signoff"),
-        "detection": detection(watch),
         "table": list(table_lines(watch)),
     }
 
@@ -67,35 +56,19 @@ def measured_later(run: RunDir, page: Page | None) -> dict[tuple[str, str], dict
     return {key: {"after": {"document": document}} for key, document in found.items()}
 
 
-def bundles(run: RunDir) -> list[tuple[str, int, str]]:
-    """The bundles of evidence in the run's directory: name, size, digest."""
-    paths = sorted(run.path.glob("evidence-*.tar"), reverse=True)
-    return [(path.name, path.stat().st_size, digest_file(path)) for path in paths]
-
-
-def _limits(story: WatchStory, signal: ShownSignal) -> str:
-    """The limits in words."""
-    words = []
-    for level, value in limits_of(story, signal):
-        hold = story.limits[signal.rule][level]["for_s"]
-        words.append(f"{level} {value:g} {signal.unit}".strip() + (f" for {span(hold)}" if hold else ""))
-    return f"Limits: {', '.join(words)}."
-
-
 def _tiles(story: WatchStory, old: str) -> list[tuple[str, str]]:
     """The few figures of the watch at the top."""
     samples = sum(host.samples for host in story.hosts.values())
     passed = len({one.name for one in story.decided if one.verdict.lets_pass})
     tiles = [
-        ("watched for", span(story.end)),
+        ("watched for", span(story.now.t)),
         ("samples", f"{samples:,}".replace(",", " ")),
         ("rows recorded", str(len(story.groups))),
         ("decision points passed", f"{passed} of {len(story.due)}"),
     ]
-    if seen := detection(story):
-        tiles.append(
-            (f"trigger to {old} in service", "not back" if seen.back_after_s is None else f"{seen.back_after_s:.1f} s")
-        )
+    if story.triggers:
+        back = f"{between(story.triggers[0].last.at, story.back.at):.1f} s" if story.back else "not back"
+        tiles.append((f"trigger to {old} in service", back))
     if story.scale != 1:
         tiles.append(("clock", f"{story.scale:g} times as fast"))
     return tiles
@@ -124,34 +97,9 @@ def _data(run: Timeline, kind: str) -> list[Mapping[str, Any]]:
     return [{"at": record.at} | record.data for record in run.of(kind)]
 
 
-# The verdict of a watch in two plain sentences, for somebody who was not there; and how fast a fault was noticed and undone.
+# The verdict of a watch in two plain sentences, for somebody who was not there.
 
 TONE = {Verdict.PASS: "good", Verdict.WARN: "warn"}
-
-
-@dataclass(frozen=True)
-class TriggerDetection:
-    """When a trigger fired (ISO 8601 UTC, real time), and how long each part took in seconds; None where it is not known."""
-
-    trigger: RuleFinding
-    last_good: str | None  # the last sample at which its rule was well; before it the fault cannot have begun
-    back: str | None  # the rollback had ended
-    detected_within_s: float | None  # from the last good sample until the trigger fired
-    back_after_s: float | None  # from the trigger until the rollback had ended
-    whole_s: float | None  # from the last good sample until then: at most so long were users served badly
-
-
-def detection(story: WatchStory) -> TriggerDetection | None:
-    """Of the first trigger of the watch; None where none fired."""
-    if not story.triggers:
-        return None
-    trigger = story.triggers[0]
-    fired, before = trigger.last.at, trigger.before
-    good, back = before.at if before else None, story.back.at if story.back else None
-    return TriggerDetection(
-        trigger, good, back, between(good, fired) if good else None, between(fired, back) if back else None,
-        between(good, back) if good and back else None,
-    )  # fmt: skip
 
 
 def watch_ending(story: WatchStory, integrity: Integrity, old: str, *, rolled_back: bool = False) -> Ending:
@@ -168,17 +116,17 @@ def watch_ending(story: WatchStory, integrity: Integrity, old: str, *, rolled_ba
         return _back(story, old)
     second = _second(story)
     if story.end_word == "gone" or (rolled_back and story.finished is None):
-        first = f"The watch ended at {hour(story.end)}: another command rolled the run back to {old}."
+        first = f"The watch ended at {hour(story.now.t)}: another command rolled the run back to {old}."
         return Ending("watch: ended", "warn", first, second)
     if hold := story.waiting:
         why = "; ".join(hold.reasons).rstrip(".")
         first = f"The watch is on hold {hold.where} and waits for a person: {why}."
         return Ending("watch: on hold", "warn", first, f"If nobody decides: {called(hold.default)}. {second}")
     if story.finished is None:
-        first = f"The watch is at {hour(story.end)}; the newest verdict of the fleet is {story.fleet}."
+        first = f"The watch is at {hour(story.now.t)}; the newest verdict of the fleet is {story.fleet}."
         return Ending("watch: under way", "quiet" if story.fleet.lets_pass else "bad", first, second)
     were = "host was" if len(story.hosts) == 1 else "hosts were"
-    first = f"{len(story.hosts)} {were} watched for {span(story.end)} ({names(story.hosts)}): {_sum(story)}."
+    first = f"{len(story.hosts)} {were} watched for {span(story.now.t)} ({names(story.hosts)}): {_sum(story)}."
     return Ending(f"watch: {story.final}", TONE.get(story.final, "bad"), first, second)
 
 
@@ -201,8 +149,7 @@ def _second(story: WatchStory) -> str:
     samples = sum(host.samples for host in story.hosts.values())
     missed = sum(host.missed for host in story.hosts.values())
     failed = f"{missed} failed" if missed else "all succeeded"
-    gone = sum(gap.end - gap.start for gap in story.gaps)
-    gaps = f"; no samples for {span(gone)}" if story.gaps else ""
+    gaps = f"; no samples for {span(story.unseen_s)}" if story.unseen_s else ""
     by = Counter(one.verdict for one in story.findings)
     found = [f"{by[verdict]} {verdict}" for verdict in reversed(Verdict) if by[verdict]]
     findings = f"Findings: {', '.join(found)}." if found else "No findings."
@@ -210,16 +157,16 @@ def _second(story: WatchStory) -> str:
 
 
 def _back(story: WatchStory, old: str) -> Ending:
-    found = detection(story)
-    by = found.trigger.words if found else "; ".join(story.reasons) or "a person decided it"
-    by = by.rstrip(".")
+    trigger = next(iter(story.triggers), None)
+    by = (trigger.words if trigger else "; ".join(story.reasons) or "a person decided it").rstrip(".")
     if story.back is None or story.back_code not in (0, 4):
         first = f"The watch rolled the fleet back to {old} ({by}), and the rollback is not complete."
         return Ending("watch: a person is needed", "bad", first, "Take care of the hosts that are named below, now.")
     first = f"The watch rolled the fleet back to {old}: {by}."
-    if found is None:
+    if trigger is None:
         return Ending("watch: rolled back", "bad", first, _second(story))
-    seen = "at the first sample" if found.detected_within_s is None else f"within {found.detected_within_s:.1f} s"
-    whole = f", {found.whole_s:.1f} s in all" if found.whole_s is not None else ""
-    second = f"It was detected {seen} and the fleet was back on {old} {found.back_after_s:.1f} s after that{whole}."
+    fired, good, back = trigger.last.at, trigger.before, story.back.at
+    seen = f"within {between(good.at, fired):.1f} s" if good else "at the first sample"
+    whole = f", {between(good.at, back):.1f} s in all" if good else ""  # at most so long were users served badly
+    second = f"It was detected {seen} and the fleet was back on {old} {between(fired, back):.1f} s after that{whole}."
     return Ending("watch: rolled back", "bad", first, second)

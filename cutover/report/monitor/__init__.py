@@ -1,1 +1,0 @@
-"""The watch in the report."""
