@@ -135,7 +135,7 @@ class Watch:
         return together
 
     def _kept(self, host: str, found: Judgements, t: float, *, row: bool) -> dict[str, object]:
-        """A row keeps all judgements, a sample in between those that are not PASS; the figures of all rules are there to be shown."""
+        """A row keeps all judgements, a sample in between those that are not PASS; the figures of all rules are there to be drawn."""
         kept = [one.as_json() for one in found if row or one.verdict is not Verdict.PASS]
         figures = {one.rule: float(f"{one.value:.6g}") for one in found if one.value is not None}
         verdict = str(worst(one.verdict for one in found))

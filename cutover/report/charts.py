@@ -1,4 +1,4 @@
-"""The time line of a run as SVG inside the page. Colors come from the page's CSS."""
+"""The time line of a run as SVG inside the page, and what the charts of the watch are drawn with too. Colors come from the page's CSS."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,28 +16,35 @@ STEPS_S = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, MINUTE, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE, 15 * MINUTE, 30 * MINUTE,
     HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY,
 )  # fmt: skip
-MOST_TICKS = 9
 TOP = 60  # of the first host's row; above it are the clock and the names of the batches
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From Unix time to the place across the chart."""
+    """From seconds (or Unix time) to the place across the chart; any other values go from another `begin` to another `end`."""
 
     first: float
     last: float
+    begin: float = LEFT
+    end: float = WIDTH - 16
 
     def place(self, value: float) -> float:
-        """The place of a time, kept inside the chart."""
+        """The place of a value, kept inside the chart."""
         share = (value - self.first) / ((self.last - self.first) or 1)
-        return round(LEFT + min(1.0, max(0.0, share)) * (WIDTH - 16 - LEFT), 1)
+        return round(self.begin + min(1.0, max(0.0, share)) * (self.end - self.begin), 1)
 
-    def ticks(self) -> list[float]:
-        """Round times to draw lines at."""
-        step = next((step for step in STEPS_S if (self.last - self.first) / step <= MOST_TICKS), STEPS_S[-1])
+    def ticks(self, most: int = 9, steps: Sequence[float] = STEPS_S) -> list[float]:
+        """Round values to draw lines at."""
+        step = next((step for step in steps if (self.last - self.first) / step <= most), steps[-1])
         begin = int(self.first // step)
-        values = (step * (begin + number) for number in range(MOST_TICKS + 3))
+        values = (step * (begin + number) for number in range(most + 3))
         return [value for value in values if self.first <= value <= self.last]
+
+
+def svg(body: Sequence[str], height: float, label: str) -> Markup:
+    """A chart of these parts, with the words for those who do not see it."""
+    opening = f'<svg class="chart" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
+    return Markup(f"{opening}{''.join(body)}</svg>")  # noqa: S704 - every text in it went through escape()
 
 
 def timeline_chart(timeline: Timeline, away: Sequence[Outage], session: tuple[str, str]) -> Markup:
@@ -55,8 +62,7 @@ def timeline_chart(timeline: Timeline, away: Sequence[Outage], session: tuple[st
             title = f"{host}: outage of {interval.seconds:.2f} s {interval.why}"
             body.append(_bar("away", scale, interval.start, interval.end, y + 25, 5, title))
     words = f"Time line of the run on {len(timeline.hosts)} hosts, {session[0]} to {session[1]} UTC; the table below has the numbers"
-    opening = f'<svg class="chart" viewBox="0 0 {WIDTH} {bottom + 8}" role="img" aria-label="{escape(words)}">'
-    return Markup(f"{opening}{''.join(body)}</svg>")  # noqa: S704 - every text in it went through escape()
+    return svg(body, bottom + 8, words)
 
 
 def _unix(at: str) -> float:

@@ -1,21 +1,26 @@
-"""The watch on the report's page: verdict, what was found, the table, who decided and was notified, how it ended."""
+"""The watch on the report's page: verdict, charts, what was found, who decided and was notified, how it ended."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup, escape
+
 from cutover.console.text import names, span
+from cutover.core.samples import LEVELS
 from cutover.core.times import between
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
+from cutover.monitor.state import HOUR
 from cutover.monitor.views.story import RuleFinding, WatchStory, read_watch
 from cutover.monitor.views.table import table_lines
 from cutover.monitor.views.text import called, hour
 from cutover.plan.plan import Plan
+from cutover.report.charts import LEFT, WIDTH, Scale, svg
 from cutover.report.validation import COMPARISON
 from cutover.timeline.endings import Ending
-from cutover.timeline.presentation import Presentation
+from cutover.timeline.presentation import Presentation, ShownSignal
 from cutover.timeline.timeline import Integrity, Timeline
 
 Page = dict[str, Any]
@@ -28,13 +33,19 @@ def watch_page(run: RunDir, story: Timeline, shown: Presentation, plan: Plan | N
         return None
     watch, integrity = read
     old = plan.service.old if plan else "the old release"
-    found = _grouped(watch)
+    scale, found = Scale(0.0, max(watch.now.t, 1.0)), _grouped(watch)
     return {
         "story": watch,
         "integrity": integrity,
         "ending": watch_ending(watch, integrity, old, rolled_back=story.last("rollback.started") is not None),
         "old": old,
         "tiles": _tiles(watch, old),
+        "charts": [  # title, chart, and the words below it
+            (f"{signal.label}{f', {signal.unit}' if signal.unit else ''}", chart, _limits_in_words(watch, signal))
+            for signal in shown.watch.signals
+            if (chart := signal_chart(watch, signal, scale)) is not None
+        ],
+        "colours": [(colour(number), name) for number, name in enumerate(watch.hosts)],
         "found": [one for one in found if one["verdict"] is not Verdict.INCONCLUSIVE],
         "unsure": [one for one in found if one["verdict"] is Verdict.INCONCLUSIVE],
         "notices": sorted([*_data(story, "notice"), *watch.notices], key=lambda one: str(one["at"])),
@@ -54,6 +65,14 @@ def measured_later(run: RunDir, page: Page | None) -> dict[tuple[str, str], dict
         if "hosts" not in document:  # the fleet's has every host, and what was measured is in their own
             found[str(document.get("host", path.parent.name)), "shadow.report"] = document
     return {key: {"after": {"document": document}} for key, document in found.items()}
+
+
+def _limits_in_words(story: WatchStory, signal: ShownSignal) -> str:
+    words = []
+    for level, value in limits_of(story, signal):
+        hold = story.limits[signal.rule][level]["for_s"]
+        words.append(f"{level} {value:g} {signal.unit}".strip() + (f" for {span(hold)}" if hold else ""))
+    return f"Limits: {', '.join(words)}."
 
 
 def _tiles(story: WatchStory, old: str) -> list[tuple[str, str]]:
@@ -149,7 +168,8 @@ def _second(story: WatchStory) -> str:
     samples = sum(host.samples for host in story.hosts.values())
     missed = sum(host.missed for host in story.hosts.values())
     failed = f"{missed} failed" if missed else "all succeeded"
-    gaps = f"; no samples for {span(story.unseen_s)}" if story.unseen_s else ""
+    gone = sum(gap.end - gap.start for gap in story.gaps)
+    gaps = f"; no samples for {span(gone)}" if story.gaps else ""
     by = Counter(one.verdict for one in story.findings)
     found = [f"{by[verdict]} {verdict}" for verdict in reversed(Verdict) if by[verdict]]
     findings = f"Findings: {', '.join(found)}." if found else "No findings."
@@ -170,3 +190,116 @@ def _back(story: WatchStory, old: str) -> Ending:
     whole = f", {between(good.at, back):.1f} s in all" if good else ""  # at most so long were users served badly
     second = f"It was detected {seen} and the fleet was back on {old} {between(fired, back):.1f} s after that{whole}."
     return Ending("watch: rolled back", "bad", first, second)
+
+
+# A chart for each signal that has a limit, as SVG: a line a host, its limits, what happened meanwhile.
+
+COLOURS = 10
+TOP, BOTTOM, LABEL = 26, 176, 193
+BINS, POINTS = 160, 2400  # how finely a line is drawn; how many points a chart may have in all
+MOST_VALUES = 4  # that stand on the axis
+VALUES = [factor * 10.0**power for power in range(-6, 13) for factor in (1, 2, 5)]  # how far apart
+NEAR = 2.5  # a limit is drawn in up to so many times what was measured, else only named below the chart
+
+
+def colour(number: int) -> str:
+    """The classes of a host's line: ten colours, then the same dashed."""
+    return f"h{number % COLOURS}{' again' if number >= COLOURS else ''}"
+
+
+def _frame(story: WatchStory, scale: Scale) -> Iterator[str]:
+    """Behind the figures: the watch's clock, holds, and gaps without samples."""
+    away = [
+        ("held", hold.when.t, hold.closed.t if hold.closed else story.now.t, f"on hold {hold.where}: {'; '.join(hold.reasons)}")
+        for hold in story.holds
+    ]  # fmt: skip
+    away += [("gap", gap.start, gap.end, f"no samples: {gap.why}") for gap in story.gaps]
+    for css, start, end, title in away:
+        box = f'x="{scale.place(start)}" width="{max(1.5, scale.place(end) - scale.place(start)):.1f}"'
+        yield f'<rect class="{css}" {box} y="{TOP}" height="{BOTTOM - TOP}"><title>{escape(title)}</title></rect>'
+    for t in scale.ticks(12):
+        x = scale.place(t)
+        anchor = "end" if x > scale.end - 12 else "middle"
+        yield f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP}" y2="{BOTTOM}"/>'
+        yield f'<text class="tick" x="{x}" y="{LABEL}" text-anchor="{anchor}">{_tick(t, scale.last)}</text>'
+
+
+def _tick(t: float, last: float) -> str:
+    if last > 48 * HOUR:
+        return f"day {t / 24 / HOUR:g}"
+    size, unit = (HOUR, "h") if last > 1.5 * HOUR else (60.0, "min") if last > 120 else (1.0, "s")
+    return f"{t / size:g} {unit}"
+
+
+def _marks(story: WatchStory, scale: Scale) -> Iterator[str]:
+    """Before the figures: decision points, triggers, the moment at which the fleet was back."""
+    marks = [("mark", one.when.t, f"{one.name}: {one.verdict}, {one.answer}") for one in story.decided]
+    marks += [("mark back", one.last.t, f"{hour(one.last.t)}: trigger on {one.words}") for one in story.triggers]
+    marks += [("mark limit", story.back.t, f"{hour(story.back.t)}: the rollback had ended")] if story.back else []
+    for css, t, title in marks:
+        x = scale.place(t)
+        yield f'<line class="{css}" x1="{x}" x2="{x}" y1="{TOP}" y2="{BOTTOM}"><title>{escape(title)}</title></line>'
+
+
+def limits_of(story: WatchStory, signal: ShownSignal) -> list[tuple[str, float]]:
+    """Level and limit of the signal's rule as the watch was begun with them, the lowest first."""
+    limits = story.limits.get(signal.rule, {})
+    return sorted(
+        ((level, limits[level]["limit"] * signal.times) for level in LEVELS if level in limits), key=lambda one: one[1]
+    )
+
+
+def signal_chart(story: WatchStory, signal: ShownSignal, scale: Scale) -> Markup | None:
+    """The chart of a signal; None where it has no limit, or nothing was measured."""
+    limits = limits_of(story, signal)
+    lines = {one.name: one.series.get(signal.rule, []) for one in story.hosts.values()}
+    seen = [value for line in lines.values() for _, value in line if value is not None]
+    if not seen or not limits:
+        return None
+    near = [value for _, value in limits if value <= NEAR * max(seen)]
+    upward = Scale(min(0.0, *seen), 1.12 * max([*seen, *near]) or 1.12 * limits[0][1] or 1.0, BOTTOM, TOP)
+    body = [*_frame(story, scale), *_values(upward, signal.unit), *_limits(limits, upward, scale)]
+    bins = max(12, min(BINS, POINTS // len(lines)))
+    for number, (name, series) in enumerate(lines.items()):
+        if path := _path(series, scale, upward, bins):
+            body.append(f'<path class="curve {colour(number)}" d="{path}"><title>{escape(name)}</title></path>')
+    body += _marks(story, scale)
+    label = f"{signal.label} of {len(lines)} hosts over the watch; at most {max(seen):.4g} {signal.unit}".strip()
+    return svg(body, LABEL + 6, label)
+
+
+def _values(upward: Scale, unit: str) -> Iterator[str]:
+    for value in upward.ticks(MOST_VALUES, VALUES):
+        y = upward.place(value)
+        yield f'<line class="grid" x1="{LEFT}" x2="{WIDTH - 16}" y1="{y}" y2="{y}"/>'
+        yield f'<text class="tick" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{value:.6g} {escape(unit)}</text>'
+
+
+def _limits(limits: Sequence[tuple[str, float]], upward: Scale, scale: Scale) -> Iterator[str]:
+    """Lines at the limits that lie within the chart, named at the right."""
+    place = BOTTOM + 9.0
+    for level, value in limits:
+        if value <= upward.last:
+            y = upward.place(value)
+            place = min(y - 4, place - 13)  # names do not cover each other
+            yield f'<line class="threshold {level}" x1="{LEFT}" x2="{scale.end}" y1="{y}" y2="{y}"/>'
+            yield f'<text class="threshold {level}" x="{scale.end}" y="{place}" text-anchor="end">{level} {value:g}</text>'
+
+
+def _path(series: Sequence[tuple[float, float | None]], scale: Scale, upward: Scale, bins: int) -> str:
+    """A line through the least and the most of each part of the time, so that no peak is lost; broken where nothing was measured."""
+    width, piece = ((scale.last - scale.first) or 1.0) / bins, 0
+    parts: dict[tuple[int, int], list[tuple[float, float]]] = {}
+    for t, value in series:
+        if value is None:
+            piece += 1
+        else:
+            parts.setdefault((piece, int((t - scale.first) / width)), []).append((t, value))
+    path, drawn, last = "", -1, (0.0, 0.0)
+    for (piece, _), points in parts.items():
+        for t, value in sorted({min(points, key=lambda one: one[1]), max(points, key=lambda one: one[1])}):
+            place = (scale.place(t), upward.place(value))
+            if piece != drawn or place != last:
+                path += f"{'M' if piece != drawn else 'L'}{place[0]:g} {place[1]:g}"
+            drawn, last = piece, place
+    return path

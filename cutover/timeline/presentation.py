@@ -92,7 +92,7 @@ class RealTimeFigure(ReportModel):
 
 
 class ShownSignal(ReportModel):
-    """A figure that people follow: what the rule of this name measures, its names and its unit."""
+    """A figure that people follow: what the rule of this name measures, with its limits in the chart, and its names and unit."""
 
     rule: str
     label: str
@@ -101,6 +101,7 @@ class ShownSignal(ReportModel):
     times: float = Field(default=1.0, description="from the unit of the rule to this unit")
     format: str = ".4g"
     counted: bool = Field(default=False, description="a rate: on how many events it rests stands beside it")
+    table: bool = False
 
 
 class WatchDisplay(ReportModel):

@@ -94,9 +94,44 @@ def test_decisions_sign_offs_and_notices_are_there(tmp_path: Path) -> None:
     assert "hold high operations lead hold of stage WARN sent over mail NOT sent over chat: connection refused" in text
 
 
+def test_charts_show_hosts_limits_decisions_holds_and_gaps(tmp_path: Path) -> None:
+    html = page(held_and_gone_on(look_s=600, hosts=NAMES), tmp_path)
+    memory = html.split("<h3>Memory, MB</h3>")[1].split("</svg>")[0]
+    assert [f"<title>{name}</title>" in memory for name in NAMES] == [True] * 3
+    assert memory.count('class="curve ') == 3
+    assert ">warn 200<" in memory
+    assert ">critical 500<" in memory
+    assert memory.count('<line class="mark"') == 3
+    for css in ('class="held"', 'class="gap"'):
+        assert css in memory
+    assert "Limits: warn 200 MB, critical 500 MB for 10 min." in html
+    assert "Limits: warn 100 ms, critical 500 ms" in html  # far above what was measured: named, not drawn
+    assert "<h3>KPI change since the first row" not in html  # no limit, no chart
+
+
+def test_a_line_breaks_in_a_gap_and_keeps_its_peaks(tmp_path: Path) -> None:
+    watch = Watching("h1", look_s=60).look(row=True).until(5 * HOUR)
+    watch.servers[0].memory_mb = 180
+    watch.until(watch.t + 60)
+    watch.servers[0].memory_mb = 41
+    html = page(watch.until(8 * HOUR).pause(HOUR, "asleep").until(10 * HOUR), tmp_path)
+    memory = html.split("<h3>Memory, MB</h3>")[1].split("</svg>")[0]
+    path = re.search(r'class="curve h0" d="([^"]+)"', memory)
+    assert path is not None
+    assert path.group(1).count("M") == 2
+    heights = [float(place.split(" ")[1]) for place in re.split("[ML]", path.group(1))[1:]]
+    assert min(heights) < 60  # one look in six hundred, and it is there
+    assert sorted(heights)[2] > 140
+
+
 def test_a_day_of_ten_hosts_stays_below_a_megabyte(tmp_path: Path) -> None:
+    """Whatever the number of looks, a line has so many points at most: 240 looks a host fill every part of the time."""
     watch = Watching(*(f"web{number:02}" for number in range(10)), look_s=360).look(row=True).until(24 * HOUR)
-    assert len(page(watch.finish("PASS", 0), tmp_path).encode()) < 1_000_000
+    html = page(watch.finish("PASS", 0), tmp_path)
+    assert len(html.encode()) < 1_000_000
+    points = [len(re.findall("[ML]", d)) for d in re.findall(r'class="curve [^"]+" d="([^"]+)"', html)]
+    assert len(points) == 10 * 5
+    assert max(points) <= 2 * 161
 
 
 def test_values_before_after_and_in_shadow_are_one_table(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def quiet() -> Watching:
 
 def test_nobody_looking_and_not_reaching_a_host_are_counted() -> None:
     story = reported(held(look_s=600))
-    assert (story.unseen_s, story.hosts["web3"].missed) == (1800, 2)
+    assert (sum(gap.end - gap.start for gap in story.gaps), story.hosts["web3"].missed) == (1800, 2)
 
 
 def test_a_finding_has_a_beginning_and_an_end() -> None:

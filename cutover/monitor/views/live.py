@@ -68,7 +68,8 @@ def _line(record: Record, event: Event) -> str:
 
 def _row_in_a_line(record: Record, story: WatchStory) -> str:
     row = story.groups[-1].rows[record.data["host"]]
-    figures = ", ".join(f"{one.label} {figure(one, row.figure(one)[0])}" for one in story.shown.signals)
+    shown = [one for one in story.shown.signals if one.table]
+    figures = ", ".join(f"{one.label} {figure(one, row.figure(one)[0])}" for one in shown)
     return _line(record, Event(row.when, row.verdict, figures, row.host))
 
 
@@ -145,7 +146,7 @@ def _table(story: WatchStory, hosts: Sequence[HostWatch]) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold dim")
-    signals = story.shown.signals
+    signals = [signal for signal in story.shown.signals if signal.table]
     for head in ("host", "verdict"):
         table.add_column(head, no_wrap=True, overflow="ellipsis")
     for signal in signals:

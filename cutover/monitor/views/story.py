@@ -22,6 +22,15 @@ Data = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Gap:
+    """A stretch of the watch without samples."""
+
+    start: float
+    end: float
+    why: str
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that happened, as live view, table and report say it; `what` is one word, or a verdict."""
 
@@ -103,7 +112,8 @@ class HostWatch:
     error: str = ""  # why the newest sample failed; empty where it did not
     verdict: Verdict = Verdict.INCONCLUSIVE  # the newest
     judged_at: When | None = None
-    figures: Mapping[str, float] = field(default_factory=dict)  # by rule, of the newest sample, in the unit of the rule
+    # By rule, each sample's (t, figure in the unit in which it is shown); None where it was not measured, so that a line breaks there.
+    series: dict[str, list[tuple[float, float | None]]] = field(default_factory=dict)
     open: dict[str, RuleFinding] = field(default_factory=dict)  # by rule
     newest: Mapping[str, Any] | None = (
         None  # the documents of the newest sample that had the service's own named values
@@ -121,7 +131,10 @@ class HostWatch:
         self, when: When, verdict: Verdict, judgements: Sequence[Judgement], figures: Mapping[str, float]
     ) -> list[RuleFinding]:
         """Take what the rules said; gives the findings that are new. What is not named in a sample is PASS."""
-        before, self.judged_at, self.verdict, self.figures = self.judged_at, when, verdict, figures
+        before, self.judged_at, self.verdict = self.judged_at, when, verdict
+        for signal in self.shown.signals:
+            figure = figures.get(signal.rule)
+            self.series.setdefault(signal.rule, []).append((when.t, None if figure is None else figure * signal.times))
         bad = {one.rule: one for one in judgements if one.verdict is not Verdict.PASS}
         for rule in self.open.keys() - bad.keys():
             self.open.pop(rule).over = when
@@ -138,8 +151,7 @@ class HostWatch:
 
     def figure(self, signal: ShownSignal) -> float | None:
         """The newest value of a signal."""
-        value = self.figures.get(signal.rule)
-        return None if value is None else value * signal.times
+        return self.series[signal.rule][-1][1] if signal.rule in self.series else None
 
 
 @dataclass
@@ -155,11 +167,13 @@ class WatchStory(WatchState):
     look_s: float = 0.0
     live_s: float = 0.0  # how long it lasts
     once: bool = False  # whether it goes on by single samples
+    # Of each rule and level: limit, for_s.
+    limits: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     now: When = field(default_factory=lambda: When("", 0.0))  # the newest record
     groups: list[FleetRow] = field(default_factory=list)
     findings: list[RuleFinding] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
-    unseen_s: float = 0.0  # of the watch without samples
+    gaps: list[Gap] = field(default_factory=list)
     decided: list[Decision] = field(default_factory=list)
     notices: list[Data] = field(default_factory=list)  # with when (`at`)
     triggers: list[RuleFinding] = field(default_factory=list)  # what rolled the fleet back
@@ -216,7 +230,7 @@ class WatchStory(WatchState):
         self.hosts = {name: HostWatch(name, self.shown) for name in data["hosts"]}
         self.cadence = Cadence(tuple((until, every) for until, every in data["cadence"]))
         self.due = tuple((one["name"], one["at"]) for one in data["points"])
-        self.look_s, self.live_s = data["look_s"], data["live_s"]
+        self.limits, self.look_s, self.live_s = data["rules"]["rules"], data["look_s"], data["live_s"]
         self.once = bool(data.get("once"))
         ends = f"to {hour(self.due[-1][1])}" if self.due else "without a decision point"
         faster = "" if self.scale == 1 else f", its clock {self.scale:g} times as fast"
@@ -228,9 +242,11 @@ class WatchStory(WatchState):
 
     def _watch_gap(self, when: When, data: Data) -> None:
         super()._watch_gap(when, data)
-        seconds = data["to_t"] - data["from_t"]
-        self.unseen_s += seconds
-        self._tell(when, "gap", f"no samples for {span(seconds)}: {data['why']}")
+        gap = Gap(data["from_t"], data["to_t"], data["why"])
+        self.gaps.append(gap)
+        for series in (series for host in self.hosts.values() for series in host.series.values()):
+            series.append((gap.start, None))  # no line is drawn across
+        self._tell(when, "gap", f"no samples for {span(gap.end - gap.start)}: {gap.why}")
 
     def _watch_left(self, when: When, data: Data) -> None:
         self._tell(when, "left", f"nobody watches the triggers now: {data['why']}")

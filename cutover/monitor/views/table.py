@@ -73,7 +73,7 @@ def _of_fleet(story: WatchStory, after: float, until: float) -> Iterator[str]:
 
 def comma_separated(story: WatchStory) -> str:
     """The table with all digits of each figure, and how many events each rests on; an empty cell where there is none."""
-    out, signals = io.StringIO(), story.shown.signals
+    out, signals = io.StringIO(), _shown(story)
     sheet = csv.writer(out, lineterminator="\n")
     heads = [head for one in signals for head in (_column(one), *([f"{one.rule}_n"] if one.counted else []))]
     sheet.writerow(["time_utc", "hour", "host", *heads, "status", "notes"])
@@ -89,9 +89,13 @@ def _column(signal: ShownSignal) -> str:
     return f"{signal.rule}_{unit}" if unit else signal.rule
 
 
+def _shown(story: WatchStory) -> list[ShownSignal]:
+    return [signal for signal in story.shown.signals if signal.table]
+
+
 def markdown(story: WatchStory) -> str:
     """The table, with its notes and how the watch is going."""
-    signals = story.shown.signals
+    signals = _shown(story)
     heads = [f"{one.label}{f' ({one.unit})' if one.unit else ''}" for one in signals]
     if story.finished is not None:
         state = f"The watch ended with {story.final} after {span(story.now.t)} (exit code {story.exit_code})"
