@@ -117,13 +117,10 @@ def test_tampering_with_the_index_is_found(tmp_path: Path, tamper: Callable[[Pat
     assert found in _found(tmp_path)
 
 
-def test_a_foreign_segment_and_a_cut_active_part_are_found(tmp_path: Path) -> None:
+def test_a_foreign_segment_is_found(tmp_path: Path) -> None:
     write(tmp_path, 40)
     (tmp_path / "trail-000000000999.jsonl").write_bytes(b"")
     assert "trail-000000000999.jsonl: is a segment" in _found(tmp_path)
-    (tmp_path / "trail-000000000999.jsonl").unlink()
-    _drop_last_line(tmp_path / TRAIL)
-    assert "the trail was cut" in _found(tmp_path)
 
 
 def test_an_active_part_that_was_removed_stays_found(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.process
 # Far above what a busy test machine needs, far below what is planted.
 LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
 PLANTED_SECONDS = 0.8
+CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
 Faults = dict[str, str]  # what is added, by the module that it is added to
 
 WRONG_NUMBERS = {
@@ -99,9 +100,12 @@ def _judge(
 def test_without_a_fault_all_five_pass(tmp_path: Path) -> None:
     status, _, report = _judge(tmp_path, altered_code(tmp_path))
     assert report["issues"] == []
-    assert (status, report["status"], len(report["checks"])) == (0, "PASS", 5)
-    assert all(check["n"] > 0 and check["thresholds"] for check in report["checks"].values())
-    assert report["checks"]["kpi_calculations"]["values"]["recomputed"] == 3
+    assert (status, report["status"], list(report["checks"])) == (0, "PASS", CHECKS)
+    assert all(check["n"] > 0 and check["values"] and check["thresholds"] for check in report["checks"].values())
+    calculations = report["checks"]["kpi_calculations"]["values"]
+    assert (calculations["recomputed"], calculations["largest_deviation"] < 1e-12) == (3, True)
+    assert report["checks"]["data_integrity"]["values"]["arrivals"] == 3
+    assert set(report["checks"]["performance"]["values"]) >= {"kpi_latency_ms", "memory_mb"}
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,6 @@ from cutover.core.verdict import Verdict
 from cutover.monitor.rules.points import PointAnswer
 from tests.checkout import ROOT
 
-QUIET = Parameters(missed_looks=0.0, lost_sights_a_day=0.0, unanswered=0.0, undecided=0.0, stalls_a_day=0.0)
-
 
 def named(name: str) -> Regression:
     return next(one for one in REGRESSIONS if one.name.startswith(name))
@@ -25,14 +23,6 @@ def test_the_same_seed_is_the_same_watch() -> None:
     one, other = (watch(book(ROOT), "5/7", Parameters(), hang) for _ in range(2))
     assert one == other
     assert one != watch(book(ROOT), "5/8", Parameters(), hang)
-
-
-def test_a_hang_is_rolled_back_within_minutes_of_its_beginning() -> None:
-    day = watch(book(ROOT), "hang", QUIET, named("hangs"))
-    at = day.seen_at(named("hangs"))
-    assert at is not None
-    assert 60.0 < at - day.planted < 300.0
-    assert ("tape_at_hand", "rollback") in day.first
 
 
 def test_what_was_said_before_the_regression_or_by_another_rule_is_no_detection() -> None:
