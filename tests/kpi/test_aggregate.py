@@ -1,4 +1,4 @@
-"""The ageing table, the excess of buckets, and aggregates by date."""
+"""The ageing table, and the excess of buckets."""
 
 import numpy as np
 

@@ -58,7 +58,6 @@ def _slow(self, claimed):
 Inbox.finish = _slow
 """,
 }
-SWALLOWED = {"pipeline.py": "\nRun.accepted = property(lambda self: True)\n"}
 LENIENT = {
     "tape.py": "\nTape.apply_policy = lambda self, policy: self\n",
     "counters.py": """
@@ -113,7 +112,6 @@ def test_without_a_fault_all_five_pass(tmp_path: Path) -> None:
     [
         (WRONG_NUMBERS, "kpi_calculations", {"wrong_result", "stale_output", "output_missing", "wrong_rows"}),
         (SLOW, "performance", {"kpi_latency_ms_critical", "inbox_to_done_ms_critical"}),
-        (SWALLOWED, "error_handling", {"wrong_refusal"}),
         (LENIENT, "error_handling", {"wrong_refusal", "error_not_counted"}),
     ],
 )
@@ -124,16 +122,11 @@ def test_planted_faults_fail_just_their_check(tmp_path: Path, faults: Faults, ch
     assert status == 9
 
 
-def _cut(running: Running) -> None:
-    """Take one record out of the middle, in place: the service goes on appending to the same file."""
-    trail = running.root / "audit" / "trail.jsonl"
-    lines = trail.read_bytes().split(b"\n")
-    trail.write_bytes(b"\n".join(line for line in lines if b'"seq": 3,' not in line))
-
-
 def test_a_cut_trail_and_a_rejected_tape_without_a_reason_fail_just_their_checks(tmp_path: Path) -> None:
     def harm(running: Running) -> None:
-        _cut(running)
+        trail = running.root / "audit" / "trail.jsonl"  # written in place: the service goes on appending to it
+        lines = trail.read_bytes().split(b"\n")
+        trail.write_bytes(b"\n".join(line for line in lines if b'"seq": 3,' not in line))
         (running.root / "rejected" / f"{'0' * 64}__quiet.csv").write_bytes(b"")
 
     status, found, _ = _judge(tmp_path, altered_code(tmp_path), harm)

@@ -96,19 +96,6 @@ def test_par90_is_never_above_par30(seed: int, rows: int) -> None:
     assert par90 <= par30
 
 
-@given(SEEDS, ROWS, st.sampled_from(BUCKETS[2:]), st.floats(0.0, 1e4))
-def test_more_arrears_never_lower_par(seed: int, rows: int, bucket: str, more: float) -> None:
-    drawn = draw("A", rows, seed)
-    before = _values(drawn)
-    drawn[bucket] = drawn[bucket] + more
-    after = _values(drawn)
-    for name in ("PAR30", "PAR90"):
-        earlier, later = before[name], after[name]
-        assert earlier is not None
-        assert later is not None
-        assert later >= earlier
-
-
 @pytest.mark.parametrize(
     ("change", "name", "status"),
     [

@@ -1,4 +1,4 @@
-"""The service as its unit runs it: readiness, health, metrics, poisoned tapes, SIGTERM."""
+"""The service as its unit runs it: readiness, health, metrics, SIGTERM."""
 
 import json
 import socket
@@ -68,13 +68,6 @@ def test_it_tells_systemd_that_it_is_ready_alive_and_stopping(tmp_path: Path) ->
         while said != b"STOPPING=1":
             said = systemd.recv(200)
             assert said in (b"WATCHDOG=1", b"STOPPING=1")
-
-
-def test_a_second_service_on_the_same_root_is_refused(tmp_path: Path) -> None:
-    with serving(tmp_path) as running:
-        second = run_kpi("serve", "--config", str(running.config_path))
-        assert second.returncode == 2
-        assert "another process writes this audit trail" in second.stderr
 
 
 def test_a_config_of_another_release_is_refused(tmp_path: Path) -> None:

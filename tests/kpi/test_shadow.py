@@ -35,9 +35,9 @@ def _v1(program: Path = V1_HOME / "pipeline_v1.py") -> V1:
     return V1(sys.executable, program, V1_HOME / "pipeline.yml")
 
 
-def _tape(directory: Path, changes: Sequence[tuple[int, str, str]] = (), recipe: str = "A", rows: int = 60) -> Path:
-    """A tape of a recipe with some cells changed: (row, column, text)."""
-    lines = [line.split(",") for line in as_csv(draw(recipe, rows)).decode().splitlines()]
+def _tape(directory: Path, changes: Sequence[tuple[int, str, str]] = ()) -> Path:
+    """A sound tape with some cells changed: (row, column, text)."""
+    lines = [line.split(",") for line in as_csv(draw("A", 60)).decode().splitlines()]
     for row, column, text in changes:
         lines[row][lines[0].index(column)] = text
     path = directory / "tape.csv"
@@ -45,9 +45,8 @@ def _tape(directory: Path, changes: Sequence[tuple[int, str, str]] = (), recipe:
     return path
 
 
-def _shadow(tape: Path, policy: str = "fail", v1: V1 | None = None) -> Document:
-    _, document = shadow([tape], Terms(v1 or _v1(), policy))
-    return document
+def _shadow(tape: Path, v1: V1 | None = None) -> Document:
+    return shadow([tape], Terms(v1 or _v1()))[1]
 
 
 def _one(document: Document) -> Document:

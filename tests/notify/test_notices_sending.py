@@ -1,4 +1,4 @@
-"""Notices reach real receivers, and whatever goes wrong is an outcome that shows no part of an address."""
+"""Notices reach a real receiver, and whatever goes wrong is an outcome that shows no part of an address."""
 
 import logging
 import threading

@@ -33,6 +33,11 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for rule in rules() if "alert" in rule and "rule" in rule["labels"]]
 
 
+def own(name: str) -> list[dict[str, Any]]:
+    """The alerts of one rule of the book."""
+    return [alert for alert in alerts() if alert["labels"]["rule"] == name]
+
+
 @dataclass(frozen=True)
 class Case:
     """A service of its own, and whether an alert fires for it when all has been so for long enough."""

@@ -13,17 +13,28 @@ from cutover.report.prometheus import folder
 from tests.checkout import ROOT
 from tests.kpi.conftest import serving
 from tests.monitor.watch_samples import shipped, table
-from tests.report.prometheus.prometheus_cases import SHORT, STEP, alerts, asked, cases, document, flat, rules, steps
+from tests.report.prometheus.prometheus_cases import (
+    SHORT,
+    STEP,
+    alerts,
+    asked,
+    cases,
+    document,
+    flat,
+    own,
+    rules,
+    steps,
+)
 from tests.report.prometheus.test_grafana import exprs
 
 needs_promtool = pytest.mark.tool("promtool")
 
 
-def own(rule: str) -> list[dict[str, Any]]:
+def needed(rule: str) -> list[dict[str, Any]]:
     """The alerts of one rule of the book, and what is recorded for them."""
     signal = next(one.signal.name for one in shipped().rules if one.name == rule)
     recorded = [one for one in rules() if re.match(rf"abaco:({signal}|idle)\b", one.get("record", ""))]
-    return recorded + [one for one in alerts() if one["labels"]["rule"] == rule]
+    return recorded + own(rule)
 
 
 def promtool(*words: str) -> None:
@@ -56,7 +67,7 @@ def test_every_alert_has_cases_on_both_sides_of_its_limit() -> None:
 @needs_promtool
 @pytest.mark.parametrize("rule", sorted({case.rule for case in cases(table())}))
 def test_an_alert_fires_past_its_limit_and_not_short_of_it(tmp_path: Path, rule: str) -> None:
-    tried(tmp_path, own(rule), document("rules.yml", [case for case in cases(table()) if case.rule == rule]))
+    tried(tmp_path, needed(rule), document("rules.yml", [case for case in cases(table()) if case.rule == rule]))
 
 
 @needs_promtool
