@@ -34,12 +34,6 @@ def test_every_line_has_time_phase_hosts_and_what_happened() -> None:
     ]
 
 
-def test_a_finding_of_many_hosts_is_one_line() -> None:
-    lines = [line for line in plain(success().records).splitlines() if "preflight.clock" in line]
-    assert len(lines) == 1
-    assert lines[0].endswith("found false, expected true (web1, web2, web3)")
-
-
 def test_steps_are_listed_when_verbose_and_only_those_that_failed_or_changed() -> None:
     tape = Tape().begin(["web1"])
     bad = {"ok": False, "error": "no", "differences": ["x: found 1, expected 2"]}

@@ -10,7 +10,6 @@ from cutover.console.text import clean, one_line, rich_console, short
 from cutover.core.verdict import Verdict
 from cutover.plan.phases import COMMITTING, PREPARING
 from cutover.timeline.host_state import HostState
-from cutover.timeline.problems import grouped
 from cutover.timeline.timeline import timeline_of
 from tests.console.drawing import LABELS, drawn
 from tests.timeline.runs import Tape, at, failing, finding, mixed, rolled_back, success
@@ -72,18 +71,6 @@ def test_the_release_of_each_host_is_known_and_what_was_not_confirmed_by_the_end
     tape = Tape().begin(["web1"]).phase(COMMITTING[0], ["web1"]).phase(COMMITTING[1], ["web1"])
     assert versions(tape) == {"web1": "V2"}
     assert versions(tape.finish(1, "bug")) == {"web1": "unknown"}
-
-
-def test_a_finding_of_many_hosts_is_one_problem_even_if_it_names_its_host() -> None:
-    hosts = ("web1", "web2", "web10")
-    found = ["web1: no route to web1", "web2: no route to web2", "web10: no route to web1"]
-    tape = Tape().begin(list(hosts))
-    tape.phase(PREPARING[0], hosts, *map(finding, hosts, ["reach"] * 3, ["FAIL"] * 3, found))
-    notes = grouped(progress_of(tape.records).problems)
-    assert [(note.problem.found, note.hosts) for note in notes] == [
-        ("<host>: no route to <host>", ("web1", "web2")),
-        ("web10: no route to web1", ("web10",)),
-    ]
 
 
 def test_a_record_that_nobody_expected_is_shown_and_breaks_nothing() -> None:

@@ -1,4 +1,4 @@
-"""The ageing table, the excess of buckets, and aggregates by date."""
+"""The ageing table, and the excess of buckets."""
 
 import numpy as np
 
@@ -9,12 +9,12 @@ from kpi.sums import Column
 from kpi.tapes.batch import BLOCK_ROWS
 
 
-def _rows(*changes: dict[str, float], days: list[str] | str = "2025-12-26") -> dict[str, object]:
+def _rows(*changes: dict[str, float]) -> dict[str, object]:
     columns: dict[str, Column] = {
         name: np.array([change.get(name, 100.0 if name == "total_receivable_usd" else 0.0) for change in changes])
         for name in AMOUNTS
     }
-    return {"measurement_date": np.array(days), **columns}
+    return {"measurement_date": "2025-12-26", **columns}
 
 
 def test_each_row_counts_in_its_worst_bucket() -> None:
@@ -48,12 +48,3 @@ def test_the_first_row_with_too_large_buckets_is_named_wherever_it_is() -> None:
 def test_buckets_are_not_compared_with_a_receivable_that_is_null() -> None:
     tape = read_tape(_rows({"total_receivable_usd": np.nan, "dpd_0_7_usd": 1.0}, {}))
     assert tape.aggregates["2025-12-26"].excess is None
-
-
-def test_dates_are_kept_apart_and_bad_rows_are_of_none() -> None:
-    days = ["2025-12-27", "2025-12-26", "2025-12-27"]
-    tape = read_tape(_rows({"cash_available_usd": -1.0}, {}, {"dpd_90_plus_usd": 5.0}, days=days))
-    assert {day: aggregate.rows for day, aggregate in tape.aggregates.items()} == {"2025-12-26": 1, "2025-12-27": 1}
-    assert list(tape.aggregates) == ["2025-12-26", "2025-12-27"]
-    assert [row.row for row in tape.quarantine.first] == [1]
-    assert set(evaluate(tape).ageing) == set(tape.aggregates)

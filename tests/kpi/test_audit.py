@@ -2,19 +2,16 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from kpi.audit import GAP, HEAD, TORN, TRAIL, AuditTrail, Event, record_hash, verify
+from kpi.audit import GAP, HEAD, TORN, TRAIL, AuditTrail, record_hash, verify
 from kpi.findings import UsageError
+from tests.kpi.trails import write
 
-
-def _write(directory: Path, count: int = 5) -> None:
-    trail = AuditTrail(directory, actor="test")
-    for number in range(count):
-        trail.record([Event("something", details={"number": number})])
-    trail.close()
+_write = partial(write, segment_bytes=1024 * 1024)  # none is sealed
 
 
 def _lines(directory: Path) -> list[str]:
@@ -49,19 +46,19 @@ def _edit_with_a_new_hash(lines: list[str]) -> list[str]:
     ],
 )
 def test_tampering_is_found(tmp_path: Path, tamper: Callable[[list[str]], list[str]], found: str) -> None:
-    _write(tmp_path)
+    _write(tmp_path, 5)
     _rewrite(tmp_path, tamper(_lines(tmp_path)))
     assert any(found in problem.found for problem in verify(tmp_path).problems)
 
 
 def test_a_missing_head_is_found(tmp_path: Path) -> None:
-    _write(tmp_path)
+    _write(tmp_path, 5)
     (tmp_path / HEAD).unlink()
     assert [problem.where for problem in verify(tmp_path).problems] == [HEAD]
 
 
 def test_a_cut_trail_stays_found_after_a_restart(tmp_path: Path) -> None:
-    _write(tmp_path)
+    _write(tmp_path, 5)
     _rewrite(tmp_path, _lines(tmp_path)[:3])
     _write(tmp_path, 1)
     seen = verify(tmp_path)
@@ -71,7 +68,7 @@ def test_a_cut_trail_stays_found_after_a_restart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cut", [1, 2, 40, 200])
 def test_a_torn_line_is_tolerated_and_recorded(tmp_path: Path, cut: int) -> None:
-    _write(tmp_path)
+    _write(tmp_path, 5)
     trail = tmp_path / TRAIL
     whole = trail.read_bytes()
     head = (tmp_path / HEAD).read_bytes()

@@ -51,11 +51,7 @@ def test_judge_ends_with_the_worst(capsys: pytest.CaptureFixture[str], tapes: di
     assert [tape["verdict"] for tape in document["tapes"]] == ["PASS", "PASS", "FAIL"]
     out_of_range = next(issue for issue in document["issues"] if "PAR30" in issue["where"])
     assert out_of_range["where"].startswith("C.csv, ")
-    assert (out_of_range["verdict"], "373.03" in out_of_range["found"], out_of_range["next"] != "") == (
-        "FAIL",
-        True,
-        True,
-    )
+    assert (out_of_range["verdict"], "373.03" in out_of_range["found"]) == ("FAIL", True)
 
 
 def test_judge_names_a_committed_tape_as_it_was_delivered(
@@ -138,7 +134,6 @@ def test_health_config_tells_all_errors(capsys: pytest.CaptureFixture[str], tmp_
     ("arguments", "said"),
     [
         (("compute", "/nowhere/tape.csv"), "cannot be read"),
-        (("validate", "--config", "/nowhere/pipeline.yml"), "cannot be read"),
         (("log-review", "--since", "yesterday"), "yesterday"),
         (("log-review", "--since", "2026-01-01T00:00:00"), "no time zone"),
     ],
@@ -171,19 +166,10 @@ def test_input_rules_that_make_no_sense_are_told_all_at_once(
     assert said.count("next: ") >= 4
 
 
-@pytest.mark.parametrize("arguments", [("stress", "--help"), ("--version",)])
-def test_help_is_quick_since_it_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
-    seen = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "kpi", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    imported = {line.rpartition("|")[2].strip() for line in seen.stderr.splitlines()}
-    assert seen.stdout.startswith(("usage: kpi", "kpi 2.")), "what was asked for goes to stdout"
-    assert "kpi.cli.options" in imported
-    assert imported.isdisjoint({"numpy", "pandas", "pyarrow", "kpi.config"})
+@pytest.mark.parametrize("rules", [["decimal=,"], ["thousands=."], ["separator=;", "decimal=,", "thousands=,"]])
+def test_signs_that_cannot_be_told_apart_are_refused(capsys: pytest.CaptureFixture[str], rules: list[str]) -> None:
+    status, _, said = _run(capsys, "compute", "tape.csv", *(f"--input={rule}" for rule in rules))
+    assert (status, "the same as input.decimal" in said) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -198,25 +184,6 @@ def test_what_runs_often_imports_nothing_heavy(module: str, heavy: set[str]) -> 
     code = f"import sys, {module}; print({heavy} & sys.modules.keys())"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert said.strip() == "set()"
-
-
-def test_every_command_says_what_its_exit_status_means(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in [
-        "compute",
-        "judge",
-        "serve",
-        "validate",
-        "health",
-        "log-review",
-        "series",
-        "shadow",
-        "stress",
-        "generate",
-    ]:
-        with pytest.raises(SystemExit) as ended:
-            main([command, "--help"])
-        assert ended.value.code == 0
-        assert "exit status: 0 PASS, 8 WARN, 9 FAIL" in capsys.readouterr().out
 
 
 def test_series_over_what_the_service_accepted(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

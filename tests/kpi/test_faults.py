@@ -18,6 +18,7 @@ pytestmark = pytest.mark.process
 # Far above what a busy test machine needs, far below what is planted.
 LATENCY = {"warn": 500, "critical": 600, "rollback": 60000}
 PLANTED_SECONDS = 0.8
+CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
 Faults = dict[str, str]  # what is added, by the module that it is added to
 
 WRONG_NUMBERS = {
@@ -57,7 +58,6 @@ def _slow(self, claimed):
 Inbox.finish = _slow
 """,
 }
-SWALLOWED = {"pipeline.py": "\nRun.accepted = property(lambda self: True)\n"}
 LENIENT = {
     "tape.py": "\nTape.apply_policy = lambda self, policy: self\n",
     "counters.py": """
@@ -99,9 +99,12 @@ def _judge(
 def test_without_a_fault_all_five_pass(tmp_path: Path) -> None:
     status, _, report = _judge(tmp_path, altered_code(tmp_path))
     assert report["issues"] == []
-    assert (status, report["status"], len(report["checks"])) == (0, "PASS", 5)
-    assert all(check["n"] > 0 and check["thresholds"] for check in report["checks"].values())
-    assert report["checks"]["kpi_calculations"]["values"]["recomputed"] == 3
+    assert (status, report["status"], list(report["checks"])) == (0, "PASS", CHECKS)
+    assert all(check["n"] > 0 and check["values"] and check["thresholds"] for check in report["checks"].values())
+    calculations = report["checks"]["kpi_calculations"]["values"]
+    assert (calculations["recomputed"], calculations["largest_deviation"] < 1e-12) == (3, True)
+    assert report["checks"]["data_integrity"]["values"]["arrivals"] == 3
+    assert set(report["checks"]["performance"]["values"]) >= {"kpi_latency_ms", "memory_mb"}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +112,6 @@ def test_without_a_fault_all_five_pass(tmp_path: Path) -> None:
     [
         (WRONG_NUMBERS, "kpi_calculations", {"wrong_result", "stale_output", "output_missing", "wrong_rows"}),
         (SLOW, "performance", {"kpi_latency_ms_critical", "inbox_to_done_ms_critical"}),
-        (SWALLOWED, "error_handling", {"wrong_refusal"}),
         (LENIENT, "error_handling", {"wrong_refusal", "error_not_counted"}),
     ],
 )
@@ -120,16 +122,11 @@ def test_planted_faults_fail_just_their_check(tmp_path: Path, faults: Faults, ch
     assert status == 9
 
 
-def _cut(running: Running) -> None:
-    """Take one record out of the middle, in place: the service goes on appending to the same file."""
-    trail = running.root / "audit" / "trail.jsonl"
-    lines = trail.read_bytes().split(b"\n")
-    trail.write_bytes(b"\n".join(line for line in lines if b'"seq": 3,' not in line))
-
-
 def test_a_cut_trail_and_a_rejected_tape_without_a_reason_fail_just_their_checks(tmp_path: Path) -> None:
     def harm(running: Running) -> None:
-        _cut(running)
+        trail = running.root / "audit" / "trail.jsonl"  # written in place: the service goes on appending to it
+        lines = trail.read_bytes().split(b"\n")
+        trail.write_bytes(b"\n".join(line for line in lines if b'"seq": 3,' not in line))
         (running.root / "rejected" / f"{'0' * 64}__quiet.csv").write_bytes(b"")
 
     status, found, _ = _judge(tmp_path, altered_code(tmp_path), harm)

@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from kpi.reading import combine, read_tape
 from kpi.synthetic import as_csv, draw
@@ -59,12 +61,9 @@ def test_both_readers_and_any_pieces_come_to_the_same(tmp_path: Path, monkeypatc
 
 
 def test_pieces_of_parquet_are_its_row_groups(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="this installation has no pyarrow")
-    from pyarrow import parquet
-
     path = tmp_path / "tape.parquet"
     drawn = draw("B", 1000)
-    table = pyarrow.table({"measurement_date": ["2025-12-26"] * 1000, "loan_id": ["L1"] * 1000, **drawn})
+    table = pa.table({"measurement_date": ["2025-12-26"] * 1000, "loan_id": ["L1"] * 1000, **drawn})
     parquet.write_table(table, path, row_group_size=300)
     pieces = split(path)
     assert len(pieces) == 4

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import signal
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -18,44 +16,29 @@ from kpi.verdict import Verdict
 from legacy.deliver_tapes import Deliverer
 from legacy.deliver_tapes import as_csv as delivered_csv
 from legacy.deliver_tapes import draw as delivered_draw
-from tests.kpi.conftest import V1, free_port, started, v1_config, wait_for
-from tests.waiting import PATIENCE_S
+from tests.kpi.conftest import V1, Running, free_port, started, v1_config, wait_for
 
 
 @contextmanager
-def _v1(root: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(v1_config(root, port))]
-    with started(command, "started") as process:
-        yield process
-
-
-def _stop(process: subprocess.Popen[str]) -> tuple[int, str]:
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=PATIENCE_S)
-    return process.returncode, said
-
-
-def _wait_for_done(root: Path, names: set[str]) -> None:
-    wait_for(lambda: {path.name.partition("__")[2] for path in (root / "done").glob("*__tape-*")} == names)
-
-
-def _names(directory: Path) -> list[str]:
-    return sorted(path.name for path in directory.iterdir())
+def _v1(root: Path, port: int) -> Iterator[Running]:
+    config = v1_config(root, port)
+    with started([sys.executable, str(V1 / "pipeline_v1.py"), "--config", str(config)], "started") as process:
+        yield Running(process, config, root)
 
 
 def test_v1_serves_and_v2_agrees_with_what_it_recorded(tmp_path: Path) -> None:
     port = free_port()
-    with _v1(tmp_path, port) as process:
+    with _v1(tmp_path, port) as running:
         deliverer = Deliverer(tmp_path)
-        names = {deliverer.deliver(recipe, 500) for recipe in "AABB"}
+        names = [deliverer.deliver(recipe, 500) for recipe in "AABB"]
         (tmp_path / "inbox" / "canary-x.csv").write_bytes(b"not for V1")
         (tmp_path / "inbox" / "bad.csv").write_bytes(b"nothing,in,it\n")
-        _wait_for_done(tmp_path, names)
+        wait_for(lambda: [path.name.partition("__")[2] for path in running.tapes()] == names)
         reason = wait_for(lambda: list((tmp_path / "rejected").glob("*__bad.csv.reason.json")))[0]
         assert "missing required columns" in json.loads(reason.read_bytes())["reason"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
             assert json.load(answer)["processed"] == 4
-        status, said = _stop(process)
+        status, said = running.stop()
     assert status == 0, said
     assert (tmp_path / "inbox" / "canary-x.csv").exists()
     assert len((tmp_path / "audit" / "v1_audit.jsonl").read_text(encoding="utf-8").splitlines()) == 4 * 4
@@ -72,9 +55,9 @@ def test_v1_finishes_what_was_claimed_and_puts_duplicates_aside(tmp_path: Path) 
     for room, name in (("processing", f"{digest}__tape-1.csv"), ("inbox", "tape-2.csv"), ("inbox", "tape-3.csv")):
         (tmp_path / room).mkdir(exist_ok=True)
         (tmp_path / room / name).write_bytes(content)
-    with _v1(tmp_path, free_port()) as process:
+    with _v1(tmp_path, free_port()) as running:
         wait_for((tmp_path / "rejected" / f"{digest}__tape-3.csv.duplicate-2").exists)
-        assert _stop(process)[0] == 0
+        assert running.stop()[0] == 0
     assert (tmp_path / "done" / f"{digest}__tape-1.csv").exists()
     assert (tmp_path / "rejected" / f"{digest}__tape-2.csv.duplicate-1.reason.json").exists()
 
@@ -121,7 +104,7 @@ def test_the_deliverer_goes_on_after_a_crash(tmp_path: Path) -> None:
     with (tmp_path / "arrivals.jsonl").open("a", encoding="utf-8") as ledger:
         ledger.write('{"name": "tape-0000')
     assert Deliverer(tmp_path).deliver("A", 5) == "tape-000003.csv"
-    assert _names(inbox) == ["tape-000001.csv", "tape-000002.csv", "tape-000003.csv"]
+    assert sorted(path.name for path in inbox.iterdir()) == ["tape-000001.csv", "tape-000002.csv", "tape-000003.csv"]
     lines = [json.loads(line) for line in (tmp_path / "arrivals.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["sha256"] for line in lines] == [
         hashlib.sha256((inbox / line["name"]).read_bytes()).hexdigest() for line in lines

@@ -50,14 +50,3 @@ def test_a_suspicion_that_is_wrong_is_dropped(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(LoanIds, "keys", colliding)
     tape = read_tape(SOUND.encode())
     assert (tape.findings, tape.loans.repeated) == ((), 0)
-
-
-def test_ids_of_all_lengths_have_keys_of_their_own() -> None:
-    ids = [f"{'x' * n}{m}" for n in range(40) for m in range(10)] + ["é", "e", "x\x00", "x"]
-    keys, has_id = LoanIds.of(ids).keys(np.zeros(len(ids), dtype=np.int32))
-    assert has_id.all()
-    assert len(set(keys.tolist())) == len(ids)
-    again, _ = LoanIds.of(ids[100:]).keys(np.zeros(len(ids) - 100, dtype=np.int32))
-    assert again.tolist() == keys[100:].tolist()
-    later, _ = LoanIds.of(ids).keys(np.ones(len(ids), dtype=np.int32))
-    assert not set(later.tolist()) & set(keys.tolist())

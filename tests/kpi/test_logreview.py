@@ -173,17 +173,3 @@ def test_the_newest_errors_are_listed_with_their_reasons_and_named(reviewed: Rev
     printed = "\n".join(lines("log-review", document))
     assert issue["found"] in printed
     assert "run_failed tape-24.csv" in printed
-
-
-@pytest.mark.parametrize(
-    ("tapes", "change", "named"),
-    [
-        ([*busy(3, ms=200), Tape(0.2, ms=300)], bytes, "median of 4; the slowest: tape-3.csv"),
-        (busy(5), cut, "trail.jsonl, line 2: record 3 does not follow record 1"),
-    ],
-)
-def test_a_slow_tape_and_a_broken_chain_are_named(
-    reviewed: Review, tapes: list[Tape], change: Callable[[bytes], bytes], named: str
-) -> None:
-    (issue,) = reviewed(tapes, 0.1, change)["issues"]
-    assert named in issue["found"]

@@ -15,9 +15,11 @@ from pyarrow import parquet
 
 from kpi.cli import main
 from kpi.columns import AMOUNTS, DATE_COLUMN
+from kpi.config import PipelineConfig
 from kpi.engine import evaluate
 from kpi.findings import RefusedTapeError
 from kpi.personal import Privacy, publishing
+from kpi.pipeline import Delivery, run_tape
 from kpi.reading import combine, read_tape
 from kpi.synthetic import as_csv, draw
 from kpi.tapes.pieces import split, tally_piece
@@ -128,9 +130,6 @@ def test_with_a_key_it_is_masked_and_told_nowhere(tmp_path: Path, key: Path) -> 
 
 
 def test_a_fault_of_ours_tells_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kpi.config import PipelineConfig
-    from kpi.pipeline import Delivery, run_tape
-
     def broken(*_: object) -> None:
         float(SECRETS[0])
 

@@ -5,9 +5,11 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
-from kpi.engine import evaluate
 from kpi.findings import Finding, RefusedTapeError, UsageError
 from kpi.reading import read_tape
 from kpi.synthetic import as_csv, draw
@@ -47,11 +49,9 @@ def test_how_lines_end_and_fields_are_quoted_changes_nothing(content: bytes) -> 
     ("content", "codes"),
     [
         (b"", ["empty_tape"]),
-        (b"\n\n", ["empty_tape"]),
         (b"\xef\xbb\xbf", ["empty_tape"]),
         (HEADER.encode(), ["empty_tape"]),
         (SOUND.replace(b",", b";"), ["wrong_separator"]),
-        (SOUND.replace(b",", b"\t"), ["wrong_separator"]),
         (SOUND.replace(b"dpd_0_7_usd", b"dpd_7_30_usd"), ["missing_columns", "duplicate_columns"]),
         (SOUND.replace(b"loan_id", b"dpd_90_plus_usd"), ["duplicate_columns"]),
         (SOUND.replace(b"loan_id", b"DPD_120_plus"), ["schema_drift"]),
@@ -179,18 +179,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path) -> None:
     assert [finding.code for finding in error.value.findings] == ["content_changed"]
 
 
-def test_a_file_that_is_not_what_it_was_claimed_by_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.csv"
-    for content in (SOUND, SOUND[:-9], b""):
-        path.write_bytes(content)
-        with pytest.raises(RefusedTapeError) as error:
-            read_tape(path, sha256="0" * 64)
-        assert [finding.code for finding in error.value.findings] == ["content_changed"]
-
-
 def test_columns_in_memory_go_by_the_same_rules() -> None:
-    import pandas as pd
-
     drawn = draw("A", 5)
     dated = pd.DataFrame(drawn).assign(measurement_date=pd.Timestamp("2025-12-26"))
     assert read_tape(dated).aggregates == AGGREGATES
@@ -206,12 +195,9 @@ def test_columns_in_memory_go_by_the_same_rules() -> None:
 
 
 def test_parquet_gives_the_digits_of_csv(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="this installation has no pyarrow")
-    from pyarrow import parquet
-
     drawn = draw("B", 5000)
     days = ["2025-12-26"] * 2500 + ["2025-12-27"] * 2500
-    table = pyarrow.table({"measurement_date": days, "loan_id": [f"L{n}" for n in range(5000)], **drawn})
+    table = pa.table({"measurement_date": days, "loan_id": [f"L{n}" for n in range(5000)], **drawn})
     path = tmp_path / "tape.parquet"
     parquet.write_table(table, path, row_group_size=700)
     csv = as_csv(drawn).decode().splitlines()
@@ -219,29 +205,20 @@ def test_parquet_gives_the_digits_of_csv(tmp_path: Path) -> None:
     of_csv = read_tape("\n".join([*csv, ""]).encode())
     of_parquet = read_tape(path)
     assert (of_parquet.aggregates, of_parquet.loans) == (of_csv.aggregates, of_csv.loans)
-    text = pyarrow.table({name: [str(cell) for cell in table[name].to_pylist()] for name in table.column_names})
+    text = pa.table({name: [str(cell) for cell in table[name].to_pylist()] for name in table.column_names})
     buffer = io.BytesIO()
     parquet.write_table(text, buffer)
     assert read_tape(buffer.getvalue()).aggregates == of_csv.aggregates
 
 
 def test_bad_rows_of_parquet_are_quarantined_and_no_parquet_is_refused() -> None:
-    pyarrow = pytest.importorskip("pyarrow", reason="this installation has no pyarrow")
-    from pyarrow import parquet
-
     drawn = draw("A", 5)
     drawn["cash_available_usd"][1] = np.inf
     buffer = io.BytesIO()
-    parquet.write_table(pyarrow.table({"measurement_date": ["2025-12-26"] * 4 + ["x"], **drawn}), buffer)
+    parquet.write_table(pa.table({"measurement_date": ["2025-12-26"] * 4 + ["x"], **drawn}), buffer)
     seen = read_tape(buffer.getvalue()).quarantine.first
     assert [(row.row, row.reason) for row in seen] == [(2, "infinite_amount"), (5, "bad_date")]
     assert [finding.code for finding in _refusal(buffer.getvalue()[:-30])] == ["unreadable"]
     buffer = io.BytesIO()
-    parquet.write_table(pyarrow.table({"measurement_date": ["2025-12-26"], "x": [1]}), buffer)
+    parquet.write_table(pa.table({"measurement_date": ["2025-12-26"], "x": [1]}), buffer)
     assert [finding.code for finding in _refusal(buffer.getvalue())] == ["missing_columns"]
-
-
-def test_data_set_c_is_refused_by_name() -> None:
-    evaluation = evaluate(as_csv(draw("C")))
-    assert {finding.code for finding in evaluation.findings} == {"out_of_range", "buckets_exceed_receivable"}
-    assert evaluation.headline["PAR30"].value is None

@@ -124,11 +124,6 @@ def double(config: PipelineConfig) -> None:
     (config.paths["rejected"] / f"{key('tape-5.csv')}__tape-5.csv").touch()
 
 
-def lose_one_and_double_another(config: PipelineConfig) -> None:
-    lose(config)
-    double(config)
-
-
 def add_a_stranger(config: PipelineConfig) -> None:
     (config.paths["done"] / f"{'a' * 64}__stranger.csv").touch()
 
@@ -143,7 +138,6 @@ def leave_one_behind(config: PipelineConfig) -> None:
     [
         (lose, {"lost": "tape-3.csv"}),
         (double, {"doubled": "tape-5.csv"}),
-        (lose_one_and_double_another, {"lost": "tape-3.csv", "doubled": "tape-5.csv"}),
         (add_a_stranger, {"unledgered": "stranger.csv"}),
         (leave_one_behind, {"late": "tape-3.csv"}),
     ],

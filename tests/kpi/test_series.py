@@ -59,12 +59,6 @@ def test_the_last_finished_measurement_of_a_date_counts() -> None:
     assert document["restated"] == {"2025-12-01": 1}
 
 
-def test_nothing_measured_is_an_empty_series() -> None:
-    document = series([])
-    assert [document[grain.name] for grain in GRAINS] == [[], [], []]
-    assert document["dates"] == 0
-
-
 @given(DAYS)
 def test_periods_and_gaps_cover_the_time_exactly_once(days: list[date]) -> None:
     document = json.loads(json.dumps(series([_of(day.isoformat(), 1.0) for day in days])))

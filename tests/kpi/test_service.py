@@ -1,7 +1,6 @@
-"""The service as its unit runs it: readiness, health, metrics, poisoned tapes, SIGTERM."""
+"""The service as its unit runs it: readiness, health, metrics, SIGTERM."""
 
 import json
-import os
 import socket
 from pathlib import Path
 
@@ -14,15 +13,6 @@ from kpi.validation.live import ask_health, ask_metrics
 from tests.kpi.conftest import altered_code, run_kpi, serving, wait_for, write_config
 
 pytestmark = pytest.mark.process
-
-# What the thresholds need.
-SAMPLES = """
-    abaco_rows_read_total abaco_rows_total abaco_rows_quarantined_total abaco_output_errors_total abaco_audit_events_total
-    abaco_audit_last_event_timestamp_seconds abaco_last_run_timestamp_seconds abaco_last_success_timestamp_seconds abaco_ready
-    abaco_worker_silent_seconds abaco_disk_free_bytes process_resident_memory_bytes process_cpu_seconds_total
-    process_start_time_seconds abaco_tape_latency_seconds_sum abaco_tape_latency_seconds_count
-    abaco_tapes_total{outcome="failed"} abaco_tapes_total{outcome="duplicate"} abaco_errors_total{code="out_of_range"}
-"""
 
 
 def test_it_answers_counts_and_stops_cleanly(tmp_path: Path) -> None:
@@ -39,7 +29,6 @@ def test_it_answers_counts_and_stops_cleanly(tmp_path: Path) -> None:
         assert metrics['abaco_tapes_total{outcome="processed"}'] == 1
         assert (metrics["abaco_rows_total"], metrics["abaco_tape_latency_seconds_count"]) == (50, 2)
         assert metrics['abaco_tape_latency_seconds_bucket{le="+Inf"}'] == 2
-        assert set(metrics) >= set(SAMPLES.split())
         assert metrics["abaco_rows_read_total"] == 100
         assert metrics["abaco_last_run_timestamp_seconds"] >= metrics["abaco_last_success_timestamp_seconds"] > 0
         assert 0 < metrics["process_start_time_seconds"] <= metrics["abaco_audit_last_event_timestamp_seconds"]
@@ -53,19 +42,6 @@ def test_it_answers_counts_and_stops_cleanly(tmp_path: Path) -> None:
     seen = verify(tmp_path / "audit")
     assert seen.problems == []
     assert [seen.records[0]["event"], seen.records[-1]["event"]] == ["service_started", "service_stopped"]
-
-
-def test_poisoned_tapes_never_stop_it(tmp_path: Path) -> None:
-    poisons = [b"", b"\x00" * 1000, b"\xff\xfe" * 100, b'"', b"PAR1" + os.urandom(100), b"a,b\n" * 50]
-    with serving(tmp_path) as running:
-        for number, poison in enumerate(poisons):
-            running.drop(f"{number}.csv", poison)
-        running.drop("sound.csv", as_csv(draw("A", 20)))
-        wait_for(lambda: running.ended("done", "sound.csv"))
-        assert ask_health(running.config).why_not == ""
-        for number in range(len(poisons)):
-            assert len(running.ended("rejected", f"{number}.csv")) == 1
-        assert running.stop()[0] == 0
 
 
 def test_sigterm_finishes_the_tape_at_hand_and_takes_no_other(tmp_path: Path) -> None:
@@ -92,13 +68,6 @@ def test_it_tells_systemd_that_it_is_ready_alive_and_stopping(tmp_path: Path) ->
         while said != b"STOPPING=1":
             said = systemd.recv(200)
             assert said in (b"WATCHDOG=1", b"STOPPING=1")
-
-
-def test_a_second_service_on_the_same_root_is_refused(tmp_path: Path) -> None:
-    with serving(tmp_path) as running:
-        second = run_kpi("serve", "--config", str(running.config_path))
-        assert second.returncode == 2
-        assert "another process writes this audit trail" in second.stderr
 
 
 def test_a_config_of_another_release_is_refused(tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ from tests.kpi.conftest import Running, altered, altered_code, serving
 
 pytestmark = pytest.mark.process
 
-CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
-
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
@@ -29,18 +27,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 def _found(report: Report) -> dict[str, set[str]]:
     return {check.name: codes for check in report.checks if (codes := {finding.code for _, finding in check.issues})}
-
-
-def test_a_sound_service_passes_with_values_thresholds_and_n(live: Running) -> None:
-    report = validate(live.config)
-    document = report.as_json()
-    problems = {name: codes for name, codes in _found(report).items() if name != "performance"}
-    assert problems == {}  # how fast a busy test machine is says nothing of the code
-    assert list(document["checks"]) == CHECKS
-    assert all(check["n"] and check["values"] and check["thresholds"] for check in document["checks"].values())
-    assert document["checks"]["kpi_calculations"]["values"]["largest_deviation"] < 1e-12
-    assert document["checks"]["data_integrity"]["values"]["arrivals"] == 3
-    assert set(document["checks"]["performance"]["values"]) >= {"kpi_latency_ms", "memory_mb"}
 
 
 def test_a_full_validation_follows_every_record(live: Running) -> None:
@@ -84,19 +70,6 @@ def test_a_lost_a_doubled_and_a_late_tape_are_found(live: Running) -> None:
     assert {code: str(verdicts[code]) for code in ("tape_lost", "tape_doubled", "tape_late")} == {
         "tape_lost": "FAIL", "tape_doubled": "FAIL", "tape_late": "WARN",
     }  # fmt: skip
-
-
-def test_an_edited_audit_trail_is_found(live: Running) -> None:
-    # The service goes on appending while we look, so the trail is changed after the canaries went through.
-    trail = live.root / "audit" / "trail.jsonl"
-    with (
-        altered(trail, lambda content: content.replace(b'"PAR90"', b'"PAR99"', 1)),
-        pytest.MonkeyPatch.context() as patch,
-    ):
-        patch.setattr("kpi.validation.canaries.build", lambda *_: [])
-        report = validate(live.config, timeout=1.0)
-    assert "audit_chain" in _found(report)["audit_trail"]
-    assert report.checks[4].status is Verdict.FAIL
 
 
 def test_a_wrong_formula_does_not_even_start(tmp_path: Path) -> None:

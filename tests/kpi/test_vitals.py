@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,18 +64,6 @@ def test_the_command_prints_the_document_and_its_exit_status(live: Running) -> N
     run = run_kpi("vitals", "--json", "--config", str(live.config_path))
     assert (run.returncode, json.loads(run.stdout)["status"]) == (0, "PASS"), run.stderr
     assert "errors: 0" in run_kpi("vitals", "--config", str(live.config_path)).stdout.splitlines()
-
-
-def test_a_lost_and_a_doubled_tape_are_seen(live: Running) -> None:
-    lost, *_, doubled = live.tapes()
-    double = live.root / "rejected" / f"{doubled.name.partition('__')[0]}__again.csv"
-    shutil.copy(doubled, double)
-    with altered(lost):
-        stock = _look(live)["stock"]
-    double.unlink()
-    assert (stock["lost_count"], stock["doubled_count"], stock["done"]) == (1, 1, 2)
-    assert lost.name.partition("__")[2] in stock["lost"][0]
-    assert "again.csv" in stock["doubled"][0]
 
 
 def test_a_cut_trail_is_seen_also_where_its_head_was_cut_back_with_it(live: Running) -> None:

@@ -10,16 +10,16 @@ SEGMENT = 2000
 
 
 @contextmanager
-def writing(directory: Path) -> Iterator[AuditTrail]:
-    trail = AuditTrail(directory, "test", SEGMENT)
+def writing(directory: Path, segment_bytes: int = SEGMENT) -> Iterator[AuditTrail]:
+    trail = AuditTrail(directory, "test", segment_bytes)
     try:
         yield trail
     finally:
         trail.close()
 
 
-def write(directory: Path, count: int, first: int = 0) -> None:
-    with writing(directory) as trail:
+def write(directory: Path, count: int, first: int = 0, segment_bytes: int = SEGMENT) -> None:
+    with writing(directory, segment_bytes) as trail:
         for number in range(first, first + count):
             trail.record([Event("something", details={"number": number})])
 

@@ -70,12 +70,6 @@ def test_the_verdict_of_the_watch_stands_first(watch: Watching, badge: str, word
     assert first.index(words) < first.index("went from V1 to V2")
 
 
-def test_detection_and_time_back_are_told(tmp_path: Path) -> None:
-    text = plain(page(rolled_back(look_s=30, hosts=NAMES), tmp_path))
-    assert f"rolled the fleet back to V1: h2: error_rate: 0.3 share, over 0.05, n 300, window 600 s. {BACK}" in text
-    assert "trigger to V1 in service 6.5 s" in text
-
-
 def test_decisions_sign_offs_and_notices_are_there(tmp_path: Path) -> None:
     story = success().write("rollback.started", hosts=["h1"], cause="asked for by a person")
     html = page(left(calm("h1", look_s=1800)), tmp_path / "left", story)
@@ -84,12 +78,6 @@ def test_decisions_sign_offs_and_notices_are_there(tmp_path: Path) -> None:
         "signoff", role="operations_lead", name="Ben Sample", decision="go", point="hour_24", note="as it should be"
     )
     text = plain(page(held_and_gone_on(look_s=600, hosts=NAMES), tmp_path, story))
-    assert (
-        "hour 8 FAIL decision point hour 8: hold: h2: memory grew by 24 % an hour; h2: memory 214 MB is over 200 MB"
-        in text
-    )
-    assert "hour 8.5 decided go, by Ann Example, operations_lead: the leak is known" in text
-    assert "gap no samples for 30 min: the controller was not running" in text
     assert "Ben Sample operations lead hour 24 go as it should be" in text
     assert "hold high operations lead hold of stage WARN sent over mail NOT sent over chat: connection refused" in text
 

@@ -16,32 +16,6 @@ from tests.checkout import ROOT
 from tests.monitor.watch_samples import table
 from tests.roles.exampled import role_for, wanted
 
-# SPEC's table of thresholds, as it is there.
-SPEC = {
-    "kpi_latency_ms": {"warn": 100, "critical": 500, "rollback": 60_000},
-    "error_rate": {"warn": 0.001, "critical": 0.01, "rollback": 0.05},
-    "memory_mb": {"warn": 200, "critical": 500},
-    "memory_growth_per_hour": {"warn": 0.10, "critical": 0.20},
-    "cpu_percent": {"warn": 50, "critical": 80},
-    "restarts": {"warn": 0},  # above 0: one
-    "crash_loop_restarts": {"rollback": 2},  # above 2: three and more
-    "audit_silence_seconds": {"warn": 3600},
-    "quarantined_share": {"critical": 0.001},
-    "kpi_deviation": {"warn": 1e-9, "critical": 0.01, "rollback": 0.05},
-    "kpi_drift": {"warn": 0.05},
-    "kpi_drift_since_baseline": {"warn": 0.05},
-    "errors_per_hour": {"warn": 5},
-    "audit_events_per_hour": {"warn": 100},
-    "throughput_rows_per_second": {"warn": 100_000},
-    "stability": {"critical": 0.05},
-}
-AT_ONCE = {"audit_breaks", "tapes_without_audit", "tapes_lost", "tapes_doubled"}
-
-
-def test_the_table_has_the_numbers_of_the_specification() -> None:
-    assert {name: table()[name] for name in SPEC} == SPEC
-    assert {name: table()[name] for name in AT_ONCE} == {name: {"rollback": 0} for name in AT_ONCE}
-
 
 def test_there_is_one_table() -> None:
     assert json.loads(EXAMPLE.read_text())["thresholds"] == table()

@@ -38,18 +38,18 @@ def kept(root: Path, watch: Watching, story: Tape | None = None) -> RunDir:
     return run
 
 
-def standing(root: Path, watch: Watching, after_s: float = 12.0) -> WatchStatus | None:
+def standing(root: Path, watch: Watching, after_s: float = 12.0) -> WatchStatus:
     """How it stands so many seconds after its last record."""
-    return watch_status(targets(root), now=watch.now + timedelta(seconds=after_s))
+    found = watch_status(targets(root), now=watch.now + timedelta(seconds=after_s))
+    assert found is not None
+    return found
 
 
 def words(root: Path, watch: Watching, after_s: float = 12.0) -> str:
     """What people read, on one line."""
-    found = standing(root, watch, after_s)
-    assert found is not None
     stream = io.StringIO()
     now = watch.now + timedelta(seconds=after_s)
-    rich_console(stream, 2000).print(watch_status_view(found, "--hosts lab", now))
+    rich_console(stream, 2000).print(watch_status_view(standing(root, watch, after_s), "--hosts lab", now))
     return stream.getvalue()
 
 
@@ -62,7 +62,6 @@ def test_a_watch_that_somebody_is_at_says_how_far_it_is(tmp_path: Path) -> None:
     finally:
         journal.close()
     assert text == f"watch of run {RUN}: hour 3.5 of 24, last sample 12s ago: PASS; next point hour 8 at hour 8\n"
-    assert found is not None
     assert found.as_json("h1") == {
         "run": RUN, "hour": 3.5, "verdict": "PASS", "looked_at": watch.records[-1].at, "hold": None, "watched": True, "over": False,
         "broken": None,
@@ -75,7 +74,6 @@ def test_a_watch_that_was_left_is_loud(tmp_path: Path) -> None:
     kept(tmp_path, watch)
     assert "NOBODY WATCHES since 2026-01-02 04:30:00Z: `./invokew monitor --hosts lab`" in words(tmp_path, watch)
     found = standing(tmp_path, watch)
-    assert found is not None
     assert (found.watched, found.late) == (False, True)
     assert "bold red" in str(watch_status_view(found, "--hosts lab").spans)
 
@@ -87,7 +85,6 @@ def test_single_looks_are_a_watch_as_long_as_they_come_in_time(tmp_path: Path, a
     watch.write("watch.resumed", t=watch.t, once=True).look(row=True)
     kept(tmp_path, watch)
     found = standing(tmp_path, watch, after_s)
-    assert found is not None
     assert (found.watched, found.late) == (False, late)
 
 
@@ -101,7 +98,6 @@ def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Pat
     assert "`./invokew signoff --hosts lab --role ROLE --name NAME --decision go_on --note WHY`" in text
     assert "until 2026-01-02 13:00:00Z: then: rollback" in text
     found = standing(tmp_path, watch)
-    assert found is not None
     reported: Any = found.as_json("h2")
     assert reported["hold"] == {
         "since": "2026-01-02T12:00:00.000Z", "until": "2026-01-02T13:00:00.000Z", "then": "rollback",
@@ -121,7 +117,6 @@ def test_one_quiet_line_where_it_has_ended_or_went_back_and_a_loud_one_where_tha
     assert words(tmp_path / "over", over, 3600) == f"the watch of run {RUN} is over, 60m00s ago: PASS\n"
     assert words(tmp_path / "back", back) == f"the watch of run {RUN} is over, 12s ago: it rolled the fleet back\n"
     found = standing(tmp_path / "back", back)
-    assert found is not None
     assert (found.over, found.hold) == (True, None)
     assert "dim" in str(watch_status_view(found, "").style)
     torn = Watching(*HOSTS).look(row=True).until(600).finish("FAIL", 5)
@@ -136,9 +131,7 @@ def test_a_run_that_another_command_took_back_waits_for_nobody(tmp_path: Path) -
     journal = run.journal()  # what is written now is after the watch began
     journal.write("rollback.started", hosts=["h1"], cause="asked for")
     journal.close()
-    found = standing(tmp_path, watch)
-    assert found is not None
-    assert found.over
+    assert standing(tmp_path, watch).over
     assert "another command rolled the run back" in words(tmp_path, watch)
 
 
@@ -151,7 +144,7 @@ def test_the_watch_of_the_newest_run_that_the_hosts_are_on_is_meant(tmp_path: Pa
     if newer is not None:
         later = newer().run(tmp_path / "elsewhere")
         later.path.rename(tmp_path / ".cutover" / "runs" / NEWER)
-    assert (standing(tmp_path, watch) is not None) is seen
+    assert (watch_status(targets(tmp_path)) is not None) is seen
 
 
 def test_nothing_is_said_where_there_is_no_watch_of_this_environment(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """rules.yml is checked as a whole: every mistake in it, in the thresholds and in the overrides is said at once, with its place."""
 
-import copy
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +11,7 @@ from cutover.monitor.rules.rulebook import Kind, RuleBook, Threshold
 from cutover.monitor.rules.rules import load, load_for
 from cutover.plan.service import load_service
 from tests.checkout import ROOT
-from tests.monitor.watch_samples import shipped, table
+from tests.monitor.watch_samples import GONE, changed, shipped, table
 
 SMALL: dict[str, Any] = {
     "epoch": "unit.life",
@@ -41,19 +40,9 @@ LIMITS = {"size": {"warn": 10, "critical": 20}, "share": {"rollback": 0.05}, "st
 
 
 def made(tmp_path: Path, changes: dict[str, Any], limits: Any = None, overrides: Any = None) -> RuleBook:
-    """The small book, with other values at these paths; None takes a key away."""
-    document: Any = copy.deepcopy(SMALL)
-    for path, value in changes.items():
-        *way, last = path.split("/")
-        inner: Any = document
-        for key in way:
-            inner = inner[key]
-        if value is None:
-            del inner[last]
-        else:
-            inner[last] = value
+    """The small book, with other values at these paths."""
     file = tmp_path / "rules.yml"
-    file.write_text(yaml.safe_dump(document, sort_keys=False))
+    file.write_text(yaml.safe_dump(changed(SMALL, changes), sort_keys=False))
     return load(file, LIMITS if limits is None else limits, overrides or {})
 
 
@@ -101,35 +90,26 @@ def test_every_row_of_the_table_has_a_rule_or_a_use() -> None:
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"rules/size/signal": "sise"}, "rules.size.signal: there is no signal `sise`"),
-        ({"rules/size/row": "sise"}, "rules.size.row: there is no row of thresholds `sise`"),
-        ({"rules/size/for": {"critical": "10"}}, "rules.size.for.critical: `10` is not a duration"),
-        ({"rules/size/for": {"rollback": "10m"}}, "rules.size.for.rollback: there is no level `rollback`"),
-        ({"rules/size/levels": ["rollback"]}, "rules.size.levels: there is no level `rollback`"),
-        ({"rules/size/window": "1h"}, "rules.size.window: `window` does not belong to the kind value"),
-        ({"rules/size/bound": "lower"}, "rules.size.bound: `bound` does not belong to the kind value"),
-        ({"rules/size/least": 3}, "rules.size.least: `least` does not belong to the kind value"),
-        ({"rules/size/fail_after": 0}, "rules.size.fail_after: expected greater than or equal to 1, found the number 0"),
-        ({"rules/size/wordz": "x"}, "rules.size.wordz: unknown key `wordz`"),
-        ({"rules/size/words": None}, "rules.size.words: `words` is missing"),
-        ({"rules/share/window": None}, "rules.share.window: `window` is missing"),
-        ({"rules/share/least": None}, "rules.share.least: `least` is missing"),
-        ({"rules/state/levels": None}, "rules.state.levels: `levels` is missing"),
-        ({"rules/state/for": {"warn": "1m"}}, "rules.state.for.warn: there is no level `warn`"),
-        ({"rules/said/row": "size"}, "rules.said.row: `row` does not belong to the kind verdict"),
-        ({"signals/size/at": None}, "signals.size.at: `at` is missing"),
-        ({"signals/size/per": ["a.b"]}, "signals.size.per: `per` does not belong to the kind value"),
-        ({"signals/size/rows": True, "metrics/size": OTHER}, "rules.size.for: rows are too far apart for a hold time"),
-        ({"metrics/size/signal": "said"}, "metrics.size.signal: `said` has no figure in every sample"),
-        ({"points/first/at": "soon"}, "points.first.at: `soon` is not a duration"),
-        ({"points/second/steady_since": "fist"}, "points.second.steady_since: there is no point `fist`"),
-        ({"points/second/at": "1h"}, "points.second.steady_since: `first` is not earlier"),
-        ({"points/second/steady": "steady.warn"}, "points.second.steady: there is no limit `steady.warn`"),
-        ({"points/second/below": {"weight": "size.warn"}}, "points.second.below.weight: there is no metric `weight`"),
-        ({"points/first/otherwise": "extend"}, "points.first.by: `by` says by how much a watch is extended"),
-        ({"signalz": {}}, "signalz: unknown key `signalz`"),
+        ({"rules.size.signal": "sise"}, "rules.size.signal: there is no signal `sise`"),
+        ({"rules.size.row": "sise"}, "rules.size.row: there is no row of thresholds `sise`"),
+        ({"rules.size.for": {"critical": "10"}}, "rules.size.for.critical: `10` is not a duration"),
+        ({"rules.size.for": {"rollback": "10m"}}, "rules.size.for.rollback: there is no level `rollback`"),
+        ({"rules.size.levels": ["rollback"]}, "rules.size.levels: there is no level `rollback`"),
+        ({"rules.size.window": "1h"}, "rules.size.window: `window` does not belong to the kind value"),
+        ({"rules.size.fail_after": 0}, "rules.size.fail_after: expected greater than or equal to 1, found the number 0"),
+        ({"rules.size.wordz": "x"}, "rules.size.wordz: unknown key `wordz`"),
+        ({"rules.share.window": GONE}, "rules.share.window: `window` is missing"),
+        ({"rules.state.levels": GONE}, "rules.state.levels: `levels` is missing"),
+        ({"signals.size.per": ["a.b"]}, "signals.size.per: `per` does not belong to the kind value"),
+        ({"signals.size.rows": True, "metrics.size": OTHER}, "rules.size.for: rows are too far apart for a hold time"),
+        ({"metrics.size.signal": "said"}, "metrics.size.signal: `said` has no figure in every sample"),
+        ({"points.first.at": "soon"}, "points.first.at: `soon` is not a duration"),
+        ({"points.second.steady_since": "fist"}, "points.second.steady_since: there is no point `fist`"),
+        ({"points.second.at": "1h"}, "points.second.steady_since: `first` is not earlier"),
+        ({"points.second.steady": "steady.warn"}, "points.second.steady: there is no limit `steady.warn`"),
+        ({"points.second.below": {"weight": "size.warn"}}, "points.second.below.weight: there is no metric `weight`"),
+        ({"points.first.otherwise": "extend"}, "points.first.by: `by` says by how much a watch is extended"),
         ({"gap_looks": "4"}, 'gap_looks: expected a whole number, found text "4"'),
-        ({"points": None}, "points: `points` is missing"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_said_with_its_place(tmp_path: Path, changes: dict[str, Any], found: str) -> None:
@@ -150,15 +130,15 @@ def test_a_mistake_is_said_with_its_place(tmp_path: Path, changes: dict[str, Any
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: Any, found: str) -> None:
-    assert found in refused(tmp_path, {"points/second/below": {}}, {**LIMITS, "size": row})
+    assert found in refused(tmp_path, {"points.second.below": {}}, {**LIMITS, "size": row})
 
 
 def test_all_mistakes_are_said_at_once_with_what_was_meant(tmp_path: Path) -> None:
     changes = {
-        "rules/size/signal": "sise",
-        "rules/share/windo": "1h",
-        "signals/state/kind": "diffs",
-        "points/first/at": "1x",
+        "rules.size.signal": "sise",
+        "rules.share.windo": "1h",
+        "signals.state.kind": "diffs",
+        "points.first.at": "1x",
     }
     with pytest.raises(UsageError) as error:
         made(tmp_path, changes, overrides={"shares": {"least": 1}, "said": {"for": {"warn": "1m"}}})

@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cutover.core.verdict import Verdict
 from cutover.monitor.rules.signals import ResettingCounter, Window
@@ -273,19 +271,6 @@ def test_a_counter_grows_by_what_each_life_counted(shown: list[tuple[float, str]
     for count, life in shown:
         counter.take(count, life)
     assert counter.total == total
-
-
-@given(st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=5), min_size=1, max_size=6))
-def test_over_any_restarts_the_growth_is_what_each_life_counted(lives: list[list[int]]) -> None:
-    counter, expected, first = ResettingCounter(), 0, True
-    for number, steps in enumerate(lives):
-        count = 0
-        for step in steps:
-            count += step
-            counter.take(count, f"life-{number}")
-            expected += 0 if first else step
-            first = False
-    assert counter.total == expected
 
 
 def test_a_window_looks_back_so_far_and_says_how_far() -> None:

@@ -6,19 +6,12 @@ from pathlib import Path
 
 from cutover.monitor.views.story import WatchStory
 from cutover.monitor.views.table import Table, comma_separated, markdown
-from cutover.timeline.presentation import presentation
-from tests.checkout import ROOT
-from tests.monitor.watch_journals import HOUR, Watching, calm, held_and_gone_on, rolled_back
-
-SHOWN = presentation(ROOT, "abaco").watch
+from tests.monitor.watch_journals import HOUR, SHOWN, Watching, calm, held_and_gone_on, rolled_back
 
 
 def written(watch: Watching) -> tuple[str, list[list[str]]]:
     """The table, and the cells of its lines: time, hour, host, the figures, status, notes."""
-    story = WatchStory(shown=SHOWN)
-    for record in watch.records:
-        story(record)
-    text = markdown(story)
+    text = markdown(watch.story())
     return text, [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| 20")]
 
 
@@ -78,11 +71,9 @@ def test_the_files_follow_the_journal(tmp_path: Path) -> None:
 
 
 def test_programs_get_every_digit_of_what_people_see() -> None:
-    watch, story = Watching("web1", "web2").look(row=True).until(0.5 * HOUR - 600), WatchStory(shown=SHOWN)
+    watch = Watching("web1", "web2").look(row=True).until(0.5 * HOUR - 600)
     watch.servers[1].errors = 0.02
-    for record in watch.until(0.5 * HOUR).records:
-        story(record)
-    sheet = list(csv.DictReader(io.StringIO(comma_separated(story))))
+    sheet = list(csv.DictReader(io.StringIO(comma_separated(watch.until(0.5 * HOUR).story()))))
     _, rows = written(watch)
     assert [(row["host"], row["status"]) for row in sheet] == [(row[2].strip("*"), row[8]) for row in rows]
     assert (float(sheet[-2]["error_rate_percent"]), sheet[-2]["error_rate_n"]) == (2.0, "300")

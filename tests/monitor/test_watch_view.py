@@ -10,26 +10,15 @@ from cutover.console.text import clean, rich_console
 from cutover.core.samples import Judgement
 from cutover.core.verdict import Verdict
 from cutover.monitor.views.live import WatchConsole, dashboard
-from cutover.monitor.views.story import WatchStory, read_watch
+from cutover.monitor.views.story import read_watch
 from cutover.monitor.views.text import in_short
-from cutover.timeline.presentation import presentation
-from tests.checkout import ROOT
 from tests.console.test_live import Terminal
-from tests.monitor.watch_journals import Watching, calm, held, held_and_gone_on, rolled_back
-
-SHOWN = presentation(ROOT, "abaco").watch
-
-
-def reported(watch: Watching) -> WatchStory:
-    story = WatchStory(shown=SHOWN)
-    for record in watch.records:
-        story(record)
-    return story
+from tests.monitor.watch_journals import HOUR, SHOWN, Watching, calm, held, held_and_gone_on, rolled_back
 
 
 def drawn(watch: Watching, width: int, height: int | None = None) -> str:
     stream = io.StringIO()
-    rich_console(stream, width).print(dashboard(reported(watch), watch.now, height))
+    rich_console(stream, width).print(dashboard(watch.story(), watch.now, height))
     return clean(stream.getvalue())
 
 
@@ -48,13 +37,16 @@ def quiet() -> Watching:
     return calm(look_s=600)
 
 
-def test_nobody_looking_and_not_reaching_a_host_are_counted() -> None:
-    story = reported(held(look_s=600))
-    assert (sum(gap.end - gap.start for gap in story.gaps), story.hosts["web3"].missed) == (1800, 2)
+def test_nobody_looking_and_not_reaching_a_host_are_holes_and_no_zero() -> None:
+    story = held(look_s=600).story()
+    web3, gap = story.hosts["web3"], story.gaps[0]
+    assert (gap.end - gap.start, web3.missed) == (1800, 2)
+    holes = [t for t, value in web3.series["memory"] if value is None]
+    assert holes == [gap.start, 7 * HOUR + 600, 7 * HOUR + 1200]
 
 
 def test_a_finding_has_a_beginning_and_an_end() -> None:
-    story = reported(held_and_gone_on(look_s=600))
+    story = held_and_gone_on(look_s=600).story()
     (memory,) = [one for one in story.findings if one.rule == "memory"]
     assert (memory.host, memory.verdict) == ("web2", Verdict.WARN)
     assert memory.over is not None
@@ -70,7 +62,7 @@ def test_the_watch_in_the_file_is_the_watch_that_was_heard(tmp_path: Path) -> No
     assert read is not None
     story, integrity = read
     assert (integrity.records, integrity.head, integrity.broken) == (len(watch.records), watch.records[-1].hash, "")
-    assert story == reported(watch)
+    assert story == watch.story()
     assert read_watch(tmp_path / "none.jsonl", SHOWN) is None
 
 

@@ -10,25 +10,20 @@ from cutover.core.samples import Judgement, Level, Sample
 from cutover.core.verdict import Verdict, worst
 from cutover.journal.record import Record
 from cutover.monitor.rules.judge import LEVEL_VERDICT
+from cutover.monitor.views.story import WatchStory
+from cutover.timeline.presentation import presentation
+from tests.checkout import ROOT
+from tests.monitor.watch_samples import only
 from tests.monitor.watches import SEEDS
 
+SHOWN = presentation(ROOT, "abaco").watch
 START = datetime(2026, 1, 2, 4, 0, 0, tzinfo=UTC)
 RUN = "20260102T030405Z-abc123"
 HOUR = 3600.0
 HOSTS = ("web1", "web2", "web3")
 POINTS = (("hour_1", HOUR), ("hour_8", 8 * HOUR), ("hour_24", 24 * HOUR))
-LIMITS: dict[str, dict[str, float]] = {
-    "latency": {"warn": 100, "critical": 500, "rollback": 60000},
-    "error_rate": {"warn": 0.001, "critical": 0.01, "rollback": 0.05},
-    "memory": {"warn": 200, "critical": 500},
-    "cpu": {"warn": 50, "critical": 80},
-    "restarts": {"warn": 0},
-}
-FOR_S = {("memory", "critical"): 600.0, ("cpu", "warn"): 600.0}
-RULES = {
-    rule: {level: {"limit": limit, "for_s": FOR_S.get((rule, level), 0.0)} for level, limit in row.items()}
-    for rule, row in LIMITS.items()
-}
+BOOK = only("latency", "error_rate", "memory", "cpu", "restarts")
+RULES = {rule.name: rule for rule in BOOK.rules}
 
 
 class Server:
@@ -51,48 +46,47 @@ class Server:
 
     def judged(self, t: float) -> list[Judgement]:
         """What the rules would say."""
-        share = self.errors
         n = max(0, min(300, int(t / 2)))
         return [
-            self.rule("latency", self.latency_ms * (1 + 0.2 * self.wave(t)), "ms", n, 600),
-            self.rule("error_rate", share, "share", n, 600),
-            self.rule("memory", self.memory_mb, "MB", 1, 0),
-            self.rule("cpu", 100 * self.cpu, "% of a core", 1, 600),
-            self.rule("restarts", 0, "restarts", 1, 0),
+            self.rule("latency", self.latency_ms * (1 + 0.2 * self.wave(t)), n),
+            self.rule("error_rate", self.errors, n),
+            self.rule("memory", self.memory_mb, 1),
+            self.rule("cpu", 100 * self.cpu, 1),
+            self.rule("restarts", 0, 1),
         ]
 
-    def rule(self, rule: str, value: float, unit: str, n: int, window: float) -> Judgement:
-        """A judgement by the table of thresholds."""
-        limits = LIMITS[rule]
-        passed = [level for level in ("warn", "critical", "rollback") if level in limits and value > limits[level]]
-        level: Level = passed[-1] if passed else ""
-        limit = limits[level or "warn"]
-        small = rule == "error_rate" and n < 100
+    def rule(self, name: str, value: float, n: int) -> Judgement:
+        """A judgement by the limits that are shipped, without hold times."""
+        limits, signal = RULES[name].limits, RULES[name].signal
+        passed = [one for one in limits if value > one.limit]
+        level: Level = passed[-1].level if passed else ""
+        limit = passed[-1].limit if passed else limits[0].limit
+        small = name == "error_rate" and n < 100
         verdict = Verdict.INCONCLUSIVE if small else LEVEL_VERDICT[level]
-        words = f"{value:.4g} {unit}, {'over' if level else 'within'} {limit:g}, n {n}, window {window:g} s"
+        words = f"{value:.4g} {signal.entry.unit}, {'over' if passed else 'within'} {limit:g}, n {n}"
         return Judgement(
-            self.name, rule, verdict, words, f"look after {rule}" if level else "", level, level == "rollback" and not small,
-            value=value, unit=unit, limit=limit, n=n, bound=value if n else None, window=window,
+            self.name, name, verdict, words, f"look after {name}" if passed else "", level, level == "rollback" and not small,
+            value=value, unit=signal.entry.unit, limit=limit, n=n, bound=value if n else None, window=signal.window,
         )  # fmt: skip
 
 
 class Watching:
-    """Writes the journal of a watch; `scale` hurries its clock."""
+    """Writes the journal of a watch."""
 
-    def __init__(self, *hosts: str, look_s: float = 600.0, scale: float = 1.0) -> None:
+    def __init__(self, *hosts: str, look_s: float = 600.0) -> None:
         self.servers = [Server(name, number) for number, name in enumerate(hosts or HOSTS)]
-        self.look_s, self.scale, self.t = look_s, scale, 0.0
+        self.look_s, self.t = look_s, 0.0
         self.records: list[Record] = []
         self.write(
             "watch.started", run=RUN, environment="stage", hosts=[one.name for one in self.servers], head=None, began=START.timestamp(),
             cadence=[list(stretch) for stretch in SEEDS.stretches], points=[{"name": name, "at": at} for name, at in POINTS], look_s=look_s,
-            live_s=24 * HOUR, scale=scale, rules={"source": "rules.yml", "digest": "ab" * 32, "rules": RULES},
+            live_s=24 * HOUR, scale=1.0, rules=BOOK.as_json(),
         )  # fmt: skip
 
     @property
     def now(self) -> datetime:
         """Real time."""
-        return START + timedelta(seconds=self.t / self.scale)
+        return START + timedelta(seconds=self.t)
 
     def write(self, kind: str, **data: Any) -> "Watching":
         """One more record, now."""
@@ -151,6 +145,13 @@ class Watching:
             subject=f"{event} of stage", body="...",
         )  # fmt: skip
 
+    def story(self) -> WatchStory:
+        """What is known of it."""
+        story = WatchStory(shown=SHOWN)
+        for record in self.records:
+            story(record)
+        return story
+
     def save(self, folder: Path) -> Path:
         """The journal as a file of a run's directory."""
         path = folder / "watch.jsonl"
@@ -158,9 +159,9 @@ class Watching:
         return path
 
 
-def calm(*hosts: str, look_s: float = 600.0, hours: float = 24.0) -> Watching:
+def calm(*hosts: str, look_s: float = 600.0) -> Watching:
     """A day on which nothing happens."""
-    watch = Watching(*hosts, look_s=look_s).look(row=True).until(hours * HOUR)
+    watch = Watching(*hosts, look_s=look_s).look(row=True).until(24 * HOUR)
     return watch.notice("success", ("mail", True)).finish("PASS", 0)
 
 

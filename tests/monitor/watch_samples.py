@@ -49,6 +49,9 @@ def documents(tapes: int, cpu_seconds: float) -> dict[str, Any]:
     }
 
 
+GONE = object()  # instead of a value: the key is taken away
+
+
 def changed(documents: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """A copy with other values at these paths (`figures.tapes.failed`)."""
     copied = copy.deepcopy(documents)
@@ -57,7 +60,10 @@ def changed(documents: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any
         inner = copied
         for key in way:
             inner = inner[key]
-        inner[last] = value
+        if value is GONE:
+            del inner[last]
+        else:
+            inner[last] = value
     return copied
 
 

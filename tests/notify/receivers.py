@@ -21,7 +21,6 @@ class MailServer(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Mail)
         self.mails: list[Message] = []
-        self.receivers: list[str] = []
 
 
 class _Mail(socketserver.StreamRequestHandler):
@@ -40,8 +39,6 @@ class _Mail(socketserver.StreamRequestHandler):
                 self._say("221 bye")
                 return
             else:
-                if word == "RCPT":
-                    self.server.receivers.append(line)
                 self._say("250 ok")
 
     def _say(self, words: str) -> None:

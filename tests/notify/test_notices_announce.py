@@ -17,18 +17,12 @@ from cutover.notify.escalation import TeamRole
 from cutover.run.checklist import ask_on_terminal, polling
 from cutover.run.options import RunOptions
 from tests.checkout import ROOT
+from tests.console.test_live import Terminal
 from tests.notify.peopling import defaults
 from tests.notify.receivers import web_server
 
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%MZ")
 TOKEN = "3ccdd113474722377935511fc85d3dd4"  # noqa: S105 - made up for these tests
-
-
-class Terminal(io.StringIO):
-    """Somebody who types these lines."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.fixture

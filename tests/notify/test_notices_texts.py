@@ -7,7 +7,7 @@ import pytest
 
 from cutover.core.errors import UsageError
 from cutover.notify.channels import Message
-from cutover.notify.escalation import EVENTS, Eta, NoticeFacts
+from cutover.notify.escalation import EVENTS, NoticeFacts
 from cutover.notify.texts import SAMPLE, Texts, utc
 from tests.checkout import ROOT
 from tests.notify.peopling import known
@@ -40,28 +40,6 @@ def test_every_event_has_a_subject_and_a_whole_body(texts: Texts, event: str) ->
         assert meaning(event, facts) in text.body
         assert "\n\n\n" not in text.body
         assert not [word for word in ("None", "{{", "()", ": \n") if word in text.body]
-
-
-def test_an_announcement_says_what_was_measured_or_that_nothing_was(texts: Texts) -> None:
-    assert "no earlier run" in composed(texts, "announcement", BARE).body
-    measured = NoticeFacts("prod", BARE.at, eta=Eta(3000, 3))
-    assert "about 50 min, as the last 3 runs here did" in composed(texts, "announcement", measured).body
-    assert "2026-11-23 22:00 UTC" in composed(texts, "announcement", measured).subject
-
-
-def test_in_progress_counts_phases_and_says_what_is_left(texts: Texts) -> None:
-    facts = NoticeFacts("prod", BARE.at, phase=3, phases=6, title="V1 graceful shutdown", eta=Eta(60, 1))
-    text = composed(texts, "in_progress", facts)
-    assert text.subject.endswith("phase 3: V1 graceful shutdown")
-    assert "3 of 6 phases complete" in text.body
-    assert "about 60 s, measured on one earlier run here" in text.body
-
-
-def test_a_rollback_that_begins_does_not_read_as_one_that_has_ended(texts: Texts) -> None:
-    assert "Rolling back" in composed(texts, "rollback", BARE).subject
-    ended = composed(texts, "rollback", NoticeFacts("prod", BARE.at, finished=True))
-    assert "Rolled back" in ended.subject
-    assert "is in service again" in ended.body
 
 
 def test_a_hold_says_until_when_and_what_happens_then(texts: Texts) -> None:

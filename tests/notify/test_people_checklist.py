@@ -1,5 +1,6 @@
 """The checklist and the file of answers: the real one holds together, and a slip is named with all others."""
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -42,8 +43,6 @@ def test_the_checklist_of_the_project_holds_together() -> None:
 
 
 def test_every_finding_of_phase_0_proves_a_line_and_every_pattern_meets_one() -> None:
-    from fnmatch import fnmatchcase
-
     role = role_for()
     bound = [
         f"preflight.since-plan.{fact.id}" for fact in steps_of(role, "preflight", "facts") if fact.args.get("bind")

@@ -90,14 +90,6 @@ def test_a_rollback_later_on_is_a_session_of_its_own(tmp_path: Path) -> None:
     assert html.count('aria-label="Time line of the run') == 2
 
 
-def test_an_unfinished_run_names_its_last_record(tmp_path: Path) -> None:
-    story = prepared().write("phase.started", phase="shutdown", title="x", hosts=["h1"])
-    story.write("intent", host="h1", phase="shutdown", batch="shutdown-1", steps=["a", "b"])
-    text = plain(page(story, tmp_path))
-    assert "with the record `intent`" in text
-    assert "none: the journal does not say how the run ended" in text
-
-
 def test_a_record_of_another_version_does_not_stop_the_page(tmp_path: Path) -> None:
     assert 'armed: {"somebody": "else"}' in plain(page(prepared().write("armed", somebody="else"), tmp_path))
 

@@ -33,6 +33,11 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for rule in rules() if "alert" in rule and "rule" in rule["labels"]]
 
 
+def own(name: str) -> list[dict[str, Any]]:
+    """The alerts of one rule of the book."""
+    return [alert for alert in alerts() if alert["labels"]["rule"] == name]
+
+
 @dataclass(frozen=True)
 class Case:
     """A service of its own, and whether an alert fires for it when all has been so for long enough."""
@@ -235,30 +240,23 @@ def document(rule_file: str, found: list[Case]) -> dict[str, Any]:
     groups: list[dict[str, Any]] = []
     for at in sorted({case.at for case in found}):
         here = [case for case in found if case.at == at]
-        groups.append(
-            {
-                "interval": f"{STEP}s",
-                "input_series": [
-                    {"series": _labelled(name, case.instance), "values": values}
-                    for case in here
-                    for name, values in case.series.items()
-                ],
-                "promql_expr_test": [
-                    asked(case.rule, case.level, case.instance, at, fires=case.fires) for case in here
-                ],
-            }
-        )
+        series = [
+            {"series": _labelled(name, case.instance), "values": values}
+            for case in here
+            for name, values in case.series.items()
+        ]
+        questions = [
+            asked(f'rule="{case.rule}", severity="{case.level}", instance="{case.instance}"', at, fires=case.fires)
+            for case in here
+        ]
+        groups.append({"interval": f"{STEP}s", "input_series": series, "promql_expr_test": questions})
     return {"rule_files": [rule_file], "evaluation_interval": f"{STEP}s", "tests": groups}
 
 
-def asked(rule: str, level: str, instance: str, at: int, *, fires: bool) -> dict[str, Any]:
-    """Whether an alert fires; as a query, since what it says is not the matter here."""
-    which = f'rule="{rule}", severity="{level}", instance="{instance}", alertstate="firing"'
-    return {
-        "expr": f"count(ALERTS{{{which}}})",
-        "eval_time": f"{at}s",
-        "exp_samples": [{"labels": "{}", "value": 1}] if fires else [],
-    }
+def asked(which: str, at: int, *, fires: bool) -> dict[str, Any]:
+    """Whether an alert with these labels fires; as a query, since what it says is not the matter here."""
+    samples = [{"labels": "{}", "value": 1}] if fires else []
+    return {"expr": f'count(ALERTS{{{which}, alertstate="firing"}})', "eval_time": f"{at}s", "exp_samples": samples}
 
 
 def _labelled(name: str, instance: str) -> str:

@@ -13,17 +13,28 @@ from cutover.report.prometheus import folder
 from tests.checkout import ROOT
 from tests.kpi.conftest import serving
 from tests.monitor.watch_samples import shipped, table
-from tests.report.prometheus.prometheus_cases import SHORT, STEP, alerts, cases, document, flat, rules, steps
+from tests.report.prometheus.prometheus_cases import (
+    SHORT,
+    STEP,
+    alerts,
+    asked,
+    cases,
+    document,
+    flat,
+    own,
+    rules,
+    steps,
+)
 from tests.report.prometheus.test_grafana import exprs
 
 needs_promtool = pytest.mark.tool("promtool")
 
 
-def own(rule: str) -> list[dict[str, Any]]:
+def needed(rule: str) -> list[dict[str, Any]]:
     """The alerts of one rule of the book, and what is recorded for them."""
     signal = next(one.signal.name for one in shipped().rules if one.name == rule)
     recorded = [one for one in rules() if re.match(rf"abaco:({signal}|idle)\b", one.get("record", ""))]
-    return recorded + [one for one in alerts() if one["labels"]["rule"] == rule]
+    return recorded + own(rule)
 
 
 def promtool(*words: str) -> None:
@@ -56,25 +67,20 @@ def test_every_alert_has_cases_on_both_sides_of_its_limit() -> None:
 @needs_promtool
 @pytest.mark.parametrize("rule", sorted({case.rule for case in cases(table())}))
 def test_an_alert_fires_past_its_limit_and_not_short_of_it(tmp_path: Path, rule: str) -> None:
-    tried(tmp_path, own(rule), document("rules.yml", [case for case in cases(table()) if case.rule == rule]))
+    tried(tmp_path, needed(rule), document("rules.yml", [case for case in cases(table()) if case.rule == rule]))
 
 
 @needs_promtool
 def test_no_service_at_all_and_figures_that_are_missing_are_findings(tmp_path: Path) -> None:
     there = {"up": flat(1), "abaco_ready": f"1+0x{steps(SHORT - 300)} stale _x20"}
     series = [{"series": f'{name}{{job="abaco", instance="x"}}', "values": values} for name, values in there.items()]
-    missing = 'ALERTS{alertname="AbacoNotMeasured", alertstate="firing", instance="x", metric="abaco_ready"}'
-    fires = 'ALERTS{alertname="AbacoSeen", alertstate="firing"}'
-
-    def asked(expr: str, at: float, *, fires: bool) -> dict[str, Any]:
-        samples = [{"labels": "{}", "value": 1}] if fires else []
-        return {"expr": f"count({expr})", "eval_time": f"{at:g}s", "exp_samples": samples}
-
-    here = [asked(missing, 600, fires=False), asked(missing, SHORT, fires=True), asked(fires, SHORT, fires=False)]
+    missing, unseen = 'alertname="AbacoNotMeasured", instance="x", metric="abaco_ready"', 'alertname="AbacoSeen"'
+    here = [asked(missing, 600, fires=False), asked(missing, SHORT, fires=True), asked(unseen, SHORT, fires=False)]
+    nowhere = [asked(unseen, 45, fires=False), asked(unseen, 90, fires=True)]
     tests = [
         {"interval": "15s", "input_series": series, "promql_expr_test": here},
-        {"interval": "15s", "input_series": [], "promql_expr_test": [asked(fires, 45, fires=False), asked(fires, 90, fires=True)]},
-    ]  # fmt: skip
+        {"interval": "15s", "input_series": [], "promql_expr_test": nowhere},
+    ]
     tried(tmp_path, rules(), {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests})
 
 
