@@ -72,12 +72,12 @@ def test_a_large_file_of_the_run_is_bundled_and_verified_in_little_memory(ground
 
 def test_a_long_journal_of_short_lines_fills_no_memory() -> None:
     some = [Record.following(None, "2026-01-02T03:04:05.000Z", "sample", {})]
-    for _ in range(2_000):
+    for _ in range(1_000):
         some.append(Record.following(some[-1], some[-1].at, "sample", {"note": "x" * 2000}))
     stream = BytesIO("".join(record.line() for record in some).encode())
     with at_most(1):
         chain = follow(stream, "j")
-    assert (chain.seq, chain.broken) == (2_001, "")
+    assert (chain.seq, chain.broken) == (1_001, "")
 
 
 def test_a_record_nested_without_end_is_reported() -> None:

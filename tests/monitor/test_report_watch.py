@@ -52,8 +52,8 @@ HELD = "The watch is on hold at hour 8 and waits for a person: h2: memory grew b
 BACK = "It was detected within 60.0 s and the fleet was back on V1 6.5 s after that, 66.5 s in all."
 ENDS = [
     ("calm", calm("h1", look_s=1800), "watch: PASS", CALM),
-    ("held", held(look_s=600, hosts=NAMES), "watch: on hold", HELD),
-    ("gone on", held_and_gone_on(look_s=600, hosts=NAMES), "watch: WARN", "hour 8 was FAIL (hold: go, by Ann Example, operations_lead"),
+    ("held", held(NAMES), "watch: on hold", HELD),
+    ("gone on", held_and_gone_on(NAMES), "watch: WARN", "hour 8 was FAIL (hold: go, by Ann Example, operations_lead"),
     ("under way", left(calm(look_s=1800)), "watch: under way", "The watch is at hour 24; the newest verdict of the fleet is PASS."),
     ("rolled back", rolled_back(look_s=30, hosts=NAMES), "watch: rolled back", BACK),
     ("not back", broken_back(), "watch: a person is needed", "and the rollback is not complete"),
@@ -77,13 +77,13 @@ def test_decisions_sign_offs_and_notices_are_there(tmp_path: Path) -> None:
     story = success().write(
         "signoff", role="operations_lead", name="Ben Sample", decision="go", point="hour_24", note="as it should be"
     )
-    text = plain(page(held_and_gone_on(look_s=600, hosts=NAMES), tmp_path, story))
+    text = plain(page(held_and_gone_on(NAMES), tmp_path, story))
     assert "Ben Sample operations lead hour 24 go as it should be" in text
     assert "hold high operations lead hold of stage WARN sent over mail NOT sent over chat: connection refused" in text
 
 
 def test_charts_show_hosts_limits_decisions_holds_and_gaps(tmp_path: Path) -> None:
-    html = page(held_and_gone_on(look_s=600, hosts=NAMES), tmp_path)
+    html = page(held_and_gone_on(NAMES), tmp_path)
     memory = html.split("<h3>Memory, MB</h3>")[1].split("</svg>")[0]
     assert [f"<title>{name}</title>" in memory for name in NAMES] == [True] * 3
     assert memory.count('class="curve ') == 3

@@ -89,7 +89,7 @@ def test_single_looks_are_a_watch_as_long_as_they_come_in_time(tmp_path: Path, a
 
 
 def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Path) -> None:
-    watch = held(hosts=HOSTS)
+    watch = held(HOSTS)
     kept(tmp_path, watch)
     text = words(tmp_path, watch)
     assert (
@@ -111,7 +111,7 @@ def test_a_hold_says_since_when_why_how_to_decide_and_what_follows(tmp_path: Pat
 def test_one_quiet_line_where_it_has_ended_or_went_back_and_a_loud_one_where_that_is_not_complete(
     tmp_path: Path,
 ) -> None:
-    over, back = calm(*HOSTS, look_s=600), rolled_back(hosts=HOSTS)
+    over, back = calm(*HOSTS), rolled_back(hosts=HOSTS)
     kept(tmp_path / "over", over)
     kept(tmp_path / "back", back)
     assert words(tmp_path / "over", over, 3600) == f"the watch of run {RUN} is over, 60m00s ago: PASS\n"
@@ -125,7 +125,7 @@ def test_one_quiet_line_where_it_has_ended_or_went_back_and_a_loud_one_where_tha
 
 
 def test_a_run_that_another_command_took_back_waits_for_nobody(tmp_path: Path) -> None:
-    watch = held(hosts=HOSTS)
+    watch = held(HOSTS)
     story = success()
     run = kept(tmp_path, watch, story)
     journal = run.journal()  # what is written now is after the watch began

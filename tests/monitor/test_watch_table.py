@@ -16,7 +16,7 @@ def written(watch: Watching) -> tuple[str, list[list[str]]]:
 
 
 def test_a_day_has_nineteen_rows_of_each_host_and_the_fleet() -> None:
-    text, rows = written(calm(look_s=600))
+    text, rows = written(calm())
     assert [row[2] for row in rows] == ["web1", "web2", "web3", "**fleet**"] * 19
     hours = [*(n / 2 for n in range(9)), 5, 6, 7, 8, 10, 12, 14, 16, 20, 24]
     assert [float(row[1]) for row in rows[3::4]] == hours
@@ -41,7 +41,7 @@ def test_what_was_not_measured_is_a_dash_and_the_row_says_why() -> None:
 
 
 def test_notes_name_gaps_decisions_holds_and_what_came_and_went() -> None:
-    _, rows = written(held_and_gone_on(look_s=600))
+    _, rows = written(held_and_gone_on())
     notes = {(float(row[1]), row[2]): row[-1] for row in rows}
     assert notes[6, "**fleet**"].endswith("gap: no samples for 30 min: the controller was not running")
     assert notes[1, "**fleet**"] == "PASS: decision point hour 1: go on"

@@ -34,11 +34,11 @@ def plain(watch: Watching) -> list[str]:
 
 @pytest.fixture(scope="module")
 def quiet() -> Watching:
-    return calm(look_s=600)
+    return calm()
 
 
 def test_nobody_looking_and_not_reaching_a_host_are_holes_and_no_zero() -> None:
-    story = held(look_s=600).story()
+    story = held().story()
     web3, gap = story.hosts["web3"], story.gaps[0]
     assert (gap.end - gap.start, web3.missed) == (1800, 2)
     holes = [t for t, value in web3.series["memory"] if value is None]
@@ -46,7 +46,7 @@ def test_nobody_looking_and_not_reaching_a_host_are_holes_and_no_zero() -> None:
 
 
 def test_a_finding_has_a_beginning_and_an_end() -> None:
-    story = held_and_gone_on(look_s=600).story()
+    story = held_and_gone_on().story()
     (memory,) = [one for one in story.findings if one.rule == "memory"]
     assert (memory.host, memory.verdict) == ("web2", Verdict.WARN)
     assert memory.over is not None
@@ -93,7 +93,7 @@ def test_what_only_says_that_too_little_was_seen_is_one_line() -> None:
 
 @pytest.mark.parametrize("width", [80, 160])
 def test_the_live_view_fits_its_terminal(width: int) -> None:
-    text = drawn(held(look_s=600), width)
+    text = drawn(held(), width)
     assert max(len(line) for line in text.splitlines()) <= width
     for words in (
         "hour 8.5", "ON HOLD at hour 8", "web2: memory 214 MB is over 200 MB", "then: rollback", "./invokew signoff", "30 min left",
@@ -104,7 +104,7 @@ def test_the_live_view_fits_its_terminal(width: int) -> None:
 
 
 def test_the_live_view_says_what_comes_next(quiet: Watching) -> None:
-    watch = Watching(look_s=600).look(row=True).until(5400)
+    watch = Watching().look(row=True).until(5400)
     watch.t += 300
     text = " ".join(drawn(watch, 160).split())
     assert "hour 1.583" in text
@@ -142,7 +142,7 @@ def test_without_a_terminal_each_row_and_host_is_a_line(quiet: Watching) -> None
 
 
 def test_plain_lines_tell_once_what_happens_between_rows() -> None:
-    lines = plain(held_and_gone_on(look_s=600))
+    lines = plain(held_and_gone_on())
     for words in (
         "gap           no samples for 30 min: the controller was not running",
         "web3          INCONCLUSIVE  seen: no sample: no route to host; next: look after the way to it",

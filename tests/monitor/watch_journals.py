@@ -165,12 +165,12 @@ def calm(*hosts: str, look_s: float = 600.0) -> Watching:
     return watch.notice("success", ("mail", True)).finish("PASS", 0)
 
 
-def held(look_s: float = 600.0, hosts: tuple[str, str, str] = HOSTS) -> Watching:
+def held(hosts: tuple[str, str, str] = HOSTS) -> Watching:
     """Memory that leaks on one host holds the watch at hour 8; a person goes on; a gap, and a host that was not seen for a while."""
-    watch = Watching(*hosts, look_s=look_s).look(row=True).notice("announcement", ("mail", True)).until(3 * HOUR)
+    watch = Watching(*hosts).look(row=True).notice("announcement", ("mail", True)).until(3 * HOUR)
 
     def leak(now: Watching) -> None:
-        now.servers[1].memory_mb += 0.18 * now.look_s / 15
+        now.servers[1].memory_mb += 7.2
 
     watch.until(5 * HOUR, leak).pause(1800, "the controller was not running").until(7 * HOUR, leak)
     watch.servers[2].away = "no route to host"
@@ -189,9 +189,9 @@ def held(look_s: float = 600.0, hosts: tuple[str, str, str] = HOSTS) -> Watching
     return watch.notice("hold", ("mail", True), ("chat", False)).until(8.5 * HOUR)
 
 
-def held_and_gone_on(look_s: float = 600.0, hosts: tuple[str, str, str] = HOSTS) -> Watching:
+def held_and_gone_on(hosts: tuple[str, str, str] = HOSTS) -> Watching:
     """The same, to its end."""
-    watch = held(look_s, hosts).write(
+    watch = held(hosts).write(
         "hold.closed", by="Ann Example, operations_lead", decision="go", note="the leak is known", t=8.5 * HOUR
     )
     watch.servers[1].memory_mb = 60
