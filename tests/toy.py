@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cutover.plan.plan import HostPlan
 from cutover.plan.service import Service
 
 
@@ -19,3 +20,9 @@ def toy(**changes: Any) -> Service:
 
 
 TOY = toy()
+
+
+def toy_plan(**changes: Any) -> HostPlan:
+    """The plan of a host of it on which nothing is to be done, with other fields."""
+    fields = {"service": TOY, "name": "a", "address": "192.0.2.1", "variables": {}, "facts": {}, "steps": {}}
+    return HostPlan(**{**fields, "changes": (), "diffs": (), **changes})

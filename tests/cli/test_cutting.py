@@ -13,7 +13,7 @@ from cutover.plan.gate import said_no
 from cutover.plan.plan import Change, Plan
 from cutover.run.options import RunOptions
 from cutover.run.session import Session
-from tests.checkout import ROOT
+from tests.checkout import checkout, environment
 from tests.run.fakehosts import plan_of
 
 RUN = "20260102T000000Z-bbbbbb"
@@ -32,16 +32,8 @@ def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("roles", "templates"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    directory = tmp_path / "inventory" / "prod"
-    (directory / "group_vars").mkdir(parents=True)
-    (directory / "hosts.yml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
-    (directory / "group_vars" / "prod.yml").write_text(
-        "cutover_service: abaco\nabaco_environment: production\nabaco_connections: []\n"
-    )
-    (directory / "known_hosts").write_text("")
-    return tmp_path
+    environment(tmp_path / "inventory" / "prod", {"h1": "192.0.2.1"})
+    return checkout(tmp_path)
 
 
 def errors(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:

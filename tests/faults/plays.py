@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lab
 from lab.system import until
@@ -75,7 +75,7 @@ def end(
         if command["code"] not in allowed
     ]
     wrong += [Violation("END", also)] if also else []
-    return experiment, Outcome(result.name, result.ends, result.codes, result.seconds, (*wrong, *result.violations))
+    return experiment, replace(result, violations=(*wrong, *result.violations))
 
 
 def settled(experiment: Experiment) -> None:
