@@ -222,7 +222,7 @@ def test_commands_given_up_do_not_use_up_the_sessions_of_sshd(over_ssh: SshTrans
     assert reaches(over_ssh)
     for _ in range(11):
         with pytest.raises(DeadlinePassed):
-            answer(over_ssh, "sleep 10", deadline=0.1)
+            answer(over_ssh, "sleep 10", deadline=0.3)
     assert reaches(over_ssh)
 
 
