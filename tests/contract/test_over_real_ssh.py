@@ -213,7 +213,7 @@ def test_a_slow_command_ends_by_the_deadline_and_leaves_the_connection_to_others
     assert reaches(over_ssh)
     before = loopback.sessions()
     with pytest.raises(DeadlinePassed):
-        answer(over_ssh, "sleep 2", deadline=0.3)
+        answer(over_ssh, "sleep 1", deadline=0.3)
     assert reaches(over_ssh)
     assert before[0] in loopback.sessions()
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from cutover.core.step import Step
 from cutover.plan.plan import HostPlan
 from roles.standard.checks import backup, preflight, rollback, shutdown, staging
-from tests.toy import toy, toy_plan
+from tests.toy import toy, toy_plan, toy_step
 
 RUN = "20260102T030405Z-abc123"
 
@@ -56,7 +55,7 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wanted(tmp_path: Path, place: Path) -> HostPlan:
-    step = Step(id="backup.snapshot", kind="snapshot", words="w", args={"directory": str(place)}, desired={})
+    step = toy_step("backup.snapshot", kind="snapshot", args={"directory": str(place)})
     variables = {"cutover_state_dir": str(tmp_path / "state")}
     metrics = {"name": "metrics", "path": str(tmp_path / "data" / "metrics"), "on_rollback": "restore"}
     return toy_plan(service=toy(state=[metrics]), steps={"backup": (step,)}, variables=variables)
@@ -174,7 +173,7 @@ class TestRelease:
         for path in (root, *root.rglob("*")):
             path.chmod(0o555)
         args, made = {"path": str(root)}, json.loads((root / "manifest.json").read_text())["id"]
-        step = Step(id="staging.release", kind="release", words="w", args=args, desired={"id": made})
+        step = toy_step("staging.release", kind="release", args=args, desired={"id": made})
         return toy_plan(steps={"staging": (step,)})
 
     def test_as_it_was_built_it_passes(self, host: Any, prepared: HostPlan) -> None:
