@@ -96,15 +96,14 @@ def _robbed_by(thief: threading.Thread, world: World) -> Callable[[], None]:
 
 
 def test_only_a_rollback_that_was_begun_is_resumed(world: World, confirmed: Machine) -> None:
-    one = confirmed
-    assert one.rollback(resume=True) == ((), None)
-    world.host("b").meanwhile["rollback"] = lambda: setattr(one, "dead", True)
-    one.rollback()
+    assert confirmed.rollback(resume=True) == ((), None)
+    world.host("b").meanwhile["rollback"] = lambda: setattr(confirmed, "dead", True)
+    confirmed.rollback()
     world.host("b").meanwhile.clear()
-    one.dead = False
-    assert one.rollback(resume=True) == (("a", "b"), None)
+    confirmed.dead = False
+    assert confirmed.rollback(resume=True) == (("a", "b"), None)
     assert is_on_v1(world, "a", "b")
-    assert one.rollback(resume=True) == ((), None)
+    assert confirmed.rollback(resume=True) == ((), None)
 
 
 def test_a_step_of_the_dead_that_is_still_at_work_is_waited_for(world: World, tmp_path: Path) -> None:

@@ -33,18 +33,17 @@ def reported(found: Ahead) -> list[tuple[str, str, str, tuple[str, ...]]]:
 def test_after_a_cutover_every_host_and_each_change_is_foreseen_and_none_is_made(
     world: World, confirmed: Machine
 ) -> None:
-    one = confirmed
     before = {name: (set(host.marks), list(host.changes), host.held_by) for name, host in world.hosts.items()}
-    journal = one.journal()
+    journal = confirmed.journal()
     for host in world.hosts.values():
         host.asked.clear()
     want = [(name, RUN, "on V2, confirmed", (f"do {ROLLBACK.name}",)) for name in ("a", "b")]
-    assert reported(ahead(one)) == reported(ahead(one, run=RUN)) == want
+    assert reported(ahead(confirmed)) == reported(ahead(confirmed, run=RUN)) == want
     assert {name: (host.marks, host.changes, host.held_by) for name, host in world.hosts.items()} == before
     assert {verb for host in world.hosts.values() for verb in host.asked} == {"status", "plan", "look"}
-    assert one.journal() == journal
-    assert one.rollback() == (("a", "b"), None)
-    assert ahead(one) == Ahead(())
+    assert confirmed.journal() == journal
+    assert confirmed.rollback() == (("a", "b"), None)
+    assert ahead(confirmed) == Ahead(())
 
 
 def test_a_run_that_was_left_between_the_versions_and_a_host_that_is_only_held(world: World, tmp_path: Path) -> None:
