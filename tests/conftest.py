@@ -79,6 +79,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 next_ = "tests/unpack-tools, as root, gets sshd, promtool and prometheus"
                 item.add_marker(pytest.mark.skip(reason=f"{found}; {next_}"))
         mark = next((mark for mark in LONGER if item.get_closest_marker(mark)), None)
+        if mark and (sys.platform != "linux" or os.geteuid() != 0):
+            item.add_marker(pytest.mark.skip(reason="real hosts need root on Linux: run the tests with sudo"))
         if mark and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(LONGER[mark]))
         if not item.get_closest_marker("xdist_group"):

@@ -24,6 +24,7 @@ from cutover.plan.steps import command, file, probe
 from cutover.remote.agent import BOOT, AgentFailed, Fenced, HostAgent, HostUnwritable, packed
 from cutover.remote.testinfra_backend import host_over
 from cutover.remote.transport import DeadlinePassed, Result
+from tests.full_disk import full
 from tests.transports import Call, FakeTransport, says
 from tests.waiting import PATIENCE_S
 
@@ -181,9 +182,6 @@ def test_a_batch_of_which_nothing_came_is_reported_without_a_traceback(
 def test_a_batch_that_cannot_be_written_down_was_not_begun(
     agent: HostAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
     token = begin(agent)
     monkeypatch.setattr(batch, "write_json", full)
     request = {"run": "run-1", "batch": "b-1", "token": token, "steps": [{"probe": False}]}
@@ -241,8 +239,9 @@ def test_one_agent_answers_many_questions_and_ends_when_nobody_asks_any_more(age
     assert not Path(f"/proc/{agents.pop()}").exists()
 
 
-def test_a_question_that_is_not_answered_yet_holds_up_no_other(agent: HostAgent) -> None:
-    slow = command("m", "", ["sleep", "1"], {}, timeout_s=5)
+def test_a_question_that_is_not_answered_yet_holds_up_no_other(agent: HostAgent, tmp_path: Path) -> None:
+    go_on = tmp_path / "go-on"
+    slow = command("m", "", ["sh", "-c", f"until [ -e {go_on} ]; do sleep 0.01; done"], {}, timeout_s=5)
     waiting = threading.Thread(target=agent.measure, args=([slow],), kwargs={"deadline_s": 10})
     waiting.start()
     try:
@@ -250,6 +249,7 @@ def test_a_question_that_is_not_answered_yet_holds_up_no_other(agent: HostAgent)
             assert agent.status()["lease"]["held"] is False
         assert waiting.is_alive()
     finally:
+        go_on.touch()
         waiting.join()
 
 

@@ -12,6 +12,7 @@ import pytest
 from cutover.agent import lease
 from cutover.agent.durable import read_json
 from cutover.agent.state_dir import Refusal, StateDir, journal_heads, note_head
+from tests.full_disk import full
 
 
 @pytest.fixture
@@ -164,9 +165,6 @@ def test_who_had_it_before_gets_it_again_only_where_nobody_else_has_had_it(place
 
 
 def test_a_lease_is_given_back_on_a_full_disk(place: StateDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
-
     token = take(place)
     size = place.lease.stat().st_size
     monkeypatch.setattr(lease, "write_json", full)

@@ -13,6 +13,7 @@ import pytest
 from cutover.agent.durable import write_atomically
 from cutover.agent.work import State, Work
 from tests.agent import doing
+from tests.full_disk import full
 
 TEXT = b"kpi: {}\n"
 DIGEST = hashlib.sha256(TEXT).hexdigest()
@@ -91,10 +92,6 @@ def test_a_write_that_breaks_leaves_the_old_file_and_no_scratch(
 ) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"old")
-
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write_atomically(path, TEXT)

@@ -14,6 +14,7 @@ from cutover.agent.modules.resources import measure
 from cutover.agent.systemd import PROPERTIES
 from cutover.agent.work import Work
 from tests.agent.doing import look
+from tests.full_disk import full
 
 
 def test_facts_are_those_of_this_machine() -> None:
@@ -53,9 +54,6 @@ def test_a_place_is_written_to_and_left_as_it_was(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(os, "fsync", full)
     assert look("writable", path=str(tmp_path)) == {"writable": False, "why": "[Errno 28] No space left on device"}
     assert list(tmp_path.iterdir()) == []

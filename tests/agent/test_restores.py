@@ -269,11 +269,6 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def relink(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/etc/hostname")
-
-
 def rewrite(what: str, value: object) -> Callable[[Path], None]:
     """The manifest says something else of a file than it did."""
 
@@ -291,7 +286,7 @@ DAMAGES_OF_A_BACKUP: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "truncated": (FILE, lambda path: os.truncate(path, 255), "content changed"),
     "of another run": (FILE, lambda path: path.write_bytes(b"of another run"), "content changed"),
     "lost": (FILE, lambda path: path.unlink(), "missing"),
-    "a link": (FILE, relink, "type changed"),
+    "a link": (FILE, lambda path: _relink(path, "/etc/hostname"), "type changed"),
     "added": ("metrics_backup/extra.json", lambda path: path.write_text("x"), "unexpected"),
     "an added link": ("extra", lambda path: path.symlink_to("/tmp"), "unexpected"),
     "hidden": (".hidden", lambda path: path.write_text("x"), "unexpected"),

@@ -1,10 +1,8 @@
 """The rules of the rooms (see docs/architecture.md) as data: what each is for, how it is seen, and why it is there."""
 
 import ast
-import io
 import re
 import sys
-import tokenize
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +30,7 @@ HEAVY = {"apprise", "fabric", "jinja2", "numpy", "pandas", "paramiko", "pydantic
 SERVICE_WORDS = re.compile(
     r"abaco|borrower|collection_?rate|dpd|inbox|kpi|loan|par_?[39]0|portfolio|receivable|tape", re.IGNORECASE
 )
+# A command as it could not be typed: Invoke's own program is on nobody's PATH.
 BARE_INVOKE = re.compile(r"(?<![\w./-])invoke (?!tasks?\b|import\b|surface\b)[a-z{-][\w.{-]*")
 
 
@@ -60,6 +59,11 @@ class Module:
     def tree(self) -> ast.Module:
         """Its syntax."""
         return ast.parse(self.source, self.path)
+
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All of its syntax tree."""
+        return tuple(ast.walk(self.tree))
 
     @cached_property
     def imports(self) -> tuple[Import, ...]:
@@ -102,10 +106,8 @@ def _imports(module: Module, node: ast.AST, *, top: bool) -> Iterator[Import]:
             yield Import(base, child.lineno, top)
             # `from package import module` imports the module as well; where it is a name instead, no such file is found
             yield from (Import(f"{base}.{alias.name}", child.lineno, top) for alias in child.names)
-        else:
-            runs = not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not _for_types_only(
-                child
-            )
+        elif not isinstance(child, ast.expr):
+            runs = not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) and not _for_types_only(child)
             yield from _imports(module, child, top=top and runs)
 
 
@@ -117,7 +119,8 @@ def _absolute(path: str, node: ast.ImportFrom) -> str:
 
 
 def _for_types_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+    test = node.test if isinstance(node, ast.If) else None
+    return "TYPE_CHECKING" in (getattr(test, "id", ""), getattr(test, "attr", ""))
 
 
 def _forbidden(*packages: str) -> Check:
@@ -135,7 +138,7 @@ def _calls_none_of(*names: str) -> Check:
     """No call of a function or method that is called so."""
 
     def check(module: Module) -> Iterator[str]:
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
                 yield f"{node.lineno}: calls {node.func.attr}"
 
@@ -154,6 +157,17 @@ def _only(*allowed: str, lazily: tuple[str, ...] = ()) -> Check:
     return check
 
 
+def _says(words: re.Pattern[str]) -> Check:
+    """These words anywhere in the file: in an identifier, a string or a comment."""
+
+    def check(module: Module) -> Iterator[str]:
+        for number, line in enumerate(module.source.splitlines(), start=1):
+            for found in words.finditer(line):
+                yield f"{number}: {found.group()}"
+
+    return check
+
+
 def in_order(module: Module) -> Iterator[str]:
     """A room imports itself and those of lower floors; tasks.py is above all of them."""
     parts = module.path.split("/")
@@ -167,25 +181,11 @@ def in_order(module: Module) -> Iterator[str]:
 
 def prints(module: Module) -> Iterator[str]:
     """Calls of print, and any use of sys.stdout or sys.stderr."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Name) and node.id == "print":
             yield f"{node.lineno}: print"
-        elif isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.stdout", "sys.stderr"}:
+        elif isinstance(node, ast.Attribute) and node.attr in {"stdout", "stderr"} and ast.unparse(node.value) == "sys":
             yield f"{node.lineno}: {ast.unparse(node)}"
-
-
-def service_words(module: Module) -> Iterator[str]:
-    """The service's words in an identifier, a string or a comment."""
-    for token in tokenize.generate_tokens(io.StringIO(module.source).readline):
-        for found in SERVICE_WORDS.finditer(token.string):
-            yield f"{token.start[0] + token.string[: found.start()].count(chr(10))}: {found.group()}"
-
-
-def unrunnable(module: Module) -> Iterator[str]:
-    """A command in a text as it could not be typed: Invoke's own program is on nobody's PATH."""
-    for number, line in enumerate(module.source.splitlines(), start=1):
-        for found in BARE_INVOKE.finditer(line):
-            yield f"{number}: {found.group()}"
 
 
 def heavy_at_import(module: Module) -> Iterator[str]:
@@ -291,7 +291,7 @@ RULES = (
     ),
     Rule(
         "the engine does not speak of the service",
-        service_words,
+        _says(SERVICE_WORDS),
         ("cutover",),
         "Another pair of services needs other roles and variables and no change in cutover/.",
     ),
@@ -311,7 +311,7 @@ RULES = (
     ),
     Rule(
         "a command that is named can be typed",
-        unrunnable,
+        _says(BARE_INVOKE),
         ("cutover", "lab", "roles", "tasks.py"),
         "Somebody reads it in the worst hour of the year; `./invokew` works in every checkout, with and without an environment.",
     ),

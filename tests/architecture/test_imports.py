@@ -59,7 +59,7 @@ def test_class_names_are_unique() -> None:
     for module in MODULES.values():
         program = "kpi" if module.path.startswith("kpi/") else "cutover"
         if module.path.startswith(("cutover/", "lab/", "bench/", "kpi/")):
-            for node in ast.walk(module.tree):
+            for node in module.nodes:
                 if isinstance(node, ast.ClassDef):
                     places[program, node.name].append(module.path)
     assert {name: found for (_, name), found in places.items() if len(found) > 1} == {}

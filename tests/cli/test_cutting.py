@@ -13,8 +13,9 @@ from cutover.plan.gate import said_no
 from cutover.plan.plan import Change, Plan
 from cutover.run.options import RunOptions
 from cutover.run.session import Session
-from tests.checkout import ROOT
+from tests.checkout import checkout, environment
 from tests.run.fakehosts import plan_of
+from tests.toy import toy_step
 
 RUN = "20260102T000000Z-bbbbbb"
 
@@ -32,16 +33,8 @@ def nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    for name in ("roles", "templates"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    directory = tmp_path / "inventory" / "prod"
-    (directory / "group_vars").mkdir(parents=True)
-    (directory / "hosts.yml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
-    (directory / "group_vars" / "prod.yml").write_text(
-        "cutover_service: abaco\nabaco_environment: production\nabaco_connections: []\n"
-    )
-    (directory / "known_hosts").write_text("")
-    return tmp_path
+    environment(tmp_path / "inventory" / "prod", {"h1": "192.0.2.1"})
+    return checkout(tmp_path)
 
 
 def errors(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
@@ -94,12 +87,8 @@ def plan_with(*steps: Step, found: dict[str, tuple[str, ...]]) -> Plan:
     return plan.model_copy(update={"hosts": {"h1": host}})
 
 
-def step(name: str, **extra: Any) -> Step:
-    return Step(id=name, kind="unit", words=f"{name} is so", args={}, desired={}, next="mend it", **extra)
-
-
 NO = plan_with(
-    step("a", probe=True), step("b", probe=True, severity="WARN"), step("c"), step("d", probe=True),
+    toy_step("a", probe=True), toy_step("b", probe=True, severity="WARN"), toy_step("c"), toy_step("d", probe=True),
     found={"a": ("x: found 1, expected 2",), "b": ("y: found 1, expected 2",), "c": ("to do",)},
 )  # fmt: skip
 
@@ -112,10 +101,12 @@ def test_a_plan_says_no_where_a_probe_of_phase_0_did_not_hold_and_would_not_pass
         "a is so: x: found 1, expected 2",
         "mend it",
     )
-    assert said_no(plan_with(step("a", probe=True), found={})) == []
+    assert said_no(plan_with(toy_step("a", probe=True), found={})) == []
 
 
-@pytest.mark.parametrize(("plan", "code"), [(NO, ExitCode.REFUSED), (plan_with(step("a"), found={}), ExitCode.DONE)])
+@pytest.mark.parametrize(
+    ("plan", "code"), [(NO, ExitCode.REFUSED), (plan_with(toy_step("a"), found={}), ExitCode.DONE)]
+)
 def test_such_a_plan_is_shown_and_kept_and_ends_with_3(
     root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], plan: Plan, code: ExitCode
 ) -> None:

@@ -12,7 +12,7 @@ from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.run.options import RunOptions
 from tasks import namespace
-from tests.checkout import ROOT
+from tests.checkout import ROOT, checkout, environment
 from tests.cli.commands import give
 
 OLD, NEW = "20260101T000000Z-aaaaaa", "20260102T000000Z-bbbbbb"
@@ -23,21 +23,9 @@ NEEDS_A_NAME = "no environment is given"
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout with two environments of one host each, and no configured default."""
     monkeypatch.delenv("CUTOVER_INVENTORY", raising=False)
-    for name in ("roles", "templates"):
-        (tmp_path / name).symlink_to(ROOT / name)
     for number, name in enumerate(("lab", "prod"), start=1):
-        environment(tmp_path / "inventory" / name, f"192.0.2.{number}")
-    return tmp_path
-
-
-def environment(directory: Path, address: str) -> Path:
-    (directory / "group_vars").mkdir(parents=True)
-    (directory / "hosts.yml").write_text(f"all: {{hosts: {{h-{directory.name}: {{ansible_host: {address}}}}}}}\n")
-    (directory / "group_vars" / "all.yml").write_text(
-        "cutover_service: abaco\nabaco_environment: testing\nabaco_connections: []\n"
-    )
-    (directory / "known_hosts").write_text("")
-    return directory
+        environment(tmp_path / "inventory" / name, {f"h-{name}": f"192.0.2.{number}"})
+    return checkout(tmp_path)
 
 
 def run_of(root: Path, run: str, name: str, *, begun: bool = True, **about: str) -> RunDir:
@@ -98,7 +86,7 @@ def test_a_run_that_is_named_brings_its_pattern_along(root: Path) -> None:
 
 
 def test_an_inventory_elsewhere_is_found_again_by_the_run(root: Path, tmp_path: Path) -> None:
-    elsewhere = environment(tmp_path / "elsewhere" / "lab", "192.0.2.9")
+    elsewhere = environment(tmp_path / "elsewhere" / "lab", {"h-lab": "192.0.2.9"})
     run_of(root, NEW, "lab", inventory=str(elsewhere))
     assert where(root).targets().hosts[0].address == "192.0.2.9"
     assert where(root).targets().place == "elsewhere/lab"

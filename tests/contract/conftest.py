@@ -1,6 +1,7 @@
 """The ways to a host that the contract holds for: in memory, this machine, real sshd on loopback, a host of the lab."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,7 +78,8 @@ def _made(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         tools.mkdir()
         (tools / "sudo").write_text(sshd.SUDO, encoding="utf-8")
         (tools / "sudo").chmod(0o755)
-        monkeypatch.setenv("PATH", str(tools), prepend=":")
+        pythons = Path(sys.executable).parent  # a shim of python3 takes longer than a test
+        monkeypatch.setenv("PATH", f"{tools}:{pythons}", prepend=":")
         return LocalTransport()
     if request.param == "loopback":
         over: SshTransport = request.getfixturevalue("over_ssh")

@@ -49,14 +49,6 @@ def gets_in(loopback: sshd.Sshd, access: SshAccess, **changes: object) -> bool:
         transport.close()
 
 
-def test_an_included_file_says_where_a_host_is_and_with_which_key_also_with_tokens(
-    loopback: sshd.Sshd, home: Path
-) -> None:
-    (home / ".ssh" / "key-of-target").symlink_to(loopback.client_key)
-    access = included(home, block(loopback, "target", "IdentityFile ~/.ssh/key-of-%n"))
-    assert gets_in(loopback, access)
-
-
 def test_an_alias_is_the_name_under_which_the_key_is_looked_up(loopback: sshd.Sshd, home: Path, tmp_path: Path) -> None:
     access = included(home, block(loopback, "target", f"IdentityFile {loopback.client_key}", "HostKeyAlias the-alias"))
     with pytest.raises(Unreachable, match="no host key is pinned for the-alias"):

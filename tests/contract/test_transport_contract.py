@@ -155,11 +155,3 @@ def test_a_program_that_does_not_answer_in_time_is_reported(transport: Transport
     with pytest.raises(DeadlinePassed):
         channel.ask(b"anybody", deadline=0.3 if not isinstance(transport, FakeTransport) else 0)
     channel.close()
-
-
-def test_many_channels_one_after_another_leave_room_for_more(transport: Transport) -> None:
-    for _ in range(12):
-        channel = transport.open_channel(ECHO, deadline=20)
-        assert channel.ask(b"a", deadline=20) == b"got a"
-        channel.close()
-    assert reaches(transport)

@@ -144,16 +144,6 @@ def test_a_changed_key_is_shown_and_refused_before_the_question_and_the_printed_
     assert gets_in(root, "near")
 
 
-def test_a_bastion_with_another_key_is_replaced_by_the_printed_command(
-    root: Path, loopback: sshd.Sshd, tmp_path: Path
-) -> None:
-    pinned_file(root).write_text(f"[localhost]:{loopback.port} {other_key(tmp_path)}\n", encoding="utf-8")
-    _, then = refusal(root, "far")
-    assert follow(root, ["--hosts", "real:&far"]) is ExitCode.REFUSED
-    assert follow(root, printed(then)) is ExitCode.DONE
-    assert gets_in(root, "far")
-
-
 def test_the_document_has_states_of_hosts_and_jump_hosts(
     root: Path, loopback: sshd.Sshd, capsys: pytest.CaptureFixture[str]
 ) -> None:

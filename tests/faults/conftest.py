@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.ground import Ground
-from tests.faults.results import Results
+from tests.faults.running import Results
 from tests.lab.conftest import fresh_checkout
 from tests.lab.support import Hosts
 from tests.labs import fleet_in_service
@@ -30,15 +30,6 @@ VARIABLES: dict[str, object] = {
     "lab_tape_every_s": 0.5,
     "lab_tape_rows": 50,
 }
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Real hosts need root on Linux."""
-    ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    if sys.platform != "linux" or os.geteuid() != 0:
-        for item in ours:
-            if item.get_closest_marker("lab") or item.get_closest_marker("faults"):
-                item.add_marker(pytest.mark.skip(reason="real hosts need root on Linux: run the tests with sudo"))
 
 
 @pytest.fixture(scope="session")
@@ -69,14 +60,12 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 def grounds(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ground]:
     """A ground for each host alone, each with a machine of its own, and one for all of them (`all`)."""
     folder = tmp_path_factory.mktemp("machines")
-    alone = {name: Ground(fleet, fresh_checkout(folder / name, fleet), (name,)) for name in fleet.names}
-    return alone | {"all": Ground(fleet, fresh_checkout(folder / "all", fleet), fleet.names)}
+    names = {**{name: (name,) for name in fleet.names}, "all": fleet.names}
+    return {name: Ground(fleet, fresh_checkout(folder / name, fleet), hosts) for name, hosts in names.items()}
 
 
 @pytest.fixture(scope="session")
-def others(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ground]:
+def others(fleet: Hosts, grounds: dict[str, Ground], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ground]:
     """The same on other machines."""
     folder = tmp_path_factory.mktemp("others")
-    return {name: Ground(fleet, fresh_checkout(folder / name, fleet), (name,)) for name in fleet.names} | {
-        "all": Ground(fleet, fresh_checkout(folder / "all", fleet), fleet.names)
-    }
+    return {name: Ground(fleet, fresh_checkout(folder / name, fleet), one.names) for name, one in grounds.items()}

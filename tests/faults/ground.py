@@ -176,16 +176,11 @@ class Experiment:
         before = self.ground.prints()
         code = self.ground.start(*words).answer().code
         after = self.ground.prints()
-        changed = {part: "changed" for part in before if before[part] != after[part]}
-        if changed:
-            changed = {
-                name: {
-                    key: (before["files"][name].get(key), now.get(key))
-                    for key in now
-                    if before["files"][name].get(key) != now.get(key)
-                }
-                for name, now in after["files"].items()
-            } | {"processes": before["processes"] == after["processes"]}
+        changed: dict[str, Any] = {}
+        for name, now in after["files"].items() if before != after else ():
+            was = before["files"][name]
+            changed[name] = {key: (was.get(key), value) for key, value in now.items() if was.get(key) != value}
+            changed["processes"] = {"before": before["processes"], "after": after["processes"]}
         self.history["again"] = {"command": " ".join(words), "code": code, "codes": list(codes), "changed": changed}
 
     def judged(self, *ends: str, budget_s: float = BUDGET_S) -> list[Violation]:
@@ -219,11 +214,6 @@ class Experiment:
 
     def _roots(self) -> set[Path]:
         return {self.ground.checkout.root, *(mortal._root for mortal in self.ground.started)}
-
-    def save(self, folder: Path) -> None:
-        """Keep the history: the checker can judge it again, offline."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.name.replace('/', '_').replace(' ', '-')}.json").write_text(json.dumps(self.history))
 
 
 def reached(checkout: Checkout, kind: str, since: float, **data: str) -> Callable[[], bool]:

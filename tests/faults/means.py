@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import lab
@@ -45,39 +45,35 @@ time_t time(time_t *at) {
 
 
 @contextmanager
-def cut(ground: Ground, *names: str) -> Iterator[None]:
-    """Their cables are cut."""
-    for name in names:
-        lab.cut(name, lab=ground.hosts.lab)
+def cut(ground: Ground, name: str) -> Iterator[None]:
+    """Its cable is cut."""
+    lab.cut(name, lab=ground.hosts.lab)
     try:
         yield
     finally:
-        for name in names:
-            lab.heal(name, lab=ground.hosts.lab)
+        lab.heal(name, lab=ground.hosts.lab)
 
 
 @contextmanager
-def deaf(ground: Ground, name: str) -> Iterator[None]:
+def _blackhole(address: object, *where: str) -> Iterator[None]:
+    """Nothing is sent to an address."""
+    route = ["blackhole", f"{address}/32"]
+    subprocess.run(["ip", *where, "route", "add", *route], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", *where, "route", "del", *route], check=True)
+
+
+def deaf(ground: Ground, name: str) -> AbstractContextManager[None]:
     """One way: nothing that this machine sends reaches the host; what the host sends does arrive."""
-    route = ["blackhole", f"{ground.hosts.lab.slot(int(name[3:])).address}/32"]
-    subprocess.run(["ip", "route", "add", *route], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["ip", "route", "del", *route], check=True)
+    return _blackhole(ground.hosts.lab.slot(int(name[3:])).address)
 
 
-@contextmanager
-def mute(ground: Ground, name: str) -> Iterator[None]:
+def mute(ground: Ground, name: str) -> AbstractContextManager[None]:
     """One way: the host hears everything, and nothing that it sends comes out."""
     place = ground.hosts.lab
-    there = ["ip", "-netns", place.slot(int(name[3:])).machine, "route"]
-    route = ["blackhole", f"{place.network[1]}/32"]
-    subprocess.run([*there, "add", *route], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run([*there, "del", *route], check=True)
+    return _blackhole(place.network[1], "-netns", place.slot(int(name[3:])).machine)
 
 
 @contextmanager
@@ -91,25 +87,26 @@ def full(ground: Ground, name: str, leave_mb: int = 0) -> Iterator[None]:
 
 
 @contextmanager
-def read_only(ground: Ground, name: str, folder: str) -> Iterator[None]:
-    """A directory of it can only be read, as after an error of its disk."""
-    ground.inside(f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder}", name)
+def _meanwhile(ground: Ground, name: str, do: str, undo: str) -> Iterator[None]:
+    """A script is run on it now, and another one in the end."""
+    ground.inside(do, name)
     try:
         yield
     finally:
-        ground.inside(f"umount -l {folder}", name)
+        ground.inside(undo, name)
 
 
-@contextmanager
-def lying(ground: Ground, name: str, says: str) -> Iterator[None]:
+def read_only(ground: Ground, name: str, folder: str) -> AbstractContextManager[None]:
+    """A directory of it can only be read, as after an error of its disk."""
+    mount = f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder}"
+    return _meanwhile(ground, name, mount, f"umount -l {folder}")
+
+
+def lying(ground: Ground, name: str, says: str) -> AbstractContextManager[None]:
     """Its systemctl answers every question with the same words, and does everything else as it should."""
     fake = f"#!/bin/sh\ncase \" $* \" in *' show '*) printf '%s' '{says}';; *) exec /srv/systemctl \"$@\";; esac\n"
     ground.inside(f"cp {SYSTEMCTL} /srv/systemctl && cat > /srv/lying <<'END'\n{fake}END\nchmod 755 /srv/lying", name)
-    ground.inside(f"mount --bind /srv/lying {SYSTEMCTL}", name)
-    try:
-        yield
-    finally:
-        ground.inside(f"umount -l {SYSTEMCTL}", name)
+    return _meanwhile(ground, name, f"mount --bind /srv/lying {SYSTEMCTL}", f"umount -l {SYSTEMCTL}")
 
 
 @contextmanager
@@ -126,9 +123,16 @@ def skewed(ground: Ground, name: str, seconds: int) -> Iterator[None]:
         (root / "etc" / "ld.so.preload").unlink()
 
 
-@contextmanager
-def broken_v2(ground: Ground, name: str, how: str) -> Iterator[None]:
-    """Its V2 breaks: by a drop-in that lies ready before V2 has a unit."""
+def _drop_in(ground: Ground, name: str, unit: str, lines: str) -> AbstractContextManager[None]:
+    """A unit of it has more lines in its [Service]; it need not be there yet."""
+    folder = f"/run/systemd/system/{unit}.d"
+    write = f"mkdir -p {folder} && printf '[Service]\\n%s\\n' \"{lines}\" > {folder}/fault.conf"
+    read = "systemctl daemon-reload"
+    return _meanwhile(ground, name, f"{write} && {read}", f"rm -rf {folder} && {read}")
+
+
+def broken_v2(ground: Ground, name: str, how: str) -> AbstractContextManager[None]:
+    """Its V2 breaks, from its first start on."""
     kill = f"+/bin/sh -c 'systemd-run --quiet --collect --on-active=%s systemctl kill -s KILL {V2}'"
     lines = {
         "dies at start": "ExecStartPre=/bin/false",
@@ -136,27 +140,12 @@ def broken_v2(ground: Ground, name: str, how: str) -> Iterator[None]:
         "crashes later": f"ExecStartPost={kill % '4'}",
         "crash-loops": f"ExecStartPost={kill % '500ms'}\nRestartSec=200ms\nRestart=always",
     }
-    folder = f"/run/systemd/system/{V2}.d"
-    ground.inside(
-        f"mkdir -p {folder} && printf '[Service]\\n%s\\n' \"{lines[how]}\" > {folder}/break.conf && systemctl daemon-reload",
-        name,
-    )
-    try:
-        yield
-    finally:
-        ground.inside(f"rm -rf {folder} && systemctl daemon-reload", name)
+    return _drop_in(ground, name, V2, lines[how])
 
 
-@contextmanager
-def stubborn_v1(ground: Ground, name: str) -> Iterator[None]:
-    """Its V1 ignores the signal that stops it: a drop-in has systemd send it a signal that it does not know."""
-    folder = f"/run/systemd/system/{V1}.d"
-    drop_in = f"mkdir -p {folder} && printf '[Service]\\nKillSignal=SIGURG\\n' > {folder}/stubborn.conf"
-    ground.inside(f"{drop_in} && systemctl daemon-reload", name)
-    try:
-        yield
-    finally:
-        ground.inside(f"rm -rf {folder} && systemctl daemon-reload", name)
+def stubborn_v1(ground: Ground, name: str) -> AbstractContextManager[None]:
+    """Its V1 ignores the signal that stops it: systemd sends it a signal that it does not know."""
+    return _drop_in(ground, name, V1, "KillSignal=SIGURG")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import lab
 from lab.system import until
@@ -75,7 +75,7 @@ def end(
         if command["code"] not in allowed
     ]
     wrong += [Violation("END", also)] if also else []
-    return experiment, Outcome(result.name, result.ends, result.codes, result.seconds, (*wrong, *result.violations))
+    return experiment, replace(result, violations=(*wrong, *result.violations))
 
 
 def settled(experiment: Experiment) -> None:
@@ -117,15 +117,10 @@ def struck(
     return end(experiment, "V1", codes=(codes, (0,)), budget_s=LONG_S)
 
 
-def cut(stage: Stage, phase: str, count: int = 1) -> Played:
-    """Cables are cut for longer than the confirm time."""
+def cut(stage: Stage, phase: str = "activation", count: int = 1, fault: Fault = means.cut) -> Played:
+    """Cables are cut, or packets go one way only, for longer than the confirm time."""
     codes = (0, 3) if phase == "staging" else (4, 5)
-    return struck(stage, phase=phase, fault=means.cut, count=count, seconds=CONFIRM_S + 6, codes=codes)
-
-
-def one_way(stage: Stage, fault: Fault) -> Played:
-    """Packets go one way only, for longer than the confirm time."""
-    return struck(stage, phase="activation", fault=fault, seconds=CONFIRM_S + 6)
+    return struck(stage, phase=phase, fault=fault, count=count, seconds=CONFIRM_S + 6, codes=codes)
 
 
 def lies(stage: Stage, says: str) -> Played:

@@ -1,4 +1,4 @@
-"""docs/faults.md from what a run of the suite came to: `python -m tests.faults.table RESULTS` writes it."""
+"""docs/faults.md from what a run of the suite came to: `python -m tests.faults.table RESULTS PAGE` writes it."""
 
 import sys
 from collections import Counter
@@ -100,10 +100,5 @@ def _scenarios(lines: Sequence[Line]) -> str:
     return _table(["scenario", "what befalls it", "hosts", "exit codes", "ended on", "END", *INVARIANTS], rows)
 
 
-def write(results: Path, page_file: Path) -> None:
-    """Write the page."""
-    page_file.write_text(page(journal_records(results)))
-
-
 if __name__ == "__main__":
-    write(Path(sys.argv[1]), Path(sys.argv[2]))
+    Path(sys.argv[2]).write_text(page(journal_records(Path(sys.argv[1]))))

@@ -7,8 +7,7 @@ import pytest
 
 from tests.faults.boundaries import Boundary, enumerate_boundaries
 from tests.faults.ground import Ground
-from tests.faults.results import Results
-from tests.faults.running import all_of, boundary, scenario
+from tests.faults.running import Results, all_of, boundary, scenario
 from tests.faults.scenarios import SCENARIOS
 
 Enumerated = tuple[list[Boundary], list[Boundary]]

@@ -8,6 +8,7 @@ from cutover.core.step import Step
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding, decide, judge_outcomes
 from cutover.plan.phases import PHASES
+from tests.toy import toy_step
 
 PHASE = PHASES[3]
 
@@ -46,15 +47,8 @@ def test_what_was_found_of_others_or_of_nobody_does_not_open_it(
 
 
 def step(**more: Any) -> Step:
-    return Step(
-        id="shutdown.old",
-        kind="unit",
-        words="stop V1",
-        args={},
-        desired={"active": "inactive"},
-        next="see what it does",
-        **more,
-    )
+    desired = {"active": "inactive"}
+    return toy_step("shutdown.old", words="stop V1", desired=desired, next="see what it does", **more)
 
 
 def outcome(**more: Any) -> dict[str, Any]:

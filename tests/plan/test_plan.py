@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 from cutover.core.errors import UsageError
 from cutover.core.step import Step
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ReleasePlan, ServicePlan, batches, load
+from tests.full_disk import full
 from tests.toy import TOY
 
 
@@ -92,9 +93,6 @@ def test_a_plan_is_never_written_over(tmp_path: Path) -> None:
 
 
 def test_half_a_plan_is_never_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         a_plan().save(tmp_path / "plan.json")

@@ -9,20 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import testinfra
 
-from cutover.core.step import Step
 from cutover.plan.plan import HostPlan
-from cutover.plan.service import Service
-from roles.standard.checks import backup, preflight, rollback, staging
-from tests.toy import TOY, toy
+from roles.standard.checks import backup, preflight, rollback, shutdown, staging
+from tests.toy import toy, toy_plan, toy_step
 
 RUN = "20260102T030405Z-abc123"
-
-
-@pytest.fixture
-def host() -> Any:
-    return testinfra.get_host("local://")
 
 
 def snapshot(place: Path, tree: str, **files: str) -> None:
@@ -63,16 +55,10 @@ def place(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def wanted(tmp_path: Path, place: Path) -> HostPlan:
-    step = Step(id="backup.snapshot", kind="snapshot", words="w", args={"directory": str(place)}, desired={})
+    step = toy_step("backup.snapshot", kind="snapshot", args={"directory": str(place)})
     variables = {"cutover_state_dir": str(tmp_path / "state")}
     metrics = {"name": "metrics", "path": str(tmp_path / "data" / "metrics"), "on_rollback": "restore"}
-    return plan(toy(state=[metrics]), {"backup": (step,)}, variables)
-
-
-def plan(service: Service, steps: dict[str, tuple[Step, ...]], variables: dict[str, str] | None = None) -> HostPlan:
-    return HostPlan(
-        service=service, name="a", address="a", variables=variables or {}, facts={}, steps=steps, changes=(), diffs=()
-    )
+    return toy_plan(service=toy(state=[metrics]), steps={"backup": (step,)}, variables=variables)
 
 
 def test_a_backup_is_whole_also_where_other_snapshots_of_the_run_lie_in_it(host: Any, wanted: HostPlan) -> None:
@@ -155,6 +141,16 @@ def test_v1_was_started_with_the_config_that_will_be_replaced(
         v1.kill()
 
 
+def test_where_current_was_not_a_link_it_is_reported(host: Any) -> None:
+    python = {
+        "kind": "python", "name": "toy", "version": "2", "code": {}, "tests": "t", "runtime_lock": "r", "testing_lock": "t",
+        "launchers": {}, "into": "/opt/abaco/releases", "current": "/opt/abaco/current",
+    }  # fmt: skip
+    planned = toy_plan(service=toy(artifact=python), facts={"current": {"type": "absent"}})
+    with pytest.raises(AssertionError, match="/opt/abaco/current was absent at planning, expected a link"):
+        shutdown.test_no_process_of_the_old_release_is_left(host, planned)
+
+
 class TestRelease:
     """The release of a host, as `prepare` left it, and as something changed it since."""
 
@@ -177,8 +173,8 @@ class TestRelease:
         for path in (root, *root.rglob("*")):
             path.chmod(0o555)
         args, made = {"path": str(root)}, json.loads((root / "manifest.json").read_text())["id"]
-        step = Step(id="staging.release", kind="release", words="w", args=args, desired={"id": made})
-        return plan(TOY, {"staging": (step,)})
+        step = toy_step("staging.release", kind="release", args=args, desired={"id": made})
+        return toy_plan(steps={"staging": (step,)})
 
     def test_as_it_was_built_it_passes(self, host: Any, prepared: HostPlan) -> None:
         staging.test_the_release_is_the_planned_one(host, prepared)

@@ -1,6 +1,6 @@
 """Fixtures that most of these tests need."""
 
 from tests.run.fakehosts import world
-from tests.run.killing import machines
+from tests.run.killing import confirmed, machines
 
-__all__ = ["machines", "world"]
+__all__ = ["confirmed", "machines", "world"]

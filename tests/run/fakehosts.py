@@ -26,6 +26,7 @@ from cutover.core.step import Step
 from cutover.core.verdict import Verdict
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal
+from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir
 from cutover.plan.gate import Finding
 from cutover.plan.phases import COMMITTING, PHASES, ROLLBACK, Phase
@@ -38,7 +39,7 @@ from cutover.run.cutover import commit_or_go_back, prepare
 from cutover.run.leases import held
 from cutover.run.options import RunOptions
 from cutover.run.session import Session
-from tests.toy import TOY
+from tests.toy import toy_plan
 from tests.transports import Call, FakeTransport, says
 
 RUN = "20260102T030405Z-abc123"
@@ -147,7 +148,7 @@ def host_plan(name: str) -> HostPlan:
     steps = {phase: step(phase, "mark", [phase], want=True) for phase in ALL}
     steps[ROLLBACK.name] = step(ROLLBACK.name, "unmark", COMMITS, want=False)
     steps["bake"] = step("bake", "mark", ["activation"], want=True, probe=True)
-    return HostPlan(service=TOY, name=name, address=name, variables={}, facts={}, steps=steps, changes=(), diffs=())
+    return toy_plan(name=name, address=name, steps=steps)
 
 
 def passes(_session: Session, phase: Phase, hosts: Sequence[str]) -> list[Finding]:
@@ -243,12 +244,17 @@ def began(session: Session, host: str) -> list[str]:
     return [record.phase for record in session.journal.of("intent") if record.host == host]
 
 
-def is_on_v1(world: World, name: str) -> bool:
-    """Whether nothing of phases 3-5 is left on a host, nothing armed, no lease held."""
-    host = world.host(name)
-    return not host.marks & set(COMMITS) and not host.armed and not host.held_by["held"]
+def when_baking(session: Session, act: Callable[[], object]) -> None:
+    """Have something happen when a bake time begins."""
+
+    def heard(record: Record) -> None:
+        if record.kind == "bake.started":
+            act()
+
+    session.journal.listen(heard)
 
 
-def on_all_hosts_changes(world: World) -> dict[str, list[str]]:
-    """What was changed on each host so far, in order."""
-    return {name: list(host.changes) for name, host in world.hosts.items()}
+def is_on_v1(world: World, *names: str) -> bool:
+    """Whether nothing of phases 3-5 is left on these hosts, nothing armed, no lease held."""
+    hosts = [world.host(name) for name in names]
+    return not any(host.marks & set(COMMITS) or host.armed or host.held_by["held"] for host in hosts)

@@ -237,6 +237,14 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
     return holders
 
 
+@pytest.fixture
+def confirmed(world: World, tmp_path: Path, machines: Holders) -> Machine:  # noqa: ARG001 - set up first
+    """A machine whose cutover of both hosts has ended well."""
+    one = Machine(world, tmp_path, HOSTS)
+    assert one.begin() is None
+    return one
+
+
 def killed(
     world: World, folder: Path, phase: str, host: str = "a", *batches: tuple[str, ...], only_prepare: bool = False
 ) -> Machine:
@@ -255,7 +263,7 @@ def code_of(end: BaseException | None) -> int:
     return int(end.exit_code) if isinstance(end, CutoverError) else int(ExitCode.DONE)
 
 
-def on_v2(world: World, name: str) -> bool:
-    """Whether a host has gone all the way, and nothing is left armed or held."""
-    host = world.host(name)
-    return set(ALL) <= host.marks and not host.armed and not host.held_by["held"]
+def on_v2(world: World, *names: str) -> bool:
+    """Whether these hosts have gone all the way, and nothing is left armed or held."""
+    hosts = [world.host(name) for name in names]
+    return all(set(ALL) <= host.marks and not host.armed and not host.held_by["held"] for host in hosts)

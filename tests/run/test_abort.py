@@ -33,8 +33,7 @@ def test_a_run_is_given_up_or_rolled_back_where_it_had_stopped_v1(
     one = killed(world, tmp_path, phase)
     before = world.host("a").held_by["token"]
     assert one.abort() == (done, None)
-    assert is_on_v1(world, "a")
-    assert is_on_v1(world, "b")
+    assert is_on_v1(world, "a", "b")
     assert world.host("a").held_by["token"] > before  # whoever had it is fenced
     assert one.last_end() == 0
     assert one.resume() == ("", None)
@@ -96,18 +95,15 @@ def _robbed_by(thief: threading.Thread, world: World) -> Callable[[], None]:
     return wait
 
 
-def test_only_a_rollback_that_was_begun_is_resumed(world: World, tmp_path: Path) -> None:
-    one = Machine(world, tmp_path, HOSTS)
-    assert one.begin() is None
-    assert one.rollback(resume=True) == ((), None)
-    world.host("b").meanwhile["rollback"] = lambda: setattr(one, "dead", True)
-    one.rollback()
+def test_only_a_rollback_that_was_begun_is_resumed(world: World, confirmed: Machine) -> None:
+    assert confirmed.rollback(resume=True) == ((), None)
+    world.host("b").meanwhile["rollback"] = lambda: setattr(confirmed, "dead", True)
+    confirmed.rollback()
     world.host("b").meanwhile.clear()
-    one.dead = False
-    assert one.rollback(resume=True) == (("a", "b"), None)
-    assert is_on_v1(world, "a")
-    assert is_on_v1(world, "b")
-    assert one.rollback(resume=True) == ((), None)
+    confirmed.dead = False
+    assert confirmed.rollback(resume=True) == (("a", "b"), None)
+    assert is_on_v1(world, "a", "b")
+    assert confirmed.rollback(resume=True) == ((), None)
 
 
 def test_a_step_of_the_dead_that_is_still_at_work_is_waited_for(world: World, tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 import signal
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from cutover.agent import lease
+from cutover.agent.work import Module
 from cutover.core.errors import CutoverError, Locked, MixedFleet, Refused, RolledBack, UsageError
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
@@ -14,8 +16,9 @@ from cutover.run import cutover
 from cutover.run.leases import held
 from cutover.run.rollback import go_back
 from cutover.run.session import Session
+from tests.full_disk import full
 from tests.run import fakehosts
-from tests.run.fakehosts import ALL, COMMITS, World, began, checks_that_find, is_on_v1, run, session_of
+from tests.run.fakehosts import ALL, COMMITS, World, began, checks_that_find, is_on_v1, run, session_of, when_baking
 
 
 def test_all_hosts_go_to_v2_batch_by_batch(world: World) -> None:
@@ -156,8 +159,7 @@ def test_a_host_that_went_back_by_itself_ends_the_run_and_all_are_on_v1(world: W
     assert end.problems[0].host == "a"
     assert "the lease is lost" in end.problems[0].found
     assert [record.host for record in session.journal.of("lease.lost")] == ["a"]
-    assert is_on_v1(world, "a")
-    assert is_on_v1(world, "b")
+    assert is_on_v1(world, "a", "b")
     assert world.host("b").changes[-2:] == ["shutdown", "rollback"]
 
 
@@ -166,8 +168,7 @@ def test_that_a_host_went_back_unnoticed_does_not_make_a_mixed_fleet(world: Worl
     world.host("b").meanwhile["activation"] = world.host("a").goes_back_by_itself
     world.host("b").broken.add("activation")
     assert isinstance(run(session, ("a",), ("b",)), RolledBack)
-    assert is_on_v1(world, "a")
-    assert is_on_v1(world, "b")
+    assert is_on_v1(world, "a", "b")
 
 
 def test_a_fenced_host_is_not_changed_any_more(world: World) -> None:
@@ -245,10 +246,6 @@ def test_a_host_that_is_cut_off_in_phases_3_to_5_is_waited_for_no_longer_than_it
 
 def test_a_full_disk_here_does_not_keep_v1_from_coming_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     session = session_of(world, "a")
-
-    def full(_file: int, _content: bytes) -> int:
-        raise OSError(28, "No space left on device")
-
     world.host("a").meanwhile["activation"] = lambda: monkeypatch.setattr("cutover.journal.journal._append", full)
     end = run(session, ("a",))
     assert isinstance(end, RolledBack)
@@ -264,3 +261,39 @@ def test_a_plan_is_applied_only_to_what_it_is_about(field: str, value: object, w
     setattr(session.targets, field, value)
     with pytest.raises(UsageError, match="it is about toy on a, b of lab"):
         cutover.plan_of(session)
+
+
+# A batch counts as good after its bake time.
+
+
+def test_a_process_that_was_restarted_is_noticed(world: World) -> None:
+    session = session_of(world, "a", bake=30)
+    original = world.look
+    looks: list[int] = []
+
+    def look(args: Any, work: Any) -> Any:
+        if args["name"] == "bake":
+            looks.append(1)
+            world.host("a").invocation = f"i{len(looks)}"
+        return original(args, work)
+
+    world.kinds["mark"] = Module(look, world.mark)
+    end = run(session, ("a",))
+    assert isinstance(end, RolledBack)
+    assert "invocation was i" in end.problems[0].found
+    assert len(session.journal.of("bake.failed")) == 1
+    assert is_on_v1(world, "a")
+
+
+def test_a_value_that_does_not_stay_is_noticed(world: World) -> None:
+    session = session_of(world, "a", bake=30)
+    when_baking(session, lambda: world.host("a").marks.discard("activation"))
+    end = run(session, ("a",))
+    assert isinstance(end, RolledBack)
+    assert "activation: found false" in end.problems[0].found
+
+
+def test_one_that_stays_as_it_was_is_good(world: World) -> None:
+    session = session_of(world, "a", bake=0.03)
+    assert run(session, ("a",)) is None
+    assert session.journal.of("bake.done")[0].data["looks"] >= 2

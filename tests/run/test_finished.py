@@ -5,58 +5,58 @@ from pathlib import Path
 import pytest
 
 from cutover.core.errors import Refused
-from tests.run.fakehosts import World, on_all_hosts_changes
+from tests.run.fakehosts import World
 from tests.run.killing import HOSTS, Machine
 
 pytestmark = pytest.mark.usefixtures("machines")
 
 
-@pytest.fixture
-def one(world: World, tmp_path: Path) -> Machine:
-    one = Machine(world, tmp_path, HOSTS)
-    assert one.begin() is None
-    return one
+def test_nothing_is_to_be_done_and_nothing_is_written(world: World, confirmed: Machine) -> None:
+    def seen() -> object:
+        return (
+            confirmed.journal(),
+            [list(host.changes) for host in world.hosts.values()],
+            world.host("a").held_by["token"],
+        )
+
+    before = seen()
+    assert confirmed.is_finished() == (True, None)
+    assert seen() == before
 
 
-def test_nothing_is_to_be_done_and_nothing_is_written(world: World, one: Machine) -> None:
-    before = (one.journal(), on_all_hosts_changes(world), world.host("a").held_by["token"])
-    assert one.is_finished() == (True, None)
-    assert (one.journal(), on_all_hosts_changes(world), world.host("a").held_by["token"]) == before
-
-
-def test_a_host_that_is_not_as_it_was_left_is_named_and_nothing_is_written(world: World, one: Machine) -> None:
-    before = one.journal()
+def test_a_host_that_is_not_as_it_was_left_is_named_and_nothing_is_written(world: World, confirmed: Machine) -> None:
+    before = confirmed.journal()
     world.host("b").marks.discard("activation")
-    said, end = one.is_finished()
-    assert (said, type(end), one.journal()) == (False, Refused, before)
+    said, end = confirmed.is_finished()
+    assert (said, type(end), confirmed.journal()) == (False, Refused, before)
     assert isinstance(end, Refused)
     assert [(problem.host, problem.path) for problem in end.problems] == [("b", "activation.step")]
     assert "nothing was applied" in end.problems[0].next
 
 
 @pytest.mark.parametrize("silent", [{"b"}, {"a", "b"}])
-def test_a_host_that_cannot_say_is_not_taken_for_well(one: Machine, silent: set[str]) -> None:
-    one.silent = silent
-    said, end = one.is_finished()
+def test_a_host_that_cannot_say_is_not_taken_for_well(confirmed: Machine, silent: set[str]) -> None:
+    confirmed.silent = silent
+    said, end = confirmed.is_finished()
     assert not said
     assert isinstance(end, Refused)
     assert {problem.host for problem in end.problems} == silent
     assert all("how this host is now is not known" in problem.found for problem in end.problems)
 
 
-def test_one_that_another_machine_has_rolled_back_is_spent(world: World, one: Machine, tmp_path: Path) -> None:
+def test_one_that_another_machine_has_rolled_back_is_spent(world: World, confirmed: Machine, tmp_path: Path) -> None:
     other = Machine(world, tmp_path / "other", HOSTS)
     assert other.rollback() == (("a", "b"), None)
-    _, end = one.is_finished()
+    _, end = confirmed.is_finished()
     assert isinstance(end, Refused)
     assert ["is spent" in problem.found for problem in end.problems] == [True, True]
 
 
 def test_one_that_was_not_confirmed_or_was_rolled_back_here_does_not_stand(
-    world: World, one: Machine, tmp_path: Path
+    world: World, confirmed: Machine, tmp_path: Path
 ) -> None:
-    assert one.rollback() == (("a", "b"), None)
-    assert one.is_finished() == (False, None)
+    assert confirmed.rollback() == (("a", "b"), None)
+    assert confirmed.is_finished() == (False, None)
     prepared = Machine(world, tmp_path / "prepared", HOSTS, run="20260102T030406Z-abc124")
     assert prepared.begin(only_prepare=True) is None
     assert prepared.is_finished() == (False, None)

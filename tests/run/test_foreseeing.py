@@ -30,24 +30,20 @@ def reported(found: Ahead) -> list[tuple[str, str, str, tuple[str, ...]]]:
     return [(host.host, host.run, host.stands, host.would) for host in found.hosts]
 
 
-def test_an_idle_fleet_has_nothing_ahead(world: World, tmp_path: Path) -> None:
-    assert ahead(Machine(world, tmp_path, HOSTS)) == Ahead(())
-
-
-def test_after_a_cutover_every_host_and_each_change_is_foreseen_and_none_is_made(world: World, tmp_path: Path) -> None:
-    one = Machine(world, tmp_path, HOSTS)
-    one.begin()
+def test_after_a_cutover_every_host_and_each_change_is_foreseen_and_none_is_made(
+    world: World, confirmed: Machine
+) -> None:
     before = {name: (set(host.marks), list(host.changes), host.held_by) for name, host in world.hosts.items()}
-    journal = one.journal()
+    journal = confirmed.journal()
     for host in world.hosts.values():
         host.asked.clear()
     want = [(name, RUN, "on V2, confirmed", (f"do {ROLLBACK.name}",)) for name in ("a", "b")]
-    assert reported(ahead(one)) == reported(ahead(one, run=RUN)) == want
+    assert reported(ahead(confirmed)) == reported(ahead(confirmed, run=RUN)) == want
     assert {name: (host.marks, host.changes, host.held_by) for name, host in world.hosts.items()} == before
     assert {verb for host in world.hosts.values() for verb in host.asked} == {"status", "plan", "look"}
-    assert one.journal() == journal
-    assert one.rollback() == (("a", "b"), None)
-    assert ahead(one) == Ahead(())
+    assert confirmed.journal() == journal
+    assert confirmed.rollback() == (("a", "b"), None)
+    assert ahead(confirmed) == Ahead(())
 
 
 def test_a_run_that_was_left_between_the_versions_and_a_host_that_is_only_held(world: World, tmp_path: Path) -> None:
@@ -75,14 +71,6 @@ def test_a_host_that_may_be_held_by_a_living_run_ends_it_as_the_real_one_would(
         ahead(one)
     nonce = world.host("a").held_by["nonce"]
     assert [host.host for host in ahead(one, steal=nonce).hosts] == ["a"]
-
-
-@pytest.fixture
-def confirmed(world: World, tmp_path: Path) -> Machine:
-    """A machine whose cutover of both hosts has ended well."""
-    one = Machine(world, tmp_path, HOSTS)
-    assert one.begin() is None
-    return one
 
 
 def test_who_cannot_be_asked_is_named(confirmed: Machine) -> None:

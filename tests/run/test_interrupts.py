@@ -3,14 +3,13 @@
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from cutover.core.errors import ExitCode, Interrupted
 from cutover.run.session import SIGNALS, StopSignal
-from tests.run.fakehosts import World, is_on_v1
-from tests.run.killing import HOSTS, Machine
+from tests.run.fakehosts import ALL, COMMITS, World, is_on_v1, run, session_of, when_baking
+from tests.run.killing import Machine
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +54,40 @@ def test_a_run_under_nohup_goes_on_when_its_terminal_goes() -> None:
         assert stop.asked is True
 
 
-@pytest.mark.usefixtures("machines")
-def test_during_a_rollback_it_is_ended_first_and_then_the_end_is_130(world: World, tmp_path: Path) -> None:
-    one = Machine(world, tmp_path, HOSTS)
-    assert one.begin() is None
-    world.host("a").meanwhile["rollback"] = one.interrupt
-    _, end = one.rollback()
+def test_during_a_rollback_it_is_ended_first_and_then_the_end_is_130(world: World, confirmed: Machine) -> None:
+    world.host("a").meanwhile["rollback"] = confirmed.interrupt
+    _, end = confirmed.rollback()
     assert isinstance(end, Interrupted)
+    assert is_on_v1(world, "a", "b")
+
+
+# Whenever a person asks to stop, the safe path is taken.
+
+
+@pytest.mark.parametrize("phase", ALL[:3])
+def test_before_phase_3_it_just_ends(world: World, phase: str) -> None:
+    session = session_of(world, "a", "b")
+    world.host("a").meanwhile[phase] = lambda: session.stop._on_signal(signal.SIGINT, None)
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, Interrupted)
+    assert phase in world.host("a").marks  # what was begun was finished
+    assert session.journal.of("rollback.started") == [] or phase == ALL[2]
+    assert is_on_v1(world, "a", "b")
+
+
+@pytest.mark.parametrize("phase", COMMITS)
+def test_from_phase_3_on_all_go_back(world: World, phase: str) -> None:
+    session = session_of(world, "a", "b", bake=30)
+    world.host("a").meanwhile[phase] = lambda: session.stop._on_signal(signal.SIGTERM, None)
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, Interrupted)
+    assert "rolled back: a" in end.problems[-1].found
+    assert world.host("a").changes == [*ALL[: ALL.index(phase) + 1], "rollback"]
+    assert is_on_v1(world, "a", "b")
+
+
+def test_during_the_bake_time(world: World) -> None:
+    session = session_of(world, "a", bake=30)
+    when_baking(session, lambda: session.stop._on_signal(signal.SIGINT, None))
+    assert isinstance(run(session, ("a",)), Interrupted)
     assert is_on_v1(world, "a")
-    assert is_on_v1(world, "b")

@@ -13,35 +13,22 @@ from cutover.core.errors import Problem
 from cutover.remote import fleet as fleets
 from cutover.remote.fleet import Fleet, Pool
 from cutover.run.options import RunOptions
-from tests.checkout import ROOT
+from tests.checkout import checkout, environment
 
-CHECKS = ["kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"]
-HOSTS = """quiet:
-  hosts:
-    a: {ansible_host: 198.18.0.1}
-    b: {ansible_host: 198.18.0.2}
-"""
 Command = Callable[[RunOptions], int]
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout whose environment `quiet` has two hosts that do not answer."""
-    for name in ("roles", "templates"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    directory = tmp_path / "inventory" / "quiet"
-    (directory / "group_vars").mkdir(parents=True)
-    (directory / "hosts.yml").write_text(HOSTS)
-    (directory / "group_vars" / "quiet.yml").write_text(
-        "cutover_service: abaco\nabaco_environment: lab\nabaco_connections: []\n"
-    )
+    environment(tmp_path / "inventory" / "quiet", {"a": "198.18.0.1", "b": "198.18.0.2"})
 
     def nobody(_targets: object) -> tuple[Fleet, list[Problem]]:
         return Fleet({}, Pool(1)), [Problem(f"no route to {name}", f"see the cable of {name}", name) for name in "ab"]
 
     monkeypatch.setattr(fleets, "connect", nobody)
     monkeypatch.setattr("cutover.monitor.monitor.connect", nobody)
-    return tmp_path
+    return checkout(tmp_path)
 
 
 def asked(root: Path, command: Command, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:

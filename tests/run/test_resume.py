@@ -21,8 +21,7 @@ def test_a_run_is_resumed_with_its_own_plan_and_a_higher_token(world: World, tmp
     before = world.host("a").held_by["token"]
     assert one.resume() == (RUN, None)
     assert world.host("a").held_by["token"] > before
-    assert on_v2(world, "a")
-    assert on_v2(world, "b")
+    assert on_v2(world, "a", "b")
     assert world.host("a").changes.count("shutdown") == 1  # what was gated is not done again
     assert one.last_end() == 0
 
@@ -31,8 +30,7 @@ def test_another_machine_goes_on_by_what_the_hosts_hold(world: World, tmp_path: 
     killed(world, tmp_path / "one", "validation", "a")
     other = Machine(world, tmp_path / "other", HOSTS)
     assert other.resume() == (RUN, None)
-    assert on_v2(world, "a")
-    assert on_v2(world, "b")
+    assert on_v2(world, "a", "b")
 
 
 def test_a_host_that_reverted_by_itself_takes_all_back(world: World, tmp_path: Path) -> None:
@@ -43,8 +41,7 @@ def test_a_host_that_reverted_by_itself_takes_all_back(world: World, tmp_path: P
     assert end.problems[0].host == "b"
     assert "reverted by host at" in end.problems[0].found
     assert f"run {RUN}" in end.problems[0].found
-    assert is_on_v1(world, "a")
-    assert is_on_v1(world, "b")
+    assert is_on_v1(world, "a", "b")
     assert world.host("a").changes[-1] == "rollback"
     assert one.resume() == ("", None)  # it is settled
 
@@ -82,8 +79,7 @@ def confirming(world: World, tmp_path: Path) -> Machine:
 def test_while_hosts_are_being_confirmed_one_that_reverts_takes_all_back(world: World, confirming: Machine) -> None:
     world.host("b").goes_back_by_itself()
     assert code_of(confirming.resume()[1]) == 4
-    assert is_on_v1(world, "a")
-    assert is_on_v1(world, "b")
+    assert is_on_v1(world, "a", "b")
 
 
 @pytest.mark.parametrize("stays", [True, False])

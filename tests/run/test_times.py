@@ -3,23 +3,16 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cutover.core.errors import UsageError
 from cutover.inventory.targets import Options, Targets, choose
 from cutover.remote.timeouts import times_of
-from tests.checkout import ROOT
+from tests.checkout import ROOT, environment
 
 
 def targets(directory: Path, **variables: object) -> Targets:
     """One host of an environment with these variables, on top of the real roles' defaults."""
-    environment = directory / "prod"
-    (environment / "group_vars").mkdir(parents=True)
-    (environment / "hosts.yml").write_text("all: {hosts: {h1: {ansible_host: 192.0.2.1}}}\n")
-    (environment / "known_hosts").write_text("")
-    said = {"cutover_service": "abaco", "abaco_environment": "production", "abaco_connections": [], **variables}
-    (environment / "group_vars" / "prod.yml").write_text(yaml.safe_dump(said))
-    return choose(Options(ROOT, "prod", str(environment)))
+    return choose(Options(ROOT, "prod", str(environment(directory / "prod", {"h1": "192.0.2.1"}, **variables))))
 
 
 def test_the_defaults_fit_together(tmp_path: Path) -> None:

@@ -86,15 +86,6 @@ def test_only_root_looks_at_directories_and_at_what_is_somebody_else_s(
     assert [problem.next for problem in refused.value.problems] == ["run it with sudo"]
 
 
-def test_less_than_nothing_cannot_be_left_free(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    touched: list[object] = []
-    monkeypatch.setattr(disk, "empty", touched.append)
-    with pytest.raises(UsageError, match="-5 MB, expected 0 or more") as refused:
-        disk.fill(place("lab").slot(1), leave_mb=-5)
-    assert refused.value.problems[0].path == "--leave-mb"
-    assert touched == []
-
-
 def test_a_disk_that_became_full_while_it_was_filled_is_full(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     slot = place("lab").slot(1)
     slot.disk.mkdir(parents=True)

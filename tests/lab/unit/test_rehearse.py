@@ -75,24 +75,22 @@ def test_without_json_people_read_it_all_on_stdout(tmp_path: Path, capsys: pytes
     assert "7 tapes delivered" in out
 
 
-def test_a_part_that_fails_ends_the_rehearsal_with_its_code_and_one_document(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("part", "code", "measured"), [("cutover", 4, []), ("rollback", 5, ["cutover"])])
+def test_a_part_that_fails_ends_the_rehearsal_with_its_code_and_one_document_of_what_was_measured_before(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    code: int,
+    measured: list[str],
 ) -> None:
-    monkeypatch.setattr(PARTS, "there", ExitCode.ROLLED_BACK)
-    assert rehearsing.rehearse(tmp_path, 1, json=True, verbose=False) is ExitCode.ROLLED_BACK
+    monkeypatch.setattr(PARTS, {"cutover": "there", "rollback": "back"}[part], ExitCode(code))
+    assert rehearsing.rehearse(tmp_path, 2, json=True, verbose=False) is ExitCode(code)
     document = json.loads(capsys.readouterr().out)
-    assert document["exit_code"] == int(ExitCode.ROLLED_BACK)
-    assert [error["path"] for error in document["errors"]] == ["rehearsal: cutover"]
-
-
-def test_what_was_measured_before_a_part_failed_is_in_the_document(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PARTS, "back", ExitCode.MIXED)
-    assert rehearsing.rehearse(tmp_path, 2, json=True, verbose=False) is ExitCode.MIXED
-    document = json.loads(capsys.readouterr().out)
-    assert [part["part"] for part in document["parts"]] == ["cutover"]
-    assert document["hosts"]["lab1"]["outage_s"] == {"cutover": 1.0}
+    assert document["exit_code"] == code
+    assert [error["path"] for error in document["errors"]] == [f"rehearsal: {part}"]
+    assert [part["part"] for part in document["parts"]] == measured
+    assert list(document["hosts"].get("lab1", {}).get("outage_s", {})) == measured
 
 
 def test_a_count_that_makes_no_lab_takes_none_away(tmp_path: Path, gone: list[str]) -> None:

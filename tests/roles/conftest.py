@@ -1,0 +1,16 @@
+"""A host that is this machine, for checks."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import testinfra
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv(
+        "PATH", str(Path(sys.executable).parent), prepend=":"
+    )  # a shim of python3 takes longer than a check
+    return testinfra.get_host("local://")
