@@ -22,15 +22,8 @@ LONGER = {"faults": 4 * 3600, "lab": 3600}
 TOOLS = (
     ROOT / ".cutover" / "tools" / "bin"
 )  # programs that `./invokew test` unpacked, since nothing may be installed for a test
-# Lab tests wait more than they work: three workers share them, each with a lab of its own, for about the same time.
-LABS = {
-    "test_watch": 1,
-    "test_second_service": 1,
-    "test_lock": 1,
-    "test_commands": 2,
-    "test_resume": 2,
-    "test_broken_v2": 2,
-}
+# Lab tests wait more than they work: two workers share them, each with a lab of its own, and these take as long as the others.
+SECOND_LAB = {"test_watch", "test_commands", "test_second_service", "test_shadow"}
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 2 << 30
 
 
@@ -98,5 +91,5 @@ def _group(item: pytest.Item) -> str:
     if "real" in fixtures:
         return "real"
     if "fleet" in fixtures:
-        return f"fleet {LABS.get(item.path.stem, 3)} of {item.path.parent.name}"
+        return f"fleet {1 + (item.path.stem in SECOND_LAB)} of {item.path.parent.name}"
     return str(item.path.relative_to(ROOT)) if item.path.is_relative_to(ROOT) else item.path.name

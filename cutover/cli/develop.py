@@ -89,7 +89,7 @@ def test(c: Context, root: Path, only: str, *, unit: bool) -> ExitCode:
     import shlex
 
     cores = os.cpu_count() or 1
-    words = ["--numprocesses", str(cores if unit else cores + 4), "--dist", "loadgroup"]
+    words = ["--numprocesses", str(cores if unit else cores + 3), "--dist", "loadgroup"]
     words += ["-m", "not lab and not network and not tool and not process"] if unit else []
     words += ["-k", only] if only else []
     env = {"PYTHONDONTWRITEBYTECODE": ""}  # tests start some hundred programs, which would compile all that they import

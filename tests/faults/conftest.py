@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.ground import Ground
+from tests.faults.plays import CONFIRM_S
 from tests.faults.running import Results
 from tests.lab.conftest import fresh_checkout
 from tests.lab.support import Hosts
@@ -24,8 +25,8 @@ VARIABLES: dict[str, object] = {
     "people_checklist": "shown",
     "cutover_bake_s": 0,
     "cutover_bake_every_s": 0.2,
-    "cutover_lease_s": 5,
-    "cutover_confirm_s": 8,
+    "cutover_lease_s": 10,
+    "cutover_confirm_s": CONFIRM_S,
     "cutover_renew_s": 1,
     "lab_tape_every_s": 0.5,
     "lab_tape_rows": 50,

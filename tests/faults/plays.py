@@ -17,8 +17,8 @@ from tests.faults.ground import Experiment, Ground, Mortal, reached
 from tests.faults.invariants import Violation, in_service
 from tests.lab.support import CONFIG, STATE, Checkout
 
-CONFIRM_S = 8.0  # of the tests' inventory
-PLAY_S = 10.0  # within the confirm time and so much a host has gone back by itself
+CONFIRM_S = 16.0  # of the tests' inventory: short, and long enough for a machine that other tests keep busy
+PLAY_S = 20.0  # within the confirm time and so much a host has gone back by itself
 LONG_S = 60.0  # an outage that a fault of so many seconds may cost
 Fault = Callable[..., AbstractContextManager[None]]
 Played = tuple[Experiment, Outcome]
