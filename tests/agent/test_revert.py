@@ -28,10 +28,11 @@ def agent(real: "RealHost") -> Iterator[HostAgent]:
     agent = real.agent(STATE)
     yield agent
     agent.transport.close()
-    real.sh(  # a glob stops what is loaded, and fails for nothing that ends by itself meanwhile
-        "systemctl stop 'cutover-revert-*'; "
-        f"rm -rf /etc/systemd/system/cutover-revert* /etc/systemd/system/*.wants/cutover-revert* {STATE} {STATE}-2 /srv/*; "
-        "systemctl daemon-reload"
+    real.sh(  # one that goes off just now takes its own timer away
+        "for timer in $(find /etc/systemd/system -maxdepth 1 -name 'cutover-revert-*.timer' -printf '%f '); do "
+        "systemctl disable --now $timer || [ ! -e /etc/systemd/system/$timer ]; done; "
+        "systemctl stop 'cutover-revert-*'; systemctl reset-failed; "
+        f"rm -rf /etc/systemd/system/cutover-revert* {STATE} {STATE}-2 /srv/*; systemctl daemon-reload"
     )
 
 
