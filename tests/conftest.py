@@ -15,7 +15,13 @@ import pytest
 from tests.checkout import ROOT
 from tests.realhost import real
 
-__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_configure", "real"]
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_make_parametrize_id",
+    "real",
+]
 
 # In seconds, by mark: the first test of a lab may build its base and waits for its turn on the machine; a fault series is an hour.
 LONGER = {"faults": 4 * 3600, "lab": 3600}
@@ -24,6 +30,7 @@ TOOLS = (
 )  # programs that `./invokew test` unpacked, since nothing may be installed for a test
 # Lab tests wait more than they work: two workers share them, each with a lab of its own, and these take as long as the others.
 SECOND_LAB = {"test_watch", "test_commands", "test_second_service", "test_shadow"}
+ID_CHARS = 100  # of a case's name, where pytest makes it from the content
 MEMORY, ROOM_BYTES = Path("/dev/shm"), 2 << 30
 
 
@@ -60,6 +67,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="write tests/golden anew from what the code gives now"
     )
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case after its argument where its content is no name: bytes that hold a time differ from worker to worker."""
+    return argname if isinstance(val, bytes) or (isinstance(val, str) and len(val) > ID_CHARS) else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -75,3 +75,8 @@ def test_the_line_of_a_word_inside_a_long_string_is_named() -> None:
 @pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="there are no workers")
 def test_workers_keep_to_the_groups_of_tests(request: pytest.FixtureRequest) -> None:
     assert request.node.nodeid.endswith("@tests/architecture/test_rules.py")
+
+
+def test_no_test_is_named_after_bytes(request: pytest.FixtureRequest) -> None:
+    """A compressed parameter holds the second it was made in: two workers then collect different names, and nothing runs."""
+    assert [item.nodeid for item in request.session.items if r"\x" in item.nodeid] == []
