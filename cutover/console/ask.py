@@ -66,7 +66,7 @@ def confirm(ask: Ask, question: str) -> None:
     if ask.yes:
         return
     if not sys.stdin.isatty():
-        found = f"`{question}` needs confirmation, and stdin is no terminal"
+        found = f"`{question}` needs confirmation, and stdin is not a terminal"
         raise UsageError(Problem(found, "add --yes once you have seen the plan (`./invokew plan`)"))
     if read_line(f"{question} [yes/no]").lower() not in ("y", "yes"):
         raise UsageError(Problem(found="not approved", next="nothing was done"))

@@ -148,7 +148,9 @@ def _added(notifier: "apprise.Apprise", address: Secret) -> str:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     if notifier.add(address.reveal()):
         return ""
-    scheme = re.match(r"([a-z][a-z0-9+.-]{1,20})://", address.reveal(), re.IGNORECASE)  # the one part that is no secret
+    scheme = re.match(
+        r"([a-z][a-z0-9+.-]{1,20})://", address.reveal(), re.IGNORECASE
+    )  # the one part that is not secret
     return f"the address is not usable ({f'{scheme[1]}://...' if scheme else 'it has no scheme such as mailto://'})"
 
 

@@ -239,7 +239,7 @@ def load_service(root: Path, name: str) -> ServiceRole:
 
 
 def map_in(path: Path) -> tuple[Document, dict[str, Any]]:
-    """The document in a file, and its value; UsageError where that is no map."""
+    """The document in a file, and its value; UsageError where that is not a mapping."""
     document = required(path)
     if not isinstance(document.value, dict):
         raise UsageError(Problem("holds no map of keys", NEXT, path=str(path)))
@@ -290,6 +290,6 @@ def _problem(document: Document, error: Any, host: str) -> Problem:
     """One finding of pydantic's, with its line in the file."""
     keys = tuple(
         key for key in error["loc"] if key not in ("none", "python", "[key]")
-    )  # pydantic's own, which are no keys
+    )  # pydantic's own, not keys of the file
     given = "" if isinstance(error["input"], dict) else f" (found {error['input']!r})"
     return Problem(f"{error['msg'].removeprefix('Value error, ')}{given}", NEXT, host, document.where(*keys))

@@ -110,7 +110,11 @@ def jump_hosts(jump: str) -> list[SshTarget]:
 
 def _jump_host(text: str) -> SshTarget:
     match = _JUMP.match(text)
-    assert match is not None  # noqa: S101 - `ssh -G` and the inventory have no other
+    if match is None:
+        raise ConfigError(
+            f"ProxyJump has {text!r}, expected [USER@]HOST[:PORT]",
+            "put it right in the SSH configuration or the inventory",
+        )
     return SshTarget(match["literal"] or match["name"], match["user"], int(match["port"]) if match["port"] else None)
 
 

@@ -59,7 +59,7 @@ class RunOptions:
 
     @property
     def begins(self) -> bool:
-        """Whether a new run is begun, which must be told its environment: that of the last run here may be another."""
+        """Whether a new run is begun, which must name its environment: the last run here may have had another."""
         return self.command in ("plan", "prepare", "cutover") and not self.resume
 
     @cached_property

@@ -134,7 +134,7 @@ def _old(role: RoleContext) -> list[Step]:
                 wait_s=0,
                 words=f"health of {role.old} at {old.health.url}",
                 probe=True,
-                next=f"a backup of an unhealthy {role.old} is no way back: see journalctl -u {old.unit}",
+                next=f"a rollback to an unhealthy {role.old} helps nobody: see journalctl -u {old.unit}",
             )
         )
     return found

@@ -143,9 +143,9 @@ def test_a_tied_trail_passes(host: Any, wanted: HostPlan, data: Path, torn: str)
 def test_a_record_that_does_not_follow_or_none_since_the_switch_fails(
     host: Any, wanted: HostPlan, data: Path, change: dict[str, Any], at: str, found: str
 ) -> None:
-    told = records(5, at=at)
-    told[2] |= change
-    trail(data, told)
+    given = records(5, at=at)
+    given[2] |= change
+    trail(data, given)
     with pytest.raises(AssertionError, match=found):
         checks.test_the_audit_trail_has_events_of_v2(host, wanted)
 

@@ -160,7 +160,7 @@ def load(file: Path, table: Mapping[str, Any], overrides: Mapping[str, Any]) -> 
 
 
 def _misplaced(rules: Mapping[str, Any], overrides: Mapping[str, Any]) -> Iterator[Problem]:
-    """Overrides of no rule, and those that are no changes."""
+    """Overrides of unknown rules, and those that change nothing."""
     for name, changes in overrides.items():
         path = f"{OVERRIDES}.{name}"
         if name not in rules:

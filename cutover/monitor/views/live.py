@@ -38,12 +38,12 @@ class WatchConsole(LiveView):
         """Take a record of the journal in; called from whatever thread wrote it."""
         with self._lock:
             story = self.story
-            told, found = len(story.events), len(story.findings)
+            shown, found = len(story.events), len(story.findings)
             story(record)
             lines = list(_findings_in_lines(record, story.findings[found:]))
             if record.kind == "judged" and record.data["row"] and not self._wants_live:
                 lines.insert(0, _row_in_a_line(record, story))
-            lines += [_line(record, event) for event in story.events[told:]]
+            lines += [_line(record, event) for event in story.events[shown:]]
         if self._wants_live and record.kind not in ("watch.finished", "signoff"):
             self._open()
         for line in lines:  # above the live view, so that what happened can be read back by scrolling up

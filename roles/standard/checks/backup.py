@@ -1,4 +1,4 @@
-"""Phase 1, asked again: the backup is there, whole, the old release's. Computed on the host with sha256sum."""
+"""Phase 1, asked again: the backup is there, whole, read-only, the old release's. Computed on the host with sha256sum."""
 
 import json
 from typing import Any
@@ -36,7 +36,7 @@ def others_in(host: Any, directory: str, document: dict[str, Any]) -> list[str]:
 
 
 def test_every_file_has_its_digest(host: Any, wanted: HostPlan) -> None:
-    """Every file of the backup has the digest in the manifest. If not: this backup is no way back; prepare again."""
+    """Every file of the backup has the digest in the manifest. If not: this backup cannot be restored; prepare again."""
     directory = place(wanted)
     document = manifest(host, directory)
     files, others = listed(document), others_in(host, directory, document)
@@ -59,3 +59,17 @@ def test_the_files_are_the_old_releases(host: Any, wanted: HostPlan) -> None:
         saved = entries[file.name]["files"][""]["sha256"]
         assert saved == wanted.facts[f"file-{file.name}"]["sha256"], file.path
         assert saved != brought[file.path], file.path
+
+
+def test_the_backup_is_read_only(host: Any, wanted: HostPlan) -> None:
+    """Nothing in the backup can be written. If not: somebody changed its modes; find out who."""
+    directory = place(wanted)
+    asked = "find %s -path %s -prune -o -perm /222 -not -type l -print"
+    writable = host.check_output(asked, directory, f"{directory}/.restored")
+    assert writable == "", f"can be written: {', '.join(writable.splitlines()[:10])}"
+
+
+def test_old_unit_still_runs(host: Any, wanted: HostPlan) -> None:
+    """The old unit ran on through the backup, unless phase 3 has stopped it since. If not: see its journal; it was not changed."""
+    if not host.file(f"{place(wanted)}/final/manifest.json").exists:
+        assert host.run("systemctl is-active --quiet %s", wanted.service.old.unit).succeeded

@@ -1,4 +1,4 @@
-"""Phase 0, asked again and in another way: the old release is in service, and works from the files that will be replaced."""
+"""Phase 0, asked again and in another way: the old release is in service, works from the files that will be replaced, and they are as planned."""
 
 import json
 from typing import Any
@@ -38,3 +38,15 @@ def test_old_unit_works_from_the_files(host: Any, wanted: HostPlan) -> None:
         assert not named or leads_to in named, f"started with {', '.join(named)}, expected {file.path}"
         readable = host.run("setpriv --reuid=%s --regid=%s --clear-groups test -r %s", user, user, file.path)
         assert readable.succeeded, f"{user} cannot read {file.path}"
+
+
+def test_new_unit_is_not_running(host: Any, wanted: HostPlan) -> None:
+    """No process of the new unit runs. If not: roll back what another run left before a new cutover."""
+    unit = wanted.service.new.unit
+    assert host.check_output("systemctl show -p MainPID --value %s", unit) == "0", f"{unit} has a main process"
+
+
+def test_files_are_as_planned_with(host: Any, wanted: HostPlan) -> None:
+    """The files in service are byte for byte what was planned with. If not: somebody is at work on this host; plan again."""
+    for file in wanted.service.files:
+        assert host.file(file.path).sha256sum == wanted.facts[f"file-{file.name}"]["sha256"], file.path
