@@ -18,7 +18,7 @@ def steps(role: RoleContext) -> list[Step]:
             role.run.id,
             entries(role),
             differs={file.name: role.render(file.template) for file in role.service.files},
-            next=f"a backup that does not verify, or that equals what {role.new} brings, cannot be restored from: see what changed the files"
+            next=f"a backup that does not verify, or that equals what {role.new} brings, cannot be restored: see what changed the files"
             " while it was taken",
         ),
         rehearsal(

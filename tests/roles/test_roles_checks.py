@@ -76,7 +76,7 @@ def test_a_backup_that_is_not_whole_is_seen(host: Any, wanted: HostPlan, place: 
 
 def test_a_note_beside_the_backup_may_be_written_but_nothing_in_it(host: Any, wanted: HostPlan, place: Path) -> None:
     for path in (place, *place.rglob("*")):
-        path.chmod(0o700 if ".restored" in path.parts or path.is_dir() and os.geteuid() else 0o500)
+        path.chmod(0o700 if ".restored" in path.parts or (path.is_dir() and os.geteuid()) else 0o500)
     if not os.geteuid():  # others than root cannot go on in a directory that they cannot write
         backup.test_the_backup_is_read_only(host, wanted)
     (place / "final/metrics_backup/a").chmod(0o600)

@@ -1,4 +1,4 @@
-"""Phase 0, asked again and in another way: the old release is in service, works from the files that will be replaced, and they are as planned."""
+"""Phase 0, asked again and in another way: the old release is in service, from the planned files."""
 
 import json
 from typing import Any
