@@ -13,7 +13,7 @@ from cutover.console.text import MARKS, RUNNING, count, joined, names, one_line,
 from cutover.core.times import moment
 from cutover.timeline.problems import grouped, is_consequence
 
-ONE_LINE, TWO_LINES = 15, 7  # width of a cell
+ONE_LINE, TWO_LINES = range(13, 16), range(7, 11)  # width of a cell, from the least
 AROUND = 14  # lines that header, notes and a prompt take
 LATEST = 6  # notes shown while the run goes on; the summary has them all
 
@@ -24,12 +24,13 @@ def board(progress: Progress, now: datetime, elapsed: str, width: int, height: i
     """Header, table, and the problems so far. With a height, hosts that look alike share a row as far as that is needed."""
     rows = _rows(progress, grouping=False)
     longest = max((len(host) for host in progress.hosts), default=4)
-    one_line_each = 6 + longest + len(progress.columns) * (ONE_LINE + 1) < width
-    if height is not None and len(rows) * (1 if one_line_each else 2) + AROUND > height:
+    room = (width - 7 - longest) // max(1, len(progress.columns)) - 1
+    lines, widths = (1, ONE_LINE) if room >= ONE_LINE[0] else (2, TWO_LINES)
+    if height is not None and len(rows) * lines + AROUND > height:
         rows = _rows(progress, grouping=True)
     release = f"release {progress.release}" if progress.release else ""
     header = (part for part in (f"run {progress.run}", progress.environment, release, f"elapsed {elapsed}") if part)
-    table = _table(progress, rows, now, one_line_each=one_line_each)
+    table = _table(progress, rows, now, lines, min(max(room, widths[0]), widths[-1]))
     return Group(text(" · ".join(header) + "\n", "bold"), table, *_below(progress, live=height is not None))
 
 
@@ -44,19 +45,18 @@ def _rows(progress: Progress, *, grouping: bool) -> list[Row]:
     return [(number, group) for number, hosts in batches for group in alike(hosts, shown)]
 
 
-def _table(progress: Progress, rows: Sequence[Row], now: datetime, *, one_line_each: bool) -> Table:
+def _table(progress: Progress, rows: Sequence[Row], now: datetime, lines: int, width: int) -> Table:
+    """`lines` of a cell: 1 or 2; `width` of a cell, in characters."""
     table = Table(box=SIMPLE_HEAD, padding=0, show_edge=False, header_style="bold")
     table.add_column("batch", style="dim", width=5)
     table.add_column("host", no_wrap=True, overflow="ellipsis")
     for column in progress.columns:
-        if one_line_each:
-            table.add_column(TITLES[column], width=ONE_LINE, overflow="fold")
-        else:
-            table.add_column(TITLES[column].replace(" ", "\n"), width=TWO_LINES, no_wrap=True, overflow="ellipsis")
+        title = TITLES[column] if lines == 1 else TITLES[column].replace(" ", "\n")
+        table.add_column(title, width=width, no_wrap=lines == 2, overflow="fold" if lines == 1 else "ellipsis")
     for index, (batch, hosts) in enumerate(rows):
         number = f"{batch}/{len(progress.batches) or 1}" if index == 0 or rows[index - 1][0] != batch else ""
         label = hosts[0] if len(hosts) == 1 else f"{hosts[0]} +{len(hosts) - 1}"
-        cells = [_cell(progress, hosts[0], column, now, " " if one_line_each else "\n") for column in progress.columns]
+        cells = [_cell(progress, hosts[0], column, now, " \n"[lines - 1]) for column in progress.columns]
         ends = index + 1 < len(rows) and rows[index + 1][0] != batch
         table.add_row(number, label, *cells, end_section=ends)
     return table
