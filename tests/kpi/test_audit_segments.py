@@ -109,18 +109,15 @@ def test_tampering_with_a_sealed_segment_is_found(
         (_scribble, "is not an entry of the index"),
         (Path.unlink, "is a segment that the index does not list"),
         (lambda path: _overwrite(path, lambda content: content.replace(b"[]", b'["x"]', 1)), "was edited"),
+        (lambda path: path.with_name("trail-000000000999.jsonl").touch(), "trail-000000000999.jsonl: is a segment"),
     ],
 )
-def test_tampering_with_the_index_is_found(tmp_path: Path, tamper: Callable[[Path], None], found: str) -> None:
+def test_tampering_with_the_index_and_a_foreign_segment_are_found(
+    tmp_path: Path, tamper: Callable[[Path], None], found: str
+) -> None:
     write(tmp_path, 40)
     tamper(tmp_path / INDEX)
     assert found in _found(tmp_path)
-
-
-def test_a_foreign_segment_is_found(tmp_path: Path) -> None:
-    write(tmp_path, 40)
-    (tmp_path / "trail-000000000999.jsonl").write_bytes(b"")
-    assert "trail-000000000999.jsonl: is a segment" in _found(tmp_path)
 
 
 def test_an_active_part_that_was_removed_stays_found(tmp_path: Path) -> None:

@@ -75,7 +75,11 @@ def test_a_v2_that_moved_a_value_is_found(tmp_path: Path, factor: float, verdict
     recorded = {**values, "PAR30": 2.21, "PAR90": values["PAR90"] * factor, "HealthScore": values["PortfolioHealth"]}
     metrics = tmp_path / "v1.json"
     metrics.write_text(json.dumps({"sha256": digest, "metrics": recorded}), encoding="utf-8")
-    assert judge_tape(tape, "fail", metrics).verdict is verdict
+    judged = judge_tape(tape, "fail", metrics)
+    named = [] if verdict is Verdict.PASS else [("tape.csv, PAR90", verdict)]
+    assert judged.verdict is verdict
+    assert [(issue["where"], issue["verdict"]) for issue in judged.issues] == named
+    assert all(str(tape) in issue["next"] for issue in judged.issues)
 
 
 def test_metrics_of_another_tape_are_not_compared(tmp_path: Path) -> None:

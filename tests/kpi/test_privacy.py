@@ -127,14 +127,12 @@ def test_with_a_key_it_is_masked_and_told_nowhere(tmp_path: Path, key: Path) -> 
         assert {check.name: check.status for check in report.checks}["error_handling"] is Verdict.PASS
 
 
-def test_a_fault_of_ours_tells_no_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_tells_no_cell(config: PipelineConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         float(SECRETS[0])
 
     monkeypatch.setattr("kpi.pipeline.evaluate", broken)
-    config = PipelineConfig.load(write_config(tmp_path))
-    (tmp_path / "metrics").mkdir()
-    record = run_tape(config, Delivery("1.csv", _with({})), tmp_path / "metrics").record
+    record = run_tape(config, Delivery("1.csv", _with({})), config.paths["metrics"]).record
     assert record["findings"][0]["code"] == "internal_error"
     assert "could not convert string to float: '(hidden: ??? ???? ???????)'" in record["error"]
     assert "in broken" in record["error"]
@@ -142,11 +140,7 @@ def test_a_fault_of_ours_tells_no_cell(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def _frame(column: str, cell: str) -> dict[str, Any]:
-    return {
-        DATE_COLUMN: np.full(20, "2025-12-26"),
-        **draw("A", 20),
-        column: np.array([cell] * 20),
-    }
+    return {DATE_COLUMN: np.full(20, "2025-12-26"), **draw("A", 20), column: np.array([cell] * 20)}
 
 
 @pytest.mark.parametrize(("column", "cell"), [("nombre", "x"), ("notes", SECRETS[1])])

@@ -14,7 +14,6 @@ from kpi.config import PipelineConfig
 from kpi.pipeline import Delivery, run_tape
 from kpi.series import GRAINS, Measurement, series, series_of_history
 from kpi.synthetic import as_csv, draw
-from tests.kpi.conftest import write_config
 
 DAYS = st.lists(st.dates(date(2019, 1, 1), date(2026, 12, 31)), min_size=1, max_size=12)
 
@@ -45,12 +44,8 @@ def test_a_period_has_the_value_of_its_last_date_and_says_which() -> None:
 
 def test_a_date_without_a_value_stays_without_one() -> None:
     document = series([_of("2025-12-01", 1.0), _of("2025-12-02", None, status="undefined")])
-    assert document["monthly"][0]["kpis"]["PAR30"] == {
-        "value": None,
-        "unit": "%",
-        "status": "undefined",
-        "reason": "why",
-    }
+    found = document["monthly"][0]["kpis"]["PAR30"]
+    assert found == {"value": None, "unit": "%", "status": "undefined", "reason": "why"}
 
 
 def test_the_last_finished_measurement_of_a_date_counts() -> None:
@@ -100,16 +95,12 @@ def test_the_history_is_read_from_accepted_tapes_only(tmp_path: Path) -> None:
 
 
 def test_a_tape_of_several_dates_brings_its_series_and_one_of_one_date_none(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config: PipelineConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     one = as_csv(draw("A", 20), "A", "2025-11-28")
     several = one + as_csv(draw("B", 20), "B", "2026-01-05").partition(b"\n")[2]
-    config = PipelineConfig.load(write_config(tmp_path))
-    config.paths["metrics"].mkdir()
-    runs = {name: run_tape(config, Delivery(name, content), config.paths["metrics"]) for name, content in
-            {"1.csv": one, "2.csv": several}.items()}  # fmt: skip
-    assert "series" not in runs["1.csv"].record
-    found = runs["2.csv"].record["series"]
+    assert "series" not in run_tape(config, Delivery("1.csv", one), config.paths["metrics"]).record
+    found = run_tape(config, Delivery("2.csv", several), config.paths["metrics"]).record["series"]
     assert [(period["period"], period["tape"]) for period in found["monthly"]] == [
         ("2025-11", "2.csv"),
         ("2026-01", "2.csv"),

@@ -3,7 +3,6 @@
 import hashlib
 import resource
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,7 +128,6 @@ def test_a_masking_key_that_others_may_read_stops_the_start(tmp_path: Path) -> N
     key = tmp_path / "key"
     key.write_bytes(b"k" * 32)
     key.chmod(0o644)
-    config = PipelineConfig.load(write_config(tmp_path))
-    document = {**config.document, "personal": {"key_file": str(key)}}
+    config = PipelineConfig.load(write_config(tmp_path, personal={"key_file": str(key)}))
     with pytest.raises(UsageError, match="others may read the key"):
-        PipelineService(replace(config, document=document))
+        PipelineService(config)

@@ -122,15 +122,6 @@ def test_a_tape_of_several_dates_is_not_compared_and_that_is_seen(live: Running)
     assert {"v1_tape_of_several_dates", "no_delivery"} <= _codes(check)
 
 
-def test_without_a_tape_of_v1_that_fits_a_service_that_has_none_either_is_a_warning(
-    live: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _by_v1(live, _sound(900))
-    monkeypatch.setattr(v1_tape, "MOST_BYTES", 100)
-    check = _check(validate(live.config))
-    assert (check.status, _codes(check), check.values["v1_tape"]) == (Verdict.WARN, {"no_delivery"}, None)
-
-
 def test_a_newer_tape_that_is_gone_or_too_large_leaves_the_one_before(
     live: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +132,8 @@ def test_a_newer_tape_that_is_gone_or_too_large_leaves_the_one_before(
     (copy,) = v1_tape.copies("t", live.config)
     assert (copy.delivery.content, copy.delivery.digest) == (fits.read_bytes(), fits.name[:64])
     assert copy.delivery.name == f"canary-t-{v1_tape.KIND}.csv"
+    monkeypatch.setattr(v1_tape, "MOST_BYTES", 100)
+    assert v1_tape.copies("t", live.config) == []
 
 
 @pytest.mark.parametrize("answer", [("", {}), ("done", {})])

@@ -95,6 +95,7 @@ def test_a_service_without_a_tape_is_inconclusive_and_never_a_pass(tmp_path: Pat
         report = validate(running.config)
     statuses: dict[str, Any] = {check.name: check.status for check in report.checks}
     assert (statuses["kpi_calculations"], statuses["data_integrity"]) == (Verdict.WARN, Verdict.INCONCLUSIVE)
+    assert (_found(report)["kpi_calculations"], report.checks[0].values["v1_tape"]) == ({"no_delivery"}, None)
     assert report.status is Verdict.INCONCLUSIVE
 
 
