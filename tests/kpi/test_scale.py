@@ -147,14 +147,11 @@ def test_the_command(scheduler: str, tape: Path, capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out) == alone
 
 
-def test_no_scheduler_is_said(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_scheduler_and_no_dask_are_said(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "CONNECT_SECONDS", 0.5)
     with pytest.raises(UsageError) as error:
         scale.evaluate_on(tape, f"tcp://127.0.0.1:{free_port()}")
     assert error.value.findings[0].code == "no_cluster"
-
-
-def test_without_dask_it_is_said(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(UsageError) as error:
         scale.evaluate_on(tape, "tcp://127.0.0.1:1")

@@ -12,7 +12,7 @@ from cutover.report.page import write_report
 from cutover.timeline.problems import problems_of
 from cutover.timeline.timeline import read_timeline
 from tests.timeline.report_runs import HOSTS, begun, prepared, rolled_back, success
-from tests.timeline.runs import RELEASE, Tape, finding, problem
+from tests.timeline.runs import NOT_READY, RELEASE, Tape, finding, mixed, problem
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>&'
 
@@ -31,45 +31,23 @@ def charts(html: str) -> list[Element]:
     return [fromstring(found) for found in re.findall(r"<svg.*?</svg>", html, re.DOTALL)]  # noqa: S314 - our own page
 
 
-def created() -> Tape:
-    """A run that has only begun."""
-    return Tape().write("run.created", service="abaco", run="r", environment="lab", pattern="lab")
-
-
-def refused() -> Tape:
-    """A gate of phase 0 that stays shut."""
-    return begun().phase("preflight", HOSTS, finding("h1", "p.x", "FAIL", "no"))
-
-
-def planned() -> Tape:
-    """A plan and nothing more."""
-    made = {"fingerprint": "f" * 64, "release": "r2", "hosts": ["h1"], "batches": [["h1"]], "already": []}
-    return created().write("plan.made", **made)
-
-
-def mixed() -> Tape:
-    """A rollback that fails."""
-    story = prepared().phase("shutdown", ["h1"]).write("rollback.started", hosts=["h1"], cause="x")
-    story.write("rollback.finished", hosts=[], failed=["h1"], cause="x")
-    return story.finish(5, "MixedFleet", problem("h1", "rollback.old", "V1 did not start"))
-
-
 ENDS = {
     "on V2": (success(), "went from V1 to V2 (release 2.0.0-cafe)"),
-    "prepared": (prepared().finish(0, "prepared"), "are prepared for V2"),
-    "nothing to do": (created().finish(0, "nothing to do"), "runs this release already"),
-    "wrong input": (
-        begun().finish(2, "UsageError", problem("", "", "no such variable")),
-        "or plan are wrong",
+    "refused": (
+        begun().phase("preflight", HOSTS, finding("h1", "p.x", "FAIL", "no")).finish(3, "Refused"),
+        "refused in phase 0",
     ),
-    "refused": (refused().finish(3, "Refused"), "refused in phase 0"),
     "rolled back": (rolled_back(), "h1 went back to V1, verified: all hosts are on V1"),
-    "a person is needed": (mixed(), "h1 needs a person, now. Cause: V1 did not start (h1: rollback.old)"),
-    "locked": (begun().finish(6, "Locked", problem("h1", "", "run x holds it")), "Another run holds a host"),
+    "a person is needed": (mixed(), f"web1 needs a person, now. Cause: {NOT_READY} (web1: activation.ready)"),
     "on hold": (begun().finish(7, "OnHold", problem("", "", "hour 1")), "Waiting for a person's decision"),
     "interrupted": (prepared().finish(130, "Interrupted", problem("", "", "x")), "interrupted by a person or a signal"),
     "our own error": (begun().finish(1, "KeyError", problem("", "", "KeyError")), "A bug of this tool ended"),
-    "planned": (planned(), "A plan was made; no host was changed"),
+    "planned": (
+        Tape()
+        .write("run.created", service="abaco", run="r", environment="lab", pattern="lab")
+        .write("plan.made", fingerprint="f" * 64, release="r2", hosts=["h1"], batches=[["h1"]], already=[]),
+        "A plan was made; no host was changed",
+    ),
     "unfinished": (prepared().phase("shutdown", ["h1"]), "Phases 3-5 had begun on h1"),
 }
 

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from cutover.report.prometheus import folder
+from kpi.validation.live import ask_metrics
 from tests.checkout import ROOT
-from tests.kpi.conftest import serving
+from tests.kpi.conftest import serving, wait_for
 from tests.monitor.watch_samples import shipped, table
 from tests.report.prometheus.prometheus_cases import (
     SHORT,
@@ -82,6 +83,18 @@ def test_no_service_at_all_and_figures_that_are_missing_are_findings(tmp_path: P
         {"interval": "15s", "input_series": [], "promql_expr_test": nowhere},
     ]
     tried(tmp_path, rules(), {"rule_files": ["rules.yml"], "evaluation_interval": "15s", "tests": tests})
+
+
+@pytest.mark.process
+def test_a_service_that_has_just_begun_shows_every_metric_that_must_always_be_there(tmp_path: Path) -> None:
+    (tmp_path / "arrivals.jsonl").touch()
+    with serving(tmp_path) as running:
+        seen = wait_for(lambda: "abaco_tapes_lost" in (now := ask_metrics(running.config)) and now)
+    shown = {name.partition("{")[0] for name in seen}
+    mapping = yaml.safe_load((ROOT / "roles" / "abaco" / "prometheus.yml").read_text())
+    assert set(mapping["always"]) <= shown
+    recorded = " ".join(rule["expr"] for rule in rules() if "record" in rule)
+    assert set(re.findall(r"\b(?:abaco|process)_\w+", recorded)) - shown == {"abaco_kpi"}  # which needs a tape
 
 
 @needs_promtool
