@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from cutover.core.errors import UsageError
-from cutover.inventory.declarations import declarations
-from tests.inventory.declaring import refused, values
+from tests.inventory.declaring import declared, refused, values
 
 ROLE = 'channels: {type: "map[source]", default: {}, example: {ops: {env: OPS_URL}}, doc: Where people are reported.}\n'
 
@@ -34,9 +33,6 @@ def test_everything_wrong_is_told_at_once_and_no_secret_is_shown(tmp_path: Path)
 
 
 def test_a_default_that_is_written_out_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "role").mkdir()
-    text = 'channels: {type: "map[source]", default: {ops: "json://hunter2"}, doc: d}\n'
-    (tmp_path / "role" / "defaults.yml").write_text(text)
     with pytest.raises(UsageError, match="at ops") as caught:
-        declarations(tmp_path, ["role"])
+        declared(tmp_path, role='channels: {type: "map[source]", default: {ops: "json://hunter2"}, doc: d}\n')
     assert "hunter2" not in str(caught.value)

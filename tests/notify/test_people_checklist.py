@@ -33,26 +33,14 @@ def reported(problems: tuple[Problem, ...]) -> list[str]:
     return [f"{problem.path.rpartition('/')[2]}: {problem.found}" for problem in problems]
 
 
-def test_the_checklist_of_the_project_holds_together() -> None:
-    lines = checklist(ROOT / "roles" / "standard" / FILE, known().roles)
-    assert {line.group for line in lines.lines.values()} == {"infrastructure", "team", "documents"}
-    assert [line.group == "infrastructure" for line in lines.lines.values()] == [
-        not line.human for line in lines.lines.values()
-    ]
-    assert all(one.question.endswith("?") for one in lines.human.values())
-
-
-def test_every_finding_of_phase_0_proves_a_line_and_every_pattern_meets_one() -> None:
-    role = role_for()
+def test_every_finding_of_phase_0_proves_a_line_of_the_checklist_and_every_pattern_meets_one() -> None:
+    role, lines = role_for(), checklist(ROOT / "roles" / "standard" / FILE, known().roles).lines.values()
+    assert {(line.group == "infrastructure", line.human is None) for line in lines} == {(True, True), (False, False)}
     bound = [
         f"preflight.since-plan.{fact.id}" for fact in steps_of(role, "preflight", "facts") if fact.args.get("bind")
     ]
     names = [*bound, *(step.id for step in steps_of(role, "preflight"))]
-    patterns = [
-        pattern
-        for line in checklist(ROOT / "roles" / "standard" / FILE, known().roles).lines.values()
-        for pattern in line.machine or ()
-    ]
+    patterns = [pattern for line in lines for pattern in line.machine or ()]
     assert [one for one in patterns if not any(fnmatchcase(name, one) for name in names)] == []
     assert [name for name in names if not any(fnmatchcase(name, one) for one in patterns)] == []
 
