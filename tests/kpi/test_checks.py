@@ -15,29 +15,23 @@ def test_a_check_that_judged_nothing_is_inconclusive() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "limits", "verdict"),
+    ("value", "limits", "above", "verdict"),
     [
-        (10.0, LIMITS, Verdict.PASS),
-        (10.1, LIMITS, Verdict.WARN),
-        (20.1, LIMITS, Verdict.FAIL),
-        (math.nan, LIMITS, Verdict.INCONCLUSIVE),
-        (math.inf, LIMITS, Verdict.INCONCLUSIVE),
-        (5.0, {}, Verdict.INCONCLUSIVE),
+        (10.0, LIMITS, True, Verdict.PASS),
+        (10.1, LIMITS, True, Verdict.WARN),
+        (20.1, LIMITS, True, Verdict.FAIL),
+        (99.0, {"warn": 100.0}, False, Verdict.WARN),  # more is better
+        (100.0, {"warn": 100.0}, False, Verdict.PASS),
+        (math.nan, LIMITS, True, Verdict.INCONCLUSIVE),
+        (math.inf, LIMITS, True, Verdict.INCONCLUSIVE),
+        (5.0, {}, True, Verdict.INCONCLUSIVE),
     ],
 )
-def test_limits_decide(value: float, limits: dict[str, float], verdict: Verdict) -> None:
+def test_limits_decide(value: float, limits: dict[str, float], verdict: Verdict, *, above: bool) -> None:
     check = Check("one")
-    check.judge_limits("signal", value, limits)
+    check.judge_limits("signal", value, limits, above=above)
     assert check.status is verdict
     assert check.thresholds == {"signal": limits}
-
-
-def test_below_a_limit_is_as_bad_where_more_is_better() -> None:
-    check = Check("one")
-    check.judge_limits("throughput", 99.0, {"warn": 100.0}, above=False)
-    check.judge_limits("throughput", 100.0, {"warn": 100.0}, above=False)
-    assert check.verdicts == [Verdict.WARN, Verdict.PASS]
-    assert [finding.code for _, finding in check.issues] == ["throughput_warn"]
 
 
 def test_the_worst_judgement_is_the_verdict_and_each_issue_is_told() -> None:

@@ -31,12 +31,10 @@ class Post:
     """Takes messages instead of Apprise."""
 
     def __init__(self) -> None:
-        self.taken: list[tuple[str, str]] = []
-        self._lock = threading.Lock()
+        self.taken: list[Message] = []
 
-    def __call__(self, address: Secret, message: Message) -> str:
-        with self._lock:
-            self.taken.append((address.reveal(), message.subject))
+    def __call__(self, _address: Secret, message: Message) -> str:
+        self.taken.append(message)
         return ""
 
 
@@ -150,9 +148,9 @@ def test_a_notifier_that_hangs_keeps_no_run_from_ending(tmp_path: Path) -> None:
     stuck = threading.Event()
 
     class Hanging(Post):
-        def __call__(self, address: Secret, message: Message) -> str:
+        def __call__(self, _address: Secret, message: Message) -> str:
             stuck.wait(60)
-            return super().__call__(address, message)
+            return super().__call__(_address, message)
 
     run = Run(tmp_path / "journal.jsonl", Hanging(), deadline_s=0.3)
     notices = run.play(success())

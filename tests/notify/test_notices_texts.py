@@ -43,12 +43,10 @@ def test_every_event_has_a_subject_and_a_whole_body(texts: Texts, event: str) ->
 
 
 def test_a_hold_says_until_when_and_what_happens_then(texts: Texts) -> None:
-    facts = NoticeFacts(
-        "prod", BARE.at, until="2026-11-23T23:00:00Z", default="roll back", reasons=("web1: memory 600 MB",)
-    )
+    facts = NoticeFacts("prod", BARE.at, until="2026-11-23T23:00:00Z", default="roll back", reasons=("web1: 600 MB",))
     body = composed(texts, "hold", facts).body
     assert "Decide by 2026-11-23 23:00 UTC; without a decision: roll back." in body
-    assert "- web1: memory 600 MB" in body
+    assert "- web1: 600 MB" in body
     assert "signoff" in body
     assert "abort" in body
 
