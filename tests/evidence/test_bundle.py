@@ -39,9 +39,8 @@ def test_a_bundle_holds_the_run_and_verifies(ground: Ground) -> None:
     made = make_bundle(ground.run, ground.root, key=str(ground.ann), now=lambda: MADE)
     assert (made.verdict, made.signer, made.bundle.name) == (Verdict.PASS, ANN, f"evidence-{ground.run.id}.tar")
     parts = members(made.bundle.read_bytes())
-    on_disk = sorted(
-        path.relative_to(ground.run.path).as_posix() for path in ground.run.path.rglob("*") if path.is_file()
-    )
+    files = [path for path in ground.run.path.rglob("*") if path.is_file()]
+    on_disk = sorted(path.relative_to(ground.run.path).as_posix() for path in files)
     names = [name for name, _ in parts]
     assert names == [NAME, SIGNATURE, *(name for name in on_disk if name != made.bundle.name)]
     listed = subprocess.run(["tar", "-tf", made.bundle], capture_output=True, text=True, check=True)

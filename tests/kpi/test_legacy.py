@@ -110,9 +110,8 @@ def test_the_deliverer_goes_on_after_a_crash(tmp_path: Path) -> None:
     assert Deliverer(tmp_path).deliver("A", 5) == "tape-000003.csv"
     assert sorted(path.name for path in inbox.iterdir()) == ["tape-000001.csv", "tape-000002.csv", "tape-000003.csv"]
     lines = [json.loads(line) for line in (tmp_path / "arrivals.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert [line["sha256"] for line in lines] == [
-        hashlib.sha256((inbox / line["name"]).read_bytes()).hexdigest() for line in lines
-    ]
+    digests = [hashlib.sha256((inbox / line["name"]).read_bytes()).hexdigest() for line in lines]
+    assert [line["sha256"] for line in lines] == digests
 
 
 def test_v1_is_as_it_was() -> None:

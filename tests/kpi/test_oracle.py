@@ -72,7 +72,9 @@ def test_amounts_are_read_by_the_declared_rules(tmp_path: Path) -> None:
     assert recompute(path, rules).kpis["PAR30"] == 17.5
 
 
-def test_a_tape_without_kpis_and_one_too_large_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tape_without_kpis_is_told_apart_from_one_that_is_too_large_or_needs_pyarrow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(ValueError, match="no usable row"):
         _of(tmp_path)
     with pytest.raises(ValueError, match="denominator"):
@@ -80,10 +82,7 @@ def test_a_tape_without_kpis_and_one_too_large_are_told_apart(tmp_path: Path, mo
     monkeypatch.setattr(oracle, "MOST_BYTES", 100)
     with pytest.raises(NotRecomputedError, match="larger than"):
         _of(tmp_path, ROW)
-
-
-def test_parquet_without_pyarrow_is_not_recomputed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "tape"
+    path = tmp_path / "tape.parquet"
     path.write_bytes(b"PAR1{}")
     monkeypatch.setattr(oracle, "find_spec", lambda _: None)
     with pytest.raises(NotRecomputedError, match="no pyarrow"):

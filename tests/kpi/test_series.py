@@ -101,10 +101,8 @@ def test_a_tape_of_several_dates_brings_its_series_and_one_of_one_date_none(
     several = one + as_csv(draw("B", 20), "B", "2026-01-05").partition(b"\n")[2]
     assert "series" not in run_tape(config, Delivery("1.csv", one), config.paths["metrics"]).record
     found = run_tape(config, Delivery("2.csv", several), config.paths["metrics"]).record["series"]
-    assert [(period["period"], period["tape"]) for period in found["monthly"]] == [
-        ("2025-11", "2.csv"),
-        ("2026-01", "2.csv"),
-    ]
+    monthly = [(period["period"], period["tape"]) for period in found["monthly"]]
+    assert monthly == [("2025-11", "2.csv"), ("2026-01", "2.csv")]
     assert found["gaps"]["monthly"] == [{"from": "2025-12", "to": "2025-12", "periods": 1}]
     tape = tmp_path / "2.csv"
     tape.write_bytes(several)

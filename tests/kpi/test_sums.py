@@ -106,9 +106,8 @@ def test_the_first_row_with_too_large_buckets_is_named_wherever_it_is() -> None:
     excess = tape.aggregates["2025-12-26"].excess
     assert excess is not None
     assert (excess.count, excess.row, excess.buckets, excess.receivable) == (2, BLOCK_ROWS + 11, 101.0, 100.0)
-    assert (
-        f"2 of {BLOCK_ROWS + 50} rows of 2025-12-26, first in row {BLOCK_ROWS + 11}" in evaluate(tape).findings[0].found
-    )
+    found = evaluate(tape).findings[0].found
+    assert f"2 of {BLOCK_ROWS + 50} rows of 2025-12-26, first in row {BLOCK_ROWS + 11}" in found
 
 
 def test_buckets_are_not_compared_with_a_receivable_that_is_null() -> None:

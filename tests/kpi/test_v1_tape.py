@@ -18,7 +18,6 @@ from kpi.outputs import LATEST
 from kpi.synthetic import as_csv, draw
 from kpi.validation import v1_tape, validate
 from kpi.validation.canaries import CanaryAnswer
-from kpi.validation.report import Report
 from kpi.verdict import Verdict
 from legacy.abaco_v1.pipeline_v1 import PipelineV1
 from tests.kpi.conftest import Running, serving, v1_config
@@ -59,8 +58,8 @@ def _sound(seed: int) -> bytes:
     return as_csv(draw("A", 50, seed), f"v1-{seed}-")
 
 
-def _check(report: Report) -> Check:
-    return report.checks[0]
+def _check(running: Running) -> Check:
+    return validate(running.config).checks[0]
 
 
 def _codes(check: Check) -> set[str]:
@@ -72,7 +71,7 @@ def test_v1s_newest_tape_goes_through_v2_and_agrees_and_counts_nowhere(live: Run
     tape = _by_v1(live, _sound(2))
     tape.chmod(0o640)
     before = {path: path.read_bytes() for path in (live.root / "metrics").iterdir() if path.is_file()}
-    check = _check(validate(live.config))
+    check = _check(live)
     assert (check.status, _codes(check)) == (Verdict.PASS, set())  # though nothing was delivered
     seen = check.values["v1_tape"]
     assert (seen["tape"], seen["ended_in"], seen["outcome"]) == (tape.name.partition("__")[2], "done", "agree")
@@ -97,7 +96,7 @@ def test_a_value_that_is_not_v1s_fails_by_its_name(live: Running) -> None:
     times = path.stat()
     path.write_text(json.dumps(document))
     os.utime(path, (times.st_mtime, times.st_mtime))
-    check = _check(validate(live.config))
+    check = _check(live)
     assert check.status is Verdict.FAIL
     (found,) = [finding.found for _, finding in check.issues if finding.code == "v1_tape_differs"]
     assert tape.name.partition("__")[2] in found
@@ -106,7 +105,7 @@ def test_a_value_that_is_not_v1s_fails_by_its_name(live: Running) -> None:
 
 def test_a_tape_that_v1_accepts_and_v2_refuses_fails_by_its_name_and_reason(live: Running) -> None:
     tape = _by_v1(live, as_csv(draw("C", 40), "v1-c-"))
-    check = _check(validate(live.config))
+    check = _check(live)
     assert check.status is Verdict.FAIL
     (found,) = [finding.found for _, finding in check.issues if finding.code == "v1_tape_refused"]
     assert tape.name.partition("__")[2] in found
@@ -117,7 +116,7 @@ def test_a_tape_of_several_dates_is_not_compared_and_that_is_seen(live: Running)
     head, *rows = as_csv(draw("A", 20), "v1-d-").decode().splitlines()
     other = [row.replace("2025-12-26", "2025-12-27") for row in rows[10:]]
     _by_v1(live, "\n".join([head, *rows[:10], *other, ""]).encode())
-    check = _check(validate(live.config))
+    check = _check(live)
     assert check.status is Verdict.WARN
     assert {"v1_tape_of_several_dates", "no_delivery"} <= _codes(check)
 

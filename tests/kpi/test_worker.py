@@ -126,9 +126,8 @@ def test_a_tape_changed_while_it_was_claimed_is_rejected(config: PipelineConfig)
     _work_off(config)
     seen = verify(config.paths["audit"])
     assert [path.name[66:] for path in config.paths["done"].iterdir() if path.is_file()] == ["again.csv"]
-    assert [one["details"]["kept_as"] for one in seen.records if one["event"] == "tape_changed"] == [
-        f"{name}.changed-1"
-    ]
+    kept_as = [one["details"]["kept_as"] for one in seen.records if one["event"] == "tape_changed"]
+    assert kept_as == [f"{name}.changed-1"]
     record = json.loads((config.paths["metrics"] / f"{stem(name[:64])}.json").read_bytes())
     assert (record["status"], record["tape"]["name"]) == ("ok", "again.csv")
 

@@ -99,9 +99,7 @@ def test_an_incomplete_rollback_says_so_first(tmp_path: Path) -> None:
     assert path is not None
     assert "The rollback has no end in the journal" in path.read_text()
     story.write("rollback.finished", hosts=[], failed=["h1"], cause="x")
-    path = write_incident(story.run(tmp_path))
-    assert path is not None
-    assert path.name == "incident.md"
+    assert write_incident(story.run(tmp_path)) == path
     assert "h1 needs a person" in path.read_text()
 
 
@@ -113,8 +111,7 @@ def test_what_people_wrote_is_never_overwritten(tmp_path: Path) -> None:
     path.write_text(edited)
     again = write_incident(run)
     assert path.read_text() == edited
-    assert again is not None
-    assert again.name == "incident-2.md"
+    assert again == path.with_name("incident-2.md")
     assert write_incident(run) == again
 
 
