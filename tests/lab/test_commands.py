@@ -1,6 +1,7 @@
 """Plans that change nothing, plans that are applied later, batches, and what must be confirmed by a person."""
 
 import json
+import os
 import re
 
 import pytest
@@ -190,7 +191,9 @@ def test_hosts_are_listed_pinged_and_trusted(checkout: Checkout) -> None:
     assert sorted(listed.document["hosts"]) == ["lab1", "lab3"]
     pinged = checkout.ask("hosts.ping")
     assert pinged.code == 0, str(pinged)
-    assert pinged.document["hosts"]["lab1"]["user"] == "deploy"
+    found = pinged.document["hosts"]["lab1"]
+    assert (found["user"], found["hostname"], found["machine"]) == ("deploy", "lab1", os.uname().machine)
+    assert found["python"].startswith("3.")
     pinned = checkout.inventory / "known_hosts"
     before = pinned.read_text()
     pinned.write_text("")
