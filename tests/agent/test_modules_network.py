@@ -13,6 +13,7 @@ import pytest
 from cutover.agent.modules import network
 from cutover.agent.work import State
 from tests.agent.doing import do, look
+from tests.contract.sshd import free_port
 
 
 class Service(BaseHTTPRequestHandler):
@@ -68,11 +69,6 @@ def speaking(answer: bytes) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         thread.join()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def wait(url: str, desired: dict[str, Any], wait_s: float) -> State:

@@ -3,7 +3,6 @@
 import getpass
 import hashlib
 import os
-import platform
 import signal
 import socket
 import sys
@@ -268,12 +267,6 @@ def test_twenty_hosts_at_once_stay_under_the_limit_of_unauthenticated_connection
     assert {name: outcome.unwrap() for name, outcome in outcomes.items()} == {
         f"host{number}": b"host%d" % number for number in range(20)
     }
-
-
-def test_the_first_question_is_answered(over_ssh: SshTransport) -> None:
-    facts = log_in(HostAgent(over_ssh, python=sys.executable, state_dir="/nowhere"))
-    assert facts["python"] == platform.python_version()
-    assert (facts["machine"], facts["hostname"]) == (os.uname().machine, os.uname().nodename)
 
 
 def test_a_python_that_is_missing_or_too_old_is_reported(over_ssh: SshTransport, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.support import BrokenRelease, Checkout, Hosts, build_broken
+from tests.lab.support import Checkout, Hosts, build_broken
 from tests.labs import fleet_in_service
 
 # Quick where a person would wait, and few rows: what is tested is not how long a tape takes.
@@ -53,8 +53,8 @@ def other(tmp_path: Path, fleet: Hosts) -> Checkout:
 
 
 @pytest.fixture(scope="session")
-def broken_release(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> BrokenRelease:
-    """A release that breaks as a file on the host says; its tests pass unless the host says otherwise."""
+def broken_release(fleet: Hosts, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The artifact of a release that breaks as a file on the host says; its tests pass unless the host says otherwise."""
     return build_broken(fresh_checkout(tmp_path_factory.mktemp("broken") / "checkout", fleet))
 
 

@@ -24,21 +24,12 @@ from cutover.console.ask import Ask
 from tests.checkout import ROOT
 from tests.waiting import PATIENCE_S, journal_records, wait_until
 
-PARTS = (
-    "tasks.py",
-    "cutover",
-    "roles",
-    "templates",
-    "kpi",
-    "requirements",
-    "legacy",
-    "lab",
-    "pyproject.toml",
-)
+PARTS = ("tasks.py", "cutover", "roles", "templates", "kpi", "requirements", "legacy", "lab", "pyproject.toml")
 SHARED = ("cache", "releases")
-KEYS = set(
-    json.loads(answer(Ask(Path(), "")))
-)  # what every document of --json has; docs/commands.md says what is in each
+# What every document of --json has; docs/commands.md says what is in each.
+KEYS = set(json.loads(answer(Ask(Path(), ""))))
+# What the validation of a host consists of.
+CHECKS = {"kpi_calculations", "data_integrity", "performance", "error_handling", "audit_trail"}
 
 
 @dataclass(frozen=True)
@@ -264,11 +255,17 @@ class Hosts:
 
     def ssh(self, name: str, command: str) -> str:
         """What plain ssh to a host says."""
+        return self.ended(name, command).stdout
+
+    def ended(self, name: str, command: str) -> subprocess.CompletedProcess[str]:
+        """How a command over plain ssh ended."""
+        return subprocess.run([*self.ssh_argv(name), command], capture_output=True, text=True, check=False)
+
+    def ssh_argv(self, name: str, *more: str) -> list[str]:
+        """Plain ssh to a host, with these options as well."""
         options = [f"UserKnownHostsFile={self.inventory / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
         argv = ["ssh", "-F", "none", "-o", "ConnectTimeout=5", *[word for option in options for word in ("-o", option)]]
-        argv += ["-i", str(self.lab.client_key), f"deploy@{self.lab.slot(int(name[3:])).address}", command]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        return done.stdout
+        return [*argv, "-i", str(self.lab.client_key), *more, f"deploy@{self.lab.slot(int(name[3:])).address}"]
 
     def each(self, work: Callable[[str], Any], names: Sequence[str] = ()) -> dict[str, Any]:
         """Do something with hosts at the same time."""
@@ -288,11 +285,8 @@ class Hosts:
         """What hosts are like: files, links, units, their states and enablement."""
 
         def take(name: str) -> Any:
-            done = lab.exec_in(
-                name,
-                ["python3", "-I", "-c", FINGERPRINT, V1, V2, "cutover-revert-var-lib-cutover-abaco.timer"],
-                lab=self.lab,
-            )
+            units = (V1, V2, "cutover-revert-var-lib-cutover-abaco.timer")
+            done = lab.exec_in(name, ["python3", "-I", "-c", FINGERPRINT, *units], lab=self.lab)
             assert done.exit_code == 0, done.stderr
             return json.loads(done.stdout)
 
@@ -367,15 +361,8 @@ def test_that_fails_where_the_host_says_so() -> None:
 '''
 
 
-@dataclass(frozen=True)
-class BrokenRelease:
-    """Where its artifact is."""
-
-    artifact: Path
-
-
-def build_broken(checkout: Checkout) -> BrokenRelease:
-    """Build it from a checkout whose releases are its own."""
+def build_broken(checkout: Checkout) -> str:
+    """Build it from a checkout whose releases are its own; gives where its artifact is."""
     (checkout.root / ".cutover" / "releases").unlink()
     (checkout.root / "kpi" / "breaking.py").write_text(BREAKING)
     checkout.edit(
@@ -401,4 +388,4 @@ def build_broken(checkout: Checkout) -> BrokenRelease:
     built = subprocess.run(
         [sys.executable, "-c", script, "3.11", "x86_64"], cwd=checkout.root, capture_output=True, text=True, check=True
     )
-    return BrokenRelease(Path(built.stdout.strip()))
+    return built.stdout.strip()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.lab.support import BREAK, DATA, STATE, V2, Answer, BrokenRelease, Checkout, Hosts, reached
+from tests.lab.support import BREAK, DATA, STATE, V2, Answer, Checkout, Hosts, reached
 
 pytestmark = pytest.mark.lab
 
@@ -21,19 +21,15 @@ def went_back(answer: Answer, hosts: Hosts, before: dict[str, object], *names: s
 
 @pytest.mark.parametrize(
     ("how", "found"),
-    [
-        ("dies at start", "start and enable"),
-        ("never ready", "start and enable"),
-        ("unhealthy", "health of V2"),
-    ],
+    [("dies at start", "start and enable"), ("never ready", "start and enable"), ("unhealthy", "health of V2")],
 )
 def test_a_v2_that_is_broken_ends_with_v1_back(
-    how: str, found: str, hosts: Hosts, checkout: Checkout, broken_release: BrokenRelease
+    how: str, found: str, hosts: Hosts, checkout: Checkout, broken_release: str
 ) -> None:
     checkout.set(**QUICK)
     before = hosts.fingerprint("lab1")
     hosts.inside("lab1", f"echo '{how}' > {DATA}/{BREAK}; chown abaco {DATA}/{BREAK}")
-    answer = checkout.yes("cutover", "--release", str(broken_release.artifact), hosts="lab1")
+    answer = checkout.yes("cutover", "--release", broken_release, hosts="lab1")
     went_back(answer, hosts, before, "lab1")
     assert answer.errors[0]["host"] == "lab1"
     assert found in answer.errors[0]["found"]
@@ -42,12 +38,12 @@ def test_a_v2_that_is_broken_ends_with_v1_back(
 
 
 def test_a_second_batch_that_fails_takes_the_first_back_as_well(
-    hosts: Hosts, checkout: Checkout, broken_release: BrokenRelease
+    hosts: Hosts, checkout: Checkout, broken_release: str
 ) -> None:
     checkout.set(**QUICK)
     before = hosts.fingerprint()
     hosts.inside("lab2", f"echo 'dies at start' > {DATA}/{BREAK}")
-    answer = checkout.yes("cutover", "--release", str(broken_release.artifact), "--serial", "1,1,1")
+    answer = checkout.yes("cutover", "--release", broken_release, "--serial", "1,1,1")
     went_back(answer, hosts, before, "lab1", "lab2")
     assert answer.errors[0]["host"] == "lab2"
     assert hosts.inside("lab3", f"ls {STATE}/.rollback").strip() == answer.run  # prepared, and never touched after that

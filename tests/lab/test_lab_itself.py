@@ -60,13 +60,6 @@ def test_only_names_of_the_lab_have_a_number(name: str, number: int | None) -> N
     assert number_of(name) == number
 
 
-def test_the_environment_moves_state_and_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUTOVER_LAB_DIR", "/big/state")
-    monkeypatch.setenv("CUTOVER_LAB_CACHE", "/big/cache")
-    here = lab.Lab.from_environment()
-    assert (here.state, here.cache) == (Path("/big/state"), Path("/big/cache"))
-
-
 def test_another_recipe_is_another_base(monkeypatch: pytest.MonkeyPatch) -> None:
     before = base.key()
     monkeypatch.setattr(base, "PACKAGES", (*base.PACKAGES, "less"))

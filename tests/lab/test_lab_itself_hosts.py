@@ -15,6 +15,7 @@ import lab
 from cutover.core.errors import Refused, UsageError
 from lab import base, disk, host, machine, network
 from lab.system import mounts, until
+from tests.lab.support import Hosts
 from tests.labs import lab_of_tests
 
 Ssh = Callable[[str, str], subprocess.CompletedProcess[str]]
@@ -34,13 +35,7 @@ def two(inventory: Path) -> Iterator[lab.Lab]:
 
 @pytest.fixture
 def ssh(two: lab.Lab, inventory: Path) -> Ssh:
-    def run(name: str, command: str) -> subprocess.CompletedProcess[str]:
-        options = [f"UserKnownHostsFile={inventory / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
-        argv = ["ssh", "-F", "none", "-o", "ConnectTimeout=2", *[w for option in options for w in ("-o", option)]]
-        argv += ["-i", str(two.client_key), f"deploy@{two.slot(int(name[3:])).address}", command]
-        return subprocess.run(argv, capture_output=True, text=True, check=False)
-
-    return run
+    return Hosts(two, inventory, ("lab1", "lab2")).ended
 
 
 @pytest.mark.lab
@@ -62,20 +57,6 @@ def test_the_root_of_a_host_is_seen_from_the_controller(two: lab.Lab, ssh: Ssh) 
     assert ssh("lab1", "echo from inside | sudo tee /srv/note").returncode == 0
     assert (lab.root_of("lab1", two) / "srv/note").read_text() == "from inside\n"
     assert not (lab.root_of("lab2", two) / "srv/note").exists()
-
-
-@pytest.mark.lab
-def test_transient_units_timers_and_notify_services_work_inside(two: lab.Lab) -> None:
-    assert lab.exec_in("lab1", ["systemd-run", "--wait", "--quiet", "sh", "-c", "exit 3"], lab=two).exit_code == 3
-    timed = ["systemd-run", "--on-active=0.1", "--timer-property=AccuracySec=1ms", "touch", "/srv/timer-was-here"]
-    assert lab.exec_in("lab1", timed, lab=two).exit_code == 0
-    wait = ["sh", "-c", "for n in $(seq 100); do [ -e /srv/timer-was-here ] && exit 0; sleep 0.1; done; exit 1"]
-    assert lab.exec_in("lab1", wait, lab=two).exit_code == 0
-    notify = ["systemd-run", "--unit=notifies", "--property=Type=notify", "--property=NotifyAccess=all"]
-    ready = lab.exec_in("lab1", [*notify, "sh", "-c", "systemd-notify --ready; exec sleep 600"], lab=two)
-    assert ready.exit_code == 0, ready.stderr
-    assert lab.exec_in("lab1", ["systemctl", "is-active", "notifies"], lab=two).stdout == "active\n"
-    assert lab.exec_in("lab1", ["systemctl", "stop", "notifies"], lab=two).exit_code == 0
 
 
 @pytest.mark.lab

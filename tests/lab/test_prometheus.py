@@ -27,10 +27,7 @@ pytestmark = [pytest.mark.lab, pytest.mark.tool("prometheus")]
 
 V2_PORT = 8001
 # A look a second, and hold times to match. How busy the machine of these tests is is not what is tested.
-HURRIED = {
-    "watch_look_s": 1,
-    "watch_rules": {"running": {"for": {"critical": 2}}, "ready": {"for": {"critical": 2}}},
-}
+HURRIED = {"watch_look_s": 1, "watch_rules": {"running": {"for": {"critical": 2}}, "ready": {"for": {"critical": 2}}}}
 BUSY = {"kpi_latency_ms": {"warn": 5000, "critical": 10000, "rollback": 60000}}
 
 
@@ -61,10 +58,6 @@ class Prometheus:
         found = self.ask("query", query=query)["result"]
         return {one["metric"].get("instance", ""): float(one["value"][1]) for one in found}
 
-    def rules(self) -> list[dict[str, Any]]:
-        """The rules that it has loaded."""
-        return [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
-
     def firing(self) -> set[tuple[str, str]]:
         """Which rule fires for which host."""
         alerts = [alert for alert in self.ask("alerts")["alerts"] if alert["state"] == "firing"]
@@ -80,15 +73,6 @@ def ended(argv: list[str]) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(PATIENCE_S)
-
-
-def tunnel(fleet: Hosts, name: str, port: int) -> list[str]:
-    """Ssh that makes a host's own /metrics a port of this machine, as V2 listens on 127.0.0.1 only."""
-    known = [f"UserKnownHostsFile={fleet.inventory / 'known_hosts'}", "StrictHostKeyChecking=yes", "BatchMode=yes"]
-    options = [*known, "ExitOnForwardFailure=yes", "ConnectTimeout=5"]
-    address = fleet.lab.slot(int(name[3:])).address
-    argv = ["ssh", "-F", "none", "-N", "-i", str(fleet.lab.client_key), "-L", f"127.0.0.1:{port}:127.0.0.1:{V2_PORT}"]
-    return [*argv, *[word for option in options for word in ("-o", option)], f"deploy@{address}"]
 
 
 def configured(folder: Path, ports: dict[str, int]) -> Path:
@@ -121,13 +105,14 @@ def on_v2(fleet: Hosts, tmp_path: Path) -> Iterator[Hosts]:
 
 @pytest.fixture
 def prometheus(on_v2: Hosts, tmp_path: Path) -> Iterator[Prometheus]:
-    """One that scrapes the hosts through tunnels."""
+    """One that scrapes the hosts through tunnels, as V2 listens on 127.0.0.1 only."""
     ports = {name: free_port() for name in on_v2.names}
     server = Prometheus(free_port())
     argv = ["prometheus", f"--config.file={configured(tmp_path, ports)}", f"--storage.tsdb.path={tmp_path / 'tsdb'}"]
     with ExitStack() as running:
         for name, port in ports.items():
-            running.enter_context(ended(tunnel(on_v2, name, port)))
+            tunnel = ("-N", "-o", "ExitOnForwardFailure=yes", "-L", f"127.0.0.1:{port}:127.0.0.1:{V2_PORT}")
+            running.enter_context(ended(on_v2.ssh_argv(name, *tunnel)))
         running.enter_context(ended([*argv, f"--web.listen-address=127.0.0.1:{server.port}", "--log.level=error"]))
         assert until(server.ready, seconds=PATIENCE_S)
         yield server
@@ -143,7 +128,7 @@ def test_it_sees_the_hosts_is_silent_while_all_is_well_and_fires_for_one_that_is
     for metric in yaml.safe_load((ROOT / "roles" / "abaco" / "prometheus.yml").read_text())["always"]:
         assert set(prometheus.values(f"max by (instance) ({metric})")) == everywhere, metric
 
-    loaded = prometheus.rules()
+    loaded = [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
     assert [rule["name"] for rule in loaded if rule["health"] != "ok"] == []
     (written,) = yaml.safe_load((ROOT / "roles" / "abaco" / "prometheus" / "rules.yml").read_text())["groups"]
     names = [rule.get("record") or rule["alert"] for rule in written["rules"]]

@@ -14,16 +14,13 @@ def test_a_killed_run_is_gone_on_with_at_once_to_v2(phase: str, hosts: Hosts, ch
     answer = checkout.yes("cutover", "--resume", hosts="lab1:lab2")
     assert answer.code == 0, str(answer)
     for name in ("lab1", "lab2"):
-        assert hosts.inside(name, f"systemctl is-active {V2}; systemctl is-active {V1}", check=False).split() == [
-            "active",
-            "inactive",
-        ]
+        active = hosts.inside(name, f"systemctl is-active {V2}; systemctl is-active {V1}", check=False).split()
+        assert active == ["active", "inactive"]
         assert "armed.json" not in hosts.inside(name, "ls /var/lib/cutover/abaco")
     again = checkout.yes("cutover", "--resume", hosts="lab1:lab2")
     assert (again.code, "nothing to resume" in again.output) == (0, True), str(again)
-    assert [record["seq"] for record in journal(checkout, answer.run)] == list(
-        range(1, len(journal(checkout, answer.run)) + 1)
-    )
+    written = [record["seq"] for record in journal(checkout, answer.run)]
+    assert written == list(range(1, len(written) + 1))
 
 
 def test_a_run_that_was_killed_while_it_was_prepared_is_given_up_by_abort(hosts: Hosts, checkout: Checkout) -> None:

@@ -200,9 +200,7 @@ def test_a_leak_holds_until_somebody_decides(watched: Checkout, hosts: Hosts, ma
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize(
-    "fault", [watching.crash_loop, watching.cut_trail, watching.lost_tape, watching.hang], ids=lambda one: one.__name__
-)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda one: one.__name__)
 def test_what_must_not_be_rolls_the_fleet_back(
     fault: Callable[[Hosts, str], None], watched: Checkout, hosts: Hosts
 ) -> None:

@@ -76,12 +76,6 @@ def test_a_break_that_is_gone_with_the_next_look_was_none() -> None:
     assert host.see(figures__stock__lost_count=1)["tape_lost"].pending
 
 
-def held(rule: str, looks: int, **changes: Any) -> list[Verdict]:
-    """What a rule says at so many looks with these changes."""
-    host = watched()
-    return [host.see(**changes)[rule].verdict for _ in range(looks)]
-
-
 @pytest.mark.parametrize(
     ("rule", "changes", "before", "seconds"),
     [
@@ -95,8 +89,8 @@ def held(rule: str, looks: int, **changes: Any) -> list[Verdict]:
 def test_a_level_holds_after_its_time_and_not_one_look_earlier(
     rule: str, changes: dict[str, Any], before: Verdict, seconds: int
 ) -> None:
-    looks = seconds // 15
-    assert held(rule, looks + 1, **changes) == [before] * looks + [FAIL]
+    host, looks = watched(), seconds // 15
+    assert [host.see(**changes)[rule].verdict for _ in range(looks + 1)] == [before] * looks + [FAIL]
 
 
 def test_a_look_that_fails_does_not_break_a_hold_time_and_a_gap_does() -> None:

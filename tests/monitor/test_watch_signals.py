@@ -11,21 +11,12 @@ from tests.monitor.watch_samples import Watched, only, watched
 PASS, WARN, FAIL, INCONCLUSIVE = Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.INCONCLUSIVE
 
 
-def latencies(mean_ms: float, looks: int) -> list[tuple[Verdict, bool]]:
-    host = watched(60)
-    said = []
-    for extra in range(1, looks + 1):
-        sum_s = 0.02 * 59 + mean_ms / 1000.0 * extra
-        one = host.see(figures__latency__sum_s=sum_s)["latency"]
-        said.append((one.verdict, one.pending))
-    return said
-
-
 def test_latency_warns_at_once_and_fails_after_ten_minutes() -> None:
-    said = latencies(2000.0, 60)
-    first = said.index(
-        (WARN, True)
-    )  # of a window of nine minutes, so many looks are needed to pull the mean above 500 ms
+    host = watched(60)
+    judged = [host.see(figures__latency__sum_s=0.02 * 59 + 2.0 * extra)["latency"] for extra in range(1, 61)]
+    said = [(one.verdict, one.pending) for one in judged]
+    # Of a window of nine minutes, so many looks are needed to pull the mean above 500 ms.
+    first = said.index((WARN, True))
     assert said[first + 40] == (FAIL, False)
     assert said[first + 39] == (WARN, True)
 

@@ -167,12 +167,6 @@ def test_a_controller_that_slept_goes_on_in_the_same_window_and_lists_the_gap(re
     assert reel.now - BEGAN == pytest.approx(2.5 * HOUR, abs=reel.settings.look_s)
 
 
-def test_once_is_one_look_that_is_recorded_as_a_row(reel: Reel) -> None:
-    ended = reel.run(once=True)
-    assert (ended.end, reel.look.looks) == (EndReason.LOOKED, 1)
-    assert [one["row"] for one in reel.records("judged")] == [True, True]
-
-
 def test_a_host_that_stays_silent_is_a_finding_and_a_hold_but_no_rollback(reel: Reel) -> None:
     reel.look = Hosts(silent=lambda host, t: host == "web2" and t > 2 * HOUR)
     ended = reel.run(stays=False)

@@ -38,11 +38,9 @@ class Hosts:
 
     disturb: Disturb = lambda _host, _t, _documents: None
     silent: Callable[[str, float], bool] = lambda _host, _t: False
-    looks: int = 0
 
     def __call__(self, clock: WatchClock, hosts: Sequence[str], *, row: bool) -> list[Sample]:
         """One sample of each."""
-        self.looks += 1
         return [self._sample(clock, host, row=row) for host in hosts]
 
     def _sample(self, clock: WatchClock, host: str, *, row: bool) -> Sample:

@@ -1,17 +1,14 @@
 """Checks over our own connections: never PASS by silence, and never on another host than meant."""
 
 import itertools
-from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from cutover.core.errors import ExitCode, Problem, UsageError
 from cutover.core.verdict import Verdict
-from cutover.inventory.targets import Targets
 from cutover.plan.gate import Finding, decide
 from cutover.plan.phases import Phase
 from cutover.remote.fleet import Fleet
@@ -55,18 +52,14 @@ class Hosts:
         self.phase = Phase(0, f"phase{next(_names)}", "", "", "")  # a module is imported once in a process
         self.shells = {name: Shell(name) for name in ("a", "b")}
 
-    def write(self, text: str | None) -> None:
-        """Write checks of this text."""
+    def check(self, text: str | None) -> list[Finding]:
+        """Run checks of this text on both hosts."""
         checks, toy = self.root / "roles" / "standard" / "checks", self.root / "roles" / "toy"
         for folder in (checks, toy):
             folder.mkdir(parents=True, exist_ok=True)
         (toy / "service.yml").write_text("title: Toy\n")
         if text is not None:
             (checks / f"{self.phase.name}.py").write_text(text)
-
-    def check(self, text: str | None) -> list[Finding]:
-        """Run checks of this text on both hosts."""
-        self.write(text)
         checked = Checked(self.shells, {name: host_plan(name) for name in self.shells})
         return run_checks(self.root, "toy", self.phase, checked, self.root / "junit.xml")
 
@@ -160,26 +153,6 @@ def test_checks_that_do_not_run_are_an_error_of_every_host(hosts: Hosts, text: s
     found = hosts.check(text)
     assert verdicts(found) == {"a": Verdict.ERROR, "b": Verdict.ERROR}
     assert not hosts.opens(found)
-
-
-def test_verify_judges_who_answers_and_its_junit_file_has_an_error_for_each_check_of_who_does_not(
-    hosts: Hosts, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hosts.write(PASSES)
-    lost = Problem("no route to b", "see its cable", "b")
-    known = SimpleNamespace(run="r1", plans={"a": host_plan("a")})
-    fleet = SimpleNamespace(agents={"a": hosts.shells["a"]})
-    monkeypatch.setattr(verify, "reached", lambda _targets: nullcontext((fleet, [lost])))
-    monkeypatch.setattr(verify, "phase_to_check", lambda _phase: hosts.phase)
-    monkeypatch.setattr(verify, "known_run", lambda *_: (known, []))
-    junit = hosts.root / "new" / "junit.xml"
-    targets = cast("Targets", SimpleNamespace(root=hosts.root, service="toy"))
-    judged = verify.verify(targets, run="", phase=hosts.phase.name, junit=junit)
-    assert verdicts(list(judged.findings)) == {"a": Verdict.PASS, "b": Verdict.ERROR}
-    assert (judged.run, [str(one.found) for one in judged.problems]) == ("r1", ["no route to b"])
-    suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
-    assert "no route to b" in (next(suite.iter("error")).get("message") or "")
 
 
 @pytest.mark.parametrize(("silent", "code"), [([], ExitCode.USAGE), ([Problem("gone", "look", "b")], None)])

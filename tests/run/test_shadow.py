@@ -17,7 +17,6 @@ from cutover.inventory.declarations import declarations
 from cutover.inventory.targets import Targets
 from cutover.inventory.variables import Variables, resolve
 from cutover.plan.gate import Finding
-from cutover.plan.roles import ReleaseFacts
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
 from cutover.run import verify as shadow
@@ -35,9 +34,9 @@ def document(status: str = "PASS", *issues: dict[str, str]) -> dict[str, Any]:
     return {"status": status, "timestamp": "2026-01-02T03:04:05Z", "checks": {"a": check}, "issues": list(issues)}
 
 
-def deployed(home: Path, said: str, where: str = "current") -> None:
+def deployed(home: Path, said: str) -> None:
     """An entry point that says this, whatever it is asked."""
-    program = home / where / "bin" / "kpi"
+    program = home / "current" / "bin" / "kpi"
     program.parent.mkdir(parents=True)
     answer = program.with_name("answer")
     answer.write_text(said)
@@ -46,15 +45,8 @@ def deployed(home: Path, said: str, where: str = "current") -> None:
 
 
 def variables(name: str, home: Path) -> Variables:
-    settings = {"cutover_service": "abaco", "abaco_environment": "lab", "abaco_connections": []}
-    host = Host(
-        name,
-        "198.18.0.1",
-        "lab",
-        Path("/x/known_hosts"),
-        groups=("lab",),
-        variables=settings | {"abaco_home": str(home)},
-    )
+    about = {"cutover_service": "abaco", "abaco_environment": "lab", "abaco_connections": [], "abaco_home": str(home)}
+    host = Host(name, "198.18.0.1", "lab", Path("/x/known_hosts"), groups=("lab",), variables=about)
     return resolve(host, declarations(ROOT / "roles", ["standard", "abaco"]))
 
 
@@ -114,17 +106,6 @@ def test_a_host_that_does_not_answer_hides_no_other(targets: Targets, world: Wor
     judged = shadow.shadow(targets, run="")
     verdicts = {host: {one.verdict for one in judged.findings if one.host == host} for host in "abc"}
     assert verdicts == {"a": {Verdict.PASS}, "b": {Verdict.ERROR}, "c": {Verdict.ERROR}}
-
-
-def test_the_release_that_a_run_staged_is_the_one_that_is_asked(
-    targets: Targets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Before the cutover V1 is in service, and only the staged release can compare."""
-    release = ReleaseFacts("2.0.0-abc", "ab" * 32, 1, "", "")
-    monkeypatch.setattr(shadow, "_releases", lambda *_: ("r1", {"a": release, "b": release}, []))
-    for name in ("a", "b"):
-        deployed(tmp_path / name / "home", json.dumps(document()), where="releases/2.0.0-abc")
-    assert shadow.shadow(targets, run="").verdict is Verdict.PASS
 
 
 def test_the_command_ends_with_the_verdict_and_writes_a_report_for_fleet_and_hosts(

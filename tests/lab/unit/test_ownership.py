@@ -108,13 +108,15 @@ def test_what_somebody_mounted_inside_a_lab_is_neither_unmounted_nor_removed_thr
     assert ownership.is_marked(here.state)  # so that lab.down can be repeated
 
 
-def test_mounts_are_found_by_their_real_names(
+def test_the_environment_moves_state_and_cache_and_mounts_are_found_by_their_real_names(
     tmp_path: Path, mounted: Mounted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     monkeypatch.setenv("CUTOVER_LAB_DIR", str(tmp_path / "link" / "lab"))
-    assert lab.Lab.from_environment().state == tmp_path / "real" / "lab"
+    monkeypatch.setenv("CUTOVER_LAB_CACHE", "/big/cache")
+    here = lab.Lab.from_environment()
+    assert (here.state, here.cache) == (tmp_path / "real" / "lab", Path("/big/cache"))
     mounted("/mnt/Stra\\134\\040ße\u2028x", options="rw,name=a\\040b")
     assert system.mounts()[-1] == (Path("/mnt/Stra\\ ße\u2028x"), "tmpfs", "rw,name=a b")
 

@@ -1,4 +1,4 @@
-"""`lab.up` does not report success before V1 is in service, whatever an earlier one left; and what serves is shown."""
+"""`lab.up` does not report success before V1 is in service (../test_lab_itself_service.py: it puts it there); and what serves is shown."""
 
 import json
 from dataclasses import dataclass, field
@@ -21,11 +21,10 @@ WITHOUT_TAPES, FAILED = ("active", "inactive", "inactive"), ("failed", "inactive
 
 @dataclass
 class FakeLab:
-    """Hosts by the state of the three units on each; provisioning puts V1 in service, or what `after` says."""
+    """Hosts by the state of the three units on each; provisioning leaves nothing in service."""
 
     units: dict[str, tuple[str, ...]]
     provisioned: list[str] = field(default_factory=list)
-    after: tuple[str, ...] = V1
 
     def up(self, _count: int, **_options: object) -> tuple[lab.LabHost, ...]:
         return tuple(lab.LabHost(name, "198.18.77.11", "deploy", Path("/k"), "key") for name in self.units)
@@ -43,7 +42,7 @@ class FakeLab:
 
     def provision(self, options: Options, _run: str) -> None:
         self.provisioned.append(options.limit)
-        self.units.update(dict.fromkeys(options.limit.split(","), self.after))
+        self.units.update(dict.fromkeys(options.limit.split(","), BARE))
 
 
 @pytest.fixture
@@ -56,28 +55,11 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeLab:
     return made
 
 
-def up(tmp_path: Path) -> ExitCode:
-    return end(Ask(tmp_path, "lab.up", json=True), lambda ask: tasks.make_and_show(ask, 5))
-
-
-def test_up_puts_v1_in_service_wherever_that_is_unfinished_and_nowhere_else(
+def test_up_provisions_what_is_unfinished_and_does_not_end_with_0_while_a_host_is_without_service(
     fake: FakeLab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert up(tmp_path) is ExitCode.DONE
+    assert end(Ask(tmp_path, "lab.up", json=True), lambda ask: tasks.make_and_show(ask, 5)) is ExitCode.REFUSED
     assert fake.provisioned == ["lab2,lab4,lab5"]
-    hosts = json.loads(capsys.readouterr().out)["hosts"]
-    assert {name: host["serving"] for name, host in hosts.items()} == {
-        name: "V2" if name == "lab3" else "V1" for name in fake.units
-    }
-    assert up(tmp_path) is ExitCode.DONE
-    assert len(fake.provisioned) == 1
-
-
-def test_up_does_not_end_with_0_while_a_host_is_without_service(
-    fake: FakeLab, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fake.after = BARE
-    assert up(tmp_path) is ExitCode.REFUSED
     errors = json.loads(capsys.readouterr().out)["errors"]
     assert [error["host"] for error in errors] == ["lab2", "lab4", "lab5"]
     assert errors[0]["found"] == "nothing in service, stream of tapes stopped"
