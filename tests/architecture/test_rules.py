@@ -77,6 +77,7 @@ def test_workers_keep_to_the_groups_of_tests(request: pytest.FixtureRequest) -> 
     assert request.node.nodeid.endswith("@tests/architecture/test_rules.py")
 
 
-def test_no_test_is_named_after_bytes(request: pytest.FixtureRequest) -> None:
+def test_a_case_is_not_named_after_bytes(request: pytest.FixtureRequest) -> None:
     """A compressed parameter holds the second it was made in: two workers then collect different names, and nothing runs."""
-    assert [item.nodeid for item in request.session.items if r"\x" in item.nodeid] == []
+    hook = request.config.hook.pytest_make_parametrize_id
+    assert hook(config=request.config, val=b"\x1f\x8b", argname="content") == "content"
