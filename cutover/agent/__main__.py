@@ -171,7 +171,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def answered(request: Request) -> Answer:
     """The answer to one request: {"ok": true, ...}, or {"ok": false, "reason", "message"} where the host refuses or we failed."""
     try:
-        return {"ok": True, **VERBS[request["verb"]](StateDir(Path(request["state_dir"])), request)}
+        state_dir = StateDir(Path(request["state_dir"]))
+        state_dir.refuse_shared()
+        return {"ok": True, **VERBS[request["verb"]](state_dir, request)}
     except Refusal as refusal:
         return {"ok": False, "reason": refusal.reason, "message": str(refusal)}
     except CannotChange as failure:  # systemd does not answer, a unit was killed: expected, so without a traceback

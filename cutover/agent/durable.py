@@ -1,4 +1,8 @@
-"""The files of a host: only here does the agent copy, compare, replace, restore them and give them away.
+"""The files of a host: only here does the agent open, copy, compare, replace, restore them and give them away.
+
+Root works here in directories that the user of a service may write, who may swap what is there at any moment. So a path is
+entered name by name, each opened without following links, and what was opened is looked at through its descriptor. A link on
+the way is followed only where root alone can have made it. A directory that we build in is held open until it is in place.
 
 A crash leaves either the old or the new one, on disk, never a half: whatever is made is built beside its place, flushed, and
 renamed into it. An item says what a file, link or directory is: mode (text such as 0644), uid, gid, mtime_ns; of a file
@@ -11,137 +15,231 @@ import errno
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePath
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 from typing import IO, Any
 
 CHUNK = 1 << 20
+LINKS = 40  # on the way to a place, as many as Linux follows
+DEEPEST = 64  # directories in each other that a tree has; the service's user could make thousands
 
 Item = dict[str, Any]
 
+# Enter.
+
+_ENTERING = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+class _Held(threading.local):
+    """Directories that this thread has open, by path: what is below one is entered from there, whatever its name leads to by now."""
+
+    def __init__(self) -> None:
+        self.at: dict[Path, int] = {}
+
+
+_held = _Held()
+
+
+def _enter(path: Path) -> int:
+    """Open the directory at a path, to go on from there; OSError where a link that others can change leads to it."""
+    held = next((one for one in (path, *path.parents) if one in _held.at), None)
+    here = os.open("/", _ENTERING) if held is None else os.dup(_held.at[held])
+    todo, links = [*reversed(path.relative_to(held or "/").parts)], 0
+    try:
+        while todo:
+            name = todo.pop()
+            try:
+                inner = os.open(name, _ENTERING, dir_fd=here)
+            except NotADirectoryError:
+                links += 1
+                todo.extend(reversed(_target(here, name, path, links).parts))
+                continue
+            os.close(here)
+            here = inner
+    except BaseException:
+        os.close(here)
+        raise
+    return here
+
+
+def _target(folder: int, name: str, path: Path, links: int) -> PurePath:
+    """Where a link leads that root alone can have made; OSError for any other, and for what is no link."""
+    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not S_ISLNK(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    if links > LINKS or not _is_ours(os.fstat(folder), found):
+        raise OSError(
+            errno.ELOOP, f"the link {name} on the way is not followed: others than root can change it", str(path)
+        )
+    return PurePath(os.readlink(name, dir_fd=folder))
+
+
+def _is_ours(folder: os.stat_result, entry: os.stat_result) -> bool:
+    """Whether root alone can have put this entry into this directory, and can replace it. Without root's rights we count for root."""
+    us = {0, os.geteuid()}
+    return folder.st_uid in us and (
+        not _others_write(folder) or (bool(folder.st_mode & S_ISVTX) and entry.st_uid in us)
+    )
+
+
+def _others_write(directory: os.stat_result) -> bool:
+    return bool(directory.st_mode & 0o002 or (directory.st_mode & 0o020 and directory.st_gid != 0))
+
+
+def require_ours(directory: Path) -> None:
+    """PermissionError where others than root can write a directory, make it where it is missing, or replace it or one above it."""
+    place, above = Path(os.path.realpath(directory)), Path("/").stat()
+    for path in reversed((place, *place.parents)):
+        seen = status(path)
+        if seen is not None and _is_ours(above, seen) and seen.st_uid in (0, os.geteuid()):
+            above = seen
+        elif seen is not None:
+            raise _shared(path, seen)
+        elif _others_write(above):
+            raise _shared(path.parent, above)
+        else:
+            return
+    if _others_write(above):
+        raise _shared(place, above)
+
+
+def _shared(path: Path, seen: os.stat_result) -> PermissionError:
+    found = f"others than root can write or replace it: mode {S_IMODE(seen.st_mode):04o}, user {seen.st_uid}"
+    return PermissionError(errno.EPERM, found, str(path))
+
 
 @contextmanager
-def building(place: Path, *, replaces: bool = False) -> Iterator[Path]:
-    """A path beside a place, to build on: it is renamed into the place in the end, or removed where something fails.
-
-    A file or link that stands there is replaced; a directory, or anything by one, only with `replaces`.
-    """
-    scratch, old = (place.with_name(f".{place.name}.cutover-{which}") for which in ("new", "old"))
-    for leftover in (scratch, old):
-        _clear(leftover)
+def _parent(path: Path) -> Iterator[tuple[int, str]]:
+    """The directory that holds a place, opened, and the place's name in it; a directory that is held, and "."."""
+    folder, name = (_enter(path), ".") if path in _held.at else (_enter(path.parent), path.name or ".")
     try:
-        yield scratch
+        yield folder, name
+    finally:
+        os.close(folder)
+
+
+@contextmanager
+def _opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
+    """What stands at a path, opened without following a link and without waiting; OSError for a hard link to a file of others."""
+    with _parent(path) as (folder, name):
+        descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         try:
-            scratch.rename(place)
-        except OSError:  # it takes two renames where either is a directory
-            if not replaces or status(place) is None:
-                raise
-            _exchange(scratch, place, old)
-    except BaseException:  # a half one on a full disk would keep it full, for the service as well
-        _clear(scratch)
-        raise
-    sync_directory(place.parent)
-    _clear(old)
+            if _is_foreign(os.fstat(descriptor), os.fstat(folder)):
+                raise FileNotFoundError(errno.ENOENT, "a hard link to a file of another user is not opened", str(path))
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
-def _exchange(scratch: Path, place: Path, old: Path) -> None:
-    """Move scratch into its place; should that fail, what stood there comes back."""
-    place.rename(old)
-    try:
-        scratch.rename(place)
-    except BaseException:
-        old.rename(place)
-        raise
+@contextmanager
+def reading(path: Path) -> Iterator[IO[bytes]]:
+    """A regular file, open for reading; FileNotFoundError for anything else."""
+    with _opened(path) as descriptor:
+        if not S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileNotFoundError(errno.ENOENT, "is not a regular file", str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, uid: int = -1, gid: int = -1) -> None:
-    """Write a file; its time is now."""
-    with building(path) as scratch, _create(scratch) as file:
-        file.write(content)
-        file.flush()
-        _dress(file.fileno(), {"uid": uid, "gid": gid, "mode": f"{mode:o}"})
-        os.fsync(file.fileno())
+def _is_foreign(seen: os.stat_result, folder: os.stat_result) -> bool:
+    """Whether a user may have linked a file of another one into this directory, to have root read it or give it away."""
+    return S_ISREG(seen.st_mode) and seen.st_nlink > 1 and folder.st_uid not in (0, os.geteuid(), seen.st_uid)
 
 
-def link_atomically(path: Path, target: str) -> None:
-    """Point a symbolic link at target; readers see the old or the new one."""
-    with building(path) as scratch:
-        scratch.symlink_to(target)
-
-
-def write_json(path: Path, document: Any, *, mode: int = 0o600) -> None:
-    """Write one JSON document atomically."""
-    write_atomically(path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), mode=mode)
-
-
-def write_over(path: Path, document: Any) -> None:
-    """Write a small JSON document over a longer one, in one call and without taking room: for a full disk, and nothing else."""
-    size = path.stat().st_size
-    content = json.dumps(document, sort_keys=True).ljust(size).encode()
-    if len(content) > size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    with _opened(path, os.O_WRONLY | os.O_NOFOLLOW) as descriptor:
-        os.pwrite(descriptor, content, 0)
-        os.fsync(descriptor)
-
-
-def read_json(path: Path) -> Any:
-    """Read one JSON document; None where there is no such file."""
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-
-
-def make_directory(path: Path, *, mode: int, uid: int = -1, gid: int = -1) -> None:
-    """Make a directory, and its parents; one that is there gets mode and owner."""
-    path.mkdir(parents=True, exist_ok=True)
-    with _opened(path, os.O_DIRECTORY | os.O_NOFOLLOW) as descriptor:
-        _dress(descriptor, {"uid": uid, "gid": gid, "mode": f"{mode:o}"})
-    sync_directory(path.parent)
-
-
-def remove(place: Path) -> None:
-    """Remove whatever stands at a place, if anything does."""
-    if status(place):
-        _clear(place)
-        sync_directory(place.parent)
-
-
-def _clear(place: Path) -> None:
-    found = status(place)
-    if found and S_ISDIR(found.st_mode):
-        import shutil  # here, since it costs 10 ms that most requests need not pay
-
-        shutil.rmtree(place)
-    elif found:
-        place.unlink()
+# Look.
 
 
 def status(path: Path) -> os.stat_result | None:
     """What stands at a path, without following a link; None where nothing does."""
     try:
-        return path.lstat()
+        with _parent(path) as (folder, name):
+            return os.stat(name, dir_fd=folder, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def tree(root: Path) -> dict[str, os.stat_result]:
-    """What stands at root and below it, by relative name: files, links, directories. What vanishes meanwhile is left out."""
-    found = {"": status(root)}
-    if found[""] and S_ISDIR(found[""].st_mode):
-        for folder, folders, names in os.walk(root, onerror=_unless_gone):
-            for path in (Path(folder, name) for name in (*folders, *names)):
-                found[str(path.relative_to(root))] = status(path)
-    kinds = (S_ISREG, S_ISLNK, S_ISDIR)
-    return {name: seen for name, seen in found.items() if seen and any(is_it(seen.st_mode) for is_it in kinds)}
+def real(path: Path) -> Path:
+    """The path of what a link stands for that root alone can have made; the path itself where there is no link."""
+    for links in range(1, LINKS + 2):
+        seen = status(path)
+        if seen is None or not S_ISLNK(seen.st_mode):
+            break
+        with _parent(path) as (folder, name):
+            path = path.parent / _target(folder, name, path, links)
+    return path
 
 
-def _unless_gone(failure: OSError) -> None:
-    if not isinstance(failure, FileNotFoundError):
-        raise failure
+def link_target(path: Path) -> str:
+    """Where a symbolic link points."""
+    with _parent(path) as (folder, name):
+        return os.readlink(name, dir_fd=folder)
+
+
+def read_json(path: Path) -> Any:
+    """Read one JSON document; None where there is no such file."""
+    try:
+        with reading(path) as file:
+            return json.loads(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def tree(root: Path, left_out: list[str] | None = None) -> dict[str, os.stat_result]:
+    """What stands at root and below it, by relative name: files, links, directories. What vanishes meanwhile is left out.
+
+    So is what is never opened, which `left_out` gets by name: sockets, FIFOs, devices, hard links to files of other users, and
+    what lies too deep.
+    """
+    found = {}
+    for name, seen, foreign in _walk(root, DEEPEST):
+        if not foreign and (S_ISREG(seen.st_mode) or S_ISLNK(seen.st_mode) or S_ISDIR(seen.st_mode)):
+            found[name] = seen
+        elif left_out is not None:
+            left_out.append(name)
+    return found
+
+
+def _walk(root: Path, deepest: int, *, seizing: bool = False) -> Iterator[tuple[str, os.stat_result, bool]]:
+    """Whatever stands at root and below it, a directory before what is in it: relative name, status, whether it may not be opened.
+
+    With `seizing` each directory becomes root's alone before it is listed, so that nobody can add to it.
+    """
+    top = status(root)
+    if top is None:
+        return
+    with _parent(root) as (folder, _):
+        yield "", top, _is_foreign(top, os.fstat(folder))
+    todo = [""] if S_ISDIR(top.st_mode) else []
+    while todo:
+        inside = todo.pop()
+        try:
+            with _opened(root / inside, os.O_DIRECTORY) as folder:
+                owner = os.fstat(folder)
+                if seizing:
+                    os.fchown(folder, os.geteuid(), -1)
+                    os.fchmod(folder, 0o700)
+                seen = _statuses(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for name, one in sorted(seen.items()):
+            path = f"{inside}/{name}" if inside else name
+            too_deep = S_ISDIR(one.st_mode) and path.count("/") >= deepest
+            yield path, one, too_deep or _is_foreign(one, owner)
+            if S_ISDIR(one.st_mode) and not too_deep:
+                todo.append(path)
+
+
+def _statuses(folder: int) -> dict[str, os.stat_result]:
+    """What stands in an opened directory, by name."""
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
+                found[entry.name] = entry.stat(follow_symlinks=False)
+    return found
 
 
 def about(seen: os.stat_result) -> Item:
@@ -150,74 +248,9 @@ def about(seen: os.stat_result) -> Item:
     return {"mode": mode, "uid": seen.st_uid, "gid": seen.st_gid, "mtime_ns": seen.st_mtime_ns}
 
 
-def copy(source: Path, seen: os.stat_result, target: Path) -> Item:
-    """Copy a file or link, or make the directory; gives its item. The copy is ours, and nobody else may do more with it than before."""
-    mode = 0o600 | S_IMODE(seen.st_mode) & 0o777
-    if S_ISDIR(seen.st_mode):
-        target.mkdir(mode=mode | 0o100)
-        return about(seen)
-    if S_ISLNK(seen.st_mode):
-        link = str(source.readlink())
-        target.symlink_to(link)
-        return about(seen) | {"link": link}
-    digest, size = hashlib.sha256(), 0
-    with source.open("rb") as old, _create(target, mode) as new:
-        while chunk := old.read(CHUNK):
-            digest.update(chunk)
-            size += new.write(chunk)
-    return about(seen) | {"sha256": digest.hexdigest(), "size": size}
-
-
-def put_back(items: Mapping[str, Item], copies: Path, place: Path) -> None:
-    """Make a place the tree that was recorded, from its copies, in one move; absence included.
-
-    What stands there as it should is taken over by hard link: most of a tree has not changed, and the outage is running.
-    """
-    if not items:
-        remove(place)
-        return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    standing = tree(place)
-    with building(place, replaces=True) as scratch:
-        made = []
-        for name, item in sorted(items.items()):
-            seen, at = standing.get(name), item["mtime_ns"]
-            if seen and "sha256" in item and seen.st_mtime_ns == at and not changes(item, seen, place / name):
-                os.link(place / name, scratch / name)
-            else:
-                copy(copies / name, (copies / name).lstat(), scratch / name)
-                made.append(name)
-        for name in reversed(made):  # inner ones first: what is made in a directory moves its time
-            _dress_path(scratch / name, items[name])
-        if "sha256" in items[""]:
-            with _opened(scratch) as descriptor:
-                os.fsync(descriptor)
-        elif "link" not in items[""]:
-            sync_filesystem(scratch)
-
-
-def _dress_path(path: Path, item: Item) -> None:
-    """Give a file, link or directory the owner, mode and time of an item."""
-    if "link" in item:
-        os.lchown(path, item["uid"], item["gid"])
-        os.utime(path, ns=(item["mtime_ns"], item["mtime_ns"]), follow_symlinks=False)
-    else:
-        with _opened(path, os.O_NOFOLLOW) as descriptor:
-            _dress(descriptor, item)
-
-
-def _dress(descriptor: int, item: Item) -> None:
-    os.fchown(descriptor, item["uid"], item["gid"])
-    os.fchmod(descriptor, int(item["mode"], 8))  # after chown, which clears set-id bits
-    if "mtime_ns" in item:
-        os.utime(descriptor, ns=(item["mtime_ns"], item["mtime_ns"]))
-
-
-def make_read_only(root: Path, *, folders: int = 0) -> None:
-    """Take every right to write from a tree; `folders` are rights that its directories get, whatever umask they were made under."""
-    for name, seen in tree(root).items():
-        if not S_ISLNK(seen.st_mode):
-            (root / name).chmod(seen.st_mode & 0o555 | (folders if S_ISDIR(seen.st_mode) else 0))
+def same_file(seen: os.stat_result) -> Item:
+    """What says that a file is the same and unchanged: a rewrite may keep size and time, but not inode and change time."""
+    return about(seen) | {"size": seen.st_size, "inode": seen.st_ino, "ctime_ns": seen.st_ctime_ns}
 
 
 def deviations(items: Mapping[str, Item], found: Mapping[str, os.stat_result], root: Path) -> list[str]:
@@ -237,7 +270,7 @@ def changes(item: Item, seen: os.stat_result, path: Path) -> list[str]:
         return ["type"]
     now = about(seen)
     changed = [key for key in ("mode", "uid", "gid") if item.get(key, now[key]) != now[key]]
-    if "link" in item and str(path.readlink()) != item["link"]:
+    if "link" in item and link_target(path) != item["link"]:
         changed.append("target")
     if "sha256" in item and sha256_file(path) != item["sha256"]:
         changed.append("content")
@@ -247,7 +280,7 @@ def changes(item: Item, seen: os.stat_result, path: Path) -> list[str]:
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with reading(path) as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
@@ -256,6 +289,255 @@ def sha256_file(path: Path) -> str:
 def sha256_bytes(content: bytes) -> str:
     """SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+# Make.
+
+
+@contextmanager
+def building(place: Path, *, replaces: bool = False) -> Iterator[Path]:
+    """A path beside a place, to build on: it is renamed into the place in the end, or removed where something fails.
+
+    A file or link that stands there is replaced; a directory, or anything by one, only with `replaces`. A directory is begun
+    with `new_directory`, which holds it, so that nothing else can be put under its name meanwhile.
+    """
+    scratch, old = (place.with_name(f".{place.name}.cutover-{which}") for which in ("new", "old"))
+    with holding(place.parent):
+        for leftover in (scratch, old):
+            _clear(leftover)
+        try:
+            yield scratch
+            made = status(scratch)
+            _move(scratch, place, old if replaces else None)
+            stands = status(place)
+            if made is None or stands is None or not os.path.samestat(made, stands):
+                raise OSError(errno.EBUSY, "somebody replaced what was being put here", str(place))
+        except BaseException:  # a half one on a full disk would keep it full, for the service as well
+            _let_go(scratch)
+            _clear(scratch)
+            raise
+        _let_go(scratch)
+        sync_directory(place.parent)
+        _clear(old)
+
+
+@contextmanager
+def holding(directory: Path) -> Iterator[None]:
+    """Keep a directory open: a path below it is entered from there, whatever its name leads to meanwhile."""
+    outer = directory in _held.at
+    if not outer:
+        _held.at[directory] = _enter(directory)
+    try:
+        yield
+    finally:
+        if not outer:
+            _let_go(directory)
+
+
+def _let_go(directory: Path) -> None:
+    if directory in _held.at:
+        os.close(_held.at.pop(directory))
+
+
+def new_directory(path: Path, mode: int = 0o700) -> None:
+    """Make a directory that is not there yet, and hold it until `building` is through with it."""
+    with _parent(path) as (folder, name):
+        os.mkdir(name, mode, dir_fd=folder)
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+    if os.fstat(descriptor).st_uid != os.geteuid():
+        os.close(descriptor)
+        raise OSError(errno.EBUSY, "somebody replaced the directory that was made here", str(path))
+    _held.at[path] = descriptor
+
+
+def _move(scratch: Path, place: Path, old: Path | None) -> None:
+    try:
+        _rename(scratch, place)
+    except OSError:  # it takes two renames where either is a directory
+        if old is None or status(place) is None:
+            raise
+        _rename(place, old)
+        try:
+            _rename(scratch, place)
+        except BaseException:
+            _rename(old, place)
+            raise
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Rename within a directory, which is held."""
+    with _parent(source.parent) as (folder, _):
+        os.rename(source.name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file, or a symbolic link itself, a second name."""
+    with _parent(source) as (old, name), _parent(target) as (new, new_name):
+        os.link(name, new_name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, uid: int = -1, gid: int = -1) -> None:
+    """Write a file; its time is now."""
+    with building(path) as scratch, _create(scratch) as file:
+        file.write(content)
+        file.flush()
+        _dress(file.fileno(), {"uid": uid, "gid": gid, "mode": f"{mode:o}"})
+        os.fsync(file.fileno())
+
+
+def link_atomically(path: Path, target: str) -> None:
+    """Point a symbolic link at target; readers see the old or the new one."""
+    with building(path) as scratch:
+        _symlink(scratch, target)
+
+
+def _symlink(path: Path, target: str) -> None:
+    with _parent(path) as (folder, name):
+        os.symlink(target, name, dir_fd=folder)
+
+
+def write_json(path: Path, document: Any, *, mode: int = 0o600) -> None:
+    """Write one JSON document atomically."""
+    write_atomically(path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), mode=mode)
+
+
+def write_over(path: Path, document: Any) -> None:
+    """Write a small JSON document over a longer one, in one call and without taking room: for a full disk, and nothing else."""
+    with _opened(path, os.O_WRONLY) as descriptor:
+        size = os.fstat(descriptor).st_size
+        content = json.dumps(document, sort_keys=True).ljust(size).encode()
+        if len(content) > size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        os.pwrite(descriptor, content, 0)
+        os.fsync(descriptor)
+
+
+def make_directory(path: Path, *, mode: int, uid: int = -1, gid: int = -1) -> None:
+    """Make a directory, and its parents (0755); one that is there gets mode and owner."""
+    make_directories(path)
+    with _opened(path, os.O_DIRECTORY) as descriptor:
+        _dress(descriptor, {"uid": uid, "gid": gid, "mode": f"{mode:o}"})
+    sync_directory(path.parent)
+
+
+def make_directories(path: Path, mode: int = 0o755) -> None:
+    """Make a directory and those above it, as far as they are missing."""
+    for one in reversed((path, *path.parents)):
+        if status(one) is None:
+            with _parent(one) as (folder, name), suppress(FileExistsError):
+                os.mkdir(name, mode, dir_fd=folder)
+
+
+def copy(source: Path, seen: os.stat_result, target: Path) -> Item:
+    """Copy a file or link, or make the directory; gives its item. The copy is ours, and nobody else may do more with it than before."""
+    mode = 0o600 | S_IMODE(seen.st_mode) & 0o777
+    if S_ISDIR(seen.st_mode):
+        with _parent(target) as (folder, name):
+            os.mkdir(name, mode | 0o100, dir_fd=folder)
+        return same_file(seen)
+    if S_ISLNK(seen.st_mode):
+        to = link_target(source)
+        _symlink(target, to)
+        return same_file(seen) | {"link": to}
+    with reading(source) as old:
+        return same_file(os.fstat(old.fileno())) | write_stream(target, old, mode)
+
+
+def write_stream(path: Path, source: IO[bytes], mode: int = 0o600) -> Item:
+    """Write all that is left of an open file to a new one; gives its sha256 and size."""
+    digest, size = hashlib.sha256(), 0
+    with _create(path, mode) as new:
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+            size += new.write(chunk)
+    return {"sha256": digest.hexdigest(), "size": size}
+
+
+def put_back(items: Mapping[str, Item], copies: Path, place: Path) -> None:
+    """Make a place the tree that was recorded, from its copies, in one move; absence included.
+
+    What stands there as it should is taken over by hard link: most of a tree has not changed, and the outage is running. It is
+    compared where it was linked to, since nobody else can get there.
+    """
+    if not items:
+        remove(place)
+        return
+    make_directories(place.parent)
+    standing, copied = tree(place), tree(copies)
+    with building(place, replaces=True) as scratch:
+        made = []
+        for name, item in sorted(items.items()):
+            if _take_over(item, standing.get(name), place / name, scratch / name):
+                continue
+            if name not in copied:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(copies / name))
+            if not name and S_ISDIR(copied[name].st_mode):
+                new_directory(scratch)
+            else:
+                copy(copies / name, copied[name], scratch / name)
+            made.append(name)
+        for name in reversed(made):  # inner ones first: what is made in a directory moves its time
+            _dress_path(scratch / name, items[name])
+        if "sha256" in items[""]:
+            with _opened(scratch) as descriptor:
+                os.fsync(descriptor)
+        elif "link" not in items[""]:
+            sync_filesystem(scratch)
+
+
+def _take_over(item: Item, seen: os.stat_result | None, standing: Path, target: Path) -> bool:
+    """Link the file that stands where it should, if it is the one that was recorded."""
+    if seen is None or "sha256" not in item or seen.st_mtime_ns != item["mtime_ns"]:
+        return False
+    try:
+        link(standing, target)
+    except FileNotFoundError:
+        return False
+    linked = status(target)
+    if linked and os.path.samestat(linked, seen) and not changes(item, linked, target):
+        return True
+    _clear(target)
+    return False
+
+
+def _dress_path(path: Path, item: Item) -> None:
+    """Give a file, link or directory that we made the owner, mode and time of an item."""
+    if "link" in item:
+        with _parent(path) as (folder, name):
+            os.chown(name, item["uid"], item["gid"], dir_fd=folder, follow_symlinks=False)
+            os.utime(name, ns=(item["mtime_ns"], item["mtime_ns"]), dir_fd=folder, follow_symlinks=False)
+    else:
+        with _opened(path) as descriptor:
+            _dress(descriptor, item)
+
+
+def _dress(descriptor: int, item: Item) -> None:
+    os.fchown(descriptor, item["uid"], item["gid"])
+    os.fchmod(descriptor, int(item["mode"], 8))  # after chown, which clears set-id bits
+    if "mtime_ns" in item:
+        os.utime(descriptor, ns=(item["mtime_ns"], item["mtime_ns"]))
+
+
+def make_read_only(root: Path, *, folders: int = 0) -> None:
+    """Take every right to write from a tree; `folders` are rights that its directories get, whatever umask they were made under."""
+    for name, seen in tree(root).items():
+        if not S_ISLNK(seen.st_mode):
+            with _opened(root / name) as descriptor:
+                os.fchmod(descriptor, seen.st_mode & 0o555 | (folders if S_ISDIR(seen.st_mode) else 0))
+
+
+def remove(place: Path) -> None:
+    """Remove whatever stands at a place, if anything does."""
+    if status(place):
+        _clear(place)
+        sync_directory(place.parent)
+
+
+def _clear(place: Path) -> None:
+    """Remove what stands at a place. Its directories are made root's first: their owner could go on filling them."""
+    for name, seen, _ in reversed([*_walk(place, 1 << 20, seizing=True)]):
+        with _parent(place / name) as (folder, last):
+            (os.rmdir if S_ISDIR(seen.st_mode) else os.unlink)(last, dir_fd=folder)
 
 
 def sync_directory(path: Path) -> None:
@@ -274,15 +556,8 @@ def sync_filesystem(path: Path) -> None:
             raise OSError(ctypes.get_errno(), "syncfs failed", str(path))
 
 
-@contextmanager
-def _opened(path: Path, flags: int = 0) -> Iterator[int]:
-    descriptor = os.open(path, flags)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _create(path: Path, mode: int = 0o600) -> IO[bytes]:
     """A new file, open for writing."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb")
+    with _parent(path) as (folder, name):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        return os.fdopen(os.open(name, flags, mode, dir_fd=folder), "wb")

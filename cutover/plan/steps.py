@@ -116,15 +116,22 @@ def rehearsal(name: str, directory: str, run: str, **extra: Any) -> Step:
 
 
 def restore(
-    name: str, directory: str, run: str, entries: Sequence[str], *, unless: str = "", not_while: str = "", **extra: Any
+    name: str,
+    directory: str,
+    run: str,
+    entries: Sequence[Mapping[str, Any]],
+    *,
+    unless: str = "",
+    not_while: str = "",
+    **extra: Any,
 ) -> Step:
-    """Entries of a snapshot put back byte for byte.
+    """Entries of a snapshot, as it was asked to take them, put back byte for byte.
 
     With `unless` they are put back once, not while the unit `not_while` runs; nothing where the snapshot was never taken. Where
     something matches the pattern `unless`, it was taken: then it must be there.
     """
-    words = f"restore {', '.join(entries)} from {directory}"
-    args = {"directory": directory, "run": run, "entries": list(entries), "once": bool(unless)}
+    words = f"restore {', '.join(entry['name'] for entry in entries)} from {directory}"
+    args = {"directory": directory, "run": run, "entries": [dict(entry) for entry in entries], "once": bool(unless)}
     args |= {"unless": unless, "not_while": not_while} if unless else {}
     return Step(id=name, kind="restore", words=words, args=args, desired={"identical": True}, **extra)
 

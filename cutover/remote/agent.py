@@ -25,6 +25,7 @@ from cutover.remote.transport import DeadlinePassed, LineChannel, ProgramEnded, 
 AGENT = Path(__file__).parent.parent / "agent"
 HOW_TO_STEAL = "`./invokew abort --steal-lock NONCE`, with the nonce that `./invokew status` shows"
 REFUSED_NEXT = {
+    "shared": "give it, and each directory above it, to root, with no right to write for others",
     "spent": "make a new plan: a run that was rolled back is not continued",
     "unsettled": "`./invokew rollback` takes the host back, or `./invokew cutover --resume` continues that run",
 }
