@@ -1,12 +1,10 @@
-"""The files of a host: only here does the agent open, copy, compare, replace, restore them and give them away.
-
-Root works here in directories that the user of a service may write, who may swap what is there at any moment. So a path is
-entered name by name, each opened without following links, and what was opened is looked at through its descriptor. A link on
-the way is followed only where root alone can have made it. A directory that we build in is held open until it is in place.
+"""The files of a host: only here does the agent copy, compare, replace, restore them and give them away.
 
 A crash leaves either the old or the new one, on disk, never a half: whatever is made is built beside its place, flushed, and
-renamed into it. An item says what a file, link or directory is: mode (text such as 0644), uid, gid, mtime_ns; of a file
-sha256 and size, of a link its target as `link`. A tree is its items by relative name, the root's own name being empty.
+renamed into it. A directory that we build in is held open until it is in place: nobody can put another under its name.
+
+An item says what a file, link or directory is: mode (text such as 0644), uid, gid, mtime_ns; of a file sha256 and size, of a
+link its target as `link`. A tree is its items by relative name, the root's own name being empty.
 """
 
 from __future__ import annotations
@@ -15,167 +13,17 @@ import errno
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePath
-from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
+from pathlib import Path
+from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import IO, Any
 
+from cutover.agent.paths import held, holding, let_go, link_target, opened, parent, reading, status, tree, walk
+
 CHUNK = 1 << 20
-LINKS = 40  # on the way to a place, as many as Linux follows
-DEEPEST = 64  # directories in each other that a tree has; the service's user could make thousands
 
 Item = dict[str, Any]
-
-# Enter.
-
-_ENTERING = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
-
-
-class _Held(threading.local):
-    """Directories that this thread has open, by path: what is below one is entered from there, whatever its name leads to by now."""
-
-    def __init__(self) -> None:
-        self.at: dict[Path, int] = {}
-
-
-_held = _Held()
-
-
-def _enter(path: Path) -> int:
-    """Open the directory at a path, to go on from there; OSError where a link that others can change leads to it."""
-    held = next((one for one in (path, *path.parents) if one in _held.at), None)
-    here = os.open("/", _ENTERING) if held is None else os.dup(_held.at[held])
-    todo, links = [*reversed(path.relative_to(held or "/").parts)], 0
-    try:
-        while todo:
-            name = todo.pop()
-            try:
-                inner = os.open(name, _ENTERING, dir_fd=here)
-            except NotADirectoryError:
-                links += 1
-                todo.extend(reversed(_target(here, name, path, links).parts))
-                continue
-            os.close(here)
-            here = inner
-    except BaseException:
-        os.close(here)
-        raise
-    return here
-
-
-def _target(folder: int, name: str, path: Path, links: int) -> PurePath:
-    """Where a link leads that root alone can have made; OSError for any other, and for what is no link."""
-    found = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    if not S_ISLNK(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
-    if links > LINKS or not _is_ours(os.fstat(folder), found):
-        raise OSError(
-            errno.ELOOP, f"the link {name} on the way is not followed: others than root can change it", str(path)
-        )
-    return PurePath(os.readlink(name, dir_fd=folder))
-
-
-def _is_ours(folder: os.stat_result, entry: os.stat_result) -> bool:
-    """Whether root alone can have put this entry into this directory, and can replace it. Without root's rights we count for root."""
-    us = {0, os.geteuid()}
-    return folder.st_uid in us and (
-        not _others_write(folder) or (bool(folder.st_mode & S_ISVTX) and entry.st_uid in us)
-    )
-
-
-def _others_write(directory: os.stat_result) -> bool:
-    return bool(directory.st_mode & 0o002 or (directory.st_mode & 0o020 and directory.st_gid != 0))
-
-
-def require_ours(directory: Path) -> None:
-    """PermissionError where others than root can write a directory, make it where it is missing, or replace it or one above it."""
-    place, above = Path(os.path.realpath(directory)), Path("/").stat()
-    for path in reversed((place, *place.parents)):
-        seen = status(path)
-        if seen is not None and _is_ours(above, seen) and seen.st_uid in (0, os.geteuid()):
-            above = seen
-        elif seen is not None:
-            raise _shared(path, seen)
-        elif _others_write(above):
-            raise _shared(path.parent, above)
-        else:
-            return
-    if _others_write(above):
-        raise _shared(place, above)
-
-
-def _shared(path: Path, seen: os.stat_result) -> PermissionError:
-    found = f"others than root can write or replace it: mode {S_IMODE(seen.st_mode):04o}, user {seen.st_uid}"
-    return PermissionError(errno.EPERM, found, str(path))
-
-
-@contextmanager
-def _parent(path: Path) -> Iterator[tuple[int, str]]:
-    """The directory that holds a place, opened, and the place's name in it; a directory that is held, and "."."""
-    folder, name = (_enter(path), ".") if path in _held.at else (_enter(path.parent), path.name or ".")
-    try:
-        yield folder, name
-    finally:
-        os.close(folder)
-
-
-@contextmanager
-def _opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
-    """What stands at a path, opened without following a link and without waiting; OSError for a hard link to a file of others."""
-    with _parent(path) as (folder, name):
-        descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-        try:
-            if _is_foreign(os.fstat(descriptor), os.fstat(folder)):
-                raise FileNotFoundError(errno.ENOENT, "a hard link to a file of another user is not opened", str(path))
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[IO[bytes]]:
-    """A regular file, open for reading; FileNotFoundError for anything else."""
-    with _opened(path) as descriptor:
-        if not S_ISREG(os.fstat(descriptor).st_mode):
-            raise FileNotFoundError(errno.ENOENT, "is not a regular file", str(path))
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            yield file
-
-
-def _is_foreign(seen: os.stat_result, folder: os.stat_result) -> bool:
-    """Whether a user may have linked a file of another one into this directory, to have root read it or give it away."""
-    return S_ISREG(seen.st_mode) and seen.st_nlink > 1 and folder.st_uid not in (0, os.geteuid(), seen.st_uid)
-
-
-# Look.
-
-
-def status(path: Path) -> os.stat_result | None:
-    """What stands at a path, without following a link; None where nothing does."""
-    try:
-        with _parent(path) as (folder, name):
-            return os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def real(path: Path) -> Path:
-    """The path of what a link stands for that root alone can have made; the path itself where there is no link."""
-    for links in range(1, LINKS + 2):
-        seen = status(path)
-        if seen is None or not S_ISLNK(seen.st_mode):
-            break
-        with _parent(path) as (folder, name):
-            path = path.parent / _target(folder, name, path, links)
-    return path
-
-
-def link_target(path: Path) -> str:
-    """Where a symbolic link points."""
-    with _parent(path) as (folder, name):
-        return os.readlink(name, dir_fd=folder)
 
 
 def read_json(path: Path) -> Any:
@@ -185,61 +33,6 @@ def read_json(path: Path) -> Any:
             return json.loads(file.read())
     except FileNotFoundError:
         return None
-
-
-def tree(root: Path, left_out: list[str] | None = None) -> dict[str, os.stat_result]:
-    """What stands at root and below it, by relative name: files, links, directories. What vanishes meanwhile is left out.
-
-    So is what is never opened, which `left_out` gets by name: sockets, FIFOs, devices, hard links to files of other users, and
-    what lies too deep.
-    """
-    found = {}
-    for name, seen, foreign in _walk(root, DEEPEST):
-        if not foreign and (S_ISREG(seen.st_mode) or S_ISLNK(seen.st_mode) or S_ISDIR(seen.st_mode)):
-            found[name] = seen
-        elif left_out is not None:
-            left_out.append(name)
-    return found
-
-
-def _walk(root: Path, deepest: int, *, seizing: bool = False) -> Iterator[tuple[str, os.stat_result, bool]]:
-    """Whatever stands at root and below it, a directory before what is in it: relative name, status, whether it may not be opened.
-
-    With `seizing` each directory becomes root's alone before it is listed, so that nobody can add to it.
-    """
-    top = status(root)
-    if top is None:
-        return
-    with _parent(root) as (folder, _):
-        yield "", top, _is_foreign(top, os.fstat(folder))
-    todo = [""] if S_ISDIR(top.st_mode) else []
-    while todo:
-        inside = todo.pop()
-        try:
-            with _opened(root / inside, os.O_DIRECTORY) as folder:
-                owner = os.fstat(folder)
-                if seizing:
-                    os.fchown(folder, os.geteuid(), -1)
-                    os.fchmod(folder, 0o700)
-                seen = _statuses(folder)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        for name, one in sorted(seen.items()):
-            path = f"{inside}/{name}" if inside else name
-            too_deep = S_ISDIR(one.st_mode) and path.count("/") >= deepest
-            yield path, one, too_deep or _is_foreign(one, owner)
-            if S_ISDIR(one.st_mode) and not too_deep:
-                todo.append(path)
-
-
-def _statuses(folder: int) -> dict[str, os.stat_result]:
-    """What stands in an opened directory, by name."""
-    found = {}
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):
-                found[entry.name] = entry.stat(follow_symlinks=False)
-    return found
 
 
 def about(seen: os.stat_result) -> Item:
@@ -313,41 +106,23 @@ def building(place: Path, *, replaces: bool = False) -> Iterator[Path]:
             if made is None or stands is None or not os.path.samestat(made, stands):
                 raise OSError(errno.EBUSY, "somebody replaced what was being put here", str(place))
         except BaseException:  # a half one on a full disk would keep it full, for the service as well
-            _let_go(scratch)
+            let_go(scratch)
             _clear(scratch)
             raise
-        _let_go(scratch)
+        let_go(scratch)
         sync_directory(place.parent)
         _clear(old)
 
 
-@contextmanager
-def holding(directory: Path) -> Iterator[None]:
-    """Keep a directory open: a path below it is entered from there, whatever its name leads to meanwhile."""
-    outer = directory in _held.at
-    if not outer:
-        _held.at[directory] = _enter(directory)
-    try:
-        yield
-    finally:
-        if not outer:
-            _let_go(directory)
-
-
-def _let_go(directory: Path) -> None:
-    if directory in _held.at:
-        os.close(_held.at.pop(directory))
-
-
 def new_directory(path: Path, mode: int = 0o700) -> None:
     """Make a directory that is not there yet, and hold it until `building` is through with it."""
-    with _parent(path) as (folder, name):
+    with parent(path) as (folder, name):
         os.mkdir(name, mode, dir_fd=folder)
         descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
     if os.fstat(descriptor).st_uid != os.geteuid():
         os.close(descriptor)
         raise OSError(errno.EBUSY, "somebody replaced the directory that was made here", str(path))
-    _held.at[path] = descriptor
+    held.at[path] = descriptor
 
 
 def _move(scratch: Path, place: Path, old: Path | None) -> None:
@@ -366,13 +141,13 @@ def _move(scratch: Path, place: Path, old: Path | None) -> None:
 
 def _rename(source: Path, target: Path) -> None:
     """Rename within a directory, which is held."""
-    with _parent(source.parent) as (folder, _):
+    with parent(source.parent) as (folder, _):
         os.rename(source.name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
 
 
 def link(source: Path, target: Path) -> None:
     """Give a file, or a symbolic link itself, a second name."""
-    with _parent(source) as (old, name), _parent(target) as (new, new_name):
+    with parent(source) as (old, name), parent(target) as (new, new_name):
         os.link(name, new_name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
 
 
@@ -392,7 +167,7 @@ def link_atomically(path: Path, target: str) -> None:
 
 
 def _symlink(path: Path, target: str) -> None:
-    with _parent(path) as (folder, name):
+    with parent(path) as (folder, name):
         os.symlink(target, name, dir_fd=folder)
 
 
@@ -403,7 +178,7 @@ def write_json(path: Path, document: Any, *, mode: int = 0o600) -> None:
 
 def write_over(path: Path, document: Any) -> None:
     """Write a small JSON document over a longer one, in one call and without taking room: for a full disk, and nothing else."""
-    with _opened(path, os.O_WRONLY) as descriptor:
+    with opened(path, os.O_WRONLY) as descriptor:
         size = os.fstat(descriptor).st_size
         content = json.dumps(document, sort_keys=True).ljust(size).encode()
         if len(content) > size:
@@ -415,7 +190,7 @@ def write_over(path: Path, document: Any) -> None:
 def make_directory(path: Path, *, mode: int, uid: int = -1, gid: int = -1) -> None:
     """Make a directory, and its parents (0755); one that is there gets mode and owner."""
     make_directories(path)
-    with _opened(path, os.O_DIRECTORY) as descriptor:
+    with opened(path, os.O_DIRECTORY) as descriptor:
         _dress(descriptor, {"uid": uid, "gid": gid, "mode": f"{mode:o}"})
     sync_directory(path.parent)
 
@@ -424,7 +199,7 @@ def make_directories(path: Path, mode: int = 0o755) -> None:
     """Make a directory and those above it, as far as they are missing."""
     for one in reversed((path, *path.parents)):
         if status(one) is None:
-            with _parent(one) as (folder, name), suppress(FileExistsError):
+            with parent(one) as (folder, name), suppress(FileExistsError):
                 os.mkdir(name, mode, dir_fd=folder)
 
 
@@ -432,7 +207,7 @@ def copy(source: Path, seen: os.stat_result, target: Path) -> Item:
     """Copy a file or link, or make the directory; gives its item. The copy is ours, and nobody else may do more with it than before."""
     mode = 0o600 | S_IMODE(seen.st_mode) & 0o777
     if S_ISDIR(seen.st_mode):
-        with _parent(target) as (folder, name):
+        with parent(target) as (folder, name):
             os.mkdir(name, mode | 0o100, dir_fd=folder)
         return same_file(seen)
     if S_ISLNK(seen.st_mode):
@@ -479,7 +254,7 @@ def put_back(items: Mapping[str, Item], copies: Path, place: Path) -> None:
         for name in reversed(made):  # inner ones first: what is made in a directory moves its time
             _dress_path(scratch / name, items[name])
         if "sha256" in items[""]:
-            with _opened(scratch) as descriptor:
+            with opened(scratch) as descriptor:
                 os.fsync(descriptor)
         elif "link" not in items[""]:
             sync_filesystem(scratch)
@@ -503,11 +278,11 @@ def _take_over(item: Item, seen: os.stat_result | None, standing: Path, target: 
 def _dress_path(path: Path, item: Item) -> None:
     """Give a file, link or directory that we made the owner, mode and time of an item."""
     if "link" in item:
-        with _parent(path) as (folder, name):
+        with parent(path) as (folder, name):
             os.chown(name, item["uid"], item["gid"], dir_fd=folder, follow_symlinks=False)
             os.utime(name, ns=(item["mtime_ns"], item["mtime_ns"]), dir_fd=folder, follow_symlinks=False)
     else:
-        with _opened(path) as descriptor:
+        with opened(path) as descriptor:
             _dress(descriptor, item)
 
 
@@ -522,7 +297,7 @@ def make_read_only(root: Path, *, folders: int = 0) -> None:
     """Take every right to write from a tree; `folders` are rights that its directories get, whatever umask they were made under."""
     for name, seen in tree(root).items():
         if not S_ISLNK(seen.st_mode):
-            with _opened(root / name) as descriptor:
+            with opened(root / name) as descriptor:
                 os.fchmod(descriptor, seen.st_mode & 0o555 | (folders if S_ISDIR(seen.st_mode) else 0))
 
 
@@ -535,14 +310,14 @@ def remove(place: Path) -> None:
 
 def _clear(place: Path) -> None:
     """Remove what stands at a place. Its directories are made root's first: their owner could go on filling them."""
-    for name, seen, _ in reversed([*_walk(place, 1 << 20, seizing=True)]):
-        with _parent(place / name) as (folder, last):
+    for name, seen, _ in reversed([*walk(place, 1 << 20, seizing=True)]):
+        with parent(place / name) as (folder, last):
             (os.rmdir if S_ISDIR(seen.st_mode) else os.unlink)(last, dir_fd=folder)
 
 
 def sync_directory(path: Path) -> None:
     """Flush a directory, so that a name in it survives a crash."""
-    with _opened(path, os.O_DIRECTORY) as descriptor:
+    with opened(path, os.O_DIRECTORY) as descriptor:
         os.fsync(descriptor)
 
 
@@ -551,13 +326,13 @@ def sync_filesystem(path: Path) -> None:
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    with _opened(path) as descriptor:
+    with opened(path) as descriptor:
         if libc.syncfs(descriptor) != 0:
             raise OSError(ctypes.get_errno(), "syncfs failed", str(path))
 
 
 def _create(path: Path, mode: int = 0o600) -> IO[bytes]:
     """A new file, open for writing."""
-    with _parent(path) as (folder, name):
+    with parent(path) as (folder, name):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         return os.fdopen(os.open(name, flags, mode, dir_fd=folder), "wb")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cutover.agent.clock import FOREVER_S, LEASE_LOCK_S, LOCK_POLL_S
-from cutover.agent.durable import read_json, require_ours, sha256_bytes, write_atomically, write_json
+from cutover.agent.durable import read_json, sha256_bytes, write_atomically, write_json
+from cutover.agent.paths import require_ours
 
 SCHEMA = 1  # of everything below the state directory; a newer one is refused, not guessed at
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
-from cutover.agent import durable, process
+from cutover.agent import durable, paths, process
 from cutover.agent.clock import COMPILE_S
 from cutover.agent.work import Args, CannotChange, State, Work
 
@@ -28,7 +28,7 @@ def look_release(args: Args, _work: Work) -> State:
     items = {name: {"sha256": digest} for name, digest in {**manifest["files"], **(byte_code or {})}.items()}
     found = {
         name: seen
-        for name, seen in durable.tree(root).items()
+        for name, seen in paths.tree(root).items()
         if name in items or not (S_ISDIR(seen.st_mode) or name in (MANIFEST, BYTE_CODE) or _is_cached(name))
     }
     wrong = durable.deviations(items, found, root) + ([f"{root / BYTE_CODE}: missing"] if byte_code is None else [])
@@ -43,11 +43,11 @@ def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
         what = f"{root} is there and is not what its manifest says; releases are never repaired in place"
         raise CannotChange(f"{what}: remove it, or make a new release")
     durable.make_directories(root.parent)
-    durable.require_ours(root.parent)
+    paths.require_ours(root.parent)
     with durable.building(root) as scratch:
         durable.new_directory(scratch)
         # Who uploaded it can still write it: what is verified is a copy that only root can write.
-        with durable.reading(artifact) as file:
+        with paths.reading(artifact) as file:
             kept = durable.write_stream(scratch / ARTIFACT, file)
         if kept["sha256"] != args["sha256"]:
             raise CannotChange(f"{artifact} has digest {kept['sha256'][:12]}, not {args['sha256'][:12]}")
@@ -56,7 +56,7 @@ def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
         if durable.read_json(scratch / MANIFEST).get("compiled") is False:
             _compile(scratch, root, work.seconds_left(COMPILE_S))
         compiled = sorted(
-            name for name, seen in durable.tree(scratch).items() if _is_cached(name) and S_ISREG(seen.st_mode)
+            name for name, seen in paths.tree(scratch).items() if _is_cached(name) and S_ISREG(seen.st_mode)
         )
         digests = {name: durable.sha256_file(scratch / name) for name in compiled}
         durable.write_json(scratch / BYTE_CODE, digests, mode=0o444)

@@ -5,10 +5,11 @@ Nothing is restored from a snapshot that does not verify or that belongs to anot
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import Any
 
-from cutover.agent import durable
+from cutover.agent import durable, paths
 from cutover.agent.clock import now
 from cutover.agent.modules.snapshots import look_snapshot, manifest_of
 from cutover.agent.modules.units import refuse_while_running
@@ -30,9 +31,11 @@ def look_restored(args: Args, _work: Work) -> State:
         differs = [line for entry in _entries(snapshot, args) for line in _differences(entry)]
         return {"snapshot": str(snapshot), "identical": not differs, "differs": differs[:10]}
     done = durable.read_json(_mark(snapshot))
-    if done is None and durable.status(snapshot) is None:
-        if begun := sorted(Path("/").glob(args["unless"].lstrip("/"))):
-            what = f"{snapshot} is gone, though it was taken before {begun[0].name} was begun"
+    if done is None and paths.status(snapshot) is None:
+        batches = Path(args["unless"])
+        begun = sorted(name for name in paths.tree(batches.parent) if fnmatch.fnmatch(name, batches.name))
+        if begun:
+            what = f"{snapshot} is gone, though it was taken before {begun[0]} was begun"
             raise CannotChange(f"{what}: there is nothing to restore from")
         return {"snapshot": "none was taken", "identical": True}
     return {"snapshot": str(snapshot), "identical": done is not None}
@@ -79,7 +82,7 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
         for entry in entries:
             place = scratch / entry["source"].lstrip("/")
             durable.put_back(entry["files"], snapshot / entry["as"], place)
-            differs += durable.deviations(entry["files"], durable.tree(place), place)
+            differs += durable.deviations(entry["files"], paths.tree(place), place)
             if entry["kind"] != "tree":  # trees belong to the running service and go on changing
                 differs += [f"live: {line}" for line in _differences(entry)]
     finally:
@@ -91,7 +94,7 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
 def _differences(entry: Args) -> list[str]:
     """Where the place that an entry came from is not as it was."""
     place = Path(entry["source"])
-    return durable.deviations(entry["files"], durable.tree(place), place)
+    return durable.deviations(entry["files"], paths.tree(place), place)
 
 
 def _refuse_unverified(args: Args, work: Work) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any
 
-from cutover.agent import durable, process
+from cutover.agent import durable, paths, process
 from cutover.agent.clock import SMALL_COMMAND_S, now
 from cutover.agent.modules.units import look_unit, refuse_while_running
 from cutover.agent.work import Args, CannotChange, State, Work
@@ -31,7 +31,8 @@ def look_snapshot(args: Args, _work: Work) -> State:
     if manifest is None:
         return {"exists": False}
     entries = manifest["entries"]
-    found, items = _own(directory, entries), _items(entries)
+    standing = paths.tree(directory)
+    found, items = _own(standing, entries), _items(entries)
     # Copies have owners, modes and times of their own: those that are restored stand in the manifest alone.
     wrong = [f"{directory / MANIFEST}: changed"] if manifest["seal"] != _seal(manifest) else []
     wrong += durable.deviations(
@@ -41,7 +42,7 @@ def look_snapshot(args: Args, _work: Work) -> State:
     )
     files = [item for item in items.values() if "sha256" in item]
     single = {name: entry["files"].get("", {}) for name, entry in entries.items() if "files" in entry}
-    modes = [seen.st_mode for seen in (directory.lstat(), *found.values()) if not S_ISLNK(seen.st_mode)]
+    modes = [seen.st_mode for seen in (standing[""], *found.values()) if not S_ISLNK(seen.st_mode)]
     state = {
         "exists": True,
         "run": manifest["run"],
@@ -59,7 +60,7 @@ def look_snapshot(args: Args, _work: Work) -> State:
 
 def manifest_of(directory: Path) -> State | None:
     """The manifest of a snapshot, None where there is none; nothing is read from a place that others than root could have written."""
-    durable.require_ours(directory)
+    paths.require_ours(directory)
     manifest: State | None = durable.read_json(directory / MANIFEST)
     if manifest is not None and manifest["schema"] != SCHEMA:
         raise CannotChange(f"{directory} has schema {manifest['schema']}, this version of the tool reads {SCHEMA}")
@@ -72,12 +73,12 @@ def take_snapshot(args: Args, _desired: Args, _before: State, work: Work) -> Non
     Where that snapshot exists, nothing is taken while the unit args["not_while"] runs.
     """
     directory = Path(args["directory"])
-    if durable.status(directory):
+    if paths.status(directory):
         raise CannotChange(f"{directory} is there and is not what it must be; a snapshot is never overwritten")
-    if "not_while" in args and durable.status(Path(args["reuse"])):
+    if "not_while" in args and paths.status(Path(args["reuse"])):
         refuse_while_running(args["not_while"])
     durable.make_directories(directory.parent, mode=0o700)
-    durable.require_ours(directory.parent)
+    paths.require_ours(directory.parent)
     earlier = _copies(Path(args["reuse"])) if args.get("reuse") else {}
     left_out: list[str] = []
     with durable.building(directory) as scratch:
@@ -109,13 +110,15 @@ def _take(
         content = f"$ {' '.join(entry['argv'])}\n(exit {done.exit_code}, {now()})\n{done.stdout}{done.stderr}".encode()
         durable.write_atomically(target, content)
         return taken | {"files": {"": {"sha256": durable.sha256_bytes(content), "size": len(content)}}}
-    source, stands = Path(entry["source"]), durable.status(Path(entry["source"]))
-    if stands and not KINDS[kind](stands.st_mode):
+    source, stands = Path(entry["source"]), paths.status(Path(entry["source"]))
+    if stands is None:
+        return taken | {"files": {}}
+    if not KINDS[kind](stands.st_mode):
         raise CannotChange(f"{source} is not a {'directory' if kind == 'tree' else kind}")
     files: dict[str, durable.Item] = {}
-    with durable.holding(source if kind == "tree" and stands else source.parent):
-        here: list[str] = []
-        for name, seen in sorted(durable.tree(source, here).items()):
+    here: list[str] = []
+    with paths.holding(source if kind == "tree" else source.parent):
+        for name, seen in sorted(paths.tree(source, here).items()):
             with suppress(FileNotFoundError):  # the running service moved it away between the listing and now
                 files[name] = _copy(source / name, seen, target / name, earlier)
         left_out.extend(str(source / name) for name in here)
@@ -153,10 +156,9 @@ def _items(entries: Mapping[str, Any]) -> dict[str, durable.Item]:
     }
 
 
-def _own(directory: Path, entries: Mapping[str, Any]) -> dict[str, os.stat_result]:
+def _own(standing: Mapping[str, os.stat_result], entries: Mapping[str, Any]) -> dict[str, os.stat_result]:
     """What a snapshot directory holds of its own: not the other snapshots of the run that lie in it, whole or half made."""
     ours = {entry["as"].split("/")[0] for entry in entries.values()}
-    standing = durable.tree(directory)
     folders = {name for name, seen in standing.items() if S_ISDIR(seen.st_mode) and "/" not in name} - {"", *ours}
     others = {name for name in folders if name.startswith(".") or f"{name}/{MANIFEST}" in standing}
     found = {name: seen for name, seen in standing.items() if name.split("/")[0] not in others}

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cutover.agent.clock import FOREVER_S, KILLED_S, STOP_POLL_S
-from cutover.agent.durable import real, sha256_bytes, sha256_file, status
+from cutover.agent.durable import sha256_bytes, sha256_file
+from cutover.agent.paths import real, status
 from cutover.agent.systemd import journal_of, reload_systemd, seconds_of, show, show_each, systemctl, systemctl_or_fail
 from cutover.agent.work import Args, CannotChange, LeftAsItIs, State, Work
 
