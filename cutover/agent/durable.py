@@ -19,7 +19,7 @@ from pathlib import Path
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import IO, Any
 
-from cutover.agent.paths import held, holding, let_go, link_target, opened, parent, reading, status, tree, walk
+from cutover.agent.paths import hold, holding, let_go, link_target, moved, opened, parent, reading, status, tree, walk
 
 CHUNK = 1 << 20
 
@@ -50,9 +50,10 @@ def deviations(items: Mapping[str, Item], found: Mapping[str, os.stat_result], r
     """Where what was found below root is not what was recorded: a line each. What an item does not name is not compared."""
     lines = [f"{root / name}: missing" for name in sorted(items.keys() - found.keys())]
     lines += [f"{root / name}: unexpected" for name in sorted(found.keys() - items.keys())]
-    for name in sorted(items.keys() & found.keys()):
-        if changed := changes(items[name], found[name], root / name):
-            lines.append(f"{root / name}: {', '.join(changed)} changed")
+    with holding(root):
+        for name in sorted(items.keys() & found.keys()):
+            if changed := changes(items[name], found[name], root / name):
+                lines.append(f"{root / name}: {', '.join(changed)} changed")
     return lines
 
 
@@ -122,7 +123,7 @@ def new_directory(path: Path, mode: int = 0o700) -> None:
     if os.fstat(descriptor).st_uid != os.geteuid():
         os.close(descriptor)
         raise OSError(errno.EBUSY, "somebody replaced the directory that was made here", str(path))
-    held.at[path] = descriptor
+    hold(path, descriptor)
 
 
 def _move(scratch: Path, place: Path, old: Path | None) -> None:
@@ -141,6 +142,7 @@ def _move(scratch: Path, place: Path, old: Path | None) -> None:
 
 def _rename(source: Path, target: Path) -> None:
     """Rename within a directory, which is held."""
+    moved()
     with parent(source.parent) as (folder, _):
         os.rename(source.name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
 
@@ -239,7 +241,7 @@ def put_back(items: Mapping[str, Item], copies: Path, place: Path) -> None:
         return
     make_directories(place.parent)
     standing, copied = tree(place), tree(copies)
-    with building(place, replaces=True) as scratch:
+    with holding(copies), building(place, replaces=True) as scratch:
         made = []
         for name, item in sorted(items.items()):
             if _take_over(item, standing.get(name), place / name, scratch / name):
@@ -310,7 +312,9 @@ def remove(place: Path) -> None:
 
 def _clear(place: Path) -> None:
     """Remove what stands at a place. Its directories are made root's first: their owner could go on filling them."""
-    for name, seen, _ in reversed([*walk(place, 1 << 20, seizing=True)]):
+    found = [*walk(place, 1 << 20, seizing=True)]
+    moved()
+    for name, seen, _ in reversed(found):
         with parent(place / name) as (folder, last):
             (os.rmdir if S_ISDIR(seen.st_mode) else os.unlink)(last, dir_fd=folder)
 

@@ -16,26 +16,45 @@ from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG, S_ISVTX
 from typing import IO
 
 LINKS = 40  # on the way to a place, as many as Linux follows
+REMEMBERED = 16  # directories that were entered
 DEEPEST = 64  # directories in each other that a tree has; the service's user could make thousands
 
 _ENTERING = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class _Held(threading.local):
-    """Directories that this thread has open, by path: what is below one is entered from there, whatever its name leads to by now."""
+    """Directories that this thread has open, by path: what is below one is entered from there, whatever its name leads to by now.
+
+    `below` are some that were entered from them, since many files of one directory are asked for in turn.
+    """
 
     def __init__(self) -> None:
-        self.at: dict[Path, int] = {}
+        self.at: dict[str, int] = {}
+        self.below: dict[str, int] = {}
+
+    def remember(self, path: str, descriptor: int) -> None:
+        if len(self.below) >= REMEMBERED:
+            self.forget()
+        self.below[path] = os.dup(descriptor)
+
+    def forget(self) -> None:
+        for descriptor in self.below.values():
+            os.close(descriptor)
+        self.below.clear()
 
 
-held = _Held()
+_held = _Held()
 
 
-def _enter(path: Path) -> int:
+def _enter(path: str) -> int:
     """Open the directory at a path, to go on from there; OSError where a link that others can change leads to it."""
-    start = next((one for one in (path, *path.parents) if one in held.at), None)
-    here = os.open("/", _ENTERING) if start is None else os.dup(held.at[start])
-    todo, links = [*reversed(path.relative_to(start or "/").parts)], 0
+    if path in _held.below:
+        return os.dup(_held.below[path])
+    start = path
+    while start and start not in _held.at:
+        start = start.rpartition("/")[0]
+    here = os.dup(_held.at[start]) if start else os.open("/", _ENTERING)
+    todo, links = [name for name in reversed(path[len(start) :].split("/")) if name], 0
     try:
         while todo:
             name = todo.pop()
@@ -50,14 +69,16 @@ def _enter(path: Path) -> int:
     except BaseException:
         os.close(here)
         raise
+    if start and start != path:
+        _held.remember(path, here)
     return here
 
 
-def _target(folder: int, name: str, path: Path, links: int) -> PurePath:
+def _target(folder: int, name: str, path: str, links: int) -> PurePath:
     """Where a link leads that root alone can have made; OSError for any other, and for what is no link."""
     found = os.stat(name, dir_fd=folder, follow_symlinks=False)
     if not S_ISLNK(found.st_mode):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
     if links > LINKS or not _is_ours(os.fstat(folder), found):
         raise OSError(
             errno.ELOOP, f"the link {name} on the way is not followed: others than root can change it", str(path)
@@ -102,9 +123,11 @@ def _shared(path: Path, seen: os.stat_result) -> PermissionError:
 @contextmanager
 def parent(path: Path) -> Iterator[tuple[int, str]]:
     """The directory that holds a place, opened, and the place's name in it; a directory that is held, and "."."""
-    folder, name = (_enter(path), ".") if path in held.at else (_enter(path.parent), path.name or ".")
+    text = str(path)
+    above, _, name = (text, "", ".") if text in _held.at else text.rpartition("/")
+    folder = _enter(above or "/")
     try:
-        yield folder, name
+        yield folder, name or "."
     finally:
         os.close(folder)
 
@@ -115,7 +138,8 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
     with parent(path) as (folder, name):
         descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         try:
-            if _is_foreign(os.fstat(descriptor), os.fstat(folder)):
+            seen = os.fstat(descriptor)
+            if seen.st_nlink > 1 and _is_foreign(seen, os.fstat(folder)):
                 raise FileNotFoundError(errno.ENOENT, "a hard link to a file of another user is not opened", str(path))
             yield descriptor
         finally:
@@ -153,7 +177,7 @@ def real(path: Path) -> Path:
         if seen is None or not S_ISLNK(seen.st_mode):
             break
         with parent(path) as (folder, name):
-            path = path.parent / _target(folder, name, path, links)
+            path = path.parent / _target(folder, name, str(path), links)
     return path
 
 
@@ -220,18 +244,31 @@ def _statuses(folder: int) -> dict[str, os.stat_result]:
 
 @contextmanager
 def holding(directory: Path) -> Iterator[None]:
-    """Keep a directory open: a path below it is entered from there, whatever its name leads to meanwhile."""
-    outer = directory in held.at
-    if not outer:
-        held.at[directory] = _enter(directory)
+    """Keep a directory open, if it is one: a path below it is entered from there, whatever its name leads to meanwhile."""
+    opened_here = False
+    if str(directory) not in _held.at:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            hold(directory, _enter(str(directory)))
+            opened_here = True
     try:
         yield
     finally:
-        if not outer:
+        if opened_here:
             let_go(directory)
+
+
+def hold(directory: Path, descriptor: int) -> None:
+    """Keep a directory that was opened until it is let go."""
+    _held.at[str(directory)] = descriptor
 
 
 def let_go(directory: Path) -> None:
     """Close a directory that was held, if it is one."""
-    if directory in held.at:
-        os.close(held.at.pop(directory))
+    _held.forget()
+    if str(directory) in _held.at:
+        os.close(_held.at.pop(str(directory)))
+
+
+def moved() -> None:
+    """Directories have other names now than when they were entered."""
+    _held.forget()

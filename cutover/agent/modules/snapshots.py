@@ -117,7 +117,7 @@ def _take(
         raise CannotChange(f"{source} is not a {'directory' if kind == 'tree' else kind}")
     files: dict[str, durable.Item] = {}
     here: list[str] = []
-    with paths.holding(source if kind == "tree" else source.parent):
+    with paths.holding(source):
         for name, seen in sorted(paths.tree(source, here).items()):
             with suppress(FileNotFoundError):  # the running service moved it away between the listing and now
                 files[name] = _copy(source / name, seen, target / name, earlier)
