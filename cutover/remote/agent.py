@@ -1,6 +1,7 @@
 """The controller's side of the host agent: it is sent when a host is asked first, and answers from memory for as long as it is needed."""
 
 import base64
+import hashlib
 import importlib.util
 import io
 import json
@@ -151,7 +152,7 @@ class HostAgent:
         stdout, stderr = done["stdout"].encode(), done["stderr"].encode()
         return Result(done["exit_code"], stdout, stderr, signal)
 
-    def begin(
+    def begin(  # noqa: PLR0913 - one argument for each field of the request
         self,
         *,
         run: str,
@@ -159,15 +160,17 @@ class HostAgent:
         nonce: str,
         lease_s: float,
         plan: Mapping[str, Any] | None = None,
+        approval: State | None = None,
         claim: State | None = None,
         head: State | None = None,
     ) -> State:
-        """Take the lease; raises Locked when another run holds it. The plan is kept on the host.
+        """Take the lease; raises Locked when another run holds it. The plan is kept on the host, with its signed approval.
 
         A claim names the process that takes it, and on what grounds (cutover/agent/lease.py).
         """
         request = {"run": run, "holder": holder, "nonce": nonce, "lease_s": lease_s, "claim": claim or {}, "head": head}
-        return self._ask("begin", ANSWER_S, **request, **({"plan": plan} if plan is not None else {}))
+        kept = {"plan": plan, "approval": approval} if plan is not None else {}
+        return self._ask("begin", ANSWER_S, **request, **kept)
 
     def renew(self, *, token: int, lease_s: float) -> State:
         """Prolong the lease and put the armed revert off."""
@@ -195,9 +198,9 @@ class HostAgent:
         return self._ask("status", ANSWER_S)
 
     def plan(self, run: str) -> State | None:
-        """The plan of a run as the host keeps it; None where it has none."""
-        kept: State | None = self._ask("plan", ANSWER_S, run=run)["plan"]
-        return kept
+        """The `plan` of a run and its `approval` as the host keeps them, to be checked; None where it has no plan."""
+        kept = self._ask("plan", ANSWER_S, run=run)
+        return kept if kept["plan"] is not None else None
 
     def apply(  # noqa: PLR0913 - one argument for each field of the request
         self,
@@ -265,6 +268,15 @@ class HostAgent:
             return AgentFailed(self.name, f"agent {verb}: {message}")
         next_step = REFUSED_NEXT.get(reason, "use the version of this tool that fits")
         return Refused(Problem(host=self.name, path=self.state_dir, found=message, next=next_step))
+
+
+@cache
+def sources_digest() -> str:
+    """SHA-256 over the sources of the agent, which approvals name: its byte code depends on the Python of this machine."""
+    whole = hashlib.sha256()
+    for path in sorted(AGENT.rglob("*.py")):
+        whole.update(f"{path.relative_to(AGENT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 @cache

@@ -88,7 +88,9 @@ def test_a_lease_is_taken_renewed_released_and_shown(agent: HostAgent) -> None:
     status = agent.status()
     assert [(run["run"], run["state"]) for run in status["runs"]] == [("run-1", {"status": "prepared"})]
     assert status["revert"] == {"armed": False}
-    assert agent.plan("run-1") == {"run": "run-1", "hosts": {}}
+    kept = agent.plan("run-1")
+    assert kept is not None
+    assert (kept["plan"], kept["approval"]) == ({"run": "run-1", "hosts": {}}, None)
     assert agent.plan("run-2") is None
     assert agent.release(token=token)["lease"]["held"] is False
 
