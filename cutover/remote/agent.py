@@ -20,6 +20,7 @@ from cutover.agent.clock import SILENCE_S
 from cutover.core.errors import Locked, Problem, Refused
 from cutover.core.host import OLDEST_PYTHON
 from cutover.core.step import State, Step
+from cutover.remote.answers import Unreadable, parse
 from cutover.remote.timeouts import ANSWER_S, ARM_S, ASK_S, IDLE_AGENT_S
 from cutover.remote.transport import DeadlinePassed, LineChannel, ProgramEnded, RemoteError, Result, Transport
 
@@ -132,13 +133,14 @@ class HostAgent:
         """What each step finds on the host; changes nothing."""
         answer = self._ask("look", deadline_s, steps=[step.for_host() for step in steps])
         states: dict[str, State] = answer["states"]
+        if missing := [step.id for step in steps if step.id not in states]:
+            raise AgentFailed(self.name, f"agent look: the answer has nothing of {', '.join(missing[:5])}")
         return states
 
     def measure(self, steps: Sequence[Step], *, deadline_s: float) -> list[State]:
         """Run commands and probes outside any run, for `validate` and the like; needs no lease."""
         answer = self._ask("measure", deadline_s, steps=[step.for_host() for step in steps])
-        outcomes: list[State] = answer["outcomes"]
-        return outcomes
+        return self._of_steps("measure", answer["outcomes"], steps)
 
     def shell(self, script: str, *, deadline: float) -> Result:
         """Run shell text on the host as root, for checks; needs no lease. DeadlinePassed where it takes longer (seconds)."""
@@ -227,7 +229,15 @@ class HostAgent:
         result = self._ask("apply", deadline_s, **request)["result"]
         if refused := result["refused"]:
             raise (Fenced if refused["reason"] == "fenced" else AgentFailed)(self.name, refused["message"])
-        outcomes: list[State] = result["outcomes"]
+        return self._of_steps("apply", result["outcomes"], steps)
+
+    def _of_steps(self, verb: str, outcomes: list[State], steps: Sequence[Step]) -> list[State]:
+        """The outcomes of steps, in their order as far as they came; AgentFailed where they are of others."""
+        said, asked = [outcome["id"] for outcome in outcomes], [step.id for step in steps]
+        if said != asked[: len(said)]:
+            raise AgentFailed(
+                self.name, f"agent {verb}: the answer is about {', '.join(said[:5])}, asked were {', '.join(asked[:5])}"
+            )
         return outcomes
 
     def close(self) -> None:
@@ -245,10 +255,10 @@ class HostAgent:
             kind = NoPython if NO_PYTHON.search(ended.result.stderr) else AgentFailed
             raise kind(self.name, f"agent {verb}: {ended.problem.found}") from ended
         try:
-            answer: State = json.loads(line)
-        except ValueError:
-            raise AgentFailed(self.name, f"agent {verb}: the answer cannot be read: {line[:2000]!r}") from None
-        if answer["ok"]:
+            ok, answer = parse(verb, line)
+        except Unreadable as wrong:
+            raise AgentFailed(self.name, f"agent {verb}: the answer is not what was expected: {wrong}") from wrong
+        if ok:
             return answer
         raise self._error(verb, answer["reason"], answer)
 
@@ -263,7 +273,7 @@ class HostAgent:
         if reason == "fenced":
             return Fenced(self.name, message)
         if reason == "unwritable":
-            return HostUnwritable(self.name, f"agent {verb}: {message}", answer["path"])
+            return HostUnwritable(self.name, f"agent {verb}: {message}", answer.get("path", ""))
         if reason in ("failed", "busy"):
             return AgentFailed(self.name, f"agent {verb}: {message}")
         next_step = REFUSED_NEXT.get(reason, "use the version of this tool that fits")
