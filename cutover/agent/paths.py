@@ -187,6 +187,25 @@ def link_target(path: Path) -> str:
         return os.readlink(name, dir_fd=folder)
 
 
+def text_of(path: Path) -> str:
+    """The text of a file of the kernel; empty where it is not there."""
+    try:
+        with reading(path) as file:
+            return file.read().decode(errors="backslashreplace")
+    except FileNotFoundError:
+        return ""
+
+
+def open_files(process: int) -> set[str]:
+    """What the files stand for that a process has open; empty where it has ended."""
+    found = set()
+    with suppress(FileNotFoundError, ProcessLookupError), os.scandir(f"/proc/{process}/fd") as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found.add(str(Path(entry.path).readlink()))
+    return found
+
+
 def tree(root: Path, left_out: list[str] | None = None) -> dict[str, os.stat_result]:
     """What stands at root and below it, by relative name: files, links, directories. What vanishes meanwhile is left out.
 

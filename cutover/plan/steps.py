@@ -158,7 +158,10 @@ def command(
     return Step(id=name, kind="command", words=words, args=args, desired={"ran": True, **desired}, **extra)
 
 
-def http(name: str, url: str, desired: Mapping[str, Any], *, wait_s: float, words: str = "", **extra: Any) -> Step:
-    """An endpoint on the host that must come to answer as desired within a time (seconds)."""
-    words, args = words or f"wait for {url}", {"url": url, "wait_s": wait_s}
-    return Step(id=name, kind="http", words=words, args=args, desired={"answers": True, **desired}, **extra)
+def http(
+    name: str, url: str, desired: Mapping[str, Any], *, wait_s: float, words: str = "", unit: str = "", **extra: Any
+) -> Step:
+    """An endpoint on the host that must come to answer as desired within a time (seconds), served by a unit where one is named."""
+    words, args = words or f"wait for {url}", {"url": url, "wait_s": wait_s} | ({"unit": unit} if unit else {})
+    desired = {"answers": True, **desired} | ({"served_by": unit} if unit else {})
+    return Step(id=name, kind="http", words=words, args=args, desired=desired, **extra)

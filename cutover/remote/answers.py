@@ -104,7 +104,7 @@ class WholeReverted(Reverted):
     steps: list[Outcome] = []
 
 
-class Refused(_Answer):
+class BatchRefusal(_Answer):
     """Why a batch was refused."""
 
     reason: Word
@@ -151,7 +151,7 @@ class BatchResult(_Answer):
     """What a batch came to."""
 
     outcomes: list[Outcome]
-    refused: Refused | None
+    refused: BatchRefusal | None
 
 
 class Applied(_Answer):

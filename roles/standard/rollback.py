@@ -117,6 +117,7 @@ def _start_old(role: RoleContext) -> list[Step]:
         old.health.answer,
         wait_s=old.health.within,
         words=f"health of {role.old}",
+        unit=old.unit,
         needs=("rollback.old",),
         next=f"{role.old} runs but is not healthy: journalctl -u {old.unit}",
     )
