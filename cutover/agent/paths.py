@@ -197,11 +197,11 @@ def text_of(path: Path) -> str:
 
 
 def open_files(process: int) -> set[str]:
-    """What the files stand for that a process has open; empty where it has ended."""
+    """What the files stand for that a process has open; empty where it has ended, or may not be looked at."""
     found = set()
-    with suppress(FileNotFoundError, ProcessLookupError), os.scandir(f"/proc/{process}/fd") as entries:
+    with suppress(OSError), os.scandir(f"/proc/{process}/fd") as entries:
         for entry in entries:
-            with suppress(FileNotFoundError, ProcessLookupError):
+            with suppress(OSError):  # closed meanwhile
                 found.add(str(Path(entry.path).readlink()))
     return found
 

@@ -46,7 +46,6 @@ def look_http(args: Args, _work: Work) -> State:
         if late.is_set() or (answer.length and len(content) <= BODY_MOST):
             raise http.client.IncompleteRead(content, answer.length)
         state = {"answers": True, "status": answer.status, "body": _body(content)}
-        return state | ({"served_by": _server(url.port or kind.default_port, args["unit"])} if "unit" in args else {})
     except (OSError, http.client.HTTPException) as failure:  # the latter: it answers, but not in HTTP, or broke off
         return _none(
             f"no whole answer within {limit_s:g} s" if late.is_set() else str(failure) or type(failure).__name__
@@ -54,6 +53,7 @@ def look_http(args: Args, _work: Work) -> State:
     finally:
         timer.cancel()
         asked.close()
+    return state | ({"served_by": _server(url.port or kind.default_port, args["unit"])} if "unit" in args else {})
 
 
 def _none(why: str) -> State:
