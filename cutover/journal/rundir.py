@@ -52,6 +52,11 @@ class RunDir:
         """The page for people."""
         return self.path / "report.html"
 
+    def make(self) -> None:
+        """Make it, where it is not there yet; what is in it is nobody's but its owner's."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.evidence.mkdir(exist_ok=True)
+
     def plan(self) -> Plan:
         """The plan, its fingerprint checked."""
         return load(self.plan_file)
@@ -120,7 +125,7 @@ class RunDirs:
         """A directory for a new run. Ids sort by time: <UTC stamp>-<random>."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         run = RunDir(self.root / f"{stamp}-{secrets.token_hex(3)}")
-        run.evidence.mkdir(parents=True)
+        run.make()
         return run
 
     def named(self, run: str) -> RunDir:

@@ -208,7 +208,7 @@ def known_of(
 def directory_of(runs: RunDirs, known: Known) -> RunDir:
     """The run's directory on this machine, made anew where this machine never had it (another controller began the run)."""
     directory = runs.path_of(known.run)
-    directory.evidence.mkdir(parents=True, exist_ok=True)
+    directory.make()
     if not directory.plan_file.exists():
         known.plan.save(directory.plan_file)
     return directory
