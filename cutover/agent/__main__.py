@@ -75,6 +75,7 @@ def begin(state_dir: StateDir, request: Request) -> Answer:
     note_head(folder, request.get("head"))
     if "plan" in request:
         write_json(folder / "plan.json", request["plan"])
+        write_json(folder / "approval.json", request["approval"])
     else:
         revert.put_off(state_dir)  # a rollback must not meet the host's own next attempt
     # Uploads arrive as the user who logs in.
@@ -142,8 +143,9 @@ def _known(folder: Path) -> dict[str, Any]:
 
 
 def plan(state_dir: StateDir, request: Request) -> Answer:
-    """The plan of a run as this host keeps it."""
-    return {"plan": read_json(state_dir.run(request["run"]) / "plan.json")}
+    """The plan of a run as this host keeps it, and its signed approval."""
+    folder = state_dir.run(request["run"])
+    return {"plan": read_json(folder / "plan.json"), "approval": read_json(folder / "approval.json")}
 
 
 VERBS: dict[str, Callable[[StateDir, Request], Answer]] = {
@@ -171,7 +173,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 def answered(request: Request) -> Answer:
     """The answer to one request: {"ok": true, ...}, or {"ok": false, "reason", "message"} where the host refuses or we failed."""
     try:
-        return {"ok": True, **VERBS[request["verb"]](StateDir(Path(request["state_dir"])), request)}
+        state_dir = StateDir(Path(request["state_dir"]))
+        state_dir.refuse_shared()
+        return {"ok": True, **VERBS[request["verb"]](state_dir, request)}
     except Refusal as refusal:
         return {"ok": False, "reason": refusal.reason, "message": str(refusal)}
     except CannotChange as failure:  # systemd does not answer, a unit was killed: expected, so without a traceback

@@ -1,8 +1,10 @@
 """The files of a host: only here does the agent copy, compare, replace, restore them and give them away.
 
 A crash leaves either the old or the new one, on disk, never a half: whatever is made is built beside its place, flushed, and
-renamed into it. An item says what a file, link or directory is: mode (text such as 0644), uid, gid, mtime_ns; of a file
-sha256 and size, of a link its target as `link`. A tree is its items by relative name, the root's own name being empty.
+renamed into it. A directory that we build in is held open until it is in place: nobody can put another under its name.
+
+An item says what a file, link or directory is: mode (text such as 0644), uid, gid, mtime_ns; of a file sha256 and size, of a
+link its target as `link`. A tree is its items by relative name, the root's own name being empty.
 """
 
 from __future__ import annotations
@@ -12,48 +14,143 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_IMODE, S_ISDIR, S_ISLNK, S_ISREG
 from typing import IO, Any
+
+from cutover.agent.paths import hold, holding, let_go, link_target, moved, opened, parent, reading, status, tree, walk
 
 CHUNK = 1 << 20
 
 Item = dict[str, Any]
 
 
+def read_json(path: Path) -> Any:
+    """Read one JSON document; None where there is no such file."""
+    try:
+        with reading(path) as file:
+            return json.loads(file.read())
+    except FileNotFoundError:
+        return None
+
+
+def about(seen: os.stat_result) -> Item:
+    """The part of an item that does not need its content."""
+    mode = f"{S_IMODE(seen.st_mode):04o}"
+    return {"mode": mode, "uid": seen.st_uid, "gid": seen.st_gid, "mtime_ns": seen.st_mtime_ns}
+
+
+def same_file(seen: os.stat_result) -> Item:
+    """What says that a file is the same and unchanged: a rewrite may keep size and time, but not inode and change time."""
+    return about(seen) | {"size": seen.st_size, "inode": seen.st_ino, "ctime_ns": seen.st_ctime_ns}
+
+
+def deviations(items: Mapping[str, Item], found: Mapping[str, os.stat_result], root: Path) -> list[str]:
+    """Where what was found below root is not what was recorded: a line each. What an item does not name is not compared."""
+    lines = [f"{root / name}: missing" for name in sorted(items.keys() - found.keys())]
+    lines += [f"{root / name}: unexpected" for name in sorted(found.keys() - items.keys())]
+    with holding(root):
+        for name in sorted(items.keys() & found.keys()):
+            if changed := changes(items[name], found[name], root / name):
+                lines.append(f"{root / name}: {', '.join(changed)} changed")
+    return lines
+
+
+def changes(item: Item, seen: os.stat_result, path: Path) -> list[str]:
+    """What of a file, link or directory is not as recorded: type, mode, uid, gid, target, content."""
+    is_it = S_ISREG if "sha256" in item else S_ISLNK if "link" in item else S_ISDIR
+    if not is_it(seen.st_mode):
+        return ["type"]
+    now = about(seen)
+    changed = [key for key in ("mode", "uid", "gid") if item.get(key, now[key]) != now[key]]
+    if "link" in item and link_target(path) != item["link"]:
+        changed.append("target")
+    if "sha256" in item and sha256_file(path) != item["sha256"]:
+        changed.append("content")
+    return changed
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    with reading(path) as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_bytes(content: bytes) -> str:
+    """SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+# Make.
+
+
 @contextmanager
 def building(place: Path, *, replaces: bool = False) -> Iterator[Path]:
     """A path beside a place, to build on: it is renamed into the place in the end, or removed where something fails.
 
-    A file or link that stands there is replaced; a directory, or anything by one, only with `replaces`.
+    A file or link that stands there is replaced; a directory, or anything by one, only with `replaces`. A directory is begun
+    with `new_directory`, which holds it, so that nothing else can be put under its name meanwhile.
     """
     scratch, old = (place.with_name(f".{place.name}.cutover-{which}") for which in ("new", "old"))
-    for leftover in (scratch, old):
-        _clear(leftover)
-    try:
-        yield scratch
+    with holding(place.parent):
+        for leftover in (scratch, old):
+            _clear(leftover)
         try:
-            scratch.rename(place)
-        except OSError:  # it takes two renames where either is a directory
-            if not replaces or status(place) is None:
-                raise
-            _exchange(scratch, place, old)
-    except BaseException:  # a half one on a full disk would keep it full, for the service as well
-        _clear(scratch)
-        raise
-    sync_directory(place.parent)
-    _clear(old)
+            yield scratch
+            made = status(scratch)
+            _move(scratch, place, old if replaces else None)
+            stands = status(place)
+            if made is None or stands is None or not os.path.samestat(made, stands):
+                raise OSError(errno.EBUSY, "somebody replaced what was being put here", str(place))
+        except BaseException:  # a half one on a full disk would keep it full, for the service as well
+            let_go(scratch)
+            _clear(scratch)
+            raise
+        let_go(scratch)
+        sync_directory(place.parent)
+        _clear(old)
 
 
-def _exchange(scratch: Path, place: Path, old: Path) -> None:
-    """Move scratch into its place; should that fail, what stood there comes back."""
-    place.rename(old)
+def new_directory(path: Path, mode: int = 0o700) -> None:
+    """Make a directory that is not there yet, and hold it until `building` is through with it."""
+    with parent(path) as (folder, name):
+        os.mkdir(name, mode, dir_fd=folder)
+        descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+    if os.fstat(descriptor).st_uid != os.geteuid():
+        os.close(descriptor)
+        raise OSError(errno.EBUSY, "somebody replaced the directory that was made here", str(path))
+    hold(path, descriptor)
+
+
+def _move(scratch: Path, place: Path, old: Path | None) -> None:
     try:
-        scratch.rename(place)
-    except BaseException:
-        old.rename(place)
-        raise
+        _rename(scratch, place)
+    except OSError:  # it takes two renames where either is a directory
+        if old is None or status(place) is None:
+            raise
+        _rename(place, old)
+        try:
+            _rename(scratch, place)
+        except BaseException:
+            _rename(old, place)
+            raise
+
+
+def _rename(source: Path, target: Path) -> None:
+    """Rename within a directory, which is held."""
+    moved()
+    with parent(source.parent) as (folder, _):
+        os.rename(source.name, target.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def link(source: Path, target: Path) -> None:
+    """Give a file, or a symbolic link itself, a second name."""
+    with parent(source) as (old, name), parent(target) as (new, new_name):
+        os.link(name, new_name, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
 
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, uid: int = -1, gid: int = -1) -> None:
@@ -68,7 +165,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600, uid: int 
 def link_atomically(path: Path, target: str) -> None:
     """Point a symbolic link at target; readers see the old or the new one."""
     with building(path) as scratch:
-        scratch.symlink_to(target)
+        _symlink(scratch, target)
+
+
+def _symlink(path: Path, target: str) -> None:
+    with parent(path) as (folder, name):
+        os.symlink(target, name, dir_fd=folder)
 
 
 def write_json(path: Path, document: Any, *, mode: int = 0o600) -> None:
@@ -78,131 +180,111 @@ def write_json(path: Path, document: Any, *, mode: int = 0o600) -> None:
 
 def write_over(path: Path, document: Any) -> None:
     """Write a small JSON document over a longer one, in one call and without taking room: for a full disk, and nothing else."""
-    size = path.stat().st_size
-    content = json.dumps(document, sort_keys=True).ljust(size).encode()
-    if len(content) > size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-    with _opened(path, os.O_WRONLY | os.O_NOFOLLOW) as descriptor:
+    with opened(path, os.O_WRONLY) as descriptor:
+        size = os.fstat(descriptor).st_size
+        content = json.dumps(document, sort_keys=True).ljust(size).encode()
+        if len(content) > size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         os.pwrite(descriptor, content, 0)
         os.fsync(descriptor)
 
 
-def read_json(path: Path) -> Any:
-    """Read one JSON document; None where there is no such file."""
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-
-
 def make_directory(path: Path, *, mode: int, uid: int = -1, gid: int = -1) -> None:
-    """Make a directory, and its parents; one that is there gets mode and owner."""
-    path.mkdir(parents=True, exist_ok=True)
-    with _opened(path, os.O_DIRECTORY | os.O_NOFOLLOW) as descriptor:
+    """Make a directory, and its parents (0755); one that is there gets mode and owner."""
+    make_directories(path)
+    with opened(path, os.O_DIRECTORY) as descriptor:
         _dress(descriptor, {"uid": uid, "gid": gid, "mode": f"{mode:o}"})
     sync_directory(path.parent)
 
 
-def remove(place: Path) -> None:
-    """Remove whatever stands at a place, if anything does."""
-    if status(place):
-        _clear(place)
-        sync_directory(place.parent)
-
-
-def _clear(place: Path) -> None:
-    found = status(place)
-    if found and S_ISDIR(found.st_mode):
-        import shutil  # here, since it costs 10 ms that most requests need not pay
-
-        shutil.rmtree(place)
-    elif found:
-        place.unlink()
-
-
-def status(path: Path) -> os.stat_result | None:
-    """What stands at a path, without following a link; None where nothing does."""
-    try:
-        return path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
-def tree(root: Path) -> dict[str, os.stat_result]:
-    """What stands at root and below it, by relative name: files, links, directories. What vanishes meanwhile is left out."""
-    found = {"": status(root)}
-    if found[""] and S_ISDIR(found[""].st_mode):
-        for folder, folders, names in os.walk(root, onerror=_unless_gone):
-            for path in (Path(folder, name) for name in (*folders, *names)):
-                found[str(path.relative_to(root))] = status(path)
-    kinds = (S_ISREG, S_ISLNK, S_ISDIR)
-    return {name: seen for name, seen in found.items() if seen and any(is_it(seen.st_mode) for is_it in kinds)}
-
-
-def _unless_gone(failure: OSError) -> None:
-    if not isinstance(failure, FileNotFoundError):
-        raise failure
-
-
-def about(seen: os.stat_result) -> Item:
-    """The part of an item that does not need its content."""
-    mode = f"{S_IMODE(seen.st_mode):04o}"
-    return {"mode": mode, "uid": seen.st_uid, "gid": seen.st_gid, "mtime_ns": seen.st_mtime_ns}
+def make_directories(path: Path, mode: int = 0o755) -> None:
+    """Make a directory and those above it, as far as they are missing."""
+    for one in reversed((path, *path.parents)):
+        if status(one) is None:
+            with parent(one) as (folder, name), suppress(FileExistsError):
+                os.mkdir(name, mode, dir_fd=folder)
 
 
 def copy(source: Path, seen: os.stat_result, target: Path) -> Item:
     """Copy a file or link, or make the directory; gives its item. The copy is ours, and nobody else may do more with it than before."""
     mode = 0o600 | S_IMODE(seen.st_mode) & 0o777
     if S_ISDIR(seen.st_mode):
-        target.mkdir(mode=mode | 0o100)
-        return about(seen)
+        with parent(target) as (folder, name):
+            os.mkdir(name, mode | 0o100, dir_fd=folder)
+        return same_file(seen)
     if S_ISLNK(seen.st_mode):
-        link = str(source.readlink())
-        target.symlink_to(link)
-        return about(seen) | {"link": link}
+        to = link_target(source)
+        _symlink(target, to)
+        return same_file(seen) | {"link": to}
+    with reading(source) as old:
+        return same_file(os.fstat(old.fileno())) | write_stream(target, old, mode)
+
+
+def write_stream(path: Path, source: IO[bytes], mode: int = 0o600) -> Item:
+    """Write all that is left of an open file to a new one; gives its sha256 and size."""
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as old, _create(target, mode) as new:
-        while chunk := old.read(CHUNK):
+    with _create(path, mode) as new:
+        while chunk := source.read(CHUNK):
             digest.update(chunk)
             size += new.write(chunk)
-    return about(seen) | {"sha256": digest.hexdigest(), "size": size}
+    return {"sha256": digest.hexdigest(), "size": size}
 
 
 def put_back(items: Mapping[str, Item], copies: Path, place: Path) -> None:
     """Make a place the tree that was recorded, from its copies, in one move; absence included.
 
-    What stands there as it should is taken over by hard link: most of a tree has not changed, and the outage is running.
+    What stands there as it should is taken over by hard link: most of a tree has not changed, and the outage is running. It is
+    compared where it was linked to, since nobody else can get there.
     """
     if not items:
         remove(place)
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    standing = tree(place)
-    with building(place, replaces=True) as scratch:
+    make_directories(place.parent)
+    standing, copied = tree(place), tree(copies)
+    with holding(copies), building(place, replaces=True) as scratch:
         made = []
         for name, item in sorted(items.items()):
-            seen, at = standing.get(name), item["mtime_ns"]
-            if seen and "sha256" in item and seen.st_mtime_ns == at and not changes(item, seen, place / name):
-                os.link(place / name, scratch / name)
+            if _take_over(item, standing.get(name), place / name, scratch / name):
+                continue
+            if name not in copied:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(copies / name))
+            if not name and S_ISDIR(copied[name].st_mode):
+                new_directory(scratch)
             else:
-                copy(copies / name, (copies / name).lstat(), scratch / name)
-                made.append(name)
+                copy(copies / name, copied[name], scratch / name)
+            made.append(name)
         for name in reversed(made):  # inner ones first: what is made in a directory moves its time
             _dress_path(scratch / name, items[name])
         if "sha256" in items[""]:
-            with _opened(scratch) as descriptor:
+            with opened(scratch) as descriptor:
                 os.fsync(descriptor)
         elif "link" not in items[""]:
             sync_filesystem(scratch)
 
 
+def _take_over(item: Item, seen: os.stat_result | None, standing: Path, target: Path) -> bool:
+    """Link the file that stands where it should, if it is the one that was recorded."""
+    if seen is None or "sha256" not in item or seen.st_mtime_ns != item["mtime_ns"]:
+        return False
+    try:
+        link(standing, target)
+    except FileNotFoundError:
+        return False
+    linked = status(target)
+    if linked and os.path.samestat(linked, seen) and not changes(item, linked, target):
+        return True
+    _clear(target)
+    return False
+
+
 def _dress_path(path: Path, item: Item) -> None:
-    """Give a file, link or directory the owner, mode and time of an item."""
+    """Give a file, link or directory that we made the owner, mode and time of an item."""
     if "link" in item:
-        os.lchown(path, item["uid"], item["gid"])
-        os.utime(path, ns=(item["mtime_ns"], item["mtime_ns"]), follow_symlinks=False)
+        with parent(path) as (folder, name):
+            os.chown(name, item["uid"], item["gid"], dir_fd=folder, follow_symlinks=False)
+            os.utime(name, ns=(item["mtime_ns"], item["mtime_ns"]), dir_fd=folder, follow_symlinks=False)
     else:
-        with _opened(path, os.O_NOFOLLOW) as descriptor:
+        with opened(path) as descriptor:
             _dress(descriptor, item)
 
 
@@ -217,50 +299,29 @@ def make_read_only(root: Path, *, folders: int = 0) -> None:
     """Take every right to write from a tree; `folders` are rights that its directories get, whatever umask they were made under."""
     for name, seen in tree(root).items():
         if not S_ISLNK(seen.st_mode):
-            (root / name).chmod(seen.st_mode & 0o555 | (folders if S_ISDIR(seen.st_mode) else 0))
+            with opened(root / name) as descriptor:
+                os.fchmod(descriptor, seen.st_mode & 0o555 | (folders if S_ISDIR(seen.st_mode) else 0))
 
 
-def deviations(items: Mapping[str, Item], found: Mapping[str, os.stat_result], root: Path) -> list[str]:
-    """Where what was found below root is not what was recorded: a line each. What an item does not name is not compared."""
-    lines = [f"{root / name}: missing" for name in sorted(items.keys() - found.keys())]
-    lines += [f"{root / name}: unexpected" for name in sorted(found.keys() - items.keys())]
-    for name in sorted(items.keys() & found.keys()):
-        if changed := changes(items[name], found[name], root / name):
-            lines.append(f"{root / name}: {', '.join(changed)} changed")
-    return lines
+def remove(place: Path) -> None:
+    """Remove whatever stands at a place, if anything does."""
+    if status(place):
+        _clear(place)
+        sync_directory(place.parent)
 
 
-def changes(item: Item, seen: os.stat_result, path: Path) -> list[str]:
-    """What of a file, link or directory is not as recorded: type, mode, uid, gid, target, content."""
-    is_it = S_ISREG if "sha256" in item else S_ISLNK if "link" in item else S_ISDIR
-    if not is_it(seen.st_mode):
-        return ["type"]
-    now = about(seen)
-    changed = [key for key in ("mode", "uid", "gid") if item.get(key, now[key]) != now[key]]
-    if "link" in item and str(path.readlink()) != item["link"]:
-        changed.append("target")
-    if "sha256" in item and sha256_file(path) != item["sha256"]:
-        changed.append("content")
-    return changed
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def sha256_bytes(content: bytes) -> str:
-    """SHA-256 of some bytes, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+def _clear(place: Path) -> None:
+    """Remove what stands at a place. Its directories are made root's first: their owner could go on filling them."""
+    found = [*walk(place, 1 << 20, seizing=True)]
+    moved()
+    for name, seen, _ in reversed(found):
+        with parent(place / name) as (folder, last):
+            (os.rmdir if S_ISDIR(seen.st_mode) else os.unlink)(last, dir_fd=folder)
 
 
 def sync_directory(path: Path) -> None:
     """Flush a directory, so that a name in it survives a crash."""
-    with _opened(path, os.O_DIRECTORY) as descriptor:
+    with opened(path, os.O_DIRECTORY) as descriptor:
         os.fsync(descriptor)
 
 
@@ -269,20 +330,13 @@ def sync_filesystem(path: Path) -> None:
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    with _opened(path) as descriptor:
+    with opened(path) as descriptor:
         if libc.syncfs(descriptor) != 0:
             raise OSError(ctypes.get_errno(), "syncfs failed", str(path))
 
 
-@contextmanager
-def _opened(path: Path, flags: int = 0) -> Iterator[int]:
-    descriptor = os.open(path, flags)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _create(path: Path, mode: int = 0o600) -> IO[bytes]:
     """A new file, open for writing."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb")
+    with parent(path) as (folder, name):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        return os.fdopen(os.open(name, flags, mode, dir_fd=folder), "wb")

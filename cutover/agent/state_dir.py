@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from cutover.agent.clock import FOREVER_S, LEASE_LOCK_S, LOCK_POLL_S
 from cutover.agent.durable import read_json, sha256_bytes, write_atomically, write_json
+from cutover.agent.paths import require_ours
 
 SCHEMA = 1  # of everything below the state directory; a newer one is refused, not guessed at
 
@@ -44,6 +45,13 @@ class StateDir(NamedTuple):
     def run(self, run: str) -> Path:
         """The directory of one run."""
         return self.runs / run
+
+    def refuse_shared(self) -> None:
+        """Nothing in a directory that others than root can write or replace is believed: it says what root does here."""
+        try:
+            require_ours(self.root)
+        except PermissionError as shared:
+            raise Refusal("shared", f"{shared.filename}: {shared.strerror}") from shared
 
     def create(self) -> None:
         """Create the directory, and refuse one that a newer version has written."""
@@ -103,7 +111,10 @@ class StateDir(NamedTuple):
 
 
 class Refusal(Exception):
-    """The host refuses: the message is for people, `reason` a word for programs: locked, fenced, busy, schema, spent, unsettled, usage."""
+    """The host refuses: the message is for people, `reason` a word for programs.
+
+    It is one of: locked, fenced, busy, schema, shared, spent, unsettled, usage.
+    """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

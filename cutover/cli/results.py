@@ -5,7 +5,7 @@ from pathlib import Path
 from cutover.console.summary import hosts_as_json, summary
 from cutover.inventory.yamlfile import shown as shown_path
 from cutover.journal.journal import read, utc_stamp
-from cutover.journal.rundir import RunDir
+from cutover.journal.rundir import RunDir, runs_of
 from cutover.report.incident import write_incident
 from cutover.report.page import write_report
 from cutover.report.validation import COMPARISON, completed, judging, write_reports, write_validation_reports
@@ -40,10 +40,10 @@ def write_comparison(root: Path, judged: Judged) -> list[Path]:
     """
     given = {host: judging(next(iter(by_step.values()), None)) for host, by_step in judged.documents.items()}
     documents = completed(given, (), {host: judged.why(host) for host in given})
-    stamp, run = utc_stamp(), RunDir(root / ".cutover" / "runs" / judged.run)
+    stamp = utc_stamp()
     about = {"run": judged.run} if judged.run else {}
     written = [write_reports(root / ".cutover" / "shadows" / stamp, documents, about, COMPARISON)]
-    if judged.run and run.journal_file.is_file():
+    if judged.run and (run := runs_of(root).path_of(judged.run)).journal_file.is_file():
         written.append(write_reports(run.evidence / "shadows" / stamp, documents, about, COMPARISON))
         write_report(run, root)
     return written

@@ -119,7 +119,7 @@ class Log:
 
 def _append(path: Path, text: str) -> None:
     """In one write, so that lines of several processes do not mix."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(file, text.encode())
     finally:

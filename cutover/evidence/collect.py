@@ -12,10 +12,10 @@ from pydantic import ValidationError
 from cutover.agent.durable import CHUNK, sync_directory
 from cutover.core.errors import Problem, UsageError
 from cutover.core.verdict import Verdict
-from cutover.evidence import signing
 from cutover.evidence.bundle import MemberContent, read, write
 from cutover.evidence.contents import ALTERED, JOURNAL, WATCH, contradictions, follow, read_plan
 from cutover.evidence.manifest import NAME, SIGNATURE, BundledFile, JournalHead, Manifest, header, moment, reasons
+from cutover.journal import signing
 from cutover.journal.journal import utc_now
 from cutover.journal.rundir import RunDir
 
@@ -63,7 +63,7 @@ def make_bundle(run: RunDir, root: Path, *, key: str = "", now: Callable[[], str
         )
     except ValidationError as unfit:
         raise UsageError([Problem(one, ALTERED, path=str(run.path)) for one in reasons(unfit)]) from unfit
-    signature = signing.sign(manifest.text(), chosen)
+    signature = signing.sign(manifest.text(), chosen, signing.EVIDENCE)
     target = run.path / f"evidence-{run.id}.tar"
     scratch = target.with_name(f".{target.name}.cutover-new")
     try:
@@ -95,7 +95,17 @@ def verify_bundle(
     if signers is None and root is not None:
         signers = _list_in(root / "inventory" / manifest.environment)
     problems += contradictions(manifest, contents.chains, contents.plan, now or datetime.now(UTC))
-    unsigned = signing.judge(manifest.text(), contents.signature, manifest, signers)
+    signed = signing.Signed(
+        manifest.text(),
+        contents.signature,
+        manifest.engineer,
+        manifest.public_key,
+        manifest.made_at,
+        signing.EVIDENCE,
+        SIGNATURE,
+        ALTERED,
+    )
+    unsigned = signing.judge(signed, signers)
     problems += unsigned
     key = "" if unsigned else signing.fingerprint(manifest.public_key)
     verdict = Verdict.FAIL if problems else Verdict.PASS

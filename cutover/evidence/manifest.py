@@ -8,11 +8,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from cutover.journal.signing import PUBLIC_KEY
+
 NAME, SIGNATURE = "MANIFEST.json", "MANIFEST.json.sig"
 # Of a path: no hidden file, no "..", nothing that a system reads in its own way.
 _PART = r"[A-Za-z0-9_+@=:,~-][A-Za-z0-9._+@=:,~-]*"
-_64 = "[A-Za-z0-9+/]"
-PUBLIC_KEY = rf"[a-z0-9@.-]+ AAAA({_64}{{4}})*({_64}{{2}}==|{_64}{{3}}=)?"
 
 Plain = Annotated[str, Field(pattern=rf"^{_PART}$")]
 PlainPath = Annotated[str, Field(pattern=rf"^{_PART}(/{_PART})*$")]

@@ -1,7 +1,7 @@
 """Run directories on the controller: .cutover/runs/<id>/ with plan, journal, evidence and report."""
 
 import json
-import os
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from typing import Any
 from cutover.core.errors import Problem, UsageError
 from cutover.journal.journal import Journal, read
 from cutover.plan.plan import Plan, load
+
+RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class RunDir:
     def report(self) -> Path:
         """The page for people."""
         return self.path / "report.html"
+
+    def make(self) -> None:
+        """Make it, where it is not there yet; what is in it is nobody's but its owner's."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.evidence.mkdir(exist_ok=True)
 
     def plan(self) -> Plan:
         """The plan, its fingerprint checked."""
@@ -107,17 +114,24 @@ class RunDirs:
 
     root: Path
 
+    def path_of(self, run: str) -> RunDir:
+        """Where a run is kept; UsageError for an id that would lead elsewhere: hosts name runs as well."""
+        if not RUN_ID.fullmatch(run):
+            found = f"{run[:80]!r} is not the id of a run, expected letters, digits and dashes"
+            raise UsageError(Problem(found, "see `./invokew status`, and which host names such a run"))
+        return RunDir(self.root / run)
+
     def create(self) -> RunDir:
         """A directory for a new run. Ids sort by time: <UTC stamp>-<random>."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         run = RunDir(self.root / f"{stamp}-{secrets.token_hex(3)}")
-        run.evidence.mkdir(parents=True)
+        run.make()
         return run
 
     def named(self, run: str) -> RunDir:
         """The directory of a run id."""
         found = RunDir(self.root / run)
-        if not found.path.is_dir() or os.sep in run:
+        if not RUN_ID.fullmatch(run) or not found.path.is_dir():
             known = ", ".join(one.id for one in self.newest_first()[:5]) or "none"
             next_ = "name one of these, or run without --run"
             raise UsageError(Problem(f"no run {run} here (newest: {known})", next_, path=str(self.root)))
@@ -146,3 +160,8 @@ class RunDirs:
                 began = max(index for index, kind in enumerate(kinds) if kind in ("approved", "run.started"))
                 return None if "run.finished" in kinds[began:] else run
         return None
+
+
+def runs_of(root: Path) -> RunDirs:
+    """The runs of the checkout at `root`."""
+    return RunDirs(root / ".cutover" / "runs")

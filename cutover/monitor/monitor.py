@@ -115,7 +115,9 @@ def watched_run(
         open_things.callback(fleet.close)
         if len({problem.host for problem in unreachable}) == len(targets.names):
             raise nobody(unreachable)
-        known, silent = known_run(fleet, run, lambda candidate: candidate.ran([one.name for one in COMMITTING]))
+        known, silent = known_run(
+            fleet, targets, run, lambda candidate: candidate.ran([one.name for one in COMMITTING])
+        )
         if known is None and (unreachable or silent):
             raise nobody([*unreachable, *silent])
         known = _in_service(targets, known)

@@ -13,7 +13,7 @@ from cutover.inventory.targets import Targets
 from cutover.journal.journal import is_held
 from cutover.journal.pending_rollbacks import pending_rollbacks
 from cutover.journal.record import Record
-from cutover.journal.rundir import RunDirs
+from cutover.journal.rundir import runs_of
 from cutover.monitor.collector import sample_twice, steps_outside_watch
 from cutover.monitor.state import HOUR, Hold, Responses, newest_watched
 from cutover.monitor.views.story import WatchStory
@@ -108,7 +108,7 @@ class WatchStatus:
 
 def watch_status(targets: Targets, now: datetime | None = None) -> WatchStatus | None:
     """The watch of the newest run that these hosts are on, as far as this machine has it; None where there is none."""
-    run = newest_watched(RunDirs(targets.root / ".cutover" / "runs"), targets.environment, targets.service)
+    run = newest_watched(runs_of(targets.root), targets.environment, targets.service)
     if run is None:
         return None
     story, watched = WatchStory(), is_held(run.watch_file)

@@ -105,6 +105,22 @@ class RoleContext:
         return f"{self.state_dir}/.rollback/{self.run.id}"
 
     @property
+    def files_and_units(self) -> list[dict[str, Any]]:
+        """What a backup holds, and a rollback puts back before the old unit starts: files, units, the link to the release."""
+        service, units = self.service, self.service.unit_dir
+        old, new = service.old.unit, service.new.unit
+        files = [(file.name, "file", file.path, file.backup_as or f"files/{file.name}") for file in service.files]
+        old_unit = self.facts.get("old", {}).get("file") or f"{units}/{old}"
+        entries = [
+            *files,
+            ("old-unit", "file", old_unit, f"units/{old}"),
+            ("old-drop-ins", "tree", f"{units}/{old}.d", f"units/{old}.d"),
+            ("new-unit", "file", f"{units}/{new}", f"units/{new}"),
+            *([("release", "link", service.current, "release")] if service.current else []),
+        ]
+        return [dict(zip(("name", "kind", "source", "as"), entry, strict=True)) for entry in entries]
+
+    @property
     def release_path(self) -> str:
         """Where the release of the run lies on the host."""
         artifact = self.service.artifact

@@ -116,15 +116,22 @@ def rehearsal(name: str, directory: str, run: str, **extra: Any) -> Step:
 
 
 def restore(
-    name: str, directory: str, run: str, entries: Sequence[str], *, unless: str = "", not_while: str = "", **extra: Any
+    name: str,
+    directory: str,
+    run: str,
+    entries: Sequence[Mapping[str, Any]],
+    *,
+    unless: str = "",
+    not_while: str = "",
+    **extra: Any,
 ) -> Step:
-    """Entries of a snapshot put back byte for byte.
+    """Entries of a snapshot, as it was asked to take them, put back byte for byte.
 
     With `unless` they are put back once, not while the unit `not_while` runs; nothing where the snapshot was never taken. Where
     something matches the pattern `unless`, it was taken: then it must be there.
     """
-    words = f"restore {', '.join(entries)} from {directory}"
-    args = {"directory": directory, "run": run, "entries": list(entries), "once": bool(unless)}
+    words = f"restore {', '.join(entry['name'] for entry in entries)} from {directory}"
+    args = {"directory": directory, "run": run, "entries": [dict(entry) for entry in entries], "once": bool(unless)}
     args |= {"unless": unless, "not_while": not_while} if unless else {}
     return Step(id=name, kind="restore", words=words, args=args, desired={"identical": True}, **extra)
 
@@ -151,7 +158,10 @@ def command(
     return Step(id=name, kind="command", words=words, args=args, desired={"ran": True, **desired}, **extra)
 
 
-def http(name: str, url: str, desired: Mapping[str, Any], *, wait_s: float, words: str = "", **extra: Any) -> Step:
-    """An endpoint on the host that must come to answer as desired within a time (seconds)."""
-    words, args = words or f"wait for {url}", {"url": url, "wait_s": wait_s}
-    return Step(id=name, kind="http", words=words, args=args, desired={"answers": True, **desired}, **extra)
+def http(
+    name: str, url: str, desired: Mapping[str, Any], *, wait_s: float, words: str = "", unit: str = "", **extra: Any
+) -> Step:
+    """An endpoint on the host that must come to answer as desired within a time (seconds), served by a unit where one is named."""
+    words, args = words or f"wait for {url}", {"url": url, "wait_s": wait_s} | ({"unit": unit} if unit else {})
+    desired = {"answers": True, **desired} | ({"served_by": unit} if unit else {})
+    return Step(id=name, kind="http", words=words, args=args, desired=desired, **extra)

@@ -1,6 +1,7 @@
 """The controller's side of the host agent: it is sent when a host is asked first, and answers from memory for as long as it is needed."""
 
 import base64
+import hashlib
 import importlib.util
 import io
 import json
@@ -19,12 +20,14 @@ from cutover.agent.clock import SILENCE_S
 from cutover.core.errors import Locked, Problem, Refused
 from cutover.core.host import OLDEST_PYTHON
 from cutover.core.step import State, Step
+from cutover.remote.answers import Unreadable, parse
 from cutover.remote.timeouts import ANSWER_S, ARM_S, ASK_S, IDLE_AGENT_S
 from cutover.remote.transport import DeadlinePassed, LineChannel, ProgramEnded, RemoteError, Result, Transport
 
 AGENT = Path(__file__).parent.parent / "agent"
 HOW_TO_STEAL = "`./invokew abort --steal-lock NONCE`, with the nonce that `./invokew status` shows"
 REFUSED_NEXT = {
+    "shared": "give it, and each directory above it, to root, with no right to write for others",
     "spent": "make a new plan: a run that was rolled back is not continued",
     "unsettled": "`./invokew rollback` takes the host back, or `./invokew cutover --resume` continues that run",
 }
@@ -130,13 +133,14 @@ class HostAgent:
         """What each step finds on the host; changes nothing."""
         answer = self._ask("look", deadline_s, steps=[step.for_host() for step in steps])
         states: dict[str, State] = answer["states"]
+        if missing := [step.id for step in steps if step.id not in states]:
+            raise AgentFailed(self.name, f"agent look: the answer has nothing of {', '.join(missing[:5])}")
         return states
 
     def measure(self, steps: Sequence[Step], *, deadline_s: float) -> list[State]:
         """Run commands and probes outside any run, for `validate` and the like; needs no lease."""
         answer = self._ask("measure", deadline_s, steps=[step.for_host() for step in steps])
-        outcomes: list[State] = answer["outcomes"]
-        return outcomes
+        return self._of_steps("measure", answer["outcomes"], steps)
 
     def shell(self, script: str, *, deadline: float) -> Result:
         """Run shell text on the host as root, for checks; needs no lease. DeadlinePassed where it takes longer (seconds)."""
@@ -150,7 +154,7 @@ class HostAgent:
         stdout, stderr = done["stdout"].encode(), done["stderr"].encode()
         return Result(done["exit_code"], stdout, stderr, signal)
 
-    def begin(
+    def begin(  # noqa: PLR0913 - one argument for each field of the request
         self,
         *,
         run: str,
@@ -158,15 +162,17 @@ class HostAgent:
         nonce: str,
         lease_s: float,
         plan: Mapping[str, Any] | None = None,
+        approval: State | None = None,
         claim: State | None = None,
         head: State | None = None,
     ) -> State:
-        """Take the lease; raises Locked when another run holds it. The plan is kept on the host.
+        """Take the lease; raises Locked when another run holds it. The plan is kept on the host, with its signed approval.
 
         A claim names the process that takes it, and on what grounds (cutover/agent/lease.py).
         """
         request = {"run": run, "holder": holder, "nonce": nonce, "lease_s": lease_s, "claim": claim or {}, "head": head}
-        return self._ask("begin", ANSWER_S, **request, **({"plan": plan} if plan is not None else {}))
+        kept = {"plan": plan, "approval": approval} if plan is not None else {}
+        return self._ask("begin", ANSWER_S, **request, **kept)
 
     def renew(self, *, token: int, lease_s: float) -> State:
         """Prolong the lease and put the armed revert off."""
@@ -194,9 +200,9 @@ class HostAgent:
         return self._ask("status", ANSWER_S)
 
     def plan(self, run: str) -> State | None:
-        """The plan of a run as the host keeps it; None where it has none."""
-        kept: State | None = self._ask("plan", ANSWER_S, run=run)["plan"]
-        return kept
+        """The `plan` of a run and its `approval` as the host keeps them, to be checked; None where it has no plan."""
+        kept = self._ask("plan", ANSWER_S, run=run)
+        return kept if kept["plan"] is not None else None
 
     def apply(  # noqa: PLR0913 - one argument for each field of the request
         self,
@@ -223,7 +229,15 @@ class HostAgent:
         result = self._ask("apply", deadline_s, **request)["result"]
         if refused := result["refused"]:
             raise (Fenced if refused["reason"] == "fenced" else AgentFailed)(self.name, refused["message"])
-        outcomes: list[State] = result["outcomes"]
+        return self._of_steps("apply", result["outcomes"], steps)
+
+    def _of_steps(self, verb: str, outcomes: list[State], steps: Sequence[Step]) -> list[State]:
+        """The outcomes of steps, in their order as far as they came; AgentFailed where they are of others."""
+        said, asked = [outcome["id"] for outcome in outcomes], [step.id for step in steps]
+        if said != asked[: len(said)]:
+            raise AgentFailed(
+                self.name, f"agent {verb}: the answer is about {', '.join(said[:5])}, asked were {', '.join(asked[:5])}"
+            )
         return outcomes
 
     def close(self) -> None:
@@ -241,10 +255,10 @@ class HostAgent:
             kind = NoPython if NO_PYTHON.search(ended.result.stderr) else AgentFailed
             raise kind(self.name, f"agent {verb}: {ended.problem.found}") from ended
         try:
-            answer: State = json.loads(line)
-        except ValueError:
-            raise AgentFailed(self.name, f"agent {verb}: the answer cannot be read: {line[:2000]!r}") from None
-        if answer["ok"]:
+            ok, answer = parse(verb, line)
+        except Unreadable as wrong:
+            raise AgentFailed(self.name, f"agent {verb}: the answer is not what was expected: {wrong}") from wrong
+        if ok:
             return answer
         raise self._error(verb, answer["reason"], answer)
 
@@ -259,11 +273,20 @@ class HostAgent:
         if reason == "fenced":
             return Fenced(self.name, message)
         if reason == "unwritable":
-            return HostUnwritable(self.name, f"agent {verb}: {message}", answer["path"])
+            return HostUnwritable(self.name, f"agent {verb}: {message}", answer.get("path", ""))
         if reason in ("failed", "busy"):
             return AgentFailed(self.name, f"agent {verb}: {message}")
         next_step = REFUSED_NEXT.get(reason, "use the version of this tool that fits")
         return Refused(Problem(host=self.name, path=self.state_dir, found=message, next=next_step))
+
+
+@cache
+def sources_digest() -> str:
+    """SHA-256 over the sources of the agent, which approvals name: its byte code depends on the Python of this machine."""
+    whole = hashlib.sha256()
+    for path in sorted(AGENT.rglob("*.py")):
+        whole.update(f"{path.relative_to(AGENT)} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 @cache

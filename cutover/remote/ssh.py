@@ -24,8 +24,10 @@ from cutover.remote.timeouts import (
     RETRY_S,
 )
 from cutover.remote.transport import (
+    MOST_BYTES,
     Deadline,
     DeadlinePassed,
+    Flooded,
     LineChannel,
     Lost,
     Result,
@@ -43,12 +45,14 @@ BROKEN = (SSHException, OSError, EOFError)
 class ExecChannel:
     """One command on one SSH channel: its input goes in while its output comes out, so that neither waits for the other."""
 
-    def __init__(self, connection: Connection, channel: Channel) -> None:
+    def __init__(self, name: str, connection: Connection, channel: Channel) -> None:
+        self._name = name  # of the host, in the inventory
         self.connection = connection
         self.input_error: Exception | None = None  # of the source of the input; the channel's own show on the channel
         self._channel = channel
         self._stdout: list[bytes] = []
         self._stderr: list[bytes] = []
+        self._held = 0  # bytes of output that nobody has taken yet
         self._exit_code: int | None = None
         self._signal: str | None = None
 
@@ -118,6 +122,7 @@ class ExecChannel:
             if any(b"\n" in piece for piece in new):
                 line, _, rest = b"".join(self._stdout).partition(b"\n")
                 self._stdout = [rest] if rest else []
+                self._held = len(rest) + sum(map(len, self._stderr))
                 return line
             if over or until.passed:
                 return None
@@ -136,9 +141,16 @@ class ExecChannel:
 
     def _drain(self) -> None:
         while self._channel.recv_ready():
-            self._stdout.append(self._channel.recv(ALL))
+            self._take(self._stdout, self._channel.recv(ALL))
         while self._channel.recv_stderr_ready():
-            self._stderr.append(self._channel.recv_stderr(ALL))
+            self._take(self._stderr, self._channel.recv_stderr(ALL))
+
+    def _take(self, output: list[bytes], piece: bytes) -> None:
+        output.append(piece)
+        self._held += len(piece)
+        if self._held > MOST_BYTES:
+            self.close()
+            raise Flooded(self._name, f"it sent more than {MOST_BYTES >> 20} MB for one answer")
 
 
 class SshLineChannel(LineChannel):
@@ -240,7 +252,7 @@ class SshTransport(Transport):
             try:
                 with guarded(patience + CLOSE_S, lambda stuck=connection: hang_up(stuck)):  # type: ignore[misc]
                     channel = connection.transport.open_session(timeout=patience)
-                return ExecChannel(connection, channel)
+                return ExecChannel(self.name, connection, channel)
             except BROKEN as error:
                 if until.passed:
                     self.doubted = connection

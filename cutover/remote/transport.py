@@ -70,10 +70,19 @@ class DeadlinePassed(RemoteError):
     next_step = "see what the host is busy with (`./invokew status`, then `systemctl` on the host)"
 
 
+class Flooded(RemoteError):
+    """The host sends more than an answer can be. It is not listened to any longer, for the sake of the others."""
+
+    next_step = "see what runs there in the agent's place: who has root on that host?"
+
+
 class UploadFailed(RemoteError):
     """The file did not arrive whole; the target is as it was before."""
 
     next_step = "check space and permissions of the target directory, then run again"
+
+
+MOST_BYTES = 8 << 20  # of one answer, with what a program prints beside it
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,11 @@ def write_validation_reports(run: RunDir, shown: Validation) -> Path | None:
 
 def write_reports(directory: Path, documents: Mapping[str, Document], about: Document, name: str = NAME) -> Path:
     """Write one report for each host below a directory, and the fleet's into it; gives the fleet's path."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # what hosts say is nobody's but its owner's
     for host, found in documents.items():
         path = directory / "hosts" / host / name
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(path, found | {"host": host} | about)
-    directory.mkdir(parents=True, exist_ok=True)
     _write(directory / name, fleet_document(documents) | about)
     return directory / name
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cutover.console.ask import confirm
+from cutover.console.ask import confirm, progress
 from cutover.console.plan import plan_view
 from cutover.core.errors import CutoverError, Interrupted, MixedFleet, Problem, Refused, RolledBack, UsageError
 from cutover.journal.journal import utc_now
@@ -14,6 +14,7 @@ from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import as_problems
 from cutover.remote.timeouts import ARM_S, UPLOAD_S
 from cutover.run.history import CONFIRMED, connect_settled
+from cutover.run.kept_plans import sign
 from cutover.run.leases import holder, take_leases
 from cutover.run.phase import arm, bake, recheck, run_phase
 from cutover.run.planning import contents_for, make_plan
@@ -70,19 +71,21 @@ def approve(session: Session) -> None:
     """Show the plan and have a person approve it; UsageError where nobody does. On `--resume` an approval that was given counts."""
     plan, options = session.plan, session.options
     purpose = "prepare" if options.only_prepare else "cutover"
-    if options.resume and {purpose, "cutover"} & _approved_for(session):
+    approvals = [record.data for record in session.journal.of("approved")]
+    given = [one for one in approvals if one["fingerprint"] == plan.fingerprint]
+    session.approval = next((one["approval"] for one in reversed(given) if one["approval"]), None)
+    if options.resume and any(one["purpose"] in (purpose, "cutover") for one in given):
         return
     if session.console is not None:
         session.console.show(plan_view(plan, diff=options.diff))
     what = f"{options.command} of {len(plan.hosts)} hosts of {plan.environment} to {plan.release.id}, as planned above"
     go_on = f"go on with run {plan.run}: " if options.resume else ""
     confirm(session.ask, f"{go_on}{what} ({plan.fingerprint[:12]})?")
-    session.record("approved", by=holder(), fingerprint=plan.fingerprint, purpose=purpose)
-
-
-def _approved_for(session: Session) -> set[str]:
-    approvals = [record.data for record in session.journal.of("approved")]
-    return {str(one.get("purpose")) for one in approvals if one["fingerprint"] == session.plan.fingerprint}
+    if session.approval is None:
+        session.approval, unsigned = sign(plan, session.targets)
+        if unsigned:
+            progress(f"the plan is not signed, so another machine would not go on with it: {unsigned}")
+    session.record("approved", by=holder(), fingerprint=plan.fingerprint, purpose=purpose, approval=session.approval)
 
 
 def ask_people(session: Session) -> None:

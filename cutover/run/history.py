@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from pydantic import ValidationError
 
 from cutover.core.errors import MixedFleet, Problem, Refused, Unreachable, UsageError
 from cutover.core.step import State
+from cutover.inventory.targets import Targets
 from cutover.journal.pending_rollbacks import PendingRollback, PendingRollbacks, pending_rollbacks
 from cutover.journal.record import Record
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.plan.phases import COMMITTING, ROLLBACK
-from cutover.plan.plan import HostPlan, Plan, joined
+from cutover.plan.plan import HostPlan, Plan
 from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import ASK_S
+from cutover.run.kept_plans import plan_of
 from cutover.run.session import Reached, Session
 
 COMMITS = [phase.name for phase in COMMITTING]
@@ -91,6 +90,9 @@ class Known:
     plan: Plan
     statuses: Mapping[str, State]
     records: Sequence[Record] = ()
+    anew: tuple[
+        str, ...
+    ] = ()  # hosts whose plan was computed anew, for the way back alone: nobody signed what they keep
 
     @property
     def plans(self) -> Mapping[str, HostPlan]:
@@ -173,7 +175,9 @@ def ask(fleet: Fleet) -> tuple[dict[str, State], list[Problem]]:
     return {name: one.unwrap() for name, one in outcomes.items() if one.error is None}, failures(outcomes)
 
 
-def known_run(fleet: Fleet, run: str, wanted: Callable[[Known], bool]) -> tuple[Known | None, list[Problem]]:
+def known_run(
+    fleet: Fleet, targets: Targets, run: str, wanted: Callable[[Known], bool]
+) -> tuple[Known | None, list[Problem]]:
     """The run that is named, else the newest that is wanted (None where no host knows such a run); and who could not say.
 
     The hosts are asked, since they hold what is needed and cannot be out of date.
@@ -184,33 +188,27 @@ def known_run(fleet: Fleet, run: str, wanted: Callable[[Known], bool]) -> tuple[
         found = f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}"
         raise UsageError(Problem(path="--run", found=found, next="name one of these"))
     for candidate in [run] if run else on_hosts:
-        known, unread = known_of(fleet, candidate, statuses)
+        known, unread = known_of(fleet, targets, candidate, statuses)
         if known is not None and (run or wanted(known)):
             return known, [*silent, *unread]
+        # Where what a host keeps of an earlier run cannot be believed, that matters as long as it was not taken back.
+        silent += [one for one in unread if run or HostRun.of(statuses.get(one.host), candidate).owed]
     return None, silent
 
 
-def known_of(fleet: Fleet, run: str, statuses: Mapping[str, State]) -> tuple[Known | None, list[Problem]]:
-    """A run by the plans that its hosts keep (None where none could be read), and who could not give one."""
-    holding = [name for name, status in statuses.items() if any(entry["run"] == run for entry in status["runs"])]
-    kept = fleet.each(lambda agent: agent.plan(run), holding, deadline=ASK_S)
-    parts = [_parse(one.value, name) for name, one in kept.items() if one.value is not None]
-    return (Known(run, joined(parts), statuses) if parts else None), failures(kept)
-
-
-def _parse(document: Mapping[str, Any], host: str) -> Plan:
-    try:
-        return Plan.model_validate(document)
-    except ValidationError as wrong:
-        found = f"it keeps a plan that this version of the tool cannot read: {wrong.errors()[0]['msg']}"
-        where, next_ = f"run {document.get('run', '?')}", "use the version that began the run"
-        raise UsageError(Problem(host=host, path=where, found=found, next=next_)) from wrong
+def known_of(
+    fleet: Fleet, targets: Targets, run: str, statuses: Mapping[str, State]
+) -> tuple[Known | None, list[Problem]]:
+    """A run by its plan (None where there is none that may be believed), and hosts whose part of it is not known."""
+    kept = plan_of(fleet, targets, run, statuses)
+    known = None if kept.plan is None else Known(run, kept.plan, statuses, anew=kept.anew)
+    return known, kept.problems
 
 
 def directory_of(runs: RunDirs, known: Known) -> RunDir:
     """The run's directory on this machine, made anew where this machine never had it (another controller began the run)."""
-    directory = RunDir(runs.root / known.run)
-    directory.evidence.mkdir(parents=True, exist_ok=True)
+    directory = runs.path_of(known.run)
+    directory.make()
     if not directory.plan_file.exists():
         known.plan.save(directory.plan_file)
     return directory

@@ -127,7 +127,7 @@ def _begin(
         }  # fmt: skip
         answer = agent.begin(
             run=session.run, holder=who, nonce=session.nonce, lease_s=session.times.lease,
-            plan=plans[agent.name] if plans else None, claim=claim, head=session.journal.head,
+            plan=plans[agent.name] if plans else None, approval=session.approval, claim=claim, head=session.journal.head,
         )  # fmt: skip
         if answer["reverted"] is not None:
             session.reverted[agent.name] = answer["reverted"]

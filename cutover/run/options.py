@@ -105,9 +105,9 @@ class RunOptions:
     @property
     def runs(self) -> "RunDirs":
         """The runs of this checkout."""
-        from cutover.journal.rundir import RunDirs
+        from cutover.journal.rundir import runs_of
 
-        return RunDirs(self.root / ".cutover" / "runs")
+        return runs_of(self.root)
 
     def directory(self, run: str) -> "RunDir":
         """The directory of a run on this machine, whether or not it is there."""

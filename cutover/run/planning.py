@@ -114,6 +114,41 @@ def _read_facts(fleet: Fleet, roles: Mapping[str, RoleContext]) -> dict[str, dic
     return facts
 
 
+def plan_anew(targets: Targets, kept: Mapping[str, Plan]) -> list[Plan]:
+    """The way back of hosts by roles and inventory alone, where nobody signed what they keep: of that, only what they say of themselves.
+
+    That is, what was found on each before the run, by which it is known what is to come back; one plan, or none where there is no host.
+    """
+    if not kept:
+        return []
+    first = next(iter(kept.values()))
+    facts = {name: part.hosts[name].facts for name, part in kept.items()}
+    release = ReleaseFacts(first.release.id, first.release.sha256, first.release.size, python="", machine="")
+    roles = contexts(targets, RunFacts(first.run, first.run.split("-", 1)[0]), release, facts)
+    hosts = {
+        name: HostPlan(
+            name=name, address=_address(targets, name), service=roles[name].service, variables=targets.variables[name].masked(),
+            facts=dict(facts[name]), steps=_steps(roles[name]), changes=(), diffs=(),
+        )
+        for name in kept
+    }  # fmt: skip
+    service = roles[next(iter(kept))]
+    known = {
+        host for part in kept.values() for batch in part.batches for host in batch if host in targets.inventory.hosts
+    }
+    about = {"title": service.service.title, "old": service.old, "new": service.new}
+    update = {
+        "service": ServicePlan(name=targets.service, **about), "stamp": roles[next(iter(kept))].run.stamp,
+        "created_by": holder(), "created_at": utc_now(), "pattern": targets.options.hosts,
+        "batches": (tuple(sorted({*known, *kept})),), "hosts": hosts, "files": {},
+    }  # fmt: skip
+    return [first.model_copy(update=update)]
+
+
+def _address(targets: Targets, name: str) -> str:
+    return next(host.reached for host in targets.hosts if host.name == name)
+
+
 def contents_for(targets: Targets, plan: Plan, release: ReleaseFacts) -> dict[str, str]:
     """File contents of a plan made earlier: its own texts, and those with secrets rendered anew and held against their digests.
 
@@ -168,7 +203,7 @@ def _host_plan(
     planned = [step for phase in PHASES for step in steps[phase.name]]
     return HostPlan(
         name=name,
-        address=next(host.reached for host in targets.hosts if host.name == name),
+        address=_address(targets, name),
         service=role.service,
         variables=targets.variables[name].masked(),
         facts=dict(role.facts),

@@ -51,7 +51,7 @@ def _connect(config: pytest.Config, named: str) -> None:
     connections = ExitStack()
     config.add_cleanup(connections.close)
     fleet, unreachable = connections.enter_context(reached(targets))
-    known, problems = run_to_check(fleet, option("run"), phase, unreachable)
+    known, problems = run_to_check(fleet, targets, option("run"), phase, unreachable)
     config.pluginmanager.register(OnHosts(held_against(fleet, known, unasked_findings("", problems))))
 
 

@@ -111,16 +111,25 @@ def find_run_or_end(session: Session) -> bool:
     if own.plan_file.exists():
         known = Known(newest, own.plan(), statuses)
     else:
-        read, unread = known_run(session.fleet, newest, lambda _known: True)
+        read, unread = known_run(session.fleet, session.targets, newest, lambda _known: True)
         lost = tuple(dict.fromkeys((*lost, *unread)))
         if read is None:
             raise Refused(lost)
+        _refuse_unsigned(read)
         known = read
     _refuse_other_hosts(session.targets, known.plan)
     _refuse_superseded(known)
     session.known, session.directory = known, directory_of(options.runs, known)
     session.lost = tuple(problem for problem in lost if problem.host in _hosts(known.plan))
     return _ended(session.directory, known)
+
+
+def _refuse_unsigned(known: Known) -> None:
+    """Nobody goes forward by what hosts say was planned; the way back is computed anew."""
+    found = f"the plan of run {known.run} is not on this machine, and nobody signed what this host keeps of it"
+    next_ = "go on where the run was begun, or back with `./invokew rollback`"
+    if known.anew:
+        raise Refused(Problem(host=name, found=found, next=next_) for name in known.anew)
 
 
 def _open_on(statuses: Mapping[str, State]) -> list[str]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cutover.console.ask import confirm
+from cutover.console.ask import confirm, progress
 from cutover.core.errors import CutoverError, ExitCode, Locked, MixedFleet, Problem, Unreachable, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
@@ -52,7 +52,7 @@ def find_run_or_end(session: Session) -> bool:
     """Connect to the hosts that can be reached, and find the run to go back from; True where there is none."""
     targets, options = session.targets, session.options
     session.fleet, unreachable = session.resources.enter_context(reached(targets))
-    known, silent = known_run(session.fleet, options.run, lambda candidate: wants_back(options, candidate))
+    known, silent = known_run(session.fleet, targets, options.run, lambda candidate: wants_back(options, candidate))
     session.lost = tuple(
         replace(problem, found=f"{problem.found}; whether it is on the new release is not known")
         for problem in (*unreachable, *silent)
@@ -88,6 +88,9 @@ def _begun_here(directory: RunDir) -> bool:
 def approve(session: Session) -> None:
     """Have a person approve the way back; a rollback that is resumed was approved before."""
     session.ask.run_id = session.known.run
+    for name in session.known.anew:
+        words = "; ".join(step.words for step in session.known.plans[name].of(ROLLBACK))
+        progress(f"{name}: nobody signed the plan that it keeps; its way back by roles and inventory: {words}")
     if not session.options.resume and not session.options.yes:
         hosts = ", ".join(session.known.owed)
         old = session.known.plan.service.old

@@ -55,7 +55,7 @@ def foresee(targets: Targets, options: RunOptions) -> Ahead:
                 meant.append(candidate)
             return False  # all of them: one is undone after the other
 
-        named, silent = known_run(fleet, options.run, wanted)
+        named, silent = known_run(fleet, targets, options.run, wanted)
         if named is not None:
             wanted(named)
         statuses, _ = ask(fleet)

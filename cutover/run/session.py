@@ -120,6 +120,7 @@ class Session:
     fleet: Fleet = field(init=False)
     plan: Plan = field(init=False)
     plans: Mapping[str, HostPlan] = field(init=False)  # of the hosts that are worked on, in order
+    approval: State | None = None  # signed, for hosts to keep with their plan; None where nobody signs plans
     contents: Mapping[str, str] = field(default_factory=dict)  # file texts by digest, secrets included, in memory only
     artifact: Path | None = None
     facts_found: Sequence[Finding] = ()  # in phase 0, which proves lines of the checklist

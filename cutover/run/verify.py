@@ -33,14 +33,14 @@ def phase_to_check(phase: str) -> Phase | None:
 
 
 def run_to_check(
-    fleet: Fleet, run: str, phase: Phase | None, unreachable: Sequence[Problem]
+    fleet: Fleet, targets: Targets, run: str, phase: Phase | None, unreachable: Sequence[Problem]
 ) -> tuple[Known | None, list[Problem]]:
     """The run whose plans the hosts are held against, and why which hosts cannot be: who could not be asked hides no other.
 
     None where nobody who answers knows such a run. UsageError where all answer and there is none, or where a host has no part in it.
     """
     phases = [phase.name] if phase else [one.name for one in (*COMMITTING, ROLLBACK)]
-    known, silent = known_run(fleet, run, lambda candidate: candidate.ran(phases))
+    known, silent = known_run(fleet, targets, run, lambda candidate: candidate.ran(phases))
     unasked = [*unreachable, *silent]
     lost = {problem.host for problem in unasked}
     answering = [name for name in fleet.agents if name not in lost]
@@ -122,7 +122,7 @@ def verify(targets: Targets, *, run: str, phase: str, junit: Path | None) -> Jud
         refuse_unwritable(junit)
     findings: list[Finding] = []
     with reached(targets) as (fleet, unreachable):
-        known, problems = run_to_check(fleet, run, named, unreachable)
+        known, problems = run_to_check(fleet, targets, run, named, unreachable)
         chosen = named or (last_phase(known) if known else None)
         silent = unasked_findings(chosen.name if chosen else "verify", problems)
         if chosen is not None:
@@ -180,7 +180,7 @@ def shadow(targets: Targets, *, run: str) -> Judged:
         missing = f"service {targets.service} has no comparison of both releases (`shadow` in its steps.py)"
         raise UsageError(Problem(missing, "`./invokew validate` judges the release in service", path="shadow"))
     with reached(targets) as (fleet, unreachable):
-        staged_by, releases, silent = _releases(fleet, run)
+        staged_by, releases, silent = _releases(fleet, targets, run)
         lost = {problem.host for problem in silent}
         steps = {
             name: steps_of(replace(roles[name], release=releases.get(name, NO_RELEASE)), BAKES.name, SHADOW)
@@ -192,10 +192,10 @@ def shadow(targets: Targets, *, run: str) -> Judged:
     return Judged("Both releases on the same input", *found, staged_by)
 
 
-def _releases(fleet: Fleet, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:
+def _releases(fleet: Fleet, targets: Targets, run: str) -> tuple[str, dict[str, ReleaseFacts], list[Problem]]:
     """The run that staged a release last, the release that lies on each host since then, and who could not say."""
     staged = [phase.name for phase in (STAGES, *COMMITTING, ROLLBACK)]
-    known, silent = known_run(fleet, run, lambda candidate: candidate.ran(staged))
+    known, silent = known_run(fleet, targets, run, lambda candidate: candidate.ran(staged))
     if known is None:
         return "", {}, silent
     plan = known.plan.release  # it does not keep what it was built for, and only its name is asked for

@@ -28,7 +28,9 @@ def steps(role: RoleContext) -> list[Step]:
     ]
     if health:
         words, next_ = f"health of {role.new} at {health.url}", f"{role.new} runs but is not ready: see its answer"
-        found.append(http("activation.ready", health.url, role.healthy, wait_s=within, words=words, next=next_))
+        found.append(
+            http("activation.ready", health.url, role.healthy, wait_s=within, words=words, unit=new.unit, next=next_)
+        )
     outage = probe(
         "activation.outage",
         "gap",

@@ -32,24 +32,10 @@ def steps(role: RoleContext) -> list[Step]:
 
 def entries(role: RoleContext) -> list[dict[str, Any]]:
     """What is backed up, by name. What is not there is recorded as absent, and a restore makes it absent again."""
-    service, units = role.service, role.service.unit_dir
-    old, new = service.old.unit, service.new.unit
-    current = [{"name": "release", "kind": "link", "source": service.current}] if service.current else []
+    service, old = role.service, role.service.old.unit
     argv = ["systemctl", "--no-pager", "--full", "-n", str(service.log_lines), "status", old]
     return [
-        *(
-            {"name": file.name, "kind": "file", "source": file.path, "as": file.backup_as or f"files/{file.name}"}
-            for file in service.files
-        ),
-        {
-            "name": "old-unit",
-            "kind": "file",
-            "source": role.facts["old"].get("file") or f"{units}/{old}",
-            "as": f"units/{old}",
-        },
-        {"name": "old-drop-ins", "kind": "tree", "source": f"{units}/{old}.d", "as": f"units/{old}.d"},
-        {"name": "new-unit", "kind": "file", "source": f"{units}/{new}", "as": f"units/{new}"},
-        *current,
+        *role.files_and_units,
         *(entry.snapshot for entry in service.restored),
         {"name": "old-state", "kind": "unit", "unit": old},
         {"name": "old-status", "kind": "output", "argv": argv, "as": f"{role.old_name}_status_before.log"},

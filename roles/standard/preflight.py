@@ -133,6 +133,7 @@ def _old(role: RoleContext) -> list[Step]:
                 old.health.answer,
                 wait_s=0,
                 words=f"health of {role.old} at {old.health.url}",
+                unit=old.unit,
                 probe=True,
                 next=f"a rollback to an unhealthy {role.old} helps nobody: see journalctl -u {old.unit}",
             )

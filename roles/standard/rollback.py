@@ -39,7 +39,6 @@ def _files_back(role: RoleContext) -> list[Step]:
         {"name": file.name, "kind": "file", "source": file.path, "as": f"files/{file.name}"} for file in service.files
     ]
     unit = {"name": "new-unit", "kind": "file", "source": f"{service.unit_dir}/{new}", "as": new}
-    restored = [*(file.name for file in service.files), "old-unit", "old-drop-ins", "new-unit"]
     return [
         snapshot(
             "rollback.keep-files",
@@ -53,7 +52,7 @@ def _files_back(role: RoleContext) -> list[Step]:
             "rollback.files",
             place,
             role.run.id,
-            [*restored, *(["release"] if service.current else [])],
+            role.files_and_units,
             needs=NEW_GONE,
             next=f"restore the files of {place} by hand",
         ),
@@ -87,7 +86,7 @@ def _state_back(role: RoleContext) -> list[Step]:
         "rollback.state",
         f"{place}/final",
         run,
-        [entry.name for entry in service.restored],
+        [entry.snapshot for entry in service.restored],
         unless=f"{role.state_dir}/runs/{run}/batches/activation-*",
         not_while=old,
         needs=(*NEW_GONE, "rollback.keep"),
@@ -118,6 +117,7 @@ def _start_old(role: RoleContext) -> list[Step]:
         old.health.answer,
         wait_s=old.health.within,
         words=f"health of {role.old}",
+        unit=old.unit,
         needs=("rollback.old",),
         next=f"{role.old} runs but is not healthy: journalctl -u {old.unit}",
     )

@@ -49,4 +49,6 @@ def _healthy(role: RoleContext, name: str) -> list[Step]:
     if health is None:
         return []
     words, next_ = f"health of {role.new}", f"{role.new}'s answer says what is wrong"
-    return [http(name, health.url, role.healthy, wait_s=0, words=words, next=next_, probe=True)]
+    return [
+        http(name, health.url, role.healthy, wait_s=0, words=words, unit=role.service.new.unit, next=next_, probe=True)
+    ]

@@ -1,10 +1,12 @@
 """What answers on a host: waits end, refusals are answers, nothing is followed elsewhere."""
 
 import json
+import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -130,10 +132,38 @@ def test_a_probe_asks_once(url: str) -> None:
 def test_one_that_accepts_and_says_nothing_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         seen = look("http", url=f"http://127.0.0.1:{silent.getsockname()[1]}/", answer_s=0.1)
-    assert seen == {"answers": False, "status": "none", "why": "timed out"}
+    assert seen == {"answers": False, "status": "none", "why": "no whole answer within 0.1 s"}
 
 
 def test_every_address_is_named_as_reached_or_not(url: str) -> None:
     there, closed = url.removeprefix("http://"), f"127.0.0.1:{free_port()}"
     seen = look("connections", targets=[there, closed])
     assert (seen["tried"], seen["reached"], list(seen["unreachable"])) == (2, [there], [closed])
+
+
+def test_an_answer_without_an_end_takes_no_more_than_its_time_and_its_bytes() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def trickle() -> None:
+            for first in (b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (1 << 20)):
+                peer, _ = listener.accept()
+                with peer, suppress(OSError):
+                    peer.sendall(first)
+                    while True:
+                        peer.sendall(b"x")
+                        time.sleep(0.02)
+
+        thread = threading.Thread(target=trickle)
+        thread.start()
+        url, began = f"http://127.0.0.1:{listener.getsockname()[1]}", time.monotonic()
+        assert look("http", url=url, answer_s=0.5)["why"] == "no whole answer within 0.5 s"
+        assert len(look("http", url=url, answer_s=5)["body"]) == 65536
+        assert time.monotonic() - began < 4
+        thread.join()
+
+
+def test_who_listens_must_be_of_the_unit(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "show", lambda *_: {"ControlGroup": "/x"})
+    for processes, by in (([os.getpid()], "a.service"), ([], "others")):
+        monkeypatch.setattr(network, "processes_of", lambda _, found=processes: found)
+        assert look("http", url=url, unit="a.service")["served_by"] == by

@@ -19,7 +19,6 @@ from tests.agent.doing import do, look
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 RUN = "20260102T030405Z-abc123"
-ENTRIES = ["config", "unit", "release", "metrics", "drop-ins"]
 
 
 def everything(root: Path) -> dict[str, Any]:
@@ -54,25 +53,32 @@ def live(tmp_path: Path) -> Path:
     return root
 
 
-@pytest.fixture
-def snapshot(tmp_path: Path, live: Path) -> Path:
-    place = tmp_path / "rollback" / RUN
-    entries = [
+def entries_of(live: Path) -> list[dict[str, str]]:
+    """What is backed up and restored."""
+    return [
         {"name": "config", "kind": "file", "source": str(live / "etc/pipeline.yml"), "as": "pipeline.yml"},
         {"name": "unit", "kind": "file", "source": str(live / "etc/v2.service"), "as": "units/v2.service"},
         {"name": "release", "kind": "link", "source": str(live / "current")},
         {"name": "metrics", "kind": "tree", "source": str(live / "data/metrics"), "as": "metrics_backup"},
         {"name": "drop-ins", "kind": "tree", "source": str(live / "etc/v1.d"), "as": "units/v1.d"},
     ]
-    args = {"directory": str(place), "run": RUN, "entries": entries, "reuse": None}
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, live: Path) -> Path:
+    place = tmp_path / "rollback" / RUN
+    args = {"directory": str(place), "run": RUN, "entries": entries_of(live), "reuse": None}
     assert do("snapshot", args, {"exists": True, "verified": True})["ok"]
     return place
 
 
 def restore(
-    snapshot: Path, *, entries: list[str] | None = None, run: str = RUN, once: bool = False, **more: str
+    snapshot: Path, *, entries: list[Any] | None = None, run: str = RUN, once: bool = False, **more: Any
 ) -> State:
-    args = {"directory": str(snapshot), "run": run, "entries": entries or ENTRIES, "once": once, "unless": "/nowhere/*"}
+    live = next(path for path in snapshot.parents if (path / "live").is_dir()) / "live"
+    known = {one["name"]: one for one in entries_of(live)}
+    planned = [known.get(one, one) if isinstance(one, str) else one for one in entries or known]
+    args = {"directory": str(snapshot), "run": run, "entries": planned, "once": once, "unless": "/nowhere/*"}
     return do("restore", args | more, {"identical": True})
 
 
@@ -116,14 +122,14 @@ def test_a_disk_that_fills_up_is_left_as_it_was(
     live: Path, snapshot: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     v2_was_here(live)
-    before, rename = everything(live / "data/metrics"), Path.rename
+    before, rename = everything(live / "data/metrics"), os.rename
 
-    def full(path: Path, target: Path | None = None) -> Path:
-        if target is None or path.name.endswith(".cutover-new"):
+    def full(path: Path | str, *_target: object, **folders: int) -> None:
+        if not folders or str(path).endswith(".cutover-new"):
             raise OSError(28, "No space left on device")
-        return rename(path, target)
+        rename(path, *_target, **folders)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(*((Path, "rename", full) if what == "exchange" else (durable, "sync_filesystem", full)))
+    monkeypatch.setattr(*((os, "rename", full) if what == "exchange" else (durable, "sync_filesystem", full)))
     outcome = rehearse(snapshot) if what == "rehearse" else restore(snapshot, entries=["metrics"])
     assert (outcome["ok"], "No space left" in outcome["error"]) == (False, True)
     assert everything(live / "data/metrics") == before
@@ -185,15 +191,24 @@ def test_each_difference_alone_is_seen_and_put_right(live: Path, snapshot: Path,
 
 
 @pytest.mark.parametrize("once", [False, True])
-@pytest.mark.parametrize("what", ["another run", "no such entry", "no manifest"])
-def test_nothing_is_restored_from_what_is_not_meant(live: Path, snapshot: Path, what: str, once: bool) -> None:
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"run": "another-run"}, "belongs to run"),
+        ({"entries": [{"name": "secrets", "kind": "file", "source": "/etc/shadow"}]}, "has no entry secrets"),
+        (
+            {"entries": [{"name": "metrics", "kind": "tree", "source": "/etc", "as": "metrics_backup"}]},
+            "planned '/etc'",
+        ),
+    ],
+)
+def test_nothing_is_restored_from_what_is_not_meant(
+    live: Path, snapshot: Path, change: dict[str, Any], found: str, once: bool
+) -> None:
     v2_was_here(live)
     now = everything(live)
-    if what == "no manifest":
-        (snapshot / "manifest.json").unlink()
-    entries = ["config", "secrets"] if what == "no such entry" else None
-    outcome = restore(snapshot, entries=entries, run="another-run" if what == "another run" else RUN, once=once)
-    assert outcome["ok"] is False
+    outcome = restore(snapshot, once=once, **{"run": RUN, **change})
+    assert (outcome["ok"], found in outcome["error"]) == (False, True), outcome
     assert outcome["error"]
     assert everything(live) == now
 

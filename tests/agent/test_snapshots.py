@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent import durable
+from cutover.agent import paths
 from cutover.agent.modules import units
 from cutover.agent.work import State
 from tests.agent import doing
@@ -151,16 +151,16 @@ def test_a_link_where_a_file_should_be_is_refused_and_nothing_is_left(tmp_path: 
 def test_what_vanishes_while_it_is_copied_is_left_out(
     tmp_path: Path, live: Path, victim: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    listed = durable.tree
+    listed = paths.tree
 
-    def and_then_it_goes(root: Path) -> dict[str, os.stat_result]:
-        found = listed(root)
+    def and_then_it_goes(root: Path, left_out: list[str] | None = None) -> dict[str, os.stat_result]:
+        found = listed(root, left_out)
         path = live / "metrics" / victim
         if root == live / "metrics":
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         return found
 
-    monkeypatch.setattr(durable, "tree", and_then_it_goes)
+    monkeypatch.setattr(paths, "tree", and_then_it_goes)
     outcome = take(tmp_path / "s", live)
     assert outcome["ok"], outcome
     files = manifest(tmp_path / "s")["entries"]["metrics"]["files"]

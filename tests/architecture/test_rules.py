@@ -17,6 +17,7 @@ BAD = [
     ("the agent is standard library", "cutover/agent/x.py", "import yaml"),
     ("the agent is standard library", "cutover/agent/x.py", "from cutover.core import verdict"),
     ("one file of the agent moves files and gives them away", "cutover/agent/x.py", "import os\nos.chown('f', 0, 0)"),
+    ("modules of the agent open files through one file", "cutover/agent/modules/x.py", "Path('f').read_text()"),
     ("run_tests needs its release only", "cutover/agent/run_tests.py", "import pytest"),
     ("core, inventory and plan ask nobody", "cutover/plan/x.py", "from time import time"),
     ("roles ask nobody", "roles/v2/steps.py", "from cutover.remote import session"),

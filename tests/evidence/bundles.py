@@ -16,10 +16,10 @@ from cutover.core.verdict import Verdict
 from cutover.evidence.bundle import read
 from cutover.evidence.collect import VerifiedBundle, make_bundle, verify_bundle
 from cutover.evidence.manifest import NAME, SIGNATURE, Manifest, tar_info
-from cutover.evidence.signing import NAMESPACE, choose, sign
 from cutover.journal.journal import Journal
 from cutover.journal.record import Record, parse
 from cutover.journal.rundir import RunDir
+from cutover.journal.signing import EVIDENCE, choose, sign
 from tests.timeline.runs import plan
 
 MADE = "2026-01-03T00:00:00.000Z"
@@ -110,7 +110,7 @@ def make_ground(root: Path, *, watched: bool = True) -> Ground:
     ann, bob = key(root, "ann"), key(root, "bob")
     inventory = root / "inventory" / "stage"
     inventory.mkdir(parents=True)
-    signers = allow(inventory / "allowed_signers", (ANN, f'namespaces="{NAMESPACE}"', ann))
+    signers = allow(inventory / "allowed_signers", (ANN, f'namespaces="{EVIDENCE}"', ann))
     run, other = (make_run(runs, f"20260102T030405Z-{end}", watched=watched) for end in ("abc123", "def456"))
     return Ground(root, run, other, ann, bob, signers)
 
@@ -146,7 +146,7 @@ def signed(parts: Members, by: Path, **changed: Any) -> bytes:
     entries = [{"path": name, "size": len(content), "sha256": sha256_bytes(content)} for name, content in files]
     fields = {**json.loads(dict(parts)[NAME]), "files": entries, "public_key": mine.public, **changed}
     text = (json.dumps(fields, indent=1, sort_keys=True) + "\n").encode()
-    return together([(NAME, text), (SIGNATURE, sign(text, mine)), *files])
+    return together([(NAME, text), (SIGNATURE, sign(text, mine, EVIDENCE)), *files])
 
 
 def with_file(parts: Members, name: str, content: bytes) -> Members:

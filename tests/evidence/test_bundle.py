@@ -10,7 +10,7 @@ from cutover.core.errors import UsageError
 from cutover.core.verdict import Verdict
 from cutover.evidence.collect import make_bundle, verify_bundle
 from cutover.evidence.manifest import NAME, SIGNATURE
-from cutover.evidence.signing import fingerprint
+from cutover.journal.signing import fingerprint
 from tests.evidence.bundles import (
     ANN,
     BOB,

@@ -8,9 +8,9 @@ from tarfile import BLOCKSIZE, GNU_FORMAT, PAX_FORMAT, USTAR_FORMAT, TarInfo
 
 import pytest
 
-from cutover.evidence import signing
 from cutover.evidence.manifest import NAME, SIGNATURE
-from cutover.evidence.signing import choose, sign
+from cutover.journal import signing
+from cutover.journal.signing import EVIDENCE, choose, sign
 from tests.evidence import bundles
 from tests.evidence.bundles import Ground, Members, Mutant, members, records, signed, together, with_file
 
@@ -129,7 +129,7 @@ def manifests(bundle: Bundle) -> Iterator[Mutant]:
         yield f"{path} changed", together(with_file(parts, NAME, again))
     yield "nested deeply", together(with_file(parts, NAME, b"[" * 100_000))
     for words, other in (("a key twice", text.replace(b"{\n", b'{\n "run": "x",\n', 1)), ("space", text + b"\n")):
-        signature = sign(other, choose(str(bundle.ground.ann)))
+        signature = sign(other, choose(str(bundle.ground.ann)), EVIDENCE)
         yield words, together(with_file(with_file(parts, NAME, other), SIGNATURE, signature))
 
 
@@ -204,6 +204,6 @@ def test_who_may_sign_is_found_too(
     bundle: Bundle, mutants: Callable[[Bundle], Iterator[Mutant]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if every signature were good: what the parts say of each other is enough."""
-    monkeypatch.setattr(bundles, "sign", lambda _payload, _key: dict(bundle.parts)[SIGNATURE])
+    monkeypatch.setattr(bundles, "sign", lambda *_: dict(bundle.parts)[SIGNATURE])
     monkeypatch.setattr(signing, "judge", lambda *_: [])
     assert bundles.survivors(bundle.ground, mutants(bundle), bundle.whole) == []

@@ -9,15 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cutover.core.errors import Problem, Unjudged, UsageError
-from cutover.evidence import signing
-from cutover.evidence.manifest import Manifest
-from cutover.evidence.signing import NAMESPACE, SigningKey, choose, engineer_of, judge, sign
+from cutover.journal import signing
+from cutover.journal.signing import EVIDENCE, Signed, SigningKey, choose, engineer_of, judge, sign
 from tests.checkout import ROOT
 from tests.evidence.bundles import ANN, BOB, MADE, allow, key
 
@@ -25,8 +25,8 @@ PAYLOAD = b"payload"
 SECRET = "open sesame"  # noqa: S105 - of keys that live as long as a test
 ASK = """
 import sys
-from cutover.evidence.signing import choose, sign
-print("SIGNED", sign(b"payload", choose(sys.argv[1])).count(b"SSH SIGNATURE"))
+from cutover.journal.signing import EVIDENCE, choose, sign
+print("SIGNED", sign(b"payload", choose(sys.argv[1]), EVIDENCE).count(b"SSH SIGNATURE"))
 """
 
 
@@ -66,17 +66,14 @@ def script(path: Path, text: str) -> Path:
 def judged(
     signature: bytes, chosen: SigningKey, signers: Path | None = None, *, payload: bytes = PAYLOAD, **changed: Any
 ) -> list[Problem]:
-    """What is wrong with a signature by this key, where the manifest is Ann's."""
-    manifest = Manifest(
-        run="r", service="s", environment="e", made_at=MADE, engineer=ANN, public_key=chosen.public, fingerprint=None,
-        heads={}, files=(),
-    )  # fmt: skip
-    return judge(payload, signature, manifest.model_copy(update=changed), signers)
+    """What is wrong with a signature by this key, where Ann is said to have signed."""
+    signed = Signed(payload, signature, ANN, chosen.public, MADE, EVIDENCE, "sig", "see who altered it")
+    return judge(replace(signed, **changed), signers)
 
 
 def test_a_signature_is_good_for_its_bytes_its_person_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = choose(str(key(tmp_path, "ann")))
-    signature = sign(PAYLOAD, chosen)
+    signature = sign(PAYLOAD, chosen, EVIDENCE)
     validity = 'valid-after="202601022350Z",valid-before="202601030010Z"'
     signers = allow(tmp_path / "list", (ANN, validity, tmp_path / "ann"))
     assert judged(signature, chosen) == []
@@ -95,7 +92,7 @@ def test_the_order_in_which_a_key_is_looked_for(tmp_path: Path, agent: Path, mon
     offered = choose("")
     assert (offered.source, offered.path) == ("ssh-agent", None)
     for chosen in (offered, choose(str(agent)), choose(f"{agent}.pub")):  # the file has a passphrase, the agent its key
-        assert judged(sign(PAYLOAD, chosen), chosen) == []
+        assert judged(sign(PAYLOAD, chosen, EVIDENCE), chosen) == []
     monkeypatch.delenv("SSH_AUTH_SOCK")
     with pytest.raises(UsageError, match="no SSH key to sign with") as none:
         choose("")
@@ -112,7 +109,7 @@ def test_a_passphrase_without_a_terminal_ends_at_once(tmp_path: Path, monkeypatc
     monkeypatch.setenv("SSH_ASKPASS_REQUIRE", "force")
     monkeypatch.setenv("DISPLAY", ":0")
     with pytest.raises(UsageError, match="there is no terminal") as refused:
-        sign(PAYLOAD, choose(str(private)))
+        sign(PAYLOAD, choose(str(private)), EVIDENCE)
     assert f"ssh-add {private}" in refused.value.problems[0].next
 
 
@@ -137,12 +134,12 @@ def test_what_hangs_is_ended_and_without_ssh_keygen_nothing_is_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = choose(str(key(tmp_path, "ann")))
-    signature = sign(PAYLOAD, chosen)
+    signature = sign(PAYLOAD, chosen, EVIDENCE)
     hanging = script(tmp_path / "bin" / "ssh-keygen", "sleep 600 & sleep 600")
     monkeypatch.setenv("PATH", f"{hanging.parent}:{os.environ['PATH']}")
     monkeypatch.setattr(signing, "ALONE_S", 0.2)
     with pytest.raises(UsageError, match="did not end within"):
-        sign(PAYLOAD, chosen)
+        sign(PAYLOAD, chosen, EVIDENCE)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unjudged, match="no ssh-keygen"):
         judged(signature, chosen)
@@ -160,12 +157,12 @@ def test_keys_that_cannot_be_used_are_refused_with_what_to_do(tmp_path: Path) ->
             choose(str(tmp_path / name))
     for name in ("lost.pub", "swapped"):
         with pytest.raises(UsageError, match=r"could not sign|another key") as refused:
-            sign(PAYLOAD, choose(str(tmp_path / name)))
+            sign(PAYLOAD, choose(str(tmp_path / name)), EVIDENCE)
         assert refused.value.problems[0].next
     whole = key(tmp_path, "whole")
     (tmp_path / "whole.pub").unlink()  # the private half shows it
     chosen = choose(str(whole))
-    assert judged(sign(PAYLOAD, chosen), chosen) == []
+    assert judged(sign(PAYLOAD, chosen, EVIDENCE), chosen) == []
 
 
 def armored(blob: bytes) -> bytes:
@@ -175,14 +172,14 @@ def armored(blob: bytes) -> bytes:
 
 def test_a_signature_in_another_form_than_ssh_keygen_writes_is_refused(tmp_path: Path) -> None:
     chosen = choose(str(key(tmp_path, "ann")))
-    signature = sign(PAYLOAD, chosen)
+    signature = sign(PAYLOAD, chosen, EVIDENCE)
     blob = base64.b64decode(b"".join(signature.splitlines()[1:-1]))
     assert armored(blob) == signature
-    at = blob.index(NAMESPACE.encode()) + len(NAMESPACE)
+    at = blob.index(EVIDENCE.encode()) + len(EVIDENCE)
     assert blob[at : at + 4] == bytes(4)  # the reserved field
     blobs = [
         blob[:at] + b"\0\0\0\1x" + blob[at + 4 :], blob[:6] + bytes(4) + blob[10:], blob + b"x", blob[:-1],
-        blob.replace(NAMESPACE.encode(), NAMESPACE.upper().encode()),
+        blob.replace(EVIDENCE.encode(), EVIDENCE.upper().encode()),
     ]  # fmt: skip
     others = [
         *map(armored, blobs),

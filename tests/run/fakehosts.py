@@ -213,7 +213,7 @@ def targets_of(folder: Path, names: Sequence[str]) -> Targets:
     """As much of the targets as is read."""
     found = SimpleNamespace(
         root=folder, environment="lab", service="toy", names=names, options=SimpleNamespace(release="", hosts="lab"), place="inventory/lab",
-        others=lambda others: targets_of(folder, others),
+        others=lambda others: targets_of(folder, others), inventory=SimpleNamespace(directory=folder / "inventory", hosts={}),
     )  # fmt: skip
     return cast("Targets", found)
 

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from cutover.plan.plan import Plan
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import Fleet, Pool
 from cutover.remote.transport import Lost, Result
-from cutover.run import cutover, history, leases, resume, rollback, rollback_check, verify
+from cutover.run import cutover, history, kept_plans, leases, resume, rollback, rollback_check, verify
 from cutover.run import session as sessions
 from cutover.run.options import RunOptions
 from cutover.run.session import Session, StopSignal
@@ -214,6 +214,13 @@ def _make_plan(session: Session) -> None:
     )
 
 
+def _plan_anew(_targets: Targets, kept: Mapping[str, Plan]) -> list[Plan]:
+    first = next(iter(kept.values()), None)
+    if first is None:
+        return []
+    return [plan_of(first.run, first.batches).model_copy(update={"hosts": plan_of(first.run, (tuple(kept),)).hosts})]
+
+
 @dataclass
 class Holders:
     """Whether holders of leases are taken for dead: all machines here are one process, which lives."""
@@ -231,6 +238,7 @@ def machines(monkeypatch: pytest.MonkeyPatch) -> Holders:
         monkeypatch.setattr(module, "times_of", lambda _targets: TIMES)
     monkeypatch.setattr(sessions, "show_journal", lambda _session: None)
     monkeypatch.setattr(cutover, "make_plan", _make_plan)
+    monkeypatch.setattr(kept_plans, "plan_anew", _plan_anew)
     monkeypatch.setattr(resume, "get_release", lambda _session: None)
     holders = Holders()
     monkeypatch.setattr(leases, "is_dead", lambda _process: holders.dead)

@@ -15,7 +15,7 @@ from cutover.remote.fleet import Fleet
 from cutover.remote.transport import Lost, Result
 from cutover.run import verify
 from cutover.run.checks import Checked, run_checks
-from tests.run.fakehosts import host_plan
+from tests.run.fakehosts import host_plan, targets_of
 
 _names = itertools.count(1)
 PASSES = '''
@@ -163,9 +163,9 @@ def test_a_run_that_nobody_knows_is_wrong_usage_only_where_everybody_answers(
     monkeypatch.setattr(verify, "known_run", lambda *_: (None, silent))
     if code is not None:
         with pytest.raises(UsageError):
-            verify.run_to_check(fleet, "", None, [])
+            verify.run_to_check(fleet, targets_of(Path(), ("a",)), "", None, [])
         return
-    known, unasked = verify.run_to_check(fleet, "", None, [])
+    known, unasked = verify.run_to_check(fleet, targets_of(Path(), ("a",)), "", None, [])
     assert known is None
     assert [one.host for one in unasked] == ["b", "a"]
     assert "it knows no run" in unasked[1].found

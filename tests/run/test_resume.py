@@ -26,13 +26,6 @@ def test_a_run_is_resumed_with_its_own_plan_and_a_higher_token(world: World, tmp
     assert one.last_end() == 0
 
 
-def test_another_machine_goes_on_by_what_the_hosts_hold(world: World, tmp_path: Path) -> None:
-    killed(world, tmp_path / "one", "validation", "a")
-    other = Machine(world, tmp_path / "other", HOSTS)
-    assert other.resume() == (RUN, None)
-    assert on_v2(world, "a", "b")
-
-
 def test_a_host_that_reverted_by_itself_takes_all_back(world: World, tmp_path: Path) -> None:
     one = killed(world, tmp_path, "activation", "b")
     world.host("b").goes_back_by_itself()

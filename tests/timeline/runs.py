@@ -214,7 +214,7 @@ def host_plan(name: str, number: int) -> HostPlan:
     steps["validation"] += (judged,)
     steps["rollback"] = (
         snapshot("rollback.keep", "/backup/new_kept", RUN, []),
-        restore("rollback.files", "/backup", RUN, ["config"]),
+        restore("rollback.files", "/backup", RUN, [{"name": "config"}]),
         _gap("rollback.away", "how long V1 was away", "v1", "v1"),
         _gap("rollback.outage", "outage of the rollback", "v2", "v1"),
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cutover.agent import durable
+from cutover.agent import durable, paths
 from cutover.agent.work import Args, CannotChange, State, Work
 
 TEXT_MOST = 1 << 16
@@ -19,7 +19,7 @@ TYPES = {stat.S_IFREG: "file", stat.S_IFDIR: "directory", stat.S_IFLNK: "link"}
 def look(args: Args, _work: Work) -> State:
     """What stands at args["path"], links not followed: exists, type, mode (text such as 0644), owner, group; sha256 or target."""
     path = Path(args["path"])
-    found = durable.status(path)
+    found = paths.status(path)
     if found is None:
         return {"exists": False, "type": "absent"}
     state = {
@@ -32,20 +32,20 @@ def look(args: Args, _work: Work) -> State:
     if state["type"] == "file":
         state["sha256"] = durable.sha256_file(path)
     if state["type"] == "link":
-        state["target"] = str(path.readlink())
+        state["target"] = paths.link_target(path)
     return state
 
 
 def look_text(args: Args, _work: Work) -> State:
     """Whether it exists, and the text of a small text file (64 KiB at most, in whole lines), for the plan's diff."""
-    path = Path(args["path"])
-    if not path.is_file():
+    try:
+        with paths.reading(paths.real(Path(args["path"]))) as file:
+            content = file.read(TEXT_MOST)
+            if file.read(1):  # half a line might hold half a secret, which no mask would know
+                content = content[: content.rfind(b"\n") + 1] or b"(one line of more than 64 KiB)\n"
+    except FileNotFoundError:
         return {"exists": False, "text": ""}
-    with path.open("rb") as file:
-        content = file.read(TEXT_MOST)
-        if file.read(1):  # half a line might hold half a secret, which no mask would know
-            content = content[: content.rfind(b"\n") + 1] or b"(one line of more than 64 KiB)\n"
-        return {"exists": True, "text": content.decode(errors="backslashreplace")}
+    return {"exists": True, "text": content.decode(errors="backslashreplace")}
 
 
 def change(args: Args, desired: Args, before: State, work: Work) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from stat import S_ISDIR
+from stat import S_ISDIR, S_ISREG
 
-from cutover.agent import durable, process
+from cutover.agent import durable, paths, process
 from cutover.agent.clock import COMPILE_S
 from cutover.agent.work import Args, CannotChange, State, Work
 
 MANIFEST = "manifest.json"
+ARTIFACT = ".artifact"
 # Digests of the byte code: the manifest names sources only, and byte code is what runs.
 BYTE_CODE = "byte_code.json"
 
@@ -22,13 +22,13 @@ def look_release(args: Args, _work: Work) -> State:
     Byte code that Python has added since, of sources that came without, does not count.
     """
     root = Path(args["path"])
-    if not (root / MANIFEST).is_file():
+    manifest, byte_code = durable.read_json(root / MANIFEST), durable.read_json(root / BYTE_CODE)
+    if manifest is None:
         return {"present": False}
-    manifest, byte_code = json.loads((root / MANIFEST).read_text()), durable.read_json(root / BYTE_CODE)
     items = {name: {"sha256": digest} for name, digest in {**manifest["files"], **(byte_code or {})}.items()}
     found = {
         name: seen
-        for name, seen in durable.tree(root).items()
+        for name, seen in paths.tree(root).items()
         if name in items or not (S_ISDIR(seen.st_mode) or name in (MANIFEST, BYTE_CODE) or _is_cached(name))
     }
     wrong = durable.deviations(items, found, root) + ([f"{root / BYTE_CODE}: missing"] if byte_code is None else [])
@@ -42,15 +42,22 @@ def unpack(args: Args, _desired: Args, before: State, work: Work) -> None:
     if before["present"]:
         what = f"{root} is there and is not what its manifest says; releases are never repaired in place"
         raise CannotChange(f"{what}: remove it, or make a new release")
-    if (found := durable.sha256_file(artifact)) != args["sha256"]:
-        raise CannotChange(f"{artifact} has digest {found[:12]}, not {args['sha256'][:12]}")
-    root.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_directories(root.parent)
+    paths.require_ours(root.parent)
     with durable.building(root) as scratch:
-        scratch.mkdir()
-        _extract(artifact, scratch)
-        if json.loads((scratch / MANIFEST).read_text()).get("compiled") is False:
+        durable.new_directory(scratch)
+        # Who uploaded it can still write it: what is verified is a copy that only root can write.
+        with paths.reading(artifact) as file:
+            kept = durable.write_stream(scratch / ARTIFACT, file)
+        if kept["sha256"] != args["sha256"]:
+            raise CannotChange(f"{artifact} has digest {kept['sha256'][:12]}, not {args['sha256'][:12]}")
+        _extract(scratch / ARTIFACT, scratch)
+        durable.remove(scratch / ARTIFACT)
+        if durable.read_json(scratch / MANIFEST).get("compiled") is False:
             _compile(scratch, root, work.seconds_left(COMPILE_S))
-        compiled = sorted(name for name in durable.tree(scratch) if _is_cached(name) and (scratch / name).is_file())
+        compiled = sorted(
+            name for name, seen in paths.tree(scratch).items() if _is_cached(name) and S_ISREG(seen.st_mode)
+        )
         digests = {name: durable.sha256_file(scratch / name) for name in compiled}
         durable.write_json(scratch / BYTE_CODE, digests, mode=0o444)
         durable.make_read_only(scratch, folders=0o555)  # the service's user enters them, whatever the umask was

@@ -5,12 +5,13 @@ Nothing is restored from a snapshot that does not verify or that belongs to anot
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 from typing import Any
 
-from cutover.agent import durable
+from cutover.agent import durable, paths
 from cutover.agent.clock import now
-from cutover.agent.modules.snapshots import MANIFEST, look_snapshot
+from cutover.agent.modules.snapshots import look_snapshot, manifest_of
 from cutover.agent.modules.units import refuse_while_running
 from cutover.agent.systemd import reload_systemd
 from cutover.agent.work import Args, CannotChange, State, Work
@@ -30,9 +31,11 @@ def look_restored(args: Args, _work: Work) -> State:
         differs = [line for entry in _entries(snapshot, args) for line in _differences(entry)]
         return {"snapshot": str(snapshot), "identical": not differs, "differs": differs[:10]}
     done = durable.read_json(_mark(snapshot))
-    if done is None and not snapshot.exists():
-        if begun := sorted(Path("/").glob(args["unless"].lstrip("/"))):
-            what = f"{snapshot} is gone, though it was taken before {begun[0].name} was begun"
+    if done is None and paths.status(snapshot) is None:
+        batches = Path(args["unless"])
+        begun = sorted(name for name in paths.tree(batches.parent) if fnmatch.fnmatch(name, batches.name))
+        if begun:
+            what = f"{snapshot} is gone, though it was taken before {begun[0]} was begun"
             raise CannotChange(f"{what}: there is nothing to restore from")
         return {"snapshot": "none was taken", "identical": True}
     return {"snapshot": str(snapshot), "identical": done is not None}
@@ -52,8 +55,8 @@ def restore(args: Args, _desired: Args, _before: State, work: Work) -> None:
     if args["once"]:
         if differs := [line for entry in wrong for line in _differences(entry)]:
             raise CannotChange(f"restored, and yet {'; '.join(differs[:3])}")
-        _mark(snapshot).parent.mkdir(mode=0o700, exist_ok=True)
-        durable.write_json(_mark(snapshot), {"at": now(), "entries": list(args["entries"])})
+        durable.make_directories(_mark(snapshot).parent, mode=0o700)
+        durable.write_json(_mark(snapshot), {"at": now(), "entries": [entry["name"] for entry in args["entries"]]})
 
 
 def _mark(snapshot: Path) -> Path:
@@ -70,16 +73,16 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
     """Restore everything into a scratch directory, compare it with the snapshot, and compare the files with the live ones."""
     snapshot = Path(args["directory"])
     _refuse_unverified(args, work)
-    entries = [entry for entry in durable.read_json(snapshot / MANIFEST)["entries"].values() if entry["source"]]
+    entries = [entry for entry in _read(snapshot).values() if entry["source"]]
     scratch = snapshot.with_name(f".{snapshot.name}.cutover-new")
     durable.remove(scratch)
-    scratch.mkdir(mode=0o700)
+    durable.make_directories(scratch, mode=0o700)
     differs: list[str] = []
     try:
         for entry in entries:
             place = scratch / entry["source"].lstrip("/")
             durable.put_back(entry["files"], snapshot / entry["as"], place)
-            differs += durable.deviations(entry["files"], durable.tree(place), place)
+            differs += durable.deviations(entry["files"], paths.tree(place), place)
             if entry["kind"] != "tree":  # trees belong to the running service and go on changing
                 differs += [f"live: {line}" for line in _differences(entry)]
     finally:
@@ -91,7 +94,7 @@ def rehearse(args: Args, _desired: Args, _before: State, work: Work) -> None:
 def _differences(entry: Args) -> list[str]:
     """Where the place that an entry came from is not as it was."""
     place = Path(entry["source"])
-    return durable.deviations(entry["files"], durable.tree(place), place)
+    return durable.deviations(entry["files"], paths.tree(place), place)
 
 
 def _refuse_unverified(args: Args, work: Work) -> None:
@@ -105,10 +108,22 @@ def _refuse_unverified(args: Args, work: Work) -> None:
 
 
 def _entries(snapshot: Path, args: Args) -> list[dict[str, Any]]:
-    manifest = durable.read_json(snapshot / MANIFEST)
+    """What is to be restored: the plan says what comes from where and goes where; the manifest, what each file is like."""
+    entries, found = _read(snapshot), []
+    for wanted in args["entries"]:
+        kept = entries.get(wanted["name"])
+        if kept is None:
+            raise CannotChange(f"snapshot {snapshot} has no entry {wanted['name']}")
+        planned = {"kind": wanted["kind"], "source": wanted["source"], "as": wanted.get("as", wanted["name"])}
+        if differ := [f"{key} {kept[key]!r}, planned {planned[key]!r}" for key in planned if kept[key] != planned[key]]:
+            raise CannotChange(f"snapshot {snapshot}, entry {wanted['name']}: {', '.join(differ)}")
+        found.append(kept)
+    return found
+
+
+def _read(snapshot: Path) -> dict[str, Any]:
+    manifest = manifest_of(snapshot)
     if manifest is None:
         raise CannotChange(f"there is no snapshot in {snapshot}")
-    entries = manifest["entries"]
-    if missing := [name for name in args["entries"] if name not in entries]:
-        raise CannotChange(f"snapshot {snapshot} has no entry {', '.join(missing)}")
-    return [entries[name] for name in args["entries"]]
+    entries: dict[str, Any] = manifest["entries"]
+    return entries

@@ -14,26 +14,25 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any
 
-from cutover.agent import durable, process
+from cutover.agent import durable, paths, process
 from cutover.agent.clock import SMALL_COMMAND_S, now
 from cutover.agent.modules.units import look_unit, refuse_while_running
 from cutover.agent.work import Args, CannotChange, State, Work
 
 MANIFEST = "manifest.json"
-SCHEMA = 3
+SCHEMA = 4
 KINDS = {"file": S_ISREG, "link": S_ISLNK, "tree": S_ISDIR}
 
 
 def look_snapshot(args: Args, _work: Work) -> State:
     """exists, run, verified (each file read back and its digest compared), read_only, digests of single files, files, bytes."""
     directory = Path(args["directory"])
-    manifest = durable.read_json(directory / MANIFEST) if durable.status(directory) else None
+    manifest = manifest_of(directory)
     if manifest is None:
         return {"exists": False}
-    if manifest["schema"] != SCHEMA:
-        raise CannotChange(f"{directory} has schema {manifest['schema']}, this version of the tool reads {SCHEMA}")
     entries = manifest["entries"]
-    found, items = _own(directory, entries), _items(entries)
+    standing = paths.tree(directory)
+    found, items = _own(standing, entries), _items(entries)
     # Copies have owners, modes and times of their own: those that are restored stand in the manifest alone.
     wrong = [f"{directory / MANIFEST}: changed"] if manifest["seal"] != _seal(manifest) else []
     wrong += durable.deviations(
@@ -43,7 +42,7 @@ def look_snapshot(args: Args, _work: Work) -> State:
     )
     files = [item for item in items.values() if "sha256" in item]
     single = {name: entry["files"].get("", {}) for name, entry in entries.items() if "files" in entry}
-    modes = [seen.st_mode for seen in (directory.lstat(), *found.values()) if not S_ISLNK(seen.st_mode)]
+    modes = [seen.st_mode for seen in (standing[""], *found.values()) if not S_ISLNK(seen.st_mode)]
     state = {
         "exists": True,
         "run": manifest["run"],
@@ -54,8 +53,18 @@ def look_snapshot(args: Args, _work: Work) -> State:
         "files": len(files),
         "bytes": sum(item["size"] for item in files),
         "manifest_sha256": durable.sha256_file(directory / MANIFEST),
+        "left_out": manifest["left_out"],
     }
     return state | ({"wrong": wrong[:10]} if wrong else {})
+
+
+def manifest_of(directory: Path) -> State | None:
+    """The manifest of a snapshot, None where there is none; nothing is read from a place that others than root could have written."""
+    paths.require_ours(directory)
+    manifest: State | None = durable.read_json(directory / MANIFEST)
+    if manifest is not None and manifest["schema"] != SCHEMA:
+        raise CannotChange(f"{directory} has schema {manifest['schema']}, this version of the tool reads {SCHEMA}")
+    return manifest
 
 
 def take_snapshot(args: Args, _desired: Args, _before: State, work: Work) -> None:
@@ -64,60 +73,72 @@ def take_snapshot(args: Args, _desired: Args, _before: State, work: Work) -> Non
     Where that snapshot exists, nothing is taken while the unit args["not_while"] runs.
     """
     directory = Path(args["directory"])
-    if durable.status(directory):
+    if paths.status(directory):
         raise CannotChange(f"{directory} is there and is not what it must be; a snapshot is never overwritten")
-    if "not_while" in args and Path(args["reuse"]).exists():
+    if "not_while" in args and paths.status(Path(args["reuse"])):
         refuse_while_running(args["not_while"])
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_directories(directory.parent, mode=0o700)
+    paths.require_ours(directory.parent)
     earlier = _copies(Path(args["reuse"])) if args.get("reuse") else {}
+    left_out: list[str] = []
     with durable.building(directory) as scratch:
-        scratch.mkdir(mode=0o700)
-        entries = {entry["name"]: _take(entry, scratch, earlier, work) for entry in args["entries"]}
-        manifest = {"schema": SCHEMA, "run": args["run"], "taken_at": now(), "entries": entries}
+        durable.new_directory(scratch)
+        entries = {entry["name"]: _take(entry, scratch, earlier, left_out, work) for entry in args["entries"]}
+        manifest = {
+            "schema": SCHEMA,
+            "run": args["run"],
+            "taken_at": now(),
+            "entries": entries,
+            "left_out": left_out[:10],
+        }
         durable.write_json(scratch / MANIFEST, manifest | {"seal": _seal(manifest)})
         durable.make_read_only(scratch)
         durable.sync_filesystem(scratch)
 
 
-def _take(entry: Args, scratch: Path, earlier: Mapping[str, tuple[Path, durable.Item]], work: Work) -> State:
+def _take(
+    entry: Args, scratch: Path, earlier: Mapping[str, tuple[Path, durable.Item]], left_out: list[str], work: Work
+) -> State:
+    """Copy one entry; `left_out` gets what in it is never opened: sockets, FIFOs, devices, hard links to files of others."""
     kind, name_there = entry["kind"], entry.get("as", entry["name"])
     taken, target = {"kind": kind, "source": entry.get("source", ""), "as": name_there}, scratch / name_there
     if kind == "unit":
         return taken | {"state": look_unit(entry, work)}
-    target.parent.mkdir(parents=True, exist_ok=True)
+    durable.make_directories(target.parent, mode=0o700)
     if kind == "output":
         done = process.run(entry["argv"], deadline_s=work.seconds_left(SMALL_COMMAND_S))
         content = f"$ {' '.join(entry['argv'])}\n(exit {done.exit_code}, {now()})\n{done.stdout}{done.stderr}".encode()
         durable.write_atomically(target, content)
         return taken | {"files": {"": {"sha256": durable.sha256_bytes(content), "size": len(content)}}}
-    source, stands = Path(entry["source"]), durable.status(Path(entry["source"]))
-    if stands and not KINDS[kind](stands.st_mode):
+    source, stands = Path(entry["source"]), paths.status(Path(entry["source"]))
+    if stands is None:
+        return taken | {"files": {}}
+    if not KINDS[kind](stands.st_mode):
         raise CannotChange(f"{source} is not a {'directory' if kind == 'tree' else kind}")
     files: dict[str, durable.Item] = {}
-    for name, seen in sorted(durable.tree(source).items()):
-        with suppress(FileNotFoundError):  # the running service moved it away between the listing and now
-            files[name] = _copy(source / name, seen, target / name, earlier)
+    here: list[str] = []
+    with paths.holding(source):
+        for name, seen in sorted(paths.tree(source, here).items()):
+            with suppress(FileNotFoundError):  # the running service moved it away between the listing and now
+                files[name] = _copy(source / name, seen, target / name, earlier)
+        left_out.extend(str(source / name) for name in here)
     return taken | {"files": files}
 
 
 def _copy(
     source: Path, seen: os.stat_result, target: Path, earlier: Mapping[str, tuple[Path, durable.Item]]
 ) -> durable.Item:
-    """Copy what stands at source, or link the earlier copy of it where it is the same file, unchanged since.
-
-    A rewrite may keep size and time, but not inode and change time.
-    """
-    same = durable.about(seen) | {"size": seen.st_size, "inode": seen.st_ino, "ctime_ns": seen.st_ctime_ns}
+    """Copy what stands at source, or link the earlier copy of it where it is the same file, unchanged since."""
     kept, item = earlier.get(str(source), (source, {}))
-    if same.items() <= item.items():
-        os.link(kept, target)
+    if durable.same_file(seen).items() <= item.items():
+        durable.link(kept, target)
         return item
-    return same | durable.copy(source, seen, target)
+    return durable.copy(source, seen, target)
 
 
 def _copies(directory: Path) -> dict[str, tuple[Path, durable.Item]]:
     """The copies of files in a snapshot, if there is one, by the path that each was taken from."""
-    manifest = durable.read_json(directory / MANIFEST) or {"entries": {}}
+    manifest = manifest_of(directory) or {"entries": {}}
     return {
         str(Path(entry["source"], name)): (directory / entry["as"] / name, item)
         for entry in manifest["entries"].values()
@@ -135,18 +156,12 @@ def _items(entries: Mapping[str, Any]) -> dict[str, durable.Item]:
     }
 
 
-def _own(directory: Path, entries: Mapping[str, Any]) -> dict[str, os.stat_result]:
+def _own(standing: Mapping[str, os.stat_result], entries: Mapping[str, Any]) -> dict[str, os.stat_result]:
     """What a snapshot directory holds of its own: not the other snapshots of the run that lie in it, whole or half made."""
     ours = {entry["as"].split("/")[0] for entry in entries.values()}
-    others = {
-        path.name
-        for path in directory.iterdir()
-        if path.name not in ours
-        and path.is_dir()
-        and not path.is_symlink()
-        and (path.name.startswith(".") or (path / MANIFEST).is_file())
-    }
-    found = {name: seen for name, seen in durable.tree(directory).items() if name.split("/")[0] not in others}
+    folders = {name for name, seen in standing.items() if S_ISDIR(seen.st_mode) and "/" not in name} - {"", *ours}
+    others = {name for name in folders if name.startswith(".") or f"{name}/{MANIFEST}" in standing}
+    found = {name: seen for name, seen in standing.items() if name.split("/")[0] not in others}
     return {name: seen for name, seen in found.items() if name not in ("", MANIFEST)}
 
 

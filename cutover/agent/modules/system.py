@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cutover.agent import process
 from cutover.agent.clock import SMALL_COMMAND_S, SYSTEMCTL_S, boot_id
-from cutover.agent.durable import tree
+from cutover.agent.paths import tree
 from cutover.agent.systemd import show, show_each
 from cutover.agent.work import Args, State, Work
 

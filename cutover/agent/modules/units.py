@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cutover.agent.clock import FOREVER_S, KILLED_S, STOP_POLL_S
 from cutover.agent.durable import sha256_bytes, sha256_file
+from cutover.agent.paths import real, status
 from cutover.agent.systemd import journal_of, reload_systemd, seconds_of, show, show_each, systemctl, systemctl_or_fail
 from cutover.agent.work import Args, CannotChange, LeftAsItIs, State, Work
 
@@ -44,7 +45,8 @@ def look_unit(args: Args, _work: Work) -> State:
 
 def _digest_of(paths: Sequence[str]) -> str:
     """One digest over files, in their order, by path and content; one that systemd still knows of may be gone."""
-    contents = [(path, sha256_file(Path(path)) if Path(path).is_file() else "gone") for path in paths]
+    places = {path: real(Path(path)) for path in paths}
+    contents = [(path, sha256_file(place) if status(place) else "gone") for path, place in places.items()]
     return sha256_bytes(repr(contents).encode())
 
 

@@ -15,15 +15,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cutover.core.errors import Problem, Unjudged, UsageError
-from cutover.evidence.contents import ALTERED
-from cutover.evidence.manifest import PUBLIC_KEY, SIGNATURE, Manifest
 
-NAMESPACE = "cutover-evidence@v1"  # a signature for another purpose (a commit, a mail) is none for a bundle
+# What a signature is for: one for another purpose (a commit, a mail, the other of these) is none.
+EVIDENCE, PLAN = "cutover-evidence@v1", "cutover-plan@v1"
+_64 = "[A-Za-z0-9+/]"
+PUBLIC_KEY = rf"[a-z0-9@.-]+ AAAA({_64}{{4}})*({_64}{{2}}==|{_64}{{3}}=)?"
 SIGNERS, REVOKED = "allowed_signers", "revoked_keys"  # in inventory/<env>/; the second may be missing
 USUAL = "~/.ssh/id_ed25519"
 PERSON_S, ALONE_S = 120.0, 20.0  # to type a passphrase or touch a token; where nobody is there, to say no
 CONFIGURE = "name a key with --key, or `ssh-add PATH`, or make one: `ssh-keygen -t ed25519`"
 PUBLIC_LINE = re.compile(rf"({PUBLIC_KEY})(\s|$)")
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Some bytes with the signature over them, and what they say of it: who signed, with which key, when (ISO 8601, UTC)."""
+
+    payload: bytes
+    signature: bytes
+    engineer: str
+    public_key: str
+    made_at: str
+    namespace: str
+    path: str  # where the signature is, for messages
+    altered: str  # what to do where it is not a signature of these bytes
 
 
 @dataclass(frozen=True)
@@ -66,17 +81,17 @@ def fingerprint(public: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def sign(payload: bytes, key: SigningKey) -> bytes:
+def sign(payload: bytes, key: SigningKey, namespace: str) -> bytes:
     """The signature over some bytes. On a terminal ssh-keygen may ask for a passphrase or a touch; else it fails at once."""
     person = sys.stdin.isatty()
     with tempfile.TemporaryDirectory(prefix="cutover-sign-") as folder:
         public, file = Path(folder, "key.pub"), Path(folder, "payload")
         public.write_text(key.public + "\n")
         file.write_bytes(payload)
-        argv = ("-q", "-Y", "sign", "-f", str(key.path or public), "-n", NAMESPACE, str(file))
+        argv = ("-q", "-Y", "sign", "-f", str(key.path or public), "-n", namespace, str(file))
         said = _run("ssh-keygen", *argv, person=person)
         signature = b"" if said.returncode else file.with_suffix(".sig").read_bytes()
-    if signature and _is_canonical(signature, key.public):
+    if signature and _is_canonical(signature, key.public, namespace):
         return signature
     found, next_ = f"ssh-keygen could not sign with it: {said.stderr}", CONFIGURE
     if signature:
@@ -88,27 +103,27 @@ def sign(payload: bytes, key: SigningKey) -> bytes:
     raise UsageError(Problem(found, next_, path=f"{key.source}: {key.path or fingerprint(key.public)}"))
 
 
-def judge(payload: bytes, signature: bytes, manifest: Manifest, signers: Path | None) -> list[Problem]:
+def judge(signed: Signed, signers: Path | None) -> list[Problem]:
     """What is wrong with a signature: by its own key, and where there is a list (with revoked_keys beside it), by the list."""
-    name, key = manifest.engineer, fingerprint(manifest.public_key)
-    if not _is_canonical(signature, manifest.public_key):
-        found = f"not a signature for {NAMESPACE} by {key}, in the form of ssh-keygen"
-        return [Problem(found, ALTERED, path=SIGNATURE)]
+    name, key, payload = signed.engineer, fingerprint(signed.public_key), signed.payload
+    if not _is_canonical(signed.signature, signed.public_key, signed.namespace):
+        found = f"not a signature for {signed.namespace} by {key}, in the form of ssh-keygen"
+        return [Problem(found, signed.altered, path=signed.path)]
     with tempfile.TemporaryDirectory(prefix="cutover-verify-") as folder:
         file = Path(folder, "signature")
-        file.write_bytes(signature)
-        asked = ("-s", str(file), "-n", NAMESPACE)
+        file.write_bytes(signed.signature)
+        asked = ("-s", str(file), "-n", signed.namespace)
         good = _run("ssh-keygen", "-Y", "check-novalidate", *asked, stdin=payload)
         if good.returncode:
-            return [Problem(f"not a signature of this manifest: {good.stderr}", ALTERED, path=SIGNATURE)]
+            return [Problem(f"not a signature of what it lies beside: {good.stderr}", signed.altered, path=signed.path)]
         if signers is None:
             return []
-        at = "".join(re.findall(r"\d", manifest.made_at))[:14]  # UTC, as is TZ in _run
+        at = "".join(re.findall(r"\d", signed.made_at))[:14]  # UTC, as is TZ in _run
         by = ("-f", str(signers.resolve()), f"-Overify-time={at}", "-I", name)
         allowed = _run("ssh-keygen", "-Y", "verify", *asked, *by, stdin=payload)
         if allowed.returncode:
-            found = f"{name} may not sign with the key {key} as of {manifest.made_at} ({allowed.stderr})"
-            line = f'{name} namespaces="{NAMESPACE}" {manifest.public_key}'
+            found = f"{name} may not sign with the key {key} as of {signed.made_at} ({allowed.stderr})"
+            line = f'{name} namespaces="{signed.namespace}" {signed.public_key}'
             next_ = (
                 f"have it signed by someone who may, or, once you know whose key it is, add this line by review: {line}"
             )
@@ -122,13 +137,13 @@ def judge(payload: bytes, signature: bytes, manifest: Manifest, signers: Path | 
     return []
 
 
-def _is_canonical(signature: bytes, public: str) -> bool:
-    """Whether a signature is by this key, for us, and in the form that ssh-keygen writes.
+def _is_canonical(signature: bytes, public: str, namespace: str) -> bool:
+    """Whether a signature is by this key, for this purpose, and in the form that ssh-keygen writes.
 
     ssh-keygen accepts other white space, a filled reserved field and a lower version number: those could be changed and the
     signature would still be good. So all before the signed value itself is compared with what it has to be (PROTOCOL.sshsig).
     """
-    fields = (base64.b64decode(public.split()[1]), NAMESPACE.encode(), b"", b"sha512")
+    fields = (base64.b64decode(public.split()[1]), namespace.encode(), b"", b"sha512")
     begin = b"SSHSIG" + (1).to_bytes(4) + b"".join(len(one).to_bytes(4) + one for one in fields)
     try:
         blob = base64.b64decode(b"".join(signature.split(b"\n")[1:-2]), validate=True)

@@ -1,0 +1,230 @@
+"""What the agent's answers must be: a host is trusted with itself, and not with the controller's memory, paths or way back.
+
+Each is checked where it comes in, with sizes; what is wrong with one is that host's own finding, and the others go on.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+DEEPEST = 64  # lists and objects in each other
+
+Text = Annotated[str, Field(max_length=1 << 20)]
+Word = Annotated[str, Field(max_length=1000)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]  # becomes a path here
+Seconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=0, le=2**53)]
+Document = dict[str, Any]
+
+
+class _Answer(BaseModel):
+    """Strict: 1 is not true, "1" is not 1. What we do not know is kept, since another version may say more."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class Lease(_Answer):
+    """Who holds the host."""
+
+    token: Number
+    run: Name | None
+    holder: Word | None
+    released: bool
+    held: bool
+    seconds_left: Seconds
+    nonce: Word = ""
+    process: Word = ""
+    taken_at: Word = ""
+
+
+class Revert(_Answer):
+    """The host's own revert."""
+
+    armed: bool
+    run: Name = ""
+    armed_at: Word = ""
+    confirm_s: Seconds = 0.0
+
+
+class Reverted(_Answer):
+    """How the host's own revert went."""
+
+    at: Word
+    ok: bool
+
+
+class RunState(_Answer):
+    """How a run left the host."""
+
+    status: Word
+    at: Word = ""
+    cause: Text = ""
+    owed: list[Name] = []
+
+
+class Head(_Answer):
+    """How far a journal of the run had come."""
+
+    journal: Word
+    seq: Number
+    hash: Word
+
+
+class KnownRun(_Answer):
+    """A run that the host remembers."""
+
+    run: Name
+    batches: list[Name]
+    state: RunState | None
+    reverted: Reverted | None
+    heads: list[Head]
+
+
+class Outcome(_Answer):
+    """What came of a step."""
+
+    id: Word
+    ok: bool
+    changed: bool
+    left: bool
+    before: Document
+    after: Document
+    differences: list[Text]
+    error: Text | None
+    started_at: Word
+    finished_at: Word
+    seconds: Seconds
+
+
+class WholeReverted(Reverted):
+    """The same with the steps of the way back."""
+
+    steps: list[Outcome] = []
+
+
+class BatchRefusal(_Answer):
+    """Why a batch was refused."""
+
+    reason: Word
+    message: Text
+
+
+class Begun(_Answer):
+    """The answer to `begin`."""
+
+    lease: Lease
+    reverted: WholeReverted | None
+
+
+class Leased(_Answer):
+    """The answer to `renew` and `release`."""
+
+    lease: Lease
+
+
+class Status(_Answer):
+    """The answer to `status`."""
+
+    lease: Lease
+    revert: Revert
+    runs: list[KnownRun]
+    boot_id: Word
+    at: Word
+
+
+class Looked(_Answer):
+    """The answer to `look`."""
+
+    states: dict[Word, Document]
+    at: Word
+
+
+class Measured(_Answer):
+    """The answer to `measure`."""
+
+    outcomes: list[Outcome]
+
+
+class BatchResult(_Answer):
+    """What a batch came to."""
+
+    outcomes: list[Outcome]
+    refused: BatchRefusal | None
+
+
+class Applied(_Answer):
+    """The answer to `apply`."""
+
+    result: BatchResult
+
+
+class Ran(_Answer):
+    """The answer to `shell`."""
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
+    end: Word
+
+
+class Kept(_Answer):
+    """The answer to `plan`: both are checked as documents of their own."""
+
+    plan: Document | None
+    approval: Document | None
+
+
+class Failed(_Answer):
+    """Any answer that is not ok."""
+
+    reason: Word
+    message: Text
+    path: Word = ""
+
+
+ANSWERS: Mapping[str, TypeAdapter[Any]] = {
+    verb: TypeAdapter(model)
+    for verb, model in {
+        "apply": Applied, "arm": Revert, "begin": Begun, "disarm": Revert, "look": Looked, "measure": Measured, "plan": Kept,
+        "record": _Answer, "release": Leased, "renew": Leased, "shell": Ran, "status": Status,
+    }.items()
+}  # fmt: skip
+FAILED = TypeAdapter(Failed)
+
+
+class Unreadable(Exception):
+    """The answer is not what the agent answers; the message says what was found."""
+
+
+def parse(verb: str, line: bytes) -> tuple[bool, Document]:
+    """Whether an answer is ok, and the answer; Unreadable where it is not an answer to this verb."""
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError) as wrong:
+        raise Unreadable(f"{wrong}: {line[:200]!r}") from None
+    if not isinstance(document, dict) or not isinstance(document.get("ok"), bool):
+        raise Unreadable(f"it does not say whether it is ok: {line[:200]!r}")
+    if _depth(document) > DEEPEST:
+        raise Unreadable(f"more than {DEEPEST} lists and objects in each other")
+    try:
+        (ANSWERS[verb] if document["ok"] else FAILED).validate_python(document)
+    except ValidationError as wrong:
+        first = wrong.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Unreadable(f"{place}: {first['msg']}, found {str(first['input'])[:100]!r}") from None
+    return document["ok"], document
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects stand in each other, without going deeper than may be."""
+    deepest, todo = 0, [(value, 1)]
+    while todo:
+        here, depth = todo.pop()
+        inner = here.values() if isinstance(here, dict) else here if isinstance(here, list) else ()
+        deepest = max(deepest, depth)
+        if depth > DEEPEST:
+            break
+        todo.extend((one, depth + 1) for one in inner if isinstance(one, dict | list))
+    return deepest

@@ -1,0 +1,58 @@
+"""An answer that is not what the agent answers is that host's own failure, whatever is wrong with it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cutover.core.errors import MixedFleet
+from cutover.remote.agent import AgentFailed, HostAgent
+from tests.run.fakehosts import World, is_on_v1
+from tests.run.killing import Machine, on_v2
+from tests.transports import FakeTransport, says
+
+LEASE = {"token": 1, "run": None, "holder": None, "released": True, "held": False, "seconds_left": 0.0}
+STATUS: dict[str, Any] = {"ok": True, "lease": LEASE, "revert": {"armed": False}, "runs": [], "boot_id": "b", "at": "a"}
+RUN: dict[str, Any] = {"run": "r1", "batches": [], "state": None, "reverted": None, "heads": []}
+WRONG: dict[str, bytes] = {
+    "no JSON": b"Welcome",
+    "a list": b"[]",
+    "deep": b"[" * 100_000 + b"]" * 100_000,
+    "deep in an object": b'{"ok": true, "at": ' + b"[" * 500 + b"]" * 500 + b"}",
+    "ok is a word": json.dumps({**STATUS, "ok": "yes"}).encode(),
+    "a key is missing": json.dumps({key: value for key, value in STATUS.items() if key != "lease"}).encode(),
+    "no reason": b'{"ok": false}',
+    "a token below 0": json.dumps({**STATUS, "lease": {**LEASE, "token": -1}}).encode(),
+    "a token that is text": json.dumps({**STATUS, "lease": {**LEASE, "token": "1"}}).encode(),
+    "no number": json.dumps({**STATUS, "lease": {**LEASE, "seconds_left": float("nan")}}).encode(),
+    "a run that is a path": json.dumps({**STATUS, "runs": [{**RUN, "run": "../../x"}]}).encode(),
+    "a run of another type": json.dumps({**STATUS, "runs": [{**RUN, "state": []}]}).encode(),
+    "a batch that is a path": json.dumps({**STATUS, "runs": [{**RUN, "batches": ["a/../../b"]}]}).encode(),
+    "a long word": json.dumps({**STATUS, "boot_id": "x" * 2000}).encode(),
+}
+
+
+def test_a_true_answer_passes() -> None:
+    line = json.dumps({**STATUS, "runs": [RUN]})
+    agent = HostAgent(FakeTransport("a", lambda _: says(line + "\n")), state_dir="/state")
+    assert agent.status()["runs"] == [RUN]
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_any_other_is_the_hosts_own_failure(what: str) -> None:
+    agent = HostAgent(FakeTransport("a", lambda _: says(WRONG[what] + b"\n")), state_dir="/state")
+    with pytest.raises(AgentFailed, match="not what was expected") as failed:
+        agent.status()
+    assert failed.value.problem.host == "a"
+    assert len(failed.value.problem.found) < 1000
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_the_others_go_back_all_the_same(
+    world: World, confirmed: Machine, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr(world.host("a"), "answer", lambda _: says(WRONG[what] + b"\n"))
+    _, end = confirmed.rollback()
+    assert isinstance(end, MixedFleet)
+    assert "a" in {problem.host for problem in end.problems}
+    assert (on_v2(world, "a"), is_on_v1(world, "b")) == (True, True)

@@ -1,0 +1,125 @@
+"""What hosts keep of a plan is believed where an engineer signed it; else nobody goes forward by it, and the way back is computed anew."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cutover.core.errors import MixedFleet, Refused
+from cutover.journal import signing
+from tests.evidence.bundles import ANN, allow, key
+from tests.run.fakehosts import RUN, World, is_on_v1, plan_of
+from tests.run.killing import HOSTS, Machine, killed, on_v2
+
+pytestmark = pytest.mark.usefixtures("machines")
+
+
+@pytest.fixture
+def signers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
+    """Ann has a key; gives what puts her into the list of an inventory."""
+    private = key(tmp_path, "ann")
+    chosen = signing.choose(str(private))
+    monkeypatch.setattr(signing, "choose", lambda _: chosen)
+
+    def listed(folder: Path) -> None:
+        (folder / "inventory").mkdir(parents=True)
+        allow(folder / "inventory" / signing.SIGNERS, (ANN, "", private))
+
+    return listed
+
+
+def machine(world: World, folder: Path, listed: Callable[[Path], None] | None) -> Machine:
+    if listed is not None:
+        listed(folder)
+    return Machine(world, folder, HOSTS)
+
+
+def kept(world: World, host: str, name: str = "plan") -> Path:
+    """What a host keeps of the run."""
+    return world.host(host).place.run(RUN) / f"{name}.json"
+
+
+def forge(world: World, host: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Root on a host changes the plan that it keeps."""
+    document = json.loads(kept(world, host).read_text())
+    change(document)
+    kept(world, host).write_text(json.dumps(document))
+
+
+def test_another_machine_goes_on_by_what_was_signed(
+    world: World, tmp_path: Path, signers: Callable[[Path], None]
+) -> None:
+    signers(tmp_path / "one")
+    killed(world, tmp_path / "one", "validation", "a")
+    assert machine(world, tmp_path / "other", signers).resume() == (RUN, None)
+    assert on_v2(world, "a", "b")
+
+
+def test_what_nobody_signed_is_not_gone_on_with_but_back_by_the_roles(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed(world, tmp_path / "one", "validation", "a")
+    other = machine(world, tmp_path / "other", None)
+    _, end = other.resume()
+    assert isinstance(end, Refused)
+    assert "nobody signed" in end.problems[0].found
+    forge(world, "a", lambda plan: plan["hosts"]["a"]["steps"].update(rollback=[]))
+    assert other.rollback()[1] is None
+    assert is_on_v1(world, "a")
+    assert world.host("a").changes[-1] == "rollback"
+    assert "its way back by roles and inventory: do rollback" in capsys.readouterr().err
+
+
+FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "a part for another host": (lambda plan: plan["hosts"].update(b=plan["hosts"]["a"]), "hosts 'a, b', expected 'a'"),
+    "another way back": (lambda plan: plan["hosts"]["a"]["steps"].update(rollback=[]), "plan '"),
+    "another environment": (lambda plan: plan.update(environment="prod"), "environment 'prod', expected 'lab'"),
+    "another service": (lambda plan: plan["service"].update(name="other"), "service 'other', expected 'toy'"),
+    "another release": (lambda plan: plan["release"].update(sha256="1"), "release '0', the plan's is '1'"),
+    "no plan at all": (lambda plan: plan.clear(), "Field required"),
+}
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+def test_a_host_that_changed_what_was_signed_is_named_and_the_others_go_back(
+    world: World, tmp_path: Path, signers: Callable[[Path], None], what: str
+) -> None:
+    change, found = FORGERIES[what]
+    assert machine(world, tmp_path / "one", signers).begin() is None
+    forge(world, "a", change)
+    _, end = machine(world, tmp_path / "other", signers).rollback()
+    assert isinstance(end, MixedFleet)
+    assert [one.host for one in end.problems] == ["a"]
+    assert found in end.problems[0].found, end.problems[0].found
+    assert (on_v2(world, "a"), is_on_v1(world, "b")) == (True, True)
+
+
+def test_a_signature_of_another_run_or_key_is_none(
+    world: World, tmp_path: Path, signers: Callable[[Path], None]
+) -> None:
+    assert machine(world, tmp_path / "one", signers).begin() is None
+    approval = json.loads(kept(world, "b", "approval").read_text())
+    kept(world, "b", "approval").write_text(
+        json.dumps(approval | {"statement": approval["statement"].replace(RUN, f"{RUN}0")})
+    )
+    private = key(tmp_path, "mallory")
+    mallory = signing.SigningKey("--key", " ".join(private.with_suffix(".pub").read_text().split()[:2]), private)
+    statement = approval["statement"].replace(str(json.loads(approval["statement"])["public_key"]), mallory.public)
+    signature = signing.sign(statement.encode(), mallory, signing.PLAN).decode()
+    kept(world, "a", "approval").write_text(json.dumps({"statement": statement, "signature": signature}))
+    _, end = machine(world, tmp_path / "other", signers).rollback()
+    assert isinstance(end, MixedFleet)
+    found = {one.host: one.found for one in end.problems}
+    assert f"{ANN} may not sign with the key {signing.fingerprint(mallory.public)}" in found["a"]
+    assert "not a signature of what it lies beside" in found["b"]
+
+
+def test_the_machine_that_made_the_run_asks_no_host_what_was_planned(world: World, tmp_path: Path) -> None:
+    one = Machine(world, tmp_path, HOSTS)
+    assert one.begin() is None
+    forge(world, "a", lambda plan: plan["hosts"].update(plan_of(RUN, (("b",),)).model_dump(mode="json")["hosts"]))
+    forge(world, "b", lambda plan: plan["hosts"]["b"]["steps"].update(rollback=[]))
+    assert one.rollback()[1] is None
+    assert is_on_v1(world, "a", "b")
