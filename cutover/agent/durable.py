@@ -96,7 +96,7 @@ def building(place: Path, *, replaces: bool = False) -> Iterator[Path]:
     with `new_directory`, which holds it, so that nothing else can be put under its name meanwhile.
     """
     scratch, old = (place.with_name(f".{place.name}.cutover-{which}") for which in ("new", "old"))
-    with holding(place.parent):
+    with holding(place.parent, linked=True):
         for leftover in (scratch, old):
             _clear(leftover)
         try:

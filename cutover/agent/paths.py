@@ -262,13 +262,18 @@ def _statuses(folder: int) -> dict[str, os.stat_result]:
 
 
 @contextmanager
-def holding(directory: Path) -> Iterator[None]:
-    """Keep a directory open, if it is one: a path below it is entered from there, whatever its name leads to meanwhile."""
+def holding(directory: Path, *, linked: bool = False) -> Iterator[None]:
+    """Keep a directory open, if it is one: a path below it is entered from there, whatever its name leads to meanwhile.
+
+    A link to a directory is not one, unless `linked`: then only what is below it may be asked for, and not the link itself.
+    """
     opened_here = False
     if str(directory) not in _held.at:
         with suppress(FileNotFoundError, NotADirectoryError):
-            hold(directory, _enter(str(directory)))
-            opened_here = True
+            seen = status(directory)
+            if linked or (seen is not None and S_ISDIR(seen.st_mode)):
+                hold(directory, _enter(str(directory)))
+                opened_here = True
     try:
         yield
     finally:

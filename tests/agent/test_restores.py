@@ -43,7 +43,9 @@ def live(tmp_path: Path) -> Path:
     (metrics / "deep/er/b.bin").write_bytes(bytes(range(256)))
     (metrics / "newest").symlink_to("a.json")
     (metrics / "dangling").symlink_to("/nowhere")
-    (root / "current").symlink_to("/opt/v1")
+    (root / "v1").mkdir()
+    (root / "v1/app").write_text("v1")
+    (root / "current").symlink_to(root / "v1")
     rnd = random.Random(7)  # noqa: S311 - owners and modes that differ, no secrets
     for path in sorted((metrics, *metrics.rglob("*"), root / "etc/pipeline.yml"), reverse=True):
         os.lchown(path, rnd.randrange(1000, 2000), rnd.randrange(1000, 2000))
