@@ -27,7 +27,7 @@ Item = dict[str, Any]
 
 
 def read_json(path: Path) -> Any:
-    """Read one JSON document; None where there is no such file."""
+    """Read one JSON document; None where the file does not exist."""
     try:
         with reading(path) as file:
             return json.loads(file.read())
@@ -201,7 +201,7 @@ def make_directories(path: Path, mode: int = 0o755) -> None:
     """Make a directory and those above it, as far as they are missing."""
     for one in reversed((path, *path.parents)):
         if status(one) is None:
-            with parent(one) as (folder, name), suppress(FileExistsError):
+            with parent(one) as (folder, name), suppress(FileExistsError):  # another process was quicker
                 os.mkdir(name, mode, dir_fd=folder)
 
 

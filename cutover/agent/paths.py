@@ -19,6 +19,11 @@ LINKS = 40  # on the way to a place, as many as Linux follows
 REMEMBERED = 16  # directories that were entered
 DEEPEST = 64  # directories in each other that a tree has; the service's user could make thousands
 
+
+class Unopened(OSError):
+    """What stands there is never opened: no regular file, a link, or a hard link to a file of another user."""
+
+
 _ENTERING = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
@@ -134,13 +139,18 @@ def parent(path: Path) -> Iterator[tuple[int, str]]:
 
 @contextmanager
 def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
-    """What stands at a path, opened without following a link and without waiting; OSError for a hard link to a file of others."""
+    """What stands at a path, opened without waiting; Unopened for a link, and for a hard link to a file of another user."""
     with parent(path) as (folder, name):
-        descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        try:
+            descriptor = os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        except OSError as refused:
+            if refused.errno in (errno.ELOOP, errno.ENXIO):  # a link, a socket
+                raise Unopened(refused.errno, "is a link or a socket, and is not opened", str(path)) from refused
+            raise
         try:
             seen = os.fstat(descriptor)
             if seen.st_nlink > 1 and _is_foreign(seen, os.fstat(folder)):
-                raise FileNotFoundError(errno.ENOENT, "a hard link to a file of another user is not opened", str(path))
+                raise Unopened(errno.EPERM, "is a hard link to a file of another user, and is not opened", str(path))
             yield descriptor
         finally:
             os.close(descriptor)
@@ -148,10 +158,10 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[bytes]]:
-    """A regular file, open for reading; FileNotFoundError for anything else."""
+    """A regular file, open for reading; Unopened for anything else."""
     with opened(path) as descriptor:
         if not S_ISREG(os.fstat(descriptor).st_mode):
-            raise FileNotFoundError(errno.ENOENT, "is not a regular file", str(path))
+            raise Unopened(errno.EINVAL, "is not a regular file, and is not opened", str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             yield file
 

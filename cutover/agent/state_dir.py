@@ -14,6 +14,7 @@ from cutover.agent.clock import FOREVER_S, LEASE_LOCK_S, LOCK_POLL_S
 from cutover.agent.durable import read_json, sha256_bytes, write_atomically, write_json
 from cutover.agent.paths import require_ours
 
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9-]{0,63}"  # of a run: the name of a directory, here and on the controller
 SCHEMA = 1  # of everything below the state directory; a newer one is refused, not guessed at
 
 

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from cutover.agent.state_dir import RUN_ID
 from cutover.core.errors import Problem, UsageError
 from cutover.journal.journal import Journal, read
 from cutover.plan.plan import Plan, load
-
-RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class RunDirs:
 
     def path_of(self, run: str) -> RunDir:
         """Where a run is kept; UsageError for an id that would lead elsewhere: hosts name runs as well."""
-        if not RUN_ID.fullmatch(run):
+        if not re.fullmatch(RUN_ID, run):
             found = f"{run[:80]!r} is not the id of a run, expected letters, digits and dashes"
             raise UsageError(Problem(found, "see `./invokew status`, and which host names such a run"))
         return RunDir(self.root / run)
@@ -131,7 +130,7 @@ class RunDirs:
     def named(self, run: str) -> RunDir:
         """The directory of a run id."""
         found = RunDir(self.root / run)
-        if not RUN_ID.fullmatch(run) or not found.path.is_dir():
+        if not re.fullmatch(RUN_ID, run) or not found.path.is_dir():
             known = ", ".join(one.id for one in self.newest_first()[:5]) or "none"
             next_ = "name one of these, or run without --run"
             raise UsageError(Problem(f"no run {run} here (newest: {known})", next_, path=str(self.root)))

@@ -99,7 +99,7 @@ def sign(payload: bytes, key: SigningKey, namespace: str) -> bytes:
         next_ = "write its public file again: `ssh-keygen -y -f KEY > KEY.pub`"
     elif "passphrase" in said.stderr and not person:
         found = "it has a passphrase, and there is no terminal to ask for it"
-        next_ = f"`ssh-add {key.path}` first, or run `./invokew report --bundle` on a terminal"
+        next_ = f"`ssh-add {key.path}` first, or run this on a terminal"
     raise UsageError(Problem(found, next_, path=f"{key.source}: {key.path or fingerprint(key.public)}"))
 
 

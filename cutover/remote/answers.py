@@ -9,10 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from cutover.agent.state_dir import RUN_ID
+
 DEEPEST = 64  # lists and objects in each other
 
 Text = Annotated[str, Field(max_length=1 << 20)]
 Word = Annotated[str, Field(max_length=1000)]
+RunId = Annotated[str, Field(pattern=rf"^{RUN_ID}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]  # becomes a path here
 Seconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, le=2**53)]
@@ -29,7 +32,7 @@ class Lease(_Answer):
     """Who holds the host."""
 
     token: Number
-    run: Name | None
+    run: RunId | None
     holder: Word | None
     released: bool
     held: bool
@@ -43,7 +46,7 @@ class Revert(_Answer):
     """The host's own revert."""
 
     armed: bool
-    run: Name = ""
+    run: RunId = ""
     armed_at: Word = ""
     confirm_s: Seconds = 0.0
 
@@ -75,7 +78,7 @@ class Head(_Answer):
 class KnownRun(_Answer):
     """A run that the host remembers."""
 
-    run: Name
+    run: RunId
     batches: list[Name]
     state: RunState | None
     reverted: Reverted | None

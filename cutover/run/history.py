@@ -90,9 +90,8 @@ class Known:
     plan: Plan
     statuses: Mapping[str, State]
     records: Sequence[Record] = ()
-    anew: tuple[
-        str, ...
-    ] = ()  # hosts whose plan was computed anew, for the way back alone: nobody signed what they keep
+    # Hosts whose plan was computed anew, for the way back alone: nobody signed what they keep.
+    anew: tuple[str, ...] = ()
 
     @property
     def plans(self) -> Mapping[str, HostPlan]:

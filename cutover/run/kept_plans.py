@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from cutover.console.ask import progress
 from cutover.core.errors import CutoverError, Problem, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
@@ -111,8 +112,10 @@ def plan_of(fleet: Fleet, targets: Targets, run: str, statuses: Mapping[str, Sta
             "find out who signed which; nothing was done",
         )
         raise UsageError(Problem(found, next_, host=name) for name in signed if name)
-    parts += plan_anew(targets, unsigned)
-    return KeptPlan(joined(parts) if parts else None, tuple(unsigned), problems)
+    computed, unusable = plan_anew(targets, unsigned)
+    parts += computed
+    anew = tuple(name for part in computed for name in part.hosts)
+    return KeptPlan(joined(parts) if parts else None, anew, [*problems, *unusable])
 
 
 def _own(targets: Targets, run: str) -> Plan | None:
@@ -120,7 +123,8 @@ def _own(targets: Targets, run: str) -> Plan | None:
     directory = runs_of(targets.root).path_of(run)
     try:
         return directory.plan() if directory.plan_file.exists() else None
-    except UsageError:
+    except UsageError as edited:
+        progress(f"{edited.problems[0]}; what hosts keep of it is asked for instead")
         return None
 
 

@@ -114,35 +114,42 @@ def _read_facts(fleet: Fleet, roles: Mapping[str, RoleContext]) -> dict[str, dic
     return facts
 
 
-def plan_anew(targets: Targets, kept: Mapping[str, Plan]) -> list[Plan]:
-    """The way back of hosts by roles and inventory alone, where nobody signed what they keep: of that, only what they say of themselves.
+def plan_anew(targets: Targets, kept: Mapping[str, Plan]) -> tuple[list[Plan], list[Problem]]:
+    """The way back of hosts by roles and inventory, where nobody signed what they keep; and the hosts for which that cannot be computed.
 
-    That is, what was found on each before the run, by which it is known what is to come back; one plan, or none where there is no host.
+    Of what a host keeps, only what is about itself is used: its release, and what was found on it before the run, by which it
+    is known what is to come back. One plan, or none where there is no host.
     """
-    if not kept:
-        return []
-    first = next(iter(kept.values()))
-    facts = {name: part.hosts[name].facts for name, part in kept.items()}
-    release = ReleaseFacts(first.release.id, first.release.sha256, first.release.size, python="", machine="")
-    roles = contexts(targets, RunFacts(first.run, first.run.split("-", 1)[0]), release, facts)
-    hosts = {
-        name: HostPlan(
-            name=name, address=_address(targets, name), service=roles[name].service, variables=targets.variables[name].masked(),
-            facts=dict(facts[name]), steps=_steps(roles[name]), changes=(), diffs=(),
-        )
-        for name in kept
-    }  # fmt: skip
-    service = roles[next(iter(kept))]
-    known = {
+    hosts: dict[str, HostPlan] = {}
+    problems: list[Problem] = []
+    for name, part in kept.items():
+        try:
+            hosts[name] = _host_anew(targets, name, part)
+        except Exception as wrong:  # noqa: BLE001 - by whatever it says of itself a host must not stop the others' way back
+            found = f"its way back cannot be computed from what it keeps: {type(wrong).__name__}: {wrong}"
+            problems.append(Problem(found, "go back from the machine that began the run", host=name))
+    if not hosts:
+        return [], problems
+    first, service = next(kept[name] for name in hosts), next(iter(hosts.values())).service
+    batches = {
         host for part in kept.values() for batch in part.batches for host in batch if host in targets.inventory.hosts
     }
-    about = {"title": service.service.title, "old": service.old, "new": service.new}
+    about = ServicePlan(name=targets.service, title=service.title, old=service.old.label, new=service.new.label)
     update = {
-        "service": ServicePlan(name=targets.service, **about), "stamp": roles[next(iter(kept))].run.stamp,
-        "created_by": holder(), "created_at": utc_now(), "pattern": targets.options.hosts,
-        "batches": (tuple(sorted({*known, *kept})),), "hosts": hosts, "files": {},
+        "service": about, "created_by": holder(), "created_at": utc_now(), "pattern": targets.options.hosts,
+        "batches": (tuple(sorted({*batches, *hosts})),), "hosts": hosts, "files": {},
     }  # fmt: skip
-    return [first.model_copy(update=update)]
+    return [first.model_copy(update=update)], problems
+
+
+def _host_anew(targets: Targets, name: str, part: Plan) -> HostPlan:
+    own = part.hosts[name].facts
+    release = ReleaseFacts(part.release.id, part.release.sha256, part.release.size, python="", machine="")
+    role = contexts(targets.others([name]), RunFacts(part.run, part.run.split("-", 1)[0]), release, {name: own})[name]
+    return HostPlan(
+        name=name, address=_address(targets, name), service=role.service, variables=targets.variables[name].masked(),
+        facts=dict(own), steps=_steps(role), changes=(), diffs=(),
+    )  # fmt: skip
 
 
 def _address(targets: Targets, name: str) -> str:

@@ -76,7 +76,8 @@ def _outage(timeline: Timeline, host: str, steps: OutageSteps, labels: Labels) -
 
 def _interval(timeline: Timeline, host: str, step: str, steps: OutageSteps, why: str) -> Interval | None:
     seen: Mapping[str, Any] = timeline.outcomes.get((host, step), {}).get("after") or {}
-    if not isinstance(seen.get("gap_s"), int | float):
+    measured_at = seen.get("from"), seen.get("until")
+    if not isinstance(seen.get("gap_s"), int | float) or not all(isinstance(one, str) for one in measured_at):
         return None
     measured = {name: seen.get(f"{name}_s") for name in steps.parts}
     parts = {name: float(seconds) for name, seconds in measured.items() if isinstance(seconds, int | float)}

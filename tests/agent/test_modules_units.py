@@ -195,6 +195,13 @@ def test_a_unit_that_is_not_there_is_stopped_but_cannot_be_started(agent: HostAg
     assert do(agent, unit_started("s", name, timeout_s=5))["ok"] is False
 
 
+def test_one_that_is_masked_can_be_looked_at(agent: HostAgent, real: "RealHost") -> None:
+    real.sh("systemctl mask cutover-test-masked.service")
+    seen = look(agent, "cutover-test-masked.service")
+    real.sh("systemctl unmask cutover-test-masked.service")
+    assert (seen.get("error"), seen["load"], seen["enabled"]) == (None, "masked", "masked")
+
+
 def test_how_long_a_service_was_away_comes_from_the_hosts_own_journal(
     agent: HostAgent, unit: Callable[..., str]
 ) -> None:

@@ -197,6 +197,7 @@ def test_each_difference_alone_is_seen_and_put_right(live: Path, snapshot: Path,
     ("change", "found"),
     [
         ({"run": "another-run"}, "belongs to run"),
+        ({}, "snapshot"),
         ({"entries": [{"name": "secrets", "kind": "file", "source": "/etc/shadow"}]}, "has no entry secrets"),
         (
             {"entries": [{"name": "metrics", "kind": "tree", "source": "/etc", "as": "metrics_backup"}]},
@@ -209,6 +210,8 @@ def test_nothing_is_restored_from_what_is_not_meant(
 ) -> None:
     v2_was_here(live)
     now = everything(live)
+    if not change:
+        (snapshot / "manifest.json").unlink()
     outcome = restore(snapshot, once=once, **{"run": RUN, **change})
     assert (outcome["ok"], found in outcome["error"]) == (False, True), outcome
     assert outcome["error"]

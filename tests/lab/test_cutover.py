@@ -46,8 +46,8 @@ def test_a_full_cutover_ends_with_exit_0_and_says_so_for_each_host(done: Answer,
     assert sorted(done.document["hosts"]) == sorted(fleet.names)
     assert done.document["schema"] == 1
     assert done.document["started_at"] < done.document["finished_at"]
-    told = [done.output.index(words) for words in (done.document["fingerprint"], "approved", "confirmed")]
-    assert told == sorted(told)  # the plan before the question, each record while it goes
+    shown = [done.output.index(words) for words in (done.document["fingerprint"], "approved", "confirmed")]
+    assert shown == sorted(shown)  # the plan before the question, each record while it goes
     files = {name: Path(file) for name, file in done.document["files"].items()}
     assert {"report", "log"} <= {name for name, file in files.items() if file.is_file()} == set(files)
 

@@ -214,11 +214,13 @@ def _make_plan(session: Session) -> None:
     )
 
 
-def _plan_anew(_targets: Targets, kept: Mapping[str, Plan]) -> list[Plan]:
+def _plan_anew(_targets: Targets, kept: Mapping[str, Plan]) -> tuple[list[Plan], list[Problem]]:
     first = next(iter(kept.values()), None)
     if first is None:
-        return []
-    return [plan_of(first.run, first.batches).model_copy(update={"hosts": plan_of(first.run, (tuple(kept),)).hosts})]
+        return [], []
+    return [
+        plan_of(first.run, first.batches).model_copy(update={"hosts": plan_of(first.run, (tuple(kept),)).hosts})
+    ], []
 
 
 @dataclass

@@ -26,6 +26,7 @@ WRONG: dict[str, bytes] = {
     "a token that is text": json.dumps({**STATUS, "lease": {**LEASE, "token": "1"}}).encode(),
     "no number": json.dumps({**STATUS, "lease": {**LEASE, "seconds_left": float("nan")}}).encode(),
     "a run that is a path": json.dumps({**STATUS, "runs": [{**RUN, "run": "../../x"}]}).encode(),
+    "a run with dots": json.dumps({**STATUS, "runs": [{**RUN, "run": "zzz.x"}]}).encode(),
     "a run of another type": json.dumps({**STATUS, "runs": [{**RUN, "state": []}]}).encode(),
     "a batch that is a path": json.dumps({**STATUS, "runs": [{**RUN, "batches": ["a/../../b"]}]}).encode(),
     "a long word": json.dumps({**STATUS, "boot_id": "x" * 2000}).encode(),

@@ -9,8 +9,10 @@ import pytest
 
 from cutover.core.errors import MixedFleet, Refused
 from cutover.journal import signing
+from cutover.plan.plan import HostPlan, Plan
+from cutover.run import planning
 from tests.evidence.bundles import ANN, allow, key
-from tests.run.fakehosts import RUN, World, is_on_v1, plan_of
+from tests.run.fakehosts import RUN, World, host_plan, is_on_v1, plan_of, targets_of
 from tests.run.killing import HOSTS, Machine, killed, on_v2
 
 pytestmark = pytest.mark.usefixtures("machines")
@@ -114,6 +116,36 @@ def test_a_signature_of_another_run_or_key_is_none(
     found = {one.host: one.found for one in end.problems}
     assert f"{ANN} may not sign with the key {signing.fingerprint(mallory.public)}" in found["a"]
     assert "not a signature of what it lies beside" in found["b"]
+
+
+def test_a_host_that_says_nonsense_of_itself_is_named_and_the_others_way_back_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def anew(_targets: object, name: str, _part: Plan) -> HostPlan:
+        if name == "a":
+            raise TypeError("stop_timeout_s")
+        return host_plan(name)
+
+    monkeypatch.setattr(planning, "_host_anew", anew)
+    whole = plan_of(RUN, HOSTS)
+    (plan,), problems = planning.plan_anew(
+        targets_of(tmp_path, ("a", "b")), {name: whole.of_host(name) for name in "ab"}
+    )
+    assert [*plan.hosts] == ["b"]
+    assert [(one.host, "TypeError" in one.found) for one in problems] == [("a", True)]
+
+
+def test_a_plan_that_was_edited_here_is_not_used_and_that_is_shown(
+    world: World, tmp_path: Path, signers: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = machine(world, tmp_path / "one", signers)
+    assert one.begin() is None
+    file = one.runs.path_of(RUN).plan_file
+    file.chmod(0o600)
+    file.write_text(file.read_text().replace('"me"', '"you"'))
+    assert one.rollback()[1] is None
+    assert is_on_v1(world, "a", "b")
+    assert "it was edited" in capsys.readouterr().err
 
 
 def test_the_machine_that_made_the_run_asks_no_host_what_was_planned(world: World, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def look_text(args: Args, _work: Work) -> State:
             content = file.read(TEXT_MOST)
             if file.read(1):  # half a line might hold half a secret, which no mask would know
                 content = content[: content.rfind(b"\n") + 1] or b"(one line of more than 64 KiB)\n"
-    except FileNotFoundError:
+    except (FileNotFoundError, paths.Unopened):  # the step about the file itself says what stands there
         return {"exists": False, "text": ""}
     return {"exists": True, "text": content.decode(errors="backslashreplace")}
 

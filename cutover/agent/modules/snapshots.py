@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any
@@ -119,8 +118,12 @@ def _take(
     here: list[str] = []
     with paths.holding(source):
         for name, seen in sorted(paths.tree(source, here).items()):
-            with suppress(FileNotFoundError):  # the running service moved it away between the listing and now
+            try:
                 files[name] = _copy(source / name, seen, target / name, earlier)
+            except FileNotFoundError:  # the running service moved it away between the listing and now
+                continue
+            except paths.Unopened:  # something else stands there by now
+                here.append(name)
         left_out.extend(str(source / name) for name in here)
     return taken | {"files": files}
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from stat import S_ISREG
 
 from cutover.agent.clock import FOREVER_S, KILLED_S, STOP_POLL_S
 from cutover.agent.durable import sha256_bytes, sha256_file
@@ -44,9 +45,12 @@ def look_unit(args: Args, _work: Work) -> State:
 
 
 def _digest_of(paths: Sequence[str]) -> str:
-    """One digest over files, in their order, by path and content; one that systemd still knows of may be gone."""
-    places = {path: real(Path(path)) for path in paths}
-    contents = [(path, sha256_file(place) if status(place) else "gone") for path, place in places.items()]
+    """One digest over files, in their order, by path and content; one that systemd still knows of may be gone, or masked."""
+    contents = []
+    for path in paths:
+        place = real(Path(path))
+        seen = status(place)
+        contents.append((path, sha256_file(place) if seen and S_ISREG(seen.st_mode) else "gone"))
     return sha256_bytes(repr(contents).encode())
 
 
