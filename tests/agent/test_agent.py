@@ -69,11 +69,12 @@ def test_looking_finds_states_and_leaves_nothing(agent: HostAgent, tmp_path: Pat
 
 def test_measuring_runs_commands_and_lets_no_changes_in(agent: HostAgent, tmp_path: Path) -> None:
     (outcome,) = agent.measure(
-        [command("m", "", ["echo", '{"n": 5}'], {"document.n": {"at_least": 5}}, timeout_s=5)], deadline_s=10
+        [command("m", "", ["echo", '{"n": 5}'], {"document.n": {"at_least": 5}}, timeout_s=PATIENCE_S)],
+        deadline_s=PATIENCE_S,
     )
     assert outcome["ok"] is True
     with pytest.raises(Refused, match="not for measuring: file"):
-        agent.measure([file("f", str(tmp_path / "f"), "0" * 64)], deadline_s=10)
+        agent.measure([file("f", str(tmp_path / "f"), "0" * 64)], deadline_s=PATIENCE_S)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -237,8 +238,8 @@ def test_one_agent_answers_many_questions_and_ends_when_nobody_asks_any_more(age
 
 def test_a_question_that_is_not_answered_yet_holds_up_no_other(agent: HostAgent, tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
-    slow = command("m", "", ["sh", "-c", f"until [ -e {go_on} ]; do sleep 0.01; done"], {}, timeout_s=5)
-    waiting = threading.Thread(target=agent.measure, args=([slow],), kwargs={"deadline_s": 10})
+    slow = command("m", "", ["sh", "-c", f"until [ -e {go_on} ]; do sleep 0.01; done"], {}, timeout_s=PATIENCE_S)
+    waiting = threading.Thread(target=agent.measure, args=([slow],), kwargs={"deadline_s": PATIENCE_S})
     waiting.start()
     try:
         for _ in range(3):

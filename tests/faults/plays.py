@@ -17,9 +17,10 @@ from tests.faults.boundaries import Outcome, outcome
 from tests.faults.ground import Experiment, Ground, Mortal, reached
 from tests.faults.invariants import Violation, in_service
 from tests.lab.support import CONFIG, STATE, Checkout
+from tests.waiting import PATIENCE_S
 
 CONFIRM_S = 16.0  # of the tests' inventory: short, and long enough for a machine that other tests keep busy
-PLAY_S = 20.0  # within the confirm time and so much a host has gone back by itself
+PLAY_S = 60.0  # within the confirm time and so much a host has gone back by itself
 LONG_S = 60.0  # an outage that a fault of so many seconds may cost
 Fault = Callable[..., AbstractContextManager[None]]
 Played = tuple[Experiment, Outcome]
@@ -157,7 +158,7 @@ def stopped(stage: Stage, *, taken: bool) -> Played:
     if taken:
         ends = json.loads(stage.ground.inside(f"cat {STATE}/lease.json")[stage.ground.names[0]])["ends"]
         # Hosts of a lab have this machine's clock. The host has not gone back yet.
-        assert until(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > ends, seconds=CONFIRM_S)
+        assert until(lambda: time.clock_gettime(time.CLOCK_BOOTTIME) > ends, seconds=PATIENCE_S)
         experiment.does("abort", "--yes", on=stage.other)
     else:
         late = stage.back_by_itself()

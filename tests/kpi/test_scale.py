@@ -21,6 +21,7 @@ from kpi.synthetic import as_csv, draw
 from kpi.tapes.pieces import split
 from tests.checkout import ROOT
 from tests.kpi.conftest import free_port, wait_for
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.process
 
@@ -67,8 +68,8 @@ def _address(scheduler_file: Path) -> str:
 
 @contextmanager
 def connected(address: str, workers: int) -> Iterator[Any]:
-    with distributed.Client(address, set_as_default=False, timeout=20) as client:
-        client.wait_for_workers(workers, timeout=20)
+    with distributed.Client(address, set_as_default=False, timeout=PATIENCE_S) as client:
+        client.wait_for_workers(workers, timeout=PATIENCE_S)
         yield client
 
 

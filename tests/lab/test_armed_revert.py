@@ -3,8 +3,8 @@
 import pytest
 
 import lab
-from lab.system import until
 from tests.lab.support import V1, V2, Checkout, Hosts, reached
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -29,7 +29,7 @@ def test_a_killed_controller_leaves_a_host_that_goes_back_by_itself(hosts: Hosts
     )
     token = checkout.ask("status", hosts="lab1").document["hosts"]["lab1"]["lease"]["token"]
     running.kill()
-    assert until(lambda: back_on_v1(hosts, "lab1"), seconds=CONFIRM_S + 10)
+    wait_until(lambda: back_on_v1(hosts, "lab1"), every=0.2)
     hosts.same_as(before)
     status = checkout.ask("status", hosts="lab1")
     assert status.code == 0, str(status)
@@ -55,7 +55,7 @@ def test_a_cut_host_goes_back_by_itself_and_the_run_ends_with_all_on_v1(hosts: H
     running = checkout.start("cutover", "--yes", hosts="lab1").when(reached(checkout, "bake.started"))
     lab.cut("lab1", lab=hosts.lab)
     try:
-        assert until(lambda: back_on_v1(hosts, "lab1"), seconds=CONFIRM_S + 10)
+        wait_until(lambda: back_on_v1(hosts, "lab1"), every=0.2)
     finally:
         lab.heal("lab1", lab=hosts.lab)
     answer = running.answer()

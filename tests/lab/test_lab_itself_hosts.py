@@ -14,9 +14,10 @@ import pytest
 import lab
 from cutover.core.errors import Refused, UsageError
 from lab import base, disk, host, machine, network
-from lab.system import mounts, until
+from lab.system import mounts
 from tests.lab.support import Hosts
 from tests.labs import lab_of_tests
+from tests.waiting import wait_until
 
 Ssh = Callable[[str, str], subprocess.CompletedProcess[str]]
 
@@ -110,7 +111,7 @@ def test_up_again_leaves_the_running_hosts_and_makes_the_killed_one_anew(
     for pid in machine.processes(two.slot(2)):
         with suppress(ProcessLookupError):  # it went down with one killed before
             os.kill(pid, signal.SIGKILL)  # nspawn and its supervisor have no chance to tidy up
-    assert until(lambda: not machine.processes(two.slot(2)), seconds=60)
+    wait_until(lambda: not machine.processes(two.slot(2)))
     hosts = lab.up(3, lab=two, inventory=inventory)
     assert [each.name for each in hosts] == ["lab1", "lab2", "lab3"]
     now = lab.status(two)
