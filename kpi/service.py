@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from kpi import VERSION, clock, vitals
@@ -27,7 +28,7 @@ RETRY_SECONDS = 2.0
 
 
 class PipelineService:
-    """One worker (the main thread), one web thread, one watchdog thread."""
+    """One worker (the main thread); a thread each for the web, the watchdog and signals."""
 
     def __init__(self, config: PipelineConfig) -> None:
         self._config = config
@@ -47,8 +48,11 @@ class PipelineService:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit status."""
+        # A handler only notes: it may interrupt what holds the lock that setting the event needs.
+        noted: SimpleQueue[int] = SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._stop.set())
+            signal.signal(number, lambda number, _: noted.put(number))
+        threading.Thread(target=self._listen, args=(noted,), name="signals", daemon=True).start()
         self_test()
         inbox = self._inbox = self._begin()
         self._web.start()
@@ -58,6 +62,10 @@ class PipelineService:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
         self._work(inbox)
         return self._end()
+
+    def _listen(self, noted: SimpleQueue[int]) -> None:
+        noted.get()
+        self._stop.set()
 
     def _begin(self) -> Inbox:
         known = {"pid": os.getpid(), "config": self._config.digest, "code": code_digest(), "version": VERSION}

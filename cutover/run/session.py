@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import FrameType
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from cutover.console.ask import Ask, progress
@@ -69,14 +69,25 @@ class StopSignal:
         """Catch the signals for the duration of a run (main thread only)."""
         # A run under nohup knows that its terminal may go; Ctrl-C and SIGTERM are always meant.
         caught = [one for one in SIGNALS if one is not signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, self._on_signal) for number in caught}
+        # A handler only notes: it may interrupt what holds the lock that setting an event or writing to stderr needs.
+        noted: SimpleQueue[int] = SimpleQueue()
+        listener = threading.Thread(target=self._listen, args=(noted,), daemon=True)
+        listener.start()
+        before = {number: signal.signal(number, lambda number, _: noted.put(number)) for number in caught}
         try:
             yield self
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            noted.put(0)
+            listener.join()
 
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def _listen(self, noted: SimpleQueue[int]) -> None:
+        for number in iter(noted.get, 0):
+            self.hear(number)
+
+    def hear(self, number: int) -> None:
+        """What a signal asks for; the third ends this process."""
         self._times += 1
         self._asked.set()
         name = signal.Signals(number).name

@@ -15,10 +15,21 @@ from kpi.synthetic import as_csv, draw
 from kpi.validation import validate
 from kpi.validation.live import ask_health, ask_metrics
 from tests.kpi.conftest import Running, altered_code, run_kpi, serving, wait_for, write_config
+from tests.waiting import PATIENCE_S
 
 pytestmark = pytest.mark.process
 
 STUCK = {"inbox.py": "\nimport threading\nInbox.finish = lambda *tape: threading.Event().wait()\n"}
+
+TOLD_WHILE_HELD = {
+    "service.py": """
+def _told_while_held(self, inbox, work=PipelineService._work):
+    with self._stop._cond:
+        signal.raise_signal(signal.SIGTERM)
+    work(self, inbox)
+PipelineService._work = _told_while_held
+"""
+}
 
 
 def _limit_writes(running: Running, size: int) -> None:
@@ -101,6 +112,12 @@ def test_one_tape_that_cannot_go_on_is_told_and_holds_no_other(tmp_path: Path) -
     with serving(tmp_path) as running:
         wait_for((tmp_path / "done" / name).is_file)
         assert ask_health(running.config).document["held"] == {}
+
+
+def test_sigterm_may_come_at_any_moment(tmp_path: Path) -> None:
+    """Also while the worker holds the lock of the event that SIGTERM sets: it stops, and need not be killed."""
+    with serving(tmp_path, altered_code(tmp_path, TOLD_WHILE_HELD)) as running:
+        assert running.process.wait(PATIENCE_S) == 0
 
 
 def test_a_stop_on_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:

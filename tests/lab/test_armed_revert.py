@@ -22,7 +22,8 @@ def back_on_v1(hosts: Hosts, name: str) -> bool:
 
 
 def test_a_killed_controller_leaves_a_host_that_goes_back_by_itself(hosts: Hosts, checkout: Checkout) -> None:
-    checkout.set(cutover_confirm_s=CONFIRM_S, cutover_renew_s=1)
+    # Its bake time is longer than the test: the run cannot end before it is killed.
+    checkout.set(cutover_confirm_s=CONFIRM_S, cutover_renew_s=1, cutover_bake_s=3600)
     before = hosts.fingerprint("lab1")
     running = checkout.start("cutover", "--yes", hosts="lab1").when(
         reached(checkout, "phase.started", phase="validation")
@@ -50,7 +51,7 @@ def test_a_killed_controller_leaves_a_host_that_goes_back_by_itself(hosts: Hosts
 
 
 def test_a_cut_host_goes_back_by_itself_and_the_run_ends_with_all_on_v1(hosts: Hosts, checkout: Checkout) -> None:
-    checkout.set(cutover_confirm_s=CONFIRM_S, cutover_renew_s=1, cutover_bake_s=30)
+    checkout.set(cutover_confirm_s=CONFIRM_S, cutover_renew_s=1, cutover_bake_s=3600)
     before = hosts.fingerprint("lab1")
     running = checkout.start("cutover", "--yes", hosts="lab1").when(reached(checkout, "bake.started"))
     lab.cut("lab1", lab=hosts.lab)

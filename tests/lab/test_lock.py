@@ -1,5 +1,7 @@
 """One run at a time: whoever holds a host is named to whoever comes second, who changes nothing."""
 
+import signal
+
 import pytest
 
 from tests.lab.support import Checkout, reached
@@ -12,12 +14,14 @@ pytestmark = pytest.mark.lab
 def test_a_second_run_is_refused_with_the_name_of_the_holder_and_the_first_goes_on(
     checkout: Checkout, other: Checkout
 ) -> None:
-    first = checkout.start("prepare", "--yes", hosts="lab1:lab2").when(reached(checkout, "lease.taken"))
+    first = checkout.start("prepare", "--yes", hosts="lab1:lab2").when(reached(checkout, "lease.taken", host="lab2"))
+    first.signal(signal.SIGSTOP)  # it cannot end before the second has asked
     second = other.yes("cutover", hosts="lab2:lab3")
     assert second.code == 6, str(second)
     assert [error["host"] for error in second.errors] == ["lab2"]
     assert "root@" in second.errors[0]["found"]
     assert "Ctrl-C" in second.errors[0]["next"]
+    first.signal(signal.SIGCONT)
     assert first.answer().code == 0
     status = checkout.ask("status")
     assert [host["lease"]["held"] for host in status.document["hosts"].values()] == [False, False, False]

@@ -101,7 +101,7 @@ class Machine:
 
     def interrupt(self) -> None:
         """What Ctrl-C does to the command that runs."""
-        self.stop._on_signal(signal.SIGINT, None)
+        self.stop.hear(signal.SIGINT)
 
     def begin(self, *, only_prepare: bool = False) -> CutoverError | Killed | None:
         """A whole run from this machine; gives how it ended, if not well."""
