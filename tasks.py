@@ -47,7 +47,7 @@ def rollback(options: RunOptions) -> ExitCode:
 
 @command("abort", f"{HOSTS} run steal_lock check yes verbose")
 def abort(options: RunOptions) -> ExitCode:
-    """End a run: before phase 3 it is given up, after that it is rolled back. Idle: says so."""
+    """End a run that is not confirmed: before phase 3 it is given up, after that it is rolled back. No such run: says so."""
     from cutover.cli.rollback import abort as give_up
 
     return give_up(options)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,12 +106,14 @@ def _evaluated(path: Path, policy: str, rules: InputRules, cluster: str) -> Eval
 
 
 def newest(paths: Sequence[Path], most: int) -> list[Path]:
-    """The tapes that are meant: files as they are, and of each directory its newest few."""
+    """The tapes that are meant: files as they are, and of each directory its newest few, of which a link is none."""
     tapes: list[Path] = []
     for path in paths:
         if path.is_dir():
-            files = [entry for entry in path.iterdir() if entry.is_file() and not entry.name.startswith(".")]
-            tapes += sorted(files, key=lambda entry: entry.stat().st_mtime_ns)[-most:]
+            with os.scandir(path) as entries:
+                files = [one for one in entries if one.is_file(follow_symlinks=False) and not one.name.startswith(".")]
+            files.sort(key=lambda one: one.stat(follow_symlinks=False).st_mtime_ns)
+            tapes += [Path(one) for one in files[-most:]]
         else:
             tapes.append(path)
     return tapes

@@ -134,7 +134,7 @@ def status(lab: Lab | None = None) -> tuple[HostStatus, ...]:
 
 
 def exec_in(
-    name: str, argv: Sequence[str], *, stdin: str = "", timeout: float = 30, lab: Lab | None = None
+    name: str, argv: Sequence[str], *, stdin: str = "", timeout: float = 300, lab: Lab | None = None
 ) -> Executed:
     """Run a command as root inside a host without SSH: it also works on a host whose cable is cut."""
     return machine.execute(slot_of(name, lab), argv, stdin=stdin, timeout=timeout)

@@ -82,7 +82,7 @@ def leader(slot: Slot) -> int | None:
     return next((pid for pid in processes(slot) if leads(pid)), None)
 
 
-def execute(slot: Slot, argv: Sequence[str], *, stdin: str = "", timeout: float = 30) -> Executed:
+def execute(slot: Slot, argv: Sequence[str], *, stdin: str = "", timeout: float = 300) -> Executed:
     """Run a command as root inside the host, without SSH and without its network."""
     pid = leader(slot)
     if pid is None:

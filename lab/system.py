@@ -17,7 +17,7 @@ from cutover.core.errors import Locked, Problem, Refused, UsageError
 _MOUNTINFO = Path("/proc/self/mountinfo")
 
 
-def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 60) -> str:
+def run(argv: Sequence[str], *, stdin: str = "", timeout: float = 300) -> str:
     """Run one command and return its stdout; Refused when it fails or takes longer than `timeout` seconds."""
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)

@@ -1,4 +1,4 @@
-"""What every test may ask for: an option, and a real host. The long series run only where they are asked for.
+"""What every test may ask for: an option, a real host, and a fleet of three. The long series run only where they are asked for.
 
 How long a test may hang before it fails is in pyproject.toml, and here for those that are long by themselves.
 """
@@ -13,9 +13,15 @@ import hypothesis
 import pytest
 
 from tests.checkout import ROOT
+from tests.fleet import broken_release, checkout, fleet, hosts, other
 from tests.realhost import real
 
 __all__ = [
+    "broken_release",
+    "checkout",
+    "fleet",
+    "hosts",
+    "other",
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "pytest_configure",
@@ -103,5 +109,5 @@ def _group(item: pytest.Item) -> str:
     if "real" in fixtures:
         return "real"
     if "fleet" in fixtures:
-        return f"fleet {1 + (item.path.stem in SECOND_LAB)} of {item.path.parent.name}"
+        return f"fleet {1 + (item.path.stem in SECOND_LAB)}"
     return str(item.path.relative_to(ROOT)) if item.path.is_relative_to(ROOT) else item.path.name

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from cutover.agent.clock import ARM_S, now
 from cutover.agent.durable import read_json, remove, write_atomically, write_json
 from cutover.agent.lease import check, raise_token
-from cutover.agent.state_dir import StateDir
+from cutover.agent.state_dir import Refusal, StateDir
 from cutover.agent.systemd import reload_systemd, show, show_each, systemctl_or_fail
 from cutover.agent.work import Work, work_off
 
@@ -34,6 +34,23 @@ Restart=on-failure
 RestartSec={again}
 ExecStart={python} -I -S {agent} revert --state {state}
 TimeoutStartSec={budget}
+# It writes files of any owner, asks systemd, and looks at processes, ports and health: what no way back needs is taken away.
+CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SYS_PTRACE
+KeyringMode=private
+LimitCORE=0
+LockPersonality=yes
+NoNewPrivileges=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+RestrictNamespaces=yes
+RestrictRealtime=yes
+SystemCallArchitectures=native
 """
 
 # Each renewal starts the timer anew: systemd's limit on starts would take the timer away from a host renewed often.
@@ -92,7 +109,7 @@ def revert(state_dir: StateDir) -> dict[str, Any]:
     """Go back now: raise the token, work through what was armed, write down how it went."""
     from cutover.agent.modules import MODULES
 
-    with state_dir.host_lock():
+    with _taken_from_a_step(state_dir):
         armed = read_json(state_dir.armed)
         if armed is None:
             return {"reverted": False, "why": "nothing is armed"}
@@ -108,6 +125,20 @@ def revert(state_dir: StateDir) -> dict[str, Any]:
         if ok:
             _remove(state_dir)  # else systemd starts it again, and after a reboot the timer does
         return {"reverted": True, **done}
+
+
+@contextmanager
+def _taken_from_a_step(state_dir: StateDir) -> Iterator[None]:
+    """Hold the host. A step of the run that does not end in time is stopped with its batch: nobody waits for its result any more."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(state_dir.host_lock(ARM_S))
+        except Refusal:
+            armed = read_json(state_dir.armed)
+            if armed is not None:
+                systemctl_or_fail("stop", f"cutover-{armed['run']}-*.service")
+            held.enter_context(state_dir.host_lock(ARM_S))
+        yield
 
 
 def state(state_dir: StateDir) -> dict[str, Any]:

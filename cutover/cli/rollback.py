@@ -1,5 +1,6 @@
 """`rollback` and `abort`."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cutover.cli.announce import announcer_if_possible
@@ -14,7 +15,7 @@ from cutover.run.session import Session, StopSignal
 
 NOTHING = "nothing to roll back: no host of this pattern is on the new release"
 NOT_BEGUN = "nothing to resume: no rollback of these hosts was left in the middle"
-IDLE = "idle: nothing was changed on these hosts, and nothing is to be undone"
+IDLE = "idle: no run is under way on these hosts; nothing was changed"
 
 
 @with_ask
@@ -32,15 +33,24 @@ def rollback(ask: Ask, options: RunOptions) -> ExitCode:
 def abort(ask: Ask, options: RunOptions) -> ExitCode:
     """Go back where something is to be undone, and release what was only prepared."""
     if options.check:
-        _foresee(ask, options, IDLE)
+        _foresee(ask, options)
         return ExitCode.DONE
     back = _take_back_all(ask, replace(options, reason="aborted by a person"))
-    released = give_up(options.targets(), options)
+    released, confirmed = give_up(options.targets(), options)
     for run, hosts in released.items():
         ask.say(f"run {run} is given up: {', '.join(hosts)} released; the old release was not touched")
     if not back and not released:
-        ask.say(IDLE)
+        ask.say(_stays(confirmed))
     return ExitCode.DONE
+
+
+def _stays(confirmed: Mapping[str, Sequence[str]]) -> str:
+    """What is said where `abort` finds nothing to do."""
+    said = []
+    for run, hosts in confirmed.items():
+        stays, them = ("stays as it is", "it") if len(hosts) == 1 else ("stay as they are", "them")
+        said.append(f"run {run} is confirmed: {', '.join(hosts)} {stays}; `./invokew rollback` takes {them} back")
+    return "\n".join(said) or IDLE
 
 
 def _take_back_all(ask: Ask, options: RunOptions) -> list[str]:
@@ -62,8 +72,11 @@ def _take_back_all(ask: Ask, options: RunOptions) -> list[str]:
                 return back
 
 
-def _foresee(ask: Ask, options: RunOptions, nothing: str) -> None:
-    """What would be done, and whether the backups that it needs are sound. Nothing is changed, nobody is asked."""
+def _foresee(ask: Ask, options: RunOptions, nothing: str = "") -> None:
+    """What would be done, and whether the backups that it needs are sound; `nothing`: what is said where that is nothing.
+
+    Nothing is changed, nobody is asked.
+    """
     ahead = foresee(options.targets(), options)
     ask.run_id = next((one.run for one in ahead.hosts), "")
     ask.hosts = {
@@ -74,7 +87,7 @@ def _foresee(ask: Ask, options: RunOptions, nothing: str) -> None:
         for words in one.would:
             ask.say(f"  < {words}")
     if not ahead.hosts and not ahead.unknown:
-        ask.say(nothing)
+        ask.say(nothing or _stays(ahead.confirmed))
     if wrong := [problem for one in ahead.hosts for problem in one.wrong] + [*ahead.leftover]:
         raise JudgedFail([*wrong, *ahead.unknown])
     if ahead.unknown:

@@ -13,11 +13,13 @@ from cutover.core.errors import Problem, UsageError
 from cutover.core.host import Host
 from cutover.core.secret import Secret
 from cutover.inventory.schema import (
+    FORMS,
     Names,
     Refusals,
     Schema,
     Text,
     did_you_mean,
+    form,
     listed,
     misfit,
     named,
@@ -95,30 +97,22 @@ def _source(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
-def _without_parents(text: str) -> str:
-    if ".." in text.split("/"):
-        raise ValueError("has `..` in it")
-    return text
-
-
 _SOURCES = "map[source]"
-_NO_NUL = Field(pattern=r"\A[^\x00]*\z")
 # What a variable may be: its type for pydantic, and its description.
 TYPES: Mapping[str, tuple[Any, str]] = {
-    "string": (Annotated[str, _NO_NUL], "text"),
+    "string": (Annotated[str, form("line")], "text of one line"),
     "integer": (int, "a whole number"),
     "number": (float, "a number"),
     "boolean": (bool, "true or false"),
-    "list[string]": (list[Annotated[str, _NO_NUL]], "a list of text"),
+    "list[string]": (list[Annotated[str, form("line")]], "a list of text, each of one line"),
     "map": (dict[str, Any], "a map"),
     _SOURCES: (
         dict[str, Annotated[dict[str, Any], AfterValidator(_source)]],
         "a map of secrets, each {env: NAME} or {file: path}",
     ),
-    "path": (
-        Annotated[str, Field(pattern=r"\A/[^\x00-\x1f\x7f]*\z"), AfterValidator(_without_parents)],
-        "an absolute path without `..`",
-    ),
+    **{
+        name: (Annotated[str, form(name)], FORMS[name][1]) for name in ("path", "name", "user", "unit", "memory", "url")
+    },
     "port": (Annotated[int, Field(ge=1, le=65535)], "a port from 1 to 65535"),
     "choice": (str, "text"),
 }

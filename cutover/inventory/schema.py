@@ -117,6 +117,36 @@ def unique(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+# Text that ends up in paths, unit files and command lines: its pattern, and what it is in words.
+FORMS = {
+    "line": (r"[^\x00-\x1f\x7f\x85\u2028\u2029]*", "text of one line"),
+    "path": (
+        r"/(?!(.*/)?\.\.(/|\Z))[\w./@:,=+~-]*",
+        "an absolute path of letters, digits and . _ @ : , = + ~ -, without `..`",
+    ),
+    "inside": (r"[\w+-][\w.+-]*(/[\w+-][\w.+-]*)*", "a path inside a directory, such as files/app.conf"),
+    "name": (r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", "a name of letters, digits and . _ + -"),
+    "user": (r"[a-z_][a-z0-9_-]{0,31}", "a user name as useradd accepts it"),
+    "unit": (r"[A-Za-z0-9:_.@-]{1,200}\.service", "the name of a unit, such as app.service"),
+    "memory": (r"[1-9][0-9]{0,15}[KMGT]?|infinity", "a memory size as systemd reads it, such as 512M or 1G"),
+    "url": (r"https?://[^\s\x00-\x1f\x7f\"'\\]+", "a URL, such as http://127.0.0.1:8000/healthz"),
+    "connection": (r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):[0-9]{1,5}", "HOST:PORT"),
+}
+
+
+def form(name: str) -> AfterValidator:
+    """Accepts text of one of the FORMS, whole."""
+    pattern, expected = FORMS[name]
+    whole = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if not whole.fullmatch(text):
+            raise ValueError(f"expected {expected}")
+        return text
+
+    return AfterValidator(check)
+
+
 Text = Annotated[str, AfterValidator(_filled)]
 Names = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(unique)]
 

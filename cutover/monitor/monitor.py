@@ -72,7 +72,7 @@ class WatchedRun:
         if ended.end is EndReason.HELD:
             hosts = f"--hosts '{self.targets.options.hosts}'"
             go_on = f"`./invokew signoff {hosts} --role ROLE --name NAME --note WHY` lets it go on"
-            next_ = f"{go_on}, `./invokew abort {hosts}` rolls back; `./invokew monitor {hosts}` keeps the triggers armed meanwhile"
+            next_ = f"{go_on}, `./invokew rollback {hosts}` goes back; `./invokew monitor {hosts}` keeps the triggers armed meanwhile"
             raise OnHold([Problem(found=reason, next=next_) for reason in ended.reasons])
         if ended.end is EndReason.OVER:
             self.watch.notify("success", ())
@@ -186,7 +186,7 @@ def _in_service(targets: Targets, known: Known | None) -> Known:
 REASONS = 8  # that a notice names; the report has all
 NEXT = (
     "`./invokew signoff --role ROLE --name NAME --decision go_on` lets it go on",
-    "`./invokew abort` rolls the fleet back",
+    "`./invokew rollback` takes the fleet back",
 )
 
 

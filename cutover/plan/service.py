@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from cutover.core.errors import Problem, UsageError
 from cutover.core.secret import Secret
 from cutover.inventory.declarations import NotPlainError, expand
-from cutover.inventory.schema import Duration, did_you_mean, listed
+from cutover.inventory.schema import Duration, did_you_mean, form, listed
 from cutover.inventory.targets import STANDARD
 from cutover.inventory.variables import Variables
 from cutover.inventory.yamlfile import Document, Keys, required
@@ -29,8 +29,10 @@ def _url(written: object) -> object:
 
 
 Seconds = Annotated[Duration, Field(gt=0, le=86400)]
-AbsolutePath = Annotated[str, Field(pattern=r"^/")]
-UnitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.@\\-]+\.service$")]
+AbsolutePath = Annotated[str, form("path")]
+UnitName = Annotated[str, form("unit")]
+UserName = Annotated[str, form("user")]
+Words = Annotated[str, form("line")]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
 Mode = Annotated[str, Field(pattern=r"^0[0-7]{3}$")]
 # Names in a release: parts of its file's name, commands in its bin/, and what its launchers set in a shell.
@@ -48,7 +50,7 @@ class _Part(BaseModel):
 class Health(_Part):
     """Where the service says how it is: an HTTP status, and keys that its JSON document must have with these values."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    url: Annotated[str, form("url")]
     status: int = 200
     expect: dict[str, Any] = {}
     within: Seconds = 30.0
@@ -65,7 +67,7 @@ HealthCheck = Annotated[Health, BeforeValidator(_url)]
 class Side(_Part):
     """One of the two releases: what people call it, its unit, its health check, and how long it may take to stop."""
 
-    label: str = ""
+    label: Words = ""
     unit: UnitName
     health: HealthCheck | None = None
     stop_within: Seconds = 20.0
@@ -74,14 +76,14 @@ class Side(_Part):
 class OldSide(Side):
     """The release that is replaced. With `force_stop` it may be killed where it does not stop in time."""
 
-    label: str = "the old release"
+    label: Words = "the old release"
     force_stop: bool = False
 
 
 class NewSide(Side):
     """The release that replaces it. Without `unit_template` its unit file is there already."""
 
-    label: str = "the new release"
+    label: Words = "the new release"
     unit_template: str = ""
 
 
@@ -89,7 +91,7 @@ class NoArtifact(_Part):
     """Nothing is brought to the hosts but unit and files; `version` names the release."""
 
     kind: Literal["none"]
-    version: str
+    version: FileName
 
 
 class PythonArtifact(_Part):
@@ -122,10 +124,10 @@ class ManagedFile(_Part):
     name: Name
     path: AbsolutePath
     template: str
-    owner: str = "root"
-    group: str = "root"
+    owner: UserName = "root"
+    group: UserName = "root"
     mode: Mode = "0644"
-    backup_as: str = ""
+    backup_as: Literal[""] | Annotated[str, form("inside")] = ""
 
 
 class StateEntry(_Part):
@@ -134,7 +136,7 @@ class StateEntry(_Part):
     name: Name
     path: AbsolutePath
     on_rollback: Literal["restore", "keep"]
-    backup_as: str = ""
+    backup_as: Literal[""] | Annotated[str, form("inside")] = ""
 
     @property
     def snapshot(self) -> dict[str, Any]:
@@ -148,7 +150,7 @@ class Needs(_Part):
     directories: tuple[AbsolutePath, ...] = ()
     disk_gb: Annotated[float, Field(gt=0)] = 1.0
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
-    connections: tuple[str, ...] | None = None
+    connections: tuple[Annotated[str, form("connection")], ...] | None = None
     log_files: tuple[AbsolutePath, ...] = ()
     clock_offset_s: Annotated[float, Field(gt=0)] = 2.0
 
@@ -156,8 +158,8 @@ class Needs(_Part):
 class Service(_Part):
     """One service, as service.yml says it for one host."""
 
-    title: str
-    user: str = "root"
+    title: Words
+    user: UserName = "root"
     unit_dir: AbsolutePath = "/etc/systemd/system"
     old: OldSide = Field(alias="from")
     new: NewSide = Field(alias="to")

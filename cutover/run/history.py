@@ -123,6 +123,17 @@ class Known:
         return tuple(name for name in self.touched if not self.at(name).settled)
 
     @property
+    def at_stake(self) -> tuple[str, ...]:
+        """The hosts that are owed a rollback, and those that the run still holds, on which it may go on."""
+        return tuple(name for name, host in self.hosts.items() if name in self.owed or host.held)
+
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether some host that answers was touched, and is not on the new release for good."""
+        asked = [self.at(name) for name in self.owed if name in self.statuses]
+        return any(host.armed or not host.confirmed for host in asked)
+
+    @property
     def unfinished(self) -> bool:
         """Whether some host says that the run was left in the middle."""
         return any(HostRun.of(status, self.run).open for status in self.statuses.values())

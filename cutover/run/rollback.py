@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from cutover.console.ask import confirm, progress
-from cutover.core.errors import CutoverError, ExitCode, Locked, MixedFleet, Problem, Unreachable, UsageError
+from cutover.core.errors import CutoverError, ExitCode, Locked, MixedFleet, Problem, Refused, Unreachable, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read, utc_now
@@ -34,6 +34,8 @@ from cutover.run.options import RunOptions
 from cutover.run.phase import arm, recheck, run_phase
 from cutover.run.session import Session, begin_journal, follow
 
+ABORT = "abort"  # the command that leaves a confirmed run alone
+
 
 def rollback(session: Session) -> tuple[str, ...]:
     """Take every touched host of a run back to the old release, verified. Gives the hosts; none: nothing to do.
@@ -42,7 +44,9 @@ def rollback(session: Session) -> tuple[str, ...]:
     be asked, of which nobody knows whether they are on the new release, and those that were not chosen and stay there. Locked (6)
     where another run holds a host: nothing is done then. A holder that has died on this machine holds nothing.
     """
-    story = (find_run_or_end, approve, open_found_journal, take_leases_as_far_as_possible, arm_again, take_back)
+    story = (
+        find_run_or_end, approve, open_found_journal, take_leases_as_far_as_possible, look_again_or_end, arm_again, take_back,
+    )  # fmt: skip
     follow(session, story)
     session.stop.check()
     return session.hosts if session.status else ()
@@ -70,10 +74,10 @@ def find_run_or_end(session: Session) -> bool:
 
 
 def wants_back(options: RunOptions, known: Known) -> bool:
-    """Whether a run is one to go back from; with `--resume`, only one whose way back was begun already."""
-    return bool(known.owed) and (
-        not options.resume or bool(known.going_back) or _begun_here(options.directory(known.run))
-    )
+    """Whether a run is one to go back from: with `--resume` one whose way back was begun, with `abort` one that is not confirmed."""
+    begun = bool(known.going_back) or (options.resume and _begun_here(options.directory(known.run)))
+    meant = begun or (not options.resume and (options.command != ABORT or known.unconfirmed))
+    return bool(known.owed) and meant
 
 
 def _begun_here(directory: RunDir) -> bool:
@@ -116,12 +120,27 @@ def open_found_journal(session: Session) -> None:
         journal = directory.journal()
         journal.write("journal.set_aside", as_=aside.name, found=str(unusable))
     begin_journal(session, journal, pattern=session.targets.options.hosts, recovered_from="hosts")
-    hosts = known.owed
+    hosts = known.at_stake
     session.plan, session.plans = known.plan, {name: known.plans[name] for name in hosts}
     session.fleet = replace(session.fleet, agents={name: session.fleet.agents[name] for name in hosts})
     session.dead = dead_holders(known.run, known.statuses, options.steal_lock)
+    session.record("run.started", hosts=list(known.owed), purpose="rollback")
+
+
+def look_again_or_end(session: Session) -> bool:
+    """Look again, now that nobody else changes these hosts: the run went on until they were taken. True: nothing is left to undo."""
+    outcomes = session.fleet.each(lambda agent: agent.status(), list(session.tokens), deadline=ASK_S)
+    seen = {name: one.value for name, one in outcomes.items() if one.value is not None}
+    known = session.known = replace(session.known, statuses={**session.known.statuses, **seen})
+    hosts = known.owed if wants_back(session.options, known) else ()
+    if not hosts:
+        session.record("run.finished", exit_code=int(ExitCode.DONE), status="settled meanwhile")
+        return True
+    if spared := [name for name in session.hosts if name not in hosts]:
+        progress(f"{', '.join(spared)}: released; the old release was not touched there")
+    session.plans = {name: known.plans[name] for name in hosts}
     session.inherited, session.already = hosts, [name for name in hosts if known.at(name).back]
-    session.record("run.started", hosts=list(hosts), purpose="rollback")
+    return False
 
 
 def arm_again(session: Session) -> None:
@@ -283,18 +302,18 @@ def leftover_hosts(targets: Targets, known: Known) -> list[Problem]:
     return problems
 
 
-# `abort` before phase 3: a run that was only prepared, and whose controller is gone, gives its hosts back.
+# `abort` where nothing is to be undone: a run whose controller is gone gives its hosts back.
 
 
-def give_up(targets: Targets, options: RunOptions) -> dict[str, list[str]]:
-    """Release all hosts that a run left held before phase 3 (just the one that is named, where one is); gives them by run.
+def give_up(targets: Targets, options: RunOptions) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Release all hosts that a run left held before phase 3, or when it was confirmed (just the one that is named, where one is).
 
-    Raises Locked for a host whose holder may be alive, unless it is the one to steal from.
+    Gives those of the former by run, and by run all that stay on the new release. Raises Locked for a host whose holder may be
+    alive, unless it is the one to steal from; Refused for one where the run went on until it was taken.
     """
     with reached(targets) as (fleet, unreachable):
         statuses, silent = ask(fleet)
-        left = left_held(statuses, options.run)
-        runs = {host: run for run, hosts in left.items() for host in hosts}
+        runs = left_held(statuses, options.run)
         refuse_living_holders({host: statuses[host] for host in runs}, options.steal_lock)
         dead, lease_s = dead_holders(None, statuses, options.steal_lock), times_of(targets).lease
 
@@ -305,28 +324,52 @@ def give_up(targets: Targets, options: RunOptions) -> dict[str, list[str]]:
             taken = agent.begin(run=runs[agent.name], holder=holder(), nonce=nonce, lease_s=lease_s, claim=claim)
             token = int(taken["lease"]["token"])
             try:
-                return agent.disarm(
-                    token=token
-                )  # it waits for the step that may still be at work; the next one is refused
+                now = agent.status()
+                if not _at_rest(now, runs[agent.name]):
+                    found = f"run {runs[agent.name]} went on to stop the old release here before it was taken over"
+                    next_ = f"give the same command again: it takes {agent.name} back"
+                    raise Refused(Problem(found, next_, agent.name))
+                # It waits for the step that may still be at work; the next one is refused.
+                agent.disarm(token=token)
+                return now
             finally:
                 agent.release(token=token)
 
-        raise_all(fleet.each(release, list(runs), deadline=ASK_S))
+        taken = fleet.each(release, list(runs), deadline=ASK_S)
+        raise_all(taken)
+        statuses |= {host: outcome.unwrap() for host, outcome in taken.items()}
         if lost := [*unreachable, *silent]:
             raise Unreachable(lost)
-    for run, hosts in left.items():
+    given_up: dict[str, list[str]] = {}
+    for host, run in runs.items():
+        if not HostRun.of(statuses[host], run).touched:
+            given_up.setdefault(run, []).append(host)
+    for run, hosts in given_up.items():
         _record_given_up(options.directory(run), hosts)
-    return left
+    return given_up, confirmed_hosts(statuses)
 
 
-def left_held(statuses: Mapping[str, State], run: str) -> dict[str, list[str]]:
-    """Hosts that a run (just the one that is named, where one is) took and never gave back, before phase 3; by run."""
-    left: dict[str, list[str]] = {}
+def confirmed_hosts(statuses: Mapping[str, State]) -> dict[str, list[str]]:
+    """Hosts that stay on the new release, by the run that brought it."""
+    stay: dict[str, list[str]] = {}
     for host, status in statuses.items():
-        of = status["lease"]["run"]
-        if of and run in ("", of) and not status["lease"]["released"] and not HostRun.of(status, of).touched:
-            left.setdefault(of, []).append(host)
-    return left
+        runs = sorted((entry["run"] for entry in status["runs"]), reverse=True)
+        last = next((run for run in runs if HostRun.of(status, run).touched), "")
+        if last and HostRun.of(status, last).confirmed:
+            stay.setdefault(last, []).append(host)
+    return stay
+
+
+def left_held(statuses: Mapping[str, State], run: str) -> dict[str, str]:
+    """Hosts that a run (just the one that is named, where one is) took and never gave back, and that are at rest; with the run."""
+    held = {host: status["lease"]["run"] for host, status in statuses.items() if not status["lease"]["released"]}
+    return {host: of for host, of in held.items() if of and run in ("", of) and _at_rest(statuses[host], of)}
+
+
+def _at_rest(status: State, run: str) -> bool:
+    """Whether a run never came to phase 3 on a host, or has confirmed it."""
+    host = HostRun.of(status, run)
+    return not host.touched or (host.confirmed and not host.armed)
 
 
 def _record_given_up(directory: RunDir, hosts: list[str]) -> None:

@@ -3,7 +3,7 @@
 The backup that the way back needs is read back as well, file by file: that it is sound is worth knowing before it is needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cutover.agent.compare import differences
@@ -18,7 +18,7 @@ from cutover.remote.timeouts import PLAN_LOOK_S
 from cutover.run.history import Known, ask, known_run
 from cutover.run.leases import refuse_living_holders, refuse_wrong_nonce
 from cutover.run.options import RunOptions
-from cutover.run.rollback import left_held, leftover_hosts, wants_back
+from cutover.run.rollback import ABORT, confirmed_hosts, left_held, leftover_hosts, wants_back
 
 BACKUP = "snapshot"  # the kind of step that leaves what the way back restores
 
@@ -36,9 +36,13 @@ class HostAhead:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What would be done, host by host in the order of runs; who could not be asked; hosts of these runs that would stay where they are."""
+    """What would be done, host by host in the order of runs; who could not be asked; hosts of these runs that would stay where they are.
+
+    `confirmed`: hosts that are on the new release for good, by run.
+    """
 
     hosts: tuple[HostAhead, ...]
+    confirmed: Mapping[str, Sequence[str]]
     unknown: tuple[Problem, ...] = ()
     leftover: tuple[Problem, ...] = ()
 
@@ -69,10 +73,10 @@ def foresee(targets: Targets, options: RunOptions) -> Ahead:
             back += [_host(known, host, states) for host, states in seen.items()]
             unknown += unread
             left += leftover_hosts(targets, known)
-        if options.command == "abort":
+        if options.command == ABORT:
             held = left_held(statuses, options.run)
-            back += [HostAhead(host, run, "held", ("release",)) for run, hosts in held.items() for host in hosts]
-        return Ahead(tuple(back), tuple(dict.fromkeys(unknown)), tuple(left))
+            back += [HostAhead(host, run, "held", ("release",)) for host, run in held.items()]
+        return Ahead(tuple(back), confirmed_hosts(statuses), tuple(dict.fromkeys(unknown)), tuple(left))
 
 
 def _look(fleet: Fleet, known: Known) -> tuple[dict[str, dict[str, State]], list[Problem]]:

@@ -138,12 +138,14 @@ def shadow(options: argparse.Namespace) -> Ended:
     from kpi.personal import publishing
     from kpi.shadow import Terms
     from kpi.shadow import shadow as run_both
-    from kpi.shadow.unit import find_v1
+    from kpi.shadow.unit import become, find_v1
 
     config, why_not = v2_config(options.config)
     reading = reading_of(options, config)
+    v1 = find_v1(options.v1, options.v1_config, options.v1_python, options.v1_unit, options.backups)
+    become(v1.user)
     terms = Terms(
-        find_v1(options.v1, options.v1_config, options.v1_python, options.v1_unit, options.backups),
+        v1,
         policy=reading.policy,
         rules=reading.rules,
         v2_config=options.config if config else None,

@@ -1,9 +1,9 @@
 """Shadow mode: V1 and V2 both really run on the same frozen tapes, and every difference is reported KPI by KPI.
 
-Nothing is published, and nothing is written but in a scratch directory that is removed at the end.
+Nothing is published, and nothing is written but in a scratch directory of our own that is removed at the end. Root reads V1's
+unit and config, and becomes V1's user before it opens anything that this user could have put there.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,11 +39,6 @@ class Terms:
         config = [f"--config={self.v2_config}"] if self.v2_config else []
         return ["--quarantine", self.policy, *declared, *config]
 
-    @property
-    def user(self) -> str:
-        """Whom both run as: V1's own user where we may choose (root), else whoever we are."""
-        return self.v1.user if os.geteuid() == 0 else ""
-
 
 def shadow(tapes: Sequence[Path], terms: Terms) -> tuple[Verdict, dict[str, Any]]:
     """Run both on each tape; the verdict and the document of all."""
@@ -55,10 +50,10 @@ def shadow(tapes: Sequence[Path], terms: Terms) -> tuple[Verdict, dict[str, Any]
 
 
 def _shadow_one(tape: Path, terms: Terms) -> dict[str, Any]:
-    with frozen(tape, terms.v1.config, terms.user, terms.scratch) as input_:
-        v1 = run_v1(terms.v1, input_, terms.user, terms.timeout)
+    with frozen(tape, terms.v1.settings, terms.scratch) as input_:
+        v1 = run_v1(terms.v1, input_, terms.timeout)
         changes = {"after_v1": input_.change()}
-        v2 = run_v2(input_, terms.v2_options, terms.user, terms.timeout)
+        v2 = run_v2(input_, terms.v2_options, terms.timeout)
         changes["after_v2"] = input_.change()
         result: dict[str, Any] = {
             "tape": str(tape),

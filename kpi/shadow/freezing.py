@@ -1,9 +1,10 @@
 """One tape, frozen: a copy that cannot be written, in a place where nothing else may appear, with its digest."""
 
+import errno
 import hashlib
 import os
-import pwd
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,28 +33,26 @@ class Frozen:
 
 
 @contextmanager
-def frozen(tape: Path, config: Path, user: str, scratch: Path | None) -> Iterator[Frozen]:
-    """Copy a tape and V1's config into a scratch directory that only the owner of this process can write to."""
+def frozen(tape: Path, settings: bytes, scratch: Path | None) -> Iterator[Frozen]:
+    """Copy a tape and V1's config (its bytes) into a scratch directory that only the owner of this process can enter."""
     try:
         root = Path(tempfile.mkdtemp(prefix="kpi-shadow-", dir=scratch))
     except OSError as error:
         step = "give a directory that can be written with --scratch"
         raise UsageError(Finding("scratch", str(scratch), f"cannot be used: {error.strerror}", step)) from error
     try:
-        root.chmod(0o755)
-        input_, answers = root / "input", root / "answers"
+        input_, answers, config, copy = root / "input", root / "answers", root / "v1.yml", root / "input" / tape.name
         input_.mkdir()
-        answers.mkdir(mode=0o700)
-        copy, own_config = _copy(tape, input_ / tape.name), _copy(config, root / "v1.yml")
-        if user:  # it may hold what others must not read
-            os.chown(own_config, -1, pwd.getpwnam(user).pw_gid)
-        own_config.chmod(0o440 if user else 0o400)
-        copy.chmod(0o444)
-        input_.chmod(0o555)
-        yield Frozen(copy, own_config, answers, digest_of(copy))
+        answers.mkdir()
+        _copy(tape, copy)
+        config.write_bytes(settings)
+        for path in (config, copy):
+            path.chmod(0o400)
+        input_.chmod(0o500)
+        yield Frozen(copy, config, answers, digest_of(copy))
     finally:
         if (root / "input").exists():
-            (root / "input").chmod(0o755)
+            (root / "input").chmod(0o700)
         shutil.rmtree(root)
 
 
@@ -63,9 +62,17 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _copy(source: Path, target: Path) -> Path:
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, and nothing that only leads to one."""
     try:
-        return Path(shutil.copyfile(source, target))
+        with (
+            os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as tape,
+            target.open("xb") as copy,
+        ):
+            if not stat.S_ISREG(os.fstat(tape.fileno()).st_mode):
+                raise OSError(errno.EINVAL, "it is no regular file")
+            shutil.copyfileobj(tape, copy)
     except OSError as error:
+        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
         step = "give the path of a tape that may be read"
-        raise UsageError(Finding("unreadable", str(source), f"cannot be copied: {error.strerror}", step)) from error
+        raise UsageError(Finding("unreadable", str(source), f"cannot be copied: {why}", step)) from error

@@ -6,7 +6,6 @@ program's own peak, so what starts it must be smaller than anything that is meas
 
 import json
 import os
-import pwd
 import signal
 import subprocess
 import sys
@@ -16,12 +15,11 @@ KB = 1024
 
 
 def main(arguments: list[str]) -> int:
-    """DEADLINE_SECONDS STDOUT STDERR USER PROGRAM ARGUMENT...; USER is empty where nobody else is meant."""
-    deadline, out_path, err_path, user, *argv = arguments
+    """DEADLINE_SECONDS STDOUT STDERR PROGRAM ARGUMENT..."""
+    deadline, out_path, err_path, *argv = arguments
     begun = time.perf_counter()
     with open(out_path, "wb") as out, open(err_path, "wb") as err:  # noqa: PTH123 - pathlib would double its size
-        as_user = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, **as_user)  # type: ignore[call-overload]
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         late: list[bool] = []
 
         def end(*_: object) -> None:

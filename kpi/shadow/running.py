@@ -27,27 +27,27 @@ class Ran:
     measured: dict[str, Any] = field(default_factory=dict)
 
 
-def run_v1(v1: V1, frozen: Frozen, user: str, timeout: float) -> Ran:
+def run_v1(v1: V1, frozen: Frozen, timeout: float) -> Ran:
     """V1's own one-tape command."""
-    ran = _run("v1", v1.argv(frozen.tape, frozen.config), frozen, user, timeout)
+    ran = _run("v1", v1.argv(frozen.tape, frozen.config), frozen, timeout)
     if ran.trouble or "error" in ran.document or isinstance(ran.document.get("metrics"), dict):
         return ran
     return replace(ran, trouble="gave neither metrics nor an error")
 
 
-def run_v2(frozen: Frozen, options: list[str], user: str, timeout: float) -> Ran:
+def run_v2(frozen: Frozen, options: list[str], timeout: float) -> Ran:
     """The one-tape command of the release that this code is of."""
     argv = [sys.executable, *FLAGS, "-m", "kpi", "compute", "--json", *options, str(frozen.tape)]
-    ran = _run("v2", argv, frozen, user, timeout)
+    ran = _run("v2", argv, frozen, timeout)
     if ran.trouble or "kpis" in ran.document:
         return ran
     issues = [f"{issue.get('where')}: {issue.get('found')}" for issue in ran.document.get("issues", [])]
     return replace(ran, trouble="; ".join(issues) or "gave no KPIs")
 
 
-def _run(name: str, argv: list[str], frozen: Frozen, user: str, timeout: float) -> Ran:
+def _run(name: str, argv: list[str], frozen: Frozen, timeout: float) -> Ran:
     out, err = frozen.answers / f"{name}.out", frozen.answers / f"{name}.err"
-    runner = [sys.executable, "-I", "-S", str(MEASURED), f"{timeout:g}", str(out), str(err), user]
+    runner = [sys.executable, "-I", "-S", str(MEASURED), f"{timeout:g}", str(out), str(err)]
     try:
         done = subprocess.run(
             [*runner, *argv],

@@ -1,5 +1,7 @@
 """Where V1 is on this host: its unit says the interpreter, the program, the config and the user that it runs as."""
 
+import os
+import pwd
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -23,6 +25,7 @@ class V1:
     program: Path
     config: Path
     user: str = ""
+    settings: bytes = b""  # what the config holds
 
     def argv(self, tape: Path, config: Path) -> list[str]:
         """Its own command line for one tape; it prints JSON and writes nothing."""
@@ -43,7 +46,16 @@ def find_v1(program: Path | None, config: Path | None, python: str, unit: str, b
     ]
     if problems:
         raise UsageError(problems)
-    return found
+    return replace(found, settings=found.config.read_bytes())
+
+
+def become(user: str) -> None:
+    """Go on as V1's own user, for good, where we are root and its unit names one."""
+    if user and os.geteuid() == 0:
+        known = pwd.getpwnam(user)
+        os.setgroups([])
+        os.setgid(known.pw_gid)
+        os.setuid(known.pw_uid)
 
 
 def _from_unit(unit: str) -> V1:

@@ -156,7 +156,7 @@ def log_review(role: RoleContext) -> list[Step]:
 def shadow(role: RoleContext) -> list[Step]:
     """V1 and V2 on the same frozen tapes of this host, by the release that the run staged here, else the one in service.
 
-    As root, so that it can give both to V1's user and keep their input from either; it writes to a scratch place only.
+    Begun as root, which alone can read the backup of V1's config; it becomes V1's user before it opens a tape.
     """
     release = role["abaco_home"] + ("/current" if role.release is NO_RELEASE else f"/releases/{role.release.id}")
     seconds, tapes = role["abaco_shadow_timeout_s"], role["abaco_shadow_tapes"]

@@ -50,7 +50,7 @@ def apply(
 
 def begun(real: "RealHost", name: str) -> None:
     """Return when a step has begun."""
-    real.sh(f"n=0; until [ -e /srv/{name} ]; do n=$((n+1)); [ $n -lt 200 ]; sleep 0.05; done")
+    real.sh(f"until [ -e /srv/{name} ]; do sleep 0.05; done")
 
 
 def done(real: "RealHost", name: str) -> int:

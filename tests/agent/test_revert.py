@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cutover.agent.batch import unit_name
+from cutover.agent.revert import revert_unit
 from cutover.core.errors import Refused
 from cutover.core.step import State
 from cutover.plan.steps import link
@@ -54,13 +56,14 @@ def points_at(real: "RealHost") -> str:
 
 
 def wait_for_v1(real: "RealHost") -> None:
-    real.sh("n=0; until [ $(readlink /srv/current) = /v1 ]; do n=$((n+1)); [ $n -lt 3000 ]; sleep 0.05; done")
+    real.sh("until [ $(readlink /srv/current) = /v1 ]; do sleep 0.05; done")
 
 
 def settled(agent: HostAgent, run: str, real: "RealHost") -> State:
     """What the host remembers of a run once its revert has written down how it went."""
     record = f"{agent.state_dir}/runs/{run}/reverted.json"
-    real.sh(f"n=0; until [ -e {record} ]; do n=$((n+1)); [ $n -lt 3000 ]; sleep 0.05; done; sleep 0.3")
+    at_work = f"systemctl show -P SubState {revert_unit(agent.state_dir)}.service"
+    real.sh(f"until [ -e {record} ] && [ $({at_work}) != start ]; do sleep 0.05; done")
     return dict(agent.status())
 
 
@@ -115,14 +118,25 @@ def test_one_that_did_not_succeed_is_tried_again_until_it_does(agent: HostAgent,
     # Also for the next boot.
     assert real.sh("systemctl is-enabled $(basename /etc/systemd/system/cutover-revert-*.timer)").strip() == "enabled"
     real.sh("rm -r /srv/blocked")
-    real.sh("n=0; until [ -L /srv/blocked ]; do n=$((n+1)); [ $n -lt 200 ]; sleep 0.05; done; sleep 0.5")
-    after = agent.status()
+    real.sh(f"until [ -L /srv/blocked ] && [ ! -e {STATE}/armed.json ]; do sleep 0.05; done")
+    after = settled(agent, run, real)
     assert after["revert"] == {"armed": False}
     assert json.loads(real.sh(f"cat {STATE}/runs/{run}/reverted.json"))["ok"] is True
     assert after["lease"]["token"] > token + 1
     real.sh("sleep 1")
     assert agent.status()["lease"] == after["lease"]  # and then never again
     assert real.sh("find /etc/systemd/system -name 'cutover-revert*'") == ""
+
+
+def test_a_step_that_hangs_does_not_keep_the_host_from_going_back(agent: HostAgent, real: "RealHost") -> None:
+    """Its batch holds the host for as long as it may take: it is stopped."""
+    run, _ = arm(agent, 8)
+    hangs = unit_name(run, "shutdown-1.1")
+    real.sh(f"systemd-run -q --collect --unit={hangs} flock {STATE}/work.lock sleep infinity")
+    assert points_at(real) == "/v2"
+    wait_for_v1(real)
+    assert settled(agent, run, real)["revert"] == {"armed": False}
+    assert real.sh(f"systemctl list-units --plain --no-legend {hangs}") == ""
 
 
 def test_who_takes_the_run_up_again_does_not_meet_the_next_try_and_disarming_ends_it(

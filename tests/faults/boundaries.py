@@ -70,14 +70,14 @@ def resumed(ground: Ground, boundary: Boundary, seed: int) -> tuple[Experiment, 
 
 
 def aborted(ground: Ground, boundary: Boundary, seed: int) -> tuple[Experiment, Outcome]:
-    """The run is given up: all is on V1; where it had ended already, it stays as it ended."""
+    """The run is given up: all is on V1; where it was confirmed already, it stays on V2."""
     experiment = Experiment(ground, f"{boundary}, then abort", seed)
     killed = ground.start("cutover", "--yes", side=boundary.side, number=boundary.number)
     experiment.ended(killed)
     answer = experiment.does("abort", "--yes")
     experiment.again("abort", "--yes")
-    idle = "idle" in answer.output
-    return experiment, _coded(outcome(experiment, *(("V1", "V2") if idle else ("V1",))), answer.code)
+    ends = "V2" if "is confirmed" in answer.output else "V1"
+    return experiment, _coded(outcome(experiment, ends), answer.code)
 
 
 def unrolled(ground: Ground, boundary: Boundary, seed: int) -> tuple[Experiment, Outcome]:

@@ -14,7 +14,7 @@ import pytest
 from tests.faults.ground import Ground
 from tests.faults.plays import CONFIRM_S
 from tests.faults.running import Results
-from tests.lab.conftest import fresh_checkout
+from tests.fleet import fresh_checkout
 from tests.lab.support import Hosts
 from tests.labs import fleet_in_service
 

@@ -109,7 +109,7 @@ class Ground:
         """Everything about the hosts, seen from behind."""
 
         def one(name: str) -> Any:
-            done = lab.exec_in(name, ["python3", "-I", "-c", LOOK, f"{since:.3f}"], lab=self.hosts.lab, timeout=60)
+            done = lab.exec_in(name, ["python3", "-I", "-c", LOOK, f"{since:.3f}"], lab=self.hosts.lab)
             assert done.exit_code == 0, done.stderr
             return json.loads(done.stdout)
 

@@ -1,12 +1,13 @@
 """Declarations, the values of a host, and references between them."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
 from cutover.core.errors import UsageError
-from cutover.inventory.declarations import declarations
+from cutover.inventory.declarations import TYPES, declarations
 from cutover.inventory.variables import resolve_all
 from tests.inventory.declaring import ROLE, declared, host, refused, values
 
@@ -47,8 +48,11 @@ def test_the_inventory_wins_and_references_follow(tmp_path: Path) -> None:
         ("abaco_stop_seconds", True, "found the boolean true"),
         ("abaco_retries", 1.5, "expected a whole number, found the number 1.5"),
         ("abaco_port", 65536, "expected a port from 1 to 65535"),
-        ("abaco_root", "opt", "expected an absolute path without `..`"),
-        ("abaco_root", "/opt/../etc", "expected an absolute path without `..`"),
+        ("abaco_root", "opt", "expected an absolute path of letters"),
+        ("abaco_root", "/opt/../etc", "without `..`, found text"),
+        ("abaco_root", "/opt/a b", "expected an absolute path of letters"),
+        ("abaco_mode", "skip\n", "expected one of fail, skip"),
+        ("abaco_outputs", ["json", "x\ny"], "each of one line"),
         ("abaco_mode", "ignore", 'expected one of fail, skip, found text "ignore"'),
         ("abaco_outputs", ["json", 1], "found the number 1 at [1]"),
         ("abaco_labels", ["x"], "expected a map, found a list"),
@@ -64,6 +68,32 @@ def test_a_wrong_value_is_refused(tmp_path: Path, name: str, value: object, foun
     (problem,) = refused(tmp_path, **{name: value})
     assert (problem.host, problem.path) == ("h1", "group_vars/prod.yml:1")
     assert found in problem.found
+
+
+HOSTILE = "x\nExecStartPre=/bin/sh -c id"
+
+
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("string", ["", "two words: é"], [HOSTILE, "x\x00", "x\u2028y", "x\r"]),
+        ("path", ["/", "/opt/a-b_c.d/1"], ["x", "/a/..", "/../x", "/a/../b", f"/{HOSTILE}", "/a b", "/a;b", "/%h", "/$HOME"]),
+        ("name", ["1.0.0", "a+b"], ["", "..", ".x", "a/b", "-x", "1.0\n", "a b", "x" * 129]),
+        ("user", ["abaco", "_x", "a-1"], ["", "Abaco", "a b", "root:", "1a", "x\n", "../x"]),
+        ("unit", ["app.service", "app@1.service"], ["app", "../app.service", "app.service\n", "-.mount", "a b.service"]),
+        ("memory", ["512M", "1G", "infinity", "1"], ["1G\nExecStartPre=/bin/id", "1.5G", "-1", "1 G", "0", "lots"]),
+        ("url", ["http://127.0.0.1:8001/healthz", "https://[::1]/"], ["ftp://x", "http://a b", "http://x/\n", "file:///x", "http://x/'"]),
+    ],
+)  # fmt: skip
+def test_each_type_takes_what_it_says_and_nothing_else(
+    tmp_path: Path, kind: str, good: list[str], bad: list[str]
+) -> None:
+    role = f"v: {{type: {kind}, required: true, example: {json.dumps(good[-1])}, doc: d}}"
+    for value in good:
+        assert values(tmp_path, role, v=value)["v"] == value
+    for value in bad:
+        (problem,) = refused(tmp_path, role, v=value)
+        assert f"expected {TYPES[kind][1]}" in problem.found, value
 
 
 def test_all_wrong_values_come_at_once_and_none_twice(tmp_path: Path) -> None:
@@ -100,7 +130,7 @@ def test_a_required_variable_must_be_set(tmp_path: Path) -> None:
     role = "abaco_release: {type: string, required: true, example: 1.2.3, doc: The release to install.}"
     (problem,) = refused(tmp_path, role)
     assert problem.found == "`abaco_release` is required by the role role and not set: The release to install."
-    assert problem.next == "set it in group_vars/prod.yml or below host_vars/: text, for example 1.2.3"
+    assert problem.next == "set it in group_vars/prod.yml or below host_vars/: text of one line, for example 1.2.3"
     assert problem.path.endswith("role/defaults.yml:1: abaco_release")
     assert values(tmp_path, role, abaco_release="2")["abaco_release"] == "2"
 

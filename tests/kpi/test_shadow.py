@@ -3,8 +3,8 @@
 import json
 import os
 import pwd
+import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from kpi.cli import main
+from kpi.findings import UsageError
 from kpi.shadow import Terms, shadow
 from kpi.shadow.freezing import frozen
-from kpi.shadow.running import run_v1
 from kpi.shadow.unit import V1, find_v1
 from kpi.synthetic import as_csv, draw
 from kpi.tapes.rules import InputRules
 from kpi.verdict import Verdict
+from tests.checkout import ROOT
 from tests.kpi.conftest import V1 as V1_HOME
 from tests.kpi.conftest import write_config
 
@@ -29,7 +30,8 @@ NEGATIVE = (3, "cash_available_usd", "-5")  # a row that V2 quarantines and V1 t
 
 
 def _v1(program: Path = V1_HOME / "pipeline_v1.py") -> V1:
-    return V1(sys.executable, program, V1_HOME / "pipeline.yml")
+    config = V1_HOME / "pipeline.yml"
+    return V1(sys.executable, program, config, settings=config.read_bytes())
 
 
 def _tape(directory: Path, changes: Sequence[tuple[int, str, str]] = ()) -> Path:
@@ -196,29 +198,37 @@ def test_nothing_stays_and_nothing_is_published(tmp_path: Path) -> None:
     assert list(scratch.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may run programs as somebody else")
-def test_as_root_both_run_as_v1s_user_who_can_write_nothing(tmp_path: Path) -> None:
-    program = (
-        "import json, os, pathlib, sys\n"
-        "tape = pathlib.Path(sys.argv[-1])\n"
-        "found = [f'uid {os.getuid()}', f'{len(tape.read_bytes())} bytes']\n"
-        "for path in (tape, tape.parent / 'new', tape.parent.parent / 'new'):\n"
-        "    try:\n"
-        "        path.open('ab').close()\n"
-        "    except PermissionError:\n"
-        "        found.append('refused')\n"
-        "print(json.dumps({'error': ' '.join(found)}))\n"
-    )
+def test_only_its_owner_can_enter_the_copies_and_a_link_is_no_tape(tmp_path: Path) -> None:
     tape = _tape(tmp_path)
-    with tempfile.TemporaryDirectory() as readable:
-        Path(readable).chmod(0o755)
-        v1 = V1("/usr/bin/python3", Path(readable) / "v1.py", V1_HOME / "pipeline.yml", "nobody")
-        v1.program.write_text(program, encoding="utf-8")
-        with frozen(tape, v1.config, "nobody", None) as input_:
-            ran = run_v1(v1, input_, "nobody", 20.0)
-            assert input_.change() == ""
-    said = f"uid {pwd.getpwnam('nobody').pw_uid} {tape.stat().st_size} bytes refused refused refused"
-    assert (ran.trouble, ran.document.get("error")) == ("", said)
+    with frozen(tape, b"version: 1\n", tmp_path) as input_:
+        assert input_.change() == ""
+        modes = {path.name: oct(path.stat().st_mode & 0o7777) for path in (input_.tape, input_.tape.parent)}
+        assert modes == {"tape.csv": "0o400", "input": "0o500"}
+        assert input_.tape.parent.parent.stat().st_mode & 0o077 == 0
+    link = tmp_path / "link.csv"
+    link.symlink_to(tape)
+    os.mkfifo(tmp_path / "fifo.csv")
+    for path, found in {link: "it is a link", tmp_path / "fifo.csv": "no regular file"}.items():
+        with pytest.raises(UsageError, match=found), frozen(path, b"", tmp_path):
+            pass
+    assert not list(tmp_path.glob("kpi-shadow-*"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become somebody else")
+def test_root_becomes_v1s_user_for_good(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"")
+    secret.chmod(0o600)
+    script = (
+        "import os, sys; from kpi.shadow.unit import become; become('nobody'); print(os.getresuid(), os.getresgid(),"
+        " os.getgroups(), os.access(sys.argv[1], os.R_OK, effective_ids=True))\n"
+        "try: os.setuid(0)\nexcept PermissionError: print('for good')"
+    )
+    argv = [sys.executable, "-c", script, str(secret)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    one = pwd.getpwnam("nobody")
+    ids = f"{(one.pw_uid,) * 3} {(one.pw_gid,) * 3} [] False"
+    assert done.stdout == f"{ids}\nfor good\n", done.stderr
 
 
 def test_a_v2_with_input_rules_reads_what_v1_reads(tmp_path: Path) -> None:
@@ -245,7 +255,7 @@ def test_v1_is_found_by_its_unit_as_drop_ins_change_it_and_its_config_in_the_bac
     }.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    assert find_v1(None, None, "", str(unit), tmp_path) == V1(sys.executable, program, backup, "")
+    assert find_v1(None, None, "", str(unit), tmp_path) == V1(sys.executable, program, backup, "", b"version: 1\n")
 
 
 def test_the_command_prints_the_kpis_and_ends_with_the_verdict(

@@ -196,7 +196,7 @@ DATA, STATE = "/var/lib/abaco", "/var/lib/cutover/abaco"
 # What a host with V1 in service consists of, kept on it when it was just made. The stream of tapes rests meanwhile.
 KEEP = f"""
 set -eu
-n=0; until [ "$(ls {DATA}/done | wc -l)" -ge 3 ]; do n=$((n+1)); [ $n -lt 200 ]; sleep 0.1; done
+until [ "$(ls {DATA}/done | wc -l)" -ge 3 ]; do sleep 0.1; done
 systemctl stop lab-tapes.service
 until [ -z "$(ls {DATA}/inbox {DATA}/processing | grep csv)" ]; do sleep 0.05; done
 systemctl stop {V1}
@@ -247,7 +247,7 @@ class Hosts:
     inventory: Path
     names: tuple[str, ...]
 
-    def inside(self, name: str, script: str, *, check: bool = True, timeout: float = 60) -> str:
+    def inside(self, name: str, script: str, *, check: bool = True, timeout: float = 300) -> str:
         """Run a shell script as root on a host, from behind: without SSH, without what is tested."""
         done = lab.exec_in(name, ["sh", "-c", script], lab=self.lab, timeout=timeout)
         assert done.exit_code == 0 or not check, f"{name}: {script}\n{done.stdout}{done.stderr}"
@@ -325,7 +325,7 @@ class Hosts:
         """Stop delivering, and wait until everything that was delivered has been taken out of the inbox."""
         self.inside(name, "systemctl stop 'lab-tapes*'")
         empty = f'[ -z "$(ls {DATA}/inbox {DATA}/processing | grep csv)" ]'
-        self.inside(name, f"n=0; until {empty}; do n=$((n+1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done; sleep 0.3")
+        self.inside(name, f"until {empty}; do sleep 0.05; done; sleep 0.3")
 
 
 BREAK = ".break"  # below the data directory: its content says how

@@ -160,13 +160,12 @@ def test_what_a_rollback_would_do_is_shown_and_then_done_without_naming_anything
     assert done.code == 0, str(done)
     assert done.document["fingerprint"] in (checkout.run_directory(done.run) / "plan.json").read_text()
     hosts.inside("lab1", "touch /run/before")
-    for words in (("rollback", "--check"), ("abort", "--check", "--run", done.run)):
-        ahead = checkout.bare(*words)
-        assert (ahead.code, ahead.run) == (0, done.run), str(ahead)
-        said = ahead.document["hosts"]["lab1"]
-        assert said["stands"] == "on V2, confirmed"
-        assert any(words.startswith(f"stop and disable {V2}") for words in said["would"])
-        assert f"start and enable {V1}" in said["would"]
+    ahead = checkout.bare("rollback", "--check")
+    assert (ahead.code, ahead.run) == (0, done.run), str(ahead)
+    said = ahead.document["hosts"]["lab1"]
+    assert said["stands"] == "on V2, confirmed"
+    assert any(words.startswith(f"stop and disable {V2}") for words in said["would"])
+    assert f"start and enable {V1}" in said["would"]
     assert (
         hosts.inside("lab1", f"{NEWER} -not -path '{DATA}*'; find {STATE}/.rollback -newer /run/before") == ""
     )  # V2 works on

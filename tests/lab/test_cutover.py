@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cutover.journal.journal import read
-from tests.lab.conftest import fresh_checkout
+from tests.fleet import fresh_checkout
 from tests.lab.support import CHECKS, CONFIG, DATA, STATE, V1, V2, Answer, Checkout, Hosts
 
 pytestmark = pytest.mark.lab

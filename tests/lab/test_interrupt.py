@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tests.lab.support import Checkout, Hosts, reached
+from tests.lab.support import V2, Checkout, Hosts, reached
 
 pytestmark = pytest.mark.lab
 
@@ -46,9 +46,13 @@ def test_abort_of_a_run_that_only_prepared_leaves_v1_alone(hosts: Hosts, checkou
     assert "idle" in answer.output
 
 
-def test_abort_after_a_cutover_rolls_back(hosts: Hosts, checkout: Checkout) -> None:
+def test_abort_leaves_a_confirmed_cutover_alone(hosts: Hosts, checkout: Checkout) -> None:
+    done = checkout.yes("cutover", hosts="lab1")
+    assert done.code == 0, str(done)
     before = hosts.fingerprint("lab1")
-    assert checkout.yes("cutover", hosts="lab1").code == 0
-    answer = checkout.yes("abort", hosts="lab1")
-    assert answer.code == 0, str(answer)
+    for words in ((), ("--check",), ("--run", done.run)):
+        answer = checkout.yes("abort", *words, hosts="lab1")
+        assert answer.code == 0, str(answer)
+        assert f"run {done.run} is confirmed: lab1 stays as it is" in " ".join(answer.output.split())
     hosts.same_as(before)
+    assert hosts.inside("lab1", f"systemctl is-active {V2}") == "active\n"

@@ -18,8 +18,8 @@ from cutover.report.prometheus import queries_of
 from cutover.report.runbook import example_variables
 from lab.system import until
 from tests.checkout import ROOT
+from tests.fleet import fresh_checkout
 from tests.kpi.conftest import free_port
-from tests.lab.conftest import fresh_checkout
 from tests.lab.support import V2, Hosts
 from tests.waiting import PATIENCE_S
 

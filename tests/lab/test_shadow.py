@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.conftest import fresh_checkout
+from tests.fleet import fresh_checkout
 from tests.lab.support import DATA, Answer, Checkout, Hosts
 
 pytestmark = pytest.mark.lab

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.lab.conftest import fresh_checkout
+from tests.fleet import fresh_checkout
 from tests.lab.support import CHECKS, DATA, V2, Checkout, Hosts
 
 pytestmark = pytest.mark.lab

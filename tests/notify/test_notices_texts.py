@@ -48,7 +48,7 @@ def test_a_hold_says_until_when_and_what_happens_then(texts: Texts) -> None:
     assert "Decide by 2026-11-23 23:00 UTC; without a decision: roll back." in body
     assert "- web1: 600 MB" in body
     assert "signoff" in body
-    assert "abort" in body
+    assert "rollback" in body
 
 
 def test_what_a_host_said_stays_on_one_line_and_cannot_act(texts: Texts) -> None:

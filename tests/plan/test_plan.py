@@ -14,7 +14,12 @@ from cutover.core.errors import UsageError
 from cutover.core.step import Step
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ReleasePlan, ServicePlan, batches, load
 from tests.full_disk import full
-from tests.toy import TOY
+from tests.toy import toy
+
+TOY = toy(  # what it leaves out is read back as well
+    files=[{"name": "app", "path": "/etc/app.conf", "template": "app.conf.j2"}],
+    state=[{"name": "data", "path": "/var/lib/app", "on_rollback": "keep"}],
+)
 
 
 def a_plan() -> Plan:

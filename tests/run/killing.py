@@ -126,18 +126,20 @@ class Machine:
         self, *, steal: str = "", resume: bool = False
     ) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
         """`rollback`; gives the hosts that were settled and how it ended, if not well."""
-        session = self.session("rollback", reason="by hand", resume=resume, steal_lock=steal)
+        return self._takes_back(self.session("rollback", reason="by hand", resume=resume, steal_lock=steal))
+
+    def _takes_back(self, session: Session) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
         hosts: list[str] = []
         end = self._does(lambda: hosts.extend(rollback.rollback(session)))
         return tuple(hosts), end
 
     def abort(self, *, steal: str = "") -> tuple[list[str], CutoverError | Killed | None]:
         """`abort`; gives what it did, host by host, and how it ended, if not well."""
-        hosts, end = self.rollback(steal=steal)
+        session = self.session("abort", steal_lock=steal)
+        hosts, end = self._takes_back(session)
         released: dict[str, list[str]] = {}
         if end is None:
-            options = self.options("abort", steal_lock=steal)
-            end = self._does(lambda: released.update(rollback.give_up(self.targets, options)))
+            end = self._does(lambda: released.update(rollback.give_up(self.targets, session.options)[0]))
         given = [f"{name} released" for names in released.values() for name in names]
         return [*(f"{name} back" for name in hosts), *given], end
 

@@ -136,7 +136,7 @@ def _band(story: WatchStory, hold: Hold, now: datetime) -> "RenderableType":
     when = f"until {until} ({span(left)} left)" if left > 0 else f"since {until} nobody has decided"
     lines = [text(one_line(reason), "bold") for reason in hold.reasons]
     lines.append(text(f"{when}, then: {called(hold.default)}"))
-    lines.append(text("go on: ./invokew signoff · go back: ./invokew abort · triggers stay armed", "bold"))
+    lines.append(text("go on: ./invokew signoff · go back: ./invokew rollback · triggers stay armed", "bold"))
     title = f"ON HOLD {hold.where}"
     return Panel(joined(lines), title=title, title_align="left", border_style="bold yellow", padding=(0, 1))
 

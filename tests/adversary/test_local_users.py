@@ -1,0 +1,85 @@
+"""Other users of a host, and the service's own: they read nothing through what root does for the service, and cannot stop it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.lab.support import DATA, V2, Checkout, Hosts
+
+pytestmark = pytest.mark.lab
+
+# As another user: whatever can be read of the scratch places of `shadow`, for as long as it runs.
+READING = "while :; do cat /tmp/kpi-shadow-*/* /tmp/kpi-shadow-*/*/* 2>/dev/null; sleep 0.01; done"
+CONNECTIONS = 1000
+# As another user: many connections that say a byte a second, each opened again when it is closed.
+HOLDING = f"""
+import socket, time
+held = []
+ends = time.monotonic() + 600
+while time.monotonic() < ends:
+    while len(held) < {CONNECTIONS}:
+        one = socket.socket()
+        one.settimeout(5)
+        try:
+            one.connect(("127.0.0.1", 8001))
+        except OSError:
+            one.close()
+            break
+        one.setblocking(False)
+        held.append(one)
+    for one in list(held):
+        try:
+            one.send(b"G")
+        except OSError:
+            one.close()
+            held.remove(one)
+    time.sleep(1)
+"""
+ASKING = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8001/healthz', timeout=5).status)"
+
+
+@contextmanager
+def as_nobody(hosts: Hosts, name: str, program: str, text: str) -> Iterator[None]:
+    """A program of another user, at work on a host for as long as this lasts; what it prints is in /tmp/said."""
+    run = (
+        "systemd-run -q --collect --unit=nobodys --uid=nobody -p LimitNOFILE=4096 -p StandardOutput=truncate:/tmp/said"
+    )
+    hosts.inside(
+        name, f"cat > /tmp/nobodys <<'END'\n{text}\nEND\nchmod 0644 /tmp/nobodys; {run} {program} /tmp/nobodys"
+    )
+    try:
+        yield
+    finally:
+        hosts.inside(name, "systemctl stop nobodys.service")
+
+
+def test_shadow_opens_no_link_and_shows_nobody_its_copies(hosts: Hosts, checkout: Checkout) -> None:
+    assert checkout.yes("prepare", hosts="lab1").code == 0
+    with as_nobody(hosts, "lab1", "sh", READING):
+        answer = checkout.ask("shadow", hosts="lab1")
+    assert answer.code == 0, str(answer)
+    assert hosts.inside("lab1", "cat /tmp/said") == ""
+    hosts.inside(
+        "lab1",
+        f"install -m 0600 $(ls {DATA}/done/*tape* | tail -1) /root/only-root-reads.csv;"
+        f"runuser -u abaco -- ln -s /root/only-root-reads.csv {DATA}/done/planted.csv",
+    )
+    answer = checkout.ask("shadow", hosts="lab1")
+    hosts.inside("lab1", f"rm /root/only-root-reads.csv {DATA}/done/planted.csv")
+    assert answer.code == 0, str(answer)
+    tapes = answer.document["hosts"]["lab1"]["document"]["tapes"]
+    assert len(tapes) == 3
+    assert "planted.csv" not in str(tapes)
+
+
+def test_many_slow_connections_of_a_user_neither_stop_the_service_nor_hide_it(hosts: Hosts, checkout: Checkout) -> None:
+    assert checkout.yes("cutover", hosts="lab1").code == 0
+    process = f"systemctl show -p InvocationID,NRestarts {V2}"
+    before = hosts.inside("lab1", process)
+    with as_nobody(hosts, "lab1", "python3", HOLDING):
+        for _ in range(10):
+            assert hosts.inside("lab1", f'python3 -c "{ASKING}"; sleep 1') == "200\n"
+        answer = checkout.ask("validate", hosts="lab1")
+    assert answer.code == 0, str(answer)
+    assert hosts.inside("lab1", process) == before
