@@ -68,21 +68,27 @@ def begin(state_dir: StateDir, request: Request) -> Answer:
     folder = state_dir.run(request["run"])
     if "plan" in request:
         _refuse_application(state_dir, request["run"], folder)
+    before = lease.current(state_dir)["token"]
     taken = lease.acquire(
         state_dir, run=request["run"], holder=request["holder"], nonce=request["nonce"], seconds=request["lease_s"],
         claim=request["claim"],
     )  # fmt: skip
-    folder.mkdir(mode=0o700, exist_ok=True)
-    note_head(folder, request.get("head"))
-    if "plan" in request:
-        write_json(folder / "plan.json", request["plan"])
-        write_json(folder / "approval.json", request["approval"])
-    else:
-        revert.put_off(state_dir)  # a rollback must not meet the host's own next attempt
-    # Uploads arrive as the user who logs in.
-    make_directory(state_dir.incoming, mode=0o700, uid=int(os.environ.get("SUDO_UID", "0")))
-    state_dir.remove_partial_uploads()
-    return {"lease": taken, "reverted": read_json(folder / "reverted.json")}
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        note_head(folder, request.get("head"))
+        if "plan" in request:
+            write_json(folder / "plan.json", request["plan"])
+            write_json(folder / "approval.json", request["approval"])
+        else:
+            revert.put_off(state_dir)  # a rollback must not meet the host's own next attempt
+        # Uploads arrive as the user who logs in.
+        make_directory(state_dir.incoming, mode=0o700, uid=int(os.environ.get("SUDO_UID", "0")))
+        state_dir.remove_partial_uploads()
+        return {"lease": taken, "reverted": read_json(folder / "reverted.json")}
+    except BaseException:
+        if taken["token"] != before:  # who is told that it failed knows no token to give back
+            lease.release(state_dir, token=taken["token"])
+        raise
 
 
 def _refuse_application(state_dir: StateDir, run: str, folder: Path) -> None:

@@ -19,12 +19,12 @@ def report(
 ) -> ExitCode:
     """Draw the report of a run again; with `bundle`, sign and bundle all its evidence; with `verify`, judge such a bundle instead."""
     wrong = {
-        "--verify": bool(verify and (bundle or options.run)),
+        "--verify": bool(verify and bundle),
         "--key": bool(key and not bundle),
         "--signers": bool(signers and not verify),
     }
     if any(wrong.values()):
-        next_ = "`--bundle [--key PATH] [--run ID]` makes a bundle, `--verify FILE [--signers FILE]` verifies one"
+        next_ = "`--bundle [--key PATH] [--run ID]` makes a bundle, `--verify FILE [--signers FILE] [--run ID]` verifies one"
         found = "it cannot be combined with the other options"
         raise UsageError(Problem(found, next_, path=name) for name, is_so in wrong.items() if is_so)
     if verify:
@@ -55,7 +55,9 @@ def _verify(ask: Ask, options: RunOptions, file: str, signers: str) -> ExitCode:
     given = Path(signers).expanduser() if signers else None
     if given is not None and not given.is_file():
         raise UsageError(Problem("there is no such file", "name an allowed_signers file", path=f"--signers {signers}"))
-    verified = verify_bundle(Path(file).expanduser(), given, options.root)
+    environment = options.environment.absolute().name if options.hosts or options.inventory else ""
+    meant = {"run": options.run, "service": options.service, "environment": environment}
+    verified = verify_bundle(Path(file).expanduser(), given, options.root, meant=meant)
     ask.run_id = verified.manifest.run if verified.manifest is not None else ""
     _show(ask, verified)
     if verified.verdict is Verdict.FAIL:

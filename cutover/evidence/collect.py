@@ -1,11 +1,12 @@
 """Evidence of a run: collect it into one signed bundle, and verify such a bundle offline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BufferedReader
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
@@ -19,6 +20,7 @@ from cutover.journal import signing
 from cutover.journal.journal import utc_now
 from cutover.journal.rundir import RunDir
 
+OTHER = "verify the bundle that was meant; this one proves nothing about it, signed or not"
 LEFT_OUT = ("evidence-*.tar", ".*")  # other bundles, and files that are just being written
 
 
@@ -82,11 +84,16 @@ def make_bundle(run: RunDir, root: Path, *, key: str = "", now: Callable[[], str
 
 
 def verify_bundle(
-    bundle: Path, signers: Path | None, root: Path | None = None, now: datetime | None = None
+    bundle: Path,
+    signers: Path | None,
+    root: Path | None = None,
+    now: datetime | None = None,
+    meant: Mapping[str, str] = MappingProxyType({}),
 ) -> VerifiedBundle:
     """Judge a bundle by itself, ssh-keygen and a list of allowed signers: PASS, FAIL, or INCONCLUSIVE where there is no list.
 
-    Without `signers` the list is that of the environment that the bundle names, in the checkout at `root`.
+    Without `signers` the list is that of the environment that the bundle names, in the checkout at `root`. `meant`: the run, the
+    service and the environment that the bundle should be of, as far as anybody has said.
     """
     contents = read(bundle)
     manifest, problems = contents.manifest, contents.problems
@@ -94,6 +101,11 @@ def verify_bundle(
         return VerifiedBundle(bundle, Verdict.FAIL, tuple(problems), "", "", None)
     if signers is None and root is not None:
         signers = _list_in(root / "inventory" / manifest.environment)
+    problems += [
+        Problem(f"this bundle is of the {what} {found}, expected {wanted}", OTHER, path=f"{NAME}: {what}")
+        for what, wanted in meant.items()
+        if wanted and (found := getattr(manifest, what)) != wanted
+    ]
     problems += contradictions(manifest, contents.chains, contents.plan, now or datetime.now(UTC))
     signed = signing.Signed(
         manifest.text(),

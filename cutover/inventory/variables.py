@@ -35,7 +35,7 @@ class UndeclaredError(UsageError, KeyError):
 def read_secret(source: Mapping[str, str], start: Path) -> Secret:
     """The secret of `{env: NAME}` or `{file: path}`; a relative path starts at `start`, the inventory's directory."""
     if "env" in source:
-        if text := os.environ.get(source["env"], ""):
+        if text := _taken(source["env"]):
             return Secret(text)
         raise NoSecretError(f"the environment variable {source['env']} is unset or empty")
     try:
@@ -46,6 +46,16 @@ def read_secret(source: Mapping[str, str], start: Path) -> Secret:
     if not text:
         raise NoSecretError(f"the file {source['file']} is empty")
     return Secret(text)
+
+
+_TAKEN: dict[str, str] = {}
+
+
+def _taken(name: str) -> str:
+    """The value of an environment variable, taken out of this process's environment: what it starts would inherit the secret."""
+    if name in os.environ:
+        _TAKEN[name] = os.environ.pop(name)
+    return _TAKEN.get(name, "")
 
 
 class Variables(dict[str, Any]):

@@ -22,7 +22,7 @@ from cutover.core.host import OLDEST_PYTHON
 from cutover.core.step import State, Step
 from cutover.remote.answers import Unreadable, parse
 from cutover.remote.timeouts import ANSWER_S, ARM_S, ASK_S, IDLE_AGENT_S
-from cutover.remote.transport import DeadlinePassed, LineChannel, ProgramEnded, RemoteError, Result, Transport
+from cutover.remote.transport import DeadlinePassed, LineChannel, Lost, ProgramEnded, RemoteError, Result, Transport
 
 AGENT = Path(__file__).parent.parent / "agent"
 HOW_TO_STEAL = "`./invokew abort --steal-lock NONCE`, with the nonce that `./invokew status` shows"
@@ -31,6 +31,8 @@ REFUSED_NEXT = {
     "spent": "make a new plan: a run that was rolled back is not continued",
     "unsettled": "`./invokew rollback` takes the host back, or `./invokew cutover --resume` continues that run",
 }
+
+READING = ("look", "status", "plan")  # they change nothing: asked again where the connection drops
 
 # Runs the agent from memory, so that looking at a host leaves nothing on it. What comes on standard input is the agent, then the requests.
 # A controller that is cut off while it sends the agent sends no end of input either: that silence ends what waits for it, too.
@@ -249,8 +251,14 @@ class HostAgent:
         document = {
             "verb": verb, "state_dir": self.state_dir, "deadline_s": deadline_s, "sent_at": time.time(), **request,
         }  # fmt: skip
+        asked = json.dumps(document).encode()
         try:
-            line = self._pool.ask(json.dumps(document).encode(), deadline=deadline_s + ANSWER_S)
+            try:
+                line = self._pool.ask(asked, deadline=deadline_s + ANSWER_S)
+            except Lost:
+                if verb not in READING:
+                    raise
+                line = self._pool.ask(asked, deadline=deadline_s + ANSWER_S)
         except ProgramEnded as ended:
             kind = NoPython if NO_PYTHON.search(ended.result.stderr) else AgentFailed
             raise kind(self.name, f"agent {verb}: {ended.problem.found}") from ended

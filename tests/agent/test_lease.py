@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from cutover.agent import lease
+from cutover.agent.__main__ import answered
 from cutover.agent.durable import read_json
 from cutover.agent.state_dir import Refusal, StateDir, journal_heads, note_head
 from tests.full_disk import full
@@ -40,6 +41,28 @@ def test_a_host_that_nobody_held_is_free(place: StateDir) -> None:
     for token in (0, 1, 99):
         with pytest.raises(Refusal):
             lease.check(place, token)
+
+
+def test_a_lease_is_given_back_where_the_plan_cannot_be_kept(place: StateDir) -> None:
+    request = {
+        "verb": "begin",
+        "state_dir": str(place.root),
+        "run": "run-1",
+        "holder": "h",
+        "nonce": "n",
+        "lease_s": 60,
+    }
+    request |= {"claim": {}, "plan": {}, "approval": None}
+    plan = place.run("run-1") / "plan.json"
+    plan.mkdir(parents=True)
+    assert answered(request)["ok"] is False
+    assert (lease.current(place)["token"], lease.current(place)["held"]) == (1, False)
+    plan.rmdir()
+    assert answered(request)["ok"] is True
+    plan.unlink()
+    plan.mkdir()
+    assert answered(request)["ok"] is False
+    assert lease.current(place)["held"] is True  # it was held before: whoever holds it knows its token
 
 
 def test_another_run_is_locked_out_and_told_by_whom(place: StateDir, clock: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import json
 import pickle
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ def test_a_secret_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest
     assert found["abaco_header"].reveal() == "Bearer hunter2"
     assert "hunter2" not in json.dumps(found.masked()) + repr(found)
     assert found.masked()["abaco_token"] == str(Secret("hunter2"))
+    # What is started from here does not inherit it, and every host is given it all the same.
+    assert "hunter2" not in subprocess.run(["env"], capture_output=True, text=True, check=True).stdout
+    assert values(tmp_path, SECRETS, abaco_token={"env": "ABACO_TOKEN"})["abaco_token"] == Secret("hunter2")
 
 
 def test_a_secret_comes_from_a_file_beside_the_inventory(tmp_path: Path) -> None:

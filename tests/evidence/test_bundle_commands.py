@@ -1,7 +1,9 @@
 """`report --bundle` and `report --verify` as people and scripts see them."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +22,8 @@ def ground(tmp_path: Path) -> Ground:
     return made
 
 
-def where(ground: Ground, *, hosts: str = "stage", json: bool = False, run: str = "") -> RunOptions:
-    return RunOptions(ground.root, "report", hosts, json=json, run=run)
+def where(ground: Ground, *, hosts: str = "stage", **given: Any) -> RunOptions:
+    return RunOptions(ground.root, "report", hosts, **given)
 
 
 def bundled(ground: Ground) -> Path:
@@ -66,6 +68,24 @@ def test_the_list_decides_the_given_one_before_that_of_the_environment(
     assert "--signers" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("other", "found"),
+    [
+        ({"run": "20260102T030405Z-ffffff"}, "expected 20260102T030405Z-ffffff"),
+        ({"service": "other"}, "expected other"),
+        ({"hosts": "other"}, "expected other"),
+    ],
+)
+def test_a_bundle_of_something_else_is_none_of_what_was_meant(
+    ground: Ground, other: dict[str, str], found: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = bundled(ground)
+    shutil.copytree(ground.root / "inventory" / "stage", ground.root / "inventory" / "other")
+    assert report(where(ground, run=ground.run.id), verify=str(file)) == ExitCode.DONE
+    assert report(where(ground, **other), verify=str(file)) == ExitCode.JUDGED_FAIL
+    assert found in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize("hosts", ["stage", ""])
 def test_without_a_run_the_newest_one_is_bundled_and_named(
     ground: Ground, hosts: str, capsys: pytest.CaptureFixture[str]
@@ -79,7 +99,8 @@ def test_without_a_run_the_newest_one_is_bundled_and_named(
 def test_options_that_exclude_each_other_are_reported_at_once(
     ground: Ground, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report(where(ground, run=ground.run.id), verify="x", key="y") == ExitCode.USAGE
+    assert report(where(ground), verify="x", bundle=True) == ExitCode.USAGE
+    assert report(where(ground), verify="x", key="y") == ExitCode.USAGE
     said = capsys.readouterr().err
     assert [option for option in ("--verify", "--key") if option not in said] == []
     assert report(where(ground), bundle=True, signers="x") == ExitCode.USAGE

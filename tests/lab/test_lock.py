@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab
 def test_a_second_run_is_refused_with_the_name_of_the_holder_and_the_first_goes_on(
     checkout: Checkout, other: Checkout
 ) -> None:
-    first = checkout.start("prepare", "--yes", hosts="lab1:lab2").when(reached(checkout, "lease.taken", host="lab2"))
+    first = checkout.start("prepare", "--yes", hosts="lab1:lab2").when(reached(checkout, "lease.taken"))
     first.signal(signal.SIGSTOP)  # it cannot end before the second has asked
     second = other.yes("cutover", hosts="lab2:lab3")
     assert second.code == 6, str(second)

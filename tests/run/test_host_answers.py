@@ -7,9 +7,10 @@ import pytest
 
 from cutover.core.errors import MixedFleet
 from cutover.remote.agent import AgentFailed, HostAgent
+from cutover.remote.transport import Lost, Result
 from tests.run.fakehosts import World, is_on_v1
 from tests.run.killing import Machine, on_v2
-from tests.transports import FakeTransport, says
+from tests.transports import Call, FakeTransport, says
 
 LEASE = {"token": 1, "run": None, "holder": None, "released": True, "held": False, "seconds_left": 0.0}
 STATUS: dict[str, Any] = {"ok": True, "lease": LEASE, "revert": {"armed": False}, "runs": [], "boot_id": "b", "at": "a"}
@@ -46,6 +47,23 @@ def test_any_other_is_the_hosts_own_failure(what: str) -> None:
         agent.status()
     assert failed.value.problem.host == "a"
     assert len(failed.value.problem.found) < 1000
+
+
+def test_what_changes_nothing_is_asked_again_where_the_connection_drops_and_nothing_else_is() -> None:
+    asked: list[str] = []
+
+    def drops_once(call: Call) -> Result:
+        asked.append(json.loads(call.stdin[int(call.argv[5]) :])["verb"])
+        if len(asked) == 1:
+            raise Lost("a", "the connection was lost with a question in flight")
+        return says(json.dumps(STATUS) + "\n")
+
+    agent = HostAgent(FakeTransport("a", drops_once), state_dir="/state")
+    assert agent.status()["runs"] == []
+    asked.clear()
+    with pytest.raises(Lost):
+        agent.renew(token=1, lease_s=60)
+    assert asked == ["renew"]
 
 
 @pytest.mark.parametrize("what", WRONG)
