@@ -27,7 +27,7 @@ from paramiko.common import MSG_CHANNEL_REQUEST
 from cutover.core.errors import Problem, Unreachable
 from cutover.core.host import Host
 from cutover.remote.keys import KeyLogin
-from cutover.remote.known_hosts import KnownHosts, RevokedHostKey, UnknownHostKey, trust_command
+from cutover.remote.known_hosts import BadCertificate, KnownHosts, RevokedHostKey, UnknownHostKey, trust_command
 from cutover.remote.ssh_config import ConfigError, Hop, Route, route_to
 from cutover.remote.timeouts import (
     CHANNEL_S,
@@ -129,6 +129,11 @@ _MEANINGS: tuple[tuple[type[Exception], str, str], ...] = (
         "give the host a new key; whoever has the revoked one may stand in between: do not continue",
     ),
     (
+        BadCertificate,
+        "the host certificate that {at} shows does not prove who it is: {error.why}",
+        "have the authority sign the key of that host for its name, or pin the key itself with `{trust}`",
+    ),
+    (
         UnknownHostKey,
         "no host key is pinned for {error.name}{role}; it shows {error.key.algorithm_name} {error.key.fingerprint}",
         "compare the fingerprint on its console and pin it with `{trust}`",
@@ -198,6 +203,15 @@ class SignalAware(Transport):
         security = self.get_security_options()
         security.ciphers = CIPHERS
         security.digests = MACS
+
+
+class CertificateFirst(SignalAware):
+    """A transport that asks the host for a certificate before its key."""
+
+    @property
+    def preferred_keys(self) -> tuple[str, ...]:
+        """The kinds of host keys, in the order in which they are wanted."""
+        return tuple(sorted(super().preferred_keys, key=lambda kind: "-cert-" not in kind))
 
 
 def _note_signal(channel: Channel, message: Message) -> None:
@@ -288,11 +302,11 @@ class SshAccess:
         )
         known = self._known_to(host, hop)
         try:
-            known.teach(connection.client, hop)
+            certified = known.teach(connection.client, hop)
             waits = dict.fromkeys(("timeout", "banner_timeout", "auth_timeout"), deadline.left)
             connection.connect_kwargs = {
                 "auth_strategy": KeyLogin(hop),
-                "transport_factory": SignalAware,
+                "transport_factory": CertificateFirst if certified else SignalAware,
                 "channel_timeout": CHANNEL_S,
                 **waits,
             }

@@ -33,6 +33,7 @@ class Sshd:
     port: int
     process: subprocess.Popen[bytes]
     known_hosts: Path
+    authority: Path  # the public key that has signed its host keys
     client_key: Path
     bin: Path
 
@@ -95,6 +96,14 @@ def new_key(path: Path, kind: str = "ed25519") -> Path:
     return path
 
 
+def certify(key: Path, authority: Path, *names: str, options: tuple[str, ...] = ("-h",)) -> str:
+    """Have an authority sign the public key of a pair, by default that of a host; gives the certificate, which lies beside the key."""
+    wanted = [*options, *(("-n", ",".join(names)) if names else ())]
+    argv = ["ssh-keygen", "-q", "-s", str(authority), "-I", "test", *wanted, str(key.with_suffix(".pub"))]
+    subprocess.run(argv, check=True)
+    return key.with_name(f"{key.name}-cert.pub").read_text(encoding="utf-8")
+
+
 def start(directory: Path) -> Sshd:
     """Start an sshd with everything it needs under `directory`."""
     program = shutil.which("sshd")
@@ -106,6 +115,9 @@ def start(directory: Path) -> Sshd:
     sudo.write_text(SUDO, encoding="utf-8")
     sudo.chmod(0o755)
     keys = {kind: new_key(directory / f"host_{kind}", kind) for kind in KINDS}
+    authority = new_key(directory / "authority")
+    for key in keys.values():
+        certify(key, authority, "127.0.0.1")
     client = new_key(directory / "client")
     authorized = directory / "authorized_keys"
     authorized.write_text(client.with_suffix(".pub").read_text(encoding="utf-8"), encoding="utf-8")
@@ -120,7 +132,7 @@ def start(directory: Path) -> Sshd:
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen([program, "-D", "-e", "-f", str(config)], stderr=log)
     _wait_for(port, process, directory / "log")
-    return Sshd(directory, port, process, known, client, tools)
+    return Sshd(directory, port, process, known, authority.with_suffix(".pub"), client, tools)
 
 
 def free_port() -> int:
@@ -131,7 +143,7 @@ def free_port() -> int:
 
 
 def _config(directory: Path, port: int, keys: dict[str, Path], authorized: Path, tools: Path) -> str:
-    host_keys = "".join(f"HostKey {path}\n" for path in keys.values())
+    host_keys = "".join(f"HostKey {path}\nHostCertificate {path}-cert.pub\n" for path in keys.values())
     return f"""ListenAddress 127.0.0.1
 Port {port}
 {host_keys}AuthorizedKeysFile {authorized}

@@ -1,5 +1,6 @@
 """What only a real sshd can show: wrong keys, jump hosts, the problem each becomes; losses, hangs, many users at once."""
 
+import base64
 import getpass
 import hashlib
 import os
@@ -11,9 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from paramiko import PKey
+from paramiko.pkey import PublicBlob
 
 from cutover.core.errors import Unreachable
 from cutover.core.host import Host
+from cutover.remote import known_hosts
 from cutover.remote.agent import HostAgent, NoPython
 from cutover.remote.connect import SshAccess
 from cutover.remote.fleet import Pool, log_in
@@ -56,6 +60,99 @@ def test_a_key_that_the_user_has_revoked_is_refused_though_it_is_pinned(
     _, kind, key = loopback.known_hosts.read_text(encoding="utf-8").split()
     (home / ".ssh" / "known_hosts").write_text(f"@revoked * {kind} {key}\n", encoding="utf-8")
     assert "is revoked" in problem_of(loopback.host(), access)[0]
+
+
+@pytest.mark.parametrize("patterns", ["*", "127.0.0.*", "[127.0.0.1]:*", "!10.*,127.0.0.1"])
+def test_a_host_is_known_by_the_certificate_of_an_authority(
+    loopback: sshd.Sshd, access: SshAccess, tmp_path: Path, patterns: str
+) -> None:
+    known = tmp_path / "known_hosts"
+    known.write_text(f"@cert-authority {patterns} {loopback.authority.read_text()}", encoding="utf-8")
+    assert reaches(SshTransport(loopback.host(known_hosts=known), access))
+
+
+def test_a_certificate_proves_a_jump_host_as_well(
+    loopback: sshd.Sshd, access: SshAccess, home: Path, tmp_path: Path
+) -> None:
+    (home / ".ssh" / "config").write_text(jump_config(loopback), encoding="utf-8")
+    known, other = tmp_path / "known_hosts", sshd.new_key(tmp_path / "other").with_suffix(".pub").read_text()
+    for authority, goes in ((loopback.authority.read_text(), True), (other, False)):
+        known.write_text(f"@cert-authority 127.* {authority}", encoding="utf-8")
+        host = loopback.host(proxy_jump="first", known_hosts=known)
+        if goes:
+            assert reaches(SshTransport(host, access))
+        else:
+            found, _ = problem_of(host, SshAccess())
+            assert "(the jump host of loop) shows does not prove who it is: it is signed by nobody" in found
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ("@cert-authority other {ca}", "no host key is pinned"),
+        ("@cert-authority !*127.0.0.1*,* {ca}", "no host key is pinned"),
+        ("@cert-authority * {other}", "it is signed by nobody that known_hosts names"),
+        ("@revoked * {ca}\n@cert-authority * {ca}", "or by a key that is revoked"),
+        ("@revoked * {key}\n@cert-authority * {ca}", "the host key that 127.0.0.1:{port} shows is revoked"),
+    ],
+)
+def test_a_certificate_that_proves_nothing_is_refused(
+    loopback: sshd.Sshd, access: SshAccess, tmp_path: Path, lines: str, found: str
+) -> None:
+    words = {
+        "ca": loopback.authority.read_text().strip(),
+        "other": sshd.new_key(tmp_path / "other").with_suffix(".pub").read_text().strip(),
+        "key": loopback.known_hosts.read_text().split(" ", 1)[1].strip(),
+        "port": loopback.port,
+    }
+    known = tmp_path / "known_hosts"
+    known.write_text(lines.format(**words) + "\n", encoding="utf-8")
+    assert found.format(**words) in problem_of(loopback.host(known_hosts=known), access)[0]
+
+
+# Who it is for, how ssh-keygen is asked, what is found.
+CERTIFICATES = [
+    (("web1", "web2"), ("-h",), ""),
+    (("*.example.com", "web?"), ("-h",), ""),
+    ((), ("-h",), ""),
+    (("web2",), ("-h",), "it is for web2"),
+    (("web1",), (), "no certificate of a host"),
+    (("web1",), ("-h", "-V", "20200101:20200201"), "not valid now"),
+    (("web1",), ("-h", "-V", "+1d:+2d"), "not valid now"),
+    (("web1",), ("-h", "-O", "critical:x=y"), "critical options"),
+    (("web1",), ("-h", "altered"), "its signature is wrong"),
+    (("web1",), ("-h", "-t", "ssh-rsa"), "made with SHA-1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "options", "found"),
+    [
+        (kind, *case)
+        for kind in ("ed25519", "ecdsa", "rsa")
+        for case in CERTIFICATES
+        if kind == "rsa" or "ssh-rsa" not in case[1]
+    ],
+)
+def test_each_part_of_a_certificate_counts(
+    tmp_path: Path, kind: str, names: tuple[str, ...], options: tuple[str, ...], found: str
+) -> None:
+    """As PROTOCOL.certkeys of OpenSSH has them; written by ssh-keygen itself."""
+    key, authority = sshd.new_key(tmp_path / "host"), sshd.new_key(tmp_path / "authority", kind)
+    altered, options = "altered" in options, tuple(one for one in options if one != "altered")
+    type_, text, *_ = sshd.certify(key, authority, *names, options=options).split()
+    blob = base64.b64decode(text)
+    if altered:
+        blob = blob.replace(b"web1", b"web2", 1)
+    trusted = PKey.from_type_string(*_typed(authority.with_suffix(".pub")))
+    why = known_hosts._why_not(PublicBlob(type_, blob), "web1", [trusted])
+    assert (found in why) if found else why == ""
+
+
+def _typed(public: Path) -> tuple[str, bytes]:
+    """Kind and bytes of a public key."""
+    kind, text, *_ = public.read_text(encoding="utf-8").split()
+    return kind, base64.b64decode(text)
 
 
 def test_a_wrong_login_key_is_reported(loopback: sshd.Sshd, access: SshAccess, tmp_path: Path) -> None:
