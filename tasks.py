@@ -143,6 +143,14 @@ def trust(options: RunOptions, replace: bool = False) -> ExitCode:
     return pin(options, replace=replace)
 
 
+@command("agent.install", "hosts service inventory i limit forks json yes")
+def install(options: RunOptions, into: str = "") -> ExitCode:
+    """Put this version's agent on the hosts as root's own program, and show the rule by which sudoers allow it alone."""
+    from cutover.cli.hosts import install as put
+
+    return put(options, into)
+
+
 @command("rehearse")
 def rehearse(_c: Context, count: int = 3, json: bool = False, verbose: bool = False) -> ExitCode:
     """On fresh test hosts (a lab that is up is taken down first): V1 in service, cutover, rollback, cutover again; prints outage, rollback
@@ -200,4 +208,5 @@ namespace = Collection(
     bench, runbook, prometheus,
 )  # fmt: skip
 namespace.add_collection(Collection("hosts", hosts_list, ping, trust))
+namespace.add_collection(Collection("agent", install))
 namespace.add_collection(LAB)

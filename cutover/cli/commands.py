@@ -59,6 +59,7 @@ HELP = {
     "phase": "name or number of a phase, or rollback",
     "junit": "write the checks' results to this file as JUnit XML",
     "replace": "pin another key in the place of a pinned one",
+    "into": "put the program into this directory of this machine; no host is asked",
     "count": "how many hosts",
     "purge": "remove the cached base system too",
     "host": "name of a lab host, such as lab1",

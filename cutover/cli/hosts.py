@@ -1,12 +1,16 @@
-"""`hosts.list`, `hosts.ping`, `hosts.trust`."""
+"""`hosts.list`, `hosts.ping`, `hosts.trust`, and `agent.install`."""
 
+import base64
+import shlex
+import zlib
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cutover.cli.app import with_ask
 from cutover.console.ask import Ask, confirm
-from cutover.core.errors import ExitCode
+from cutover.core.errors import ExitCode, Problem, Refused
 from cutover.run.options import RunOptions
 
 if TYPE_CHECKING:
@@ -96,6 +100,66 @@ def ping(ask: Ask, options: RunOptions) -> ExitCode:
             login = fleet.logins[name]
             ask.hosts[name] = {key: login[key] for key in ("user", "python", "machine", "hostname")}
             ask.say(f"{name:20} {login['user']} with sudo, Python {login['python']} on {login['machine']}")
+    if problems:
+        raise Unreachable(problems)
+    return ExitCode.DONE
+
+
+# Run on the host as root: puts a program in its place, whole or not at all.
+PLACE = """
+import base64, os, sys, zlib
+path, content = sys.argv[1], zlib.decompress(base64.b64decode(sys.argv[2]))
+os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+with open(path + ".new", "wb") as out:
+    os.fchmod(out.fileno(), 0o755)
+    out.write(content)
+    out.flush()
+    os.fsync(out.fileno())
+os.rename(path + ".new", path)
+"""
+
+
+@with_ask
+def install(ask: Ask, options: RunOptions, into: str) -> ExitCode:
+    """Put this version's agent on each host as root's own program, and show the one rule that sudoers then need.
+
+    With `into` (a directory on this machine) it is put there, for whoever distributes what is root's; no host is asked.
+    """
+    from cutover.agent.durable import write_atomically
+    from cutover.core.errors import Unreachable
+    from cutover.remote.agent import HostAgent, Installed
+    from cutover.remote.fleet import reached
+    from cutover.remote.timeouts import LOGIN_S
+
+    targets = options.targets()
+    programs = {host.name: Installed(host.python) for host in targets.hosts}
+    for made in dict.fromkeys(programs.values()):
+        names = ", ".join(name for name, one in programs.items() if one == made)
+        ask.say(f"{names}: {made.path}, sha256 {made.digest}")
+        if into:
+            write_atomically(Path(into) / Path(made.path).name, made.content, mode=0o755)
+            ask.say(made.rule("LOGIN"))
+    if into:
+        return ExitCode.DONE
+    confirm(ask, "put it there, as root?")
+
+    def place(agent: HostAgent) -> None:
+        made = programs[agent.name]
+        packed = base64.b64encode(zlib.compress(made.content, 9)).decode()
+        done = agent.shell(shlex.join([made.python, "-IS", "-c", PLACE, made.path, packed]), deadline=LOGIN_S)
+        if done.exit_code != 0:
+            said = done.stderr.decode(errors="replace").strip()
+            raise Refused(
+                Problem(f"it was not written: {said}", "see that file system on the host", agent.name, made.path)
+            )
+
+    with reached(targets, sent=True) as (fleet, problems):
+        fleet.every(place, deadline=LOGIN_S)
+        for name in fleet.agents:
+            made = programs[name]
+            rule = made.rule(fleet.logins[name]["user"])
+            ask.hosts[name] = {"path": made.path, "sha256": made.digest, "rule": rule}
+            ask.say(f"{name}: {rule}")
     if problems:
         raise Unreachable(problems)
     return ExitCode.DONE

@@ -21,6 +21,7 @@ class Release:
 
     facts: ReleaseFacts
     artifact: Path | None
+    sbom: str = ""  # what is in the artifact (CycloneDX)
 
     @property
     def planned(self) -> ReleasePlan:
@@ -94,7 +95,7 @@ def artifact_of(targets: Targets) -> NoArtifact | PythonArtifact:
 
 def _of_artifact(artifact: Artifact) -> Release:
     facts = ReleaseFacts(artifact.id, artifact.sha256, artifact.size, artifact.python, artifact.machine)
-    return Release(facts, artifact.path)
+    return Release(facts, artifact.path, artifact.sbom)
 
 
 def _of_role(targets: Targets, artifact: NoArtifact) -> Release:

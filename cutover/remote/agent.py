@@ -11,6 +11,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from signal import Signals
@@ -123,13 +124,17 @@ class HostAgent:
     `head` says how far the run's journal has come, which hosts keep; None where there is no journal.
     """
 
-    def __init__(self, transport: Transport, *, state_dir: str, python: str = "/usr/bin/python3") -> None:
+    def __init__(
+        self, transport: Transport, *, state_dir: str, python: str = "/usr/bin/python3", is_installed: bool = False
+    ) -> None:
         self.transport = transport
         self.name = transport.name
         self.state_dir = state_dir
         # -S: it needs nothing that was installed there, and finding out what was takes a third of Python's start.
-        argv = [python, "-I", "-S", "-c", BOOT, str(len(packed())), "serve"]
-        self._pool = AgentPool(transport, argv, packed())
+        argv, opening = [python, "-I", "-S", "-c", BOOT, str(len(packed())), "serve"], packed()
+        if is_installed:
+            argv, opening = [Installed(python).path, "serve"], b""
+        self._pool = AgentPool(transport, argv, opening)
 
     def look(self, steps: Sequence[Step], *, deadline_s: float = ASK_S) -> dict[str, State]:
         """What each step finds on the host; changes nothing."""
@@ -299,22 +304,55 @@ def sources_digest() -> str:
 
 @cache
 def packed() -> bytes:
-    """The agent as one file, the same bytes each time."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        _add(archive, "__main__.py", "import sys\nfrom cutover.agent.__main__ import main\nsys.exit(main())\n")
-        _add(archive, "cutover/__init__.py", "")
-        for path in sorted(AGENT.rglob("*.py")):
-            _add(archive, f"cutover/agent/{path.relative_to(AGENT)}", path.read_text())
-    return buffer.getvalue()
+    """The agent as one file, the same bytes each time: sources, and byte code, which a host of another Python passes over.
 
-
-def _add(archive: zipfile.ZipFile, name: str, text: str) -> None:
-    """Add a module as source and as byte code, which a host of another Python passes over; it saves a third of the start."""
+    The byte code saves a third of the start.
+    """
     # Byte code that need not be compared with its source, PEP 552: magic number, flags 1, no hash.
-    flags = (1).to_bytes(4, "little") + bytes(8)
-    code = importlib.util.MAGIC_NUMBER + flags + marshal.dumps(compile(text, name, "exec", optimize=0))
-    for path, content in ((name, text.encode()), (f"{name}c", code)):
-        info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))  # the same sources make the same bytes
-        info.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(info, content)
+    head = importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + bytes(8)
+    files: dict[str, bytes] = {}
+    for name, text in _sources().items():
+        files |= {name: text, f"{name}c": head + marshal.dumps(compile(text, name, "exec", optimize=0))}
+    return _zip(files, zipfile.ZIP_DEFLATED)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """The agent as root keeps it on a host, where sudo allows that program alone; the same bytes whichever machine makes them."""
+
+    python: str
+
+    @property
+    def content(self) -> bytes:
+        """Sources alone, stored as they are: neither this machine's Python nor its zlib has a part in the digest."""
+        return f"#!{self.python} -IS\n".encode() + _zip(_sources(), zipfile.ZIP_STORED)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the program, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def path(self) -> str:
+        """Where it lies; the name has its digest, so that a controller never meets the agent of another version."""
+        return f"/usr/local/libexec/cutover-agent-{self.digest[:16]}"
+
+    def rule(self, user: str) -> str:
+        """The one line that sudoers need for a login."""
+        return f"{user} ALL=(root) NOPASSWD: sha256:{self.digest} {self.path} serve"
+
+
+def _sources() -> dict[str, bytes]:
+    main = b"import sys\nfrom cutover.agent.__main__ import main\nsys.exit(main())\n"
+    modules = {f"cutover/agent/{path.relative_to(AGENT)}": path.read_bytes() for path in sorted(AGENT.rglob("*.py"))}
+    return {"__main__.py": main, "cutover/__init__.py": b"", **modules}
+
+
+def _zip(files: Mapping[str, bytes], compression: int) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for path, content in files.items():
+            info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))  # the same sources make the same bytes
+            info.compress_type = compression
+            archive.writestr(info, content)
+    return buffer.getvalue()

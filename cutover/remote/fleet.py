@@ -149,9 +149,12 @@ class Fleet:
 
 
 @contextmanager
-def reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
-    """The fleet of the hosts that can be used (which may be none), and why the others cannot: a rollback does not wait for a dead host."""
-    fleet, problems = connect(targets)
+def reached(targets: Targets, *, sent: bool = False) -> Iterator[tuple[Fleet, list[Problem]]]:
+    """The fleet of the hosts that can be used (which may be none), and why the others cannot: a rollback does not wait for a dead host.
+
+    `sent`: the agent is sent also where it is installed.
+    """
+    fleet, problems = connect(targets, sent=sent)
     try:
         lost = {problem.host for problem in problems}
         usable = {name: agent for name, agent in fleet.agents.items() if name not in lost}
@@ -160,7 +163,7 @@ def reached(targets: Targets) -> Iterator[tuple[Fleet, list[Problem]]]:
         fleet.close()
 
 
-def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
+def connect(targets: Targets, *, sent: bool = False) -> tuple[Fleet, list[Problem]]:
     """Log in to every host. Returns the fleet, and what is wrong with the hosts that cannot be used."""
     from cutover.remote.connect import SshAccess
     from cutover.remote.ssh import SshTransport
@@ -172,6 +175,7 @@ def connect(targets: Targets) -> tuple[Fleet, list[Problem]]:
             SshTransport(host, access),
             python=host.python,
             state_dir=str(targets.variables[host.name]["cutover_state_dir"]),
+            is_installed=not sent and targets.variables[host.name]["cutover_agent"] == "installed",
         )
         for host in targets.hosts
     }

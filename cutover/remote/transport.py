@@ -216,7 +216,10 @@ def why_ended(host: str, result: Result) -> ProgramEnded | Unreachable:
         problem = Problem(
             host=host,
             found=f"`sudo -n` is refused: {' '.join(result.stderr.decode(errors='replace').split())}",
-            next="give the login user a sudoers rule with NOPASSWD on that host, or set another `ansible_user`",
+            next=(
+                "give the login user a sudoers rule with NOPASSWD on that host, or set another `ansible_user`; where sudoers name"
+                " the agent alone, `./invokew agent.install` shows the rule for this version's"
+            ),
         )
         return Unreachable(problem)
     return ProgramEnded(host, result)

@@ -92,6 +92,9 @@ def make_plan(session: Session) -> None:
     session.take_plan(plan, {digest: file.text for digest, file in files.items()}, release.artifact)
     if plan.hosts:
         plan.save(session.directory.plan_file)
+        if release.sbom:
+            session.directory.evidence.mkdir(parents=True, exist_ok=True)
+            (session.directory.evidence / "sbom.cdx.json").write_text(release.sbom)
     session.record(
         "plan.made", fingerprint=plan.fingerprint, release=plan.release.id, hosts=left,
         batches=[list(batch) for batch in plan.batches], already=already,

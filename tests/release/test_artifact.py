@@ -1,5 +1,6 @@
 """The release builder: same inputs, same bytes; a changed byte is seen; what is missing is said; what is built runs."""
 
+import dataclasses
 import gzip
 import json
 import os
@@ -26,6 +27,22 @@ def test_same_inputs_give_the_same_bytes_and_id_wherever_they_are_built(spec: Re
     assert (first.id, first.sha256) == (again.id, again.sha256)
     assert first.path.read_bytes() == again.path.read_bytes()
     assert first.id.startswith("2.0.0-")
+
+
+def test_its_bill_of_materials_names_every_package_and_what_only_tests_need(spec: ReleaseSpec) -> None:
+    plain = build(spec)
+    assert json.loads(plain.sbom)["components"] == []
+    places = {"site/typing_extensions-4.0.dist-info/METADATA": "", "testing/pygments-2.21.0.dist-info/METADATA": ""}
+    packages = {"Pygments": "2.21.0", "typing_extensions": "4.0"}
+    manifest = {**plain.manifest, "dependencies": packages, "files": {**plain.manifest["files"], **places}}
+    bill = json.loads(dataclasses.replace(plain, manifest=manifest).sbom)
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    release = bill["metadata"]["component"]
+    assert (release["version"], release["hashes"]) == (plain.id, [{"alg": "SHA-256", "content": plain.sha256}])
+    assert {one["purl"]: one["scope"] for one in bill["components"]} == {
+        "pkg:pypi/pygments@2.21.0": "optional",
+        "pkg:pypi/typing-extensions@4.0": "required",
+    }
 
 
 def test_what_is_built_already_is_built_again_only_where_it_is_damaged(spec: ReleaseSpec) -> None:
