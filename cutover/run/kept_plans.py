@@ -173,6 +173,10 @@ def _approved(document: Any, part: Plan, targets: Targets) -> Approval | None:
     if wrong := [f"{key} {said!r}, the plan's is {kept!r}" for key, (said, kept) in about.items() if said != kept]:
         next_ = "the plan was changed on that host after it was signed, or is of another run: see who has root there"
         raise UsageError(Problem("; ".join(wrong), next_, host=host, path=where))
+    if approval.agent != sources_digest():
+        progress(
+            f"{host}: run {part.run} was approved with the agent {approval.agent[:16]}, this version's is {sources_digest()[:16]}"
+        )
     return approval
 
 

@@ -1,5 +1,7 @@
 """One phase on some hosts: the work on all of them at once, then the checks, then the gate."""
 
+import hashlib
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +12,7 @@ from cutover.core.step import State, Step
 from cutover.core.verdict import Verdict
 from cutover.plan.gate import Answer, Finding, decide, judge_outcomes
 from cutover.plan.phases import ROLLBACK, Phase
-from cutover.remote.agent import Fenced, HostAgent
+from cutover.remote.agent import Fenced, HostAgent, sources_digest
 from cutover.remote.fleet import as_problems, failures
 from cutover.remote.timeouts import ARM_S, ASK_AGAIN_S, BAKE_SAMPLE_S, PHASE_SLACK_S
 from cutover.remote.transport import DeadlinePassed, Lost
@@ -105,7 +107,11 @@ def work_on(
     before = [one for one in session.journal.of("intent") if (one.host, one.phase) == (agent.name, phase.name)]
     # Unique on the host for ever: another machine, whose journal of the run is new, has another token.
     batch = f"{phase.name}-{session.token(agent.name)}.{1 + len(before)}"
-    session.record("intent", host=agent.name, phase=phase.name, batch=batch, steps=[step.id for step in steps])
+    sent = json.dumps([step.for_host() for step in steps], sort_keys=True).encode()
+    session.record(
+        "intent", host=agent.name, phase=phase.name, batch=batch, steps=[step.id for step in steps],
+        sha256=hashlib.sha256(sent).hexdigest(), agent=sources_digest(),
+    )  # fmt: skip
     started = time.monotonic()
     try:
         outcomes = _apply(session, phase, agent, steps, batch, deadline_s)

@@ -212,6 +212,7 @@ def test_shell_text_is_answered_with_what_it_said_and_how_it_ended(
     monkeypatch.setenv("NOT_INHERITED", "yes")
     said = agent.shell("echo ü; echo no >&2; echo $NOT_INHERITED; exit 3", deadline=10)
     assert (said.exit_code, said.signal, said.stdout, said.stderr) == (3, None, "ü\n\n".encode(), b"no\n")
+    assert agent.shell("ulimit -Hc", deadline=10).stdout == b"0\n"  # no secret of its memory ends in a core dump
     killed = agent.shell("kill -TERM $$", deadline=10)
     assert (killed.exit_code, killed.signal) == (None, "TERM")
     with pytest.raises(DeadlinePassed, match=r"within 0\.2 s"):

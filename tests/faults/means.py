@@ -54,6 +54,19 @@ def cut(ground: Ground, name: str) -> Iterator[None]:
         lab.heal(name, lab=ground.hosts.lab)
 
 
+STORM = "while :; do systemctl daemon-reexec; systemctl restart ssh; pkill -KILL -f '^sshd: deploy'; sleep 0.5; done"
+
+
+@contextmanager
+def storm(ground: Ground, name: str) -> Iterator[None]:
+    """The init system executes itself anew, sshd is restarted and its sessions are killed, twice a second."""
+    ground.hosts.inside(name, f'systemd-run -q --collect --unit=storm sh -c "{STORM}"')
+    try:
+        yield
+    finally:
+        ground.hosts.inside(name, "systemctl stop storm.service; systemctl start ssh")
+
+
 @contextmanager
 def _blackhole(address: object, *where: str) -> Iterator[None]:
     """Nothing is sent to an address."""

@@ -38,6 +38,10 @@ def _locked(folder: str) -> dict[str, Any]:
     return {"phase": "shutdown", "fault": means.read_only, "args": (folder,), "record": BEFORE}
 
 
+def _storm(phase: str) -> dict[str, Any]:
+    return {"phase": phase, "fault": means.storm, "record": BEFORE, "seconds": 8.0, "codes": (0, 4, 5)}
+
+
 def _behind(phase: str, command: str, codes: tuple[int, ...], ends: tuple[str, ...] = ("V1",)) -> dict[str, Any]:
     return {"phase": phase, "command": command, "codes": codes, "ends": ends}
 
@@ -83,6 +87,10 @@ SCENARIOS = (
     _row("backup-missing-file", "a file of the backup is gone", plays.spoilt, how="missing"),
     _row("backup-of-another-run", "the backup says that it is another run's", plays.spoilt, how="another run's"),
     _row("sessions-killed", "sshd is restarted and all its sessions are killed in phases 2 to 5", plays.sessions_killed),
+    _row("storm-in-shutdown", "systemd and sshd start anew and sessions are killed, again and again while V1 stops", plays.struck,
+         **_storm("shutdown")),
+    _row("storm-in-activation", "the same while V2 starts", plays.struck, **_storm("activation")),
+    _row("storm-in-validation", "the same while V2 is judged", plays.struck, **_storm("validation")),
     _row("lying-systemctl-empty", "systemctl says nothing, from V1's stop on", plays.lies, says=""),
     _row("lying-systemctl-garbage", "systemctl says nonsense", plays.lies, says="%%%\\n=\\n"),
     _row("lying-systemctl-unknown", "systemctl says that everything is unknown", plays.lies, says="ActiveState=unknown\\n"),

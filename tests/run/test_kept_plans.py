@@ -1,5 +1,6 @@
 """What hosts keep of a plan is believed where an engineer signed it; else nobody goes forward by it, and the way back is computed anew."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from cutover.core.errors import MixedFleet, Refused
 from cutover.journal import signing
 from cutover.plan.plan import HostPlan, Plan
-from cutover.run import planning
+from cutover.remote.agent import sources_digest
+from cutover.run import kept_plans, planning
 from tests.evidence.bundles import ANN, allow, key
 from tests.run.fakehosts import RUN, World, host_plan, is_on_v1, plan_of, targets_of
 from tests.run.killing import HOSTS, Machine, killed, on_v2
@@ -57,6 +59,25 @@ def test_another_machine_goes_on_by_what_was_signed(
     killed(world, tmp_path / "one", "validation", "a")
     assert machine(world, tmp_path / "other", signers).resume() == (RUN, None)
     assert on_v2(world, "a", "b")
+
+
+def test_what_is_sent_is_in_the_journal_by_its_digest_and_another_agent_is_shown(
+    world: World,
+    tmp_path: Path,
+    signers: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    signers(tmp_path / "one")
+    one = killed(world, tmp_path / "one", "validation", "a")
+    intents = [record.data for record in one.written if record.kind == "intent"]
+    assert {intent["agent"] for intent in intents} == {sources_digest()}
+    steps = [step.for_host() for step in host_plan("a").steps["backup"]]
+    sent = hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()
+    assert sent in [intent["sha256"] for intent in intents]
+    monkeypatch.setattr(kept_plans, "sources_digest", lambda: "0" * 64)
+    assert machine(world, tmp_path / "other", signers).resume() == (RUN, None)
+    assert f"a: run {RUN} was approved with the agent {sources_digest()[:16]}" in capsys.readouterr().err
 
 
 def test_what_nobody_signed_is_not_gone_on_with_but_back_by_the_roles(
