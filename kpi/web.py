@@ -6,11 +6,12 @@ for the worker, for root and for the service's own user.
 
 import json
 import os
+import select
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,9 +37,7 @@ class Web:
             where = f"{address[0]}:{address[1]}"
             step = "stop what listens there (ss -ltnp), or change http.port"
             raise UsageError(Finding("address_taken", where, f"cannot listen: {error.strerror}", step)) from error
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(STOP_SECONDS,), name="web", daemon=True
-        )
+        self._thread = threading.Thread(target=self._server.serve, name="web", daemon=True)
 
     @property
     def port(self) -> int:
@@ -51,30 +50,52 @@ class Web:
 
     def stop(self) -> None:
         """Stop answering and give up the port."""
-        self._server.shutdown()
+        self._server.stopping.set()
+        self._thread.join()
         self._server.server_close()
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128
+    request_queue_size = 1024
 
     def __init__(self, *arguments: Any) -> None:
+        self.stopping = threading.Event()
         self._since: dict[socket.socket, float] = {}  # the connections that are open; the lock is for both
         self._lock = threading.Lock()
         super().__init__(*arguments)
+        self.socket.setblocking(False)
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Whether there is a place for this connection; where there is none, it is closed."""
+    def serve(self) -> None:
+        """Take connections until `stopping`. All that wait are taken at once: whose they are is one question for all of them."""
+        while not self.stopping.is_set():
+            select.select([self.socket], [], [], STOP_SECONDS)
+            waiting = [*self._waiting()]
+            ours = _ours() if len(self._since) + len(waiting) > ANYBODYS else frozenset()
+            for request, client in waiting:
+                if self._has_place(request, is_ours=client in ours):
+                    self.process_request(request, client)
+                else:
+                    request.close()
+            self._end_late()
+
+    def _waiting(self) -> Iterator[tuple[socket.socket, tuple[str, int]]]:
+        for _ in range(self.request_queue_size):
+            try:
+                request, client = self.socket.accept()
+            except OSError:  # none waits any more, or it went away while it waited
+                return
+            yield request, client
+
+    def _has_place(self, request: socket.socket, *, is_ours: bool) -> bool:
         with self._lock:
-            full = len(self._since) >= ANYBODYS
-            if full and (len(self._since) >= ANYBODYS + RESERVED or not _is_ours(client_address)):
+            if len(self._since) >= (ANYBODYS + RESERVED if is_ours else ANYBODYS):
                 return False
             self._since[request] = time.monotonic()
         return True
 
-    def service_actions(self) -> None:
-        """End connections whose time is over; called between two looks for new ones."""
+    def _end_late(self) -> None:
+        """End connections whose time is over."""
         with self._lock:
             late = [request for request, since in self._since.items() if time.monotonic() - since > WHOLE_SECONDS]
         for request in late:
@@ -93,14 +114,15 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def _is_ours(client_address: tuple[str, int]) -> bool:
-    """Whether root or our own user is at the other end of a connection from this host (proc(5), /proc/net/tcp)."""
-    number = int.from_bytes(socket.inet_aton(client_address[0]), "little")
-    place = f"{number:08X}:{client_address[1]:04X}"
-    entries = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines())
-    return any(
-        entry[1] == place and int(entry[7]) in (0, os.getuid()) for entry in entries if entry[1] != "local_address"
-    )
+def _ours() -> frozenset[tuple[str, int]]:
+    """The ends of this host's connections that root or our own user has opened (proc(5), /proc/net/tcp)."""
+    found = set()
+    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+        _, end, *_, owner = line.split()[:8]
+        if int(owner) in (0, os.getuid()):
+            address, port = end.split(":")
+            found.add((socket.inet_ntoa(int(address, 16).to_bytes(4, "little")), int(port, 16)))
+    return frozenset(found)
 
 
 def _handler(health: Answer, metrics: Text) -> type[BaseHTTPRequestHandler]:

@@ -95,7 +95,7 @@ def building(place: Path, *, replaces: bool = False) -> Iterator[Path]:
     A file or link that stands there is replaced; a directory, or anything by one, only with `replaces`. A directory is begun
     with `new_directory`, which holds it, so that nothing else can be put under its name meanwhile.
     """
-    scratch, old = (place.with_name(f".{place.name}.cutover-{which}") for which in ("new", "old"))
+    scratch, old = _unfinished(place)
     with holding(place.parent, linked=True):
         for leftover in (scratch, old):
             _clear(leftover)
@@ -113,6 +113,20 @@ def building(place: Path, *, replaces: bool = False) -> Iterator[Path]:
         let_go(scratch)
         sync_directory(place.parent)
         _clear(old)
+
+
+def _unfinished(place: Path) -> tuple[Path, Path]:
+    """What stands beside a place while it is built: the new one, and the old one for the moment between two renames."""
+    new, old = (place.with_name(f".{place.name}.cutover-{which}") for which in ("new", "old"))
+    return new, old
+
+
+def clear_unfinished(place: Path) -> None:
+    """Remove what a crash left beside a place that stands as it should."""
+    for leftover in _unfinished(place):
+        if status(leftover) is not None:
+            with holding(place.parent, linked=True):
+                _clear(leftover)
 
 
 def new_directory(path: Path, mode: int = 0o700) -> None:

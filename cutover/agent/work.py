@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NamedTuple
 
 from cutover.agent.clock import now
@@ -50,10 +50,14 @@ Guard = Callable[[], AbstractContextManager[Any]]
 
 
 class Module(NamedTuple):
-    """How steps of one kind look at the host and change it; without `change` they are probes."""
+    """How steps of one kind look at the host and change it; without `change` they are probes.
+
+    `tidy` removes what a crash left of an earlier change, where there is nothing to change any more.
+    """
 
     look: Look
     change: Change | None = None
+    tidy: Callable[[Args], None] | None = None
 
 
 def look_at(modules: Mapping[str, Module], step: Step, work: Work) -> State:
@@ -69,8 +73,11 @@ def carry_out(modules: Mapping[str, Module], step: Step, work: Work) -> State:
     started, begun_at = time.monotonic(), now()
     before = look_at(modules, step, work)
     after, changed, error, left = before, False, before.get("error"), False
-    change = modules[step["kind"]].change if not step["probe"] and error is None else None
-    if change is not None and differences(before, step["desired"]):
+    _, change, tidy = modules[step["kind"]] if not step["probe"] and error is None else (None, None, None)
+    if tidy is not None and not differences(before, step["desired"]):
+        with suppress(OSError):  # a leftover is in nobody's way
+            tidy(step["args"])
+    elif change is not None and differences(before, step["desired"]):
         changed = True
         try:
             change(step["args"], step["desired"], before, work)

@@ -31,7 +31,7 @@ TCP_IDLE_S, TCP_INTERVAL_S, TCP_PROBES = 5, 5, 3  # TCP keepalive: a dead peer i
 KEEPALIVE_S = 10  # SSH keepalive, so that NAT and firewalls do not forget an idle connection
 CHANNEL_S = 10.0  # a session or a forwarding to open
 DOUBTED_S = 2.0  # the same on a connection that has let a deadline pass
-CLOSE_S = 1.0  # a channel to close; then the connection under it is given up
+CLOSE_S = 5.0  # a channel to close; then the connection under it is given up
 EXIT_STATUS_S = 2.0  # a program that closed its output to report its exit status
 PROXY_EXIT_S = 2.0  # a ProxyCommand to end by itself; then it is killed
 

@@ -36,7 +36,8 @@ def test_a_run_needs_no_other_right(limited: str, hosts: Hosts, checkout: Checko
     looked = checkout.ask("validate", hosts="lab1")
     assert looked.code == 0, str(looked)
     watched = checkout.ask("monitor", "--once", hosts="lab1")
-    assert watched.code in (0, 7, 8), str(watched)
+    assert watched.code in (0, 7, 10), str(watched)  # 10: what happened in the last hours is not known yet
+    assert len(watched.document["hosts"]["lab1"]["findings"]) > 5, str(watched)
     back = checkout.yes("rollback", hosts="lab1")
     assert back.code == 0, str(back)
     hosts.same_as(before)

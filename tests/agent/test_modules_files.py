@@ -128,6 +128,9 @@ def test_a_link_is_switched_atomically_also_over_a_leftover(tmp_path: Path) -> N
         assert do("link", link, target=target)["ok"]
         assert str(link.readlink()) == target
     assert [each.name for each in tmp_path.iterdir()] == ["current"]
+    (tmp_path / ".current.cutover-new").symlink_to("left by a crash")
+    assert do("link", link, target="/opt/v2")["changed"] is False
+    assert [each.name for each in tmp_path.iterdir()] == ["current"]  # also where there is nothing to switch any more
 
 
 def test_text_is_read_for_the_diff_whatever_its_bytes(tmp_path: Path) -> None:

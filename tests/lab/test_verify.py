@@ -48,7 +48,7 @@ def test_verify_of_a_phase_passes_and_writes_junit(on_v2: Checkout, tmp_path: Pa
     assert answer.code == 0, str(answer)
     cases = ET.parse(junit).getroot().iter("testcase")  # noqa: S314 - our own file
     names = [case.get("name") or "" for case in cases]
-    assert len(names) == 10
+    assert len(names) == 12
     assert {name.partition("[")[2] for name in names} == {"lab1]", "lab2]"}
 
 
@@ -80,7 +80,7 @@ def test_verify_with_a_silent_host_judges_the_other_and_its_junit_is_not_green(
     assert {host: one["verdict"] for host, one in answer.document["hosts"].items()} == {"lab1": "PASS", "lab2": "ERROR"}
     assert [one["host"] for one in answer.errors] == ["lab2"]
     suite = next(ET.parse(junit).getroot().iter("testsuite"))  # noqa: S314 - our own file
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("10", "0", "5")
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("12", "0", "6")
     assert "Connection refused" in (next(suite.iter("error")).get("message") or "")
 
 

@@ -17,17 +17,17 @@ from cutover.agent.modules import (
 from cutover.agent.work import Module
 
 MODULES: dict[str, Module] = {
-    "file": Module(files.look, files.change),
+    "file": Module(files.look, files.change, files.tidy),
     "text": Module(files.look_text),
     "directory": Module(files.look, files.change),
-    "link": Module(files.look, files.change),
+    "link": Module(files.look, files.change, files.tidy),
     "user": Module(system.look_user, system.add_user),
     "unit": Module(units.look_unit, units.change_unit),
     "unit_files": Module(units.look_unit_files, units.reload_unit_files),
     "resources": Module(resources.look_resources),
     "snapshot": Module(snapshots.look_snapshot, snapshots.take_snapshot),
     "rehearsal": Module(restores.look_rehearsal, restores.rehearse),
-    "restore": Module(restores.look_restored, restores.restore),
+    "restore": Module(restores.look_restored, restores.restore, restores.tidy),
     "release": Module(releases.look_release, releases.unpack),
     "command": Module(commands.look_result, commands.run_command),
     "http": Module(network.look_http, network.wait_for_http),

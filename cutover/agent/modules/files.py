@@ -63,6 +63,11 @@ def change(args: Args, desired: Args, before: State, work: Work) -> None:
         durable.write_atomically(path, work.files[desired["sha256"]], mode=mode, uid=uid, gid=gid)
 
 
+def tidy(args: Args) -> None:
+    """Remove what a crash left beside a file or link that is as it should be."""
+    durable.clear_unfinished(Path(args["path"]))
+
+
 def _owner_ids(desired: Args) -> tuple[int, int]:
     """User and group id of the desired owner and group names."""
     owner, group = desired["owner"], desired["group"]

@@ -59,6 +59,12 @@ def restore(args: Args, _desired: Args, _before: State, work: Work) -> None:
         durable.write_json(_mark(snapshot), {"at": now(), "entries": [entry["name"] for entry in args["entries"]]})
 
 
+def tidy(args: Args) -> None:
+    """Remove what a crash left beside what is restored."""
+    for entry in args["entries"]:
+        durable.clear_unfinished(Path(entry["source"]))
+
+
 def _mark(snapshot: Path) -> Path:
     """Where it is written down that a snapshot has been restored: beside it, since a snapshot is never written to."""
     return snapshot.parent / ".restored" / snapshot.name
