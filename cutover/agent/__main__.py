@@ -86,7 +86,7 @@ def begin(state_dir: StateDir, request: Request) -> Answer:
         state_dir.remove_partial_uploads()
         return {"lease": taken, "reverted": read_json(folder / "reverted.json")}
     except BaseException:
-        if taken["token"] != before:  # who is told that it failed knows no token to give back
+        if taken["token"] != before:  # whoever asked is given no token to give back
             lease.release(state_dir, token=taken["token"])
         raise
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.lab.support import DATA, V2, Checkout, Hosts
+from tests.lab.support import DATA, V2, Checkout, Hosts, journal
 
 pytestmark = pytest.mark.lab
 
@@ -83,3 +83,14 @@ def test_many_slow_connections_of_a_user_neither_stop_the_service_nor_hide_it(ho
         answer = checkout.ask("validate", hosts="lab1")
     assert answer.code == 0, str(answer)
     assert hosts.inside("lab1", process) == before
+
+
+def test_what_a_backup_leaves_out_is_a_warning_that_names_it(hosts: Hosts, checkout: Checkout) -> None:
+    hosts.inside("lab1", f"runuser -u abaco -- mkfifo {DATA}/metrics/planted")
+    answer = checkout.yes("prepare", hosts="lab1")
+    assert answer.code == 0, str(answer)
+    assert answer.document["hosts"]["lab1"]["phases"]["backup"]["verdict"] == "WARN", str(answer)
+    gate = [
+        record for record in journal(checkout, answer.run) if record["kind"] == "gate" and record["phase"] == "backup"
+    ]
+    assert f"{DATA}/metrics/planted" in str(gate)

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from cutover.plan.plan import HostPlan
 
 
@@ -67,6 +69,13 @@ def test_the_backup_is_read_only(host: Any, wanted: HostPlan) -> None:
     asked = "find %s -path %s -prune -o -perm /222 -not -type l -print"
     writable = host.check_output(asked, directory, f"{directory}/.restored")
     assert writable == "", f"can be written: {', '.join(writable.splitlines()[:10])}"
+
+
+@pytest.mark.warn  # what is never copied is not what a release needs to come back; whoever put it there knows better
+def test_nothing_was_left_out(host: Any, wanted: HostPlan) -> None:
+    """The backup holds all that is in its directories. If not: a rollback does not bring back what is named; see whether it is needed."""
+    left = manifest(host, place(wanted))["left_out"]
+    assert left == [], f"sockets, FIFOs, devices and hard links to files of others are never copied: {', '.join(left)}"
 
 
 def test_old_unit_still_runs(host: Any, wanted: HostPlan) -> None:
