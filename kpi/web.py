@@ -74,7 +74,7 @@ class _Server(ThreadingHTTPServer):
             ours = _ours() if len(self._since) + len(waiting) > ANYBODYS else frozenset()
             for request, client in waiting:
                 if self._has_place(request, is_ours=client in ours):
-                    self.process_request(request, client)
+                    self._answer(request, client)
                 else:
                     request.close()
             self._end_late()
@@ -86,6 +86,13 @@ class _Server(ThreadingHTTPServer):
             except OSError:  # none waits any more, or it went away while it waited
                 return
             yield request, client
+
+    def _answer(self, request: socket.socket, client: tuple[str, int]) -> None:
+        try:
+            self.process_request(request, client)
+        except Exception:  # noqa: BLE001 - no thread could be started, say: that ends one connection, and not the pages
+            self.handle_error(request, client)
+            self.shutdown_request(request)
 
     def _has_place(self, request: socket.socket, *, is_ours: bool) -> bool:
         with self._lock:

@@ -342,6 +342,7 @@ class Installed:
         return f"{user} ALL=(root) NOPASSWD: sha256:{self.digest} {self.path} serve"
 
 
+@cache
 def _sources() -> dict[str, bytes]:
     main = b"import sys\nfrom cutover.agent.__main__ import main\nsys.exit(main())\n"
     modules = {f"cutover/agent/{path.relative_to(AGENT)}": path.read_bytes() for path in sorted(AGENT.rglob("*.py"))}

@@ -25,7 +25,12 @@ class V1:
     program: Path
     config: Path
     user: str = ""
-    settings: bytes = b""  # what the config holds
+    kept: bytes | None = None  # the config, where it is a backup's, which root alone may read
+
+    @property
+    def settings(self) -> bytes:
+        """What the config holds; but for a backup's, read as whoever we are by now."""
+        return self.config.read_bytes() if self.kept is None else self.kept
 
     def argv(self, tape: Path, config: Path) -> list[str]:
         """Its own command line for one tape; it prints JSON and writes nothing."""
@@ -37,7 +42,8 @@ def find_v1(program: Path | None, config: Path | None, python: str, unit: str, b
     found = V1(python or PYTHON, program, CONFIG) if program else _from_unit(unit)
     found = replace(found, python=python or found.python, config=config or found.config)
     if config is None and _is_v2s(found.config):
-        found = replace(found, config=_newest_backup(found.config, backups))
+        backup = _newest_backup(found.config, backups)
+        found = replace(found, config=backup, kept=backup.read_bytes())
     step = "name V1's program with --v1 and its config with --v1-config"
     problems = [
         Finding("no_v1", str(path), f"V1's {what} is not there or may not be read", step)
@@ -46,7 +52,7 @@ def find_v1(program: Path | None, config: Path | None, python: str, unit: str, b
     ]
     if problems:
         raise UsageError(problems)
-    return replace(found, settings=found.config.read_bytes())
+    return found
 
 
 def become(user: str) -> None:
@@ -63,15 +69,15 @@ def _from_unit(unit: str) -> V1:
     if path is None or not path.is_file():
         step = "name V1's program with --v1, or its unit with --v1-unit"
         raise UsageError(Finding("no_v1", unit, f"no such unit in {', '.join(PLACES)}", step))
-    settings = _settings(path)
-    argv = shlex.split(settings.get("ExecStart", ""))
+    said = _settings(path)
+    argv = shlex.split(said.get("ExecStart", ""))
     argv[:1] = [word.lstrip("@-:+!") for word in argv[:1]]
     programs = [word for word in argv[1:] if word.endswith(".py")]
     if not programs:
         step = "name V1's program with --v1"
         raise UsageError(Finding("no_v1", str(path), f"ExecStart={' '.join(argv) or '(none)'} runs no .py file", step))
     named = argv[argv.index("--config") + 1 :] if "--config" in argv else []
-    return V1(argv[0], Path(programs[0]), Path(named[0]) if named else CONFIG, settings.get("User", ""))
+    return V1(argv[0], Path(programs[0]), Path(named[0]) if named else CONFIG, said.get("User", ""))
 
 
 def _settings(unit: Path) -> dict[str, str]:

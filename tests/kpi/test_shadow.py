@@ -30,8 +30,7 @@ NEGATIVE = (3, "cash_available_usd", "-5")  # a row that V2 quarantines and V1 t
 
 
 def _v1(program: Path = V1_HOME / "pipeline_v1.py") -> V1:
-    config = V1_HOME / "pipeline.yml"
-    return V1(sys.executable, program, config, settings=config.read_bytes())
+    return V1(sys.executable, program, V1_HOME / "pipeline.yml")
 
 
 def _tape(directory: Path, changes: Sequence[tuple[int, str, str]] = ()) -> Path:
