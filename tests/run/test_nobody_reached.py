@@ -23,7 +23,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A checkout whose environment `quiet` has two hosts that do not answer."""
     environment(tmp_path / "inventory" / "quiet", {"a": "198.18.0.1", "b": "198.18.0.2"})
 
-    def nobody(_targets: object) -> tuple[Fleet, list[Problem]]:
+    def nobody(_targets: object, **_: bool) -> tuple[Fleet, list[Problem]]:
         return Fleet({}, Pool(1)), [Problem(f"no route to {name}", f"see the cable of {name}", name) for name in "ab"]
 
     monkeypatch.setattr(fleets, "connect", nobody)
@@ -86,7 +86,7 @@ def test_where_no_phase_is_known_a_junit_file_of_before_is_emptied(
 def test_wrong_usage_is_found_before_anybody_is_asked(
     root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fleets, "connect", lambda _targets: pytest.fail("hosts were asked"))
+    monkeypatch.setattr(fleets, "connect", lambda _targets, **_: pytest.fail("hosts were asked"))
     for phase, junit, path in (
         ("lunch", "", "--phase"),
         ("", str(root / "inventory"), "--junit"),
