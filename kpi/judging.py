@@ -106,7 +106,7 @@ def _evaluated(path: Path, policy: str, rules: InputRules, cluster: str) -> Eval
 
 
 def newest(paths: Sequence[Path], most: int) -> list[Path]:
-    """The tapes that are meant: files as they are, and of each directory its newest few, of which a link is none."""
+    """The tapes that are meant: files as they are, and of each directory its newest few. Links in it are not followed."""
     tapes: list[Path] = []
     for path in paths:
         if path.is_dir():

@@ -90,7 +90,7 @@ class _Server(ThreadingHTTPServer):
     def _answer(self, request: socket.socket, client: tuple[str, int]) -> None:
         try:
             self.process_request(request, client)
-        except Exception:  # noqa: BLE001 - no thread could be started, say: that ends one connection, and not the pages
+        except Exception:  # noqa: BLE001 - whatever it is (no thread can be started), it ends this connection alone; it is logged
             self.handle_error(request, client)
             self.shutdown_request(request)
 
@@ -116,7 +116,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that broke is no error of the service, and would fill the journal; whatever else is wrong is."""
+        """Log what went wrong, but for connections that the other side broke: anybody could fill the journal with those."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

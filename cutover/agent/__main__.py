@@ -198,8 +198,8 @@ def answered(request: Request) -> Answer:
 
 def main() -> int:
     """Serve, or do the work of a unit."""
-    # Only our own code calls this, and argparse costs 12 ms.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # secrets are in its memory
+    # Only our own code calls this, and argparse costs 12 ms.
     verb, options = sys.argv[1], dict(zip(sys.argv[2::2], sys.argv[3::2]))
     if verb == "serve":
         serve(sys.stdin.buffer, sys.stdout.buffer)

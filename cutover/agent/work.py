@@ -74,10 +74,11 @@ def carry_out(modules: Mapping[str, Module], step: Step, work: Work) -> State:
     before = look_at(modules, step, work)
     after, changed, error, left = before, False, before.get("error"), False
     _, change, tidy = modules[step["kind"]] if not step["probe"] and error is None else (None, None, None)
-    if tidy is not None and not differences(before, step["desired"]):
+    wrong = differences(before, step["desired"])
+    if tidy is not None and not wrong:
         with suppress(OSError):  # a leftover is in nobody's way
             tidy(step["args"])
-    elif change is not None and differences(before, step["desired"]):
+    elif change is not None and wrong:
         changed = True
         try:
             change(step["args"], step["desired"], before, work)

@@ -68,7 +68,7 @@ class Strict(MissingHostKeyPolicy):
     def __init__(self, hop: Hop, known: Mapping[str, PKey], authorities: Sequence[PKey], revoked: set[PKey]) -> None:
         self._hop, self._known, self._authorities, self._revoked = hop, known, authorities, revoked
 
-    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002 - theirs
+    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:  # noqa: ARG002 - the signature is Paramiko's
         """Called by Paramiko for a host of which it was taught no key; returns where a certificate, or the key, is good."""
         pinned = self._known.get(key.get_name())
         if key in self._revoked:
@@ -90,11 +90,11 @@ def _why_not(shown: PublicBlob, name: str, authorities: Sequence[PKey]) -> str:
     except ValueError as error:
         return f"it cannot be read: {error}"
     if not isinstance(cert, SSHCertificate):
-        return "it is a key, and no certificate"
+        return "it is a plain key, not a certificate"
     signer = cert.signature_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode().split()[1]
     principals = [one.decode(errors="replace") for one in cert.valid_principals]
     wrong = {
-        "it is no certificate of a host": cert.type is not SSHCertificateType.HOST,
+        "it is not a host certificate": cert.type is not SSHCertificateType.HOST,
         "it is signed by nobody that known_hosts names for this host, or by a key that is revoked": (
             signer not in [one.get_base64() for one in authorities]
         ),

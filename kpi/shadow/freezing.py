@@ -48,9 +48,11 @@ def frozen(tape: Path, settings: bytes, scratch: Path | None) -> Iterator[Frozen
         config.write_bytes(settings)
         for path in (config, copy):
             path.chmod(0o400)
-        input_.chmod(0o500)
+        for folder in (input_, root):
+            folder.chmod(0o500)
         yield Frozen(copy, config, answers, digest_of(copy))
     finally:
+        root.chmod(0o700)
         if (root / "input").exists():
             (root / "input").chmod(0o700)
         shutil.rmtree(root)
@@ -70,7 +72,7 @@ def _copy(source: Path, target: Path) -> None:
             target.open("xb") as copy,
         ):
             if not stat.S_ISREG(os.fstat(tape.fileno()).st_mode):
-                raise OSError(errno.EINVAL, "it is no regular file")
+                raise OSError(errno.EINVAL, "it is not a regular file")
             shutil.copyfileobj(tape, copy)
     except OSError as error:
         why = "it is a link" if error.errno == errno.ELOOP else error.strerror

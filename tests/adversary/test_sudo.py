@@ -1,5 +1,6 @@
 """A login that may run the installed agent as root and nothing else: it is enough for a run, and a changed agent is refused."""
 
+import shlex
 from collections.abc import Iterator
 
 import pytest
@@ -17,7 +18,7 @@ def limited(hosts: Hosts, checkout: Checkout) -> Iterator[str]:
     installed = checkout.yes("agent.install", hosts="lab1")
     assert installed.code == 0, str(installed)
     shown = installed.document["hosts"]["lab1"]
-    hosts.inside("lab1", f"cp -p {SUDOERS} /root/sudoers; echo '{shown['rule']}' > {SUDOERS}; visudo -cq")
+    hosts.inside("lab1", f"cp -p {SUDOERS} /root/sudoers; echo {shlex.quote(shown['rule'])} > {SUDOERS}; visudo -cq")
     checkout.set(cutover_agent="installed")
     yield shown["path"]
     hosts.inside("lab1", f"cp -p /root/sudoers {SUDOERS}; rm {shown['path']}")
@@ -49,7 +50,7 @@ def test_an_agent_that_was_changed_is_refused_with_what_to_do(
 ) -> None:
     hosts.inside("lab1", change.format(path=limited))
     answer = checkout.ask("status", hosts="lab1")
-    assert answer.code != 0, str(answer)
+    assert answer.code == 10, str(answer)
     assert any("sudo -n` is refused" in error["found"] for error in answer.errors), str(answer)
     assert any("agent.install" in error["next"] for error in answer.errors), str(answer)
     hosts.inside("lab1", f"touch {limited}")

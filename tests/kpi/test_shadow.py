@@ -5,6 +5,7 @@ import os
 import pwd
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,7 @@ def test_only_its_owner_can_enter_the_copies_and_a_link_is_no_tape(tmp_path: Pat
     link = tmp_path / "link.csv"
     link.symlink_to(tape)
     os.mkfifo(tmp_path / "fifo.csv")
-    for path, found in {link: "it is a link", tmp_path / "fifo.csv": "no regular file"}.items():
+    for path, found in {link: "it is a link", tmp_path / "fifo.csv": "not a regular file"}.items():
         with pytest.raises(UsageError, match=found), frozen(path, b"", tmp_path):
             pass
     assert not list(tmp_path.glob("kpi-shadow-*"))
@@ -219,15 +220,25 @@ def test_root_becomes_v1s_user_for_good(tmp_path: Path) -> None:
     secret.write_bytes(b"")
     secret.chmod(0o600)
     script = (
-        "import os, sys; from kpi.shadow.unit import become; become('nobody'); print(os.getresuid(), os.getresgid(),"
-        " os.getgroups(), os.access(sys.argv[1], os.R_OK, effective_ids=True))\n"
-        "try: os.setuid(0)\nexcept PermissionError: print('for good')"
+        "import os, pathlib, sys; from kpi.shadow.freezing import frozen; from kpi.shadow.unit import become\n"
+        "become('nobody')\n"
+        "print(os.getresuid(), os.getresgid(), os.getgroups(), os.access(sys.argv[1], os.R_OK, effective_ids=True))\n"
+        "try: os.setuid(0)\nexcept PermissionError: print('for good')\n"
+        "with frozen(pathlib.Path(sys.argv[2]), b'', pathlib.Path(sys.argv[3])) as made:\n"
+        "    for path in (made.tape, made.config, made.tape.parent / 'new', made.tape.parent.parent / 'new'):\n"
+        "        try: path.open('ab').close(); print('written')\n"
+        "        except PermissionError: print('refused')\n"
     )
-    argv = [sys.executable, "-c", script, str(secret)]
-    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as place:  # where anybody may come
+        Path(place).chmod(0o1777)
+        tape = _tape(Path(place))
+        tape.chmod(0o644)
+        argv = [sys.executable, "-c", script, str(secret), str(tape), place]
+        done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert list(Path(place).iterdir()) == [tape]
     one = pwd.getpwnam("nobody")
     ids = f"{(one.pw_uid,) * 3} {(one.pw_gid,) * 3} [] False"
-    assert done.stdout == f"{ids}\nfor good\n", done.stderr
+    assert done.stdout == f"{ids}\nfor good\n" + 4 * "refused\n", done.stderr
 
 
 def test_a_v2_with_input_rules_reads_what_v1_reads(tmp_path: Path) -> None:

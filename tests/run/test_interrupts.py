@@ -60,7 +60,7 @@ def test_a_run_under_nohup_goes_on_when_its_terminal_goes() -> None:
 def test_a_signal_may_come_at_any_moment() -> None:
     """Also while the lock is held that is needed to note it: what a handler waits for then, it waits for without end."""
     stop = StopSignal(lambda _: None)
-    with stop.watching(), getattr(stop._asked, "_cond"):  # noqa: B009 -- it is of no concern to users of threading
+    with stop.watching(), getattr(stop._asked, "_cond"):  # noqa: B009 - typeshed does not declare this private lock
         signal.raise_signal(signal.SIGTERM)
         assert stop.asked is False
     assert stop.asked is True
