@@ -56,7 +56,9 @@ class Journal:
         self.write_all(kind, [data])
 
     def write_all(self, kind: str, several: Sequence[dict[str, Any]]) -> None:
-        """Append records that belong together, with one flush for all of them."""
+        """Append records that belong together, with one flush for all of them; none, and nothing is flushed."""
+        if not several:
+            return
         with self._lock:
             fresh: list[Record] = []
             for data in several:

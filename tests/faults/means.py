@@ -54,17 +54,20 @@ def cut(ground: Ground, name: str) -> Iterator[None]:
         lab.heal(name, lab=ground.hosts.lab)
 
 
-STORM = "while :; do systemctl daemon-reexec; systemctl restart ssh; pkill -KILL -f '^sshd: deploy'; sleep 0.5; done"
+STORMS = "/run/storm"  # while this file is there
+STORM = f"while [ -e {STORMS} ]; do systemctl daemon-reexec; systemctl restart ssh; pkill -KILL -f '^sshd: deploy'; sleep 0.5; done"
 
 
 @contextmanager
 def storm(ground: Ground, name: str) -> Iterator[None]:
     """The init system executes itself anew, sshd is restarted and its sessions are killed, twice a second."""
-    ground.hosts.inside(name, f'systemd-run -q --collect --unit=storm sh -c "{STORM}"')
+    ground.hosts.inside(name, f'touch {STORMS}; systemd-run -q --collect --unit=storm sh -c "{STORM}"')
     try:
         yield
     finally:
-        ground.hosts.inside(name, "systemctl stop storm.service; systemctl start ssh")
+        # Asked in the middle of it, systemd may not answer; a host that is not at rest again would spoil what is played there next.
+        calm = "! systemctl -q is-active storm.service && systemctl start ssh && systemctl daemon-reload"
+        ground.hosts.inside(name, f"rm {STORMS}; until {calm}; do sleep 1; done")
 
 
 @contextmanager
