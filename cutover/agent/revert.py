@@ -6,7 +6,6 @@ by itself. Before it does, it raises the fencing token, so that a controller tha
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -16,12 +15,11 @@ from typing import Any
 from cutover.agent.clock import ARM_S, now
 from cutover.agent.durable import read_json, remove, write_atomically, write_json
 from cutover.agent.lease import check, raise_token
-from cutover.agent.state_dir import Refusal, StateDir
+from cutover.agent.state_dir import Refusal, StateDir, revert_unit
 from cutover.agent.systemd import reload_systemd, show, show_each, systemctl_or_fail
 from cutover.agent.work import Work, work_off
 
 UNITS = Path("/etc/systemd/system")
-NAME = "cutover-revert"
 
 # A revert that failed is tried again, for as long as it is armed.
 SERVICE = """\
@@ -147,13 +145,6 @@ def state(state_dir: StateDir) -> dict[str, Any]:
     if armed is None:
         return {"armed": False}
     return {"armed": True, **{key: armed[key] for key in ("run", "armed_at", "confirm_s", "token")}}
-
-
-def revert_unit(state_dir: Path | str) -> str:
-    """Name of timer and service: each state directory has its own, so that two services can be armed on one host."""
-    parts = (part.replace("-", "--") for part in Path(state_dir).parts[1:])
-    escaped = (re.sub(r"[^\w.-]", lambda odd: f"_{ord(odd[0]):x}_", part, flags=re.ASCII) for part in parts)
-    return "-".join((NAME, *escaped))
 
 
 def _stop_retry(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -140,3 +141,10 @@ def journal_heads(folder: Path) -> list[dict[str, Any]]:
     """The heads that are known of a run: one for each machine that wrote a journal of it."""
     heads: list[dict[str, Any]] = read_json(folder / HEADS) or []
     return heads
+
+
+def revert_unit(state_dir: Path | str) -> str:
+    """Name of the units that revert this host: each state directory has its own, so that two services can be armed on one host."""
+    parts = (part.replace("-", "--") for part in Path(state_dir).parts[1:])
+    escaped = (re.sub(r"[^\w.-]", lambda odd: f"_{ord(odd[0]):x}_", part, flags=re.ASCII) for part in parts)
+    return "-".join(("cutover-revert", *escaped))

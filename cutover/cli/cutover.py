@@ -16,7 +16,6 @@ from cutover.release.artifact import inspect
 from cutover.run import cutover as story
 from cutover.run.checklist import polling
 from cutover.run.options import RunOptions
-from cutover.run.resume import resume
 from cutover.run.session import Session
 from cutover.run.verify import is_finished
 
@@ -92,6 +91,8 @@ def _run(session: Session) -> None:
     try:
         with session.stop.watching():
             if session.options.resume:
+                from cutover.run.resume import resume
+
                 resume(session)
             else:
                 story.cutover(session)

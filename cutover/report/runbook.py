@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cutover.agent.compare import describe, unit_of
-from cutover.agent.revert import revert_unit
+from cutover.agent.state_dir import revert_unit
 from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
 from cutover.core.host import Host

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cutover.agent.batch import unit_name
-from cutover.agent.revert import revert_unit
+from cutover.agent.state_dir import revert_unit
 from cutover.core.errors import Refused
 from cutover.core.step import State
 from cutover.plan.steps import link

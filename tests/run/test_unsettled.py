@@ -7,6 +7,7 @@ import pytest
 
 from cutover.agent import revert
 from cutover.agent.durable import read_json
+from cutover.agent.state_dir import revert_unit
 from cutover.core.errors import Locked, MixedFleet, Refused, RolledBack, Unreachable
 from cutover.core.verdict import Verdict
 from cutover.journal.pending_rollbacks import pending_rollbacks
@@ -214,6 +215,6 @@ def test_a_revert_that_was_ended_as_it_began_leaves_no_failed_unit_behind(
     monkeypatch.setattr(revert, "systemctl_or_fail", lambda *words, **_: reported.append(words))
     monkeypatch.setattr(revert, "show", lambda *_: {"SubState": ended, "ActiveState": ended})
     assert one.begin() is None  # armed, and disarmed in the end
-    name = revert.revert_unit(world.host("a").place.root)
+    name = revert_unit(world.host("a").place.root)
     assert ("stop", f"{name}.service") in reported
     assert (("reset-failed", f"{name}.service") in reported) is (ended == "failed")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent.revert import revert_unit
+from cutover.agent.state_dir import revert_unit
 from cutover.plan.plan import HostPlan
 
 

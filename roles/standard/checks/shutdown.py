@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from cutover.agent.revert import revert_unit
+from cutover.agent.state_dir import revert_unit
 from cutover.plan.plan import HostPlan
 
 
