@@ -70,7 +70,8 @@ class Checkout:
         return imported
 
     def _python(self, *words: str) -> Took:
-        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        # As users have it: a machine that keeps no compiled code compiles every file anew, at each start.
+        env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
         return timed([sys.executable, *words], cwd=self.place, env=env | {"CUTOVER_LAB_DIR": str(LAB_DIR)})
 
 

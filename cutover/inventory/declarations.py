@@ -57,11 +57,7 @@ def expand(text: str, lookup: Callable[[str], object]) -> object:
 
 def _pieces(text: str, lookup: Callable[[str], object]) -> Iterator[object]:
     """Literal pieces, and what the references between them name: `{{ name }}` or `{{ name.attribute }}`."""
-    try:
-        body = _JINJA.parse(text).body
-    except TemplateSyntaxError as error:
-        raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
-    for output in body:
+    for output in _parsed(text):
         for node in output.nodes if isinstance(output, nodes.Output) else [output]:
             match node:
                 case nodes.TemplateData():
@@ -72,6 +68,14 @@ def _pieces(text: str, lookup: Callable[[str], object]) -> Iterator[object]:
                     yield lookup(f"{name}.{attribute}")
                 case _:
                     raise NotPlainError(f"`{text}` is more than plain `{{{{ name }}}}` references")
+
+
+@lru_cache(maxsize=4096)  # every host of a fleet has the same texts
+def _parsed(text: str) -> Sequence[nodes.Node]:
+    try:
+        return _JINJA.parse(text).body
+    except TemplateSyntaxError as error:
+        raise NotPlainError(f"`{text}` is not valid: {error.message}") from error
 
 
 def mask(value: object) -> Any:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
+from functools import lru_cache
 
 from cutover.core.errors import Problem
 from cutover.inventory.yamlfile import Keys, dotted, parse
@@ -32,6 +33,7 @@ def diff(before_text: str, after_text: str, from_name: str, to_name: str) -> str
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
+@lru_cache(maxsize=16)  # most hosts of a fleet have the same file
 def structural_diff(before_text: str, after_text: str) -> tuple[KeyChange, ...]:
     """What differs between two YAML or JSON documents, by key path; nothing where one of them is neither, such as a unit file."""
     problems: list[Problem] = []

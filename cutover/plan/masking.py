@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import yaml
 
@@ -125,12 +126,14 @@ def _names_of_masks(planned: str) -> Iterator[str]:
             yield from before[-1:]
 
 
-def _scalars(text: str) -> Iterator[tuple[str, yaml.ScalarNode]]:
+@lru_cache(maxsize=16)  # most hosts of a fleet have the same file
+def _scalars(text: str) -> tuple[tuple[str, yaml.ScalarNode], ...]:
     """Every value of a YAML document with its key, however deep in lists; nothing where the text is not YAML."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):
-        return
+        return ()
+    found: list[tuple[str, yaml.ScalarNode]] = []
     todo: list[tuple[str, yaml.Node]] = [("", root)] if root is not None else []
     seen: set[tuple[str, int]] = set()
     while todo:
@@ -139,8 +142,9 @@ def _scalars(text: str) -> Iterator[tuple[str, yaml.ScalarNode]]:
             continue
         seen.add((name, id(node)))
         if isinstance(node, yaml.ScalarNode):
-            yield name, node
+            found.append((name, node))
         elif isinstance(node, yaml.MappingNode):
             todo += [(str(key.value) if isinstance(key, yaml.ScalarNode) else name, item) for key, item in node.value]
         elif isinstance(node, yaml.SequenceNode):
             todo += [(name, item) for item in node.value]
+    return tuple(found)

@@ -6,6 +6,7 @@ Where a service has no file of its own (rules, checklist, checks of a phase), th
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -209,6 +210,11 @@ class ServiceRole:
         paths = (self.root / "roles" / role / name for role in (STANDARD, self.name))
         return [path for path in paths if path.exists()]
 
+    @cached_property
+    def rules(self) -> tuple[Document, dict[str, Any]]:
+        """rules.yml: the document, and its value."""
+        return map_in(self.file("rules.yml"))
+
     def for_host(self, variables: Variables, release: str, run: str, stamp: str) -> Service:
         """The service for one host; UsageError with everything that is wrong with it there."""
         problems: list[Problem] = []
@@ -250,7 +256,7 @@ def map_in(path: Path) -> tuple[Document, dict[str, Any]]:
 
 def thresholds(service: ServiceRole, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The service's table of thresholds (rules.yml) with an environment's changes to rows (the variable watch_thresholds)."""
-    document, rules = map_in(service.file("rules.yml"))
+    document, rules = service.rules
     table = rules.get("thresholds")
     if not isinstance(table, dict):
         next_ = "write `thresholds: {ROW: {LEVEL: LIMIT}}`"

@@ -206,16 +206,25 @@ def _write(path: Path, manifest: Mapping[str, Any], own: Path, site: Tree, testi
     try:
         _pack(part, manifest, places)
         part.replace(path)
+        _seal_file(path).write_text(_seal(path, manifest))
     finally:
         part.unlink(missing_ok=True)
 
 
 def _is_built(path: Path, manifest: Mapping[str, Any]) -> bool:
     """Whether the artifact is there, whole, and was made the same way (with or without precompiled code)."""
-    try:
-        return inspect(path).manifest == manifest
-    except UsageError:
-        return False
+    seal = _seal_file(path)
+    return path.is_file() and seal.is_file() and seal.read_text() == _seal(path, manifest)
+
+
+def _seal_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _seal(path: Path, manifest: Mapping[str, Any]) -> str:
+    """What is kept beside a build, so that the next one need not unpack it to know it: its digest, and its manifest's."""
+    made_as = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+    return f"{digest_file(path)}  {path.name}\n{made_as}  {MANIFEST}\n"
 
 
 def _parse(path: Path, manifest_bytes: bytes, again: str) -> dict[str, Any]:
