@@ -189,7 +189,7 @@ def _symlink(path: Path, target: str) -> None:
 
 def write_json(path: Path, document: Any, *, mode: int = 0o600) -> None:
     """Write one JSON document atomically."""
-    write_atomically(path, (json.dumps(document, sort_keys=True) + "\n").encode(), mode=mode)
+    write_atomically(path, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode(), mode=mode)
 
 
 def write_over(path: Path, document: Any) -> None:

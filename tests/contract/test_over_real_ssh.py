@@ -316,9 +316,8 @@ def test_a_slow_command_ends_by_the_deadline_and_leaves_the_connection_to_others
 
 def test_commands_given_up_do_not_use_up_the_sessions_of_sshd(over_ssh: SshTransport) -> None:
     assert reaches(over_ssh)
-    for _ in range(
-        11
-    ):  # sshd counts each until its command ends; one more than it allows takes a new connection within the deadline
+    # sshd counts each until its command ends; one more than it allows takes a new connection within the deadline.
+    for _ in range(11):
         with pytest.raises(DeadlinePassed):
             answer(over_ssh, "sleep 60", deadline=1)
     assert reaches(over_ssh)

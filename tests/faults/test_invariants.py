@@ -117,16 +117,6 @@ def test_what_is_planted_is_found(invariant: str, what: str, path: str, value: A
     assert {violation.invariant for violation in judge(history)} == {invariant}, what
 
 
-def test_what_a_full_disk_kept_out_of_the_journal_is_excused_where_the_command_said_so() -> None:
-    history = well()
-    history["journals"]["r1"] = lines(step(10.3, "shutdown.old"))
-    assert {one.invariant for one in judge(history)} == {"I4", "I6"}
-    history["commands"][0]["errors"] = [
-        {"host": "", "path": "/x/journal.jsonl", "found": "2 records could not be written"}
-    ]
-    assert not judge(history)
-
-
 def test_a_mix_is_an_allowed_end_only_where_it_is_listed_with_exit_5() -> None:
     history = well()
     history["hosts"]["lab2"] = {"before": look("V1"), "after": look("V1")}
