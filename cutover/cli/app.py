@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from cutover.console.ask import Ask, write
-from cutover.core.errors import CutoverError, ExitCode, Interrupted, Problem
+from cutover.core.errors import CutoverError, ExitCode, Interrupted, Problem, problem_of
 from cutover.journal.journal import utc_now
 from cutover.run.options import RunOptions
 
@@ -83,9 +83,7 @@ def with_ask(
 
 def _with_bug(bug: BaseException) -> CutoverError:
     """A bug as an end. One in showing how a run ended hides neither its exit code nor its problems."""
-    problem = Problem(
-        found=f"{type(bug).__name__}: {bug}", next="this is a bug of ours: please report it with the lines above"
-    )
+    problem = problem_of(bug)
     before = bug.__context__
     while before is not None and not isinstance(before, CutoverError):
         before = before.__context__

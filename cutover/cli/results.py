@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from cutover.console.ask import Ask
 from cutover.console.summary import hosts_as_json, summary
+from cutover.core.errors import Problem
 from cutover.inventory.yamlfile import shown as shown_path
 from cutover.journal.journal import read, utc_stamp
 from cutover.journal.rundir import RunDir, runs_of
@@ -62,10 +64,20 @@ def show_end(session: Session) -> None:
     labels = labels_of(plan)
     ask.hosts = hosts_as_json(records, shown, labels)
     ask.fingerprint = plan.fingerprint
-    ask.files = {**write_all(ask.root, run), "log": str(session.log.path)}
+    ask.files = {**_written_if_possible(ask, run), "log": str(session.log.path)}
     places = {name.replace("_", " "): shown_path(Path(path)) for name, path in ask.files.items()}
     console.show(summary(records, shown, labels, places))
     ask.shown = True
+
+
+def _written_if_possible(ask: Ask, run: RunDir) -> dict[str, str]:
+    """What stays of the run; a full disk is said, and changes nothing of how the run ended."""
+    try:
+        return write_all(ask.root, run)
+    except OSError as unwritten:
+        found = f"the reports were not written: {unwritten}"
+        ask.say(str(Problem(found, f"make room, then `./invokew report --run {run.id}`", path=str(run.path))))
+        return {}
 
 
 def show_finished(session: Session) -> None:

@@ -1,5 +1,6 @@
 """How a command can end: the one table of exit codes, and the errors that end with one of them."""
 
+import errno
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from enum import IntEnum
@@ -200,3 +201,16 @@ class Interrupted(CutoverError):
     """Stopped by a person or a signal, after the safe path was taken."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def problem_of(error: BaseException, host: str = "") -> Problem:
+    """What is said of an error that nobody foresaw: a disk of this machine that cannot be written, else a bug of ours."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        next_ = (
+            "make room on this machine, or make the disk writable (`df -h` and `mount` show which); then run it again"
+        )
+        return Problem(f"this machine cannot write: {error.strerror}", next_, host, str(error.filename or ""))
+    return Problem(f"{type(error).__name__}: {error}", "this is a bug of ours: please report it with the log", host)

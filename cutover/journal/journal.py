@@ -3,6 +3,7 @@
 It is the only record of what happened. Console, log, report and rollback read it; nothing else is kept in parallel.
 """
 
+import errno
 import fcntl
 import os
 import threading
@@ -45,7 +46,9 @@ class Journal:
         except UsageError:
             os.close(self._file)
             raise
-        os.ftruncate(self._file, sum(len(record.line().encode()) for record in self.records))  # a torn last line
+        whole = sum(len(record.line().encode()) for record in self.records)
+        if os.fstat(self._file).st_size != whole:  # a torn last line; a truncation gives reserved room back
+            os.ftruncate(self._file, whole)
 
     def listen(self, listener: Listener) -> None:
         """Have each later record shown to a listener (console, log)."""
@@ -74,6 +77,10 @@ class Journal:
             self.records += fresh
             for record in fresh:
                 self._show(record)
+
+    def reserve(self, size: int) -> None:
+        """Keep room on disk for `size` more bytes, also after it is closed; OSError where there is none."""
+        _reserve(self._file, size)
 
     def _show(self, record: Record) -> None:
         """Show a record to the listeners. A terminal that was closed, or a pipe that nobody reads, ends no run: it is dropped."""
@@ -153,6 +160,21 @@ def _append(file: int, content: bytes) -> None:
     except OSError:
         os.ftruncate(file, size)
         raise
+
+
+KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of fallocate(2): blocks behind the end of a file, which stays where it is
+
+
+def _reserve(file: int, size: int) -> None:
+    """Reserve blocks behind the end. A file system (NFS, ZFS) or a machine that cannot do so is not asked for more than it can."""
+    import ctypes  # only where a run comes to phase 3
+
+    allocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)  # os.posix_fallocate would move the end
+    if allocate is None:
+        return
+    failed = allocate(file, KEEP_SIZE, ctypes.c_long(os.fstat(file).st_size), ctypes.c_long(size))
+    if failed and (code := ctypes.get_errno()) != errno.EOPNOTSUPP:
+        raise OSError(code, os.strerror(code))
 
 
 def _open(path: Path) -> int:

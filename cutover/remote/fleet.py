@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Generic, TypeVar
 
-from cutover.core.errors import CutoverError, Problem, Unreachable
+from cutover.core.errors import CutoverError, Problem, Unreachable, problem_of
 from cutover.core.step import Step
 from cutover.inventory.targets import Targets
 from cutover.remote.agent import HostAgent, packed
@@ -208,4 +208,4 @@ def as_problems(error: BaseException, host: str) -> Sequence[Problem]:
         return error.problems
     if isinstance(error, RemoteError):
         return (error.problem,)
-    return (Problem(host=host, found=f"{type(error).__name__}: {error}", next="this is a bug of ours: see the log"),)
+    return (problem_of(error, host),)

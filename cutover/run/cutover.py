@@ -126,8 +126,23 @@ def prepare(session: Session) -> None:
             raise Refused(answer.problems)
         if phase is READS_FACTS:
             session.facts_found = answer.findings
+    _reserve_room(session)
     session.record("prepared", hosts=list(session.hosts))
     session.status = "prepared"
+
+
+ROOM = 2**18  # bytes of journal for each host; a whole run with its way back took 100 to 200 KB for each (lab, 2026-11)
+
+
+def _reserve_room(session: Session) -> None:
+    """Keep room in the journal for all that is to come, the way back included: once an old service is stopped, a full disk is too late."""
+    size = ROOM * len(session.hosts)
+    try:
+        session.journal.reserve(size)
+    except OSError as full:
+        found = f"this machine has no room for {size // 1024} KiB more of it: {full.strerror}"
+        next_ = "make room (`df -h` shows where), then go on with `./invokew cutover --resume`"
+        raise Refused(Problem(path=str(session.journal.path), found=found, next=next_)) from full
 
 
 def _send_release(session: Session, phase: Phase) -> None:

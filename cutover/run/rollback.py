@@ -119,6 +119,7 @@ def open_found_journal(session: Session) -> None:
         directory.journal_file.rename(aside)
         journal = directory.journal()
         journal.write("journal.set_aside", as_=aside.name, found=str(unusable))
+    journal.goes_on_unwritten = True
     begin_journal(session, journal, pattern=session.targets.options.hosts, recovered_from="hosts")
     hosts = known.at_stake
     session.plan, session.plans = known.plan, {name: known.plans[name] for name in hosts}

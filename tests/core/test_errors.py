@@ -1,12 +1,13 @@
 """Exit codes and problems: the table that scripts rely on, and what is generated from it."""
 
+import errno
 import re
 from pathlib import Path
 
 import pytest
 
 from cutover.core import errors
-from cutover.core.errors import ExitCode, Problem, Refused
+from cutover.core.errors import ExitCode, Problem, Refused, problem_of
 from cutover.core.verdict import Verdict
 from tests.checkout import ROOT
 
@@ -65,3 +66,10 @@ def test_an_error_shows_all_its_problems() -> None:
 )  # fmt: skip
 def test_verdicts_end_judging_commands(verdict: Verdict, code: int, passes: bool) -> None:
     assert (ExitCode.of(verdict), verdict.lets_pass) == (code, passes)
+
+
+def test_a_full_disk_of_this_machine_is_not_called_a_bug() -> None:
+    full = problem_of(OSError(errno.ENOSPC, "No space left on device", "/runs/journal.jsonl"))
+    assert (full.path, full.found) == ("/runs/journal.jsonl", "this machine cannot write: No space left on device")
+    assert full.next.startswith("make room on this machine")
+    assert "bug of ours" in problem_of(ZeroDivisionError("1/0"), "web1").next

@@ -208,17 +208,16 @@ def stubborn_v1(stage: Stage) -> Played:
 
 
 def full_journal(stage: Stage) -> Played:
-    """The controller's disk is full when it would write down what comes next: it goes no further, and the host goes back."""
+    """The controller's disk is full once V1 was asked to stop: the room that was reserved carries the run, and its way back."""
     runs = stage.ground.checkout.root / ".cutover" / "runs"
     with means.small_disk(runs) as fill:
         experiment = stage.begin()
         running = stage.cutover(when="intent", phase="shutdown")
         filler = fill()
         experiment.ended(running)
-        late = stage.back_by_itself()
-        filler.unlink()
         settled(experiment)
-        return end(experiment, "V1", codes=((1, 4, 5), (0,)), budget_s=LONG_S, also=late)
+        filler.unlink()
+        return end(experiment, "V1", codes=((0,), (0,)), budget_s=LONG_S)
 
 
 SPOIL = {

@@ -78,7 +78,7 @@ SCENARIOS = (
     _row("disk-full-at-release", "it is full when the release arrives", plays.struck, **_full("backup", 10, (3,))),
     _row("disk-full-at-shutdown", "it is full when V1's last snapshot and log are taken", plays.struck,
          **_full("shutdown", 0, (4, 5))),
-    _row("disk-full-at-journal", "the controller's disk is full after V1 was asked to stop", plays.full_journal),
+    _row("disk-full-at-journal", "the controller's disk is full from the shutdown on; room was reserved", plays.full_journal),
     _row("config-read-only", "/etc/abaco can only be read from phase 3 on", plays.struck, **_locked("/etc/abaco")),
     _row("state-read-only", "the engine's own directory can only be read from phase 3 on", plays.struck,
          **_locked("/var/lib/cutover/abaco")),

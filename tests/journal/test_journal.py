@@ -193,6 +193,18 @@ def test_a_listener_that_is_gone_ends_no_run(tmp_path: Path) -> None:
     assert heard.count("outcome") == 1
 
 
+def test_reserved_room_stays_behind_the_end_also_for_who_opens_it_next(path: Path) -> None:
+    size = path.stat().st_size
+    journal = Journal(path, ticking())
+    journal.reserve(2**20)
+    journal.close()
+    Journal(path, ticking()).close()
+    now = path.stat()
+    assert now.st_size == size
+    assert now.st_blocks * 512 >= 2**20
+    assert len(read(path)) == 4
+
+
 def test_the_way_back_does_not_wait_for_room_and_what_was_not_written_follows(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

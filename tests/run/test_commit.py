@@ -10,6 +10,7 @@ from cutover.agent import lease
 from cutover.agent.work import Module
 from cutover.core.errors import CutoverError, Locked, MixedFleet, Refused, RolledBack, UsageError
 from cutover.core.verdict import Verdict
+from cutover.journal.journal import Journal
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
 from cutover.run import cutover
@@ -216,6 +217,18 @@ def test_the_batches_of_another_session_of_the_run_have_other_names(world: World
     with held(second):
         assert go_back(second, "by hand") == ("a",)
     assert is_on_v1(world, "a")
+
+
+def test_without_room_for_the_rest_of_the_journal_nothing_is_stopped(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Journal, "reserve", full)
+    session = session_of(world, "a", "b")
+    end = run(session, ("a",), ("b",))
+    assert isinstance(end, Refused)
+    assert "no room for 512 KiB more" in end.problems[0].found
+    assert end.problems[0].path == str(session.journal.path)
+    assert {*COMMITS}.isdisjoint(world.host("a").changes)
 
 
 @pytest.mark.parametrize(("phase", "kind"), [("backup", Refused), ("validation", RolledBack)])
