@@ -14,9 +14,7 @@ from cutover.console.ask import Ask
 from cutover.core.errors import CutoverError, ExitCode, Problem, Refused
 from cutover.journal.rundir import RunDir, RunDirs
 from cutover.run.options import RunOptions
-from cutover.timeline.outages import outages
-from cutover.timeline.presentation import presentation
-from cutover.timeline.timeline import read_timeline
+from cutover.timeline.view import view_of
 from lab.service import TAPES, make_hosts
 from lab.system import until
 
@@ -116,7 +114,7 @@ def _part(ask: Ask, name: str) -> RehearsalPart:
 
 def _outages(root: Path, run: RunDir) -> dict[str, float]:
     """Seconds without service on each host, in the part of the run that has just ended."""
-    found = outages(read_timeline(run.journal_file), presentation(root, run.created().service).outage)
+    found = view_of(run, root).outages
     return {outage.host: outage.intervals[-1].seconds for outage in found if outage.intervals}
 
 

@@ -21,13 +21,14 @@ def signoff(ask: Ask, options: RunOptions, role: str, name: str, decision: str, 
     from cutover.cli.results import write_all
     from cutover.monitor.signoff import sign_off
     from cutover.monitor.state import Signoff
+    from cutover.timeline.view import view_of
 
     signed = Signoff(role, name.strip(), decision, point, note)
     directory = sign_off(options.targets(), options.runs, options.run, signed)
     ask.run_id = directory.id
     about = signed.point or "what the watch waits for"
     ask.say(f"{signed.name} ({signed.role}) has decided on {about}: {signed.decision}; run {directory.id}")
-    write_all(options.root, directory)
+    write_all(view_of(directory, options.root))
     return ExitCode.DONE
 
 
@@ -88,10 +89,11 @@ class WatchOutput:
         """Close the view, write what stays, and print where it is."""
         from cutover.cli.results import write_all
         from cutover.evidence.collect import make_bundle
+        from cutover.timeline.view import view_of
 
         if self.console is not None:
             self.console.close()
-        written = write_all(self.ask.root, run.directory)
+        written = write_all(view_of(run.directory, self.ask.root))
         self.ask.files.update(written)
         for name, path in written.items():
             self.ask.say(f"{name.replace('_', ' ')}: {path}")

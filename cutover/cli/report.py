@@ -35,10 +35,11 @@ def report(
 def _draw(ask: Ask, options: RunOptions, key: str, *, bundle: bool) -> ExitCode:
     from cutover.cli.results import write_all
     from cutover.evidence.collect import make_bundle
+    from cutover.timeline.view import view_of
 
     directory = options.the_run()
     ask.run_id = directory.id
-    ask.files.update(write_all(options.root, directory))
+    ask.files.update(write_all(view_of(directory, options.root)))
     if not bundle:
         ask.say(str(directory.report))
         return ExitCode.DONE

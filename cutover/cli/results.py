@@ -6,23 +6,23 @@ from cutover.console.ask import Ask
 from cutover.console.summary import hosts_as_json, summary
 from cutover.core.errors import Problem
 from cutover.inventory.yamlfile import shown as shown_path
-from cutover.journal.journal import read, utc_stamp
-from cutover.journal.rundir import RunDir, runs_of
+from cutover.journal.journal import utc_stamp
+from cutover.journal.rundir import runs_of
 from cutover.report.incident import write_incident
 from cutover.report.page import write_report
 from cutover.report.validation import COMPARISON, completed, judging, write_reports, write_validation_reports
 from cutover.run.session import Session
 from cutover.run.verify import Judged
-from cutover.timeline.host_state import labels_of
 from cutover.timeline.presentation import presentation
+from cutover.timeline.view import RunView, view_of
 
 
-def write_all(root: Path, run: RunDir) -> dict[str, str]:
+def write_all(view: RunView) -> dict[str, str]:
     """Write what stays of a run anew from plan, journal and evidence; gives the files, by what they are. Safe to repeat."""
     written = {
-        "report": write_report(run, root),
-        "incident_record": write_incident(run, root),
-        "validation": write_validation_reports(run, presentation(root, run.created().service).validation),
+        "report": write_report(view),
+        "incident_record": write_incident(view),
+        "validation": write_validation_reports(view),
     }
     return {name: str(path) for name, path in written.items() if path is not None}
 
@@ -47,7 +47,7 @@ def write_comparison(root: Path, judged: Judged) -> list[Path]:
     written = [write_reports(root / ".cutover" / "shadows" / stamp, documents, about, COMPARISON)]
     if judged.run and (run := runs_of(root).path_of(judged.run)).journal_file.is_file():
         written.append(write_reports(run.evidence / "shadows" / stamp, documents, about, COMPARISON))
-        write_report(run, root)
+        write_report(view_of(run, root))
     return written
 
 
@@ -59,24 +59,23 @@ def show_end(session: Session) -> None:
     run = session.directory
     if not run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
         return
-    shown = presentation(ask.root, run.created().service).outage
-    records, plan = read(run.journal_file), run.plan()
-    labels = labels_of(plan)
-    ask.hosts = hosts_as_json(records, shown, labels)
-    ask.fingerprint = plan.fingerprint
-    ask.files = {**_written_if_possible(ask, run), "log": str(session.log.path)}
+    view = view_of(run, ask.root)
+    ask.hosts = hosts_as_json(view)
+    ask.fingerprint = view.plan.fingerprint if view.plan else ""
+    ask.files = {**_written_if_possible(ask, view), "log": str(session.log.path)}
     places = {name.replace("_", " "): shown_path(Path(path)) for name, path in ask.files.items()}
-    console.show(summary(records, shown, labels, places))
+    console.show(summary(view, places))
     ask.shown = True
 
 
-def _written_if_possible(ask: Ask, run: RunDir) -> dict[str, str]:
+def _written_if_possible(ask: Ask, view: RunView) -> dict[str, str]:
     """What stays of the run; a full disk is said, and changes nothing of how the run ended."""
     try:
-        return write_all(ask.root, run)
+        return write_all(view)
     except OSError as unwritten:
         found = f"the reports were not written: {unwritten}"
-        ask.say(str(Problem(found, f"make room, then `./invokew report --run {run.id}`", path=str(run.path))))
+        next_ = f"make room, then `./invokew report --run {view.run.id}`"
+        ask.say(str(Problem(found, next_, path=str(view.run.path))))
         return {}
 
 
@@ -84,8 +83,6 @@ def show_finished(session: Session) -> None:
     """Show that the run was done before; its journal and report are left as they are."""
     run, ask = session.directory, session.ask
     plan = run.plan()
-    ask.hosts = hosts_as_json(
-        read(run.journal_file), presentation(ask.root, run.created().service).outage, labels_of(plan)
-    )
+    ask.hosts = hosts_as_json(view_of(run, ask.root))
     on = f"{', '.join(plan.hosts)}: on {plan.release.id} ({plan.service.new}), healthy"
     ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")

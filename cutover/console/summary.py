@@ -12,19 +12,17 @@ from cutover.console.progress import Progress, progress_of
 from cutover.console.text import MARKS, clean, joined, names, one_line, plain_table, text, verdict_text
 from cutover.core.errors import ExitCode, Problem
 from cutover.core.verdict import Verdict
-from cutover.journal.record import Record
 from cutover.timeline.endings import ending
 from cutover.timeline.host_state import HostState, Labels
-from cutover.timeline.outages import Interval, Outage, longest, outages
-from cutover.timeline.presentation import OutageSteps
+from cutover.timeline.outages import Interval, Outage, longest
 from cutover.timeline.problems import WHERE_IT_ENDED, grouped
-from cutover.timeline.timeline import timeline_of
+from cutover.timeline.view import RunView
 
 
-def summary(records: Sequence[Record], shown: OutageSteps, labels: Labels, places: Mapping[str, str]) -> RenderableType:
-    """Of a run whose journal is given; `shown` says which steps measured outages, `places` are report, log and the like, by name."""
-    progress, timeline = progress_of(records), timeline_of(records)
-    away = outages(timeline, shown, labels)
+def summary(view: RunView, places: Mapping[str, str]) -> RenderableType:
+    """Of a run; `places` are report, log and the like, by name."""
+    progress, timeline = progress_of(view.timeline.records), view.timeline
+    shown, labels, away = view.shown.outage, view.labels, view.outages
     code, end = _code(progress), ending(timeline, away, labels)
     mark, style = MARKS[code.shown_as]
     first = f"{mark} {code.status.upper()}: {end.first} {end.second}"  # in the words of the report
@@ -43,10 +41,10 @@ def summary(records: Sequence[Record], shown: OutageSteps, labels: Labels, place
     return Group(text(""), *(part for one in parts for part in (one, text(""))), last)
 
 
-def hosts_as_json(records: Sequence[Record], shown: OutageSteps, labels: Labels) -> dict[str, dict[str, Any]]:
+def hosts_as_json(view: RunView) -> dict[str, dict[str, Any]]:
     """The `hosts` of `--json`: version in service, verdict and seconds of each phase, outages."""
-    progress = progress_of(records)
-    away = {outage.host: outage.as_json() for outage in outages(timeline_of(records), shown, labels)}
+    progress, labels = progress_of(view.timeline.records), view.labels
+    away = {outage.host: outage.as_json() for outage in view.outages}
     return {
         host: {
             "version": progress.states.of(host).version(labels),

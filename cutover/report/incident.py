@@ -8,52 +8,45 @@ from typing import Any
 
 from cutover.console.events import time_line
 from cutover.console.text import markdown_text
-from cutover.core.checkout import CHECKOUT
 from cutover.core.templates import environment
 from cutover.journal.record import Record
-from cutover.journal.rundir import RunDir
 from cutover.plan.phases import ROLLBACK
 from cutover.plan.plan import Plan
-from cutover.timeline.host_state import labels_of
-from cutover.timeline.outages import outages
-from cutover.timeline.presentation import presentation
 from cutover.timeline.problems import problems_of
-from cutover.timeline.timeline import Timeline, read_timeline
+from cutover.timeline.timeline import Timeline
+from cutover.timeline.view import RunView
 
 Facts = dict[str, Any]
 
 
-def write_incident(run: RunDir, root: Path = CHECKOUT) -> Path | None:
+def write_incident(view: RunView) -> Path | None:
     """Write incident.json and incident.md; None where nothing was rolled back.
 
     The JSON is facts only and always written anew. The page has places that people fill in: one that was edited is
     kept unchanged, and the new facts go into another file.
     """
-    timeline = read_timeline(run.journal_file)
-    began = timeline.last("rollback.started")
+    began = view.timeline.last("rollback.started")
     if began is None:
         return None
-    plan = run.plan() if run.plan_file.exists() else None
-    facts = _facts(run.id, timeline, plan, began, root)
-    template = environment(root / "templates", line=markdown_text).get_template("incident.md.j2")
+    facts = _facts(view, began)
+    template = environment(view.root / "templates", line=markdown_text).get_template("incident.md.j2")
     text = template.render(facts)
-    page = _page_path(run.path, text)
+    page = _page_path(view.run.path, text)
     page.write_text(text)
     document = facts | {"page": page.name, "page_sha256": _digest(text)}
-    (run.path / "incident.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    (view.run.path / "incident.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     return page
 
 
-def _facts(run: str, timeline: Timeline, plan: Plan | None, began: Record, root: Path) -> Facts:
+def _facts(view: RunView, began: Record) -> Facts:
     """What is known of the last rollback of a run."""
-    labels = labels_of(plan)
+    timeline, plan, labels = view.timeline, view.plan, view.labels
     ended = next((one for one in timeline.of("rollback.finished") if one.seq > began.seq), None)
     back, failed = (ended.data["hosts"], ended.data["failed"]) if ended else ([], [])
-    shown = presentation(root, str(timeline.records[0].data.get("service", "")))
-    away = {one.host: round(one.seconds, 3) for one in outages(timeline, shown.outage) if one.intervals}
+    away = {one.host: round(one.seconds, 3) for one in view.outages if one.intervals}
     return {
         "schema": 1,
-        "run": run,
+        "run": view.run.id,
         "labels": asdict(labels),
         "service": timeline.records[0].data.get("service", ""),
         "environment": timeline.records[0].data.get("environment", ""),

@@ -12,7 +12,6 @@ from jinja2 import Template
 from cutover.console.events import time_line
 from cutover.console.progress import TITLES, progress_of
 from cutover.console.text import size
-from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
 from cutover.core.numbers import is_number
 from cutover.core.templates import environment
@@ -28,22 +27,20 @@ from cutover.report.validation import fleet_document, host_documents
 from cutover.report.values import fleet_table
 from cutover.report.watch import measured_later, watch_page
 from cutover.timeline.endings import ending
-from cutover.timeline.host_state import Labels, labels_of
-from cutover.timeline.outages import Outage, longest, outages
-from cutover.timeline.presentation import Presentation, presentation
+from cutover.timeline.host_state import Labels
+from cutover.timeline.outages import Outage, longest
 from cutover.timeline.problems import grouped, problems_of
-from cutover.timeline.timeline import BAKE, Timeline, read_timeline
+from cutover.timeline.timeline import BAKE, Timeline
+from cutover.timeline.view import RunView
 
 TONES = {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCLUSIVE": "bad"}
 
 
-def write_report(run: RunDir, root: Path = CHECKOUT) -> Path:
+def write_report(view: RunView) -> Path:
     """Write the page of a run, whatever state the run is in, and give its path. What came from a host is escaped."""
-    timeline = read_timeline(run.journal_file)
-    plan = run.plan() if run.plan_file.exists() else None
-    context = _context(run, timeline, plan, presentation(root, run.created().service))
-    run.report.write_text(_template(root).render(context))
-    return run.report
+    page = view.run.report
+    page.write_text(_template(view.root).render(_context(view)))
+    return page
 
 
 @cache
@@ -55,9 +52,9 @@ def _template(root: Path) -> Template:
     return templates.get_template("report.html.j2")
 
 
-def _context(run: RunDir, timeline: Timeline, plan: Plan | None, shown: Presentation) -> dict[str, Any]:
-    labels = labels_of(plan)
-    away = outages(timeline, shown.outage, labels)
+def _context(view: RunView) -> dict[str, Any]:
+    run, timeline, plan, shown = view.run, view.timeline, view.plan, view.shown
+    labels, away = view.labels, view.outages
     problems = grouped(problems_of(timeline))
     watch = watch_page(run, timeline, shown, plan)
     measured = replace(timeline, outcomes=timeline.outcomes | measured_later(run, watch))

@@ -14,7 +14,6 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import Problem, UsageError
 from cutover.inventory.schema import Refusals, Schema, did_you_mean, listed, validate, words
 from cutover.inventory.yamlfile import Keys, required
@@ -93,7 +92,7 @@ def folder(service: str) -> Path:
     return Path("roles", service, "prometheus")
 
 
-def queries_of(service: str, root: Path = CHECKOUT, variables: Mapping[str, Any] | None = None) -> "Queries":
+def queries_of(service: str, root: Path, variables: Mapping[str, Any] | None = None) -> "Queries":
     """What Prometheus is asked for a service; by default, or with the variables of an environment. UsageError with all problems."""
     known = example_variables(root, service) if variables is None else variables
     role = load_service(root, service)

@@ -10,7 +10,6 @@ from typing import Any
 
 from cutover.agent.compare import describe, unit_of
 from cutover.agent.state_dir import revert_unit
-from cutover.core.checkout import CHECKOUT
 from cutover.core.errors import ExitCode
 from cutover.core.host import Host
 from cutover.core.secret import Secret
@@ -57,7 +56,7 @@ class RunbookEntry:
     is_check: bool = False
 
 
-def generate(service: str, root: Path = CHECKOUT) -> str:
+def generate(service: str, root: Path) -> str:
     """The text of a service's runbook; what is the service's alone comes from its troubleshooting.md.j2, where it has one."""
     templates = environment(root / "templates", root / "roles" / service, sentence=sentence, cell=cell)
     phases = [(phase, entries_of(root, service, phase)) for phase in (*PHASES, ROLLBACK)]

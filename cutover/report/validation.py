@@ -7,9 +7,9 @@ from typing import Any
 
 from cutover.core.errors import Problem
 from cutover.core.verdict import Verdict, worst
-from cutover.journal.rundir import RunDir
 from cutover.timeline.presentation import Validation
-from cutover.timeline.timeline import Timeline, read_timeline
+from cutover.timeline.timeline import Timeline
+from cutover.timeline.view import RunView
 
 NAME = "production_validation_report.json"
 COMPARISON = "shadow_report.json"  # the same of both versions side by side
@@ -17,10 +17,10 @@ Document = dict[str, Any]
 IN_A_RUN = Problem("the service was not judged on this host", "see the journal of the run")
 
 
-def write_validation_reports(run: RunDir, shown: Validation) -> Path | None:
+def write_validation_reports(view: RunView) -> Path | None:
     """Write the reports out of the outcomes of the step that judged the service; None where it ran nowhere."""
-    documents = host_documents(read_timeline(run.journal_file), shown)
-    return write_reports(run.path, documents, {"run": run.id}) if documents else None
+    documents = host_documents(view.timeline, view.shown.validation)
+    return write_reports(view.run.path, documents, {"run": view.run.id}) if documents else None
 
 
 def write_reports(directory: Path, documents: Mapping[str, Document], about: Document, name: str = NAME) -> Path:

@@ -6,9 +6,8 @@ import pytest
 
 from cutover.console.plan import plan_view
 from cutover.console.summary import summary
-from cutover.timeline.presentation import presentation
 from tests.checkout import ROOT
-from tests.console.drawing import LABELS, drawn, printed
+from tests.console.drawing import drawn, printed
 from tests.timeline.runs import RUN, mixed, plan, rolled_back, success
 
 PLACES = {"report": f".cutover/runs/{RUN}/report.html", "log": "logs/cutover_20260102T030405Z.log"}
@@ -23,9 +22,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "table_running": lambda: drawn(success(), 160, until=5.25, height=40),
     "table_done": lambda: drawn(success(), 160),
     "table_mixed": lambda: drawn(mixed(), 160),
-    "summary_rolled_back": lambda: printed(
-        summary(rolled_back().records, presentation(ROOT, "abaco").outage, LABELS, PLACES)
-    ),
+    "summary_rolled_back": lambda: printed(summary(rolled_back().view(), PLACES)),
     "plan": planned,
 }
 

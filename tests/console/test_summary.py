@@ -17,17 +17,14 @@ from cutover.core.errors import MixedFleet, Problem, Refused
 from cutover.core.verdict import Verdict
 from cutover.plan.phases import COMMITTING, PHASES
 from cutover.timeline.outages import Interval, Outage
-from cutover.timeline.presentation import presentation
 from cutover.timeline.problems import grouped
 from tests.checkout import ROOT
-from tests.console.drawing import LABELS, printed
+from tests.console.drawing import printed
 from tests.timeline.runs import RELEASE, RUN, Tape, at, failing, finding, mixed, plan, rolled_back, success
-
-SHOWN = presentation(ROOT, "abaco").outage
 
 
 def ended(tape: Tape, width: int = 110) -> str:
-    return printed(summary(tape.records, SHOWN, LABELS, {}), width)
+    return printed(summary(tape.view(), {}), width)
 
 
 @pytest.mark.parametrize("width", [30, 80])
@@ -74,14 +71,14 @@ def test_the_summary_of_nothing_to_do_and_of_a_preparation() -> None:
 def test_a_sum_of_outages_is_called_one_and_what_nobody_measured_says_why() -> None:
     once = Interval("there", "2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", 1.0, {})
     assert [Outage("web1", times).words for times in ((once,), (once, once))] == ["1.00 s", "2.00 s in all"]
-    unmeasured = {"id": SHOWN.forward, "after": {"gap_s": None, "why": "no journal"}}
+    unmeasured = {"id": "activation.outage", "after": {"gap_s": None, "why": "no journal"}}
     tape = Tape().begin(["web1"]).phase(COMMITTING[0], ["web1"], outcomes=(unmeasured,)).finish(1, "bug")
     outage = {"what": "not measured", "seconds": None, "why": "no journal"}
-    assert hosts_as_json(tape.records, SHOWN, LABELS)["web1"]["outages"] == [outage]
+    assert hosts_as_json(tape.view())["web1"]["outages"] == [outage]
 
 
 def test_hosts_as_json() -> None:
-    hosts = hosts_as_json(rolled_back().records, SHOWN, LABELS)
+    hosts = hosts_as_json(rolled_back().view())
     assert list(hosts) == ["web1", "web2"]
     assert hosts["web1"]["version"] == "V1"
     assert hosts["web1"]["phases"]["activation"] == {"verdict": "FAIL", "seconds": 0.6}

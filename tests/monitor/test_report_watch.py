@@ -12,6 +12,7 @@ from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.report.page import write_report
 from cutover.run.verify import Judged
+from cutover.timeline.view import view_of
 from tests.checkout import ROOT
 from tests.monitor.watch_journals import HOUR, Watching, calm, held, held_and_gone_on, rolled_back
 from tests.report.test_report import EVIL, plain
@@ -24,7 +25,7 @@ NAMES = ("h1", "h2", "h3")
 def page(watch: Watching, folder: Path, story: Tape | None = None) -> str:
     run = (story or success()).run(folder)
     watch.save(run.path)
-    return write_report(run).read_text()
+    return write_report(view_of(run, ROOT)).read_text()
 
 
 def left(watch: Watching) -> Watching:
@@ -164,7 +165,7 @@ def test_the_bundle_and_the_chain_of_the_watch_are_named(tmp_path: Path) -> None
     watch = Watching("h1").look(row=True)
     watch.save(run.path)
     (run.path / "evidence-x.tar").write_bytes(b"bundle")
-    text = plain(write_report(run).read_text())
+    text = plain(write_report(view_of(run, ROOT)).read_text())
     assert f"evidence-x.tar, 6 B, SHA-256 {hashlib.sha256(b'bundle').hexdigest()}" in text
     assert f"chain of the watch PASS verified: {len(watch.records)} records" in text
     assert watch.records[-1].hash in text

@@ -11,6 +11,8 @@ from cutover.core.verdict import Verdict
 from cutover.report.page import write_report
 from cutover.timeline.problems import problems_of
 from cutover.timeline.timeline import read_timeline
+from cutover.timeline.view import view_of
+from tests.checkout import ROOT
 from tests.timeline.report_runs import HOSTS, begun, prepared, rolled_back, success
 from tests.timeline.runs import NOT_READY, RELEASE, Tape, finding, mixed, problem
 
@@ -18,7 +20,7 @@ EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>&'
 
 
 def page(story: Tape, folder: Path, **how: int) -> str:
-    return write_report(story.run(folder, **how)).read_text()  # type: ignore[arg-type]  # `planned` and `cut` of run()
+    return write_report(view_of(story.run(folder, **how), ROOT)).read_text()  # type: ignore[arg-type]  # `planned` and `cut` of run()
 
 
 def plain(html: str) -> str:
@@ -74,7 +76,7 @@ def test_a_torn_last_line_is_ignored(tmp_path: Path) -> None:
 def test_an_altered_journal_is_not_believed(tmp_path: Path) -> None:
     run = success().run(tmp_path)
     run.journal_file.write_text(run.journal_file.read_text().replace('"judged":4', '"judged":5', 1))
-    text = plain(write_report(run).read_text())
+    text = plain(write_report(view_of(run, ROOT)).read_text())
     assert "not to be trusted" in text
     assert "the chain is broken" in text
     assert "went from V1 to V2" not in text
@@ -121,7 +123,7 @@ def test_the_page_needs_nothing_from_elsewhere(story: Tape, tmp_path: Path) -> N
 def test_values_outage_configuration_plan_and_journal_of_a_success(tmp_path: Path) -> None:
     run = success().run(tmp_path)
     (run.evidence / "checks-1-backup.xml").write_text("<x/>")
-    html = write_report(run).read_text()
+    html = write_report(view_of(run, ROOT)).read_text()
     text, head = plain(html), read_timeline(run.journal_file).integrity
     words = (
         "h1 Share (%) 2.5 2.4999 0.0e+00 PASS",

@@ -8,6 +8,7 @@ from cutover.core.errors import Problem
 from cutover.report.incident import write_incident
 from cutover.report.validation import completed, fleet_document, write_validation_reports
 from cutover.timeline.presentation import presentation
+from cutover.timeline.view import view_of
 from tests.checkout import ROOT
 from tests.timeline.report_runs import VALIDATE, prepared, report, rolled_back, success
 from tests.timeline.runs import NOT_READY
@@ -17,7 +18,7 @@ SHOWN = presentation(ROOT, "abaco").validation
 
 def test_the_fleet_report_has_the_shape_of_the_seeds(tmp_path: Path) -> None:
     run = success().run(tmp_path)
-    path = write_validation_reports(run, SHOWN)
+    path = write_validation_reports(view_of(run, ROOT))
     assert path == run.path / "production_validation_report.json"
     fleet = json.loads(path.read_text())
     assert fleet["status"] == "PASS"
@@ -56,7 +57,7 @@ def test_a_host_that_was_not_judged_is_never_a_pass() -> None:
 
 def test_a_host_of_a_run_that_gave_no_document_points_to_the_journal(tmp_path: Path) -> None:
     story = success().outcome("h2", VALIDATE, {"document": None, "output": "no json"}, ok=False)
-    path = write_validation_reports(story.run(tmp_path), SHOWN)
+    path = write_validation_reports(view_of(story.run(tmp_path), ROOT))
     assert path is not None
     document = json.loads((path.parent / "hosts" / "h2" / path.name).read_text())
     assert set(document["checks"]) == set(SHOWN.checks)
@@ -69,14 +70,14 @@ def test_the_five_checks_of_the_report_are_those_that_the_service_names() -> Non
 
 
 def test_no_report_where_nothing_was_judged_and_no_incident_without_a_rollback(tmp_path: Path) -> None:
-    assert write_validation_reports(prepared().run(tmp_path), SHOWN) is None
-    assert write_incident(success().run(tmp_path)) is None
+    assert write_validation_reports(view_of(prepared().run(tmp_path), ROOT)) is None
+    assert write_incident(view_of(success().run(tmp_path), ROOT)) is None
     assert not [*tmp_path.rglob("production_validation_report.json"), *tmp_path.rglob("incident*")]
 
 
 def test_an_incident_names_cause_hosts_time_away_and_what_is_kept(tmp_path: Path) -> None:
     run = rolled_back().run(tmp_path)
-    path = write_incident(run)
+    path = write_incident(view_of(run, ROOT))
     assert path == run.path / "incident.md"
     text = path.read_text()
     assert NOT_READY in text
@@ -95,29 +96,29 @@ def test_an_incident_names_cause_hosts_time_away_and_what_is_kept(tmp_path: Path
 
 def test_an_incomplete_rollback_says_so_first(tmp_path: Path) -> None:
     story = prepared().write("rollback.started", hosts=["h1"], cause="x")
-    path = write_incident(story.run(tmp_path))
+    path = write_incident(view_of(story.run(tmp_path), ROOT))
     assert path is not None
     assert "The rollback has no end in the journal" in path.read_text()
     story.write("rollback.finished", hosts=[], failed=["h1"], cause="x")
-    assert write_incident(story.run(tmp_path)) == path
+    assert write_incident(view_of(story.run(tmp_path), ROOT)) == path
     assert "h1 needs a person" in path.read_text()
 
 
 def test_what_people_wrote_is_never_overwritten(tmp_path: Path) -> None:
     run = rolled_back().run(tmp_path)
-    path = write_incident(run)
+    path = write_incident(view_of(run, ROOT))
     assert path is not None
     edited = path.read_text().replace("Where we got lucky:", "Where we got lucky: the weather.")
     path.write_text(edited)
-    again = write_incident(run)
+    again = write_incident(view_of(run, ROOT))
     assert path.read_text() == edited
     assert again == path.with_name("incident-2.md")
-    assert write_incident(run) == again
+    assert write_incident(view_of(run, ROOT)) == again
 
 
 def test_a_host_cannot_write_markup_into_the_incident(tmp_path: Path) -> None:
     story = prepared().write("rollback.started", hosts=["h1"], cause="<b>x</b>\n## Cause 2 | `a` [l](m)")
-    path = write_incident(story.run(tmp_path))
+    path = write_incident(view_of(story.run(tmp_path), ROOT))
     assert path is not None
     assert "&lt;b>x&lt;/b> ## Cause 2 \\| 'a' \\[l](m)" in path.read_text()
     assert "\n## Cause 2" not in path.read_text()

@@ -12,6 +12,10 @@ from cutover.journal.rundir import RunDir
 from cutover.plan.phases import COMMITTING, PHASES, PREPARING, ROLLBACK, Phase, phase_named
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, ReleasePlan, ServicePlan
 from cutover.plan.steps import command, probe, restore, snapshot
+from cutover.timeline.presentation import presentation
+from cutover.timeline.timeline import timeline_of
+from cutover.timeline.view import RunView
+from tests.checkout import ROOT
 from tests.toy import TOY
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -103,6 +107,11 @@ class Tape:
             planned_for = plan(*([host] for host in self.hosts or ["h1"]))
             planned_for.model_copy(update={"environment": self._environment}).save(run.plan_file)
         return run
+
+    def view(self) -> RunView:
+        """What reports see of it, without any file."""
+        made = plan(*([host] for host in self.hosts or ["h1"]))
+        return RunView(RunDir(Path(RUN)), ROOT, timeline_of(self.records), made, presentation(ROOT, "abaco"))
 
 
 def outcome(host: str, phase: Phase, **said: Any) -> dict[str, Any]:
