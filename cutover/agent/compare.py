@@ -11,7 +11,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # hosts may have Python 3.9
+    from typing import TypeGuard
 
 State = Mapping[str, Any]
 
@@ -52,6 +55,11 @@ def dig(state: Any, key: str) -> Any:
         if (found := dig(state.get(".".join(parts[:end])), ".".join(parts[end:]))) is not None:
             return found
     return None
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is a number: true and false are none, although Python adds them up."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def meets(seen: Any, desired: Any) -> bool:
@@ -109,5 +117,5 @@ def _text(value: Any, unit: str = "") -> str:
         return value
     if value in ([], {}):
         return "none"
-    measured = unit and isinstance(value, (int, float)) and not isinstance(value, bool)
+    measured = unit and is_number(value)
     return json.dumps(value, ensure_ascii=False, default=str) + (f" {unit}" if measured else "")

@@ -18,8 +18,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
+from cutover.agent.compare import is_number
 from cutover.core.errors import Problem
-from cutover.core.numbers import is_number
 from cutover.core.secret import Secret
 from cutover.inventory.yamlfile import Keys
 

@@ -1,38 +1,37 @@
 """report.html: one page that says what a run did, to somebody who was not there. It only reads plan, journal and evidence."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Template
 
+from cutover.agent.compare import dig, is_number
 from cutover.console.events import time_line
 from cutover.console.progress import TITLES, progress_of
 from cutover.console.text import size
 from cutover.core.errors import ExitCode
-from cutover.core.numbers import is_number
 from cutover.core.templates import environment
 from cutover.core.verdict import Verdict
 from cutover.journal.rundir import RunDir
-from cutover.monitor.views.text import figure, hour
 from cutover.plan.phases import PHASES, ROLLBACK
 from cutover.plan.plan import Plan
 from cutover.release.wheels import digest_file
 from cutover.report.charts import timeline_chart
 from cutover.report.checks import verified
-from cutover.report.validation import fleet_document, host_documents
-from cutover.report.values import fleet_table
-from cutover.report.watch import measured_later, watch_page
+from cutover.report.validation import COMPARISON, fleet_document, host_documents
 from cutover.timeline.endings import ending
 from cutover.timeline.host_state import Labels
 from cutover.timeline.outages import Outage, longest
+from cutover.timeline.presentation import Column, ValueTable
 from cutover.timeline.problems import grouped, problems_of
 from cutover.timeline.timeline import BAKE, Timeline
 from cutover.timeline.view import RunView
 
+MISSING = "not measured"
 TONES = {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCLUSIVE": "bad"}
 
 
@@ -46,9 +45,7 @@ def write_report(view: RunView) -> Path:
 @cache
 def _template(root: Path) -> Template:
     """The template, which takes longer to compile than to render."""
-    templates = environment(
-        root / "templates", html=True, pretty=pretty, tidy=tidy, tone=tone, size=size, hour=hour, figure=figure
-    )
+    templates = environment(root / "templates", html=True, pretty=pretty, tidy=tidy, tone=tone, size=size)
     return templates.get_template("report.html.j2")
 
 
@@ -56,8 +53,8 @@ def _context(view: RunView) -> dict[str, Any]:
     run, timeline, plan, shown = view.run, view.timeline, view.plan, view.shown
     labels, away = view.labels, view.outages
     problems = grouped(problems_of(timeline))
-    watch = watch_page(run, timeline, shown, plan)
-    measured = replace(timeline, outcomes=timeline.outcomes | measured_later(run, watch))
+    watch = _watch(view)
+    measured = replace(timeline, outcomes=timeline.outcomes | _measured_later(run, watch))
     budgets = [host.variables.get(shown.outage.budget_variable) for host in plan.hosts.values()] if plan else []
     sessions = [one for one in timeline.sessions if any(one[0] <= span.start <= one[1] for span in timeline.spans)]
     return {
@@ -71,7 +68,7 @@ def _context(view: RunView) -> dict[str, Any]:
         "code": None if timeline.exit_code is None else ExitCode(timeline.exit_code),
         "problems": [item for item in problems if not item.verdict.lets_pass],
         "warnings": [item for item in problems if item.verdict.lets_pass],
-        "values": fleet_table(measured, shown.values, timeline.hosts) if shown.values else None,
+        "values": _value_table(measured, shown.values, timeline.hosts) if shown.values else None,
         "checks": fleet_document(host_documents(timeline, shown.validation)),
         "away": away,
         "budget": next((float(budget) for budget in budgets if is_number(budget)), None),
@@ -85,6 +82,28 @@ def _context(view: RunView) -> dict[str, Any]:
         "watch": watch,
         "bundles": _described(sorted(run.path.glob("evidence-*.tar"), reverse=True), run.path),
     }
+
+
+def _watch(view: RunView) -> dict[str, Any] | None:
+    """The watch of the run; what shows it is loaded where there was one."""
+    if not view.run.watch_file.exists():
+        return None
+    from cutover.report.watch import watch_page
+
+    return watch_page(view)
+
+
+def _measured_later(run: RunDir, watch: dict[str, Any] | None) -> dict[tuple[str, str], dict[str, Any]]:
+    """What was measured after the run, in the shape of a step's outcome: the watch's latest samples, and shadow reports."""
+    found: dict[tuple[str, str], Any] = {}
+    for host in watch["story"].hosts.values() if watch else ():
+        if host.newest is not None:
+            found[host.name, "watch.latest"] = host.newest
+    for path in sorted(run.evidence.rglob(COMPARISON)):
+        document = json.loads(path.read_text())
+        if "hosts" not in document:  # the fleet's has every host, and what was measured is in their own
+            found[str(document.get("host", path.parent.name)), "shadow.report"] = document
+    return {key: {"after": {"document": document}} for key, document in found.items()}
 
 
 def _matrix(timeline: Timeline, labels: Labels) -> list[tuple[str, list[Any], str]]:
@@ -153,3 +172,54 @@ def tidy(value: Any) -> str:
 def tone(verdict: Verdict | str | None) -> str:
     """The color of a verdict; its word is always shown too."""
     return TONES.get(str(verdict), "quiet")
+
+
+@dataclass(frozen=True)
+class ValueCell:
+    """A value as it is printed; of a number `exact` is all its digits, for those who want them."""
+
+    text: str
+    exact: str = ""
+    verdict: bool = False
+
+
+Row = tuple[str, str, tuple[ValueCell, ...]]  # host, name of the value, a cell for each column
+
+
+def _value_table(timeline: Timeline, spec: ValueTable, hosts: Sequence[str]) -> tuple[list[Column], list[Row]]:
+    """Columns and values of all hosts, without the optional columns that no host has a document for.
+
+    A host that has a document without such values has one row that says so.
+    """
+    steps = {spec.step, *(column.step or spec.step for column in spec.columns)}
+    documents = {host: {step: timeline.document(host, step) for step in steps} for host in hosts}
+    columns = [
+        one
+        for one in spec.columns
+        if not one.optional or any(found[one.step or spec.step] is not None for found in documents.values())
+    ]
+    rows: list[Row] = []
+    for host, found in documents.items():
+        measured = list(_rows(host, found, spec, columns))
+        if not measured and found[spec.step] is not None:
+            measured = [(host, MISSING, tuple(ValueCell(MISSING) for _ in columns))]
+        rows += measured
+    return columns, rows
+
+
+def _rows(host: str, documents: Mapping[str, Any], spec: ValueTable, columns: Sequence[Column]) -> Iterator[Row]:
+    found = documents[spec.step]
+    names = dig(found, spec.rows)
+    for name in names if isinstance(names, Mapping) else ():
+        unit = dig(found, spec.unit.replace("{row}", name)) if spec.unit else None
+        cells = (_cell(dig(documents[one.step or spec.step], one.at.replace("{row}", name)), one) for one in columns)
+        yield host, f"{name} ({unit})" if isinstance(unit, str) and unit else name, tuple(cells)
+
+
+def _cell(value: Any, column: Column) -> ValueCell:
+    if value is None:
+        return ValueCell(MISSING)
+    if is_number(value):
+        printed = format(value, column.format) if column.format else f"{value:,}".replace(",", " ")
+        return ValueCell(printed, repr(value))
+    return ValueCell(str(value), verdict=column.verdict)

@@ -1,6 +1,5 @@
 """The watch on the report's page: verdict, charts, what was found, who decided and was notified, how it ended."""
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -11,31 +10,32 @@ from cutover.console.text import names, span
 from cutover.core.samples import LEVELS
 from cutover.core.times import between
 from cutover.core.verdict import Verdict
-from cutover.journal.rundir import RunDir
 from cutover.monitor.state import HOUR
 from cutover.monitor.views.story import RuleFinding, WatchStory, read_watch
 from cutover.monitor.views.table import table_lines
-from cutover.monitor.views.text import called, hour
-from cutover.plan.plan import Plan
+from cutover.monitor.views.text import called, figure, hour
 from cutover.report.charts import LEFT, WIDTH, Scale, svg
-from cutover.report.validation import COMPARISON
 from cutover.timeline.endings import Ending
-from cutover.timeline.presentation import Presentation, ShownSignal
+from cutover.timeline.presentation import ShownSignal
 from cutover.timeline.timeline import Integrity, Timeline
+from cutover.timeline.view import RunView
 
 Page = dict[str, Any]
 
 
-def watch_page(run: RunDir, story: Timeline, shown: Presentation, plan: Plan | None) -> Page | None:
+def watch_page(view: RunView) -> Page | None:
     """What templates/report_watch.html.j2 shows of the watch of a run; None where there was none."""
-    read = read_watch(run.watch_file, shown.watch)
+    story, shown = view.timeline, view.shown
+    read = read_watch(view.run.watch_file, shown.watch)
     if read is None or not read[0].started_at:
         return None
     watch, integrity = read
-    old = plan.service.old if plan else "the old release"
+    old = view.labels.old
     scale, found = Scale(0.0, max(watch.now.t, 1.0)), _grouped(watch)
     return {
         "story": watch,
+        "hour": hour,
+        "figure": figure,
         "integrity": integrity,
         "ending": watch_ending(watch, integrity, old, rolled_back=story.last("rollback.started") is not None),
         "old": old,
@@ -52,19 +52,6 @@ def watch_page(run: RunDir, story: Timeline, shown: Presentation, plan: Plan | N
         "signoffs": _data(story, "signoff"),
         "table": list(table_lines(watch)),
     }
-
-
-def measured_later(run: RunDir, page: Page | None) -> dict[tuple[str, str], dict[str, Any]]:
-    """What was measured after the run, in the shape of a step's outcome: the watch's latest samples, and shadow reports."""
-    found: dict[tuple[str, str], Any] = {}
-    for host in page["story"].hosts.values() if page else ():
-        if host.newest is not None:
-            found[host.name, "watch.latest"] = host.newest
-    for path in sorted(run.evidence.rglob(COMPARISON)):
-        document = json.loads(path.read_text())
-        if "hosts" not in document:  # the fleet's has every host, and what was measured is in their own
-            found[str(document.get("host", path.parent.name)), "shadow.report"] = document
-    return {key: {"after": {"document": document}} for key, document in found.items()}
 
 
 def _limits_in_words(story: WatchStory, signal: ShownSignal) -> str:

@@ -6,9 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cutover.agent.compare import dig
+from cutover.agent.compare import dig, is_number
 from cutover.core.errors import Problem, UsageError
-from cutover.core.numbers import is_number
 from cutover.inventory.schema import validate
 from cutover.inventory.targets import STANDARD
 from cutover.inventory.yamlfile import dotted

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from cutover.core.numbers import is_number
+from cutover.agent.compare import is_number
 from cutover.core.times import between, moment, written
 from cutover.journal.journal import utc_now, utc_stamp
 
