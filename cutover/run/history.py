@@ -98,6 +98,18 @@ class Known:
         """The plan of each host that has a part in the run."""
         return self.plan.hosts
 
+    @property
+    def signed(self) -> bool:
+        """Whether its plan is this machine's own, or was signed; else all that is known of the run is the word of its hosts."""
+        return not self.anew
+
+    @property
+    def claimants(self) -> tuple[str, ...]:
+        """The hosts that say that they had a part in it."""
+        return tuple(
+            name for name, status in self.statuses.items() if any(one["run"] == self.run for one in status["runs"])
+        )
+
     def at(self, host: str) -> HostRun:
         """What a host remembers of this run."""
         return HostRun.of(self.statuses.get(host), self.run)
@@ -190,20 +202,34 @@ def known_run(
 ) -> tuple[Known | None, list[Problem]]:
     """The run that is named, else the newest that is wanted (None where no host knows such a run); and who could not say.
 
-    The hosts are asked, since they hold what is needed and cannot be out of date.
+    The hosts are asked, since they hold what is needed and cannot be out of date. UsageError where the newest is the word of a
+    single host, and others have another one: which is meant is not for that host to say.
     """
     statuses, silent = ask(fleet)
     on_hosts = sorted({entry["run"] for status in statuses.values() for entry in status["runs"]}, reverse=True)
     if run and statuses and run not in on_hosts:
         found = f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}"
         raise UsageError(Problem(path="--run", found=found, next="name one of these"))
+    alone: Known | None = None
     for candidate in [run] if run else on_hosts:
         known, unread = known_of(fleet, targets, candidate, statuses)
         if known is not None and (run or wanted(known)):
-            return known, [*silent, *unread]
+            if alone is not None and alone.claimants != known.claimants:
+                raise _ambiguous(alone, known)
+            if run or known.signed or len(known.claimants) > 1:
+                return alone or known, [*silent, *unread]
+            alone = alone or known
+            continue
         # Where what a host keeps of an earlier run cannot be believed, that matters as long as it was not taken back.
         silent += [one for one in unread if run or HostRun.of(statuses.get(one.host), candidate).owed]
-    return None, silent
+    return alone, silent
+
+
+def _ambiguous(alone: Known, other: Known) -> UsageError:
+    (host,) = alone.claimants
+    found = f"this host alone knows run {alone.run}, and nobody signed its plan; {', '.join(other.claimants)} had run {other.run}"
+    next_ = f"`--run {other.run}` or `--run {alone.run}`; where nobody began the latter, see who has root on that host"
+    return UsageError(Problem(found, next_, host=host, path="--run"))
 
 
 def known_of(

@@ -115,7 +115,7 @@ def find_run_or_end(session: Session) -> bool:
         lost = tuple(dict.fromkeys((*lost, *unread)))
         if read is None:
             raise Refused(lost)
-        _refuse_unsigned(read)
+        _refuse_unsigned(read, here)
         known = read
     _refuse_other_hosts(session.targets, known.plan)
     _refuse_superseded(known)
@@ -124,10 +124,11 @@ def find_run_or_end(session: Session) -> bool:
     return _ended(session.directory, known)
 
 
-def _refuse_unsigned(known: Known) -> None:
+def _refuse_unsigned(known: Known, here: RunDir | None) -> None:
     """Nobody goes forward by what hosts say was planned; the way back is computed anew."""
     found = f"the plan of run {known.run} is not on this machine, and nobody signed what this host keeps of it"
-    next_ = "go on where the run was begun, or back with `./invokew rollback`"
+    own = f"; `--run {here.id}` is the run of this machine" if here else ""
+    next_ = f"go on where the run was begun, or back with `./invokew rollback --run {known.run}`{own}"
     if known.anew:
         raise Refused(Problem(host=name, found=found, next=next_) for name in known.anew)
 

@@ -123,10 +123,10 @@ class Machine:
         return session.run if session.status else "", end
 
     def rollback(
-        self, *, steal: str = "", resume: bool = False
+        self, run: str = "", *, steal: str = "", resume: bool = False
     ) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
         """`rollback`; gives the hosts that were settled and how it ended, if not well."""
-        return self._takes_back(self.session("rollback", reason="by hand", resume=resume, steal_lock=steal))
+        return self._takes_back(self.session("rollback", run=run, reason="by hand", resume=resume, steal_lock=steal))
 
     def _takes_back(self, session: Session) -> tuple[tuple[str, ...], CutoverError | Killed | None]:
         hosts: list[str] = []

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cutover.core.errors import MixedFleet, Refused
+from cutover.core.errors import MixedFleet, Refused, UsageError
 from cutover.journal import signing
 from cutover.plan.plan import HostPlan, Plan
 from cutover.remote.agent import sources_digest
@@ -117,6 +118,26 @@ def test_a_host_that_changed_what_was_signed_is_named_and_the_others_go_back(
     assert [one.host for one in end.problems] == ["a"]
     assert found in end.problems[0].found, end.problems[0].found
     assert (on_v2(world, "a"), is_on_v1(world, "b")) == (True, True)
+
+
+@pytest.mark.parametrize("where", ["one", "other"])
+def test_a_newer_run_that_one_host_alone_knows_is_not_taken_for_the_one_that_is_meant(
+    world: World, tmp_path: Path, where: str
+) -> None:
+    """Root on a host makes up a run: the others would stay on the new release, and the command would end well."""
+    assert machine(world, tmp_path / "one", None).begin() is None
+    made_up = "20990101T000000Z-ffffff"
+    shutil.copytree(kept(world, "b").parent, kept(world, "b").parent.with_name(made_up))
+    forged = kept(world, "b").parent.with_name(made_up) / "plan.json"
+    forged.write_text(forged.read_text().replace(RUN, made_up))
+    asking = machine(world, tmp_path / where, None)
+    _, end = asking.rollback()
+    assert isinstance(end, UsageError)
+    assert (end.problems[0].host, end.problems[0].path) == ("b", "--run")
+    assert f"alone knows run {made_up}" in end.problems[0].found
+    assert on_v2(world, "a", "b")
+    assert asking.rollback(RUN)[1] is None
+    assert (is_on_v1(world, "a"), is_on_v1(world, "b")) == (True, True)
 
 
 def test_a_signature_of_another_run_or_key_is_none(
