@@ -79,7 +79,7 @@ def validate(options: RunOptions) -> ExitCode:
 
 @command("shadow", f"{HOSTS} run", looks=True)
 def shadow(options: RunOptions) -> ExitCode:
-    """Run the old and the new release on each host's own newest input, frozen, and report every difference. Changes nothing."""
+    """Run the old and the new release on each host's own newest input, frozen, and report every difference. Changes no host."""
     from cutover.cli.judge import shadow as compare
 
     return compare(options)
@@ -87,7 +87,7 @@ def shadow(options: RunOptions) -> ExitCode:
 
 @command("report", f"{ENVIRONMENT} run", looks=True)
 def report(options: RunOptions, bundle: bool = False, key: str = "", verify: str = "", signers: str = "") -> ExitCode:
-    """Draw the report of a run anew; with --bundle sign all its evidence into one file, with --verify judge such a file, offline."""
+    """Regenerate the report of a run; with --bundle sign all its evidence into one file, with --verify judge such a file, offline."""
     from cutover.cli.report import report as draw
 
     return draw(options, bundle=bundle, key=key, verify=verify, signers=signers)
@@ -137,7 +137,7 @@ def ping(options: RunOptions) -> ExitCode:
 
 @command("hosts.trust", "hosts inventory i limit forks json yes")
 def trust(options: RunOptions, replace: bool = False) -> ExitCode:
-    """Show the hosts' key fingerprints and pin them in the environment's known_hosts after a yes."""
+    """Show the hosts' key fingerprints, and pin them in the environment's known_hosts after you confirm."""
     from cutover.cli.hosts import trust as pin
 
     return pin(options, replace=replace)
@@ -171,7 +171,7 @@ def test(c: Context, k: str = "", unit: bool = False, faults: bool = False, seed
 
 @command("check", looks=True)
 def check(c: Context) -> ExitCode:
-    """Format, lint, types and architecture."""
+    """Format, lint, types, architecture and generated documents."""
     from cutover.cli.develop import check as run
 
     return run(c, ROOT)
@@ -189,7 +189,7 @@ def bench(_c: Context, rounds: int = 3, only: str = "", against: str = "") -> Ex
 
 @command("runbook")
 def runbook(_c: Context) -> ExitCode:
-    """Write each service's runbook.md anew from phases, steps and checks, and the tables of docs/commands.md from these commands."""
+    """Regenerate each service's runbook.md from phases, steps and checks, and the tables of docs/commands.md from these commands."""
     from cutover.cli.develop import runbook as run
 
     return run(ROOT, [namespace[name] for name in namespace.task_names])
@@ -197,7 +197,7 @@ def runbook(_c: Context) -> ExitCode:
 
 @command("prometheus")
 def prometheus(_c: Context) -> ExitCode:
-    """Write each service's prometheus/ anew: alerts and a Grafana dashboard from the rules of the watch."""
+    """Regenerate each service's prometheus/: alerts and a Grafana dashboard from the rules of the watch."""
     from cutover.cli.develop import prometheus as run
 
     return run(ROOT)

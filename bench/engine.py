@@ -64,7 +64,7 @@ context; controller and test hosts share the cores above.
 {{aims}}
 ## Figures
 
-The ratio is to the first who is listed; *controller CPU* is of the command and its children on this machine.
+Ratios are relative to the first row of each measurement; *controller CPU* is of the command and its children on this machine.
 
 {{figures}}
 ## How it is measured

@@ -18,12 +18,12 @@ HEAD = (
 Written by `./invokew bench --only kpi`; not edited by hand. Measured {at} on {what}; load before it began {load:.2f}. {versions}.
 Medians of {rounds}.
 
-Everybody works out the same of the same tape: rows, sums and nulls of nine amounts, the latest date, four KPIs, balances by age, and where
-it says so how many rows repeat a loan. Each is a fresh process, its imports are not timed, the file is in the page cache, the order
-rotates from round to round. Work in memory is repeated for a second in one process. A result that differs from `math.fsum`'s by more
-than 1e-9 ends the bench; this project's must be equal to the last digit. pandas, polars and duckdb are written by hand with plain sums, in
-the fastest of their own ways. This project's figure has in it what theirs do not: exact sums, each row's date, range, sign and buckets
-checked, row numbers of what is wrong, rows by age, context and states of every KPI.
+All contenders compute the same results from the same input: rows, sums and nulls of nine amounts, the latest date, four KPIs, balances by
+age, and where it says so how many rows repeat a loan. Each is a fresh process, its imports are not timed, the file is in the page cache,
+the order rotates from round to round. Work in memory is repeated for a second in one process. A result that differs from `math.fsum`'s by
+more than 1e-9 ends the bench; this project's must be equal to the last digit. pandas, polars and duckdb are written by hand with plain
+sums, in the fastest of their own ways. This project's figure has in it what theirs do not: exact sums, each row's date, range, sign and
+buckets checked, row numbers of what is wrong, rows by age, context and states of every KPI.
 
 """
 )
@@ -63,7 +63,7 @@ def section(
     counted = f"{rounds} round{'s' if rounds > 1 else ''}"
     head = HEAD.format(at=machine.at, what=machine.what, load=machine.load, versions=listed, rounds=counted)
     rows = [(aim.what, aim.measured, aim.aim, aim.met, aim.seeds) for aim in aims]
-    parts = [head, _contenders(measured), AIMED, table(("what", "measured", "aim", "met", "the seeds"), rows)]
+    parts = [head, _contenders(measured), AIMED, table(("what", "measured", "aim", "met", "the original"), rows)]
     return "".join([*parts, LARGE, _large(large), SERVICE, _service(service)])
 
 

@@ -12,6 +12,13 @@ from cutover.core.errors import ExitCode
 # The tables of docs/commands.md, generated from the commands and the exit codes themselves.
 
 END = "<!-- end of generated text -->"
+# What the value of an option is called, where it is not just text.
+VALUES = {
+    **dict.fromkeys(("hosts", "limit", "k"), "PATTERN"),
+    **dict.fromkeys(("release", "answers", "junit", "key", "verify", "signers", "into"), "PATH"),
+    **dict.fromkeys(("service", "inventory", "i", "phase", "role", "name", "point", "event", "only", "host"), "NAME"),
+    "run": "RUN", "serial": "BATCHES", "steal_lock": "NONCE", "at": "TIME", "against": "REVISION",
+}  # fmt: skip
 
 
 def page(text: str, commands: Iterable[Command]) -> str:
@@ -40,14 +47,15 @@ def _commands(commands: Iterable[Command]) -> str:
 def _dry(command: Command) -> str:
     if "check" in command.options:
         return "as `--check`"
-    return "runs: it is read-only" if command.looks else "refused (2)"
+    return "runs: it changes no host" if command.looks else "refused (2)"
 
 
 def _options(commands: Iterable[Command]) -> str:
     found: dict[str, tuple[str, set[str]]] = {}
     for command in commands:
         for name, option in command.options.items():
-            kind = "" if option.annotation is bool else " N" if option.annotation in (int, Number) else " WORDS"
+            value = " N" if option.annotation in (int, Number) else f" {VALUES.get(name, 'TEXT')}"
+            kind = "" if option.annotation is bool else value
             default = option.default if option.default not in (False, None, "", inspect.Parameter.empty) else ""
             known = found.setdefault(f"{_flag(name)}{kind}", (HELP[name.replace("_", "-")], set()))
             known[1].update([f"`{default}`"] if default else [])

@@ -50,7 +50,7 @@ class ExitCode(IntEnum):
     )  # fmt: skip
     REFUSED = (
         3, "refused", Verdict.FAIL,
-        "a host or a gate said no before phase 3; the old release is in service, untouched",
+        "a host or a gate refused before phase 3; the old release is in service, untouched",
         "a gate of phase 0, 1 or 2 did not open, or a host could not be reached",
         "fix the errors above (or exclude the host with --limit), then plan again; there is nothing to undo",
     )  # fmt: skip
@@ -82,20 +82,20 @@ class ExitCode(IntEnum):
     )  # fmt: skip
     JUDGED_WARN = (
         8, "judged WARN", Verdict.WARN,
-        "a read-only command found warnings",
-        "a read-only command shows WARN",
+        "a command that only judges (`verify`, `monitor --once`, ...) found warnings",
+        "the command shows WARN",
         "read each warning and its next step; there is nothing to undo",
     )  # fmt: skip
     JUDGED_FAIL = (
         9, "judged FAIL", Verdict.FAIL,
-        "a read-only command found a failure; it changed nothing",
-        "a read-only command shows FAIL",
+        "a command that only judges (`verify`, `monitor --once`, ...) found a failure; it changed no host",
+        "the command shows FAIL",
         "see the runbook's entry of each check that failed; if the service is wrong, `./invokew rollback`",
     )  # fmt: skip
     JUDGED_UNKNOWN = (
         10, "could not be judged", Verdict.INCONCLUSIVE,
-        "a read-only command could not see enough to judge, which is never a pass",
-        "a read-only command shows INCONCLUSIVE or ERROR",
+        "a command that only judges (`verify`, `monitor --once`, ...) could not see enough, which is never a pass",
+        "the command shows INCONCLUSIVE or ERROR, or a host could not be asked",
         "find what is missing (a service that does not answer, no input yet, no permission), then run the command again",
     )  # fmt: skip
     INTERRUPTED = (

@@ -21,7 +21,7 @@ planted violations (`tests/faults/test_invariants.py`).
 
 {invariants}
 
-`END` is whether the run ended as it may (exit code, version). A dot holds; a cross does not; a dash was not run.
+`END` is whether the run ended as it may (exit code, version). · held, ✗ violated, - not run.
 
 ## Death at each boundary of the journal
 
@@ -31,6 +31,9 @@ a line on disk (torn).
 {boundaries}
 
 ## Scenarios
+
+The exit codes are those of the commands in turn. Most scenarios end with a `rollback`: `0 → 0` on V1 is a cutover that succeeded
+and was then rolled back.
 
 {scenarios}
 
@@ -97,7 +100,7 @@ def _scenarios(lines: Sequence[Line]) -> str:
         ends = "+".join(sorted({end for line in played for end in line["ends"]}))
         name = f'<a id="{scenario.name}"></a>`{scenario.name}`'
         rows.append([name, scenario.words, str(scenario.hosts), codes, ends, *_marks(played)])
-    return _table(["scenario", "what befalls it", "hosts", "exit codes", "ended on", "END", *INVARIANTS], rows)
+    return _table(["scenario", "fault", "hosts", "exit codes", "ended on", "END", *INVARIANTS], rows)
 
 
 if __name__ == "__main__":
