@@ -9,9 +9,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
 from bench.watch import parameters
-from bench.watch.book import book
 from bench.watch.counting import Alarms, Detection
-from bench.watch.day import SimulatedDay, batch
+from bench.watch.day import SimulatedDay, batch, book
 from bench.watch.page import origins_of, page
 from bench.watch.regressions import REGRESSIONS
 

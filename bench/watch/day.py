@@ -13,6 +13,8 @@ from cutover.core.verdict import Verdict
 from cutover.monitor.rules.judge import HostJudge
 from cutover.monitor.rules.points import PointAnswer, judge_point
 from cutover.monitor.rules.rulebook import Cadence, RuleBook
+from cutover.monitor.rules.rules import load
+from cutover.plan.service import load_service, thresholds
 
 HOURS = 3600.0
 CADENCE = Cadence(((4 * HOURS, HOURS / 2), (8 * HOURS, HOURS), (16 * HOURS, 2 * HOURS), (24 * HOURS, 4 * HOURS)))
@@ -86,10 +88,14 @@ def watch(book: RuleBook, seed: str, parameters: Parameters, regression: Regress
     return day
 
 
+def book(root: Path) -> RuleBook:
+    """The rules of the checkout, with the table of thresholds as it is by default, and no changes to any rule."""
+    service = load_service(root, "abaco")
+    return load(service.file("rules.yml"), thresholds(service, {}), {})
+
+
 def batch(root: str, seed: int, parameters: Parameters, name: str, numbers: range) -> list[SimulatedDay]:
     """Several watches in one process: of a regression by its name, or A/A where the name is empty."""
-    from bench.watch.book import book
-
     rules = book(Path(root))
     regression = next((one for one in REGRESSIONS if one.name == name), None)
     return [watch(rules, f"{seed}/{name}/{number}", parameters, regression) for number in numbers]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
+from bench.page import table
 from bench.watch.counting import LOOKS_RULE, Alarms, Detection
 from bench.watch.day import GRAVITY
 from bench.watch.parameters import Parameters
@@ -35,61 +36,46 @@ def page(book: RuleBook, alarms: Alarms, detections: Sequence[Detection], seed: 
 
 
 def _overall(alarms: Alarms) -> str:
-    lines = ["| some rule said, in a watch | watches | rate | 95 % interval |", "| --- | --- | --- | --- |"]
-    rows = (
-        f"| {SAYS[said]} | {alarms.overall[said]} | {_rate(alarms.overall[said], alarms.watches)} |" for said in GRAVITY
-    )
-    return "\n".join((*lines, *rows))
+    rows = [(SAYS[said], str(alarms.overall[said]), *_rate(alarms.overall[said], alarms.watches)) for said in GRAVITY]
+    return table(("some rule said, in a watch", "watches", "rate", "95 % interval"), rows)
 
 
 def _by_rule(book: RuleBook, alarms: Alarms) -> str:
-    lines = [
-        "| rule | WARN | FAIL: hold | FAIL: roll back | 95 % interval of the gravest |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    rows = []
     for rule in book.rules:
         counts = [alarms.by_rule[rule.name, said] for said in GRAVITY]
         gravest = next((count for count in reversed(counts) if count), 0)
-        name = f"`{rule.name}` (samples that did fail)" if rule.name == LOOKS_RULE else f"`{rule.name}`"
-        shown = " | ".join(str(count) for count in counts)
-        lines.append(f"| {name} | {shown} | {_interval(gravest, alarms.watches)} |")
-    return "\n".join(lines)
+        name = f"`{rule.name}`{' (samples that did fail)' if rule.name == LOOKS_RULE else ''}"
+        rows.append((name, *map(str, counts), _interval(gravest, alarms.watches)))
+    return table(("rule", *SAYS.values(), "95 % interval of the gravest"), rows)
 
 
 def _points(alarms: Alarms) -> str:
-    lines = ["| point | went on | held or extended | because of |", "| --- | --- | --- | --- |"]
+    rows = []
     for name in sorted({name for name, _ in alarms.points}, key=lambda name: int(name.rpartition("_")[2])):
         on = alarms.points[name, "go_on"]
         reasons = [(rule, verdict, count) for (point, rule, verdict), count in alarms.reasons.items() if point == name]
         ordered = sorted(reasons, key=lambda one: (-one[2], one))
         why = [f"{rule} {verdict} ({count})" for rule, verdict, count in ordered[:REASONS]]
         why += [f"and {len(ordered) - REASONS} more"] if len(ordered) > REASONS else []
-        lines.append(f"| `{name}` | {on} | {alarms.watches - on} | {', '.join(why) or '-'} |")
-    return "\n".join(lines)
+        rows.append((f"`{name}`", str(on), str(alarms.watches - on), ", ".join(why) or "-"))
+    return table(("point", "went on", "held or extended", "because of"), rows)
 
 
 def _detections(detections: Sequence[Detection]) -> str:
-    lines = [
-        "| what went wrong | right answer | seen | median delay | 95 % within | rolled back without need | held at a point |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    rows = []
     for one in detections:
         held = str(one.held_at_points) if one.regression.at_points else ""
-        middle, late = (words(round(delay)) if delay is not None else "-" for delay in (one.median, one.p95))
+        delays = (words(round(delay)) if delay is not None else "-" for delay in (one.median, one.p95))
         seen = f"{len(one.delays)} of {one.watches}"
-        lines.append(
-            f"| {one.regression.name} | {SAYS[one.regression.expected]} | {seen} | {middle} | {late} | {one.wrong} | {held} |"
-        )
-    return "\n".join(lines)
+        rows.append((one.regression.name, SAYS[one.regression.expected], seen, *delays, str(one.wrong), held))
+    heads = "what went wrong|right answer|seen|median delay|95 % within|rolled back without need|held at a point"
+    return table(heads.split("|"), rows)
 
 
 def _parameters(origins: dict[str, str]) -> str:
-    lines = ["| parameter | value | measured (M) or assumed (A) |", "| --- | --- | --- |"]
-    rows = (
-        f"| {one.name.replace('_', ' ')} | {one.default:g} | {origins.get(one.name, '')} |"
-        for one in fields(Parameters)
-    )
-    return "\n".join((*lines, *rows))
+    rows = [(one.name.replace("_", " "), f"{one.default:g}", origins.get(one.name, "")) for one in fields(Parameters)]
+    return table(("parameter", "value", "measured (M) or assumed (A)"), rows)
 
 
 def origins_of(source: str) -> dict[str, str]:
@@ -102,8 +88,8 @@ def origins_of(source: str) -> dict[str, str]:
     return found
 
 
-def _rate(count: int, of: int) -> str:
-    return f"{count / of * 100:.2f} % | {_interval(count, of)}"
+def _rate(count: int, of: int) -> tuple[str, str]:
+    return f"{count / of * 100:.2f} %", _interval(count, of)
 
 
 def _interval(count: int, of: int) -> str:

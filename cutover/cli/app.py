@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from cutover.console.ask import Ask, write
-from cutover.core.errors import CutoverError, ExitCode, Interrupted, Problem, problem_of
+from cutover.core.errors import CutoverError, ExitCode, Interrupted, Problem, is_unwritable, problem_of
 from cutover.journal.journal import utc_now
 from cutover.run.options import RunOptions
 
@@ -64,7 +64,8 @@ def end(ask: Ask, work: Callable[[Ask], ExitCode]) -> ExitCode:
             Problem(found="interrupted before anything was begun", next="run it again when you are ready")
         )
     except Exception as bug:  # noqa: BLE001 - the last line of defence: a bug must end with its own code, and say where
-        traceback.print_exc()
+        if not is_unwritable(bug):
+            traceback.print_exc()
         ended = _with_bug(bug)
     return conclude(ask, ended)
 
@@ -97,6 +98,6 @@ def conclude(ask: Ask, ended: CutoverError | None) -> ExitCode:
     ask.code = ended.exit_code if ended is not None else ask.code
     if ended is not None and not ask.shown:
         show_error(ended, sys.stderr)
-    write(sys.stdout, answer(ask, ended.problems if ended else ask.problems) if ask.json else "")
+    write(sys.stdout, answer(ask, [*(ended.problems if ended else ()), *ask.problems]) if ask.json else "")
     write(sys.stderr, "")
     return ask.code

@@ -87,13 +87,15 @@ class WatchOutput:
 
     def close(self, run: "WatchedRun") -> None:
         """Close the view, write what stays, and print where it is."""
-        from cutover.cli.results import write_all
+        from cutover.cli.results import say_problem, written_if_possible
         from cutover.evidence.collect import make_bundle
         from cutover.timeline.view import view_of
 
         if self.console is not None:
             self.console.close()
-        written = write_all(view_of(run.directory, self.ask.root))
+        if unwritten := len(run.watch.journal.unwritten):
+            say_problem(self.ask, f"{unwritten} records of the watch could not be written", run.directory)
+        written = written_if_possible(self.ask, view_of(run.directory, self.ask.root))
         self.ask.files.update(written)
         for name, path in written.items():
             self.ask.say(f"{name.replace('_', ' ')}: {path}")

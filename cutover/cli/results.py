@@ -4,10 +4,10 @@ from pathlib import Path
 
 from cutover.console.ask import Ask
 from cutover.console.summary import hosts_as_json, summary
-from cutover.core.errors import Problem
+from cutover.core.errors import Problem, UsageError
 from cutover.inventory.yamlfile import shown as shown_path
 from cutover.journal.journal import utc_stamp
-from cutover.journal.rundir import runs_of
+from cutover.journal.rundir import RunDir, runs_of
 from cutover.report.incident import write_incident
 from cutover.report.page import write_report
 from cutover.report.validation import COMPARISON, completed, judging, write_reports, write_validation_reports
@@ -52,37 +52,51 @@ def write_comparison(root: Path, judged: Judged) -> list[Path]:
 
 
 def show_end(session: Session) -> None:
-    """Write what stays of the run, and show how it ended; nothing where the run was never begun here."""
+    """Write what stays of the run, and show how it ended; nothing where the run was never begun here.
+
+    What cannot be read or written meanwhile is said, and changes nothing of how the run ended.
+    """
     console, ask = session.console, session.ask
     if console is None:
         return
     run = session.directory
     if not run.plan_file.exists():  # it ended before there was a plan: its problems say all there is to say
         return
-    view = view_of(run, ask.root)
+    try:
+        view = view_of(run, ask.root, session.journal)
+    except (OSError, UsageError) as unread:
+        say_problem(ask, f"how the run ended is not shown: {unread}", run)
+        return
+    if unwritten := len(session.journal.unwritten):
+        say_problem(ask, f"{unwritten} records could not be written; the hosts are as they are shown here", run)
     ask.hosts = hosts_as_json(view)
     ask.fingerprint = view.plan.fingerprint if view.plan else ""
-    ask.files = {**_written_if_possible(ask, view), "log": str(session.log.path)}
+    ask.files = {**written_if_possible(ask, view), "log": str(session.log.path)}
     places = {name.replace("_", " "): shown_path(Path(path)) for name, path in ask.files.items()}
     console.show(summary(view, places))
     ask.shown = True
 
 
-def _written_if_possible(ask: Ask, view: RunView) -> dict[str, str]:
-    """What stays of the run; a full disk is said, and changes nothing of how the run ended."""
+def written_if_possible(ask: Ask, view: RunView) -> dict[str, str]:
+    """What stays of the run, as far as it can be written."""
     try:
         return write_all(view)
     except OSError as unwritten:
-        found = f"the reports were not written: {unwritten}"
-        next_ = f"make room, then `./invokew report --run {view.run.id}`"
-        ask.say(str(Problem(found, next_, path=str(view.run.path))))
+        say_problem(ask, f"the reports were not written: {unwritten}", view.run)
         return {}
+
+
+def say_problem(ask: Ask, found: str, run: RunDir) -> None:
+    """Say what went wrong in keeping and showing a run; it is in the document of `--json` too."""
+    problem = Problem(found, f"see why, then `./invokew report --run {run.id}`", path=str(run.journal_file))
+    ask.problems = (*ask.problems, problem)
+    ask.say(str(problem))
 
 
 def show_finished(session: Session) -> None:
     """Show that the run was done before; its journal and report are left as they are."""
     run, ask = session.directory, session.ask
-    plan = run.plan()
-    ask.hosts = hosts_as_json(view_of(run, ask.root))
+    view, plan = view_of(run, ask.root), run.plan()
+    ask.hosts = hosts_as_json(view)
     on = f"{', '.join(plan.hosts)}: on {plan.release.id} ({plan.service.new}), healthy"
     ask.say(f"nothing to do: run {plan.run} was confirmed, and its hosts are as it left them ({on})")

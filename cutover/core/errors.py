@@ -203,14 +203,19 @@ class Interrupted(CutoverError):
     exit_code = ExitCode.INTERRUPTED
 
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def is_unwritable(error: BaseException) -> bool:
+    """Whether a disk of this machine cannot be written: the state of the machine, and not a bug of ours."""
+    return isinstance(error, OSError) and error.errno in UNWRITABLE
 
 
 def problem_of(error: BaseException, host: str = "") -> Problem:
     """What is said of an error that nobody foresaw: a disk of this machine that cannot be written, else a bug of ours."""
-    if isinstance(error, OSError) and error.errno in FULL:
-        next_ = (
-            "make room on this machine, or make the disk writable (`df -h` and `mount` show which); then run it again"
-        )
-        return Problem(f"this machine cannot write: {error.strerror}", next_, host, str(error.filename or ""))
-    return Problem(f"{type(error).__name__}: {error}", "this is a bug of ours: please report it with the log", host)
+    if isinstance(error, OSError) and is_unwritable(error):
+        next_ = "make room here, or make the disk writable (`df -h` and `mount` show which); then run it again"
+        found = f"the machine that runs this command cannot write: {error.strerror}"
+        return Problem(found, next_, host, str(error.filename or ""))
+    next_ = "this is a bug of ours: please report it with the lines above and the log"
+    return Problem(f"{type(error).__name__}: {error}", next_, host)

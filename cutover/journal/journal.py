@@ -3,7 +3,6 @@
 It is the only record of what happened. Console, log, report and rollback read it; nothing else is kept in parallel.
 """
 
-import errno
 import fcntl
 import os
 import threading
@@ -17,6 +16,8 @@ from cutover.core.times import written
 from cutover.journal.record import BrokenChain, Record, parse
 
 Listener = Callable[[Record], None]
+ROOM = 2**18  # bytes for each host; a whole run with its way back took 100 to 200 KB for each (lab, 2026-11)
+KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of fallocate(2): blocks behind the end of a file, which stays where it is
 
 
 def utc_now() -> str:
@@ -70,17 +71,33 @@ class Journal:
             try:
                 _append(self._file, "".join(record.line() for record in (*self.unwritten, *fresh)).encode())
                 self.unwritten = []
-            except OSError:
+            except OSError as refused:
                 if not self.goes_on_unwritten:
+                    refused.filename = str(self.path)
                     raise
                 self.unwritten += fresh
             self.records += fresh
             for record in fresh:
                 self._show(record)
 
-    def reserve(self, size: int) -> None:
-        """Keep room on disk for `size` more bytes, also after it is closed; OSError where there is none."""
-        _reserve(self._file, size)
+    def reserve(self, hosts: int) -> bool:
+        """Keep room on disk for all that a run of so many hosts may still write, also after it is closed. False: there is none.
+
+        Where the file system or the system cannot reserve (NFS, ZFS, macOS), none is kept, and none asked for.
+        """
+        import errno  # as ctypes: only where a run comes to phase 3
+
+        try:
+            import ctypes
+
+            allocate = ctypes.CDLL(None, use_errno=True).fallocate  # os.posix_fallocate would move the end
+        except (ImportError, OSError, AttributeError):
+            return True
+        size, code = os.fstat(self._file).st_size, errno.EINTR
+        while code == errno.EINTR:
+            failed = allocate(self._file, KEEP_SIZE, ctypes.c_long(size), ctypes.c_long(ROOM * hosts))
+            code = ctypes.get_errno() if failed else 0
+        return code not in (errno.ENOSPC, errno.EDQUOT)
 
     def _show(self, record: Record) -> None:
         """Show a record to the listeners. A terminal that was closed, or a pipe that nobody reads, ends no run: it is dropped."""
@@ -158,23 +175,9 @@ def _append(file: int, content: bytes) -> None:
             content = content[os.write(file, content) :]
         os.fsync(file)
     except OSError:
-        os.ftruncate(file, size)
+        if os.fstat(file).st_size != size:  # a truncation gives reserved room back
+            os.ftruncate(file, size)
         raise
-
-
-KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE of fallocate(2): blocks behind the end of a file, which stays where it is
-
-
-def _reserve(file: int, size: int) -> None:
-    """Reserve blocks behind the end. A file system (NFS, ZFS) or a machine that cannot do so is not asked for more than it can."""
-    import ctypes  # only where a run comes to phase 3
-
-    allocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)  # os.posix_fallocate would move the end
-    if allocate is None:
-        return
-    failed = allocate(file, KEEP_SIZE, ctypes.c_long(os.fstat(file).st_size), ctypes.c_long(size))
-    if failed and (code := ctypes.get_errno()) != errno.EOPNOTSUPP:
-        raise OSError(code, os.strerror(code))
 
 
 def _open(path: Path) -> int:

@@ -37,8 +37,9 @@ class PendingRollbacks:
 
     def add(self, run: str, problems: Iterable[Problem]) -> None:
         """Add hosts; one that is there already keeps its date."""
-        new = {problem.host: PendingRollback(problem.host, run, utc_now(), problem.found) for problem in problems}
-        self._write({host: one for host, one in new.items() if host} | self.all())
+        new = {one.host: PendingRollback(one.host, run, utc_now(), one.found) for one in problems if one.host}
+        if new:
+            self._write(new | self.all())
 
     def remove(self, hosts: Iterable[str]) -> None:
         """Remove hosts."""

@@ -124,6 +124,7 @@ def watched_run(
         hosts, directory = _all_hosts(known), directory_of(runs, known)
         journal = Journal(directory.watch_file)
         open_things.callback(journal.close)
+        journal.goes_on_unwritten = True  # a trigger is acted upon also where it cannot be written
         state = WatchState.of(journal.records)
         if state.started_at and settings.scale != state.scale:
             found = f"it is {settings.scale:g}, and the watch of run {directory.id} was begun with {state.scale:g}"

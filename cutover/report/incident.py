@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cutover.agent.durable import write_atomically
 from cutover.console.events import time_line
 from cutover.console.text import markdown_text
 from cutover.core.templates import environment
@@ -32,15 +33,16 @@ def write_incident(view: RunView) -> Path | None:
     template = environment(view.root / "templates", line=markdown_text).get_template("incident.md.j2")
     text = template.render(facts)
     page = _page_path(view.run.path, text)
-    page.write_text(text)
+    write_atomically(page, text.encode())
     document = facts | {"page": page.name, "page_sha256": _digest(text)}
-    (view.run.path / "incident.json").write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    written = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(view.run.path / "incident.json", written.encode())
     return page
 
 
 def _facts(view: RunView, began: Record) -> Facts:
     """What is known of the last rollback of a run."""
-    timeline, plan, labels = view.timeline, view.plan, view.labels
+    timeline, plan, labels, created = view.timeline, view.plan, view.labels, view.run.created()
     ended = next((one for one in timeline.of("rollback.finished") if one.seq > began.seq), None)
     back, failed = (ended.data["hosts"], ended.data["failed"]) if ended else ([], [])
     away = {one.host: round(one.seconds, 3) for one in view.outages if one.intervals}
@@ -48,8 +50,8 @@ def _facts(view: RunView, began: Record) -> Facts:
         "schema": 1,
         "run": view.run.id,
         "labels": asdict(labels),
-        "service": timeline.records[0].data.get("service", ""),
-        "environment": timeline.records[0].data.get("environment", ""),
+        "service": created.service,
+        "environment": created.environment,
         "release": plan.release.id if plan else "",
         "cause": began.data["cause"],
         "began": began.at,

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Template
 
 from cutover.agent.compare import dig, is_number
+from cutover.agent.durable import write_atomically
 from cutover.console.events import time_line
 from cutover.console.progress import TITLES, progress_of
 from cutover.console.text import size
@@ -38,7 +39,7 @@ TONES = {"PASS": "good", "WARN": "warn", "FAIL": "bad", "ERROR": "bad", "INCONCL
 def write_report(view: RunView) -> Path:
     """Write the page of a run, whatever state the run is in, and give its path. What came from a host is escaped."""
     page = view.run.report
-    page.write_text(_template(view.root).render(_context(view)))
+    write_atomically(page, _template(view.root).render(_context(view)).encode())
     return page
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cutover.console.ask import confirm, progress
 from cutover.console.plan import plan_view
 from cutover.core.errors import CutoverError, Interrupted, MixedFleet, Problem, Refused, RolledBack, UsageError
-from cutover.journal.journal import utc_now
+from cutover.journal.journal import ROOM, utc_now
 from cutover.plan.gate import Answer
 from cutover.plan.phases import BAKES, COMMITTING, PREPARING, READS_FACTS, Phase
 from cutover.plan.plan import Plan
@@ -131,18 +131,12 @@ def prepare(session: Session) -> None:
     session.status = "prepared"
 
 
-ROOM = 2**18  # bytes of journal for each host; a whole run with its way back took 100 to 200 KB for each (lab, 2026-11)
-
-
 def _reserve_room(session: Session) -> None:
     """Keep room in the journal for all that is to come, the way back included: once an old service is stopped, a full disk is too late."""
-    size = ROOM * len(session.hosts)
-    try:
-        session.journal.reserve(size)
-    except OSError as full:
-        found = f"this machine has no room for {size // 1024} KiB more of it: {full.strerror}"
-        next_ = "make room (`df -h` shows where), then go on with `./invokew cutover --resume`"
-        raise Refused(Problem(path=str(session.journal.path), found=found, next=next_)) from full
+    if not session.journal.reserve(len(session.hosts)):
+        found = f"this machine has no room for {ROOM * len(session.hosts) // 1024} KiB more of it"
+        next_ = f"make room (`df -h` shows where), then `./invokew cutover --run {session.run}`"
+        raise Refused(Problem(path=str(session.journal.path), found=found, next=next_))
 
 
 def _send_release(session: Session, phase: Phase) -> None:
@@ -249,10 +243,6 @@ def _went_back(session: Session, failure: BaseException) -> CutoverError:
         f"rolled back: {', '.join(back)}; all on {old}, verified" if back else f"no host was touched; all are on {old}"
     )
     found = [*problems, Problem(found=where, next="see the report")]
-    if unwritten := len(session.journal.unwritten):
-        next_ = "make room here; `./invokew status` says how the hosts are"
-        written = f"{unwritten} records of the way back could not be written"
-        found.append(Problem(path=str(session.journal.path), found=written, next=next_))
     if isinstance(failure, Interrupted | KeyboardInterrupt):
         return Interrupted(found)
     return (RolledBack if back else Refused)(found)

@@ -1,8 +1,10 @@
 """Which run is meant, and what is known of it: from this machine's run directories, or from what the hosts hold."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from cutover.console.ask import progress
 from cutover.core.errors import MixedFleet, Problem, Refused, Unreachable, UsageError
 from cutover.core.step import State
 from cutover.inventory.targets import Targets
@@ -279,7 +281,17 @@ def connect_settled(session: Session) -> None:
 
 def settle_what_is(book: PendingRollbacks, statuses: Mapping[str, State]) -> None:
     """Take out of the book who says itself that it is back, or was never touched: the host knows best."""
-    book.remove(book.all().keys() - owed(book, statuses).keys())
+    with remembered_if_possible(book):
+        book.remove(book.all().keys() - owed(book, statuses).keys())
+
+
+@contextmanager
+def remembered_if_possible(book: PendingRollbacks) -> Iterator[None]:
+    """A disk of this machine that cannot be written keeps no host from going back: it is said, and hosts remember it as well."""
+    try:
+        yield
+    except OSError as unwritten:
+        progress(f"{book.path} could not be written ({unwritten.strerror}): the hosts remember who is owed a rollback")
 
 
 def owed(

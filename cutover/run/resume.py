@@ -202,6 +202,7 @@ def get_release(session: Session) -> None:
 def start_again(session: Session) -> None:
     """From here on the run is at work on hosts again."""
     start(session)
+    session.journal.reserve(len(session.known.hosts))  # where there is none, its way back goes on unwritten
     session.record("resumed", by=holder(), touched=list(session.inherited), found="its controller is gone")
 
 

@@ -21,7 +21,7 @@ from cutover.plan.phases import ROLLBACK
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import raise_all, reached
 from cutover.remote.timeouts import ASK_S, SETTLE_S, TRY_AGAIN_S, times_of
-from cutover.run.history import HostRun, Known, ask, directory_of, known_run, settle_what_is
+from cutover.run.history import HostRun, Known, ask, directory_of, known_run, remembered_if_possible, settle_what_is
 from cutover.run.leases import (
     dead_holders,
     holder,
@@ -118,8 +118,10 @@ def open_found_journal(session: Session) -> None:
         aside = directory.journal_file.with_name(f"journal-set-aside-{utc_now()}.jsonl")
         directory.journal_file.rename(aside)
         journal = directory.journal()
+        journal.goes_on_unwritten = True
         journal.write("journal.set_aside", as_=aside.name, found=str(unusable))
     journal.goes_on_unwritten = True
+    journal.reserve(len(known.hosts))  # where there is none, the way back goes on unwritten
     begin_journal(session, journal, pattern=session.targets.options.hosts, recovered_from="hosts")
     hosts = known.at_stake
     session.plan, session.plans = known.plan, {name: known.plans[name] for name in hosts}
@@ -202,9 +204,10 @@ def _go_back(session: Session, hosts: Sequence[str], cause: str) -> None:
     back = [name for name in hosts if name not in failed]
     session.record("rollback.finished", hosts=back, failed=sorted(failed), cause=cause)
     book = pending_rollbacks(session.options.root, session.environment, session.targets.service)
-    book.remove(set(back) - {problem.host for problem in unconfirmed})
-    if owed:
+    with remembered_if_possible(book):
+        book.remove(set(back) - {problem.host for problem in unconfirmed})
         book.add(session.run, owed)
+    if owed:
         names = sorted({problem.host for problem in owed})
         next_ = f"`./invokew rollback --hosts {':'.join(names)}` once they answer"
         session.record("rollback.owed", hosts=names, next=next_)

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cutover.agent.compare import is_number
 from cutover.timeline.host_state import HostState, Labels
 from cutover.timeline.presentation import OutageSteps
 from cutover.timeline.timeline import Timeline
-
-NEUTRAL = Labels()
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Outage:
         return measured or [{"what": "not measured", "seconds": None, "why": self.note}]
 
 
-def outages(timeline: Timeline, steps: OutageSteps, labels: Labels = NEUTRAL) -> list[Outage]:
+def outages(timeline: Timeline, steps: OutageSteps, labels: Labels) -> list[Outage]:
     """One for each host on which the old release was to be stopped."""
     return [_outage(timeline, host, steps, labels) for host in timeline.touched()]
 
@@ -77,8 +76,8 @@ def _outage(timeline: Timeline, host: str, steps: OutageSteps, labels: Labels) -
 def _interval(timeline: Timeline, host: str, step: str, steps: OutageSteps, why: str) -> Interval | None:
     seen: Mapping[str, Any] = timeline.outcomes.get((host, step), {}).get("after") or {}
     measured_at = seen.get("from"), seen.get("until")
-    if not isinstance(seen.get("gap_s"), int | float) or not all(isinstance(one, str) for one in measured_at):
+    if not is_number(seen.get("gap_s")) or not all(isinstance(one, str) for one in measured_at):
         return None
     measured = {name: seen.get(f"{name}_s") for name in steps.parts}
-    parts = {name: float(seconds) for name, seconds in measured.items() if isinstance(seconds, int | float)}
+    parts = {name: float(seconds) for name, seconds in measured.items() if is_number(seconds)}
     return Interval(why, seen["from"], seen["until"], float(seen["gap_s"]), parts)

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir
 from cutover.plan.plan import Plan
 from cutover.timeline.host_state import Labels, labels_of
 from cutover.timeline.outages import Outage, outages
 from cutover.timeline.presentation import Presentation, presentation
-from cutover.timeline.timeline import Timeline, read_timeline
+from cutover.timeline.timeline import Timeline, read_timeline, timeline_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,12 @@ class RunView:
         return outages(self.timeline, self.shown.outage, self.labels)
 
 
-def view_of(run: RunDir, root: Path) -> RunView:
-    """Read a run, whatever state it is in; UsageError where its plan was altered, or its service is shown by a wrong report.yml."""
+def view_of(run: RunDir, root: Path, journal: Journal | None = None) -> RunView:
+    """Read a run that may have no end, or no plan; UsageError where its plan was altered, or report.yml of its service is wrong.
+
+    `journal` is the one that this process has written: what it could not write is known nowhere else.
+    """
     plan = run.plan() if run.plan_file.exists() else None
-    return RunView(run, root, read_timeline(run.journal_file), plan, presentation(root, run.created().service))
+    unwritten = journal is not None and journal.unwritten
+    timeline = timeline_of(journal.records) if journal and unwritten else read_timeline(run.journal_file)
+    return RunView(run, root, timeline, plan, presentation(root, run.created().service))

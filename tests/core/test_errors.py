@@ -70,6 +70,9 @@ def test_verdicts_end_judging_commands(verdict: Verdict, code: int, passes: bool
 
 def test_a_full_disk_of_this_machine_is_not_called_a_bug() -> None:
     full = problem_of(OSError(errno.ENOSPC, "No space left on device", "/runs/journal.jsonl"))
-    assert (full.path, full.found) == ("/runs/journal.jsonl", "this machine cannot write: No space left on device")
-    assert full.next.startswith("make room on this machine")
+    assert (full.path, full.found) == (
+        "/runs/journal.jsonl",
+        "the machine that runs this command cannot write: No space left on device",
+    )
+    assert full.next.startswith("make room here")
     assert "bug of ours" in problem_of(ZeroDivisionError("1/0"), "web1").next

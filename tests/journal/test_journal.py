@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cutover.core.errors import Locked, UsageError
-from cutover.journal.journal import Journal, read
+from cutover.journal.journal import ROOM, Journal, read
 from cutover.journal.record import START, Record, parse
 
 NOTE = "é «»\n\u2028\x00"
@@ -196,12 +196,14 @@ def test_a_listener_that_is_gone_ends_no_run(tmp_path: Path) -> None:
 def test_reserved_room_stays_behind_the_end_also_for_who_opens_it_next(path: Path) -> None:
     size = path.stat().st_size
     journal = Journal(path, ticking())
-    journal.reserve(2**20)
+    assert journal.reserve(4)
+    if path.stat().st_blocks * 512 < 4 * ROOM:
+        pytest.skip("the file system of this directory reserves nothing")
     journal.close()
     Journal(path, ticking()).close()
     now = path.stat()
     assert now.st_size == size
-    assert now.st_blocks * 512 >= 2**20
+    assert now.st_blocks * 512 >= 4 * ROOM
     assert len(read(path)) == 4
 
 

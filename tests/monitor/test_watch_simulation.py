@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from bench.watch import parameters
-from bench.watch.book import book
 from bench.watch.counting import Alarms, Detection
-from bench.watch.day import SimulatedDay, watch
+from bench.watch.day import SimulatedDay, book, watch
 from bench.watch.page import origins_of, page
 from bench.watch.parameters import Parameters
 from bench.watch.regressions import REGRESSIONS, Regression
