@@ -93,7 +93,7 @@ def _moment(event: str, at: str) -> str:
 def _facts(ask: Ask, options: RunOptions, targets: "Targets", event: str, at: str, message: str) -> "NoticeFacts":
     """For an announcement, how long earlier runs took; for any other event, the last run."""
     from cutover.notify.escalation import NoticeFacts
-    from cutover.notify.eta import earlier_runs, eta
+    from cutover.notify.listener import earlier_runs, eta
     from cutover.plan.phases import READS_FACTS
     from cutover.plan.plan import batches
 

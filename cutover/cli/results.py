@@ -8,7 +8,6 @@ from cutover.core.errors import Problem, UsageError
 from cutover.inventory.yamlfile import shown as shown_path
 from cutover.journal.journal import utc_stamp
 from cutover.journal.rundir import RunDir, runs_of
-from cutover.report.incident import write_incident
 from cutover.report.page import write_report
 from cutover.report.validation import COMPARISON, completed, judging, write_reports, write_validation_reports
 from cutover.run.session import Session
@@ -19,11 +18,12 @@ from cutover.timeline.view import RunView, view_of
 
 def write_all(view: RunView) -> dict[str, str]:
     """Write what stays of a run anew from plan, journal and evidence; gives the files, by what they are. Safe to repeat."""
-    written = {
-        "report": write_report(view),
-        "incident_record": write_incident(view),
-        "validation": write_validation_reports(view),
-    }
+    written: dict[str, Path | None] = {"report": write_report(view)}
+    if view.timeline.last("rollback.started"):
+        from cutover.report.incident import write_incident
+
+        written["incident_record"] = write_incident(view)
+    written["validation"] = write_validation_reports(view)
     return {name: str(path) for name, path in written.items() if path is not None}
 
 

@@ -12,7 +12,6 @@ from rich.live import Live
 
 from cutover.console.events import Detail, lines_of
 from cutover.console.progress import Progress, progress_of
-from cutover.console.table import board
 from cutover.console.text import rich_console, short, text
 from cutover.core.times import between, moment
 from cutover.journal.record import Record
@@ -132,6 +131,8 @@ class Console(LiveView):
             elapsed = short(between(self._since or now.isoformat(), now.isoformat()))
             if self._leaves_nothing:
                 return text(f"run {progress.run}: reading the hosts and making a plan ({elapsed})", "dim")
+            from cutover.console.table import board  # where there is a terminal to draw on
+
             return board(progress, now, elapsed, self._out.width, height)
 
     @property

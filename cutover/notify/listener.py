@@ -3,18 +3,19 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from cutover.core.errors import ExitCode
+from cutover.core.errors import ExitCode, UsageError
 from cutover.core.secret import Secret
 from cutover.core.times import between
 from cutover.inventory.targets import Targets
 from cutover.inventory.variables import NoSecretError, read_secret
-from cutover.journal.journal import Journal
+from cutover.journal.journal import Journal, read
 from cutover.journal.record import Record
+from cutover.journal.rundir import RunDirs
 from cutover.notify.channels import Message, Sender, Sending, unusable
-from cutover.notify.escalation import VARIABLES, NoticeFacts, People, people
-from cutover.notify.eta import RunDurations, eta
+from cutover.notify.escalation import VARIABLES, Eta, NoticeFacts, People, people
 from cutover.plan.phases import COMMITTING, PHASES, phase_named
 
 Compose = Callable[[str, NoticeFacts, str], Message]  # the text of an event, by its facts and severity
@@ -139,7 +140,7 @@ class Notices:
     """
 
     def __init__(
-        self, announcer: Announcer, journal: Journal, environment: str, earlier: Sequence[RunDurations]
+        self, announcer: Announcer, journal: Journal, environment: str, earlier: "Sequence[RunDurations]"
     ) -> None:
         self._announcer, self._journal, self._environment, self._earlier = announcer, journal, environment, earlier
         sent = (record.data for record in journal.of("notice"))
@@ -210,3 +211,53 @@ class Notices:
             host = max(away, key=lambda name: away[name])
             took.append(("longest time without service", f"{away[host]:.1f} s, on {host}"))
         return tuple(took)
+
+
+# How long the rest of a run takes, by the median of earlier runs of the environment; unknown where there was none.
+
+MEASURED = 5  # runs that an ETA is measured by, the newest ones
+SEARCHED = 30  # run directories that are searched for them
+
+
+@dataclass(frozen=True)
+class RunDurations:
+    """What one confirmed run took: the number of its batches, and for each phase the seconds from its first start to the end."""
+
+    batches: int
+    rest: dict[str, float]
+
+
+def measured(records: Sequence[Record]) -> RunDurations | None:
+    """What a run took; None where it did not go through all phases at once and to its end."""
+    kinds = [record.kind for record in records]
+    if kinds.count("run.started") != 1 or "confirmed" not in kinds or "resumed" in kinds:
+        return None
+    end = [record.at for record in records if record.kind == "confirmed"][-1]
+    rest: dict[str, float] = {}
+    for record in records:
+        if record.kind == "phase.started":
+            rest.setdefault(record.phase, between(record.at, end))
+    whole = all(phase.name in rest for phase in PHASES)
+    return RunDurations(kinds.count("batch.started"), rest) if whole else None
+
+
+def eta(earlier: "Sequence[RunDurations]", phase: str, batches: int) -> Eta | None:
+    """How long a run of so many batches takes from the first start of a phase on; None: no run to measure by."""
+    alike = [run.rest[phase] for run in earlier if run.batches == batches]
+    return Eta(median(alike), len(alike)) if alike else None
+
+
+def earlier_runs(runs: RunDirs, environment: str, service: str) -> list[RunDurations]:
+    """What the newest runs of a service in an environment took that went through all phases."""
+    found: list[RunDurations] = []
+    for path in sorted(runs.root.glob("*/journal.jsonl"), reverse=True)[:SEARCHED]:
+        try:
+            records = read(path)
+        except UsageError:  # its chain is broken: `report` says so, and nothing is measured by it
+            continue
+        created = next((record.data for record in records if record.kind == "run.created"), {})
+        if (created.get("environment"), created.get("service")) == (environment, service):
+            found += filter(None, [measured(records)])
+        if len(found) == MEASURED:
+            break
+    return found

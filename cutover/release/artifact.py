@@ -21,11 +21,13 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cutover.core.errors import Problem, UsageError
-from cutover.release.spec import ReleaseSpec
 from cutover.release.wheels import Tree, compile_tree, digest_file, installed, list_files
+
+if TYPE_CHECKING:
+    from cutover.release.build import ReleaseSpec
 
 # Put the release's own files together: code, tests and launchers.
 
@@ -45,7 +47,7 @@ exec {interpreter} -S -P {run} "$@"
 """
 
 
-def stage(spec: ReleaseSpec, root: Path) -> Path:
+def stage(spec: "ReleaseSpec", root: Path) -> Path:
     """Copy code and tests below `root` and write bin/; caches, compiled and dot files stay behind."""
     unwanted = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
     for source, target in [(spec.tests, "tests"), *((path, f"app/{name}") for name, path in spec.code.items())]:
@@ -62,7 +64,7 @@ def stage(spec: ReleaseSpec, root: Path) -> Path:
     return root
 
 
-def _launcher(path: Path, spec: ReleaseSpec, does: str, python_path: str, run: str) -> None:
+def _launcher(path: Path, spec: "ReleaseSpec", does: str, python_path: str, run: str) -> None:
     environment = "".join(f" {name}={value}" for name, value in spec.environment.items())
     text = LAUNCHER.format(does=does, path=python_path, environment=environment, interpreter=spec.interpreter, run=run)
     path.write_text(text)
@@ -135,7 +137,7 @@ def _package(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def build(spec: ReleaseSpec) -> Artifact:
+def build(spec: "ReleaseSpec") -> Artifact:
     """Build the release, or find it built already; UsageError where an input is wrong."""
     site, testing = installed(spec.runtime_lock, spec), installed(spec.testing_lock, spec)
     spec.out.mkdir(parents=True, exist_ok=True)
@@ -174,7 +176,7 @@ def inspect(path: Path) -> Artifact:
     return _artifact(path, manifest)
 
 
-def _manifest(spec: ReleaseSpec, own: Path, site: Tree, testing: Tree) -> dict[str, Any]:
+def _manifest(spec: "ReleaseSpec", own: Path, site: Tree, testing: Tree) -> dict[str, Any]:
     files = {name: digest_file(own / name) for name in list_files(own)}
     files |= {f"site/{name}": digest for name, digest in site.files.items()}
     files |= {f"testing/{name}": digest for name, digest in testing.files.items()}

@@ -17,9 +17,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cutover.core.errors import Problem, UsageError
-from cutover.release.spec import ReleaseSpec
+
+if TYPE_CHECKING:
+    from cutover.release.build import ReleaseSpec
 
 # glibc of the oldest hosts that are served (Red Hat 8) down to what the oldest wheels ask for.
 GLIBC_MINORS = range(28, 16, -1)
@@ -44,7 +47,7 @@ class Tree:
     dependencies: Mapping[str, str]
 
 
-def installed(lock: Path, spec: ReleaseSpec) -> Tree:
+def installed(lock: Path, spec: "ReleaseSpec") -> Tree:
     """The packages of a lock file, installed for the hosts of a release; from the cache when they are there."""
     compiled_by = sys.version if spec.compilable else ""
     inputs = [lock.read_text(), spec.python, spec.machine, compiled_by, str(RECIPE)]
@@ -62,7 +65,7 @@ def installed(lock: Path, spec: ReleaseSpec) -> Tree:
     return Tree(entry / "tree", index["files"], index["dependencies"])
 
 
-def _make(lock: Path, spec: ReleaseSpec, entry: Path) -> None:
+def _make(lock: Path, spec: "ReleaseSpec", entry: Path) -> None:
     tree = entry / "tree"
     tree.mkdir(parents=True)
     dependencies = {}
@@ -77,7 +80,7 @@ def _make(lock: Path, spec: ReleaseSpec, entry: Path) -> None:
     (entry / "index.json").write_text(json.dumps(index, indent=1))
 
 
-def _pip_install(lock: Path, spec: ReleaseSpec, tree: Path) -> None:
+def _pip_install(lock: Path, spec: "ReleaseSpec", tree: Path) -> None:
     """Have pip choose for the hosts instead of for itself."""
     manylinux = [f"manylinux_2_{minor}" for minor in GLIBC_MINORS] + ["manylinux2014"]
     command = [

@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from cutover.core.errors import Locked, Problem
 from cutover.core.step import State
-from cutover.journal.process_id import identity, is_dead
 from cutover.remote.agent import HOW_TO_STEAL, Fenced, HostAgent
 from cutover.remote.fleet import HostOutcome, as_problems, failures, raise_all
 from cutover.remote.timeouts import ASK_S, REGAIN_S
@@ -182,3 +182,40 @@ def _renew(session: Session, name: str, done: threading.Event) -> None:
             session.lose(name, token, str(fenced))
         except Exception as failure:  # noqa: BLE001 - it is tried again; the host's own clock decides when it is too late
             session.record("lease.not_renewed", host=name, found=as_problems(failure, name)[0].found)
+
+
+# Which process holds a lease, so that another one on this machine can find out whether it still lives.
+
+PROC = Path("/proc")
+
+
+def identity() -> str:
+    """Boot, process namespace, process and its start: no other process is ever the same. Empty where the system does not say."""
+    numbering, started = _numbering(), _started(os.getpid())
+    return f"{numbering}/{os.getpid()}/{started}" if numbering and started else ""
+
+
+def is_dead(process: str) -> bool:
+    """Whether the process of an identity has certainly ended. One of another machine, or without an identity, may live."""
+    parts = process.split("/")
+    if len(parts) != 4 or "/".join(parts[:2]) != _numbering():
+        return False
+    return _started(int(parts[2])) != parts[3]
+
+
+def _numbering() -> str:
+    """Where process ids mean the same: this boot, this process namespace."""
+    try:
+        boot = (PROC / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{(PROC / 'self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """When a process was started, in ticks since boot; empty where there is none, or only its remains."""
+    try:
+        figures = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if figures[0] in ("Z", "X") else figures[19]

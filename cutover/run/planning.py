@@ -10,8 +10,7 @@ from cutover.core.host import Host
 from cutover.core.step import State, Step
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import utc_now
-from cutover.plan.diff import diff, structural_diff
-from cutover.plan.masking import Mask
+from cutover.plan.diff import Mask, diff, structural_diff
 from cutover.plan.phases import BAKES, PHASES, READS_FACTS, ROLLBACK
 from cutover.plan.plan import Change, FileDiff, HostPlan, Plan, PlannedFile, ServicePlan, batches
 from cutover.plan.render import Rendered

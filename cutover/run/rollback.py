@@ -15,7 +15,6 @@ from cutover.core.step import State
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read, utc_now
 from cutover.journal.pending_rollbacks import pending_rollbacks
-from cutover.journal.process_id import identity
 from cutover.journal.rundir import RunDir
 from cutover.plan.phases import ROLLBACK
 from cutover.remote.agent import HostAgent
@@ -25,6 +24,7 @@ from cutover.run.history import HostRun, Known, ask, directory_of, known_run, re
 from cutover.run.leases import (
     dead_holders,
     holder,
+    identity,
     refuse_living_holders,
     refuse_wrong_nonce,
     regain,

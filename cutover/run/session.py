@@ -21,8 +21,7 @@ from cutover.core.step import State
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDir
-from cutover.notify.eta import earlier_runs
-from cutover.notify.listener import Announcer, Notices
+from cutover.notify.listener import Announcer, Notices, earlier_runs
 from cutover.plan.gate import Finding
 from cutover.plan.phases import COMMITTING, PREPARING, Phase
 from cutover.plan.plan import HostPlan, Plan

@@ -12,8 +12,7 @@ from cutover.core.secret import Secret
 from cutover.journal.journal import Journal, read
 from cutover.notify.channels import Message, Sender
 from cutover.notify.escalation import NoticeFacts, People
-from cutover.notify.eta import measured
-from cutover.notify.listener import NOBODY, Announcer, Notices, addresses_of
+from cutover.notify.listener import NOBODY, Announcer, Notices, addresses_of, measured
 from cutover.notify.texts import Texts
 from cutover.plan.phases import PHASES
 from cutover.run.session import recorded_end

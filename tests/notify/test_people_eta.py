@@ -7,7 +7,7 @@ import pytest
 from cutover.journal.journal import Journal
 from cutover.journal.rundir import RunDirs
 from cutover.notify.escalation import Eta
-from cutover.notify.eta import earlier_runs, eta, measured
+from cutover.notify.listener import earlier_runs, eta, measured
 from tests.timeline.runs import Tape, failing, rolled_back, success
 
 # A run of `success`: phases of 1 s, two batches of three phases and 3 s of watching.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cutover.core.secret import Secret
-from cutover.plan.masking import Mask
+from cutover.plan.diff import Mask
 from cutover.plan.plan import FileDiff
 from cutover.plan.steps import file
 from cutover.run.planning import _file_diff

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cutover.release.spec import ReleaseSpec
+from cutover.release.build import ReleaseSpec
 from tests.release.toys import OTHER
 
 

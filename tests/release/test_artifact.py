@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from cutover.core.errors import UsageError
 from cutover.release.artifact import build, inspect
-from cutover.release.spec import ReleaseSpec, spec_of
+from cutover.release.build import ReleaseSpec, spec_of
 from tests.release.toys import HERE, OTHER, problem_of, replace, unpack
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cutover.release.artifact import build
-from cutover.release.spec import ReleaseSpec
+from cutover.release.build import ReleaseSpec
 from tests.release.toys import (
     CACHE,
     OTHER,

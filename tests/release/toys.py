@@ -11,7 +11,7 @@ import pytest
 
 from cutover.core.errors import UsageError
 from cutover.release.artifact import Artifact, build
-from cutover.release.spec import ReleaseSpec
+from cutover.release.build import ReleaseSpec
 from tests.checkout import ROOT
 
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"

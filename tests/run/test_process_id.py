@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from cutover.journal import process_id
-from cutover.journal.process_id import identity, is_dead
+from cutover.run import leases
+from cutover.run.leases import identity, is_dead
 from tests.waiting import wait_until
 
 
 def of_another_process() -> tuple[str, "subprocess.Popen[str]"]:
-    program = "from cutover.journal.process_id import identity; print(identity(), flush=True); input()"
+    program = "from cutover.run.leases import identity; print(identity(), flush=True); input()"
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -41,6 +41,6 @@ def test_who_is_elsewhere_or_unknown_may_live(process: str) -> None:
 
 def test_where_the_system_does_not_say_nobody_is_dead(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     here = identity()
-    monkeypatch.setattr(process_id, "PROC", tmp_path)
+    monkeypatch.setattr(leases, "PROC", tmp_path)
     assert identity() == ""
     assert is_dead(here) is False
