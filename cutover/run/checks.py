@@ -22,7 +22,7 @@ from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
 from cutover.plan.plan import HostPlan
 from cutover.plan.service import load_service
-from cutover.remote.transport import Result, Shell
+from cutover.remote.transport import DeadlinePassed, Result, Shell
 from cutover.run.session import Session
 
 # Ask all hosts at once what their checks will ask: checks run one after another, and during an outage each round trip counts.
@@ -34,18 +34,23 @@ GIVEN = {"host", "wanted", "host_name"}  # what a check may ask for and still be
 
 
 class Remembering:
-    """A shell that keeps what the host answered while it is gathering, and gives each answer out once."""
+    """A shell that keeps what the host answered while it is gathering, and gives each answer out once.
+
+    A host that let the deadline of one question pass is not asked the next ones of these checks: each would take as long.
+    """
 
     def __init__(self, shell: Shell) -> None:
         self.name = shell.name
         self._gathering = False
         self._shell = shell
         self._answers: dict[str, deque[Result]] = defaultdict(deque)
+        self._silent: DeadlinePassed | None = None
 
     @contextmanager
     def gathering(self) -> Iterator[None]:
         """Begin anew: forget what nobody asked for, keep what is answered meanwhile, and give that out afterwards."""
         self._answers.clear()
+        self._silent = None
         self._gathering = True
         yield
         self._gathering = False
@@ -55,7 +60,13 @@ class Remembering:
         waiting = self._answers[script]
         if not self._gathering and waiting:
             return waiting.popleft()
-        result = self._shell.shell(script, deadline=deadline)
+        if self._silent is not None:
+            raise self._silent
+        try:
+            result = self._shell.shell(script, deadline=deadline)
+        except DeadlinePassed as silent:
+            self._silent = silent
+            raise
         if self._gathering:
             waiting.append(result)
         return result

@@ -22,8 +22,8 @@ from cutover.run.session import Session
 # Arm the hosts' own revert: whoever goes silent from here on, a host that is not confirmed goes back by itself.
 
 
-def arm(session: Session, hosts: Sequence[str]) -> list[Problem]:
-    """Arm it on hosts; gives the problems of those where that failed."""
+def arm(session: Session, hosts: Sequence[str], deadline: float = ARM_S) -> list[Problem]:
+    """Arm it on hosts; gives the problems of those where that failed, or took longer."""
 
     def arm_one(agent: HostAgent) -> object:
         return agent.arm(
@@ -34,7 +34,7 @@ def arm(session: Session, hosts: Sequence[str]) -> list[Problem]:
             budget_s=session.times.rollback_budget,
         )
 
-    problems = failures(session.fleet.each(arm_one, hosts, deadline=ARM_S))
+    problems = failures(session.fleet.each(arm_one, hosts, deadline=deadline))
     lacking = {problem.host for problem in problems}
     session.record("armed", hosts=[name for name in hosts if name not in lacking], confirm_s=session.times.confirm)
     return problems

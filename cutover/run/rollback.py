@@ -19,7 +19,7 @@ from cutover.journal.rundir import RunDir
 from cutover.plan.phases import ROLLBACK
 from cutover.remote.agent import HostAgent
 from cutover.remote.fleet import raise_all, reached
-from cutover.remote.timeouts import ASK_S, SETTLE_S, TRY_AGAIN_S, times_of
+from cutover.remote.timeouts import ASK_S, REGAIN_S, SETTLE_S, TRY_AGAIN_S, times_of
 from cutover.run.history import HostRun, Known, ask, directory_of, known_run, remembered_if_possible, settle_what_is
 from cutover.run.leases import (
     dead_holders,
@@ -148,7 +148,7 @@ def look_again_or_end(session: Session) -> bool:
 
 def arm_again(session: Session) -> None:
     """Arm the hosts' own revert for as long as they are between the versions; one that cannot be armed goes back all the same."""
-    for problem in arm(session, [name for name in session.tokens if name not in session.already]):
+    for problem in arm(session, [name for name in session.tokens if name not in session.already], REGAIN_S):
         session.record_failed(ROLLBACK, problem)
 
 

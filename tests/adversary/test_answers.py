@@ -1,6 +1,7 @@
 """A host whose root answers in the agent's place: without end, huge, slow. The controller's memory and time are its own."""
 
 import resource
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 
 from cutover.remote.agent import AgentFailed, HostAgent
 from cutover.remote.transport import DeadlinePassed, Flooded, RemoteError
+from tests.lab.support import V1, Checkout, Hosts
 
 if TYPE_CHECKING:
     from tests.realhost import RealHost
@@ -48,3 +50,40 @@ def test_it_is_not_listened_to_for_longer_than_an_answer_can_be(
     with pytest.raises(error):
         agent.status()
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024 < GROWS_MB
+
+
+# What root puts between the controller and the agent: so many true answers, and then something else.
+BETWEEN = """#!/usr/bin/python3
+import os, subprocess, sys, threading, time
+agent = subprocess.Popen(["/usr/bin/sudo", *sys.argv[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+def asked():
+    while said := os.read(0, 1 << 16):
+        agent.stdin.write(said)
+        agent.stdin.flush()
+threading.Thread(target=asked, daemon=True).start()
+for _ in range({true}):
+    line = agent.stdout.readline()
+    os.write(1, line) if line else sys.exit(0)
+{evil}
+"""
+
+
+def test_the_others_go_back_and_the_controller_stays_small_where_one_host_floods_it(
+    hosts: Hosts, checkout: Checkout
+) -> None:
+    before = hosts.fingerprint("lab1")
+    done = checkout.yes("cutover", "--serial", "100%", hosts="lab1:lab2")
+    assert done.code == 0, str(done)
+    script = BETWEEN.format(true=4, evil=EVIL["a flood"][0])  # once the way back has begun
+    hosts.inside("lab2", f"cat > {IN_PLACE} <<'END'\n{script}END\nchmod 0755 {IN_PLACE}")
+    running, most = checkout.start("rollback", "--yes", hosts="lab1:lab2"), 0
+    while (now := running.most_mb) is not None:
+        most = max(most, now)
+        time.sleep(0.02)
+    answer = running.answer()
+    hosts.inside("lab2", f"rm {IN_PLACE}; pkill -KILL -u deploy python3 || [ $? = 1 ]")
+    assert answer.code == 5, str(answer)
+    assert {error["host"] for error in answer.errors} == {"lab2"}, str(answer)
+    assert hosts.inside("lab1", f"systemctl is-active {V1}") == "active\n"
+    hosts.same_as({"lab1": before["lab1"]})
+    assert 0 < most < 200  # MB

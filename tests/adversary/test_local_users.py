@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from cutover.plan.service import load_service, thresholds
+from tests.checkout import ROOT
 from tests.lab.support import DATA, V2, Checkout, Hosts, journal
 
 pytestmark = pytest.mark.lab
@@ -12,6 +14,7 @@ pytestmark = pytest.mark.lab
 # As another user: whatever can be read of the scratch places of `shadow`, for as long as it runs.
 READING = "while :; do cat /tmp/kpi-shadow-*/* /tmp/kpi-shadow-*/*/* 2>/dev/null; sleep 0.01; done"
 CONNECTIONS = 1000
+LATE_S = thresholds(load_service(ROOT, "abaco"), {})["late_tape_seconds"]["warn"]
 # As another user: many connections that say a byte a second, each opened again when it is closed.
 HOLDING = f"""
 import socket, time
@@ -82,6 +85,10 @@ def test_many_slow_connections_of_a_user_neither_stop_the_service_nor_hide_it(ho
             assert hosts.inside("lab1", f'python3 -c "{ASKING}" && sleep 1') == "200\n"
         hosts.quiet("lab1")  # all that came in meanwhile is taken
     assert int(hosts.inside("lab1", done)) > tapes
+    # From its last byte until it was moved to the others that are done.
+    moved = hosts.inside("lab1", f"find {DATA}/done -name '*.csv' -newer /tmp/nobodys -printf '%C@ %T@\\n'").split("\n")
+    waited = [float(done) - float(written) for done, written in map(str.split, filter(None, moved))]
+    assert max(waited) < LATE_S
     assert hosts.inside("lab1", process) == before
 
 

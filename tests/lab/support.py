@@ -158,6 +158,12 @@ class Running:
         wait_until(check, every=0.05)
         return self
 
+    @property
+    def most_mb(self) -> int | None:
+        """The most memory that it has had so far, in MB; None once it has ended."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()  # stays until it is waited for
+        return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), None)
+
     def answer(self, patience: float = PATIENCE_S) -> Answer:
         """Its end. Everything but the one document goes to stderr."""
         code = self._process.wait(patience)
@@ -381,7 +387,7 @@ def build_broken(checkout: Checkout) -> str:
     (checkout.root / "roles" / "abaco" / "tests" / "test_host_says.py").write_text(FAILING)
     script = (
         "import sys, yaml; from pathlib import Path; from cutover.plan.service import PythonArtifact;"
-        "from cutover.release.artifact import build; from cutover.release.spec import spec_of;"
+        "from cutover.release.artifact import build; from cutover.release.build import spec_of;"
         "written = yaml.safe_load(Path('roles/abaco/service.yml').read_text())['artifact'] | {'into': '/r', 'current': '/c'};"
         "print(build(spec_of(Path('.').absolute(), PythonArtifact(**written), *sys.argv[1:])).path)"
     )

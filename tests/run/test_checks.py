@@ -12,7 +12,7 @@ from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding, decide
 from cutover.plan.phases import Phase
 from cutover.remote.fleet import Fleet
-from cutover.remote.transport import Lost, Result
+from cutover.remote.transport import DeadlinePassed, Lost, Result
 from cutover.run import verify
 from cutover.run.checks import Checked, run_checks
 from tests.run.fakehosts import host_plan, targets_of
@@ -32,7 +32,7 @@ class Shell:
     """A host that says the same to whatever it is asked, until it is lost."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.said, self.lost = name, "inactive\n", False
+        self.name, self.said, self.lost, self.silent = name, "inactive\n", False, False
         self.asked: list[str] = []
 
     def shell(self, script: str, *, deadline: float) -> Result:
@@ -41,6 +41,8 @@ class Shell:
         self.asked.append(script)
         if self.lost:
             raise Lost(self.name, "the connection was lost")
+        if self.silent:
+            raise DeadlinePassed(self.name, "no answer within 70.0 s")
         return Result(0, self.said.encode(), b"")
 
 
@@ -193,3 +195,14 @@ def test_settings_of_whoever_runs_it_change_nothing(hosts: Hosts, monkeypatch: p
     (hosts.root / "conftest.py").write_text("")
     found = hosts.check("def test_it(host, request):\n    assert not request.config.pluginmanager.hasplugin('timeout')")
     assert verdicts(found) == {"a": Verdict.PASS, "b": Verdict.PASS}
+
+
+def test_a_host_that_let_a_deadline_pass_is_asked_no_more_in_these_checks(hosts: Hosts) -> None:
+    hosts.shells["a"].silent = True
+    second = PASSES.replace("test_it", "test_that").replace("is-active", "is-enabled")
+    findings = hosts.check(PASSES + second)
+    assert [one.verdict for one in findings if one.host == "a"] == [Verdict.ERROR, Verdict.ERROR]
+    assert [one.verdict for one in findings if one.host == "b"] == [Verdict.PASS, Verdict.PASS]
+    assert len(hosts.shells["a"].asked) == 1
+    hosts.shells["a"].silent = False
+    assert {one.verdict for one in hosts.check(PASSES + second)} == {Verdict.PASS}
