@@ -13,7 +13,7 @@ pytestmark = pytest.mark.lab
 
 # As another user: whatever can be read of the scratch places of `shadow`, for as long as it runs.
 READING = "while :; do cat /tmp/kpi-shadow-*/* /tmp/kpi-shadow-*/*/* 2>/dev/null; sleep 0.01; done"
-CONNECTIONS = 1000
+CONNECTIONS = 1500  # more than the files that the unit may have open
 LATE_S = thresholds(load_service(ROOT, "abaco"), {})["late_tape_seconds"]["warn"]
 # As another user: many connections that say a byte a second, each opened again when it is closed.
 HOLDING = f"""
