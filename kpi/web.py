@@ -25,6 +25,9 @@ STOP_SECONDS = 0.05  # the default of 0.5 would be added to every stop of the se
 WHOLE_SECONDS = 5.0  # a connection, from its first byte to its last
 ANYBODYS = 16  # connections at once
 RESERVED = 16  # more, of root and of the service's own user
+AT_ONCE = (
+    128  # connections that are accepted before it is known whose they are: far less than the files that we may open
+)
 
 
 class Web:
@@ -57,7 +60,7 @@ class Web:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 1024
+    request_queue_size = 4096  # as net.core.somaxconn of Linux, which bounds it
 
     def __init__(self, *arguments: Any) -> None:
         self.stopping = threading.Event()
@@ -67,7 +70,7 @@ class _Server(ThreadingHTTPServer):
         self.socket.setblocking(False)
 
     def serve(self) -> None:
-        """Take connections until `stopping`. All that wait are taken at once: whose they are is one question for all of them."""
+        """Take connections until `stopping`, as many at once as may be: whose they are is one question for all of them."""
         while not self.stopping.is_set():
             select.select([self.socket], [], [], STOP_SECONDS)
             waiting = [*self._waiting()]
@@ -80,7 +83,7 @@ class _Server(ThreadingHTTPServer):
             self._end_late()
 
     def _waiting(self) -> Iterator[tuple[socket.socket, tuple[str, int]]]:
-        for _ in range(self.request_queue_size):
+        for _ in range(AT_ONCE):
             try:
                 request, client = self.socket.accept()
             except OSError:  # none waits any more, or it went away while it waited
@@ -122,9 +125,14 @@ class _Server(ThreadingHTTPServer):
 
 
 def _ours() -> frozenset[tuple[str, int]]:
-    """The ends of this host's connections that root or our own user has opened (proc(5), /proc/net/tcp)."""
+    """The ends of this host's connections that root or our own user has opened (proc(5), /proc/net/tcp); none where that is unknown."""
     found = set()
-    for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]:
+    try:
+        lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    except OSError as unknown:  # no more files may be opened: the next round asks again, and this thread must not end
+        sys.stderr.write(f"whose connections wait is not known: {unknown}\n")
+        return frozenset()
+    for line in lines:
         _, end, *_, owner = line.split()[:8]
         if int(owner) in (0, os.getuid()):
             address, port = end.split(":")
