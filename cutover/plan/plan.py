@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -96,11 +97,17 @@ class Plan(_Frozen):
     hosts: dict[str, HostPlan]
     files: dict[str, PlannedFile]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """What is approved: the digest over everything in the plan."""
+        """What is approved: the digest over everything in the plan, which is frozen; a copy with other parts has its own."""
         document = self.model_dump(mode="json")
         return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> "Plan":
+        """Copy it, and never the fingerprint, which is about what is in it."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("fingerprint", None)
+        return copy
 
     def of_host(self, name: str) -> "Plan":
         """What one host keeps of it, so that any machine can go back from there."""

@@ -207,8 +207,7 @@ class ServiceRole:
 
     def files(self, name: str) -> list[Path]:
         """The standard file of that name and the role's own, those that exist: they add up."""
-        paths = (self.root / "roles" / role / name for role in (STANDARD, self.name))
-        return [path for path in paths if path.exists()]
+        return role_files(self.root, self.name, name)
 
     @cached_property
     def rules(self) -> tuple[Document, dict[str, Any]]:
@@ -226,6 +225,12 @@ class ServiceRole:
             return Service.model_validate(filled)
         except ValidationError as wrong:
             raise UsageError(_problem(self.document, error, variables.host) for error in wrong.errors()) from wrong
+
+
+def role_files(root: Path, service: str, name: str) -> list[Path]:
+    """The standard file of that name and that of the service's role, those that exist: they add up."""
+    paths = (root / "roles" / role / name for role in (STANDARD, service))
+    return [path for path in paths if path.exists()]
 
 
 def services(root: Path) -> list[str]:

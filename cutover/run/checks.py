@@ -21,7 +21,7 @@ from cutover.core.verdict import Verdict
 from cutover.plan.gate import Finding
 from cutover.plan.phases import Phase
 from cutover.plan.plan import HostPlan
-from cutover.plan.service import load_service
+from cutover.plan.service import role_files
 from cutover.remote.transport import DeadlinePassed, Result, Shell
 from cutover.run.session import Session
 
@@ -231,13 +231,15 @@ def words_of(item: pytest.Item) -> tuple[str, str]:
     return proves.strip().rstrip("."), advice.strip()
 
 
-# Nothing of the checkout's pytest settings, not testinfra's own plugin, whose `host` would win over ours, and no conftest.py
-# that somebody has put beside the checks, which could give each of them its hosts a second time.
-# Plugins that checks do without: testinfra's own would ask this machine; the others cost time during an outage, or have limits.
+# Nothing of the checkout's pytest settings, no installed plugin (testinfra's own would ask this machine: its `host` would win over
+# ours), and no conftest.py that somebody has put beside the checks, which could give each of them its hosts a second time.
+# Of pytest's own plugins, those are off that checks do without: they cost time during an outage. What a check prints is dropped
+# (`redirect_stdout` below); capturing file descriptors would take the live table's too.
 OFF = (
-    "cacheprovider", "pytest11.testinfra", "terminal", "unraisableexception", "threadexception", "timeout", "xdist", "xdist.looponfail",
+    "cacheprovider", "capture", "legacypath", "logging", "terminal", "threadexception", "unraisableexception", "warnings",
 )  # fmt: skip
 OPTIONS = [
+    "--disable-plugin-autoload",
     "--noconftest",
     *(f"-pno:{name}" for name in OFF),
     "--import-mode=importlib",  # a service's own checks have the names of the standard ones
@@ -256,7 +258,7 @@ def check_hosts(session: Session, phase: Phase, hosts: Sequence[str]) -> list[Fi
 def run_checks(root: Path, service: str, phase: Phase, checked: Checked, junit: Path | None = None) -> list[Finding]:
     """One finding for each check and host; a session that checks nothing, or something else, is an ERROR of every host."""
     # Without any file, pytest would run all tests that it finds from here; so it is given one that is missing, and says so.
-    files = [str(path) for path in load_service(root, service).files(f"checks/{phase.name}.py")]
+    files = [str(path) for path in role_files(root, service, f"checks/{phase.name}.py")]
     files = files or [str(root / "roles" / "standard" / "checks" / f"{phase.name}.py")]
     results, said = Findings(), StringIO()
     options = [*OPTIONS, f"--rootdir={root}", *files, *([f"--junit-xml={junit}"] if junit else [])]
