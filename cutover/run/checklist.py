@@ -256,9 +256,10 @@ def _answered(name: str, line: ChecklistLine, answer: ChecklistAnswer | None) ->
 
 def _proven(name: str, line: ChecklistLine, findings: Sequence[Finding]) -> Polled:
     """A line by the findings of its names. A name that nothing was found under proves nothing."""
-    patterns = line.machine or ()
-    unseen = [pattern for pattern in patterns if not any(fnmatchcase(one.name, pattern) for one in findings)]
-    about = [one for one in findings if any(fnmatchcase(one.name, pattern) for pattern in patterns)]
+    names = {one.name for one in findings}  # each of them on every host
+    meant = {pattern: {name for name in names if fnmatchcase(name, pattern)} for pattern in line.machine or ()}
+    unseen = [pattern for pattern, matched in meant.items() if not matched]
+    about = [one for one in findings if any(one.name in matched for matched in meant.values())]
     verdict = worst([Verdict.INCONCLUSIVE] * bool(unseen) + [one.verdict for one in about])
     noted = [f"{one.host}: {one.message}" for one in about if one.verdict is not Verdict.PASS]
     hosts = {one.host for one in about if one.host}

@@ -101,7 +101,7 @@ def is_finite(value: object) -> bool:
 def test_the_audit_trail_has_events_of_v2(host: Any, wanted: HostPlan) -> None:
     """The audit trail's last records follow each other, and V2 has added some. If not: the audit trail was cut or edited; roll back."""
     trail = f"{wanted.variables['abaco_data']}/audit/trail.jsonl"
-    lines = host.check_output("tail -n 200 %s", trail).split("\n")  # not splitlines: a name may hold U+2028
+    lines = host.check_output("tail -n 50 %s", trail).split("\n")  # not splitlines: a name may hold U+2028
     records = [record for record in map(parsed, lines) if record is not None]
     assert records, f"{trail} has no record"
     loose = [
