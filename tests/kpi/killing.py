@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,10 +50,13 @@ class Storm:
             stop.set()
             thread.join()
 
-    def kill(self, command: Sequence[str], ready: str, cwd: Path) -> None:
-        """Start a service and kill it: mostly at work, now and then while it starts."""
+    def kill(
+        self, command: Sequence[str], ready: str, cwd: Path, *, after: Callable[[], object] = lambda: True
+    ) -> None:
+        """Start a service and kill it: mostly at work, now and then while it starts, never before ``after`` holds."""
         early = self.dice.random() < 0.25
         with _started(command, "" if early else ready, cwd) as process:
+            wait_until(after)
             time.sleep(self.dice.uniform(0.0, 0.4 if early else 0.15))
             self.kills["starting" if early else "at work"] += 1
             process.kill()
