@@ -25,9 +25,8 @@ STOP_SECONDS = 0.05  # the default of 0.5 would be added to every stop of the se
 WHOLE_SECONDS = 5.0  # a connection, from its first byte to its last
 ANYBODYS = 16  # connections at once
 RESERVED = 16  # more, of root and of the service's own user
-AT_ONCE = (
-    128  # connections that are accepted before it is known whose they are: far less than the files that we may open
-)
+AT_ONCE = 128  # accepted before it is known whose they are: far less than the files that we may open
+ESTABLISHED = "01"  # the state of a socket in /proc/net/tcp
 
 
 class Web:
@@ -74,7 +73,7 @@ class _Server(ThreadingHTTPServer):
         while not self.stopping.is_set():
             select.select([self.socket], [], [], STOP_SECONDS)
             waiting = [*self._waiting()]
-            ours = _ours() if len(self._since) + len(waiting) > ANYBODYS else frozenset()
+            ours = _ours(self.server_address[1]) if len(self._since) + len(waiting) > ANYBODYS else frozenset()
             for request, client in waiting:
                 if self._has_place(request, is_ours=client in ours):
                     self._answer(request, client)
@@ -124,8 +123,11 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def _ours() -> frozenset[tuple[str, int]]:
-    """The ends of this host's connections that root or our own user has opened (proc(5), /proc/net/tcp); none where that is unknown."""
+def _ours(port: int) -> frozenset[tuple[str, int]]:
+    """The ends of connections to a port of ours that root or our own user holds open (proc(5), /proc/net/tcp); none where unknown.
+
+    The kernel gives a connection that its owner has closed to root: of those that are open alone it says whose they are.
+    """
     found = set()
     try:
         lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
@@ -133,10 +135,10 @@ def _ours() -> frozenset[tuple[str, int]]:
         sys.stderr.write(f"whose connections wait is not known: {unknown}\n")
         return frozenset()
     for line in lines:
-        _, end, *_, owner = line.split()[:8]
-        if int(owner) in (0, os.getuid()):
-            address, port = end.split(":")
-            found.add((socket.inet_ntoa(int(address, 16).to_bytes(4, "little")), int(port, 16)))
+        _, end, other_end, state, *_, owner = line.split()[:8]
+        if state == ESTABLISHED and int(other_end.partition(":")[2], 16) == port and int(owner) in (0, os.getuid()):
+            address, _, number = end.partition(":")
+            found.add((socket.inet_ntoa(int(address, 16).to_bytes(4, "little")), int(number, 16)))
     return frozenset(found)
 
 

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from cutover.agent import batch, lease, process, revert
 from cutover.agent.clock import SILENCE_S, boot_id, now, process_age
 from cutover.agent.durable import make_directory, read_json, write_json
-from cutover.agent.state_dir import Refusal, StateDir, journal_heads, note_head
+from cutover.agent.state_dir import KNOWN_RUNS, Refusal, StateDir, journal_heads, note_head
 from cutover.agent.work import CannotChange, Work, look_at, work_off
 
 MEASURING = {"command", "http"}  # a command of the release measures; waiting for an endpoint changes nothing
@@ -125,12 +125,12 @@ def record(state_dir: StateDir, request: Request) -> Answer:
 
 
 def status(state_dir: StateDir, _request: Request) -> Answer:
-    """Lease, armed revert, and every run that this host remembers, newest first."""
+    """Lease, armed revert, and the runs that this host remembers, newest first."""
     runs = sorted((path for path in state_dir.runs.glob("*") if (path / "plan.json").exists()), reverse=True)
     return {
         "lease": lease.current(state_dir),
         "revert": revert.state(state_dir),
-        "runs": [_known(path) for path in runs],
+        "runs": [_known(path) for path in runs[:KNOWN_RUNS]],
         "boot_id": boot_id(),
         "at": now(),
     }

@@ -13,6 +13,8 @@ import errno
 import hashlib
 import json
 import os
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -219,8 +221,11 @@ def make_directories(path: Path, mode: int = 0o755) -> None:
                 os.mkdir(name, mode, dir_fd=folder)
 
 
-def copy(source: Path, seen: os.stat_result, target: Path) -> Item:
-    """Copy a file or link, or make the directory; gives its item. The copy is ours, and nobody else may do more with it than before."""
+def copy(source: Path, seen: os.stat_result, target: Path, until: float = float("inf")) -> Item:
+    """Copy a file or link, or make the directory; gives its item. The copy is ours, and nobody else may do more with it than before.
+
+    Of a file that grows no more is copied than was `seen`; TimeoutError where that takes longer than `until` (time.monotonic()).
+    """
     mode = 0o600 | S_IMODE(seen.st_mode) & 0o777
     if S_ISDIR(seen.st_mode):
         with parent(target) as (folder, name):
@@ -231,14 +236,18 @@ def copy(source: Path, seen: os.stat_result, target: Path) -> Item:
         _symlink(target, to)
         return same_file(seen) | {"link": to}
     with reading(source) as old:
-        return same_file(os.fstat(old.fileno())) | write_stream(target, old, mode)
+        return same_file(os.fstat(old.fileno())) | write_stream(target, old, mode, most=seen.st_size, until=until)
 
 
-def write_stream(path: Path, source: IO[bytes], mode: int = 0o600) -> Item:
-    """Write all that is left of an open file to a new one; gives its sha256 and size."""
+def write_stream(
+    path: Path, source: IO[bytes], mode: int = 0o600, *, most: int = sys.maxsize, until: float = float("inf")
+) -> Item:
+    """Write what is left of an open file, `most` bytes of it, to a new one; gives its sha256 and size."""
     digest, size = hashlib.sha256(), 0
     with _create(path, mode) as new:
-        while chunk := source.read(CHUNK):
+        while chunk := source.read(min(CHUNK, most - size)):
+            if time.monotonic() > until:
+                raise TimeoutError(errno.ETIMEDOUT, f"not copied in time, after {size} of its bytes", str(path))
             digest.update(chunk)
             size += new.write(chunk)
     return {"sha256": digest.hexdigest(), "size": size}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 from cutover.agent.clock import PIPES_S
 from cutover.agent.work import CannotChange
+
+OUTPUT_MOST = 8 << 20  # bytes of standard output, and of standard error
+CHUNK = 1 << 16
 
 # For the programs that we start: nothing is inherited from the login.
 CLEAN_ENVIRONMENT = {
@@ -26,7 +30,7 @@ class ProcessResult(NamedTuple):
     stdout: str
     stderr: str
     seconds: float
-    end: str = "exited"  # exited | signal N | deadline passed | not found
+    end: str = "exited"  # exited | signal N | deadline passed | more than N bytes of output | not found
 
 
 def run(argv: Sequence[str], *, deadline_s: float, user: str | None = None) -> ProcessResult:
@@ -47,16 +51,59 @@ def run(argv: Sequence[str], *, deadline_s: float, user: str | None = None) -> P
         )
     except (FileNotFoundError, LookupError, ValueError) as missing:  # no such program, or no such user
         return ProcessResult(None, "", str(missing), time.monotonic() - started, "not found")
-    try:
-        out, err = process.communicate(timeout=max(deadline_s, 0.01))
-        end = "exited" if process.returncode >= 0 else f"signal {-process.returncode}"
-    except subprocess.TimeoutExpired:
+    output = _Output(process)
+    end = output.read_until(started + deadline_s)
+    if end:
         _kill_session(process.pid)
-        out, err = _rest(process)
-        end = "deadline passed"
+        output.read_until(
+            time.monotonic() + PIPES_S
+        )  # a process that left the session may hold the pipes open for ever
+    else:
+        end = "exited" if process.returncode >= 0 else f"signal {-process.returncode}"
     code = process.returncode if end == "exited" else None
-    stdout, stderr = (output.decode(errors="backslashreplace") for output in (out, err))
-    return ProcessResult(code, stdout, stderr, time.monotonic() - started, end)
+    return ProcessResult(code, *output.close(), time.monotonic() - started, end)
+
+
+class _Output:
+    """What a program writes, as far as it is kept: it may belong to others, and memory is the host's."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._read: dict[IO[bytes], bytearray] = {}
+        self._open = selectors.DefaultSelector()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                self._read[pipe] = bytearray()
+                self._open.register(pipe, selectors.EVENT_READ)
+
+    def read_until(self, end: float) -> str:
+        """Read until the program has ended, which is no word at all, or why it is not waited for any longer."""
+        while self._open.get_map():
+            for key, _ in self._open.select(max(end - time.monotonic(), 0.01)):
+                pipe = cast("IO[bytes]", key.fileobj)
+                chunk = os.read(key.fd, CHUNK)
+                if not chunk:
+                    self._open.unregister(pipe)
+                self._read[pipe] += chunk[: OUTPUT_MOST - len(self._read[pipe])]
+                if len(self._read[pipe]) >= OUTPUT_MOST:
+                    return f"more than {OUTPUT_MOST} bytes of output"
+            if self._open.get_map() and time.monotonic() >= end:
+                return "deadline passed"
+        try:
+            self._process.wait(max(end - time.monotonic(), 0.01))
+        except subprocess.TimeoutExpired:
+            return "deadline passed"
+        return ""
+
+    def close(self) -> tuple[str, str]:
+        """Both outputs as far as they were read."""
+        self._open.close()
+        for pipe in self._read:
+            pipe.close()
+        with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: PID 1 gets it
+            self._process.wait(PIPES_S)
+        stdout, stderr = (bytes(read).decode(errors="backslashreplace") for read in self._read.values())
+        return stdout, stderr
 
 
 def run_or_fail(argv: Sequence[str], *, deadline_s: float) -> ProcessResult:
@@ -75,16 +122,3 @@ def _kill_session(leader: int) -> None:
             with suppress(ProcessLookupError):  # it ended by itself
                 if os.getsid(int(entry.name)) == leader:
                     os.kill(int(entry.name), signal.SIGKILL)
-
-
-def _rest(process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
-    """The output until the end; a process that left the session may hold the pipes open for ever, so not all may come."""
-    try:
-        return process.communicate(timeout=PIPES_S)
-    except subprocess.TimeoutExpired as held:
-        for pipe in (process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
-        with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: PID 1 gets it
-            process.wait(timeout=PIPES_S)
-        return held.output or b"", held.stderr or b""

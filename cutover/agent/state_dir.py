@@ -16,6 +16,7 @@ from cutover.agent.durable import read_json, sha256_bytes, write_atomically, wri
 from cutover.agent.paths import require_ours
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9-]{0,63}"  # of a run: the name of a directory, here and on the controller
+KNOWN_RUNS = 100  # of a host, the newest: what is older lies on its disk, and nobody goes on with it
 SCHEMA = 1  # of everything below the state directory; a newer one is refused, not guessed at
 
 

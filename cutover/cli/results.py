@@ -81,8 +81,8 @@ def written_if_possible(ask: Ask, view: RunView) -> dict[str, str]:
     """What stays of the run, as far as it can be written."""
     try:
         return write_all(view)
-    except OSError as unwritten:
-        say_problem(ask, f"the reports were not written: {unwritten}", view.run)
+    except Exception as unwritten:  # noqa: BLE001 - whatever it is, it must not hide how the run ended
+        say_problem(ask, f"the reports were not written: {type(unwritten).__name__}: {unwritten}", view.run)
         return {}
 
 

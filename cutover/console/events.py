@@ -121,7 +121,7 @@ def _append(path: Path, text: str) -> None:
     """In one write, so that lines of several processes do not mix."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(file, text.encode())
+        os.write(file, text.encode(errors="backslashreplace"))
     finally:
         os.close(file)
 
@@ -235,6 +235,7 @@ _EVENTS: dict[str, Callable[[Data], Iterator[RunEvent]]] = {
     "rollback.owed": _one("owed", lambda d: f"a rollback; next: {d['next']}"),
     "resumed": _one("resumed", lambda d: f"by {d['by']}: {d['found']}"),
     "confirming": _one("confirming", lambda _: "every gate opened", Detail.VERBOSE),
+    "listener.lost": _one(Verdict.WARN, lambda d: f"{d['listener']} shows no more of this run: {d['found']}"),
     "journal.set_aside": _one(Verdict.WARN, lambda d: f"an earlier journal was renamed to {d['as_']}: {d['found']}"),
     "run.finished": _finished,
     "notice": _notice,

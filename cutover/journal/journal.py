@@ -100,13 +100,13 @@ class Journal:
         return code not in (errno.ENOSPC, errno.EDQUOT)
 
     def _show(self, record: Record) -> None:
-        """Show a record to the listeners. A terminal that was closed, or a pipe that nobody reads, ends no run: it is dropped."""
+        """Show a record to the listeners. One that fails (a closed terminal, text that it cannot show) ends no run: it is dropped."""
         for listener in list(self._listeners):
             try:
                 listener(record)
-            except OSError as gone:
+            except Exception as gone:  # noqa: BLE001 - whatever it is, the hosts wait for what comes next
                 self._listeners.remove(listener)
-                self.write("listener.lost", listener=type(listener).__name__, found=str(gone))
+                self.write("listener.lost", listener=type(listener).__name__, found=f"{type(gone).__name__}: {gone}")
 
     def of(self, *kinds: str) -> list[Record]:
         """All records of some kinds so far."""

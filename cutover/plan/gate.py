@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, Field, ValidationError
 
 from cutover.core.errors import Problem
 from cutover.core.step import Step
@@ -110,7 +112,31 @@ def said_no(plan: Plan) -> list[Problem]:
 
 
 # Causes: what a program that a host ran reports as wrong, so that a problem names it and not only the key that differs.
-# A judging document has `issues` at its top: a list of {"where", "found", "next", "verdict"}, of which only `found` must be there.
+# A judging document has `status` and `checks` by name; it and its checks have `issues`: a list of {"where", "found", "next", "verdict"},
+# of which only `found` must be there.
+
+
+class _Check(BaseModel):
+    status: Verdict
+    n: Annotated[int, Field(strict=True, ge=0)] = 0
+    issues: list[dict[str, Any]] = []
+    words: str = ""
+
+
+class _Judging(BaseModel):
+    status: Verdict
+    checks: dict[str, _Check]
+    issues: list[dict[str, Any]] = []
+    timestamp: str | None = None
+
+
+def judging_document(value: object) -> dict[str, Any] | None:
+    """A judging document as a host's program gave it; None where it is not one."""
+    try:
+        _Judging.model_validate(value)
+    except ValidationError:
+        return None
+    return cast("dict[str, Any]", value)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def unit_files_read(name: str, units: Sequence[str], **extra: Any) -> Step:
     return Step(id=name, kind="unit_files", words=words, args=args, desired={"stale": []}, **extra)
 
 
-def snapshot(
+def snapshot(  # noqa: PLR0913 - one argument for each thing that a snapshot may need
     name: str,
     directory: str,
     run: str,
@@ -95,15 +95,23 @@ def snapshot(
     reuse: str | None = None,
     differs: Mapping[str, str] | None = None,
     not_while: str | None = None,
+    within_s: float | None = None,
     **extra: Any,
 ) -> Step:
     """A verified, read-only snapshot; `differs` names entries whose digest must not be the given one.
 
-    With not_while, once the snapshot that is reused exists, it is not taken while that unit runs.
+    With not_while, once the snapshot that is reused exists, it is not taken while that unit runs; with within_s (seconds) not
+    when it takes longer.
     """
     words = f"snapshot {', '.join(entry['name'] for entry in entries)} to {directory}"
-    args = {"directory": directory, "run": run, "entries": [dict(entry) for entry in entries], "reuse": reuse}
+    args: dict[str, Any] = {
+        "directory": directory,
+        "run": run,
+        "entries": [dict(one) for one in entries],
+        "reuse": reuse,
+    }
     args |= {"not_while": not_while} if not_while else {}
+    args |= {"within_s": within_s} if within_s else {}
     desired: dict[str, Any] = {"exists": True, "run": run, "verified": True, "read_only": True}
     desired |= {f"digests.{entry}": {"not": digest} for entry, digest in (differs or {}).items()}
     return Step(id=name, kind="snapshot", words=words, args=args, desired=desired, **extra)
@@ -155,7 +163,7 @@ def command(
 ) -> Step:
     """A program of the release, run once; its JSON document is the measurement that `desired` judges (document.<key>)."""
     args = {"name": name, "argv": list(argv), "timeout_s": timeout_s, "user": user}
-    return Step(id=name, kind="command", words=words, args=args, desired={"ran": True, **desired}, **extra)
+    return Step(id=name, kind="command", words=words, args=args, desired={"end": "exited", **desired}, **extra)
 
 
 def http(

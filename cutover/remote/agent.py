@@ -155,8 +155,8 @@ class HostAgent:
         how, _, number = done["end"].partition(" ")
         if done["end"] == "deadline passed":
             raise DeadlinePassed(self.name, f"no end of the command within {deadline:.1f} s")
-        if done["end"] == "not found":
-            raise AgentFailed(self.name, f"agent shell: {done['stderr']}")
+        if done["exit_code"] is None and how != "signal":
+            raise AgentFailed(self.name, f"agent shell: {done['end']}: {done['stderr'][-1000:]}")
         signal = Signals(int(number)).name.removeprefix("SIG") if how == "signal" else None
         stdout, stderr = done["stdout"].encode(), done["stderr"].encode()
         return Result(done["exit_code"], stdout, stderr, signal)

@@ -4,14 +4,17 @@ Each is checked where it comes in, with sizes; what is wrong with one is that ho
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from cutover.agent.state_dir import RUN_ID
+from cutover.agent.state_dir import KNOWN_RUNS, RUN_ID
 
 DEEPEST = 64  # lists and objects in each other
+LARGEST = 2**63  # of any number: beyond it not even arithmetic is sure to go well
+HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # it may be one; only in pairs can it be written anywhere
 
 Text = Annotated[str, Field(max_length=1 << 20)]
 Word = Annotated[str, Field(max_length=1000)]
@@ -79,10 +82,10 @@ class KnownRun(_Answer):
     """A run that the host remembers."""
 
     run: RunId
-    batches: list[Name]
+    batches: Annotated[list[Name], Field(max_length=1000)]
     state: RunState | None
     reverted: Reverted | None
-    heads: list[Head]
+    heads: Annotated[list[Head], Field(max_length=1000)]
 
 
 class Outcome(_Answer):
@@ -132,7 +135,7 @@ class Status(_Answer):
 
     lease: Lease
     revert: Revert
-    runs: list[KnownRun]
+    runs: Annotated[list[KnownRun], Field(max_length=KNOWN_RUNS)]
     boot_id: Word
     at: Word
 
@@ -204,13 +207,14 @@ class Unreadable(Exception):
 def parse(verb: str, line: bytes) -> tuple[bool, Document]:
     """Whether an answer is ok, and the answer; Unreadable where it is not an answer to this verb."""
     try:
-        document = json.loads(line)
+        document = json.loads(line.decode())  # bytes would be taken for UTF-16 as well
+        if HALF_A_CHARACTER.search(line):
+            json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as wrong:
         raise Unreadable(f"{wrong}: {line[:200]!r}") from None
     if not isinstance(document, dict) or not isinstance(document.get("ok"), bool):
         raise Unreadable(f"it does not say whether it is ok: {line[:200]!r}")
-    if _depth(document) > DEEPEST:
-        raise Unreadable(f"more than {DEEPEST} lists and objects in each other")
+    _refuse_unusable(document)
     try:
         (ANSWERS[verb] if document["ok"] else FAILED).validate_python(document)
     except ValidationError as wrong:
@@ -220,14 +224,14 @@ def parse(verb: str, line: bytes) -> tuple[bool, Document]:
     return document["ok"], document
 
 
-def _depth(value: Any) -> int:
-    """How deep lists and objects stand in each other, without going deeper than may be."""
-    deepest, todo = 0, [(value, 1)]
+def _refuse_unusable(document: Document) -> None:
+    """Unreadable where lists and objects stand too deep in each other, or a number is none, or too large to reckon with."""
+    todo: list[tuple[Any, int]] = [(document, 1)]
     while todo:
         here, depth = todo.pop()
-        inner = here.values() if isinstance(here, dict) else here if isinstance(here, list) else ()
-        deepest = max(deepest, depth)
-        if depth > DEEPEST:
-            break
-        todo.extend((one, depth + 1) for one in inner if isinstance(one, dict | list))
-    return deepest
+        if isinstance(here, dict | list):
+            if depth > DEEPEST:
+                raise Unreadable(f"more than {DEEPEST} lists and objects in each other")
+            todo.extend((one, depth + 1) for one in (here.values() if isinstance(here, dict) else here))
+        elif isinstance(here, int | float) and not -LARGEST <= here <= LARGEST:  # NaN is not between them
+            raise Unreadable(f"a number beyond {LARGEST}, or none: {str(here)[:100]}")

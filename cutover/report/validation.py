@@ -7,6 +7,7 @@ from typing import Any
 
 from cutover.core.errors import Problem
 from cutover.core.verdict import Verdict, worst
+from cutover.plan.gate import judging_document
 from cutover.timeline.presentation import Validation
 from cutover.timeline.timeline import Timeline
 from cutover.timeline.view import RunView
@@ -43,10 +44,9 @@ def host_documents(timeline: Timeline, shown: Validation) -> dict[str, Document]
 
 
 def judging(value: object) -> Document | None:
-    """A judging document, with its checks and issues; None where a host gave something else."""
-    if not isinstance(value, dict) or not isinstance(value.get("checks"), dict):
-        return None
-    return value | {"issues": value.get("issues", [])}
+    """A judging document as a host gave it, with its issues; None where it gave something else."""
+    judged = judging_document(value)
+    return None if judged is None else judged | {"issues": judged.get("issues", [])}
 
 
 def completed(
@@ -67,12 +67,12 @@ def _unjudged(checks: Iterable[str], why: Problem) -> Document:
 def fleet_document(documents: Mapping[str, Document]) -> Document:
     """The fleet's report: for each check the worst of the hosts, with the values of each. A host without one is INCONCLUSIVE."""
     names = dict.fromkeys(name for found in documents.values() for name in found["checks"])
-    hosts = {host: str(Verdict(found["status"])) for host, found in documents.items()}
+    hosts = {host: found["status"] for host, found in documents.items()}
     return {
         "status": str(worst(Verdict(status) for status in hosts.values())),
         "checks": {name: _check(name, documents) for name in names},
         "timestamp": max((str(at) for found in documents.values() if (at := found.get("timestamp"))), default=None),
-        "issues": [{"host": host} | issue for host, found in documents.items() for issue in found["issues"]],
+        "issues": [issue | {"host": host} for host, found in documents.items() for issue in found["issues"]],
         "hosts": hosts,
     }
 

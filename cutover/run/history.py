@@ -15,7 +15,7 @@ from cutover.plan.phases import COMMITTING, ROLLBACK
 from cutover.plan.plan import HostPlan, Plan
 from cutover.remote.fleet import Fleet, failures, reached
 from cutover.remote.timeouts import ASK_S
-from cutover.run.kept_plans import plan_of
+from cutover.run.kept_plans import Keepers, plan_of
 from cutover.run.session import Reached, Session
 
 COMMITS = [phase.name for phase in COMMITTING]
@@ -213,17 +213,19 @@ def known_run(
         found = f"no host knows run {run}; they know {', '.join(on_hosts[:5]) or 'none'}"
         raise UsageError(Problem(path="--run", found=found, next="name one of these"))
     alone: Known | None = None
+    keepers = Keepers(fleet)
     for candidate in [run] if run else on_hosts:
-        known, unread = known_of(fleet, targets, candidate, statuses)
+        kept = plan_of(keepers, targets, candidate, statuses)
+        known = None if kept.plan is None else Known(candidate, kept.plan, statuses, anew=kept.anew)
         if known is not None and (run or wanted(known)):
             if alone is not None and alone.claimants != known.claimants:
                 raise _ambiguous(alone, known)
             if run or known.signed or len(known.claimants) > 1:
-                return alone or known, [*silent, *unread]
+                return alone or known, [*silent, *kept.problems]
             alone = alone or known
             continue
         # Where what a host keeps of an earlier run cannot be believed, that matters as long as it was not taken back.
-        silent += [one for one in unread if run or HostRun.of(statuses.get(one.host), candidate).owed]
+        silent += [one for one in kept.problems if run or HostRun.of(statuses.get(one.host), candidate).owed]
     return alone, silent
 
 
@@ -232,15 +234,6 @@ def _ambiguous(alone: Known, other: Known) -> UsageError:
     found = f"this host alone knows run {alone.run}, and nobody signed its plan; {', '.join(other.claimants)} had run {other.run}"
     next_ = f"`--run {other.run}` or `--run {alone.run}`; where nobody began the latter, see who has root on that host"
     return UsageError(Problem(found, next_, host=host, path="--run"))
-
-
-def known_of(
-    fleet: Fleet, targets: Targets, run: str, statuses: Mapping[str, State]
-) -> tuple[Known | None, list[Problem]]:
-    """A run by its plan (None where there is none that may be believed), and hosts whose part of it is not known."""
-    kept = plan_of(fleet, targets, run, statuses)
-    known = None if kept.plan is None else Known(run, kept.plan, statuses, anew=kept.anew)
-    return known, kept.problems
 
 
 def directory_of(runs: RunDirs, known: Known) -> RunDir:

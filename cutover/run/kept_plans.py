@@ -6,7 +6,8 @@ host keeps, only the facts about itself are used.
 """
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -20,12 +21,14 @@ from cutover.journal import signing
 from cutover.journal.journal import utc_now
 from cutover.journal.rundir import runs_of
 from cutover.plan.plan import Plan, joined
-from cutover.remote.agent import sources_digest
-from cutover.remote.fleet import Fleet, failures
+from cutover.remote.agent import HostAgent, sources_digest
+from cutover.remote.fleet import Fleet, HostOutcome, failures
 from cutover.remote.timeouts import ASK_S
+from cutover.remote.transport import DeadlinePassed
 from cutover.run.planning import plan_anew
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+LATE = f"not asked for another plan: it let a question pass, or took {ASK_S:g} s for its plans of newer runs"
 UNSIGNED = "sign plans: keep inventory/<env>/allowed_signers, and have a key in ssh-agent when a plan is approved"
 
 
@@ -80,12 +83,36 @@ def sign(plan: Plan, targets: Targets) -> tuple[State | None, str]:
     return {"statement": approval.text().decode(), "signature": signature.decode()}, ""
 
 
-def plan_of(fleet: Fleet, targets: Targets, run: str, statuses: Mapping[str, State]) -> KeptPlan:
+class Keepers:
+    """The hosts, asked for their part of one run after another. Who let a question pass, or took ASK_S in all, is not asked again.
+
+    A host could make up runs without end, and the others wait for the plan of the one that is theirs.
+    """
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
+        self._took = dict.fromkeys(fleet.agents, 0.0)  # seconds
+
+    def ask(self, run: str, hosts: Sequence[str]) -> dict[str, HostOutcome[State | None]]:
+        """What each of these hosts keeps of a run."""
+
+        def asked(agent: HostAgent) -> State | None:
+            began = time.monotonic()
+            kept = agent.plan(run)
+            self._took[agent.name] += time.monotonic() - began
+            return kept
+
+        late = {name: DeadlinePassed(name, LATE) for name in hosts if self._took[name] >= ASK_S}
+        answers = self._fleet.each(asked, [name for name in hosts if name not in late], deadline=ASK_S)
+        self._took |= {name: ASK_S for name, answer in answers.items() if answer.error is not None}
+        return answers | {name: HostOutcome(error=error) for name, error in late.items()}
+
+
+def plan_of(keepers: Keepers, targets: Targets, run: str, statuses: Mapping[str, State]) -> KeptPlan:
     """The plan of a run that these hosts know, by this machine's own copy, and for hosts that it lacks by what they keep."""
     own = _own(targets, run)
     holding = [name for name, status in statuses.items() if any(entry["run"] == run for entry in status["runs"])]
-    asked = [name for name in holding if own is None or name not in own.hosts]
-    answers = fleet.each(lambda agent: agent.plan(run), asked, deadline=ASK_S)
+    answers = keepers.ask(run, [name for name in holding if own is None or name not in own.hosts])
     parts, signed, problems = (
         [] if own is None else [own],
         {} if own is None else {"": own.fingerprint},

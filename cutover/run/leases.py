@@ -79,7 +79,7 @@ def take_leases(session: Session) -> None:
 
 
 def take_leases_as_far_as_possible(session: Session) -> None:
-    """Take the leases of the hosts that answer: a sick host keeps no other from going back. Locked where another run holds one."""
+    """Take the leases of the hosts that give them: no host keeps another from going back. Locked where a run holds all that answer."""
     session.leases.enter_context(held(session, all_or_none=False))
 
 
@@ -89,12 +89,11 @@ def held(
 ) -> Iterator[None]:
     """Take the leases of all hosts, renew them in the background, give them back in the end."""
     outcomes = _begin(session, plans)
-    fatal = {
-        name: one for name, one in outcomes.items() if one.error and (all_or_none or isinstance(one.error, Locked))
-    }
-    if fatal:
-        _give_back(session)
-    raise_all(fatal)
+    if all_or_none or all(one.error for one in outcomes.values()):
+        fatal = {name: one for name, one in outcomes.items() if all_or_none or isinstance(one.error, Locked)}
+        if any(one.error for one in fatal.values()):
+            _give_back(session)
+        raise_all(fatal)
     try:
         with _renewed(session):
             yield

@@ -41,8 +41,8 @@ def rollback(session: Session) -> tuple[str, ...]:
     """Take every touched host of a run back to the old release, verified. Gives the hosts; none: nothing to do.
 
     Hosts that went back by themselves are judged, and count as settled from then on. MixedFleet (5) names the hosts that cannot
-    be asked, of which nobody knows whether they are on the new release, and those that were not chosen and stay there. Locked (6)
-    where another run holds a host: nothing is done then. A holder that has died on this machine holds nothing.
+    be asked or that another run holds, of which nobody knows whether they are on the new release, and those that were not chosen
+    and stay there. Locked (6) where another run holds all that answer. A holder that has died on this machine holds nothing.
     """
     story = (
         find_run_or_end, approve, open_found_journal, take_leases_as_far_as_possible, look_again_or_end, arm_again, take_back,
@@ -221,12 +221,12 @@ def _take_back_who_answers(session: Session, hosts: Sequence[str]) -> tuple[list
     _take_over_reverts(session)
     if hosts and {problem.host for problem in taken} >= set(hosts):
         raise Locked(taken)
-    silent = [problem for problem in gone if problem.host in hosts]
-    answer = [name for name in hosts if name not in {problem.host for problem in silent}]
+    taken, silent = ([problem for problem in some if problem.host in hosts] for some in (taken, gone))
+    answer = [name for name in hosts if name not in {problem.host for problem in (*taken, *silent)}]
     already = [name for name in answer if name in session.already]
     shut = {problem.host for problem in recheck(session, ROLLBACK, already).problems} if already else set()
     left = [name for name in answer if name not in already or name in shut]
-    return (run_phase(session, ROLLBACK, left).problems if left else []), silent
+    return [*taken, *(run_phase(session, ROLLBACK, left).problems if left else [])], silent
 
 
 def _take_over_reverts(session: Session) -> None:

@@ -11,7 +11,7 @@ from cutover.core.verdict import Verdict, worst
 from cutover.inventory.targets import Targets
 from cutover.journal.journal import read, utc_stamp
 from cutover.journal.rundir import RunDir
-from cutover.plan.gate import Finding, causes_in, causes_of, joined_causes, judge_outcomes
+from cutover.plan.gate import Finding, causes_in, causes_of, joined_causes, judge_outcomes, judging_document
 from cutover.plan.phases import BAKES, COMMITTING, PHASES, READS_FACTS, ROLLBACK, STAGES, Phase, phase_named
 from cutover.plan.roles import NO_RELEASE, ReleaseFacts, RunFacts, contexts, functions_of, steps_of
 from cutover.remote.agent import HostAgent
@@ -208,8 +208,8 @@ def _compared(host: str, steps: Sequence[Step], outcomes: Sequence[State]) -> li
     seen = {outcome["id"]: outcome for outcome in outcomes}
     findings: list[Finding] = []
     for step in steps:
-        document = seen[step.id]["after"].get("document") if step.id in seen else None
-        if not isinstance(document, dict) or not isinstance(document.get("checks"), dict):
+        document = judging_document(seen[step.id]["after"].get("document")) if step.id in seen else None
+        if document is None:
             outcome = seen.get(step.id, {"error": "the step was not run"})
             differs = "; ".join(filter(None, [outcome.get("error"), *outcome.get("differences", [])]))
             found = f"not compared: {joined_causes(causes_of(outcome)) or differs or 'no output'}"
@@ -218,7 +218,7 @@ def _compared(host: str, steps: Sequence[Step], outcomes: Sequence[State]) -> li
         for name, check in document["checks"].items():
             where = f"{SHADOW}.{name}"
             issues = [Finding(host, where, one.verdict, one.found, one.next) for one in causes_in(check.get("issues"))]
-            findings += issues or [Finding(host, where, Verdict(check["status"]), check["words"])]
+            findings += issues or [Finding(host, where, Verdict(check["status"]), check.get("words", name))]
     return findings
 
 

@@ -49,6 +49,8 @@ def test_an_exit_status_of_0_is_not_enough_where_a_document_is_desired(said: str
         (["sh", "-c", "exit 3"], "exited", 3),
         (["sh", "-c", "kill -9 $$"], "signal 9", "none"),
         (["/nowhere/bin/kpi"], "not found", "none"),
+        (["yes"], f"more than {process.OUTPUT_MOST} bytes of output", "none"),
+        (["sh", "-c", "yes >&2"], f"more than {process.OUTPUT_MOST} bytes of output", "none"),
     ],
 )
 def test_each_end_has_its_name_and_only_an_exit_has_a_code(argv: list[str], end: str, code: object) -> None:

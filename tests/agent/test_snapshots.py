@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cutover.agent import paths
+from cutover.agent import durable, paths
 from cutover.agent.modules import units
 from cutover.agent.work import State
 from tests.agent import doing
@@ -213,3 +213,27 @@ class TestReuse:
         kept.write_bytes(b"X")
         outcome = take(tmp_path / "s/final", live, reuse=tmp_path / "s", only="metrics")
         assert (outcome["ok"], outcome["after"]["verified"]) == (False, False)
+
+
+def test_what_has_no_room_on_the_disk_is_not_copied_and_the_largest_is_named(tmp_path: Path, live: Path) -> None:
+    """The service's user may make files of any size, which take no room themselves."""
+    os.truncate(live / "metrics/a.json", 1 << 43)
+    outcome = take(tmp_path / "s", live, only="metrics")
+    assert not outcome["ok"]
+    assert f"the largest: {live}/metrics/a.json, {1 << 43} bytes" in outcome["error"]
+    assert not (tmp_path / "s").exists()
+
+
+def test_of_a_file_that_grows_is_copied_what_was_there(tmp_path: Path, live: Path) -> None:
+    file = live / "metrics/a.json"
+    seen = file.stat()
+    file.write_text("12345")
+    assert durable.copy(file, seen, tmp_path / "copy")["size"] == 1
+    assert (tmp_path / "copy").read_text() == "1"
+
+
+def test_copying_ends_in_its_time(tmp_path: Path, live: Path) -> None:
+    args = {"directory": str(tmp_path / "s"), "run": RUN, "entries": entries(live), "within_s": 0.0}
+    outcome = doing.do("snapshot", args, {"exists": True})
+    assert (outcome["ok"], (tmp_path / "s").exists()) == (False, False)
+    assert "not copied in time" in outcome["error"]

@@ -178,12 +178,15 @@ def test_a_journal_that_was_cut_is_found_out_by_what_a_host_has_heard(path: Path
         again.refuse_cut([head])
 
 
-def test_a_listener_that_is_gone_ends_no_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "fault", [BrokenPipeError(32, "Broken pipe"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "no")]
+)
+def test_a_listener_that_is_gone_ends_no_run(tmp_path: Path, fault: Exception) -> None:
     journal = Journal(tmp_path / "j", ticking())
     heard: list[str] = []
 
     def terminal(_record: Record) -> None:
-        raise BrokenPipeError(32, "Broken pipe")
+        raise fault
 
     journal.listen(terminal)
     journal.listen(lambda record: heard.append(record.kind))

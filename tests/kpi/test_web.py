@@ -52,7 +52,7 @@ def test_others_get_so_many_and_our_own_user_some_more(served: Web, monkeypatch:
     monkeypatch.setattr(web, "WHOLE_SECONDS", 3600.0)
     whose = web._ours
     with ExitStack() as stack:
-        monkeypatch.setattr(web, "_ours", frozenset)
+        monkeypatch.setattr(web, "_ours", lambda _port: frozenset())
         others = opened(served, ANYBODYS + 40, stack)
         wait_until(lambda: sum(map(is_open, others)) == ANYBODYS)
         monkeypatch.setattr(web, "_ours", whose)
@@ -60,6 +60,16 @@ def test_others_get_so_many_and_our_own_user_some_more(served: Web, monkeypatch:
         ours = opened(served, RESERVED + 5, stack)
         wait_until(lambda: sum(map(is_open, ours)) == RESERVED)
     wait_until(lambda: healthy(served))
+
+
+def test_connections_that_others_have_closed_are_not_ours(served: Web) -> None:
+    """Until they are forgotten, a minute later, the kernel says that they are root's."""
+    for _ in range(5):
+        with ExitStack() as stack:
+            opened(served, 1, stack)
+    with ExitStack() as stack:
+        (one,) = opened(served, 1, stack)
+        assert web._ours(served.port) == {one.getsockname()}
 
 
 def test_a_connection_is_ended_however_slowly_it_speaks(served: Web) -> None:

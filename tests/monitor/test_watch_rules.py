@@ -125,7 +125,7 @@ def test_a_figure_that_is_null_is_inconclusive_and_after_four_looks_a_failure() 
     assert host.see()["error_rate"].verdict is PASS
 
 
-@pytest.mark.parametrize("odd", [float("nan"), float("inf"), "46", True, None, [46]])
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), "46", True, None, [46], 10**400, -(10**400)])
 def test_what_is_no_number_was_not_measured(odd: Any) -> None:
     assert watched().see(resources__memory_mb=odd)["memory"].verdict is INCONCLUSIVE
     assert watched().see(figures=odd)["audit_chain"].verdict is INCONCLUSIVE

@@ -3,10 +3,13 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from cutover.core.errors import Problem
 from cutover.report.incident import write_incident
-from cutover.report.validation import completed, fleet_document, write_validation_reports
+from cutover.report.validation import completed, fleet_document, judging, write_validation_reports
 from cutover.timeline.presentation import presentation
 from cutover.timeline.view import view_of
 from tests.checkout import ROOT
@@ -29,6 +32,28 @@ def test_the_fleet_report_has_the_shape_of_the_seeds(tmp_path: Path) -> None:
     assert fleet["checks"]["performance"]["n"] == 6
     host = json.loads((run.path / "hosts" / "h1" / "production_validation_report.json").read_text())
     assert host == report("PASS") | {"host": "h1", "run": run.id}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": "GOOD"},
+        {"status": None},
+        {"checks": {"performance": []}},
+        {"checks": {"performance": {"status": "PASS", "n": "6"}}},
+        {"checks": {"performance": {"status": "PASS", "issues": [None]}}},
+        {"issues": {"found": "x"}},
+    ],
+)
+def test_what_is_not_a_judging_document_is_no_document(wrong: dict[str, Any]) -> None:
+    """Else one host would keep the report of all from being written."""
+    assert judging(report("PASS")) is not None
+    assert judging(report("PASS") | wrong) is None
+
+
+def test_a_host_names_no_other_in_its_issues() -> None:
+    said = report("WARN") | {"issues": [{"verdict": "FAIL", "found": "x", "next": "y", "host": "h2"}]}
+    assert [issue["host"] for issue in fleet_document({"h1": said})["issues"]] == ["h1"]
 
 
 def test_the_worst_host_decides_and_is_named() -> None:

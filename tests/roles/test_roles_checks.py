@@ -19,7 +19,9 @@ RUN = "20260102T030405Z-abc123"
 
 def snapshot(place: Path, tree: str, **files: str) -> None:
     """A snapshot of one tree, with its manifest."""
-    digests = {name: {"sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in files.items()}
+    digests = {
+        name: {"sha256": hashlib.sha256(text.encode()).hexdigest(), "size": len(text)} for name, text in files.items()
+    }
     (place / tree).mkdir(parents=True)
     for name, text in files.items():
         (place / tree / name).write_text(text)
@@ -104,6 +106,24 @@ def test_metrics_of_v1_that_are_others_than_they_were_are_seen(
     if not restored:
         (place / ".restored/final").unlink()
     with pytest.raises(AssertionError, match=lost) if lost else nullcontext():
+        rollback.test_the_state_is_there(host, wanted)
+
+
+@pytest.mark.parametrize("what", ["link", "fifo", "hole"])
+def test_what_the_service_put_in_the_place_of_its_metrics_is_not_read(
+    host: Any, wanted: HostPlan, systemctl: Path, what: str
+) -> None:
+    systemctl.write_text("inf\n")
+    file = Path(wanted.service.state[0].path) / "a"
+    file.unlink()
+    if what == "link":
+        file.symlink_to("/dev/zero")
+    elif what == "fifo":
+        os.mkfifo(file)
+    else:
+        file.touch()
+        os.truncate(file, 1 << 40)
+    with pytest.raises(AssertionError, match=r"a: (another than it was|a link)"):
         rollback.test_the_state_is_there(host, wanted)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cutover.agent.state_dir import KNOWN_RUNS
 from cutover.core.errors import MixedFleet
 from cutover.remote.agent import AgentFailed, HostAgent
 from cutover.remote.transport import Lost, Result
@@ -30,12 +31,20 @@ WRONG: dict[str, bytes] = {
     "a run with dots": json.dumps({**STATUS, "runs": [{**RUN, "run": "zzz.x"}]}).encode(),
     "a run of another type": json.dumps({**STATUS, "runs": [{**RUN, "state": []}]}).encode(),
     "a batch that is a path": json.dumps({**STATUS, "runs": [{**RUN, "batches": ["a/../../b"]}]}).encode(),
+    "half a character": json.dumps({**STATUS, "boot_id": "\ud800"}).encode(),
+    "half a character in a name": json.dumps({**STATUS, "\udfff": 1}).encode(),
+    "half a character in its bytes": json.dumps(STATUS).encode()[:-1] + b', "x": "\xed\xa0\x80"}',
+    "UTF-16": json.dumps(STATUS).encode("utf-16"),
+    "400 digits": json.dumps({**STATUS, "x": 10**400}).encode(),
+    "a number without end": json.dumps({**STATUS, "x": float("inf")}).encode(),
+    "more runs than a host remembers": json.dumps({**STATUS, "runs": [RUN] * (KNOWN_RUNS + 1)}).encode(),
     "a long word": json.dumps({**STATUS, "boot_id": "x" * 2000}).encode(),
 }
 
 
-def test_a_true_answer_passes() -> None:
-    line = json.dumps({**STATUS, "runs": [RUN]})
+@pytest.mark.parametrize("said", [{}, {"x": "\U0001f600 \\ud800"}])
+def test_a_true_answer_passes(said: dict[str, Any]) -> None:
+    line = json.dumps({**STATUS, "runs": [RUN], **said})
     agent = HostAgent(FakeTransport("a", lambda _: says(line + "\n")), state_dir="/state")
     assert agent.status()["runs"] == [RUN]
 
@@ -74,4 +83,22 @@ def test_the_others_go_back_all_the_same(
     _, end = confirmed.rollback()
     assert isinstance(end, MixedFleet)
     assert "a" in {problem.host for problem in end.problems}
+    assert (on_v2(world, "a"), is_on_v1(world, "b")) == (True, True)
+
+
+def test_a_host_that_says_that_another_run_holds_it_keeps_no_other_from_going_back(
+    world: World, confirmed: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = world.host("a").answer
+
+    def held(call: Call) -> Result:
+        if json.loads(call.stdin[int(call.argv[5]) :])["verb"] != "begin":
+            return real(call)
+        return says(json.dumps({"ok": False, "reason": "locked", "message": "run x holds this host"}) + "\n")
+
+    monkeypatch.setattr(world.host("a"), "answer", held)
+    _, end = confirmed.rollback()
+    assert isinstance(end, MixedFleet)
+    assert {problem.host for problem in end.problems} == {"a"}
+    assert "run x holds this host" in str(end)
     assert (on_v2(world, "a"), is_on_v1(world, "b")) == (True, True)

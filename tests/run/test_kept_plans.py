@@ -13,10 +13,12 @@ from cutover.core.errors import MixedFleet, Refused, UsageError
 from cutover.journal import signing
 from cutover.plan.plan import HostPlan, Plan
 from cutover.remote.agent import sources_digest
+from cutover.remote.transport import DeadlinePassed, Result
 from cutover.run import kept_plans, planning
 from tests.evidence.bundles import ANN, allow, key
 from tests.run.fakehosts import RUN, World, host_plan, is_on_v1, plan_of, targets_of
 from tests.run.killing import HOSTS, Machine, killed, on_v2
+from tests.transports import Call
 
 pytestmark = pytest.mark.usefixtures("machines")
 
@@ -138,6 +140,30 @@ def test_a_newer_run_that_one_host_alone_knows_is_not_taken_for_the_one_that_is_
     assert on_v2(world, "a", "b")
     assert asking.rollback(RUN)[1] is None
     assert (is_on_v1(world, "a"), is_on_v1(world, "b")) == (True, True)
+
+
+def test_a_host_that_makes_up_runs_and_is_silent_about_them_is_asked_once(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question may take its whole time, and the others wait for the plan of the run that is theirs."""
+    assert machine(world, tmp_path / "one", None).begin() is None
+    for number in range(20):
+        made_up = kept(world, "b").parent.with_name(f"2099010{number // 10}T00000{number % 10}Z-ffffff")
+        shutil.copytree(kept(world, "b").parent, made_up)
+    real, asked = world.host("b").answer, []
+
+    def silent(call: Call) -> Result:
+        if json.loads(call.stdin[int(call.argv[5]) :])["verb"] == "plan":
+            asked.append(call)
+            raise DeadlinePassed("b", "no answer")
+        return real(call)
+
+    monkeypatch.setattr(world.host("b"), "answer", silent)
+    _, end = machine(world, tmp_path / "other", None).rollback()
+    assert len(asked) == 1
+    assert isinstance(end, MixedFleet)
+    assert {problem.host for problem in end.problems} == {"b"}
+    assert is_on_v1(world, "a")
 
 
 def test_a_signature_of_another_run_or_key_is_none(

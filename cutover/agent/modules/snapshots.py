@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 from typing import Any
 
 from cutover.agent import durable, paths, process
-from cutover.agent.clock import SMALL_COMMAND_S, now
+from cutover.agent.clock import FOREVER_S, SMALL_COMMAND_S, now
 from cutover.agent.modules.units import look_unit, refuse_while_running
 from cutover.agent.work import Args, CannotChange, State, Work
 
 MANIFEST = "manifest.json"
+LEFT_FREE = 64 << 20  # bytes of a disk that copies leave to the service and to the engine
 SCHEMA = 4
 KINDS = {"file": S_ISREG, "link": S_ISLNK, "tree": S_ISDIR}
 
@@ -69,7 +71,7 @@ def manifest_of(directory: Path) -> State | None:
 def take_snapshot(args: Args, _desired: Args, _before: State, work: Work) -> None:
     """Copy args["entries"] into args["directory"]; unchanged files are linked from the snapshot args["reuse"] where named.
 
-    Where that snapshot exists, nothing is taken while the unit args["not_while"] runs.
+    Where that snapshot exists, nothing is taken while the unit args["not_while"] runs. Copying takes args["within_s"] at most.
     """
     directory = Path(args["directory"])
     if paths.status(directory):
@@ -80,9 +82,10 @@ def take_snapshot(args: Args, _desired: Args, _before: State, work: Work) -> Non
     paths.require_ours(directory.parent)
     earlier = _copies(Path(args["reuse"])) if args.get("reuse") else {}
     left_out: list[str] = []
+    copying = Work(deadline=time.monotonic() + work.seconds_left(args.get("within_s", FOREVER_S)))
     with durable.building(directory) as scratch:
         durable.new_directory(scratch)
-        entries = {entry["name"]: _take(entry, scratch, earlier, left_out, work) for entry in args["entries"]}
+        entries = {entry["name"]: _take(entry, scratch, earlier, left_out, copying) for entry in args["entries"]}
         manifest = {
             "schema": SCHEMA,
             "run": args["run"],
@@ -117,9 +120,11 @@ def _take(
     files: dict[str, durable.Item] = {}
     here: list[str] = []
     with paths.holding(source):
-        for name, seen in sorted(paths.tree(source, here).items()):
+        standing = paths.tree(source, here)
+        _refuse_too_large(source, standing, earlier, target.parent)
+        for name, seen in sorted(standing.items()):
             try:
-                files[name] = _copy(source / name, seen, target / name, earlier)
+                files[name] = _copy(source / name, seen, target / name, earlier, work.deadline)
             except FileNotFoundError:  # the running service moved it away between the listing and now
                 continue
             except paths.Unopened:  # something else stands there by now
@@ -128,15 +133,37 @@ def _take(
     return taken | {"files": files}
 
 
+def _refuse_too_large(
+    source: Path, standing: Mapping[str, os.stat_result], earlier: Mapping[str, tuple[Path, durable.Item]], place: Path
+) -> None:
+    """CannotChange where the disk has no room for copies: the service's user could have root fill it, with holes even."""
+    fresh = {name: seen for name, seen in standing.items() if _unchanged(source / name, seen, earlier) is None}
+    wanted, disk = sum(seen.st_size for seen in fresh.values()), os.statvfs(place)
+    if wanted > (free := disk.f_bavail * disk.f_frsize - LEFT_FREE):
+        largest = max(fresh, key=lambda name: fresh[name].st_size)
+        raise CannotChange(
+            f"{source} has {wanted} bytes to copy, the disk of {place} has room for {max(free, 0)};"
+            f" the largest: {source / largest}, {fresh[largest].st_size} bytes"
+        )
+
+
+def _unchanged(
+    source: Path, seen: os.stat_result, earlier: Mapping[str, tuple[Path, durable.Item]]
+) -> tuple[Path, durable.Item] | None:
+    """The earlier copy of a file, and its item, where it is the same file, unchanged since."""
+    kept = earlier.get(str(source))
+    return kept if kept and durable.same_file(seen).items() <= kept[1].items() else None
+
+
 def _copy(
-    source: Path, seen: os.stat_result, target: Path, earlier: Mapping[str, tuple[Path, durable.Item]]
+    source: Path, seen: os.stat_result, target: Path, earlier: Mapping[str, tuple[Path, durable.Item]], until: float
 ) -> durable.Item:
-    """Copy what stands at source, or link the earlier copy of it where it is the same file, unchanged since."""
-    kept, item = earlier.get(str(source), (source, {}))
-    if durable.same_file(seen).items() <= item.items():
+    """Copy what stands at source, or link the earlier copy of it."""
+    if unchanged := _unchanged(source, seen, earlier):
+        kept, item = unchanged
         durable.link(kept, target)
         return item
-    return durable.copy(source, seen, target)
+    return durable.copy(source, seen, target, until)
 
 
 def _copies(directory: Path) -> dict[str, tuple[Path, durable.Item]]:

@@ -6,6 +6,7 @@ what went on within a window: means, shares, increases, processor time, restarts
 """
 
 import math
+import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
@@ -49,7 +50,7 @@ def too_little(why: str, n: int | None = None) -> SignalValue:
 def number(found: Any) -> float | None:
     """A finite number as it is; anything else, also NaN and yes/no, was not measured."""
     if type(found) is float or type(found) is int:
-        return found if math.isfinite(found) else None
+        return found if abs(found) <= sys.float_info.max else None  # NaN is not; no float holds a larger whole number
     return None
 
 
