@@ -7,7 +7,7 @@ import pytest
 
 from cutover.plan.service import load_service, thresholds
 from tests.checkout import ROOT
-from tests.lab.support import DATA, V2, Checkout, Hosts, journal
+from tests.lab.support import DATA, V1, V2, Checkout, Hosts, journal
 
 pytestmark = pytest.mark.lab
 
@@ -99,3 +99,16 @@ def test_what_a_backup_leaves_out_is_a_warning_that_names_it(hosts: Hosts, check
     assert answer.document["hosts"]["lab1"]["phases"]["backup"]["verdict"] == "WARN", str(answer)
     gates = [record["data"] for record in journal(checkout, answer.run) if record["kind"] == "gate"]
     assert f"{DATA}/metrics/planted" in str(gates)
+
+
+def test_a_file_that_no_disk_could_hold_keeps_the_old_release_from_nothing(hosts: Hosts, checkout: Checkout) -> None:
+    """The service's user makes it beside what V2 wrote, which root keeps on the way back."""
+    done = checkout.yes("cutover", hosts="lab1")
+    assert done.code == 0, str(done)
+    hosts.inside("lab1", f"setpriv --reuid=abaco --regid=abaco --clear-groups truncate -s 8T {DATA}/metrics/hole.json")
+    back = checkout.yes("rollback", hosts="lab1")
+    hosts.inside("lab1", f"rm {DATA}/metrics/hole.json")
+    assert back.code == 5, str(back)
+    assert [error["path"] for error in back.errors] == ["rollback.keep", "rollback.state"], str(back)
+    assert f"the largest: {DATA}/metrics/hole.json" in back.errors[0]["found"]
+    assert hosts.inside("lab1", f"systemctl is-active {V1}") == "active\n"
