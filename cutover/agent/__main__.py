@@ -173,7 +173,8 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
             return
         request = {**json.loads(line), "received_at": time.time() - late}
         late = 0.0
-        answers.write(json.dumps(answered(request)).encode() + b"\n")
+        # A name that is no text, as the user of a service may give to a file, must not make the answer unreadable.
+        answers.write(json.dumps(answered(request), ensure_ascii=False).encode(errors="replace") + b"\n")
         answers.flush()
 
 

@@ -102,9 +102,11 @@ class Journal:
     def _show(self, record: Record) -> None:
         """Show a record to the listeners. One that fails (a closed terminal, text that it cannot show) ends no run: it is dropped."""
         for listener in list(self._listeners):
+            if listener not in self._listeners:  # it was dropped while it was shown that another had been
+                continue
             try:
                 listener(record)
-            except Exception as gone:  # noqa: BLE001 - whatever it is, the hosts wait for what comes next
+            except (OSError, UnicodeError) as gone:
                 self._listeners.remove(listener)
                 self.write("listener.lost", listener=type(listener).__name__, found=f"{type(gone).__name__}: {gone}")
 

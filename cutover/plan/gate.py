@@ -119,14 +119,14 @@ def said_no(plan: Plan) -> list[Problem]:
 class _Check(BaseModel):
     status: Verdict
     n: Annotated[int, Field(strict=True, ge=0)] = 0
-    issues: list[dict[str, Any]] = []
+    issues: Annotated[list[dict[str, Any]], Field(fail_fast=True)] = []
     words: str = ""
 
 
 class _Judging(BaseModel):
     status: Verdict
     checks: dict[str, _Check]
-    issues: list[dict[str, Any]] = []
+    issues: Annotated[list[dict[str, Any]], Field(fail_fast=True)] = []
     timestamp: str | None = None
 
 

@@ -157,7 +157,10 @@ class HostAgent:
             raise DeadlinePassed(self.name, f"no end of the command within {deadline:.1f} s")
         if done["exit_code"] is None and how != "signal":
             raise AgentFailed(self.name, f"agent shell: {done['end']}: {done['stderr'][-1000:]}")
-        signal = Signals(int(number)).name.removeprefix("SIG") if how == "signal" else None
+        try:
+            signal = Signals(int(number)).name.removeprefix("SIG") if how == "signal" else None
+        except ValueError as unknown:
+            raise AgentFailed(self.name, f"agent shell: {unknown}") from unknown
         stdout, stderr = done["stdout"].encode(), done["stderr"].encode()
         return Result(done["exit_code"], stdout, stderr, signal)
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from cutover.agent.document import refuse_unusable
 from cutover.agent.state_dir import KNOWN_RUNS, RUN_ID
 
 DEEPEST = 64  # lists and objects in each other
-LARGEST = 2**63  # of any number: beyond it not even arithmetic is sure to go well
 HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")  # it may be one; only in pairs can it be written anywhere
 
 Text = Annotated[str, Field(max_length=1 << 20)]
@@ -67,7 +67,7 @@ class RunState(_Answer):
     status: Word
     at: Word = ""
     cause: Text = ""
-    owed: list[Name] = []
+    owed: Annotated[list[Name], Field(fail_fast=True)] = []
 
 
 class Head(_Answer):
@@ -82,10 +82,10 @@ class KnownRun(_Answer):
     """A run that the host remembers."""
 
     run: RunId
-    batches: Annotated[list[Name], Field(max_length=1000)]
+    batches: Annotated[list[Name], Field(max_length=1000, fail_fast=True)]
     state: RunState | None
     reverted: Reverted | None
-    heads: Annotated[list[Head], Field(max_length=1000)]
+    heads: Annotated[list[Head], Field(max_length=1000, fail_fast=True)]
 
 
 class Outcome(_Answer):
@@ -97,17 +97,21 @@ class Outcome(_Answer):
     left: bool
     before: Document
     after: Document
-    differences: list[Text]
+    differences: Annotated[list[Text], Field(fail_fast=True)]
     error: Text | None
     started_at: Word
     finished_at: Word
     seconds: Seconds
 
 
+# An error in each of many would fill the memory before the first is shown.
+Outcomes = Annotated[list[Outcome], Field(max_length=1000, fail_fast=True)]
+
+
 class WholeReverted(Reverted):
     """The same with the steps of the way back."""
 
-    steps: list[Outcome] = []
+    steps: Outcomes = []
 
 
 class BatchRefusal(_Answer):
@@ -135,7 +139,7 @@ class Status(_Answer):
 
     lease: Lease
     revert: Revert
-    runs: Annotated[list[KnownRun], Field(max_length=KNOWN_RUNS)]
+    runs: Annotated[list[KnownRun], Field(max_length=KNOWN_RUNS, fail_fast=True)]
     boot_id: Word
     at: Word
 
@@ -150,13 +154,13 @@ class Looked(_Answer):
 class Measured(_Answer):
     """The answer to `measure`."""
 
-    outcomes: list[Outcome]
+    outcomes: Outcomes
 
 
 class BatchResult(_Answer):
     """What a batch came to."""
 
-    outcomes: list[Outcome]
+    outcomes: Outcomes
     refused: BatchRefusal | None
 
 
@@ -210,11 +214,11 @@ def parse(verb: str, line: bytes) -> tuple[bool, Document]:
         document = json.loads(line.decode())  # bytes would be taken for UTF-16 as well
         if HALF_A_CHARACTER.search(line):
             json.dumps(document, ensure_ascii=False).encode()
+        refuse_unusable(document, DEEPEST)
     except (ValueError, RecursionError) as wrong:
         raise Unreadable(f"{wrong}: {line[:200]!r}") from None
     if not isinstance(document, dict) or not isinstance(document.get("ok"), bool):
         raise Unreadable(f"it does not say whether it is ok: {line[:200]!r}")
-    _refuse_unusable(document)
     try:
         (ANSWERS[verb] if document["ok"] else FAILED).validate_python(document)
     except ValidationError as wrong:
@@ -222,16 +226,3 @@ def parse(verb: str, line: bytes) -> tuple[bool, Document]:
         place = ".".join(map(str, first["loc"]))
         raise Unreadable(f"{place}: {first['msg']}, found {str(first['input'])[:100]!r}") from None
     return document["ok"], document
-
-
-def _refuse_unusable(document: Document) -> None:
-    """Unreadable where lists and objects stand too deep in each other, or a number is none, or too large to reckon with."""
-    todo: list[tuple[Any, int]] = [(document, 1)]
-    while todo:
-        here, depth = todo.pop()
-        if isinstance(here, dict | list):
-            if depth > DEEPEST:
-                raise Unreadable(f"more than {DEEPEST} lists and objects in each other")
-            todo.extend((one, depth + 1) for one in (here.values() if isinstance(here, dict) else here))
-        elif isinstance(here, int | float) and not -LARGEST <= here <= LARGEST:  # NaN is not between them
-            raise Unreadable(f"a number beyond {LARGEST}, or none: {str(here)[:100]}")

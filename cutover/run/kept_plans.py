@@ -98,13 +98,14 @@ class Keepers:
 
         def asked(agent: HostAgent) -> State | None:
             began = time.monotonic()
-            kept = agent.plan(run)
-            self._took[agent.name] += time.monotonic() - began
-            return kept
+            try:
+                return agent.plan(run)
+            finally:
+                self._took[agent.name] += time.monotonic() - began
 
         late = {name: DeadlinePassed(name, LATE) for name in hosts if self._took[name] >= ASK_S}
         answers = self._fleet.each(asked, [name for name in hosts if name not in late], deadline=ASK_S)
-        self._took |= {name: ASK_S for name, answer in answers.items() if answer.error is not None}
+        self._took |= {name: ASK_S for name, answer in answers.items() if isinstance(answer.error, DeadlinePassed)}
         return answers | {name: HostOutcome(error=error) for name, error in late.items()}
 
 

@@ -94,6 +94,7 @@ def held(
         if any(one.error for one in fatal.values()):
             _give_back(session)
         raise_all(fatal)
+    session.elsewhere = {name: one for name, one in outcomes.items() if isinstance(one.error, Locked)}
     try:
         with _renewed(session):
             yield
@@ -107,9 +108,10 @@ def regain(session: Session) -> tuple[list[Problem], list[Problem]]:
     Gives those that another has taken, and those that do not answer: not for long, since the others are waiting.
 
     All are asked: that a host did so may not have been noticed yet. One that is still ours gives the same token again;
-    one that somebody else has had meanwhile is theirs, and a controller that comes back late changes nothing there.
+    one that somebody else has had meanwhile is theirs, and a controller that comes back late changes nothing there. Nor is one
+    asked that another run held from the beginning: what that run did with it since is not known here.
     """
-    outcomes = _begin(session, deadline=REGAIN_S)
+    outcomes = session.elsewhere | _begin(session, deadline=REGAIN_S)
     taken = {name: one for name, one in outcomes.items() if isinstance(one.error, Fenced | Locked)}
     return failures(taken), failures({name: one for name, one in outcomes.items() if name not in taken})
 
@@ -132,7 +134,8 @@ def _begin(
             session.reverted[agent.name] = answer["reverted"]
         return int(answer["lease"]["token"])
 
-    outcomes = session.fleet.each(begin, session.hosts, deadline=deadline)
+    asked = [name for name in session.hosts if name not in session.elsewhere]
+    outcomes = session.fleet.each(begin, asked, deadline=deadline)
     session.tokens.update({name: one.value for name, one in outcomes.items() if one.value is not None})
     session.had.update(session.tokens)
     session.record("lease.taken", holder=who, tokens=dict(session.tokens))

@@ -196,7 +196,10 @@ def _go_back(session: Session, hosts: Sequence[str], cause: str) -> None:
     problems, silent = _take_back_who_answers(session, hosts)
     if silent:  # once more; after that a person decides when
         time.sleep(TRY_AGAIN_S)
-        more, silent = _take_back_who_answers(session, [problem.host for problem in silent])
+        try:
+            more, silent = _take_back_who_answers(session, [problem.host for problem in silent])
+        except Locked as taken:  # theirs, but not the others' end
+            more, silent = list(taken.problems), []
         problems += more
     failed = {problem.host for problem in (*problems, *silent)}
     owed = [*problems, *silent, *session.lost]

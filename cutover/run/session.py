@@ -25,7 +25,7 @@ from cutover.notify.listener import Announcer, Notices, earlier_runs
 from cutover.plan.gate import Finding
 from cutover.plan.phases import COMMITTING, PREPARING, Phase
 from cutover.plan.plan import HostPlan, Plan
-from cutover.remote.fleet import Fleet
+from cutover.remote.fleet import Fleet, HostOutcome
 from cutover.remote.timeouts import UPLOAD_S, Times, times_of
 from cutover.run.checklist import Polling
 from cutover.run.options import RunOptions
@@ -148,6 +148,7 @@ class Session:
     tokens: dict[str, int] = field(default_factory=dict)
     dead: Mapping[str, str] = field(default_factory=dict)
     had: set[str] = field(default_factory=set)
+    elsewhere: dict[str, HostOutcome[int]] = field(default_factory=dict)  # another run held them when this one began
     reverted: dict[str, State] = field(default_factory=dict)  # what hosts say of their own way back
     nonce: str = field(default_factory=lambda: secrets.token_hex(8))  # another than that of any other session
     leases: ExitStack = field(default_factory=ExitStack)  # gives them back

@@ -76,7 +76,7 @@ def _state_back(role: RoleContext) -> list[Step]:
         kept,
         reuse=f"{place}/final",
         not_while=old,
-        within_s=role["cutover_rollback_budget_s"] / 2,  # the rest is for the old release's start
+        within_s=role["cutover_rollback_budget_s"] / 4,  # it is read back as well, and the old release is to start
         needs=NEW_GONE,
         next=f"what {role.new} wrote was not kept, and is still among what {role.old} wrote: look it through; {place}/final has"
         f" the state of {role.old}",

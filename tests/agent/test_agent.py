@@ -275,3 +275,10 @@ def test_who_falls_silent_while_the_agent_is_sent_leaves_nobody_waiting_for_it()
         waiting.stdin.write(packed()[:1000])
         waiting.stdin.flush()
         assert waiting.wait(timeout=PATIENCE_S) == -signal.SIGALRM
+
+
+def test_a_name_that_is_no_text_leaves_the_answer_readable(agent: HostAgent, tmp_path: Path) -> None:
+    """The user of a service may give one to a file of its own."""
+    (tmp_path / "link").symlink_to(os.fsdecode(b"elsewhere\xff"))
+    seen = agent.look([probe("link", "link", "", {}, args={"path": str(tmp_path / "link")})])
+    assert seen["link"]["target"] == "elsewhere?"

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -189,10 +190,11 @@ def test_a_listener_that_is_gone_ends_no_run(tmp_path: Path, fault: Exception) -
         raise fault
 
     journal.listen(terminal)
+    journal.listen(partial(terminal))
     journal.listen(lambda record: heard.append(record.kind))
     journal.write("intent", host="web1")
     journal.write("outcome", host="web1")
-    assert [record.kind for record in journal.records] == ["intent", "listener.lost", "outcome"]
+    assert [record.kind for record in journal.records] == ["intent", "listener.lost", "listener.lost", "outcome"]
     assert heard.count("outcome") == 1
 
 

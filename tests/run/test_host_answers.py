@@ -37,6 +37,8 @@ WRONG: dict[str, bytes] = {
     "UTF-16": json.dumps(STATUS).encode("utf-16"),
     "400 digits": json.dumps({**STATUS, "x": 10**400}).encode(),
     "a number without end": json.dumps({**STATUS, "x": float("inf")}).encode(),
+    "more values than an answer has": json.dumps({**STATUS, "x": [0] * 200_000}).encode(),
+    "many that are wrong": json.dumps({**STATUS, "runs": [{}] * 50_000}).encode(),
     "more runs than a host remembers": json.dumps({**STATUS, "runs": [RUN] * (KNOWN_RUNS + 1)}).encode(),
     "a long word": json.dumps({**STATUS, "boot_id": "x" * 2000}).encode(),
 }
@@ -89,7 +91,7 @@ def test_the_others_go_back_all_the_same(
 def test_a_host_that_says_that_another_run_holds_it_keeps_no_other_from_going_back(
     world: World, confirmed: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = world.host("a").answer
+    real, applied = world.host("a").answer, world.host("a").asked.count("apply")
 
     def held(call: Call) -> Result:
         if json.loads(call.stdin[int(call.argv[5]) :])["verb"] != "begin":
@@ -101,4 +103,28 @@ def test_a_host_that_says_that_another_run_holds_it_keeps_no_other_from_going_ba
     assert isinstance(end, MixedFleet)
     assert {problem.host for problem in end.problems} == {"a"}
     assert "run x holds this host" in str(end)
+    assert world.host("a").asked.count("apply") == applied
     assert (on_v2(world, "a"), is_on_v1(world, "b")) == (True, True)
+
+
+def test_a_host_that_was_silent_and_then_says_that_another_has_it_does_not_end_the_others_way_back(
+    world: World, confirmed: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, begins = world.host("a").answer, []
+
+    def first_silent(call: Call) -> Result:
+        if json.loads(call.stdin[int(call.argv[5]) :])["verb"] != "begin":
+            return real(call)
+        begins.append(call)
+        if len(begins) == 1:  # when the leases are taken; a lost answer is asked for again when the way back begins
+            return real(call)
+        if len(begins) == 2:
+            raise Lost("a", "the connection was lost")
+        return says(json.dumps({"ok": False, "reason": "locked", "message": "run x holds this host"}) + "\n")
+
+    monkeypatch.setattr(world.host("a"), "answer", first_silent)
+    _, end = confirmed.rollback()
+    assert isinstance(end, MixedFleet)
+    assert {problem.host for problem in end.problems} == {"a"}
+    assert is_on_v1(world, "b")
+    assert not world.host("b").armed

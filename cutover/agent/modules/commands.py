@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from cutover.agent import process
+from cutover.agent.document import parsed
 from cutover.agent.work import Args, State, Work
 
 
@@ -17,7 +16,7 @@ def run_command(args: Args, _desired: Args, _before: State, work: Work) -> None:
     """Run args["argv"] once as args["user"], within args["timeout_s"]."""
     done = process.run(args["argv"], deadline_s=work.seconds_left(args["timeout_s"]), user=args.get("user"))
     try:
-        document = json.loads(done.stdout)
+        document = parsed(done.stdout)
     except ValueError:
         document = None
     work.results[args["name"]] = {

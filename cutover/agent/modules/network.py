@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 import time
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cutover.agent import paths
 from cutover.agent.clock import CONNECT_S, HTTP_ANSWER_S, HTTP_POLL_S
 from cutover.agent.compare import differences
+from cutover.agent.document import parsed
 from cutover.agent.modules.units import processes_of
 from cutover.agent.systemd import show
 from cutover.agent.work import Args, State, Work
@@ -107,6 +107,6 @@ def look_connections(args: Args, _work: Work) -> State:
 def _body(content: bytes) -> Any:
     text = content[:BODY_MOST].decode(errors="backslashreplace")
     try:
-        return json.loads(text)
+        return parsed(text)
     except ValueError:
         return text

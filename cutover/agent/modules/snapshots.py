@@ -6,6 +6,7 @@ none where nothing did. A snapshot is read back and compared where it is looked 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -123,6 +124,8 @@ def _take(
         standing = paths.tree(source, here)
         _refuse_too_large(source, standing, earlier, target.parent)
         for name, seen in sorted(standing.items()):
+            if work.seconds_left() <= 0:  # of empty files, too, there may be a million
+                raise TimeoutError(errno.ETIMEDOUT, "not copied in time", str(source))
             try:
                 files[name] = _copy(source / name, seen, target / name, earlier, work.deadline)
             except FileNotFoundError:  # the running service moved it away between the listing and now
@@ -137,9 +140,13 @@ def _refuse_too_large(
     source: Path, standing: Mapping[str, os.stat_result], earlier: Mapping[str, tuple[Path, durable.Item]], place: Path
 ) -> None:
     """CannotChange where the disk has no room for copies: the service's user could have root fill it, with holes even."""
-    fresh = {name: seen for name, seen in standing.items() if _unchanged(source / name, seen, earlier) is None}
+    fresh = {
+        name: seen
+        for name, seen in standing.items()
+        if S_ISREG(seen.st_mode) and _unchanged(source / name, seen, earlier) is None
+    }
     wanted, disk = sum(seen.st_size for seen in fresh.values()), os.statvfs(place)
-    if wanted > (free := disk.f_bavail * disk.f_frsize - LEFT_FREE):
+    if wanted and wanted > (free := disk.f_bavail * disk.f_frsize - LEFT_FREE):
         largest = max(fresh, key=lambda name: fresh[name].st_size)
         raise CannotChange(
             f"{source} has {wanted} bytes to copy, the disk of {place} has room for {max(free, 0)};"

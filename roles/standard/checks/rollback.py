@@ -50,10 +50,16 @@ def lost(path, kept):
         return ""
     if path.is_symlink():
         return "a link"
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        seen = os.fstat(file.fileno())
-        same = stat.S_ISREG(seen.st_mode) and seen.st_size == kept["size"]
-        return "" if same and hashlib.sha256(file.read()).hexdigest() == kept["sha256"] else "another than it was"
+    here = os.open(tree, os.O_PATH)
+    for name in path.relative_to(tree).parts:  # no link is followed, and nothing is opened before it is known to be a file
+        above, here = here, os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=here)
+        os.close(above)
+    seen, content = os.fstat(here), b""
+    if stat.S_ISREG(seen.st_mode) and seen.st_size == kept["size"]:
+        with open(f"/proc/self/fd/{here}", "rb") as file:
+            content = file.read(kept["size"])
+    os.close(here)
+    return "" if hashlib.sha256(content).hexdigest() == kept["sha256"] else "another than it was"
 files = manifest["entries"][sys.argv[4]]["files"]
 print(json.dumps([f"{name}: {why}" for name, kept in sorted(files.items()) if (why := lost(tree / name, kept))][:10]))
 """
