@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 LARGEST = 2**63  # of any number: beyond it not even arithmetic is sure to go well
-DEEPEST = 32  # lists and objects in each other
+DEEPEST = 32  # lists and objects in each other; less than the answer may have that it is a part of
 MOST = 100_000  # values in all
 
 

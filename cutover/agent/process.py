@@ -55,9 +55,8 @@ def run(argv: Sequence[str], *, deadline_s: float, user: str | None = None) -> P
     end = output.read_until(started + deadline_s)
     if end:
         _kill_session(process.pid)
-        output.read_until(
-            time.monotonic() + PIPES_S
-        )  # a process that left the session may hold the pipes open for ever
+        # Not to the end: a process that left the session may hold the pipes open for ever.
+        output.read_until(time.monotonic() + PIPES_S)
     else:
         end = "exited" if process.returncode >= 0 else f"signal {-process.returncode}"
     code = process.returncode if end == "exited" else None
@@ -77,7 +76,7 @@ class _Output:
                 self._open.register(pipe, selectors.EVENT_READ)
 
     def read_until(self, end: float) -> str:
-        """Read until the program has ended, which is no word at all, or why it is not waited for any longer."""
+        """Read until the program ends or `end` (time.monotonic()). Returns why it is not waited for any longer; "" if it has ended."""
         while self._open.get_map():
             for key, _ in self._open.select(max(end - time.monotonic(), 0.01)):
                 pipe = cast("IO[bytes]", key.fileobj)

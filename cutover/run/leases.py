@@ -89,12 +89,13 @@ def held(
 ) -> Iterator[None]:
     """Take the leases of all hosts, renew them in the background, give them back in the end."""
     outcomes = _begin(session, plans)
-    if all_or_none or all(one.error for one in outcomes.values()):
-        fatal = {name: one for name, one in outcomes.items() if all_or_none or isinstance(one.error, Locked)}
-        if any(one.error for one in fatal.values()):
-            _give_back(session)
-        raise_all(fatal)
-    session.elsewhere = {name: one for name, one in outcomes.items() if isinstance(one.error, Locked)}
+    refused = {
+        name: one for name, one in outcomes.items() if one.error and (all_or_none or isinstance(one.error, Locked))
+    }
+    if refused and (all_or_none or all(one.error for one in outcomes.values())):
+        _give_back(session)
+        raise_all(refused)
+    session.elsewhere = refused
     try:
         with _renewed(session):
             yield

@@ -48,7 +48,7 @@ class Ahead:
 
 
 def foresee(targets: Targets, options: RunOptions) -> Ahead:
-    """What `rollback` or `abort` would do now. Raises Locked where another run holds a host, as they would."""
+    """What `rollback` or `abort` would do now. Raises Locked where another run holds a host: it may still change it."""
     with reached(targets) as (fleet, unreachable):
         if not fleet.agents:
             raise Unjudged(unreachable)

@@ -1,6 +1,7 @@
 """An answer that is not what the agent answers is that host's own failure, whatever is wrong with it."""
 
 import json
+from itertools import count
 from typing import Any
 
 import pytest
@@ -88,17 +89,19 @@ def test_the_others_go_back_all_the_same(
     assert (on_v2(world, "a"), is_on_v1(world, "b")) == (True, True)
 
 
+def is_begin(call: Call) -> bool:
+    return bool(json.loads(call.stdin[int(call.argv[5]) :])["verb"] == "begin")
+
+
+def locked() -> Result:
+    return says(json.dumps({"ok": False, "reason": "locked", "message": "run x holds this host"}) + "\n")
+
+
 def test_a_host_that_says_that_another_run_holds_it_keeps_no_other_from_going_back(
     world: World, confirmed: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, applied = world.host("a").answer, world.host("a").asked.count("apply")
-
-    def held(call: Call) -> Result:
-        if json.loads(call.stdin[int(call.argv[5]) :])["verb"] != "begin":
-            return real(call)
-        return says(json.dumps({"ok": False, "reason": "locked", "message": "run x holds this host"}) + "\n")
-
-    monkeypatch.setattr(world.host("a"), "answer", held)
+    monkeypatch.setattr(world.host("a"), "answer", lambda call: locked() if is_begin(call) else real(call))
     _, end = confirmed.rollback()
     assert isinstance(end, MixedFleet)
     assert {problem.host for problem in end.problems} == {"a"}
@@ -110,20 +113,19 @@ def test_a_host_that_says_that_another_run_holds_it_keeps_no_other_from_going_ba
 def test_a_host_that_was_silent_and_then_says_that_another_has_it_does_not_end_the_others_way_back(
     world: World, confirmed: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, begins = world.host("a").answer, []
+    real, begins = world.host("a").answer, count(1)
 
     def first_silent(call: Call) -> Result:
-        if json.loads(call.stdin[int(call.argv[5]) :])["verb"] != "begin":
+        if not is_begin(call):
             return real(call)
-        begins.append(call)
-        if len(begins) == 1:  # when the leases are taken; a lost answer is asked for again when the way back begins
-            return real(call)
-        if len(begins) == 2:
+        number = next(begins)
+        if number == 2:  # the first is when the leases are taken, the others when it goes back
             raise Lost("a", "the connection was lost")
-        return says(json.dumps({"ok": False, "reason": "locked", "message": "run x holds this host"}) + "\n")
+        return real(call) if number == 1 else locked()
 
     monkeypatch.setattr(world.host("a"), "answer", first_silent)
     _, end = confirmed.rollback()
+    assert next(begins) > 3
     assert isinstance(end, MixedFleet)
     assert {problem.host for problem in end.problems} == {"a"}
     assert is_on_v1(world, "b")

@@ -122,12 +122,18 @@ def _take(
     here: list[str] = []
     with paths.holding(source):
         standing = paths.tree(source, here)
-        _refuse_too_large(source, standing, earlier, target.parent)
+        kept = {name: had for name, seen in standing.items() if (had := _unchanged(source / name, seen, earlier))}
+        _refuse_too_large(source, {name: standing[name] for name in standing.keys() - kept.keys()}, target.parent)
         for name, seen in sorted(standing.items()):
             if work.seconds_left() <= 0:  # of empty files, too, there may be a million
                 raise TimeoutError(errno.ETIMEDOUT, "not copied in time", str(source))
             try:
-                files[name] = _copy(source / name, seen, target / name, earlier, work.deadline)
+                if name in kept:
+                    copy, item = kept[name]
+                    durable.link(copy, target / name)
+                    files[name] = item
+                else:
+                    files[name] = durable.copy(source / name, seen, target / name, work.deadline)
             except FileNotFoundError:  # the running service moved it away between the listing and now
                 continue
             except paths.Unopened:  # something else stands there by now
@@ -136,21 +142,15 @@ def _take(
     return taken | {"files": files}
 
 
-def _refuse_too_large(
-    source: Path, standing: Mapping[str, os.stat_result], earlier: Mapping[str, tuple[Path, durable.Item]], place: Path
-) -> None:
+def _refuse_too_large(source: Path, fresh: Mapping[str, os.stat_result], place: Path) -> None:
     """CannotChange where the disk has no room for copies: the service's user could have root fill it, with holes even."""
-    fresh = {
-        name: seen
-        for name, seen in standing.items()
-        if S_ISREG(seen.st_mode) and _unchanged(source / name, seen, earlier) is None
-    }
-    wanted, disk = sum(seen.st_size for seen in fresh.values()), os.statvfs(place)
+    sizes = {name: seen.st_size for name, seen in fresh.items() if S_ISREG(seen.st_mode)}
+    wanted, disk = sum(sizes.values()), os.statvfs(place)
     if wanted and wanted > (free := disk.f_bavail * disk.f_frsize - LEFT_FREE):
-        largest = max(fresh, key=lambda name: fresh[name].st_size)
+        largest = max(sizes, key=sizes.__getitem__)
         raise CannotChange(
             f"{source} has {wanted} bytes to copy, the disk of {place} has room for {max(free, 0)};"
-            f" the largest: {source / largest}, {fresh[largest].st_size} bytes"
+            f" the largest: {source / largest}, {sizes[largest]} bytes"
         )
 
 
@@ -160,17 +160,6 @@ def _unchanged(
     """The earlier copy of a file, and its item, where it is the same file, unchanged since."""
     kept = earlier.get(str(source))
     return kept if kept and durable.same_file(seen).items() <= kept[1].items() else None
-
-
-def _copy(
-    source: Path, seen: os.stat_result, target: Path, earlier: Mapping[str, tuple[Path, durable.Item]], until: float
-) -> durable.Item:
-    """Copy what stands at source, or link the earlier copy of it."""
-    if unchanged := _unchanged(source, seen, earlier):
-        kept, item = unchanged
-        durable.link(kept, target)
-        return item
-    return durable.copy(source, seen, target, until)
 
 
 def _copies(directory: Path) -> dict[str, tuple[Path, durable.Item]]:

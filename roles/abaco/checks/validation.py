@@ -1,4 +1,7 @@
-"""Phase 5, asked again: V2 wrote what it must, with the values in it, and its audit trail goes on."""
+"""Phase 5, asked again: V2 wrote what it must, with the values in it, and its audit trail goes on.
+
+What the service's user can write is read as that user: root would follow its links.
+"""
 
 import json
 import math
@@ -9,7 +12,6 @@ import pytest
 
 from cutover.plan.plan import HostPlan
 
-SCRIPT = "python3 -I -S -c %s"
 KPIS = ("PAR30", "PAR90", "CollectionRate", "PortfolioHealth")
 
 # Run on the host: status and values of the newest tapes that V2 has computed since its config was put in place, newest first.
@@ -60,21 +62,16 @@ print("\\n".join(sorted(staying)))
 """
 
 
-def as_the_service(host: Any, wanted: HostPlan, command: str, *arguments: str) -> str:
-    """What a command prints that runs as the service's user, in whose directories root follows no link and waits for no FIFO."""
-    user = wanted.service.user
-    become = f"setpriv --reuid=%s --regid=%s --clear-groups {command}"
-    printed: str = host.check_output(become, user, user, *arguments)
-    return printed
-
-
 def test_v2_wrote_all_four_values(host: Any, wanted: HostPlan) -> None:
     """The newest tape that V2 accepted, if any came, has all four KPIs as finite numbers. If not: see that tape, or why it took none."""
     data = wanted.variables["abaco_data"]
-    said = as_the_service(host, wanted, f"{SCRIPT} %s %s", METRICS, f"{data}/metrics", wanted.variables["abaco_config"])
+    with host.sudo(wanted.service.user):
+        said = host.check_output(
+            "python3 -I -S -c %s %s %s", METRICS, f"{data}/metrics", wanted.variables["abaco_config"]
+        )
     computed: dict[str, tuple[str, dict[str, object]]] = json.loads(said)
     if not computed:
-        waiting = as_the_service(host, wanted, f"{SCRIPT} %s", STAYING, f"{data}/inbox")
+        waiting = staying_in(host, wanted, "inbox")
         assert waiting == "", f"V2 has written no metrics, and tapes are waiting: {waiting}"
         for name, values in real_tapes(host, wanted):
             wrong = {kpi: values.get(kpi) for kpi in KPIS if not is_finite(values.get(kpi))}
@@ -98,7 +95,8 @@ def test_v2_has_computed_a_real_tape(host: Any, wanted: HostPlan) -> None:
 def real_tapes(host: Any, wanted: HostPlan) -> list[tuple[str, dict[str, object]]]:
     """Name and values of the real tapes that V2 has computed since it was put in place, newest first."""
     data, config = wanted.variables["abaco_data"], wanted.variables["abaco_config"]
-    found = json.loads(as_the_service(host, wanted, f"{SCRIPT} %s %s", REAL, data, config))
+    with host.sudo(wanted.service.user):
+        found = json.loads(host.check_output("python3 -I -S -c %s %s %s", REAL, data, config))
     return [(name, values) for name, values in found]
 
 
@@ -110,7 +108,8 @@ def is_finite(value: object) -> bool:
 def test_the_audit_trail_has_events_of_v2(host: Any, wanted: HostPlan) -> None:
     """The audit trail's last records follow each other, and V2 has added some. If not: the audit trail was cut or edited; roll back."""
     trail = f"{wanted.variables['abaco_data']}/audit/trail.jsonl"
-    lines = as_the_service(host, wanted, "tail -n 50 %s", trail).split("\n")  # not splitlines: a name may hold U+2028
+    with host.sudo(wanted.service.user):
+        lines = host.check_output("tail -n 50 %s", trail).split("\n")  # not splitlines: a name may hold U+2028
     records = [record for record in map(parsed, lines) if record is not None]
     assert records, f"{trail} has no record"
     loose = [
@@ -133,5 +132,13 @@ def parsed(line: str) -> Any:
 
 def test_no_tape_is_left_behind(host: Any, wanted: HostPlan) -> None:
     """No tape stays in processing. If not: V1 was stopped in the middle of a tape that V2 does not take up, or V2 hangs on it."""
-    staying = as_the_service(host, wanted, f"{SCRIPT} %s", STAYING, f"{wanted.variables['abaco_data']}/processing")
+    staying = staying_in(host, wanted, "processing")
     assert staying == "", f"in processing for 5 s: {staying}"
+
+
+def staying_in(host: Any, wanted: HostPlan, directory: str) -> str:
+    """The tapes that stay in a directory of the service, a line each."""
+    with host.sudo(wanted.service.user):
+        return str(
+            host.check_output("python3 -I -S -c %s %s", STAYING, f"{wanted.variables['abaco_data']}/{directory}")
+        )
